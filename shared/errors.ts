@@ -1,0 +1,64 @@
+/**
+ * Errors that a person or another program will read. The code is stable and documented in docs/errors.md;
+ * the message says what is wrong, with which thing; the remedy says what to do.
+ */
+export class AdbreakError extends Error {
+  readonly code: ErrorCode;
+  readonly remedy: string;
+  constructor(code: ErrorCode, message: string, options: { remedy?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AdbreakError';
+    this.code = code;
+    this.remedy = options.remedy ?? ERROR_CODES[code].remedy;
+  }
+}
+
+/** Every code that leaves a process, with its HTTP status and what to do when nothing closer to the fault knows better. */
+export const ERROR_CODES = {
+  model_corrupt: { status: 422, remedy: 'Convert or download the model again; its bytes are damaged or are not TFLite.' },
+  model_unsupported: { status: 422, remedy: 'Run `adbreak model inspect` on it and convert it with `adbreak convert`.' },
+  runtime_unavailable: { status: 500, remedy: 'Run `make setup`; the TFLite library comes with the package tfjs-tflite-node.' },
+  inference_failed: { status: 500, remedy: 'Restart the agent; if it comes back, roll the model back and keep the log.' },
+  video_unreadable: { status: 422, remedy: 'Check the path and play the file with `ffplay`; any file that ffmpeg reads will do.' },
+  ffmpeg_missing: { status: 500, remedy: 'Install it: `apt-get install ffmpeg`, or run `make setup` as root.' },
+  chromium_missing: { status: 500, remedy: 'Install it: `apt-get install chromium`, or run `make setup` as root.' },
+  manifest_forged: { status: 403, remedy: 'Do not use this model. Check who wrote to the registry; `adbreak audit` lists changes.' },
+  metadata_invalid: { status: 403, remedy: 'Check the clock of the device and that the hub signs: `adbreak registry status`.' },
+  token_invalid: { status: 401, remedy: 'Make a new one with `adbreak devices claim` and write it to the card again.' },
+  token_used: { status: 409, remedy: 'Each card needs its own claim token: `adbreak devices claim`.' },
+  identity_in_use: { status: 409, remedy: 'Stop the other agent, or give this card an identity of its own: `adbreak devices claim`, then `--state` on an empty folder.' },
+  identity_revoked: { status: 403, remedy: 'Enrol the device again with a new claim token, or leave it off.' },
+  disk_full: { status: 507, remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.' },
+  state_corrupt: { status: 500, remedy: 'Restore the file named from its other copy or a backup; it was not overwritten.' },
+  input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
+  input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
+  not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },
+  conflict: { status: 409, remedy: 'Look at the current state and decide again.' },
+  forbidden: { status: 403, remedy: 'Use a token whose role allows it: `adbreak tokens create --role operator`.' },
+  unauthorized: { status: 401, remedy: 'Send `Authorization: Bearer TOKEN`; make one with `adbreak tokens create`.' },
+  weights_unavailable: { status: 500, remedy: 'Install python3-pip and run `adbreak weights pull`, or import a file with `adbreak weights import`.' },
+  labels_invalid: { status: 422, remedy: 'Give a CSV with the header start,end,label; seconds, and `ad` or `content`.' },
+  training_failed: { status: 500, remedy: 'Look at the data set: each class needs frames in train, val and test.' },
+  hub_unreachable: { status: 503, remedy: 'Check that the hub runs and that its address on the card is right.' },
+} as const satisfies Record<string, { status: number; remedy: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** The text of anything thrown, with the causes behind it. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? '' : ` (${explain(error.cause)})`;
+  return `${error.message}${cause}`;
+}
+
+/** What a command prints when it ends in an error: code, sentence, remedy. */
+export function explainForPeople(error: unknown): string {
+  if (error instanceof AdbreakError) return `error ${error.code}: ${explain(error)}\n  what to do: ${error.remedy}`;
+  return `error: ${explain(error)}`;
+}
+
+/** Node's error code (ENOENT, ENOSPC, ...) or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return undefined;
+}
