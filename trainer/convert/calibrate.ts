@@ -28,7 +28,8 @@ export async function calibrate(graph: Graph, runtime: TfliteRuntime, images: It
 
 function widen(range: { min: number; max: number }, values: Float32Array): void {
   let { min, max } = range;
-  for (const value of values) {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
     if (value < min) min = value;
     if (value > max) max = value;
   }

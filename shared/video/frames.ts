@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { AdbreakError, systemCode } from '../errors.js';
+
+/**
+ * How pixels reach the model. Training and the Pi use this one function, so that the resize is the same operation
+ * (pinned in the manifest; docs/decisions/006-one-resize.md).
+ */
+export interface Preprocess {
+  readonly width: number;
+  readonly height: number;
+  /** ffmpeg's scaler flag. */
+  readonly scaler: 'area' | 'bilinear' | 'bicubic';
+}
+export interface FrameRequest {
+  readonly source: string;
+  readonly preprocess: Preprocess;
+  /** Frames a second of media time. */
+  readonly fps: number;
+  /** Read at the speed of the clock, as a live source does; else as fast as frames are taken. */
+  readonly realtime?: boolean;
+  readonly ffmpeg?: string;
+}
+/** One RGB24 frame, width * height * 3 bytes, at `time` seconds of media time. */
+export interface Frame {
+  readonly index: number;
+  readonly time: number;
+  readonly pixels: Uint8Array;
+}
+
+/** Lines of ffmpeg's stderr kept to say why it ended. */
+const STDERR_LINES = 100;
+
+/** ffmpeg's arguments for raw RGB24 frames on stdout. */
+export function frameArguments({ source, preprocess, fps, realtime }: FrameRequest): string[] {
+  const { width, height, scaler } = preprocess;
+  return [
+    '-hide_banner', '-loglevel', 'error', '-nostdin',
+    ...(realtime ? ['-re'] : []),
+    // A path that begins with a dash or holds a colon must not become an option or a protocol.
+    '-i', /^[a-z]+:\/\//.test(source) ? source : `file:${source}`,
+    '-map', '0:v:0', '-an', '-sn', '-dn', '-threads', '1',
+    '-vf', `fps=${fps},scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
+    '-f', 'rawvideo', '-pix_fmt', 'rgb24', 'pipe:1',
+  ];
+}
+
+/**
+ * Frames of anything ffmpeg reads, in order. Stopping the iteration or the signal ends ffmpeg. Throws `ffmpeg_missing`,
+ * or `video_unreadable` with ffmpeg's own words when it fails or gives no frame.
+ */
+export async function* frames(request: FrameRequest, signal?: AbortSignal): AsyncGenerator<Frame> {
+  const size = request.preprocess.width * request.preprocess.height * 3;
+  const child = spawn(request.ffmpeg ?? 'ffmpeg', frameArguments(request), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const stop = () => void child.kill('SIGKILL');
+  signal?.addEventListener('abort', stop, { once: true });
+  const words = lastLines(child);
+  const failure = once(child, 'close').then(
+    ([code]) => (code === 0 || code === null ? null : new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`)),
+    (cause: unknown) => startFailure(cause, request.ffmpeg ?? 'ffmpeg'),
+  );
+  let index = 0;
+  let finished = false;
+  try {
+    // A pipe hands over pieces of its own size: fill a frame and give it away whole.
+    let pixels = new Uint8Array(size);
+    let filled = 0;
+    for await (const chunk of child.stdout) {
+      for (let at = 0; at < chunk.length; ) {
+        const take = Math.min(size - filled, chunk.length - at);
+        pixels.set(chunk.subarray(at, at + take), filled);
+        filled += take;
+        at += take;
+        if (filled < size) continue;
+        yield { index, time: index / request.fps, pixels };
+        index += 1;
+        pixels = new Uint8Array(size);
+        filled = 0;
+      }
+    }
+    finished = true;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    if (!finished) stop();
+  }
+  const error = await failure;
+  if (signal?.aborted) return;
+  // A damaged tail still gave frames: they count, and the damage is the caller's to hear of.
+  if (error !== null) throw error;
+  if (index === 0) throw new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: it has no frame${words() && `: ${words()}`}`);
+}
+
+function lastLines(child: ChildProcess): () => string {
+  const lines: string[] = [];
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    lines.push(...text.split('\n').filter((line) => line.trim() !== ''));
+    lines.splice(0, lines.length - STDERR_LINES);
+  });
+  return () => lines.slice(-3).join('; ');
+}
+
+export function startFailure(cause: unknown, program: string): AdbreakError {
+  if (systemCode(cause) === 'ENOENT') return new AdbreakError('ffmpeg_missing', `Cannot start ${program}: it is not installed`, { cause });
+  return new AdbreakError('video_unreadable', `Cannot start ${program}`, { cause });
+}

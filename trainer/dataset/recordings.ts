@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { parseLabels, type Span } from '@adbreak/shared/video/labels.js';
+
+export const SPLITS = ['train', 'val', 'test'] as const;
+export type Split = (typeof SPLITS)[number];
+
+/** A video with its ground truth beside it: NAME.mkv and NAME.csv. */
+export interface Recording {
+  readonly name: string;
+  readonly video: string;
+  readonly spans: readonly Span[];
+}
+export type Dataset = Readonly<Record<Split, readonly Recording[]>>;
+
+const VIDEO = /\.(mkv|mp4|ts|mov|avi|webm)$/i;
+
+/** Reads DIR/{train,val,test}/NAME.{mkv,...} with NAME.csv. A recording lies in one split only, by construction. */
+export async function openDataset(folder: string): Promise<Dataset> {
+  const [train, val, test] = await Promise.all(SPLITS.map((split) => recordingsIn(join(folder, split))));
+  return { train: train ?? [], val: val ?? [], test: test ?? [] };
+}
+
+async function recordingsIn(folder: string): Promise<Recording[]> {
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw new AdbreakError('not_found', `Cannot open the data set: ${folder} does not exist`, { cause, remedy: 'Make one with `adbreak dataset synthesize`, or put NAME.mkv and NAME.csv into train/, val/ and test/.' });
+  });
+  return Promise.all(names.filter((name) => VIDEO.test(name)).sort().map(async (name) => {
+    const stem = name.replace(VIDEO, '');
+    return { name: stem, video: join(folder, name), spans: await readLabels(join(folder, `${stem}.csv`)) };
+  }));
+}
+
+export async function readLabels(path: string): Promise<Span[]> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AdbreakError('labels_invalid', `Cannot read the labels ${path}: ${systemCode(cause) ?? 'it cannot be read'}`, { cause });
+  });
+  return parseLabels(text);
+}
+
+/** SHA-256 of a file read in pieces: recordings are gigabytes. */
+export async function fileDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
+}

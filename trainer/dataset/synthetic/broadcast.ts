@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rename, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { seeded } from '@adbreak/shared/random.js';
+import { type Span } from '@adbreak/shared/video/labels.js';
+import { startFailure } from '@adbreak/shared/video/frames.js';
+import * as art from './art.js';
+import { Canvas, type Picture } from './canvas.js';
+import type { Channel } from './channels.js';
+import { type Item, labelOfItem, schedule, timeline } from './schedule.js';
+import { shotsOf } from './shots.js';
+import { SAMPLE_RATE, soundOf } from './sound.js';
+
+export const BROADCAST = { width: 320, height: 180, fps: 10 } as const;
+
+export interface BroadcastRequest {
+  readonly seed: number | string;
+  readonly channel: Channel;
+  /** At least this long; the last break is played to its end. */
+  readonly seconds: number;
+  /** Matroska: the file plays while it is written and after a crash. */
+  readonly output: string;
+  readonly onProgress?: (seconds: number, of: number) => void;
+}
+
+/**
+ * Renders a broadcast with sound and gives its ground truth. The same request gives the same pictures. The file
+ * appears under its name only when it is whole. Throws `ffmpeg_missing` or `video_unreadable` with ffmpeg's words.
+ */
+export async function renderBroadcast(request: BroadcastRequest, signal?: AbortSignal): Promise<Span[]> {
+  const items = schedule(seeded(`${request.seed}/${request.channel.name}`), request.channel, request.seconds);
+  const unfinished = `${request.output}.part`;
+  const encoder = spawn('ffmpeg', encoderArguments(unfinished), { stdio: ['pipe', 'ignore', 'pipe', 'pipe'], ...(signal && { signal }) });
+  let words = '';
+  encoder.stderr?.setEncoding('utf8').on('data', (text: string) => { words = (words + text).slice(-2000); });
+  const closed = once(encoder, 'close').catch((cause: unknown) => { throw startFailure(cause, 'ffmpeg'); });
+  const [video, , , audio] = encoder.stdio;
+  if (!video || !audio || !('write' in audio)) throw new AdbreakError('video_unreadable', 'Cannot render: ffmpeg gave no pipes');
+  const feeds = Promise.all([
+    pipeline(Readable.from(pictures(items, request), { objectMode: false, highWaterMark: 1 << 20 }), video),
+    pipeline(Readable.from(sounds(items), { objectMode: false, highWaterMark: 1 << 17 }), audio),
+  ]).catch((error: unknown) => explain(error));
+  const [code] = await closed;
+  const feedFailure = await feeds;
+  if (code !== 0 || typeof feedFailure === 'string') {
+    await rm(unfinished, { force: true });
+    throw new AdbreakError('video_unreadable', `Cannot render ${request.output}: ${words.trim() || (typeof feedFailure === 'string' ? feedFailure : `ffmpeg ended with ${code}`)}`);
+  }
+  await rename(unfinished, request.output);
+  return timeline(items);
+}
+
+function encoderArguments(output: string): string[] {
+  const { width, height, fps } = BROADCAST;
+  return [
+    '-hide_banner', '-loglevel', 'error', '-y',
+    '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-thread_queue_size', '64', '-i', 'pipe:0',
+    '-f', 's16le', '-ar', String(SAMPLE_RATE), '-ac', '1', '-thread_queue_size', '64', '-i', 'pipe:3',
+    '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '27', '-pix_fmt', 'yuv420p', '-g', '50', '-threads', '1',
+    '-c:a', 'aac', '-b:a', '48k', '-f', 'matroska', `file:${output}`,
+  ];
+}
+
+async function* pictures(items: readonly Item[], { channel, onProgress, seconds }: BroadcastRequest): AsyncGenerator<Buffer> {
+  const canvas = new Canvas(BROADCAST.width, BROADCAST.height);
+  const logo = await logoOf(channel);
+  const x = channel.corner === 'left' ? 26 : BROADCAST.width - 26;
+  let done = 0;
+  for (const item of items) {
+    const showsLogo = item.kind !== 'black' && (labelOfItem(item) === 'content' || channel.logoInAds);
+    for (const shot of await shotsOf(item, channel)) {
+      const count = Math.round(shot.seconds * BROADCAST.fps);
+      for (let i = 0; i < count; i++) {
+        shot.draw(canvas, i / BROADCAST.fps, i / count);
+        if (showsLogo) canvas.sprite(logo, x, channel.letterboxed ? 36 : 20, 1, 0.85);
+        yield Buffer.from(canvas.rgb);
+      }
+    }
+    done += item.seconds;
+    onProgress?.(done, Math.max(done, seconds));
+  }
+}
+
+async function* sounds(items: readonly Item[]): AsyncGenerator<Buffer> {
+  for (const item of items) {
+    const samples = soundOf(item);
+    yield Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
+  }
+}
+
+function logoOf(channel: Channel): Promise<Picture> {
+  const fill = art.hsl(channel.hue, 75, 55);
+  switch (channel.logo) {
+    case 'ring':
+      return art.draw(30, 30, `<circle cx="15" cy="15" r="11" fill="none" stroke="#fff" stroke-width="5"/><circle cx="15" cy="15" r="5" fill="${fill}"/>`);
+    case 'square':
+      return art.draw(30, 30, `<rect x="3" y="3" width="24" height="24" rx="5" fill="${fill}"/><path d="M9 21 15 8l6 13" stroke="#fff" stroke-width="4" fill="none"/>`);
+    case 'word':
+      return art.plate(42, 18, '#0006', [{ text: channel.name, size: 13, fill: '#fff' }], 3);
+  }
+}

