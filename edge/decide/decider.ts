@@ -1,0 +1,46 @@
+import type { Label } from '@adbreak/shared/video/labels.js';
+
+/**
+ * From p(ad) of single frames to a steady AD or CONTENT: the forward filter of a two-state hidden Markov model
+ * (Rabiner 1989, section III-A) whose states last `meanSeconds` on average, then hysteresis on its posterior.
+ */
+export interface DeciderSettings {
+  /** Mean length of an advertisement break and of a programme block, seconds. */
+  readonly meanSeconds: number;
+  /** A frame's p(ad) is trusted no further than this: one certain frame must not flip the state. */
+  readonly clamp: number;
+  /** Posterior to enter AD, and to leave it. */
+  readonly enter: number;
+  readonly leave: number;
+}
+export const DEFAULT_DECIDER: DeciderSettings = { meanSeconds: 60, clamp: 0.85, enter: 0.8, leave: 0.2 };
+
+export interface DeciderState {
+  readonly label: Label;
+  /** Posterior of AD after the last frame. */
+  readonly posterior: number;
+  /** Media time of the last frame; null before the first. */
+  readonly time: number | null;
+  /** When the posterior last crossed one half towards the other label: where the change will be dated. */
+  readonly turned: number;
+}
+export interface Change {
+  readonly label: Label;
+  /** When it began, before hysteresis was sure of it. */
+  readonly since: number;
+}
+
+export const INITIAL_DECIDER: DeciderState = { label: 'content', posterior: 0.3, time: null, turned: 0 };
+
+/** One frame: `time` in seconds of media, `probability` p(ad). Gives the change when the label changed. */
+export function decide(settings: DeciderSettings, state: DeciderState, time: number, probability: number): { state: DeciderState; change: Change | null } {
+  const elapsed = state.time === null ? 0 : Math.max(0, time - state.time);
+  const swap = (1 - Math.exp((-2 * elapsed) / settings.meanSeconds)) / 2;
+  const prior = state.posterior * (1 - swap) + (1 - state.posterior) * swap;
+  const p = Math.min(settings.clamp, Math.max(1 - settings.clamp, probability));
+  const posterior = (prior * p) / (prior * p + (1 - prior) * (1 - p));
+  const towards: Label = posterior >= 0.5 ? 'ad' : 'content';
+  const turned = towards !== (state.posterior >= 0.5 ? 'ad' : 'content') ? time : state.turned;
+  const label = state.label === 'content' ? (posterior >= settings.enter ? 'ad' : 'content') : posterior <= settings.leave ? 'content' : 'ad';
+  return { state: { label, posterior, time, turned }, change: label === state.label ? null : { label, since: turned } };
+}

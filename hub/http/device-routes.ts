@@ -1,0 +1,75 @@
+import { TLSSocket } from 'node:tls';
+import { enrolRequest, type EnrolResponse } from '@adbreak/shared/contract/messages.js';
+import { check } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { fingerprint } from '../identity/authority.js';
+import { findClaim } from '../identity/secrets.js';
+import type { HttpContext } from './app.js';
+
+/** What devices need of HTTP: enrolment by claim token, and downloads by client certificate. */
+export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {
+  const { store, authority, registry, broker, executor, now, mqttPort } = context;
+
+  app.post('/api/v1/enrol', async (request): Promise<EnrolResponse> => {
+    const { token, device, csr } = check(enrolRequest, request.body, 'the enrolment');
+    const claim = findClaim(store.state, token, device, now());
+    const known = store.state.devices[device];
+    // A re-imaged card is a new key for an old identity: that takes a claim made for this very device.
+    if (known !== undefined && !known.revoked && claim.device !== device) {
+      throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is enrolled already`, { remedy: `Choose another name, or make a claim for this device: \`adbreak devices claim --device ${device}\`.` });
+    }
+    const certificate = await authority.issueDevice(device, csr, now());
+    await store.change((state) => {
+      const used = state.claims.find(({ hash }) => hash === claim.hash);
+      if (used !== undefined) used.usedBy = device;
+      state.devices[device] = {
+        id: device, enrolled: now().toISOString(), fingerprint: fingerprint(certificate), revoked: false, tags: known?.tags ?? {}, model: known?.model ?? 'base-ad-detector',
+        desired: known?.desired ?? null, online: false, lastSeen: null, reported: null, sequence: 0, missingWindows: 0, refusedReports: 0,
+      };
+    }, { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device });
+    broker.disconnect(device);
+    await executor.assign(store.state.devices[device]?.model ?? '');
+    return { device, certificate, authority: authority.certificate, mqtt: `mqtts://${request.hostname}:${mqttPort}`, root: await registry.root() };
+  });
+
+  /** After a refused CONNECT, the reason: MQTT 3.1.1 has a number only. */
+  app.get('/agent/session', async (request) => {
+    const device = deviceOf(request, context);
+    const { instance } = check(instanceQuery, request.query, 'the query');
+    const conflict = broker.conflict(device, instance);
+    if (conflict !== null) throw conflict;
+    return { ok: true };
+  });
+
+  app.get<{ Params: { file: string } }>('/tuf/metadata/:file', async (request, reply) => {
+    deviceOf(request, context);
+    const { file } = request.params;
+    const bytes = /^(\d{1,9}\.(root|targets|snapshot)|timestamp)\.json$/.test(file) ? await registry.metadata(file) : undefined;
+    // TUF clients look for the next root until they get a 404.
+    if (bytes === undefined) throw new AdbreakError('not_found', `There is no metadata ${file}`);
+    return reply.type('application/json').send(bytes);
+  });
+
+  app.get<{ Params: { '*': string } }>('/tuf/targets/*', async (request, reply) => {
+    deviceOf(request, context);
+    const digest = /\/([0-9a-f]{64})\.(model\.tflite|manifest\.json)$/.exec(`/${request.params['*']}`)?.[1];
+    const bytes = digest === undefined ? undefined : await registry.artifact(digest);
+    if (bytes === undefined) throw new AdbreakError('not_found', `There is no target ${request.params['*']}`);
+    return reply.type('application/octet-stream').send(bytes);
+  });
+}
+
+const instanceQuery = z.object({ instance: z.string().max(64) });
+
+/** The device behind a request's client certificate. */
+export function deviceOf(request: FastifyRequest, { store }: Pick<HttpContext, 'store'>): string {
+  const socket = request.raw.socket;
+  if (!(socket instanceof TLSSocket) || !socket.authorized) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
+  const certificate = socket.getPeerCertificate();
+  const device = store.state.devices[String(certificate.subject.CN)];
+  if (device === undefined || device.fingerprint !== fingerprint(certificate.raw)) throw new AdbreakError('unauthorized', `Cannot answer: the certificate of ${certificate.subject.CN} is not the enrolled one`);
+  if (device.revoked) throw new AdbreakError('identity_revoked', `Cannot answer: the identity of ${device.id} was revoked`);
+  return device.id;
+}

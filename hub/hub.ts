@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
+import { schedule } from 'node-cron';
+import { Broker } from './broker/broker.js';
+import { ingest } from './fleet/ingest.js';
+import { buildHttp } from './http/app.js';
+import { Authority } from './identity/authority.js';
+import { newSecret } from './identity/secrets.js';
+import { Registry } from './registry/registry.js';
+import { Executor } from './rollouts/executor.js';
+import { type Plan, readPlan } from './rollouts/plan.js';
+import { LowdbStore } from './store/store.js';
+
+export interface HubOptions {
+  readonly folder: string;
+  readonly host: string;
+  readonly httpPort: number;
+  readonly mqttPort: number;
+  /** Names and addresses under which devices reach the hub. */
+  readonly names: readonly string[];
+  /** YAML of the plan for promote calls that name none. */
+  readonly planPath: string;
+  /** How often the gate looks, a node-cron expression with seconds. */
+  readonly tick: string;
+  readonly log: (line: string) => void;
+  readonly now?: () => Date;
+}
+export interface RunningHub extends AsyncDisposable {
+  readonly httpPort: number;
+  readonly mqttPort: number;
+  readonly authority: string;
+  /** The administrator's token, on the first start only. */
+  readonly firstToken: string | null;
+}
+const EVENTS_KEPT = 200;
+/** Signed metadata is renewed long before its shortest life of 7 days. */
+const RENEWAL = '17 3 * * *';
+
+/** Wires the hub: state, authority, registry, broker, gate, HTTP. */
+export async function startHub(options: HubOptions): Promise<RunningHub> {
+  const now = options.now ?? (() => new Date());
+  const { folder, log } = options;
+  const store = await LowdbStore.open(folder, now);
+  const authority = await Authority.open(join(folder, 'identity'), now());
+  const registry = await Registry.open(join(folder, 'registry'), store, now);
+  const defaultPlan: Plan = await readPlan(options.planPath);
+  const server = await authority.issueServer(options.names, now());
+  const events: { device: string; event: DeviceEvent }[] = [];
+  const onEvent = (device: string, event: DeviceEvent) => {
+    events.push({ device, event });
+    events.splice(0, events.length - EVENTS_KEPT);
+    log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`);
+  };
+  const broker: Broker = await Broker.start({
+    server, authority: authority.certificate, host: options.host, port: options.mqttPort, log,
+    policy: {
+      admit: (id, fingerprint) => {
+        const device = store.state.devices[id];
+        if (device === undefined || device.fingerprint !== fingerprint) return new AdbreakError('unauthorized', `Cannot connect ${id}: its certificate is not the enrolled one`, { remedy: 'Enrol it again with a new claim token.' });
+        return device.revoked ? new AdbreakError('identity_revoked', `Cannot connect ${id}: its identity was revoked`) : null;
+      },
+      take: (device, kind, payload) => ingest({ store, now, log, onEvent }, device, kind, payload),
+      connection: (id, online) => {
+        void store.change((state) => { const device = state.devices[id]; if (device !== undefined) Object.assign(device, { online, lastSeen: now().toISOString() }); }).catch((error: unknown) => log(`state: ${explain(error)}`));
+      },
+    },
+  });
+  const executor = new Executor({
+    store, now,
+    publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(desired)),
+    onVerdict: (rollout, verdict) => {
+      if (verdict.verdict !== 'HOLD') log(`rollout ${rollout.id}: ${verdict.verdict}: ${verdict.reason}`);
+    },
+  });
+  await executor.recover();
+  const http = await buildHttp({ store, authority, registry, broker, executor, defaultPlan, server, now, events, host: options.host, mqttPort: broker.port });
+  await http.listen({ host: options.host, port: options.httpPort });
+  const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
+  const jobs = [schedule(options.tick, () => executor.tick().catch(complain('gate'))), schedule(RENEWAL, () => registry.renew().catch(complain('registry')))];
+  const address = http.server.address();
+  const firstToken = await makeFirstToken(store, now());
+  return {
+    httpPort: typeof address === 'object' && address !== null ? address.port : options.httpPort, mqttPort: broker.port, authority: authority.certificate, firstToken,
+    [Symbol.asyncDispose]: async () => {
+      for (const job of jobs) await job.stop();
+      await http.close();
+      await broker.close();
+      await store.close();
+    },
+  };
+}
+
+async function makeFirstToken(store: LowdbStore, now: Date): Promise<string | null> {
+  if (store.state.tokens.length > 0) return null;
+  const { secret, hash } = newSecret('token');
+  await store.change((state) => void state.tokens.push({ id: 'first', hash, role: 'admin', created: now.toISOString() }), { who: 'hub', what: 'token.create', subject: 'first' });
+  return secret;
+}

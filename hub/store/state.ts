@@ -1,0 +1,46 @@
+import { digest, manifest, MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { desired, reported } from '@adbreak/shared/contract/messages.js';
+import { z } from 'zod';
+import { rollout } from '../rollouts/rollout.js';
+
+const instant = z.iso.datetime();
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+const claim = z.object({ hash: digest, device: z.string().nullable(), expires: instant, usedBy: z.string().nullable() });
+const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
+const device = z.object({
+  id: z.string(),
+  enrolled: instant,
+  fingerprint: digest,
+  revoked: z.boolean(),
+  tags: z.record(z.string(), z.string()),
+  model: z.string().regex(MODEL_NAME),
+  /** What it shall run, as last published to it. */
+  desired: desired.nullable(),
+  online: z.boolean(),
+  lastSeen: instant.nullable(),
+  reported: reported.nullable(),
+  /** Highest window sequence taken in: what comes again is a duplicate. */
+  sequence: z.int().nonnegative(),
+  missingWindows: z.int().nonnegative(),
+  refusedReports: z.int().nonnegative(),
+});
+export type Device = z.infer<typeof device>;
+
+const version = z.object({ manifest, status: z.enum(['available', 'quarantined']), registered: instant });
+const model = z.object({ production: z.string().regex(VERSION).nullable(), versions: z.record(z.string(), version) });
+export type Model = z.infer<typeof model>;
+
+/** Everything the hub remembers, in one document. */
+export const hubState = z.object({
+  schema: z.literal(1),
+  claims: z.array(claim),
+  tokens: z.array(token),
+  devices: z.record(z.string(), device),
+  models: z.record(z.string(), model),
+  rollouts: z.array(rollout),
+});
+export type HubState = z.infer<typeof hubState>;
+
+export const EMPTY_STATE: HubState = { schema: 1, claims: [], tokens: [], devices: {}, models: {}, rollouts: [] };

@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { digest, MODEL_NAME, VERSION } from './manifest.js';
+import { DEVICE_ID } from './topics.js';
+
+/** A message larger than this is refused before it is parsed; no message can carry a picture. */
+export const MESSAGE_LIMIT = 64 * 1024;
+
+const count = z.int().nonnegative().max(1e9);
+const instant = z.iso.datetime();
+const text = z.string().max(500);
+const modelRef = z.strictObject({ version: z.string().regex(VERSION), digest });
+export type ModelRef = z.infer<typeof modelRef>;
+const arm = z.enum(['production', 'candidate']);
+
+export const status = z.strictObject({ online: z.boolean(), agent: z.string().max(40), at: instant });
+export type Status = z.infer<typeof status>;
+
+/** What a device shall run. A higher revision supersedes, also in the middle of an update. */
+export const desired = z.strictObject({
+  revision: z.int().positive(),
+  model: z.string().regex(MODEL_NAME),
+  production: modelRef,
+  candidate: modelRef.nullable(),
+  /** Which of the two acts; the other one runs in its shadow. */
+  serve: arm,
+  rollout: z.string().max(80).nullable(),
+});
+export type Desired = z.infer<typeof desired>;
+
+/** What a device runs: proved by inferences, never by a finished download. */
+export const reported = z.strictObject({
+  revision: z.int().nonnegative(),
+  serving: modelRef.nullable(),
+  shadow: modelRef.nullable(),
+  slot: z.enum(['factory', 'trial', 'confirmed', 'fallen-back']),
+  /** Why it could not do what it shall, or null. */
+  problem: z.strictObject({ code: z.string().max(40), message: text }).nullable(),
+  source: z.enum(['running', 'ended', 'lost']),
+  statusPage: z.string().max(200).nullable(),
+  at: instant,
+});
+export type Reported = z.infer<typeof reported>;
+
+export const BINS = 256;
+/** Sparse histogram of p(ad), [bin, count] pairs; one bin per INT8 output code loses nothing. Bin = min(255, floor(256 p)). */
+const histogram = z.strictObject({ bins: z.array(z.tuple([z.int().min(0).max(BINS - 1), count])).max(BINS), sum: z.number().nonnegative().max(1e9) });
+export type SparseHistogram = z.infer<typeof histogram>;
+/** Latency in fixed logarithmic buckets, [bucket, count]: bucket b holds milliseconds in [2^(b/4), 2^((b+1)/4)). */
+const latency = z.array(z.tuple([z.int().min(0).max(63), count])).max(64);
+
+/** The evidence of one window; reports merge by addition. GATES.md section 2. */
+export const windowReport = z.strictObject({
+  sequence: z.int().positive(),
+  start: instant,
+  end: instant,
+  slice: z.strictObject({ channel: z.string().max(60), site: z.string().max(60), hardware: z.string().max(60) }),
+  rollout: z.string().max(80).nullable(),
+  production: digest,
+  candidate: digest.nullable(),
+  serving: arm,
+  episodes: count,
+  histograms: z.strictObject({ production: histogram, candidate: histogram.nullable() }),
+  /** Episodes by [vote of production][vote of candidate], content = 0, ad = 1. */
+  joint: z.tuple([z.tuple([count, count]), z.tuple([count, count])]).nullable(),
+  /** Labelled episodes. wins: only production was wrong; losses: only the candidate was. */
+  labelled: z.strictObject({ episodes: count, productionRight: count, candidateRight: count, wins: count, losses: count }),
+  latency: z.strictObject({ production: latency, candidate: latency.nullable() }),
+  adFrames: count,
+  frames: count,
+  dropped: count,
+  restarts: count,
+});
+export type WindowReport = z.infer<typeof windowReport>;
+
+export const event = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(['ad-started', 'ad-ended']), at: instant, mediaTime: z.number().nonnegative() }),
+  z.strictObject({ kind: z.enum(['signal-lost', 'signal-back', 'source-ended']), at: instant, reason: text }),
+  z.strictObject({ kind: z.enum(['slot-confirmed', 'slot-fell-back']), at: instant, model: modelRef, reason: text }),
+]);
+export type DeviceEvent = z.infer<typeof event>;
+
+/** Counts that a device cannot have made by honest counting; null when they add up. */
+export function contradiction(report: WindowReport): string | null {
+  const { labelled, joint, episodes, candidate } = report;
+  const total = (rows: readonly (readonly number[])[]) => rows.flat().reduce((a, b) => a + b, 0);
+  const binned = (h: SparseHistogram) => h.bins.reduce((sum, [, n]) => sum + n, 0);
+  if (Date.parse(report.end) < Date.parse(report.start)) return 'it ends before it starts';
+  if (binned(report.histograms.production) !== episodes) return `the histogram holds ${binned(report.histograms.production)} episodes of ${episodes}`;
+  if ((candidate === null) !== (joint === null) || (candidate === null) !== (report.histograms.candidate === null)) return 'candidate, its histogram and the joint table must come together';
+  if (joint !== null && total(joint) !== episodes) return `the joint table holds ${total(joint)} episodes of ${episodes}`;
+  if (labelled.episodes > episodes) return `${labelled.episodes} of ${episodes} episodes are labelled`;
+  if (joint !== null && labelled.wins + labelled.losses > joint[0][1] + joint[1][0]) return 'more wins and losses than disagreements';
+  if (labelled.wins + labelled.losses > labelled.episodes || labelled.productionRight > labelled.episodes || labelled.candidateRight > labelled.episodes) return 'more outcomes than labels';
+  return null;
+}
+
+export const deviceId = z.string().regex(DEVICE_ID, 'must be lower-case letters, digits and dashes');
+export const enrolRequest = z.strictObject({ token: z.string().min(16).max(100), device: deviceId, csr: z.string().max(4096), instance: z.string().max(64) });
+export type EnrolRequest = z.infer<typeof enrolRequest>;
+export const enrolResponse = z.object({ device: deviceId, certificate: z.string(), authority: z.string(), mqtt: z.string(), root: z.string() });
+export type EnrolResponse = z.infer<typeof enrolResponse>;
