@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { explain } from '@adbreak/shared/errors.js';
+import { type Frame, frames, type Preprocess } from '@adbreak/shared/video/frames.js';
+
+export interface Source {
+  readonly input: string;
+  /** A file is read as fast as it is inferred; of a live source the latest frame wins and the others are counted. */
+  readonly kind: 'file' | 'live';
+  readonly fps: number;
+}
+export type CaptureEvent =
+  | { readonly kind: 'frame'; readonly frame: Frame; readonly dropped: number }
+  | { readonly kind: 'lost'; readonly reason: string; readonly retryInMs: number }
+  | { readonly kind: 'ended' };
+
+const BACKOFF_MS = { first: 1000, longest: 60_000 };
+
+/**
+ * Frames of a source with its troubles as events, never as exceptions. A live source that ends or fails is opened
+ * again, with a pause that doubles; frame times go on growing across openings.
+ */
+export async function* capture(source: Source, preprocess: Preprocess, signal: AbortSignal): AsyncGenerator<CaptureEvent> {
+  let pause = BACKOFF_MS.first;
+  let offset = 0;
+  while (!signal.aborted) {
+    let reason = 'the source ended';
+    let last = offset;
+    try {
+      const opened = frames({ source: source.input, preprocess, fps: source.fps }, signal);
+      for await (const { frame, dropped } of source.kind === 'live' ? latest(opened) : each(opened)) {
+        last = offset + frame.time;
+        pause = BACKOFF_MS.first;
+        yield { kind: 'frame', frame: { ...frame, time: last }, dropped };
+      }
+      if (source.kind === 'file') return yield { kind: 'ended' };
+    } catch (error) {
+      reason = explain(error);
+    }
+    if (signal.aborted) return;
+    offset = last + 1 / source.fps;
+    yield { kind: 'lost', reason, retryInMs: pause };
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
+    pause = Math.min(BACKOFF_MS.longest, pause * 2);
+  }
+}
+
+interface Taken {
+  readonly frame: Frame;
+  /** Frames thrown away since the last one. */
+  readonly dropped: number;
+}
+
+async function* each(opened: AsyncGenerator<Frame>): AsyncGenerator<Taken> {
+  for await (const frame of opened) yield { frame, dropped: 0 };
+}
+
+/** Reads on while the consumer is busy and hands over the newest frame only: a slow model lags by one frame at most. */
+export async function* latest(opened: AsyncGenerator<Frame>): AsyncGenerator<Taken> {
+  let newest: Frame | null = null;
+  let dropped = 0;
+  let finished = false;
+  let failure: unknown = null;
+  let wake = () => undefined as void;
+  const reading = (async () => {
+    try {
+      for await (const frame of opened) {
+        if (newest !== null) dropped += 1;
+        newest = frame;
+        wake();
+      }
+    } catch (error) {
+      failure = error;
+    } finally {
+      finished = true;
+      wake();
+    }
+  })();
+  const take = (): Taken | null => {
+    if (newest === null) return null;
+    const taken = { frame: newest, dropped };
+    newest = null;
+    dropped = 0;
+    return taken;
+  };
+  try {
+    for (;;) {
+      const taken = take();
+      if (taken !== null) yield taken;
+      else if (finished) break;
+      else await new Promise<void>((resolve) => { wake = resolve; });
+    }
+    if (failure !== null) throw failure;
+  } finally {
+    await opened.return(undefined);
+    await reading;
+  }
+}

@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
+import { check } from '@adbreak/shared/contract/parse.js';
+import { deviceId } from '@adbreak/shared/contract/messages.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+const name = z.string().min(1).max(60);
+
+/** configs/edge.yaml: what a card says. Relative paths are relative to the file. */
+const config = z.strictObject({
+  device: deviceId,
+  hub: z.url({ protocol: /^https$/ }),
+  /** PEM of the fleet's authority: the hub is trusted because it can show a certificate from it. */
+  authority: z.string(),
+  /** Claim token; needed until the device is enrolled. */
+  token: z.string().optional(),
+  state: z.string(),
+  source: z.strictObject({
+    /** A file, a URL, or a V4L2 device. */
+    input: z.string().min(1).max(1000),
+    kind: z.enum(['file', 'live']),
+    fps: z.number().gt(0).max(30).default(2),
+  }),
+  slice: z.strictObject({ channel: name, site: name, hardware: name }),
+  status: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65535).default(8080) }).default({ host: '127.0.0.1', port: 8080 }),
+  windowSeconds: z.number().min(1).max(86_400).default(3600),
+  /** How long an ended episode waits for a person's label. */
+  labelSeconds: z.number().min(0).max(86_400).default(600),
+  runtime: z.enum(['native', 'addon', 'auto']).default('auto'),
+  threads: z.int().min(1).max(8).default(1),
+});
+export type EdgeConfig = z.infer<typeof config>;
+
+export async function readConfig(path: string): Promise<EdgeConfig> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AdbreakError('not_found', `Cannot read the configuration ${path}`, { cause, remedy: 'Start from configs/edge.yaml.' });
+  });
+  if (text.length > 64 * 1024) throw new AdbreakError('input_too_large', `Cannot read the configuration ${path}: ${text.length} characters, at most 65536`);
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    throw new AdbreakError('input_invalid', `Cannot read the configuration ${path}: it is not YAML`, { cause });
+  }
+  const read = check(config, value, `the configuration ${path}`);
+  const absolute = (file: string) => (isAbsolute(file) ? file : join(dirname(path), file));
+  return { ...read, authority: absolute(read.authority), state: absolute(read.state) };
+}

@@ -1,0 +1,122 @@
+import { mkdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MANIFEST_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
+import type { ModelRef } from '@adbreak/shared/contract/messages.js';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { readLimited, sha256, storageError, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
+import { DownloadHTTPError } from 'tuf-js/dist/error.js';
+import { Agent, fetch } from 'undici';
+import type { Identity } from '../identity/enrol.js';
+import { openModelFile } from './model-file.js';
+import type { ModelFile } from '../inference/child.js';
+
+/** Kept free for everything else on the card. */
+const RESERVE_BYTES = 8 * 1024 * 1024;
+const FETCH_TIMEOUT_MS = 120_000;
+
+/** Downloads over mutual TLS. */
+class HubFetcher extends BaseFetcher {
+  readonly #dispatcher: Agent;
+  constructor({ key, certificate, authority }: Identity) {
+    super();
+    this.#dispatcher = new Agent({ connect: { ca: authority, cert: certificate, key } });
+  }
+  override async fetch(url: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const answer = await fetch(url, { dispatcher: this.#dispatcher, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) }).catch((cause: unknown) => {
+      throw new AdbreakError('hub_unreachable', `Cannot fetch ${url}: ${explain(cause)}`, { cause });
+    });
+    // tuf-js knows this class by identity: a 404 on the next root ends its search for one.
+    if (!answer.ok || answer.body === null) throw new DownloadHTTPError(`Cannot fetch ${url}: status ${answer.status}`, answer.status);
+    return answer.body as ReadableStream<Uint8Array<ArrayBuffer>>;
+  }
+  close(): Promise<void> {
+    return this.#dispatcher.close();
+  }
+}
+
+/** Models on this device: fetched as TUF targets, verified, staged under their digest, or not there at all. */
+export class ModelStore {
+  readonly #folder: string;
+  readonly #identity: Identity;
+  readonly #hub: string;
+
+  constructor(folder: string, identity: Identity, hub: string) {
+    this.#folder = folder;
+    this.#identity = identity;
+    this.#hub = hub;
+  }
+
+  /** The model, from disk when it is whole there, else from the hub. */
+  async obtain(name: string, model: ModelRef): Promise<ModelFile> {
+    return (await this.#onDisk(model)) ?? (await this.#download(name, model));
+  }
+
+  async #onDisk({ digest }: ModelRef): Promise<ModelFile | null> {
+    const folder = join(this.#folder, digest);
+    const bytes = await readLimited(join(folder, 'model.tflite'), 1 << 28);
+    if (bytes === undefined) return null;
+    if (sha256(bytes) === digest) return openModelFile(folder);
+    // The card has damaged it: fetch it again rather than run it.
+    await rm(folder, { recursive: true, force: true });
+    return null;
+  }
+
+  async #download(name: string, model: ModelRef): Promise<ModelFile> {
+    const fetcher = new HubFetcher(this.#identity);
+    const staging = join(this.#folder, `.staging-${model.digest}`);
+    try {
+      await mkdir(staging, { recursive: true });
+      const updater = await this.#updater(fetcher);
+      const manifestTarget = await target(updater, `${name}/${model.version}/manifest.json`);
+      const modelTarget = await target(updater, `${name}/${model.version}/model.tflite`);
+      await this.#requireSpace(modelTarget.length);
+      await updater.downloadTarget(manifestTarget, join(staging, 'manifest.json'));
+      await updater.downloadTarget(modelTarget, join(staging, 'model.tflite'));
+      const facts = parseJson(manifest, await readFile(join(staging, 'manifest.json')), MANIFEST_LIMIT, `the manifest of ${name} ${model.version}`, 'manifest_forged');
+      if (facts.digest !== model.digest || facts.digest !== modelTarget.hashes['sha256'] || facts.version !== model.version) {
+        throw new AdbreakError('manifest_forged', `Cannot take ${name} ${model.version}: the manifest names ${facts.version} ${facts.digest.slice(0, 12)}, the signed metadata ${modelTarget.hashes['sha256']?.slice(0, 12)}, the assignment ${model.digest.slice(0, 12)}`);
+      }
+      await syncFolder(staging);
+      const folder = join(this.#folder, model.digest);
+      await rename(staging, folder);
+      await syncFolder(this.#folder);
+      return openModelFile(folder);
+    } catch (cause) {
+      throw refusal(storageError(cause, staging), name, model);
+    } finally {
+      await rm(staging, { recursive: true, force: true });
+      await fetcher.close();
+    }
+  }
+
+  async #updater(fetcher: HubFetcher): Promise<Updater> {
+    const metadataDir = join(this.#folder, 'tuf');
+    if ((await readLimited(join(metadataDir, 'root.json'), 512_000)) === undefined) await writeAtomic(join(metadataDir, 'root.json'), this.#identity.root);
+    const updater = new Updater({ metadataDir, metadataBaseUrl: new URL('/tuf/metadata', this.#hub).href, targetDir: this.#folder, targetBaseUrl: new URL('/tuf/targets', this.#hub).href, fetcher });
+    await updater.refresh();
+    return updater;
+  }
+
+  async #requireSpace(bytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#folder);
+    const need = 2 * bytes + RESERVE_BYTES;
+    if (bavail * bsize < need) throw new AdbreakError('disk_full', `Cannot download into ${this.#folder}: ${Math.floor((bavail * bsize) / 1024)} KiB are free, ${Math.ceil(need / 1024)} KiB are needed`);
+  }
+}
+
+async function target(updater: Updater, path: string): Promise<TargetFile> {
+  const info = await updater.getTargetInfo(path);
+  if (info === undefined) throw new AdbreakError('not_found', `Cannot take ${path}: the signed metadata does not list it`);
+  return info;
+}
+
+/** tuf-js throws errors of its own kinds; here they get our codes and the model's name. */
+function refusal(error: unknown, name: string, { version }: ModelRef): unknown {
+  if (error instanceof AdbreakError) return error;
+  const kind = error instanceof Error ? error.constructor.name : '';
+  if (/^(DownloadLengthMismatchError|LengthOrHashMismatchError)$/.test(kind)) return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed: ${explain(error)}`, { cause: error });
+  if (/^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(kind)) return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused: ${explain(error)}`, { cause: error });
+  return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}: ${explain(error)}`, { cause: error });
+}

@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { digest, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { z } from 'zod';
+import { EMPTY_SLOTS, type SlotState } from './slots.js';
+
+const LIMIT = 64 * 1024;
+const modelRef = z.object({ version: z.string().regex(VERSION), digest });
+const slotState = z.object({ confirmed: modelRef.nullable(), trial: z.object({ model: modelRef, starts: z.int().nonnegative() }).nullable(), previous: modelRef.nullable(), quarantined: z.array(digest) });
+const copy = z.object({ generation: z.int().nonnegative(), checksum: digest, state: slotState });
+
+/** Two copies written in turn; the newest whose checksum holds counts. A power cut can spoil one of them at most. */
+export class SlotStore {
+  readonly #folder: string;
+  #generation: number;
+  #state: SlotState;
+
+  private constructor(folder: string, generation: number, state: SlotState) {
+    this.#folder = folder;
+    this.#generation = generation;
+    this.#state = state;
+  }
+
+  static async open(folder: string, log: (line: string) => void): Promise<SlotStore> {
+    const copies = await Promise.all(['a', 'b'].map((name) => readCopy(join(folder, `state.${name}.json`), log)));
+    const found = copies.filter((one) => one !== undefined);
+    const valid = found.filter((one) => one !== 'damaged').sort((a, b) => b.generation - a.generation);
+    if (found.length > 0 && valid.length === 0) throw new AdbreakError('state_corrupt', `Cannot open the slots: both copies ${join(folder, 'state.{a,b}.json')} are damaged`);
+    return new SlotStore(folder, valid[0]?.generation ?? 0, valid[0]?.state ?? EMPTY_SLOTS);
+  }
+
+  get state(): SlotState {
+    return this.#state;
+  }
+
+  /** Durable when it resolves. */
+  async save(state: SlotState): Promise<void> {
+    const generation = this.#generation + 1;
+    const path = join(this.#folder, `state.${generation % 2 === 0 ? 'a' : 'b'}.json`);
+    await writeAtomic(path, JSON.stringify({ generation, checksum: checksum(generation, state), state }));
+    this.#generation = generation;
+    this.#state = state;
+  }
+}
+
+async function readCopy(path: string, log: (line: string) => void): Promise<z.infer<typeof copy> | 'damaged' | undefined> {
+  try {
+    const bytes = await readLimited(path, LIMIT);
+    if (bytes === undefined) return undefined;
+    const read = parseJson(copy, bytes, LIMIT, path, 'state_corrupt');
+    if (read.checksum !== checksum(read.generation, read.state)) throw new AdbreakError('state_corrupt', `Cannot read ${path}: its checksum does not hold`);
+    return read;
+  } catch (error) {
+    log(`slots: ${explain(error)}; the other copy counts`);
+    return 'damaged';
+  }
+}
+
+function checksum(generation: number, { confirmed, trial, previous, quarantined }: SlotState): string {
+  const ref = (model: { version: string; digest: string } | null) => (model === null ? null : [model.version, model.digest]);
+  return sha256(JSON.stringify([generation, ref(confirmed), trial === null ? null : [ref(trial.model), trial.starts], ref(previous), quarantined]));
+}

@@ -1,0 +1,185 @@
+import type { Desired, DeviceEvent, WindowReport } from '@adbreak/shared/contract/messages.js';
+import { explain } from '@adbreak/shared/errors.js';
+import type { Frame } from '@adbreak/shared/video/frames.js';
+import type { Label } from '@adbreak/shared/video/labels.js';
+import { DEFAULT_DECIDER, type DeciderState, decide, INITIAL_DECIDER } from './decide/decider.js';
+import { BETWEEN, DEFAULT_EPISODES, type Segmenter, segment, signatureOf } from './decide/episodes.js';
+import type { Inference, InferenceChild } from './inference/child.js';
+import { type Counts, countEpisode, countLatency, emptyCounts, type Episode, extend, type Pairing, pairingOf, votes } from './shadow/episode-log.js';
+
+/** The models at work on the frames. */
+export interface Pair {
+  readonly desired: Desired;
+  readonly production: InferenceChild;
+  readonly candidate: InferenceChild | null;
+}
+export interface EndedEpisode {
+  readonly id: number;
+  readonly start: number;
+  readonly end: number;
+  readonly label: Label | null;
+  /** What each model says of it, p(ad). */
+  readonly production: number;
+  readonly candidate: number | null;
+}
+interface PipelineOptions {
+  readonly labelSeconds: number;
+  readonly onEvent: (event: DeviceEvent) => void;
+  readonly onEpisode: (episode: EndedEpisode) => void;
+  /** A child failed; the owner replaces it and installs the new pair. */
+  readonly onFailure: (role: 'production' | 'candidate', child: InferenceChild, reason: string) => Promise<void>;
+  readonly onServed: () => void;
+  readonly now: () => number;
+}
+interface Pending {
+  readonly episode: Episode;
+  readonly since: number;
+}
+
+/** Shorter than this a stretch is not an episode: a flash between two blacks. */
+const FEWEST_FRAMES = 3;
+const RECENT = 20;
+
+/** Frames in, decisions and evidence out: production and candidate on the same frame, one of them acting. */
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  #pair: Pair | null = null;
+  #decider: DeciderState = INITIAL_DECIDER;
+  #segmenter: Segmenter = BETWEEN;
+  #episode: Episode | null = null;
+  #pending: Pending[] = [];
+  #recent: EndedEpisode[] = [];
+  #counts = new Map<string, Counts>();
+  #nextId = 1;
+  #last: { readonly frame: Frame; readonly probability: number } | null = null;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+  }
+
+  get pair(): Pair | null {
+    return this.#pair;
+  }
+  get view() {
+    return {
+      label: this.#decider.label, posterior: this.#decider.posterior, probability: this.#last?.probability ?? null, mediaTime: this.#last?.frame.time ?? null,
+      openEpisode: this.#episode === null ? null : { id: this.#episode.id, start: this.#episode.start, label: this.#episode.label }, recent: this.#recent,
+    };
+  }
+  get lastFrame(): Frame | null {
+    return this.#last?.frame ?? null;
+  }
+
+  /** New models for the frames to come. An episode that two pairings have seen in part counts for neither. */
+  install(pair: Pair): void {
+    const changed = this.#pair === null || key(pairingOf(pair.desired)) !== key(pairingOf(this.#pair.desired));
+    this.#pair = pair;
+    if (!changed) return;
+    this.#episode = null;
+    this.#segmenter = BETWEEN;
+  }
+
+  async process(frame: Frame, dropped: number, size: { width: number; height: number }): Promise<void> {
+    const pair = this.#pair;
+    if (pair === null) return;
+    const [production, candidate] = await Promise.allSettled([pair.production.infer(frame.pixels), pair.candidate?.infer(frame.pixels) ?? null]);
+    if (production.status === 'rejected') return this.#options.onFailure('production', pair.production, explain(production.reason));
+    if (candidate.status === 'rejected' && pair.candidate !== null) return this.#options.onFailure('candidate', pair.candidate, explain(candidate.reason));
+    const second = candidate.status === 'fulfilled' ? candidate.value : null;
+    const acting = pair.desired.serve === 'candidate' ? (second ?? production.value) : production.value;
+    this.#last = { frame, probability: acting.probability };
+    this.#decide(frame.time, acting.probability);
+    this.#count(pair, production.value, second, dropped);
+    this.#follow(pair, frame, size, production.value.probability, second?.probability ?? null);
+    this.#options.onServed();
+  }
+
+  /** A person's word on an episode, running or ended a moment ago. False when it is counted already. */
+  label(id: number | null, label: Label): boolean {
+    if (this.#episode !== null && (id === null || id === this.#episode.id)) {
+      this.#episode = { ...this.#episode, label };
+      return true;
+    }
+    const index = this.#pending.findIndex(({ episode }) => episode.id === id);
+    const pending = this.#pending[index];
+    if (pending === undefined) return false;
+    this.#pending.splice(index, 1);
+    this.#recent = this.#recent.map((one) => (one.id === id ? { ...one, label } : one));
+    this.#take({ ...pending.episode, label });
+    return true;
+  }
+
+  /** The source stopped: what runs ends here. */
+  interrupt(): void {
+    this.#finish();
+    this.#segmenter = BETWEEN;
+  }
+
+  /** The counts of the window that ends now, one report for each pairing that saw frames. */
+  closeWindow(): Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>[] {
+    this.#expire();
+    const counts = [...this.#counts.values()].filter(({ frames, episodes }) => frames > 0 || episodes > 0);
+    this.#counts.clear();
+    return counts;
+  }
+
+  countRestart(): void {
+    if (this.#pair !== null) this.#edit(pairingOf(this.#pair.desired), (counts) => ({ ...counts, restarts: counts.restarts + 1 }));
+  }
+
+  #decide(time: number, probability: number): void {
+    const { state, change } = decide(DEFAULT_DECIDER, this.#decider, time, probability);
+    this.#decider = state;
+    if (change !== null) this.#options.onEvent({ kind: change.label === 'ad' ? 'ad-started' : 'ad-ended', at: new Date(this.#options.now()).toISOString(), mediaTime: Math.max(0, change.since) });
+  }
+
+  #count(pair: Pair, production: Inference, candidate: Inference | null, dropped: number): void {
+    this.#edit(pairingOf(pair.desired), (counts) => ({
+      ...counts, frames: counts.frames + 1, dropped: counts.dropped + dropped, adFrames: counts.adFrames + Number(this.#decider.label === 'ad'),
+      latency: {
+        production: countLatency(counts.latency.production, production.milliseconds),
+        candidate: counts.latency.candidate === null || candidate === null ? counts.latency.candidate : countLatency(counts.latency.candidate, candidate.milliseconds),
+      },
+    }));
+  }
+
+  #follow(pair: Pair, frame: Frame, { width, height }: { width: number; height: number }, production: number, candidate: number | null): void {
+    const { state, ends, counts } = segment(DEFAULT_EPISODES, this.#segmenter, frame.time, signatureOf(frame.pixels, width, height));
+    this.#segmenter = state;
+    if (ends) this.#finish();
+    if (!counts) return;
+    this.#episode ??= { id: this.#nextId++, pairing: pairingOf(pair.desired), start: frame.time, end: frame.time, frames: 0, productionSum: 0, candidateSum: pair.candidate === null ? null : 0, label: null };
+    this.#episode = extend(this.#episode, frame.time, production, candidate);
+  }
+
+  #finish(): void {
+    const episode = this.#episode;
+    this.#episode = null;
+    if (episode === null || episode.frames < FEWEST_FRAMES) return;
+    // With a candidate assigned, an episode that it did not see to its end is no pair.
+    if (episode.pairing.candidate !== null && episode.candidateSum === null) return;
+    const ended: EndedEpisode = { id: episode.id, start: episode.start, end: episode.end, label: episode.label, ...votes(episode) };
+    this.#recent = [ended, ...this.#recent].slice(0, RECENT);
+    if (episode.label !== null) this.#take(episode);
+    else this.#pending.push({ episode, since: this.#options.now() });
+    this.#options.onEpisode(ended);
+  }
+
+  #expire(): void {
+    const limit = this.#options.now() - this.#options.labelSeconds * 1000;
+    const expired = this.#pending.filter(({ since }) => since <= limit);
+    this.#pending = this.#pending.filter(({ since }) => since > limit);
+    for (const { episode } of expired) this.#take(episode);
+  }
+
+  #take(episode: Episode): void {
+    this.#edit(episode.pairing, (counts) => countEpisode(counts, episode));
+  }
+  #edit(pairing: Pairing, edit: (counts: Counts) => Counts): void {
+    this.#counts.set(key(pairing), edit(this.#counts.get(key(pairing)) ?? emptyCounts(pairing)));
+  }
+}
+
+function key({ rollout, production, candidate, serving }: Pairing): string {
+  return JSON.stringify([rollout, production, candidate, serving]);
+}

@@ -1,0 +1,85 @@
+import { BINS, type Desired, type SparseHistogram, type WindowReport } from '@adbreak/shared/contract/messages.js';
+import type { Label } from '@adbreak/shared/video/labels.js';
+
+/** Which models looked at an episode, and for which rollout. Episodes of different pairings never mix. */
+export type Pairing = Pick<WindowReport, 'rollout' | 'production' | 'candidate' | 'serving'>;
+
+export function pairingOf({ rollout, production, candidate, serve }: Desired): Pairing {
+  return { rollout, production: production.digest, candidate: candidate?.digest ?? null, serving: serve };
+}
+
+/** An episode while it runs and until it is counted. One vote per model: its mean p(ad) against one half. */
+export interface Episode {
+  readonly id: number;
+  readonly pairing: Pairing;
+  readonly start: number;
+  readonly end: number;
+  readonly frames: number;
+  readonly productionSum: number;
+  readonly candidateSum: number | null;
+  readonly label: Label | null;
+}
+
+export function extend(episode: Episode, time: number, production: number, candidate: number | null): Episode {
+  return {
+    ...episode, end: time, frames: episode.frames + 1, productionSum: episode.productionSum + production,
+    candidateSum: episode.candidateSum === null || candidate === null ? null : episode.candidateSum + candidate,
+  };
+}
+
+export function votes({ productionSum, candidateSum, frames }: Episode): { production: number; candidate: number | null } {
+  return { production: productionSum / frames, candidate: candidateSum === null ? null : candidateSum / frames };
+}
+
+export type Counts = Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>;
+
+export function emptyCounts(pairing: Pairing): Counts {
+  const paired = pairing.candidate !== null;
+  return {
+    ...pairing, episodes: 0,
+    histograms: { production: { bins: [], sum: 0 }, candidate: paired ? { bins: [], sum: 0 } : null },
+    joint: paired ? [[0, 0], [0, 0]] : null,
+    labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0 },
+    latency: { production: [], candidate: paired ? [] : null },
+    adFrames: 0, frames: 0, dropped: 0, restarts: 0,
+  };
+}
+
+/** Adds an episode to the counts of its pairing; pure. */
+export function countEpisode(counts: Counts, episode: Episode): Counts {
+  const { production, candidate } = votes(episode);
+  const p: 0 | 1 = production >= 0.5 ? 1 : 0;
+  const c: 0 | 1 = candidate !== null && candidate >= 0.5 ? 1 : 0;
+  const joint = structuredClone(counts.joint);
+  if (joint !== null) joint[p][c] += 1;
+  return {
+    ...counts, episodes: counts.episodes + 1, joint,
+    histograms: { production: addTo(counts.histograms.production, production), candidate: counts.histograms.candidate === null || candidate === null ? counts.histograms.candidate : addTo(counts.histograms.candidate, candidate) },
+    labelled: episode.label === null ? counts.labelled : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, p, candidate === null ? null : c),
+  };
+}
+
+function countLabel(labelled: Counts['labelled'], truth: number, production: number, candidate: number | null): Counts['labelled'] {
+  const productionRight = production === truth;
+  const candidateRight = candidate === truth;
+  return {
+    episodes: labelled.episodes + 1,
+    productionRight: labelled.productionRight + Number(productionRight),
+    candidateRight: labelled.candidateRight + Number(candidateRight),
+    wins: labelled.wins + Number(candidate !== null && candidateRight && !productionRight),
+    losses: labelled.losses + Number(candidate !== null && !candidateRight && productionRight),
+  };
+}
+
+function addTo(histogram: SparseHistogram, probability: number): SparseHistogram {
+  return { bins: increment(histogram.bins, Math.min(BINS - 1, Math.floor(probability * BINS))), sum: histogram.sum + probability };
+}
+
+/** Bucket b holds [2^(b/4), 2^((b+1)/4)) milliseconds. */
+export function countLatency(buckets: readonly [number, number][], milliseconds: number): [number, number][] {
+  return increment(buckets, Math.max(0, Math.min(63, Math.floor(4 * Math.log2(Math.max(1, milliseconds))))));
+}
+
+function increment(bins: readonly [number, number][], bin: number): [number, number][] {
+  return bins.some(([known]) => known === bin) ? bins.map(([known, n]) => [known, known === bin ? n + 1 : n]) : [...bins, [bin, 1] as [number, number]].sort((a, b) => a[0] - b[0]);
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { ServerResponse } from 'node:http';
+import { check } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError, ERROR_CODES, explain } from '@adbreak/shared/errors.js';
+import type { Label } from '@adbreak/shared/video/labels.js';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { bitmap } from './bitmap.js';
+
+interface PageOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly view: () => unknown;
+  readonly frame: () => { pixels: Uint8Array; width: number; height: number } | null;
+  readonly label: (episode: number | null, label: Label) => boolean;
+}
+
+const labelBody = z.strictObject({ episode: z.int().positive().nullable(), label: z.enum(['ad', 'content']) });
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const MOST_LISTENERS = 20;
+
+/** The Pi's own page: what it sees, what it thinks, and the person's word on it. It talks to whoever stands before it; no hub is needed. */
+export class StatusPage implements AsyncDisposable {
+  readonly #app: FastifyInstance;
+  readonly #listeners = new Set<ServerResponse>();
+  readonly #host: string;
+
+  private constructor(app: FastifyInstance, host: string) {
+    this.#app = app;
+    this.#host = host;
+  }
+
+  static async start(options: PageOptions): Promise<StatusPage> {
+    const app = Fastify({ bodyLimit: 4096, forceCloseConnections: true });
+    const page = new StatusPage(app, options.host);
+    page.#routes(options);
+    await app.listen({ host: options.host, port: options.port }).catch((cause: unknown) => {
+      throw new AdbreakError('conflict', `Cannot open the status page on ${options.host}:${options.port}: ${explain(cause)}`, { cause, remedy: 'Set status.port in the configuration; 0 takes any free one.' });
+    });
+    return page;
+  }
+
+  get url(): string {
+    const address = this.#app.server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    return `http://${this.#host === '0.0.0.0' ? 'localhost' : this.#host}:${port}/`;
+  }
+
+  /** Tells everybody who watches. */
+  send(kind: 'episode' | 'event', message: unknown): void {
+    for (const listener of this.#listeners) listener.write(`event: ${kind}\ndata: ${JSON.stringify(message)}\n\n`);
+  }
+
+  #routes({ view, frame, label }: PageOptions): void {
+    const html = readFileSync(new URL('../../status/page.html', import.meta.url), 'utf8');
+    this.#app.setErrorHandler((error, _, reply) => {
+      if (error instanceof AdbreakError) return reply.code(ERROR_CODES[error.code].status).send({ error: error.code, message: error.message, remedy: error.remedy });
+      const status = typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
+      return reply.code(status).send({ error: status < 500 ? 'input_invalid' : 'internal', message: status < 500 ? explain(error) : 'The agent failed; its log says why.' });
+    });
+    this.#app.get('/', (_, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(html));
+    this.#app.get('/api/state', async () => view());
+    this.#app.get('/api/frame.bmp', (_, reply) => {
+      const current = frame();
+      if (current === null) throw new AdbreakError('not_found', 'There is no frame yet');
+      return reply.type('image/bmp').header('cache-control', 'no-store').send(bitmap(current.pixels, current.width, current.height));
+    });
+    this.#app.post('/api/labels', async (request) => {
+      // A page from elsewhere in the person's browser must not be able to label.
+      const { origin, host } = request.headers;
+      if (origin !== undefined && new URL(origin).host !== host) throw new AdbreakError('forbidden', `Cannot label: the request comes from ${origin}`);
+      const body = check(labelBody, request.body, 'the label');
+      if (!label(body.episode, body.label)) throw new AdbreakError('conflict', `Cannot label: episode ${body.episode ?? 'now'} is not running and was counted already`, { remedy: 'Label an episode while it runs or soon after.' });
+      return { ok: true };
+    });
+    this.#app.get('/api/stream', (request, reply) => {
+      if (this.#listeners.size >= MOST_LISTENERS) throw new AdbreakError('conflict', `Cannot watch: ${MOST_LISTENERS} pages are watching already`);
+      reply.hijack();
+      reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+      reply.raw.write(':\n\n');
+      this.#listeners.add(reply.raw);
+      request.raw.on('close', () => this.#listeners.delete(reply.raw));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const listener of this.#listeners) listener.end();
+    await this.#app.close();
+  }
+}

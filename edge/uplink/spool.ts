@@ -1,0 +1,119 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MESSAGE_LIMIT, type WindowReport, windowReport } from '@adbreak/shared/contract/messages.js';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { explain } from '@adbreak/shared/errors.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { merge } from './merge.js';
+
+/** Hourly windows of more than a month; beyond that the two oldest become one. */
+const MOST_FILES = 1000;
+/** While the disk is full, reports wait in memory, so many at most. */
+const MOST_IN_MEMORY = 200;
+const NAME = /^(\d{10})\.json$/;
+
+interface Waiting {
+  readonly report: WindowReport;
+  onDisk: boolean;
+}
+
+/**
+ * Window reports that the hub has not acknowledged yet: on disk, in order, bounded; removed only when acknowledged.
+ * A full disk loses nothing at first: reports stay in memory and are written as soon as there is room.
+ */
+export class Spool {
+  readonly #folder: string;
+  readonly #log: (line: string) => void;
+  readonly #waiting: Waiting[];
+  #sequence: number;
+  /** Why the last write failed, or null. */
+  #problem: unknown = null;
+
+  private constructor(folder: string, waiting: Waiting[], sequence: number, log: (line: string) => void) {
+    this.#folder = folder;
+    this.#waiting = waiting;
+    this.#sequence = sequence;
+    this.#log = log;
+  }
+
+  /** Opens the spool; a damaged file is set aside under another name and said so. */
+  static async open(folder: string, log: (line: string) => void): Promise<Spool> {
+    await mkdir(folder, { recursive: true });
+    const names = (await readdir(folder)).filter((name) => NAME.test(name)).sort();
+    const waiting: Waiting[] = [];
+    for (const name of names) {
+      try {
+        waiting.push({ report: parseJson(windowReport, await readFile(join(folder, name)), MESSAGE_LIMIT, name, 'state_corrupt'), onDisk: true });
+      } catch (error) {
+        log(`spool: ${join(folder, name)} cannot be read and is skipped: ${explain(error)}`);
+      }
+    }
+    const stored = await readLimited(join(folder, 'sequence'), 64);
+    const sequence = Math.max(Number(stored === undefined ? 0 : Buffer.from(stored).toString()) || 0, ...names.map((name) => Number(NAME.exec(name)?.[1] ?? 0)));
+    return new Spool(folder, waiting, sequence, log);
+  }
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+  get problem(): unknown {
+    return this.#problem;
+  }
+  /** The oldest report not yet acknowledged. */
+  get oldest(): WindowReport | undefined {
+    return this.#waiting[0]?.report;
+  }
+
+  async add(report: Omit<WindowReport, 'sequence'>): Promise<void> {
+    this.#sequence += 1;
+    this.#waiting.push({ report: { ...report, sequence: this.#sequence }, onDisk: false });
+    await this.flush();
+    await this.#bound();
+  }
+
+  /** Writes what is in memory only. Never throws: a full disk is a state to report, not an end. */
+  async flush(): Promise<void> {
+    try {
+      const unwritten = this.#waiting.filter(({ onDisk }) => !onDisk);
+      if (unwritten.length > 0) await writeAtomic(join(this.#folder, 'sequence'), String(this.#sequence));
+      for (const entry of unwritten) {
+        await writeAtomic(this.#path(entry.report.sequence), JSON.stringify(entry.report));
+        entry.onDisk = true;
+      }
+      this.#problem = null;
+    } catch (error) {
+      if (this.#problem === null) this.#log(`spool: ${explain(error)}; reports wait in memory`);
+      this.#problem = error;
+    }
+  }
+
+  /** The hub has this report: forget it. */
+  async acknowledge(sequence: number): Promise<void> {
+    const index = this.#waiting.findIndex(({ report }) => report.sequence === sequence);
+    if (index < 0) return;
+    const [entry] = this.#waiting.splice(index, 1);
+    if (entry?.onDisk) await rm(this.#path(sequence), { force: true });
+  }
+
+  async #bound(): Promise<void> {
+    const inMemory = this.#waiting.filter(({ onDisk }) => !onDisk).length;
+    if (this.#waiting.length <= MOST_FILES && inMemory <= MOST_IN_MEMORY) return;
+    // The newest report is never touched; the oldest pair that may be added up becomes one.
+    const index = this.#waiting.findIndex(({ report }, i) => i + 1 < this.#waiting.length && merge(report, this.#waiting[i + 1]?.report) !== null);
+    const [first, second] = this.#waiting.slice(Math.max(0, index));
+    if (first === undefined || second === undefined) return;
+    const merged = index < 0 ? null : merge(first.report, second.report);
+    if (merged === null) {
+      this.#log(`spool: full with reports that cannot be added up; window ${first.report.sequence} is dropped`);
+      await this.acknowledge(first.report.sequence);
+      return;
+    }
+    this.#waiting.splice(index, 2, { report: merged, onDisk: false });
+    await this.flush();
+    if (first.onDisk) await rm(this.#path(first.report.sequence), { force: true });
+  }
+
+  #path(sequence: number): string {
+    return join(this.#folder, `${String(sequence).padStart(10, '0')}.json`);
+  }
+}
