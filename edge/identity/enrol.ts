@@ -6,7 +6,6 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, ERROR_CODES, type ErrorCode, explain } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Agent, fetch } from 'undici';
-import { PemConverter, Pkcs10CertificateRequestGenerator } from './x509.js';
 
 export interface Identity {
   readonly device: string;
@@ -43,6 +42,8 @@ async function enrol({ device, hub, authorityPath, token, folder, instance }: En
   const authority = await readFile(authorityPath, 'utf8').catch((cause: unknown) => {
     throw new AdbreakError('not_found', `Cannot read the authority's certificate ${authorityPath}`, { cause, remedy: "Copy the hub's identity/ca.pem to the card." });
   });
+  // Needed once in a device's life, and ten megabytes large.
+  const { PemConverter, Pkcs10CertificateRequestGenerator } = await import('./x509.js');
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
   const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');

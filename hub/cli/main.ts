@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command } from 'commander';
-import { FormData } from 'undici';
 import { startHub } from '../hub.js';
 import { readPlan } from '../rollouts/plan.js';
 import { callHub, hubAddress, type HubRequest } from './client.js';
+import { pushVersion } from './push.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
@@ -67,14 +66,7 @@ remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) 
 
 const models = program.command('models').description('versions in the registry');
 remote(models.command('list')).action(async (flags: Remote) => print((await overview(flags)).models));
-remote(models.command('push <dir>')).description('register the version that `adbreak train` wrote').action(async (dir: string, flags: Remote) => {
-  const manifest = await readFile(join(dir, 'manifest.json'), 'utf8').catch((cause: unknown) => { throw new AdbreakError('not_found', `Cannot push ${dir}: it has no manifest.json`, { cause, remedy: 'Give the folder that `adbreak train` wrote.' }); });
-  const form = new FormData();
-  form.set('manifest', manifest);
-  form.set('model', new Blob([await readFile(join(dir, 'model.tflite'))]), 'model.tflite');
-  const { name, version } = JSON.parse(manifest);
-  print(await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`, { method: 'PUT', form }));
-});
+remote(models.command('push <dir>')).description('register the version that `adbreak train` wrote').action(async (dir: string, flags: Remote) => print(await pushVersion(await hubAddress(flags), dir)));
 remote(models.command('promote <name> <version>')).description('roll a version out through its gates').option('--percent <n>', 'go no further than this share of devices', Number, 100).option('--plan <file>', 'rollout plan')
   .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string }) => print(await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
     method: 'POST', json: { status: flags.percent < 100 ? 'canary' : 'production', rollout_percentage: flags.percent, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) },

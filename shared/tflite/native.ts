@@ -71,6 +71,12 @@ function bind() {
   };
 }
 
+/** XNNPACK's thread pools must not outlive their delegates: a process that exits with one open ends in a segmentation fault. */
+const open = new Set<NativeInterpreter>();
+process.once('exit', () => {
+  for (const interpreter of open) interpreter.freeNow();
+});
+
 class NativeInterpreter implements Interpreter {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
@@ -94,8 +100,9 @@ class NativeInterpreter implements Interpreter {
       this.inputs = specs.inputs.map((spec, i) => this.#describe(spec, api.input(this.#interpreter, i)));
       this.outputs = specs.outputs.map((spec, i) => this.#describe(spec, api.output(this.#interpreter, i)));
       this.#outputBytes = this.outputs.map((_, i) => Number(api.byteSize(api.output(this.#interpreter, i))));
+      open.add(this);
     } catch (error) {
-      this.#free();
+      this.freeNow();
       throw error;
     }
   }
@@ -146,10 +153,12 @@ class NativeInterpreter implements Interpreter {
   }
 
   [Symbol.dispose](): void {
-    this.#runner.close(() => this.#free());
+    this.#runner.close(() => this.freeNow());
   }
 
-  #free(): void {
+  /** Frees the native memory; nothing may be running. */
+  freeNow(): void {
+    open.delete(this);
     if (this.#interpreter !== null) this.#api.destroy(this.#interpreter);
     // The delegate must outlive the interpreter that uses it (xnnpack_delegate.h).
     if (this.#delegate !== null) this.#api.xnnpackDelete(this.#delegate);

@@ -23,9 +23,9 @@ interface ExtractOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Features of the frozen backbone: the float model on the Pi's runtime, with two threads. */
-export async function backboneExtractor(runtime: TfliteRuntime, model: Uint8Array, normalization: { mean: number; std: number }): Promise<Extractor> {
-  const interpreter = await runtime.open(model, { threads: 2 });
+/** Features of the frozen backbone: the float model on the Pi's runtime. */
+export async function backboneExtractor(runtime: TfliteRuntime, model: Uint8Array, normalization: { mean: number; std: number }, threads: number): Promise<Extractor> {
+  const interpreter = await runtime.open(model, { threads });
   return {
     identity: sha256(model),
     width: interpreter.outputs[0]?.shape.at(-1) ?? 0,

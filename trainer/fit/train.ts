@@ -28,6 +28,7 @@ export interface TrainRequest {
   readonly output: string;
   readonly cache: string;
   readonly fps: number;
+  readonly threads: number;
   readonly seed: number;
   readonly now: Date;
   readonly say: (line: string) => void;
@@ -42,7 +43,9 @@ const PREPROCESS: Preprocess = { width: LITE0_INPUT, height: LITE0_INPUT, scaler
 const NORMALIZATION = LITE0_NORMALIZATION;
 const CALIBRATION_FRAMES = 32;
 const GOLDEN_PATTERNS = 3;
-const SMALL_NET_EPOCHS = 12;
+/** The small network learns from so many frames at most, spread evenly: more take minutes and add little. */
+const SMALL_NET_FRAMES = 600;
+const SMALL_NET_EPOCHS = 9;
 
 /**
  * Backbone -> cached features -> head -> INT8 TFLite -> metrics measured on that INT8 file through the Pi's runtime.
@@ -52,7 +55,7 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   const { dataset, say, signal, fps } = request;
   const sampling = { preprocess: PREPROCESS, fps, ...(signal && { signal }) };
   const backbone = await backboneOf(request, sampling);
-  using features = await backboneExtractor(runtime, convertToFloat(backbone), NORMALIZATION);
+  using features = await backboneExtractor(runtime, convertToFloat(backbone), NORMALIZATION, request.threads);
   const histograms = histogramExtractor();
   let seen = 0;
   const extract = (split: 'train' | 'val' | 'test', extractors: Extractor[]) => examplesOf(dataset[split], extractors, { ...sampling, cache: request.cache, onFrame: () => { seen += 1; if (seen % 500 === 0) say(`  features of ${seen} frames`); } });
@@ -62,9 +65,9 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
 
   const head = await fitHead(trained, validation, { seed: request.seed });
   say(`head: ${head.epochs} epochs, validation loss ${head.validationLoss.toFixed(3)}, temperature ${head.temperature.toFixed(2)}`);
-  const pixels = await calibrationSet(dataset.train, sampling, request.seed);
-  const model = await convertToInt8(withHead(backbone, head), runtime, pixels, NORMALIZATION);
-  using classifier = new AdClassifier(await runtime.open(model, { threads: 2 }), NORMALIZATION);
+  const calibration = await reservoir(dataset.train, { ...sampling, fps: fps / 4 }, CALIBRATION_FRAMES, `calibration/${request.seed}`);
+  const model = await convertToInt8(withHead(backbone, head), runtime, calibration.map(({ pixels }) => pixels), NORMALIZATION, request.threads);
+  using classifier = new AdClassifier(await runtime.open(model, { threads: request.threads }), NORMALIZATION);
   const metrics = metricsOf(await score(classifier, dataset.test, sampling));
   say(`INT8 model on test: accuracy ${metrics.accuracy.toFixed(3)}, F1 ${metrics.f1.toFixed(3)}, AUC ${metrics.rocAuc.toFixed(3)}, ECE ${metrics.ece.toFixed(3)}`);
 
@@ -87,8 +90,7 @@ async function backboneOf({ pretrained, dataset, seed, say }: TrainRequest, samp
     return efficientNetLite0(pretrainedSource(readTorchLegacy(pretrained)));
   }
   say('backbone: small network trained from scratch (no pretrained weights here)');
-  const examples: LabelledPixels[] = [];
-  for (const recording of dataset.train) for await (const { pixels, isAd } of labelledFrames(recording, sampling)) examples.push({ pixels, isAd });
+  const examples = await reservoir(dataset.train, sampling, SMALL_NET_FRAMES, `small-net/${seed}`);
   const layers = await fitSmallNet(examples, NORMALIZATION, { seed, epochs: SMALL_NET_EPOCHS, onEpoch: (epoch, loss) => say(`  epoch ${epoch} of ${SMALL_NET_EPOCHS}: loss ${loss.toFixed(3)}`) });
   return smallNet(layers);
 }
@@ -105,22 +107,19 @@ function withHead(backbone: Graph, { kernel, bias }: Head): Graph {
   };
 }
 
-/** Frames spread evenly over the training recordings. */
-async function calibrationSet(recordings: readonly Recording[], sampling: Sampling, seed: number): Promise<Uint8Array[]> {
-  const random = seeded(`calibration/${seed}`);
-  const reservoir: Uint8Array[] = [];
+/** A uniform sample of the labelled frames, without knowing how many there are (Vitter 1985, algorithm R). */
+async function reservoir(recordings: readonly Recording[], sampling: Sampling, size: number, seed: string): Promise<LabelledPixels[]> {
+  const random = seeded(seed);
+  const kept: LabelledPixels[] = [];
   let seen = 0;
   for (const recording of recordings) {
-    for await (const { pixels } of labelledFrames(recording, { ...sampling, fps: 0.5 })) {
+    for await (const { pixels, isAd } of labelledFrames(recording, sampling)) {
       seen += 1;
-      if (reservoir.length < CALIBRATION_FRAMES) reservoir.push(pixels);
-      else {
-        const place = random.integer(seen);
-        if (place < CALIBRATION_FRAMES) reservoir[place] = pixels;
-      }
+      const place = kept.length < size ? kept.length : random.integer(seen);
+      if (place < size) kept[place] = { pixels, isAd };
     }
   }
-  return reservoir;
+  return kept;
 }
 
 async function score(classifier: AdClassifier, recordings: readonly Recording[], sampling: Sampling): Promise<Scored[]> {

@@ -13,14 +13,14 @@ export type Item = { readonly seconds: number; readonly seed: string } & (
 export type AdvertStyle = 'story' | 'offer' | 'spokesman';
 
 /**
- * Programme blocks and breaks until `seconds` are filled. Adverts of one broadcast come from a pool drawn from its
- * seed, so broadcasts of different seeds share none: no spot is ever in two splits.
+ * Programme blocks and breaks until `seconds` are filled. Every advert is a new one, seeded by its broadcast: none is
+ * counted twice, and none is ever in two splits.
  */
 export function schedule(random: Random, channel: Channel, seconds: number): Item[] {
   const items: Item[] = [];
-  const pool = Array.from({ length: Math.max(4, Math.ceil(seconds / 40)) }, (_, i): Item => ({
-    kind: 'advert', style: random.pick(['story', 'offer', 'offer', 'spokesman'] as const), seconds: tenth(random.between(9, 18)), seed: `advert${i}/${random.integer(1e9)}`,
-  }));
+  const advert = (): Item => ({
+    kind: 'advert', style: random.pick(['story', 'offer', 'offer', 'spokesman'] as const), seconds: tenth(random.between(9, 18)), seed: `advert${items.length}/${random.integer(1e9)}`,
+  });
   const filled = () => items.reduce((sum, item) => sum + item.seconds, 0);
   const black = (inBreak: boolean) => items.push({ kind: 'black', inBreak, seconds: tenth(random.between(0.6, 1)), seed: '' });
   while (filled() < seconds) {
@@ -28,9 +28,9 @@ export function schedule(random: Random, channel: Channel, seconds: number): Ite
     for (let scene = 0, count = 3 + random.integer(4); scene < count; scene++) items.push({ kind: 'scene', genre, seconds: tenth(random.between(8, 18)), seed: `scene${items.length}/${random.integer(1e9)}` });
     if (random.uniform() < 0.4) items.push({ kind: 'trailer', seconds: tenth(random.between(8, 12)), seed: `trailer${items.length}/${random.integer(1e9)}` });
     black(true);
-    for (let advert = 0, count = 3 + random.integer(3); advert < count; advert++) {
-      items.push(random.pick(pool));
-      black(advert < count - 1);
+    for (let shown = 0, count = 3 + random.integer(3); shown < count; shown++) {
+      items.push(advert());
+      black(shown < count - 1);
     }
   }
   return items;

@@ -129,7 +129,7 @@ async function advertShots(random: Random, style: AdvertStyle, seconds: number):
   const shots: Shot[] = [];
   for (const [i, length] of pieces.entries()) {
     if (i === pieces.length - 1) shots.push(await endCard(random, brand, length));
-    else if (style === 'story') shots.push(await storyShot(random, length));
+    else if (style === 'story') shots.push(await sloganShot(random, brand, length));
     else if (style === 'spokesman' && i % 2 === 0) shots.push(await spokesmanShot(random, brand, length));
     else shots.push(await offerShot(random, brand, length));
   }
@@ -154,6 +154,14 @@ async function offerShot(random: Random, brand: Brand, seconds: number): Promise
     canvas.sprite(words, 160 + side * 50, 40 + 3 * Math.sin(t * 3));
     if (priced && progress > 0.3) canvas.sprite(price, 160 + side * 70, 128);
   } };
+}
+
+/** A film scene that the brand has signed, more often than not. */
+async function sloganShot(random: Random, brand: Brand, seconds: number): Promise<Shot> {
+  const shot = await storyShot(random, seconds);
+  const slogan = await art.plate(200, 28, '#0000', [{ text: `${brand.name}. ${random.pick(['For you.', 'Feel it.', 'Just more.', 'Why wait?'])}`, size: 17, fill: '#fff' }]);
+  const signed = random.uniform() < 0.65;
+  return { seconds, draw: (canvas, t, progress) => { shot.draw(canvas, t, progress); if (signed && progress > 0.15) canvas.sprite(slogan, 160, 150); } };
 }
 
 async function spokesmanShot(random: Random, brand: Brand, seconds: number): Promise<Shot> {

@@ -1,0 +1,26 @@
+/** Boundaries of docs/architecture.md: shared imports nothing of the others; edge, hub and trainer import shared alone. */
+const outside = (from, others) => ({
+  name: `${from}-stays-inside`,
+  severity: 'error',
+  comment: 'Workspaces meet in shared, or as processes.',
+  from: { path: `^${from}/` },
+  to: { path: `^(${others.join('|')})/` },
+});
+module.exports = {
+  forbidden: [
+    outside('shared', ['edge', 'hub', 'trainer']),
+    outside('edge', ['hub', 'trainer']),
+    outside('hub', ['edge', 'trainer']),
+    outside('trainer', ['edge', 'hub']),
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'pure-core',
+      severity: 'error',
+      comment: 'Decisions take time and chance as parameters and do no I/O.',
+      from: { path: '^(shared/evidence|edge/decide|edge/shadow|edge/models/slots\\.ts|hub/rollouts/(gate|rollout|evidence)\\.ts|trainer/nn|trainer/assess)', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    { name: 'not-from-tests', severity: 'error', from: { pathNot: '\\.test\\.ts$' }, to: { path: '\\.test\\.ts$' } },
+  ],
+  options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.base.json' }, doNotFollow: { path: 'node_modules' }, exclude: { path: '(^|/)dist/' }, enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] } },
+};

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { lockState } from './lock.js';
+
+test('a second agent on one state folder is refused, and may start when the first has ended', async (t) => {
+  const folder = await temporaryFolder(t);
+  const first = await lockState(folder);
+  await assert.rejects(lockState(folder), (error: unknown) => error instanceof AdbreakError && error.code === 'identity_in_use' && error.message.includes(folder));
+  await using _other = await lockState(await temporaryFolder(t));
+  await first[Symbol.asyncDispose]();
+  await using _again = await lockState(folder);
+});

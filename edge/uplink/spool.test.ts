@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { contradiction, type WindowReport } from '@adbreak/shared/contract/messages.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { merge } from './merge.js';
+import { Spool } from './spool.js';
+
+const silent = () => undefined;
+const report = (episodes: number, production = 'a'): Omit<WindowReport, 'sequence'> => ({
+  start: '2026-01-01T00:00:00.000Z', end: '2026-01-01T01:00:00.000Z', slice: { channel: 'one', site: 'home', hardware: 'pi5' }, rollout: null,
+  production: production.repeat(64), candidate: null, serving: 'production', episodes, histograms: { production: { bins: [[7, episodes]], sum: 0 }, candidate: null }, joint: null,
+  labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0 }, latency: { production: [[10, 3]], candidate: null }, adFrames: 0, frames: 5, dropped: 0, restarts: 0,
+});
+
+test('reports wait in order until they are acknowledged, across a restart', async (t) => {
+  const folder = await temporaryFolder(t);
+  const spool = await Spool.open(folder, silent);
+  await spool.add(report(1));
+  await spool.add(report(2));
+  const again = await Spool.open(folder, silent);
+  assert.equal(again.oldest?.episodes, 1);
+  await again.acknowledge(1);
+  assert.equal(again.oldest?.sequence, 2);
+  await again.acknowledge(2);
+  assert.equal(again.oldest, undefined);
+  const third = await Spool.open(folder, silent);
+  await third.add(report(3));
+  assert.equal(third.oldest?.sequence, 3, 'a sequence number is never used twice');
+});
+
+test('a damaged file is skipped and named; the others are sent', async (t) => {
+  const folder = await temporaryFolder(t);
+  const spool = await Spool.open(folder, silent);
+  await spool.add(report(1));
+  await spool.add(report(2));
+  await writeFile(join(folder, '0000000001.json'), '{"sequence":1,');
+  const said: string[] = [];
+  assert.equal((await Spool.open(folder, (line) => said.push(line))).oldest?.sequence, 2);
+  assert.match(said.join(), /0000000001\.json/);
+});
+
+test('a full disk loses nothing: reports wait in memory and are written when there is room', async (t) => {
+  const folder = await smallVolume(t, 48);
+  execFileSync('dd', ['if=/dev/zero', `of=${join(folder, 'ballast')}`, 'bs=1k', 'count=44'], { stdio: 'ignore' });
+  const said: string[] = [];
+  const spool = await Spool.open(join(folder, 'spool'), (line) => said.push(line));
+  for (let i = 1; i <= 20; i++) await spool.add(report(i));
+  assert.equal(spool.size, 20);
+  assert.ok(spool.problem instanceof AdbreakError && spool.problem.code === 'disk_full');
+  assert.equal(said.length, 1, 'said once, not for every report');
+  await rm(join(folder, 'ballast'));
+  await spool.flush();
+  assert.equal(spool.problem, null);
+  assert.ok((await readdir(join(folder, 'spool'))).filter((name) => name.endsWith('.json')).length > 0);
+});
+
+test('merging adds everything up and keeps what must not be mixed apart', () => {
+  const [a, b] = [{ ...report(2), sequence: 4 }, { ...report(3), sequence: 5 }];
+  const sum = merge(a, b);
+  assert.equal(sum?.episodes, 5);
+  assert.equal(sum?.sequence, 5);
+  assert.deepEqual(sum?.histograms.production.bins, [[7, 5]]);
+  assert.deepEqual(sum?.latency.production, [[10, 6]]);
+  assert.equal(sum === null ? 'nothing' : contradiction(sum), null);
+  assert.equal(merge(a, { ...report(3, 'b'), sequence: 5 }), null);
+});

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { labelOf, parseLabels } from '@adbreak/shared/video/labels.js';
+import { explain } from '@adbreak/shared/errors.js';
+import { fetch } from 'undici';
+import { z } from 'zod';
+
+const ended = z.object({ id: z.number(), start: z.number(), end: z.number() });
+
+/**
+ * The person before the status page, who knows the broadcast's ground truth: hears of each ended episode and answers A
+ * or C through the page's own interface. An episode that is part ad, part programme gets no answer.
+ */
+export async function watchAndLabel(statusUrl: string, truthPath: string, framePeriod: number, signal: AbortSignal): Promise<void> {
+  const spans = parseLabels(await readFile(truthPath, 'utf8'));
+  const stream = await fetch(new URL('/api/stream', statusUrl), { signal });
+  if (stream.body === null) return;
+  try {
+    let kind = '';
+    for await (const line of createInterface({ input: Readable.fromWeb(stream.body) })) {
+      if (line.startsWith('event: ')) kind = line.slice(7);
+      if (!line.startsWith('data: ') || kind !== 'episode') continue;
+      const { id, start, end } = ended.parse(JSON.parse(line.slice(6)));
+      const label = labelOf(spans, start, end + framePeriod);
+      if (label === null) continue;
+      await fetch(new URL('/api/labels', statusUrl), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ episode: id, label }), signal }).then((answer) => answer.arrayBuffer());
+    }
+  } catch (error) {
+    if (!signal.aborted) console.error(`the viewer of ${statusUrl} stopped: ${explain(error)}`);
+  }
+}

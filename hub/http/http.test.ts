@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test, type TestContext } from 'node:test';
+import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import { callHub, type HubRequest } from '../cli/client.js';
+import { pushVersion } from '../cli/push.js';
+import { testHub, type TestHub } from '../testing.js';
+
+const coded = (code: ErrorCode, words = /./) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const post = (json: unknown = {}): HubRequest => ({ method: 'POST', json });
+const PROMOTE = '/api/v1/models/base-ad-detector/versions';
+
+async function release(t: TestContext, version: string, edit: { manifest?: (text: string) => string; file?: (file: Uint8Array) => Uint8Array } = {}): Promise<string> {
+  const folder = join(await temporaryFolder(t), version);
+  const { file, manifest } = tinyRelease(version);
+  await mkdir(folder);
+  await writeFile(join(folder, 'model.tflite'), edit.file?.(file) ?? file);
+  await writeFile(join(folder, 'manifest.json'), edit.manifest?.(JSON.stringify(manifest)) ?? JSON.stringify(manifest));
+  return folder;
+}
+
+describe('doors', () => {
+  test('nothing answers without a token, a known one, and its role', async (t) => {
+    const hub = await testHub(t);
+    await assert.rejects(callHub({ ...hub, token: '' }, '/api/v1/overview'), coded('unauthorized'));
+    await assert.rejects(callHub({ ...hub, token: 'adbreak_token_0' }, '/api/v1/overview'), coded('unauthorized'));
+    const { token } = (await callHub(hub, '/api/v1/tokens', post({ id: 'eye', role: 'viewer' }))) as { token: string };
+    const viewer = { ...hub, token };
+    await callHub(viewer, '/api/v1/overview');
+    for (const path of ['/api/v1/claims', `${PROMOTE}/1.0.0/promote`, '/api/v1/devices/pi-1/revoke']) await assert.rejects(callHub(viewer, path, post()), coded('forbidden'), path);
+    await assert.rejects(callHub(viewer, '/tuf/metadata/timestamp.json'), coded('unauthorized', /device certificate/));
+  });
+  test('tokens and claims are stored as hashes only', async (t) => {
+    const hub = await testHub(t);
+    const { tokens } = (await callHub(hub, '/api/v1/claims', post())) as { tokens: string[] };
+    const stored = await readFile(join(hub.folder, 'hub.json'), 'utf8');
+    for (const secret of [hub.token, ...tokens]) assert.ok(!stored.includes(secret));
+  });
+  test('bodies are checked: unknown fields, sizes, types', async (t) => {
+    const hub = await testHub(t);
+    await assert.rejects(callHub(hub, '/api/v1/tokens', post({ id: 'A B', role: 'viewer' })), coded('input_invalid', /id/));
+    await assert.rejects(callHub(hub, '/api/v1/tokens', post({ id: 'x'.repeat(100_000), role: 'viewer' })), (error: unknown) => error instanceof AdbreakError);
+    await assert.rejects(callHub(hub, '/api/v1/enrol', post({ token: 'short', device: 'pi-1', csr: '', instance: '' })), coded('input_invalid'));
+    await assert.rejects(callHub(hub, '/api/v1/nothing'), coded('not_found'));
+  });
+});
+
+describe('enrolment', () => {
+  const enrol = (hub: TestHub, token: string, device = 'pi-1') => callHub(hub, '/api/v1/enrol', post({ token, device, csr: 'no request', instance: 'i' }));
+  const claim = async (hub: TestHub, body = {}) => ((await callHub(hub, '/api/v1/claims', post(body))) as { tokens: [string] }).tokens[0];
+
+  test('refuses a token that is unknown, expired, or of another device, each in a sentence', async (t) => {
+    let now = new Date('2026-01-01T00:00:00.000Z');
+    const hub = await testHub(t, { now: () => now });
+    await assert.rejects(enrol(hub, 'adbreak_claim_00000000000000'), coded('token_invalid', /pi-1.*not known/));
+    await assert.rejects(enrol(hub, await claim(hub, { device: 'pi-2' })), coded('token_invalid', /another device/));
+    const old = await claim(hub, { hours: 1 });
+    now = new Date('2026-01-01T02:00:00.000Z');
+    await assert.rejects(enrol(hub, old), coded('token_invalid', /expired/));
+  });
+  test('refuses a signing request that is none, and the token stays good', async (t) => {
+    const hub = await testHub(t);
+    const token = await claim(hub);
+    await assert.rejects(enrol(hub, token), coded('input_invalid', /PKCS#10/));
+    await assert.rejects(enrol(hub, token), coded('input_invalid', /PKCS#10/));
+  });
+});
+
+describe('models', () => {
+  test('are pushed, promoted and downloaded on the seed system’s paths', async (t) => {
+    const hub = await testHub(t);
+    await pushVersion(hub, await release(t, '1.0.0'));
+    assert.deepEqual(await callHub(hub, `${PROMOTE}/1.0.0/promote`, post({ is_production: true, status: 'production', rollout_percentage: 100 })), { model_name: 'base-ad-detector', version: '1.0.0', rollout: null, production: '1.0.0' });
+    for (const version of ['1.0.0', 'production']) assert.deepEqual(await callHub(hub, `${PROMOTE}/${version}/download`), Buffer.from(tinyRelease('1.0.0').file));
+    await pushVersion(hub, await release(t, '1.1.0'));
+    const { rollout } = (await callHub(hub, `${PROMOTE}/1.1.0/promote`, post({ status: 'canary', rollout_percentage: 10 }))) as { rollout: { ceiling: number; percent: number; status: string } };
+    assert.deepEqual([rollout.ceiling, rollout.percent, rollout.status], [10, 0, 'running'], 'a percentage becomes a rollout that begins in the shadow');
+    await assert.rejects(callHub(hub, `${PROMOTE}/9.9.9/promote`, post()), coded('not_found', /9\.9\.9/));
+    await assert.rejects(callHub(hub, `${PROMOTE}/9.9.9/download`), coded('not_found'));
+  });
+  test('a forged manifest, a corrupt model, a second version of the same name: refused, nothing written', async (t) => {
+    const hub = await testHub(t);
+    const forged = await release(t, '1.0.0', { manifest: (text) => text.replace(/"digest":"../, '"digest":"00') });
+    await assert.rejects(pushVersion(hub, forged), coded('manifest_forged', /SHA-256/));
+    await assert.rejects(pushVersion(hub, await release(t, '1.0.0', { manifest: (text) => text.replace('"schema":1', '"schema":1,"note":1') })), coded('input_invalid', /note/));
+    await assert.rejects(pushVersion(hub, await release(t, '1.0.0', { file: (file) => file.subarray(0, 100) })), coded('manifest_forged'));
+    const overview = (await callHub(hub, '/api/v1/overview')) as { models: object };
+    assert.deepEqual(overview.models, {});
+    await pushVersion(hub, await release(t, '1.0.0'));
+    await assert.rejects(pushVersion(hub, await release(t, '1.0.0')), coded('conflict', /exists already/));
+  });
+  test('every change stands in the audit log with who made it', async (t) => {
+    const hub = await testHub(t);
+    await pushVersion(hub, await release(t, '1.0.0'));
+    await callHub(hub, `${PROMOTE}/1.0.0/promote`, post());
+    const lines = (await readFile(join(hub.folder, 'audit.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
+    assert.deepEqual(lines.map(({ who, what }) => `${who} ${what}`), ['hub token.create', 'token:first model.register', 'token:first model.promote']);
+  });
+});
+
+test('the hub remembers everything across a restart', async (t) => {
+  const first = await testHub(t);
+  await pushVersion(first, await release(t, '1.0.0'));
+  await first.running[Symbol.asyncDispose]();
+  const again = await testHub(t, { folder: first.folder });
+  assert.equal(again.running.firstToken, null, 'the first token is shown once');
+  const overview = (await callHub({ ...again, token: first.token }, '/api/v1/overview')) as { models: Record<string, { versions: object }> };
+  assert.deepEqual(Object.keys(overview.models['base-ad-detector']?.versions ?? {}), ['1.0.0']);
+});

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Writes small models with our converter and runs them in Google's own interpreter, from the wheel ai-edge-litert.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=.work/litert
+if [ ! -x "$folder/bin/python" ]; then
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install -q --disable-pip-version-check ai-edge-litert==2.3.0 numpy
+fi
+node trainer/dist/bench/golden-models.js "$folder/models"
+"$folder/bin/python" scripts/verify_litert.py "$folder/models"

@@ -1,0 +1,27 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** A folder that is gone after the test. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'adbreak-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A real volume of `kilobytes`, to be filled: a tmpfs. Needs root, as CI has; without it the test fails and says so. */
+export async function smallVolume(t: TestContext, kilobytes: number): Promise<string> {
+  const folder = await temporaryFolder(t);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', folder]);
+  t.after(() => void execFileSync('umount', ['-l', folder]));
+  return folder;
+}
+
+/** Draws a video with ffmpeg's own sources: each part `seconds` long in one grey level, 0..255. */
+export function greyVideo(path: string, parts: readonly { level: number; seconds: number }[]): void {
+  const inputs = parts.flatMap(({ level, seconds }) => ['-f', 'lavfi', '-i', `color=c=0x${level.toString(16).padStart(2, '0').repeat(3)}:s=64x36:r=10:d=${seconds}`]);
+  const graph = `${parts.map((_, i) => `[${i}:v]`).join('')}concat=n=${parts.length}:v=1:a=0`;
+  execFileSync('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-y', ...inputs, '-filter_complex', graph, '-c:v', 'libx264', '-preset', 'ultrafast', `file:${path}`]);
+}
