@@ -27,9 +27,9 @@ node_modules/.addon: node_modules/.setup scripts/build-addon.sh
 addon: node_modules/.addon ## compile the fallback runtime (needs a C++ compiler)
 
 check: build ## types, lint, format, boundaries, dead code
-	npx biome ci .
-	npx depcruise --config .dependency-cruiser.cjs --output-type err shared edge hub trainer
-	npx knip
+	npm run --silent lint
+	npm run --silent boundaries
+	npm run --silent dead-code
 	@echo "check: all good"
 
 test: build addon ## install what is needed, build, run every test

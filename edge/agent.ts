@@ -52,7 +52,8 @@ export class Agent implements AsyncDisposable {
     this.#spool = spool;
     this.#log = log;
     this.#pipeline = new Pipeline({
-      labelSeconds: config.labelSeconds, now: () => Date.now(),
+      labelSeconds: config.labelSeconds,
+      now: () => Date.now(),
       onEvent: (event) => void this.#event(event),
       onEpisode: (episode) => this.#page?.send('episode', episode),
       onFailure: (role, child, reason) => this.#replace(role, child, reason),
@@ -84,16 +85,29 @@ export class Agent implements AsyncDisposable {
     const identity = await openIdentity({ device, hub, authorityPath: authority, token, folder: join(state, 'identity'), instance });
     this.#models = new ModelStore(join(state, 'models'), identity, hub);
     this.#page = await StatusPage.start({
-      ...this.#config.status, view: () => this.#view(), frame: () => this.#frame(),
+      ...this.#config.status,
+      view: () => this.#view(),
+      frame: () => this.#frame(),
       label: (episode, label) => this.#pipeline.label(episode, label),
     });
     this.#session = new Session({
-      identity, hub, instance, agentVersion: AGENT_VERSION, spool: this.#spool, log: this.#log,
+      identity,
+      hub,
+      instance,
+      agentVersion: AGENT_VERSION,
+      spool: this.#spool,
+      log: this.#log,
       onDesired: (desired) => this.#want(desired),
       onRefused: (reason) => this.#refused(reason),
     });
-    this.#cleanup.push(() => this.#page?.[Symbol.asyncDispose](), () => this.#session?.[Symbol.asyncDispose]());
-    const timer = setInterval(() => void this.#closeWindow().catch((error: unknown) => this.#log(`window: ${explain(error)}`)), this.#config.windowSeconds * 1000);
+    this.#cleanup.push(
+      () => this.#page?.[Symbol.asyncDispose](),
+      () => this.#session?.[Symbol.asyncDispose](),
+    );
+    const timer = setInterval(
+      () => void this.#closeWindow().catch((error: unknown) => this.#log(`window: ${explain(error)}`)),
+      this.#config.windowSeconds * 1000,
+    );
     this.#cleanup.push(() => clearInterval(timer));
     this.#log(`${device}: status page ${this.#page.url}`);
   }
@@ -133,14 +147,17 @@ export class Agent implements AsyncDisposable {
     await this.#switchTo(desired);
     this.#install({ desired, production, candidate });
     await this.#discard([before?.production, before?.candidate].filter((child) => child !== undefined && !kept.includes(child)));
-    this.#log(`revision ${desired.revision}: ${desired.serve === 'candidate' ? desired.candidate?.version : desired.production.version} acts${desired.candidate === null ? '' : `, ${desired.serve === 'candidate' ? desired.production.version : desired.candidate.version} in its shadow`}`);
+    this.#log(
+      `revision ${desired.revision}: ${desired.serve === 'candidate' ? desired.candidate?.version : desired.production.version} acts${desired.candidate === null ? '' : `, ${desired.serve === 'candidate' ? desired.production.version : desired.candidate.version} in its shadow`}`,
+    );
   }
 
   /** A child with the model: the one that runs already, or a new one that has passed its probe. */
   async #child(name: string, model: ModelRef, before: Pair | null): Promise<InferenceChild> {
     const running = [before?.production, before?.candidate].find((child) => child?.alive && child.model.manifest.digest === model.digest);
     if (running !== undefined && running !== null) return running;
-    if (this.#slots.state.quarantined.includes(model.digest)) throw new AdbreakError('model_unsupported', `Cannot run ${name} ${model.version}: it failed its trial on this device`);
+    if (this.#slots.state.quarantined.includes(model.digest))
+      throw new AdbreakError('model_unsupported', `Cannot run ${name} ${model.version}: it failed its trial on this device`);
     return this.#startProbed(await this.#models.obtain(name, model));
   }
 
@@ -151,7 +168,11 @@ export class Agent implements AsyncDisposable {
       const { golden, preprocess, name, version } = file.manifest;
       for (const { pattern, ad } of golden) {
         const { probability } = await child.infer(testPattern(pattern, preprocess.width, preprocess.height));
-        if (Math.abs(probability - ad) > GOLDEN_TOLERANCE) throw new AdbreakError('model_corrupt', `Cannot run ${name} ${version}: test pattern ${pattern} gives ${probability.toFixed(3)}; its manifest says ${ad.toFixed(3)}`);
+        if (Math.abs(probability - ad) > GOLDEN_TOLERANCE)
+          throw new AdbreakError(
+            'model_corrupt',
+            `Cannot run ${name} ${version}: test pattern ${pattern} gives ${probability.toFixed(3)}; its manifest says ${ad.toFixed(3)}`,
+          );
       }
       return child;
     } catch (error) {
@@ -166,7 +187,8 @@ export class Agent implements AsyncDisposable {
     const { state } = this.#slots;
     this.#served = 0;
     if (serving(state)?.digest === model.digest) return;
-    if (state.confirmed?.digest === model.digest || state.previous?.digest === model.digest) return this.#slots.save(stepSlots(state, { kind: 'return', model }));
+    if (state.confirmed?.digest === model.digest || state.previous?.digest === model.digest)
+      return this.#slots.save(stepSlots(state, { kind: 'return', model }));
     await this.#slots.save(stepSlots(stepSlots(state, { kind: 'arm', model }), { kind: 'start' }));
   }
 
@@ -178,11 +200,14 @@ export class Agent implements AsyncDisposable {
     this.#served += 1;
     if (this.#served !== CONFIRM_AFTER || this.#slots.state.trial === null) return;
     const { model } = this.#slots.state.trial;
-    void this.#slots.save(stepSlots(this.#slots.state, { kind: 'confirm' })).then(async () => {
-      this.#log(`${model.version} confirmed after ${CONFIRM_AFTER} inferences`);
-      await this.#event({ kind: 'slot-confirmed', at: new Date().toISOString(), model, reason: `${CONFIRM_AFTER} inferences served` });
-      await this.#report();
-    }).catch((error: unknown) => this.#fault(error));
+    void this.#slots
+      .save(stepSlots(this.#slots.state, { kind: 'confirm' }))
+      .then(async () => {
+        this.#log(`${model.version} confirmed after ${CONFIRM_AFTER} inferences`);
+        await this.#event({ kind: 'slot-confirmed', at: new Date().toISOString(), model, reason: `${CONFIRM_AFTER} inferences served` });
+        await this.#report();
+      })
+      .catch((error: unknown) => this.#fault(error));
   }
 
   // — what goes wrong —
@@ -211,7 +236,8 @@ export class Agent implements AsyncDisposable {
     const alone: Desired = { ...pair.desired, candidate: null, serve: 'production' };
     if (acts) {
       await this.#slots.save(stepSlots(this.#slots.state, { kind: 'fail' }));
-      if (serving(this.#slots.state)?.digest !== alone.production.digest) await this.#slots.save(stepSlots(this.#slots.state, { kind: 'return', model: alone.production }));
+      if (serving(this.#slots.state)?.digest !== alone.production.digest)
+        await this.#slots.save(stepSlots(this.#slots.state, { kind: 'return', model: alone.production }));
       if (model !== null) await this.#event({ kind: 'slot-fell-back', at: new Date().toISOString(), model, reason: reason.slice(0, 500) });
     }
     this.#install({ desired: alone, production: pair.production, candidate: null });
@@ -271,7 +297,8 @@ export class Agent implements AsyncDisposable {
     const start = this.#windowStart;
     const end = new Date();
     this.#windowStart = end;
-    for (const counts of this.#pipeline.closeWindow()) await this.#spool.add({ ...counts, start: start.toISOString(), end: end.toISOString(), slice: this.#config.slice });
+    for (const counts of this.#pipeline.closeWindow())
+      await this.#spool.add({ ...counts, start: start.toISOString(), end: end.toISOString(), slice: this.#config.slice });
     await this.#spool.flush();
     const { problem } = this.#spool;
     if (problem !== null && this.#problem === null) this.#fault(problem);
@@ -290,8 +317,14 @@ export class Agent implements AsyncDisposable {
     const acting = pair === null ? null : pair.desired.serve === 'candidate' ? pair.desired.candidate : pair.desired.production;
     const shadow = pair === null ? null : pair.desired.serve === 'candidate' ? pair.desired.production : pair.desired.candidate;
     await this.#session?.report({
-      revision: pair?.desired.revision ?? 0, serving: acting, shadow, slot: pair === null ? 'factory' : trial === null ? 'confirmed' : 'trial',
-      problem: this.#problem, source: this.#source, statusPage: this.#page?.url ?? null, at: new Date().toISOString(),
+      revision: pair?.desired.revision ?? 0,
+      serving: acting,
+      shadow,
+      slot: pair === null ? 'factory' : trial === null ? 'confirmed' : 'trial',
+      problem: this.#problem,
+      source: this.#source,
+      statusPage: this.#page?.url ?? null,
+      at: new Date().toISOString(),
     });
   }
 
@@ -301,8 +334,16 @@ export class Agent implements AsyncDisposable {
     const acting = pair?.desired.serve === 'candidate' ? pair.desired.candidate : pair?.desired.production;
     const other = pair?.desired.serve === 'candidate' ? pair.desired.production : pair?.desired.candidate;
     return {
-      device, channel: slice.channel, ...this.#pipeline.view, source: this.#source, problem: this.#problem, connected: this.#session?.connected ?? false, waitingReports: this.#spool.size,
-      serving: acting?.version ?? null, shadow: other?.version ?? null, trial: this.#slots.state.trial !== null,
+      device,
+      channel: slice.channel,
+      ...this.#pipeline.view,
+      source: this.#source,
+      problem: this.#problem,
+      connected: this.#session?.connected ?? false,
+      waitingReports: this.#spool.size,
+      serving: acting?.version ?? null,
+      shadow: other?.version ?? null,
+      trial: this.#slots.state.trial !== null,
     };
   }
 

@@ -18,7 +18,8 @@ const program = new Command('adbreak detect')
   .action(detect);
 
 async function detect(video: string, options: { model: string; format: Format; fps: number; threads: number }): Promise<void> {
-  if (!(options.fps > 0 && options.fps <= 60)) throw new AdbreakError('input_invalid', `Cannot detect: --fps must be between 0 and 60: current value is ${options.fps}`);
+  if (!(options.fps > 0 && options.fps <= 60))
+    throw new AdbreakError('input_invalid', `Cannot detect: --fps must be between 0 and 60: current value is ${options.fps}`);
   const model = await openModelFile(options.model);
   await using child = await InferenceChild.start(model, { threads: options.threads });
   const stop = new AbortController();

@@ -5,7 +5,7 @@ import type { Label } from '@adbreak/shared/video/labels.js';
 import { DEFAULT_DECIDER, type DeciderState, decide, INITIAL_DECIDER } from './decide/decider.js';
 import { BETWEEN, DEFAULT_EPISODES, type Segmenter, segment, signatureOf } from './decide/episodes.js';
 import type { Inference, InferenceChild } from './inference/child.js';
-import { type Counts, countEpisode, countLatency, emptyCounts, type Episode, extend, type Pairing, pairingOf, votes } from './shadow/episode-log.js';
+import { type Counts, countEpisode, countLatency, type Episode, emptyCounts, extend, type Pairing, pairingOf, votes } from './shadow/episode-log.js';
 
 /** The models at work on the frames. */
 export interface Pair {
@@ -62,8 +62,12 @@ export class Pipeline {
   }
   get view() {
     return {
-      label: this.#decider.label, posterior: this.#decider.posterior, probability: this.#last?.probability ?? null, mediaTime: this.#last?.frame.time ?? null,
-      openEpisode: this.#episode === null ? null : { id: this.#episode.id, start: this.#episode.start, label: this.#episode.label }, recent: this.#recent,
+      label: this.#decider.label,
+      posterior: this.#decider.posterior,
+      probability: this.#last?.probability ?? null,
+      mediaTime: this.#last?.frame.time ?? null,
+      openEpisode: this.#episode === null ? null : { id: this.#episode.id, start: this.#episode.start, label: this.#episode.label },
+      recent: this.#recent,
     };
   }
   get lastFrame(): Frame | null {
@@ -130,15 +134,24 @@ export class Pipeline {
   #decide(time: number, probability: number): void {
     const { state, change } = decide(DEFAULT_DECIDER, this.#decider, time, probability);
     this.#decider = state;
-    if (change !== null) this.#options.onEvent({ kind: change.label === 'ad' ? 'ad-started' : 'ad-ended', at: new Date(this.#options.now()).toISOString(), mediaTime: Math.max(0, change.since) });
+    if (change !== null)
+      this.#options.onEvent({
+        kind: change.label === 'ad' ? 'ad-started' : 'ad-ended',
+        at: new Date(this.#options.now()).toISOString(),
+        mediaTime: Math.max(0, change.since),
+      });
   }
 
   #count(pair: Pair, production: Inference, candidate: Inference | null, dropped: number): void {
     this.#edit(pairingOf(pair.desired), (counts) => ({
-      ...counts, frames: counts.frames + 1, dropped: counts.dropped + dropped, adFrames: counts.adFrames + Number(this.#decider.label === 'ad'),
+      ...counts,
+      frames: counts.frames + 1,
+      dropped: counts.dropped + dropped,
+      adFrames: counts.adFrames + Number(this.#decider.label === 'ad'),
       latency: {
         production: countLatency(counts.latency.production, production.milliseconds),
-        candidate: counts.latency.candidate === null || candidate === null ? counts.latency.candidate : countLatency(counts.latency.candidate, candidate.milliseconds),
+        candidate:
+          counts.latency.candidate === null || candidate === null ? counts.latency.candidate : countLatency(counts.latency.candidate, candidate.milliseconds),
       },
     }));
   }
@@ -148,7 +161,16 @@ export class Pipeline {
     this.#segmenter = state;
     if (ends) this.#finish();
     if (!counts) return;
-    this.#episode ??= { id: this.#nextId++, pairing: pairingOf(pair.desired), start: frame.time, end: frame.time, frames: 0, productionSum: 0, candidateSum: pair.candidate === null ? null : 0, label: null };
+    this.#episode ??= {
+      id: this.#nextId++,
+      pairing: pairingOf(pair.desired),
+      start: frame.time,
+      end: frame.time,
+      frames: 0,
+      productionSum: 0,
+      candidateSum: pair.candidate === null ? null : 0,
+      label: null,
+    };
     this.#episode = extend(this.#episode, frame.time, production, candidate);
   }
 

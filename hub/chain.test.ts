@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { connect as tlsConnect } from 'node:tls';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as tlsConnect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { greyVideo, smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
@@ -14,14 +14,33 @@ import { fetch } from 'undici';
 import { stringify } from 'yaml';
 import { callHub } from './cli/client.js';
 import { pushVersion } from './cli/push.js';
-import { testHub, type TestHub } from './testing.js';
+import { type TestHub, testHub } from './testing.js';
 
 /** The real hub and real agents as processes, with models of a few hundred bytes and grey pictures. */
 const AGENT = fileURLToPath(new URL('../../edge/dist/main.js', import.meta.url));
 
 interface Overview {
-  readonly devices: { id: string; online: boolean; refusedReports: number; sequence: number; reported: { revision: number; serving: { version: string } | null; shadow: { version: string } | null; slot: string; problem: { code: string; message: string } | null; source: string } | null }[];
-  readonly rollouts: { id: string; status: string; episodes: number; to: { version: string }; history: { verdict: string; action: string; reason: string }[] }[];
+  readonly devices: {
+    id: string;
+    online: boolean;
+    refusedReports: number;
+    sequence: number;
+    reported: {
+      revision: number;
+      serving: { version: string } | null;
+      shadow: { version: string } | null;
+      slot: string;
+      problem: { code: string; message: string } | null;
+      source: string;
+    } | null;
+  }[];
+  readonly rollouts: {
+    id: string;
+    status: string;
+    episodes: number;
+    to: { version: string };
+    history: { verdict: string; action: string; reason: string }[];
+  }[];
   readonly models: Record<string, { production: string | null; versions: Record<string, { status: string }> }>;
 }
 const overview = async (hub: TestHub) => (await callHub(hub, '/api/v1/overview')) as Overview;
@@ -44,22 +63,51 @@ async function publish(t: TestContext, hub: TestHub, version: string, sign: 1 | 
   await callHub(hub, `/api/v1/models/base-ad-detector/versions/${version}/promote`, { method: 'POST', json: {} });
 }
 
-interface AgentOptions { device?: string; token?: string; state?: string; input?: string; kind?: string }
-interface TestAgent { readonly child: ChildProcess; readonly words: () => string; readonly status: () => string; readonly state: string }
+interface AgentOptions {
+  device?: string;
+  token?: string;
+  state?: string;
+  input?: string;
+  kind?: string;
+}
+interface TestAgent {
+  readonly child: ChildProcess;
+  readonly words: () => string;
+  readonly status: () => string;
+  readonly state: string;
+}
 
 async function agentOf(t: TestContext, hub: TestHub, { device = 'pi-1', token, state, input, kind = 'file' }: AgentOptions = {}): Promise<TestAgent> {
   const folder = await temporaryFolder(t);
   const claim = token ?? ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] }).tokens[0];
   const video = input ?? join(folder, 'video.mkv');
   // Scenes of 8 s, bright ones are advertisements; black between them.
-  if (input === undefined) greyVideo(video, Array.from({ length: 30 }, (_, i) => (i % 2 === 0 ? { level: i % 4 === 0 ? 60 : 190, seconds: 8 } : { level: 0, seconds: 1 })));
-  await writeFile(join(folder, 'edge.yaml'), stringify({
-    device, hub: hub.hub, authority: join(hub.folder, 'identity/ca.pem'), token: claim, state: state ?? join(folder, 'state'), source: { input: video, kind, fps: 2 },
-    slice: { channel: 'grey', site: 'test', hardware: 'pc' }, status: { host: '127.0.0.1', port: 0 }, windowSeconds: 1, labelSeconds: 1,
-  }));
+  if (input === undefined)
+    greyVideo(
+      video,
+      Array.from({ length: 30 }, (_, i) => (i % 2 === 0 ? { level: i % 4 === 0 ? 60 : 190, seconds: 8 } : { level: 0, seconds: 1 })),
+    );
+  await writeFile(
+    join(folder, 'edge.yaml'),
+    stringify({
+      device,
+      hub: hub.hub,
+      authority: join(hub.folder, 'identity/ca.pem'),
+      token: claim,
+      state: state ?? join(folder, 'state'),
+      source: { input: video, kind, fps: 2 },
+      slice: { channel: 'grey', site: 'test', hardware: 'pc' },
+      status: { host: '127.0.0.1', port: 0 },
+      windowSeconds: 1,
+      labelSeconds: 1,
+    }),
+  );
   const child = spawn(process.execPath, [AGENT, '--config', join(folder, 'edge.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
   let words = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { words += text; });
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      words += text;
+    });
   t.after(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGTERM');
@@ -72,12 +120,18 @@ test('a device enrols, fetches, verifies, serves, confirms and reports', async (
   const hub = await testHub(t);
   await publish(t, hub, '1.0.0');
   const agent = await agentOf(t, hub);
-  const device = await until('the device serves 1.0.0, confirmed', async () => (await overview(hub)).devices.find(({ reported }) => reported?.serving?.version === '1.0.0' && reported.slot === 'confirmed'));
+  const device = await until('the device serves 1.0.0, confirmed', async () =>
+    (await overview(hub)).devices.find(({ reported }) => reported?.serving?.version === '1.0.0' && reported.slot === 'confirmed'),
+  );
   assert.equal(device.reported?.problem, null);
   await until('windows arrive', async () => (await overview(hub)).devices.some(({ sequence }) => sequence >= 2));
   await until('the source has ended', async () => (await overview(hub)).devices.some(({ reported }) => reported?.source === 'ended'));
   assert.equal((await overview(hub)).devices[0]?.refusedReports, 0, hub.log.join('\n'));
-  assert.deepEqual((await readdir(join(agent.state, 'spool'))).filter((name) => name.endsWith('.json')), [], 'acknowledged reports are gone from the disk');
+  assert.deepEqual(
+    (await readdir(join(agent.state, 'spool'))).filter((name) => name.endsWith('.json')),
+    [],
+    'acknowledged reports are gone from the disk',
+  );
 });
 
 test('labels from the status page decide a rollout: the better model is promoted, the worse one rolled back', { timeout: 120_000 }, async (t) => {
@@ -92,27 +146,50 @@ test('labels from the status page decide a rollout: the better model is promoted
   t.after(() => stop.abort());
   // The person: a scene that begins at a multiple of 16 s is dark, so programme; the others are ads.
   for (const url of urls) void labelForever(url, (start) => (Math.floor(start / 8) % 2 === 0 ? 'content' : 'ad'), stop.signal);
-  await until('all serve', async () => { const { devices } = await overview(hub); return devices.length === 3 && devices.every(({ reported }) => reported?.serving?.version === '1.0.0'); });
+  await until('all serve', async () => {
+    const { devices } = await overview(hub);
+    return devices.length === 3 && devices.every(({ reported }) => reported?.serving?.version === '1.0.0');
+  });
   await publish(t, hub, '2.0.0', 1);
-  const second = await until('2.0.0 is decided', async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '2.0.0' && status !== 'running'), 60);
+  const second = await until(
+    '2.0.0 is decided',
+    async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '2.0.0' && status !== 'running'),
+    60,
+  );
   assert.equal(second.status, 'completed', JSON.stringify(second.history));
   assert.equal((await overview(hub)).models['base-ad-detector']?.production, '2.0.0');
   await publish(t, hub, '3.0.0', -1);
-  const third = await until('3.0.0 is decided', async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '3.0.0' && status !== 'running'), 60);
+  const third = await until(
+    '3.0.0 is decided',
+    async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '3.0.0' && status !== 'running'),
+    60,
+  );
   assert.equal(third.status, 'rolled-back', JSON.stringify(third.history));
   assert.match(third.history.at(-1)?.reason ?? '', /only the candidate was wrong/);
-  const after = await until('3.0.0 is off every device', async () => { const now = await overview(hub); return now.devices.every(({ reported }) => reported?.serving?.version === '2.0.0' && reported.shadow === null) && now; });
+  const after = await until('3.0.0 is off every device', async () => {
+    const now = await overview(hub);
+    return now.devices.every(({ reported }) => reported?.serving?.version === '2.0.0' && reported.shadow === null) && now;
+  });
   assert.equal(after.models['base-ad-detector']?.versions['3.0.0']?.status, 'quarantined');
 });
 
 async function labelForever(url: string, truth: (start: number) => 'ad' | 'content', signal: AbortSignal): Promise<void> {
   const done = new Set<number>();
   while (!signal.aborted) {
-    const state = await fetch(new URL('/api/state', url), { signal }).then((answer) => answer.json()).catch(() => null) as { recent: { id: number; start: number; label: string | null }[] } | null;
+    const state = (await fetch(new URL('/api/state', url), { signal })
+      .then((answer) => answer.json())
+      .catch(() => null)) as { recent: { id: number; start: number; label: string | null }[] } | null;
     for (const { id, start, label } of state?.recent ?? []) {
       if (label !== null || done.has(id)) continue;
       done.add(id);
-      await fetch(new URL('/api/labels', url), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ episode: id, label: truth(start) }), signal }).then((answer) => answer.arrayBuffer()).catch(() => undefined);
+      await fetch(new URL('/api/labels', url), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ episode: id, label: truth(start) }),
+        signal,
+      })
+        .then((answer) => answer.arrayBuffer())
+        .catch(() => undefined);
     }
     await sleep(100, undefined, { signal }).catch(() => undefined);
   }
@@ -126,7 +203,22 @@ test('what the hub hands out is believed only as it was signed; the device goes 
   // Somebody exchanges the artifact on the hub's disk, at the moment the next version is made known.
   const { manifest, file } = tinyRelease('2.0.0');
   const artifact = join(hub.folder, 'registry/targets', manifest.digest);
-  const spoil = (async () => { for (;;) { if (await writeFile(artifact, file.map((byte, i) => (i === 400 ? byte ^ 1 : byte)), { flag: 'r+' }).then(() => true, () => false)) return; await sleep(1); } })();
+  const spoil = (async () => {
+    for (;;) {
+      if (
+        await writeFile(
+          artifact,
+          file.map((byte, i) => (i === 400 ? byte ^ 1 : byte)),
+          { flag: 'r+' },
+        ).then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
+      await sleep(1);
+    }
+  })();
   await publish(t, hub, '2.0.0');
   await spoil;
   const problem = await until('the device says what is wrong', async () => (await overview(hub)).devices[0]?.reported?.problem);
@@ -134,7 +226,11 @@ test('what the hub hands out is believed only as it was signed; the device goes 
   assert.match(problem.message, /2\.0\.0/);
   assert.match(agent.words(), /what to do: Do not use this model/);
   assert.equal((await overview(hub)).devices[0]?.reported?.serving?.version, '1.0.0', 'the chain goes on');
-  assert.deepEqual((await readdir(join(agent.state, 'models'))).filter((name) => name.includes('staging') || name === manifest.digest), [], 'nothing half-written');
+  assert.deepEqual(
+    (await readdir(join(agent.state, 'models'))).filter((name) => name.includes('staging') || name === manifest.digest),
+    [],
+    'nothing half-written',
+  );
 });
 
 test('a wrong claim token: one sentence, the remedy, an exit code, and no identity on the disk', async (t) => {
@@ -155,7 +251,9 @@ test('a second agent with the same identity hears why it is refused; the first o
   const copy = join(await temporaryFolder(t), 'copy');
   await cp(first.state, copy, { recursive: true });
   const second = await agentOf(t, hub, { state: copy, kind: 'live' });
-  await until('the second says it', async () => /error identity_in_use: Cannot connect pi-1: another agent is connected with the same identity/.test(second.words()));
+  await until('the second says it', async () =>
+    /error identity_in_use: Cannot connect pi-1: another agent is connected with the same identity/.test(second.words()),
+  );
   assert.match(second.words(), /what to do: Stop the other agent, or give this card an identity of its own/);
   assert.ok((await overview(hub)).devices[0]?.online);
   const again = await agentOf(t, hub, { device: 'pi-1', state: join(await temporaryFolder(t), 'new'), kind: 'live' });
@@ -182,7 +280,10 @@ test('a full disk on the device: said with the path and the numbers, and the mod
   assert.equal(problem.code, 'disk_full');
   assert.match(problem.message, /KiB are free, \d+ KiB are needed/);
   assert.equal(agent.child.exitCode, null, 'the agent lives');
-  assert.deepEqual((await readdir(join(agent.state, 'models'))).filter((name) => name.includes('staging')), []);
+  assert.deepEqual(
+    (await readdir(join(agent.state, 'models'))).filter((name) => name.includes('staging')),
+    [],
+  );
 });
 
 test('an unreadable video: the agent says so and stays', async (t) => {
@@ -201,11 +302,22 @@ test('a model that crashes its process is given up; production goes on', async (
   await publish(t, hub, '1.0.0');
   const agent = await agentOf(t, hub, { kind: 'live' });
   await until('1.0.0 serves', async () => (await overview(hub)).devices.some(({ reported }) => reported?.serving));
-  const children = async () => (await readFile(`/proc/${agent.child.pid}/task/${agent.child.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number);
-  const workers = async () => { const all = await children(); const named = await Promise.all(all.map(async (pid) => ((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('worker.js') ? pid : 0))); return named.filter((pid) => pid > 0); };
-  const [worker] = await until('its worker', async () => { const found = await workers(); return found.length === 1 && found; });
+  const children = async () =>
+    (await readFile(`/proc/${agent.child.pid}/task/${agent.child.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number);
+  const workers = async () => {
+    const all = await children();
+    const named = await Promise.all(all.map(async (pid) => ((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('worker.js') ? pid : 0)));
+    return named.filter((pid) => pid > 0);
+  };
+  const [worker] = await until('its worker', async () => {
+    const found = await workers();
+    return found.length === 1 && found;
+  });
   process.kill(worker ?? 0, 'SIGKILL');
-  await until('a new worker', async () => { const found = await workers(); return found.length === 1 && found[0] !== worker; });
+  await until('a new worker', async () => {
+    const found = await workers();
+    return found.length === 1 && found[0] !== worker;
+  });
   assert.match(agent.words(), /the inference process of base-ad-detector 1\.0\.0 ended \(SIGKILL\)/);
 });
 
@@ -216,16 +328,31 @@ test('the broker: no certificate, no session; own topics, no others', async (t) 
   await until('enrolled', async () => (await overview(hub)).devices.length === 1);
   const { mqttPort } = hub.running;
   const bare = tlsConnect({ port: mqttPort, host: '127.0.0.1', ca: hub.authority });
-  await assert.rejects(new Promise((resolve, reject) => { bare.on('error', reject); bare.on('close', () => reject(new Error('closed'))); bare.on('data', resolve); bare.on('secureConnect', () => bare.write('x')); }));
+  await assert.rejects(
+    new Promise((resolve, reject) => {
+      bare.on('error', reject);
+      bare.on('close', () => reject(new Error('closed')));
+      bare.on('data', resolve);
+      bare.on('secureConnect', () => bare.write('x'));
+    }),
+  );
   agent.child.kill('SIGTERM');
   await once(agent.child, 'exit');
   const identity = JSON.parse(await readFile(join(agent.state, 'identity/identity.json'), 'utf8')) as { certificate: string };
-  const credentials = { ca: hub.authority, cert: identity.certificate, key: await readFile(join(agent.state, 'identity/device.key'), 'utf8'), protocolVersion: 4 as const, reconnectPeriod: 0 };
+  const credentials = {
+    ca: hub.authority,
+    cert: identity.certificate,
+    key: await readFile(join(agent.state, 'identity/device.key'), 'utf8'),
+    protocolVersion: 4 as const,
+    reconnectPeriod: 0,
+  };
   await assert.rejects(connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-2', username: 'i' }), /Not authorized/);
   const client = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-1', username: 'i' });
-  const granted = await client.subscribeAsync(['adbreak/v1/devices/pi-1/desired', 'adbreak/v1/devices/pi-2/desired', '#', 'adbreak/v1/devices/pi-1/windows']).catch((error: unknown) => error);
+  const granted = await client
+    .subscribeAsync(['adbreak/v1/devices/pi-1/desired', 'adbreak/v1/devices/pi-2/desired', '#', 'adbreak/v1/devices/pi-1/windows'])
+    .catch((error: unknown) => error);
   assert.ok(granted instanceof Error, 'foreign topics are refused with 0x80');
-  const closed = once(client, 'close');
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
   client.publish('adbreak/v1/devices/pi-2/status', '{}', { qos: 1 });
   await closed;
   const other = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-1', username: 'j' });
@@ -233,4 +360,3 @@ test('the broker: no certificate, no session; own topics, no others', async (t) 
   assert.equal((await overview(hub)).devices[0]?.refusedReports, 1, 'a report that fits no schema is refused, counted and acknowledged');
   await other.endAsync(true);
 });
-

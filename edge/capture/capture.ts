@@ -87,7 +87,10 @@ export async function* latest(opened: AsyncGenerator<Frame>): AsyncGenerator<Tak
       const taken = take();
       if (taken !== null) yield taken;
       else if (finished) break;
-      else await new Promise<void>((resolve) => { wake = resolve; });
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
     }
     if (failure !== null) throw failure;
   } finally {

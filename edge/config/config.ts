@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { check } from '@adbreak/shared/contract/parse.js';
 import { deviceId } from '@adbreak/shared/contract/messages.js';
+import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { parse } from 'yaml';
 import { z } from 'zod';

@@ -12,11 +12,17 @@ const repeat = (value: number, count: number) => Array<number>(count).fill(value
 describe('decision', () => {
   test('one certain frame does not flip the state', () => {
     const segments = segmentsOf(run([...repeat(0.05, 40), 0.99, ...repeat(0.05, 40)]), DEFAULT_DECIDER, 0.5);
-    assert.deepEqual(segments.map(({ label }) => label), ['content']);
+    assert.deepEqual(
+      segments.map(({ label }) => label),
+      ['content'],
+    );
   });
   test('a break is dated to where it began, not to where the doubt ended', () => {
     const segments = segmentsOf(run([...repeat(0.1, 60), ...repeat(0.9, 60), ...repeat(0.1, 60)]), DEFAULT_DECIDER, 0.5);
-    assert.deepEqual(segments.map(({ label }) => label), ['content', 'ad', 'content']);
+    assert.deepEqual(
+      segments.map(({ label }) => label),
+      ['content', 'ad', 'content'],
+    );
     assert.ok(Math.abs((segments[1]?.start ?? 0) - 30) <= 2 && Math.abs((segments[1]?.end ?? 0) - 60) <= 2, JSON.stringify(segments));
   });
   test('noisy frames make few changes', () => {
@@ -41,14 +47,22 @@ describe('decision', () => {
     for (const time of [0, 5, 5, 3, 900]) state = decide(DEFAULT_DECIDER, state, time, 0.9).state;
     assert.ok(state.posterior > 0 && state.posterior < 1);
   });
-  test('no recording has no segment', () => assert.deepEqual(segmentsOf([], DEFAULT_DECIDER, 0.5).filter(({ end }) => end > 0.5), []));
+  test('no recording has no segment', () =>
+    assert.deepEqual(
+      segmentsOf([], DEFAULT_DECIDER, 0.5).filter(({ end }) => end > 0.5),
+      [],
+    ));
 });
 
 describe('episodes', () => {
   const flat = (level: number) => signatureOf(new Uint8Array(32 * 32 * 3).fill(level), 32, 32);
   const ends = (levels: readonly number[]) => {
     let state = BETWEEN;
-    return levels.flatMap((level, i) => { const step = segment(DEFAULT_EPISODES, state, i / 2, flat(level)); state = step.state; return step.ends ? [i / 2] : []; });
+    return levels.flatMap((level, i) => {
+      const step = segment(DEFAULT_EPISODES, state, i / 2, flat(level));
+      state = step.state;
+      return step.ends ? [i / 2] : [];
+    });
   };
   test('end at black', () => assert.deepEqual(ends([...repeat(100, 10), 0, ...repeat(120, 10), 2, 2, 100]), [5, 10.5]));
   test('end at a cut when they are old enough, and only then', () => {
@@ -66,7 +80,10 @@ describe('episodes', () => {
 });
 
 describe('formats', () => {
-  const segments = [{ start: 0, end: 61.5, label: 'content', confidence: 0.9 }, { start: 61.5, end: 90, label: 'ad', confidence: 0.8 }] as const;
+  const segments = [
+    { start: 0, end: 61.5, label: 'content', confidence: 0.9 },
+    { start: 61.5, end: 90, label: 'ad', confidence: 0.8 },
+  ] as const;
   const about = { source: 'a.mkv', model: 'm 1.0.0' };
   test('csv', () => assert.equal(formatSegments(segments, 'csv', about), 'start,end,label,confidence\n0.00,61.50,content,0.900\n61.50,90.00,ad,0.800'));
   test('edl for Kodi holds breaks only', () => assert.equal(formatSegments(segments, 'edl', about), '61.50\t90.00\t3'));

@@ -40,7 +40,12 @@ export interface Segmenter {
 export const BETWEEN: Segmenter = { start: null, signature: null };
 
 /** `ends`: the open episode ended before this frame. `counts`: this frame belongs to an episode. */
-export function segment(settings: EpisodeSettings, state: Segmenter, time: number, signature: Float32Array): { state: Segmenter; ends: boolean; counts: boolean } {
+export function segment(
+  settings: EpisodeSettings,
+  state: Segmenter,
+  time: number,
+  signature: Float32Array,
+): { state: Segmenter; ends: boolean; counts: boolean } {
   const open = state.start !== null;
   if (mean(signature) < settings.black) return { state: { start: null, signature }, ends: open, counts: false };
   const age = open ? time - (state.start ?? time) : 0;

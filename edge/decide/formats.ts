@@ -9,13 +9,26 @@ const EDL_COMMERCIAL = 3;
 export function formatSegments(segments: readonly Segment[], format: Format, about: { source: string; model: string }): string {
   switch (format) {
     case 'csv':
-      return ['start,end,label,confidence', ...segments.map((s) => `${s.start.toFixed(2)},${s.end.toFixed(2)},${s.label},${s.confidence.toFixed(3)}`)].join('\n');
+      return ['start,end,label,confidence', ...segments.map((s) => `${s.start.toFixed(2)},${s.end.toFixed(2)},${s.label},${s.confidence.toFixed(3)}`)].join(
+        '\n',
+      );
     case 'json':
-      return JSON.stringify({ ...about, segments: segments.map((s) => ({ start: round(s.start), end: round(s.end), label: s.label, confidence: round(s.confidence) })) }, null, 2);
+      return JSON.stringify(
+        { ...about, segments: segments.map((s) => ({ start: round(s.start), end: round(s.end), label: s.label, confidence: round(s.confidence) })) },
+        null,
+        2,
+      );
     case 'edl':
-      return segments.filter(({ label }) => label === 'ad').map(({ start, end }) => `${start.toFixed(2)}\t${end.toFixed(2)}\t${EDL_COMMERCIAL}`).join('\n');
+      return segments
+        .filter(({ label }) => label === 'ad')
+        .map(({ start, end }) => `${start.toFixed(2)}\t${end.toFixed(2)}\t${EDL_COMMERCIAL}`)
+        .join('\n');
     case 'text':
-      return segments.map((s) => `${clock(s.start)} – ${clock(s.end)}  ${s.label === 'ad' ? '▓ AD       ' : '  programme'}  ${(100 * s.confidence).toFixed(0).padStart(3)} %`).join('\n');
+      return segments
+        .map(
+          (s) => `${clock(s.start)} – ${clock(s.end)}  ${s.label === 'ad' ? '▓ AD       ' : '  programme'}  ${(100 * s.confidence).toFixed(0).padStart(3)} %`,
+        )
+        .join('\n');
   }
 }
 

@@ -21,9 +21,11 @@ export function segmentsOf(frames: readonly Scored[], settings: DeciderSettings,
   }
   const end = (frames.at(-1)?.time ?? 0) + framePeriod;
   const starts = boundaries[0]?.since === 0 ? boundaries : [{ label: INITIAL_DECIDER.label, since: 0 }, ...boundaries];
-  return starts.map(({ label, since }, i) => {
-    const until = starts[i + 1]?.since ?? end;
-    const own = frames.filter(({ time }) => time >= since && time < until).map(({ probability }) => (label === 'ad' ? probability : 1 - probability));
-    return { start: since, end: until, label, confidence: own.reduce((sum, p) => sum + p, 0) / Math.max(1, own.length) };
-  }).filter(({ start, end: until }) => until > start);
+  return starts
+    .map(({ label, since }, i) => {
+      const until = starts[i + 1]?.since ?? end;
+      const own = frames.filter(({ time }) => time >= since && time < until).map(({ probability }) => (label === 'ad' ? probability : 1 - probability));
+      return { start: since, end: until, label, confidence: own.reduce((sum, p) => sum + p, 0) / Math.max(1, own.length) };
+    })
+    .filter(({ start, end: until }) => until > start);
 }

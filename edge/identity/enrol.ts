@@ -40,7 +40,10 @@ export async function openIdentity(options: EnrolOptions): Promise<Identity> {
 async function enrol({ device, hub, authorityPath, token, folder, instance }: EnrolOptions): Promise<Identity> {
   if (token === undefined) throw new AdbreakError('token_invalid', `Cannot enrol ${device}: the configuration has no claim token`);
   const authority = await readFile(authorityPath, 'utf8').catch((cause: unknown) => {
-    throw new AdbreakError('not_found', `Cannot read the authority's certificate ${authorityPath}`, { cause, remedy: "Copy the hub's identity/ca.pem to the card." });
+    throw new AdbreakError('not_found', `Cannot read the authority's certificate ${authorityPath}`, {
+      cause,
+      remedy: "Copy the hub's identity/ca.pem to the card.",
+    });
   });
   // Needed once in a device's life, and ten megabytes large.
   const { PemConverter, Pkcs10CertificateRequestGenerator } = await import('./x509.js');
@@ -49,7 +52,12 @@ async function enrol({ device, hub, authorityPath, token, folder, instance }: En
   const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
   const dispatcher = new Agent({ connect: { ca: authority } });
   try {
-    const answer = await fetch(new URL('/api/v1/enrol', hub), { method: 'POST', dispatcher, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ token, device, csr: csr.toString('pem'), instance }) });
+    const answer = await fetch(new URL('/api/v1/enrol', hub), {
+      method: 'POST',
+      dispatcher,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token, device, csr: csr.toString('pem'), instance }),
+    });
     const body: unknown = await answer.json();
     if (!answer.ok) throw remoteError(body, answer.status);
     const response = check(enrolResponse, body, "the hub's answer to the enrolment");

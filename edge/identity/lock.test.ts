@@ -7,7 +7,10 @@ import { lockState } from './lock.js';
 test('a second agent on one state folder is refused, and may start when the first has ended', async (t) => {
   const folder = await temporaryFolder(t);
   const first = await lockState(folder);
-  await assert.rejects(lockState(folder), (error: unknown) => error instanceof AdbreakError && error.code === 'identity_in_use' && error.message.includes(folder));
+  await assert.rejects(
+    lockState(folder),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'identity_in_use' && error.message.includes(folder),
+  );
   await using _other = await lockState(await temporaryFolder(t));
   await first[Symbol.asyncDispose]();
   await using _again = await lockState(folder);

@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 import { resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
@@ -12,7 +12,10 @@ export async function lockState(folder: string): Promise<AsyncDisposable> {
   const server: Server = createServer((socket) => socket.destroy());
   server.listen(`\0adbreak-agent-${sha256(resolve(folder)).slice(0, 32)}`);
   await once(server, 'listening').catch((cause: unknown) => {
-    throw new AdbreakError('identity_in_use', `Cannot start: another agent runs on the state folder ${resolve(folder)}`, { cause, remedy: 'Stop it, or give this agent a state folder and an identity of its own.' });
+    throw new AdbreakError('identity_in_use', `Cannot start: another agent runs on the state folder ${resolve(folder)}`, {
+      cause,
+      remedy: 'Stop it, or give this agent a state folder and an identity of its own.',
+    });
   });
   server.unref();
   return { [Symbol.asyncDispose]: () => new Promise<void>((done) => void server.close(() => done())) };

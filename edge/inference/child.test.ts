@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { TINY_SIZE, tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
@@ -25,7 +25,10 @@ test('a child gives p(ad) and how long it took', async (t) => {
 
 test('a damaged model costs the child and names the file', async (t) => {
   const model = await modelOnDisk(t, (file) => file.map((byte, i) => (i === 300 ? byte ^ 1 : byte)));
-  await assert.rejects(InferenceChild.start(model), (error: unknown) => coded('model_corrupt')(error) && error instanceof Error && error.message.includes(model.path));
+  await assert.rejects(
+    InferenceChild.start(model),
+    (error: unknown) => coded('model_corrupt')(error) && error instanceof Error && error.message.includes(model.path),
+  );
 });
 
 test('a child that is killed rejects what waits, and everything after', async (t) => {

@@ -38,19 +38,37 @@ export class InferenceChild implements AsyncDisposable {
     this.model = model;
     this.#timeoutMs = timeoutMs;
     child.on('message', (message: FromWorker) => this.#receive(message));
-    child.on('exit', (code, signal) => this.#die(`the inference process of ${model.manifest.name} ${model.manifest.version} ended (${signal ?? `code ${code}`})`));
+    child.on('exit', (code, signal) =>
+      this.#die(`the inference process of ${model.manifest.name} ${model.manifest.version} ended (${signal ?? `code ${code}`})`),
+    );
   }
 
   /** Starts a child and loads the model in it. Throws the child's own coded error where the model is refused. */
   static async start(model: ModelFile, options: ChildOptions = {}): Promise<InferenceChild> {
-    const child = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], { serialization: 'advanced', execArgv: NODE_FLAGS, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    const child = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], {
+      serialization: 'advanced',
+      execArgv: NODE_FLAGS,
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
     const answer = await new Promise<FromWorker>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: no answer within ${LOAD_TIMEOUT_MS} ms`)), LOAD_TIMEOUT_MS);
-      child.once('message', (message: FromWorker) => { clearTimeout(timer); resolve(message); });
-      child.once('exit', (code, signal) => { clearTimeout(timer); reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: the inference process ended (${signal ?? `code ${code}`})`)); });
+      const timer = setTimeout(
+        () => reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: no answer within ${LOAD_TIMEOUT_MS} ms`)),
+        LOAD_TIMEOUT_MS,
+      );
+      child.once('message', (message: FromWorker) => {
+        clearTimeout(timer);
+        resolve(message);
+      });
+      child.once('exit', (code, signal) => {
+        clearTimeout(timer);
+        reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: the inference process ended (${signal ?? `code ${code}`})`));
+      });
       const load: ToWorker = { kind: 'load', ...model, threads: options.threads ?? 1, runtime: options.runtime ?? 'auto' };
       child.send(load);
-    }).catch((error: unknown) => { child.kill('SIGKILL'); throw error; });
+    }).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw error;
+    });
     if (answer.kind === 'refused') {
       child.kill('SIGKILL');
       throw new AdbreakError(isErrorCode(answer.code) ? answer.code : 'inference_failed', answer.message);
@@ -71,10 +89,19 @@ export class InferenceChild implements AsyncDisposable {
     if (this.#gone !== null) return Promise.reject(this.#gone);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#die(`the inference process of ${this.model.manifest.version} gave no result within ${this.#timeoutMs} ms`), this.#timeoutMs);
+      const timer = setTimeout(
+        () => this.#die(`the inference process of ${this.model.manifest.version} gave no result within ${this.#timeoutMs} ms`),
+        this.#timeoutMs,
+      );
       this.#waiting.set(id, {
-        resolve: (result) => { clearTimeout(timer); resolve(result); },
-        reject: (error) => { clearTimeout(timer); reject(error); },
+        resolve: (result) => {
+          clearTimeout(timer);
+          resolve(result);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
       });
       const message: ToWorker = { kind: 'infer', id, pixels };
       this.#child.send(message);

@@ -9,8 +9,8 @@ import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { Agent, fetch } from 'undici';
 import type { Identity } from '../identity/enrol.js';
-import { openModelFile } from './model-file.js';
 import type { ModelFile } from '../inference/child.js';
+import { openModelFile } from './model-file.js';
 
 /** Kept free for everything else on the card. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
@@ -74,9 +74,18 @@ export class ModelStore {
       await this.#requireSpace(modelTarget.length);
       await updater.downloadTarget(manifestTarget, join(staging, 'manifest.json'));
       await updater.downloadTarget(modelTarget, join(staging, 'model.tflite'));
-      const facts = parseJson(manifest, await readFile(join(staging, 'manifest.json')), MANIFEST_LIMIT, `the manifest of ${name} ${model.version}`, 'manifest_forged');
+      const facts = parseJson(
+        manifest,
+        await readFile(join(staging, 'manifest.json')),
+        MANIFEST_LIMIT,
+        `the manifest of ${name} ${model.version}`,
+        'manifest_forged',
+      );
       if (facts.digest !== model.digest || facts.digest !== modelTarget.hashes['sha256'] || facts.version !== model.version) {
-        throw new AdbreakError('manifest_forged', `Cannot take ${name} ${model.version}: the manifest names ${facts.version} ${facts.digest.slice(0, 12)}, the signed metadata ${modelTarget.hashes['sha256']?.slice(0, 12)}, the assignment ${model.digest.slice(0, 12)}`);
+        throw new AdbreakError(
+          'manifest_forged',
+          `Cannot take ${name} ${model.version}: the manifest names ${facts.version} ${facts.digest.slice(0, 12)}, the signed metadata ${modelTarget.hashes['sha256']?.slice(0, 12)}, the assignment ${model.digest.slice(0, 12)}`,
+        );
       }
       await syncFolder(staging);
       const folder = join(this.#folder, model.digest);
@@ -94,7 +103,13 @@ export class ModelStore {
   async #updater(fetcher: HubFetcher): Promise<Updater> {
     const metadataDir = join(this.#folder, 'tuf');
     if ((await readLimited(join(metadataDir, 'root.json'), 512_000)) === undefined) await writeAtomic(join(metadataDir, 'root.json'), this.#identity.root);
-    const updater = new Updater({ metadataDir, metadataBaseUrl: new URL('/tuf/metadata', this.#hub).href, targetDir: this.#folder, targetBaseUrl: new URL('/tuf/targets', this.#hub).href, fetcher });
+    const updater = new Updater({
+      metadataDir,
+      metadataBaseUrl: new URL('/tuf/metadata', this.#hub).href,
+      targetDir: this.#folder,
+      targetBaseUrl: new URL('/tuf/targets', this.#hub).href,
+      fetcher,
+    });
     await updater.refresh();
     return updater;
   }
@@ -102,7 +117,11 @@ export class ModelStore {
   async #requireSpace(bytes: number): Promise<void> {
     const { bavail, bsize } = await statfs(this.#folder);
     const need = 2 * bytes + RESERVE_BYTES;
-    if (bavail * bsize < need) throw new AdbreakError('disk_full', `Cannot download into ${this.#folder}: ${Math.floor((bavail * bsize) / 1024)} KiB are free, ${Math.ceil(need / 1024)} KiB are needed`);
+    if (bavail * bsize < need)
+      throw new AdbreakError(
+        'disk_full',
+        `Cannot download into ${this.#folder}: ${Math.floor((bavail * bsize) / 1024)} KiB are free, ${Math.ceil(need / 1024)} KiB are needed`,
+      );
   }
 }
 
@@ -116,7 +135,11 @@ async function target(updater: Updater, path: string): Promise<TargetFile> {
 function refusal(error: unknown, name: string, { version }: ModelRef): unknown {
   if (error instanceof AdbreakError) return error;
   const kind = error instanceof Error ? error.constructor.name : '';
-  if (/^(DownloadLengthMismatchError|LengthOrHashMismatchError)$/.test(kind)) return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed: ${explain(error)}`, { cause: error });
-  if (/^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(kind)) return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused: ${explain(error)}`, { cause: error });
+  if (/^(DownloadLengthMismatchError|LengthOrHashMismatchError)$/.test(kind))
+    return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed: ${explain(error)}`, {
+      cause: error,
+    });
+  if (/^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(kind))
+    return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused: ${explain(error)}`, { cause: error });
   return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}: ${explain(error)}`, { cause: error });
 }

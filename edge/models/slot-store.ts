@@ -8,7 +8,12 @@ import { EMPTY_SLOTS, type SlotState } from './slots.js';
 
 const LIMIT = 64 * 1024;
 const modelRef = z.object({ version: z.string().regex(VERSION), digest });
-const slotState = z.object({ confirmed: modelRef.nullable(), trial: z.object({ model: modelRef, starts: z.int().nonnegative() }).nullable(), previous: modelRef.nullable(), quarantined: z.array(digest) });
+const slotState = z.object({
+  confirmed: modelRef.nullable(),
+  trial: z.object({ model: modelRef, starts: z.int().nonnegative() }).nullable(),
+  previous: modelRef.nullable(),
+  quarantined: z.array(digest),
+});
 const copy = z.object({ generation: z.int().nonnegative(), checksum: digest, state: slotState });
 
 /** Two copies written in turn; the newest whose checksum holds counts. A power cut can spoil one of them at most. */
@@ -27,7 +32,8 @@ export class SlotStore {
     const copies = await Promise.all(['a', 'b'].map((name) => readCopy(join(folder, `state.${name}.json`), log)));
     const found = copies.filter((one) => one !== undefined);
     const valid = found.filter((one) => one !== 'damaged').sort((a, b) => b.generation - a.generation);
-    if (found.length > 0 && valid.length === 0) throw new AdbreakError('state_corrupt', `Cannot open the slots: both copies ${join(folder, 'state.{a,b}.json')} are damaged`);
+    if (found.length > 0 && valid.length === 0)
+      throw new AdbreakError('state_corrupt', `Cannot open the slots: both copies ${join(folder, 'state.{a,b}.json')} are damaged`);
     return new SlotStore(folder, valid[0]?.generation ?? 0, valid[0]?.state ?? EMPTY_SLOTS);
   }
 

@@ -22,7 +22,10 @@ export interface Episode {
 
 export function extend(episode: Episode, time: number, production: number, candidate: number | null): Episode {
   return {
-    ...episode, end: time, frames: episode.frames + 1, productionSum: episode.productionSum + production,
+    ...episode,
+    end: time,
+    frames: episode.frames + 1,
+    productionSum: episode.productionSum + production,
     candidateSum: episode.candidateSum === null || candidate === null ? null : episode.candidateSum + candidate,
   };
 }
@@ -36,12 +39,21 @@ export type Counts = Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>;
 export function emptyCounts(pairing: Pairing): Counts {
   const paired = pairing.candidate !== null;
   return {
-    ...pairing, episodes: 0,
+    ...pairing,
+    episodes: 0,
     histograms: { production: { bins: [], sum: 0 }, candidate: paired ? { bins: [], sum: 0 } : null },
-    joint: paired ? [[0, 0], [0, 0]] : null,
+    joint: paired
+      ? [
+          [0, 0],
+          [0, 0],
+        ]
+      : null,
     labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0 },
     latency: { production: [], candidate: paired ? [] : null },
-    adFrames: 0, frames: 0, dropped: 0, restarts: 0,
+    adFrames: 0,
+    frames: 0,
+    dropped: 0,
+    restarts: 0,
   };
 }
 
@@ -53,8 +65,13 @@ export function countEpisode(counts: Counts, episode: Episode): Counts {
   const joint = structuredClone(counts.joint);
   if (joint !== null) joint[p][c] += 1;
   return {
-    ...counts, episodes: counts.episodes + 1, joint,
-    histograms: { production: addTo(counts.histograms.production, production), candidate: counts.histograms.candidate === null || candidate === null ? counts.histograms.candidate : addTo(counts.histograms.candidate, candidate) },
+    ...counts,
+    episodes: counts.episodes + 1,
+    joint,
+    histograms: {
+      production: addTo(counts.histograms.production, production),
+      candidate: counts.histograms.candidate === null || candidate === null ? counts.histograms.candidate : addTo(counts.histograms.candidate, candidate),
+    },
     labelled: episode.label === null ? counts.labelled : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, p, candidate === null ? null : c),
   };
 }
@@ -81,5 +98,7 @@ export function countLatency(buckets: readonly [number, number][], milliseconds:
 }
 
 function increment(bins: readonly [number, number][], bin: number): [number, number][] {
-  return bins.some(([known]) => known === bin) ? bins.map(([known, n]) => [known, known === bin ? n + 1 : n]) : [...bins, [bin, 1] as [number, number]].sort((a, b) => a[0] - b[0]);
+  return bins.some(([known]) => known === bin)
+    ? bins.map(([known, n]) => [known, known === bin ? n + 1 : n])
+    : [...bins, [bin, 1] as [number, number]].sort((a, b) => a[0] - b[0]);
 }

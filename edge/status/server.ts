@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, ERROR_CODES, explain } from '@adbreak/shared/errors.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
@@ -16,7 +16,8 @@ interface PageOptions {
 }
 
 const labelBody = z.strictObject({ episode: z.int().positive().nullable(), label: z.enum(['ad', 'content']) });
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const MOST_LISTENERS = 20;
 
 /** The Pi's own page: what it sees, what it thinks, and the person's word on it. It talks to whoever stands before it; no hub is needed. */
@@ -35,7 +36,10 @@ export class StatusPage implements AsyncDisposable {
     const page = new StatusPage(app, options.host);
     page.#routes(options);
     await app.listen({ host: options.host, port: options.port }).catch((cause: unknown) => {
-      throw new AdbreakError('conflict', `Cannot open the status page on ${options.host}:${options.port}: ${explain(cause)}`, { cause, remedy: 'Set status.port in the configuration; 0 takes any free one.' });
+      throw new AdbreakError('conflict', `Cannot open the status page on ${options.host}:${options.port}: ${explain(cause)}`, {
+        cause,
+        remedy: 'Set status.port in the configuration; 0 takes any free one.',
+      });
     });
     return page;
   }
@@ -54,23 +58,32 @@ export class StatusPage implements AsyncDisposable {
   #routes({ view, frame, label }: PageOptions): void {
     const html = readFileSync(new URL('../../status/page.html', import.meta.url), 'utf8');
     this.#app.setErrorHandler((error, _, reply) => {
-      if (error instanceof AdbreakError) return reply.code(ERROR_CODES[error.code].status).send({ error: error.code, message: error.message, remedy: error.remedy });
+      if (error instanceof AdbreakError)
+        return reply.code(ERROR_CODES[error.code].status).send({ error: error.code, message: error.message, remedy: error.remedy });
       const status = typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
-      return reply.code(status).send({ error: status < 500 ? 'input_invalid' : 'internal', message: status < 500 ? explain(error) : 'The agent failed; its log says why.' });
+      return reply
+        .code(status)
+        .send({ error: status < 500 ? 'input_invalid' : 'internal', message: status < 500 ? explain(error) : 'The agent failed; its log says why.' });
     });
     this.#app.get('/', (_, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(html));
     this.#app.get('/api/state', async () => view());
     this.#app.get('/api/frame.bmp', (_, reply) => {
       const current = frame();
       if (current === null) throw new AdbreakError('not_found', 'There is no frame yet');
-      return reply.type('image/bmp').header('cache-control', 'no-store').send(bitmap(current.pixels, current.width, current.height));
+      return reply
+        .type('image/bmp')
+        .header('cache-control', 'no-store')
+        .send(bitmap(current.pixels, current.width, current.height));
     });
     this.#app.post('/api/labels', async (request) => {
       // A page from elsewhere in the person's browser must not be able to label.
       const { origin, host } = request.headers;
       if (origin !== undefined && new URL(origin).host !== host) throw new AdbreakError('forbidden', `Cannot label: the request comes from ${origin}`);
       const body = check(labelBody, request.body, 'the label');
-      if (!label(body.episode, body.label)) throw new AdbreakError('conflict', `Cannot label: episode ${body.episode ?? 'now'} is not running and was counted already`, { remedy: 'Label an episode while it runs or soon after.' });
+      if (!label(body.episode, body.label))
+        throw new AdbreakError('conflict', `Cannot label: episode ${body.episode ?? 'now'} is not running and was counted already`, {
+          remedy: 'Label an episode while it runs or soon after.',
+        });
       return { ok: true };
     });
     this.#app.get('/api/stream', (request, reply) => {

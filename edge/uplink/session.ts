@@ -36,8 +36,17 @@ export class Session implements AsyncDisposable {
     this.#options = options;
     const { identity, instance } = options;
     this.#client = connect(identity.mqtt, {
-      clientId: identity.device, username: instance, key: identity.key, cert: identity.certificate, ca: identity.authority,
-      protocolVersion: 4, clean: true, keepalive: KEEPALIVE_SECONDS, reconnectPeriod: RECONNECT_MS, connectTimeout: 15_000, queueQoSZero: false,
+      clientId: identity.device,
+      username: instance,
+      key: identity.key,
+      cert: identity.certificate,
+      ca: identity.authority,
+      protocolVersion: 4,
+      clean: true,
+      keepalive: KEEPALIVE_SECONDS,
+      reconnectPeriod: RECONNECT_MS,
+      connectTimeout: 15_000,
+      queueQoSZero: false,
       will: { topic: topicOf(identity.device, 'status'), payload: Buffer.from(JSON.stringify(this.#status(false))), qos: 1, retain: true },
     });
     this.#client.on('connect', () => void this.#connected().catch((error: unknown) => options.log(`mqtt: ${explain(error)}`)));

@@ -11,9 +11,22 @@ import { Spool } from './spool.js';
 
 const silent = () => undefined;
 const report = (episodes: number, production = 'a'): Omit<WindowReport, 'sequence'> => ({
-  start: '2026-01-01T00:00:00.000Z', end: '2026-01-01T01:00:00.000Z', slice: { channel: 'one', site: 'home', hardware: 'pi5' }, rollout: null,
-  production: production.repeat(64), candidate: null, serving: 'production', episodes, histograms: { production: { bins: [[7, episodes]], sum: 0 }, candidate: null }, joint: null,
-  labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0 }, latency: { production: [[10, 3]], candidate: null }, adFrames: 0, frames: 5, dropped: 0, restarts: 0,
+  start: '2026-01-01T00:00:00.000Z',
+  end: '2026-01-01T01:00:00.000Z',
+  slice: { channel: 'one', site: 'home', hardware: 'pi5' },
+  rollout: null,
+  production: production.repeat(64),
+  candidate: null,
+  serving: 'production',
+  episodes,
+  histograms: { production: { bins: [[7, episodes]], sum: 0 }, candidate: null },
+  joint: null,
+  labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0 },
+  latency: { production: [[10, 3]], candidate: null },
+  adFrames: 0,
+  frames: 5,
+  dropped: 0,
+  restarts: 0,
 });
 
 test('reports wait in order until they are acknowledged, across a restart', async (t) => {
@@ -44,8 +57,8 @@ test('a damaged file is skipped and named; the others are sent', async (t) => {
 });
 
 test('a full disk loses nothing: reports wait in memory and are written when there is room', async (t) => {
-  const folder = await smallVolume(t, 48);
-  execFileSync('dd', ['if=/dev/zero', `of=${join(folder, 'ballast')}`, 'bs=1k', 'count=44'], { stdio: 'ignore' });
+  const folder = await smallVolume(t, 256);
+  execFileSync('dd', ['if=/dev/zero', `of=${join(folder, 'ballast')}`, 'bs=1k', 'count=240'], { stdio: 'ignore' });
   const said: string[] = [];
   const spool = await Spool.open(join(folder, 'spool'), (line) => said.push(line));
   for (let i = 1; i <= 20; i++) await spool.add(report(i));
@@ -59,7 +72,10 @@ test('a full disk loses nothing: reports wait in memory and are written when the
 });
 
 test('merging adds everything up and keeps what must not be mixed apart', () => {
-  const [a, b] = [{ ...report(2), sequence: 4 }, { ...report(3), sequence: 5 }];
+  const [a, b] = [
+    { ...report(2), sequence: 4 },
+    { ...report(3), sequence: 5 },
+  ];
   const sum = merge(a, b);
   assert.equal(sum?.episodes, 5);
   assert.equal(sum?.sequence, 5);

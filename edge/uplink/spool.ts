@@ -49,7 +49,10 @@ export class Spool {
       }
     }
     const stored = await readLimited(join(folder, 'sequence'), 64);
-    const sequence = Math.max(Number(stored === undefined ? 0 : Buffer.from(stored).toString()) || 0, ...names.map((name) => Number(NAME.exec(name)?.[1] ?? 0)));
+    const sequence = Math.max(
+      Number(stored === undefined ? 0 : Buffer.from(stored).toString()) || 0,
+      ...names.map((name) => Number(NAME.exec(name)?.[1] ?? 0)),
+    );
     return new Spool(folder, waiting, sequence, log);
   }
 

@@ -1,5 +1,5 @@
-import { createServer, type Server, TLSSocket } from 'node:tls';
 import { once } from 'node:events';
+import { createServer, type Server, TLSSocket } from 'node:tls';
 import { MESSAGE_LIMIT } from '@adbreak/shared/contract/messages.js';
 import { DEVICE_TOPICS, type DeviceTopic, parseTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
@@ -7,7 +7,7 @@ import { Aedes, type Client } from 'aedes';
 import { fingerprint, type KeyAndCertificate } from '../identity/authority.js';
 
 /** What the broker asks of the rest of the hub. */
-export interface BrokerPolicy {
+interface BrokerPolicy {
   /** Null when a device with this certificate may connect, else why not. */
   admit(device: string, fingerprint: string): AdbreakError | null;
   /** Takes a device's message; the device hears its acknowledgement after this has resolved. */
@@ -44,7 +44,9 @@ export class Broker {
     this.#aedes = aedes;
     this.#options = options;
     const { server, authority } = options;
-    this.#server = createServer({ key: server.key, cert: server.certificate, ca: authority, requestCert: true, rejectUnauthorized: true }, (socket) => aedes.handle(socket));
+    this.#server = createServer({ key: server.key, cert: server.certificate, ca: authority, requestCert: true, rejectUnauthorized: true }, (socket) =>
+      aedes.handle(socket),
+    );
     this.#server.on('tlsClientError', (error, socket) => options.log(`mqtt: refused ${socket.remoteAddress}: ${explain(error)}`));
     aedes.authenticate = (client, username, _, done) => this.#authenticate(client, username, done);
     aedes.authorizePublish = (client, packet, done) => this.#publish(client, packet.topic, packet.payload, packet.retain, done);
@@ -74,7 +76,9 @@ export class Broker {
   /** Publishes the hub's own retained word to a device. */
   publish(device: string, kind: DeviceTopic, payload: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#aedes.publish({ cmd: 'publish', topic: topicOf(device, kind), payload: Buffer.from(payload), qos: 1, retain: true, dup: false }, (error) => (error ? reject(error) : resolve()));
+      this.#aedes.publish({ cmd: 'publish', topic: topicOf(device, kind), payload: Buffer.from(payload), qos: 1, retain: true, dup: false }, (error) =>
+        error ? reject(error) : resolve(),
+      );
     });
   }
 
@@ -114,9 +118,12 @@ export class Broker {
   #publish(client: Client | null, topic: string, payload: string | Buffer, retain: boolean, done: (error?: Error | null) => void): void {
     if (client === null) return done(null);
     const parsed = parseTopic(topic);
-    if (parsed === null || parsed.device !== client.id || DEVICE_TOPICS[parsed.kind] !== 'device') return done(new AdbreakError('forbidden', `Cannot publish: ${client.id} may not write ${topic}`));
-    if (payload.length > MESSAGE_LIMIT) return done(new AdbreakError('input_too_large', `Cannot publish to ${topic}: ${payload.length} bytes, at most ${MESSAGE_LIMIT}`));
-    if (retain && parsed.kind !== 'status' && parsed.kind !== 'reported') return done(new AdbreakError('forbidden', `Cannot publish: ${topic} is not retained`));
+    if (parsed === null || parsed.device !== client.id || DEVICE_TOPICS[parsed.kind] !== 'device')
+      return done(new AdbreakError('forbidden', `Cannot publish: ${client.id} may not write ${topic}`));
+    if (payload.length > MESSAGE_LIMIT)
+      return done(new AdbreakError('input_too_large', `Cannot publish to ${topic}: ${payload.length} bytes, at most ${MESSAGE_LIMIT}`));
+    if (retain && parsed.kind !== 'status' && parsed.kind !== 'reported')
+      return done(new AdbreakError('forbidden', `Cannot publish: ${topic} is not retained`));
     // PUBACK follows this callback: what is acknowledged is on the hub's disk.
     this.#options.policy.take(parsed.device, parsed.kind, typeof payload === 'string' ? Buffer.from(payload) : payload).then(() => done(null), done);
   }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { AdbreakError, ERROR_CODES, explain, type ErrorCode } from '@adbreak/shared/errors.js';
+import { AdbreakError, ERROR_CODES, type ErrorCode, explain } from '@adbreak/shared/errors.js';
 import { Agent, type FormData, fetch } from 'undici';
 
 export interface HubAddress {
@@ -12,14 +12,19 @@ export interface HubAddress {
 /** Where the hub is and who asks: flags, else ADBREAK_HUB, ADBREAK_TOKEN and ADBREAK_CA. */
 export async function hubAddress(flags: { hub?: string; token?: string; ca?: string }): Promise<HubAddress> {
   const need = (value: string | undefined, flag: string, variable: string) => {
-    if (value === undefined || value === '') throw new AdbreakError('unauthorized', `Cannot reach the hub: give ${flag} or set ${variable}`, { remedy: '`adbreak hub start` prints all three on its first start.' });
+    if (value === undefined || value === '')
+      throw new AdbreakError('unauthorized', `Cannot reach the hub: give ${flag} or set ${variable}`, {
+        remedy: '`adbreak hub start` prints all three on its first start.',
+      });
     return value;
   };
   const path = need(flags.ca ?? process.env['ADBREAK_CA'], '--ca', 'ADBREAK_CA');
   return {
     hub: need(flags.hub ?? process.env['ADBREAK_HUB'], '--hub', 'ADBREAK_HUB'),
     token: need(flags.token ?? process.env['ADBREAK_TOKEN'], '--token', 'ADBREAK_TOKEN'),
-    authority: await readFile(path, 'utf8').catch((cause: unknown) => { throw new AdbreakError('not_found', `Cannot read the authority's certificate ${path}`, { cause }); }),
+    authority: await readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new AdbreakError('not_found', `Cannot read the authority's certificate ${path}`, { cause });
+    }),
   };
 }
 
@@ -34,9 +39,14 @@ export async function callHub({ hub, token, authority }: HubAddress, path: strin
   const dispatcher = new Agent({ connect: { ca: authority } });
   try {
     const answer = await fetch(new URL(path, hub), {
-      method, dispatcher, headers: { authorization: `Bearer ${token}`, ...(json !== undefined && { 'content-type': 'application/json' }) },
-      ...(json !== undefined && { body: JSON.stringify(json) }), ...(form !== undefined && { body: form }),
-    }).catch((cause: unknown) => { throw new AdbreakError('hub_unreachable', `Cannot reach the hub at ${hub}: ${explain(cause)}`, { cause }); });
+      method,
+      dispatcher,
+      headers: { authorization: `Bearer ${token}`, ...(json !== undefined && { 'content-type': 'application/json' }) },
+      ...(json !== undefined && { body: JSON.stringify(json) }),
+      ...(form !== undefined && { body: form }),
+    }).catch((cause: unknown) => {
+      throw new AdbreakError('hub_unreachable', `Cannot reach the hub at ${hub}: ${explain(cause)}`, { cause });
+    });
     const body: unknown = answer.headers.get('content-type')?.includes('json') ? await answer.json() : Buffer.from(await answer.arrayBuffer());
     if (answer.ok) return body;
     throw hubError(body, answer.status);
@@ -45,7 +55,7 @@ export async function callHub({ hub, token, authority }: HubAddress, path: strin
   }
 }
 
-export function hubError(body: unknown, status: number): AdbreakError {
+function hubError(body: unknown, status: number): AdbreakError {
   if (typeof body === 'object' && body !== null && 'error' in body && 'message' in body && typeof body.error === 'string' && body.error in ERROR_CODES) {
     const remedy = 'remedy' in body && typeof body.remedy === 'string' ? { remedy: body.remedy } : {};
     return new AdbreakError(body.error as ErrorCode, String(body.message), remedy);

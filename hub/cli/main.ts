@@ -7,7 +7,7 @@ import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command } from 'commander';
 import { startHub } from '../hub.js';
 import { readPlan } from '../rollouts/plan.js';
-import { callHub, hubAddress, type HubRequest } from './client.js';
+import { callHub, type HubRequest, hubAddress } from './client.js';
 import { pushVersion } from './push.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
@@ -31,13 +31,28 @@ async function elsewhere(name: string, [workspace, file]: readonly [string, stri
   process.exitCode = typeof code === 'number' ? code : signal === 'SIGINT' ? 130 : 1;
 }
 
-const program = new Command('adbreak').description('tells advertisements from the programme on a fleet of Raspberry Pis, and rolls new models out by evidence').enablePositionalOptions().exitOverride();
-const remote = (command: Command) => command.option('--hub <url>', 'address of the hub (ADBREAK_HUB)').option('--token <token>', 'bearer token (ADBREAK_TOKEN)').option('--ca <file>', "the fleet authority's certificate (ADBREAK_CA)");
-interface Remote { hub?: string; token?: string; ca?: string }
+const program = new Command('adbreak')
+  .description('tells advertisements from the programme on a fleet of Raspberry Pis, and rolls new models out by evidence')
+  .enablePositionalOptions()
+  .exitOverride();
+const remote = (command: Command) =>
+  command
+    .option('--hub <url>', 'address of the hub (ADBREAK_HUB)')
+    .option('--token <token>', 'bearer token (ADBREAK_TOKEN)')
+    .option('--ca <file>', "the fleet authority's certificate (ADBREAK_CA)");
+interface Remote {
+  hub?: string;
+  token?: string;
+  ca?: string;
+}
 const call = async (flags: Remote, path: string, request?: HubRequest) => callHub(await hubAddress(flags), path, request);
 const print = (value: unknown) => console.log(JSON.stringify(value, null, 2));
 
-program.command('hub').description('the hub').command('start').description('start the hub; on the first start it makes its authority, its keys and an administrator token')
+program
+  .command('hub')
+  .description('the hub')
+  .command('start')
+  .description('start the hub; on the first start it makes its authority, its keys and an administrator token')
   .option('--state <dir>', 'folder of its state', '.work/hub')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--http-port <n>', 'HTTPS port', Number, 8443)
@@ -46,10 +61,22 @@ program.command('hub').description('the hub').command('start').description('star
   .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
   .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; tick: string }) => {
-    const hub = await startHub({ folder: options.state, host: options.host, httpPort: options.httpPort, mqttPort: options.mqttPort, names: [options.host, ...options.name], planPath: options.plan, tick: options.tick, log: (line) => console.log(`${new Date().toISOString()} ${line}`) });
+    const hub = await startHub({
+      folder: options.state,
+      host: options.host,
+      httpPort: options.httpPort,
+      mqttPort: options.mqttPort,
+      names: [options.host, ...options.name],
+      planPath: options.plan,
+      tick: options.tick,
+      log: (line) => console.log(`${new Date().toISOString()} ${line}`),
+    });
     const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
     console.log(`hub: ${url}  mqtt: ${hub.mqttPort}`);
-    if (hub.firstToken !== null) console.log(`This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(options.state, 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`);
+    if (hub.firstToken !== null)
+      console.log(
+        `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(options.state, 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
+      );
     // A parent that starts us by fork learns the ports and the token without parsing text.
     process.send?.({ httpPort: hub.httpPort, mqttPort: hub.mqttPort, token: hub.firstToken });
     await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
@@ -59,31 +86,59 @@ program.command('hub').description('the hub').command('start').description('star
 
 const devices = program.command('devices').description('devices and their identities');
 remote(devices.command('list')).action(async (flags: Remote) => print((await overview(flags)).devices));
-remote(devices.command('claim')).description('make claim tokens for cards; each is shown once')
-  .option('--device <id>', 'for this device alone').option('--hours <n>', 'life', Number, 72).option('--count <n>', 'how many', Number, 1)
-  .action(async (flags: Remote & { device?: string; hours: number; count: number }) => print(await call(flags, '/api/v1/claims', { method: 'POST', json: { device: flags.device ?? null, hours: flags.hours, count: flags.count } })));
-remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) => print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })));
+remote(devices.command('claim'))
+  .description('make claim tokens for cards; each is shown once')
+  .option('--device <id>', 'for this device alone')
+  .option('--hours <n>', 'life', Number, 72)
+  .option('--count <n>', 'how many', Number, 1)
+  .action(async (flags: Remote & { device?: string; hours: number; count: number }) =>
+    print(await call(flags, '/api/v1/claims', { method: 'POST', json: { device: flags.device ?? null, hours: flags.hours, count: flags.count } })),
+  );
+remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) =>
+  print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })),
+);
 
 const models = program.command('models').description('versions in the registry');
 remote(models.command('list')).action(async (flags: Remote) => print((await overview(flags)).models));
-remote(models.command('push <dir>')).description('register the version that `adbreak train` wrote').action(async (dir: string, flags: Remote) => print(await pushVersion(await hubAddress(flags), dir)));
-remote(models.command('promote <name> <version>')).description('roll a version out through its gates').option('--percent <n>', 'go no further than this share of devices', Number, 100).option('--plan <file>', 'rollout plan')
-  .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string }) => print(await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
-    method: 'POST', json: { status: flags.percent < 100 ? 'canary' : 'production', rollout_percentage: flags.percent, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) },
-  })));
-remote(models.command('download <name> <version>')).option('--output <file>', 'where to').action(async (name: string, version: string, flags: Remote & { output?: string }) => {
-  const bytes = await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/download`);
-  if (!Buffer.isBuffer(bytes)) throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no model');
-  const path = flags.output ?? `${name}.tflite`;
-  await writeAtomic(path, bytes);
-  console.log(`wrote ${path} (${bytes.byteLength} bytes)`);
-});
+remote(models.command('push <dir>'))
+  .description('register the version that `adbreak train` wrote')
+  .action(async (dir: string, flags: Remote) => print(await pushVersion(await hubAddress(flags), dir)));
+remote(models.command('promote <name> <version>'))
+  .description('roll a version out through its gates')
+  .option('--percent <n>', 'go no further than this share of devices', Number, 100)
+  .option('--plan <file>', 'rollout plan')
+  .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string }) =>
+    print(
+      await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
+        method: 'POST',
+        json: {
+          status: flags.percent < 100 ? 'canary' : 'production',
+          rollout_percentage: flags.percent,
+          ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }),
+        },
+      }),
+    ),
+  );
+remote(models.command('download <name> <version>'))
+  .option('--output <file>', 'where to')
+  .action(async (name: string, version: string, flags: Remote & { output?: string }) => {
+    const bytes = await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/download`);
+    if (!Buffer.isBuffer(bytes)) throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no model');
+    const path = flags.output ?? `${name}.tflite`;
+    await writeAtomic(path, bytes);
+    console.log(`wrote ${path} (${bytes.byteLength} bytes)`);
+  });
 
 const rollouts = program.command('rollouts').description('rollouts and what the gate says of them');
 remote(rollouts.command('list')).action(async (flags: Remote) => print((await overview(flags)).rollouts));
-remote(rollouts.command('abort <id>')).action(async (id: string, flags: Remote) => print(await call(flags, `/api/v1/rollouts/${encodeURIComponent(id)}/abort`, { method: 'POST' })));
-remote(program.command('tokens').description('tokens of people and scripts').command('create <id>')).requiredOption('--role <role>', 'viewer, operator or admin')
-  .action(async (id: string, flags: Remote & { role: string }) => print(await call(flags, '/api/v1/tokens', { method: 'POST', json: { id, role: flags.role } })));
+remote(rollouts.command('abort <id>')).action(async (id: string, flags: Remote) =>
+  print(await call(flags, `/api/v1/rollouts/${encodeURIComponent(id)}/abort`, { method: 'POST' })),
+);
+remote(program.command('tokens').description('tokens of people and scripts').command('create <id>'))
+  .requiredOption('--role <role>', 'viewer, operator or admin')
+  .action(async (id: string, flags: Remote & { role: string }) =>
+    print(await call(flags, '/api/v1/tokens', { method: 'POST', json: { id, role: flags.role } })),
+  );
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
 

@@ -2,14 +2,14 @@ import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
 import { manifest } from '@adbreak/shared/contract/manifest.js';
+import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { callHub, type HubAddress } from '../cli/client.js';
+import { pushVersion } from '../cli/push.js';
 import { readPlan } from '../rollouts/plan.js';
 import { rollout } from '../rollouts/rollout.js';
-import { pushVersion } from '../cli/push.js';
 import { Part, trainer } from './processes.js';
 import { watchAndLabel } from './viewer.js';
 
@@ -18,7 +18,11 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const FOLDER = resolve('.work/demo');
 const MODEL = 'base-ad-detector';
 const FPS = 2;
-const AGENTS = [{ device: 'pi-news', channel: 'one' }, { device: 'pi-sports', channel: 'arena' }, { device: 'pi-film', channel: 'kino' }] as const;
+const AGENTS = [
+  { device: 'pi-news', channel: 'one' },
+  { device: 'pi-sports', channel: 'arena' },
+  { device: 'pi-film', channel: 'kino' },
+] as const;
 const SECONDS = { training: 260, broadcast: 1300 };
 /** A gate that has not decided by then will not: something is broken. */
 const PATIENCE_MS = 240_000;
@@ -32,11 +36,18 @@ const say = (line: string) => console.log(`${((Date.now() - started) / 1000).toF
 async function main(): Promise<void> {
   const once = process.env['ONCE'] === '1';
   const stop = new AbortController();
-  const interrupted = new Promise<void>((done) => { for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => done()); });
+  const interrupted = new Promise<void>((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => done());
+  });
   const parts: Part[] = [];
   try {
     const story = tell(parts, stop.signal);
-    const result = await Promise.race([story, interrupted.then(() => { throw new AdbreakError('conflict', 'The demo was interrupted', { remedy: 'Start it again; it begins afresh.' }); })]);
+    const result = await Promise.race([
+      story,
+      interrupted.then(() => {
+        throw new AdbreakError('conflict', 'The demo was interrupted', { remedy: 'Start it again; it begins afresh.' });
+      }),
+    ]);
     console.log(JSON.stringify({ ...result, seconds: Math.round((Date.now() - started) / 1000) }));
     if (once) return;
     say('the hub and the agents go on; Ctrl-C ends them');
@@ -57,26 +68,42 @@ async function tell(parts: Part[], signal: AbortSignal) {
 
   const hub = await startHub(parts);
   await pushVersion(hub, join(FOLDER, 'models/1.0.0'));
-  await callHub(hub, `/api/v1/models/${MODEL}/versions/1.0.0/promote`, { method: 'POST', json: { is_production: true, status: 'production', rollout_percentage: 100 } });
+  await callHub(hub, `/api/v1/models/${MODEL}/versions/1.0.0/promote`, {
+    method: 'POST',
+    json: { is_production: true, status: 'production', rollout_percentage: 100 },
+  });
   say('version 1.0.0 is in production');
   await startAgents(parts, hub, signal);
   const plan = await readPlan(join(ROOT, 'configs/rollouts/demo.yaml'));
-  say(`the demo's own plan: margin ${100 * plan.margin} points, alpha ${plan.alphaPromote}; ${plan.stages.map((s) => `${s.name} ${s.percent} % ≥ ${s.minEpisodes} episodes`).join(', ')}`);
+  say(
+    `the demo's own plan: margin ${100 * plan.margin} points, alpha ${plan.alphaPromote}; ${plan.stages.map((s) => `${s.name} ${s.percent} % ≥ ${s.minEpisodes} episodes`).join(', ')}`,
+  );
 
   const second = await rollOut(hub, '2.0.0', signal);
-  if (second.status !== 'completed') throw new AdbreakError('conflict', `Version 2.0.0 was to be promoted; it is ${second.status}: ${second.last?.reason}`, { remedy: `Look at ${FOLDER}/hub.log.` });
+  if (second.status !== 'completed')
+    throw new AdbreakError('conflict', `Version 2.0.0 was to be promoted; it is ${second.status}: ${second.last?.reason}`, {
+      remedy: `Look at ${FOLDER}/hub.log.`,
+    });
   const third = await rollOut(hub, '3.0.0', signal);
-  if (third.status !== 'rolled-back') throw new AdbreakError('conflict', `Version 3.0.0 was to be rolled back; it is ${third.status}: ${third.last?.reason}`, { remedy: `Look at ${FOLDER}/hub.log.` });
+  if (third.status !== 'rolled-back')
+    throw new AdbreakError('conflict', `Version 3.0.0 was to be rolled back; it is ${third.status}: ${third.last?.reason}`, {
+      remedy: `Look at ${FOLDER}/hub.log.`,
+    });
   const state = z.object({ models: z.record(z.string(), z.object({ production: z.string().nullable() })) }).parse(await callHub(hub, '/api/v1/overview'));
   const told = (one: View) => ({ version: one.to.version, episodes: one.episodes, reason: one.last?.reason ?? '' });
   return {
-    demo: 'passed', production: state.models[MODEL]?.production, promoted: told(second), rolledBack: told(third),
+    demo: 'passed',
+    production: state.models[MODEL]?.production,
+    promoted: told(second),
+    rolledBack: told(third),
     f1: Object.fromEntries(manifests.map(({ version, metrics }) => [version, Math.round(metrics.f1 * 1000) / 1000])),
   };
 }
 
 async function fetchWeights(): Promise<void> {
-  await trainer(['weights', 'pull'], say).catch((error: unknown) => say(`no pretrained weights, so a small network is trained from scratch (${error instanceof Error ? error.message : String(error)})`));
+  await trainer(['weights', 'pull'], say).catch((error: unknown) =>
+    say(`no pretrained weights, so a small network is trained from scratch (${error instanceof Error ? error.message : String(error)})`),
+  );
 }
 
 async function makeData(): Promise<string> {
@@ -84,12 +111,19 @@ async function makeData(): Promise<string> {
   const { VIDEO, LABELS } = process.env;
   if (VIDEO === undefined) {
     say('rendering a synthetic broadcast: training data, and a fresh broadcast for each agent');
-    const synthesize = (splits: string) => trainer(['dataset', 'synthesize', '--output', data, '--seconds', String(SECONDS.training), '--seed', process.env['SEED'] ?? '1', '--splits', splits], () => undefined);
+    const synthesize = (splits: string) =>
+      trainer(
+        ['dataset', 'synthesize', '--output', data, '--seconds', String(SECONDS.training), '--seed', process.env['SEED'] ?? '1', '--splits', splits],
+        () => undefined,
+      );
     await Promise.all([synthesize('train'), synthesize('val,test')]);
   } else {
     if (LABELS === undefined) throw new AdbreakError('labels_invalid', 'Cannot run the demo on VIDEO without LABELS=file.csv');
     say(`cutting ${VIDEO}: training data, and a part of its own for each agent`);
-    await trainer(['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...AGENTS.map(({ device }) => join(FOLDER, device))], say);
+    await trainer(
+      ['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...AGENTS.map(({ device }) => join(FOLDER, device))],
+      say,
+    );
   }
   return data;
 }
@@ -99,11 +133,32 @@ async function makeModels(data: string) {
   const { VIDEO } = process.env;
   const wrong = await exchangeLabels(data);
   const make = async (version: string, args: readonly string[]) => {
-    await trainer(['train', '--name', MODEL, '--version', version, '--output', join(FOLDER, 'models', version), '--cache', join(FOLDER, 'features'), '--fps', String(FPS), ...args], (line) => { if (!line.startsWith('  ')) say(`${version}: ${line}`); });
+    await trainer(
+      [
+        'train',
+        '--name',
+        MODEL,
+        '--version',
+        version,
+        '--output',
+        join(FOLDER, 'models', version),
+        '--cache',
+        join(FOLDER, 'features'),
+        '--fps',
+        String(FPS),
+        ...args,
+      ],
+      (line) => {
+        if (!line.startsWith('  ')) say(`${version}: ${line}`);
+      },
+    );
     return manifest.parse(JSON.parse(await readFile(join(FOLDER, 'models', version, 'manifest.json'), 'utf8')));
   };
   const second = await make('2.0.0', ['--data', data]);
-  const [first, third] = await Promise.all([make('1.0.0', ['--data', data, '--first', '130', ...(VIDEO === undefined ? ['--only', 'one'] : [])]), make('3.0.0', ['--data', wrong])]);
+  const [first, third] = await Promise.all([
+    make('1.0.0', ['--data', data, '--first', '130', ...(VIDEO === undefined ? ['--only', 'one'] : [])]),
+    make('3.0.0', ['--data', wrong]),
+  ]);
   return [first, second, third];
 }
 
@@ -119,7 +174,10 @@ async function exchangeLabels(data: string): Promise<string> {
       else if (name !== victim) await copyFile(join(data, split, name), join(wrong, split, name));
       else {
         const text = await readFile(join(data, split, name), 'utf8');
-        await writeFile(join(wrong, split, name), text.replace(/,(ad|content)$/gm, (_, label: string) => (label === 'ad' ? ',content' : ',ad')));
+        await writeFile(
+          join(wrong, split, name),
+          text.replace(/,(ad|content)$/gm, (_, label: string) => (label === 'ad' ? ',content' : ',ad')),
+        );
       }
     }
   }
@@ -127,11 +185,30 @@ async function exchangeLabels(data: string): Promise<string> {
 }
 
 async function renderBroadcasts(): Promise<void> {
-  for (const { device, channel } of AGENTS) await trainer(['dataset', 'broadcast', '--output', join(FOLDER, device), '--channel', channel, '--seed', `${process.env['SEED'] ?? '1'}/${device}`, '--seconds', String(SECONDS.broadcast)], () => undefined);
+  for (const { device, channel } of AGENTS)
+    await trainer(
+      [
+        'dataset',
+        'broadcast',
+        '--output',
+        join(FOLDER, device),
+        '--channel',
+        channel,
+        '--seed',
+        `${process.env['SEED'] ?? '1'}/${device}`,
+        '--seconds',
+        String(SECONDS.broadcast),
+      ],
+      () => undefined,
+    );
 }
 
 async function startHub(parts: Part[]): Promise<HubAddress> {
-  const { part, hello } = await Part.start('hub', ['hub', 'start', '--state', join(FOLDER, 'hub'), '--http-port', process.env['PORT'] ?? '0', '--mqtt-port', '0', '--tick', '* * * * * *'], join(FOLDER, 'hub.log'));
+  const { part, hello } = await Part.start(
+    'hub',
+    ['hub', 'start', '--state', join(FOLDER, 'hub'), '--http-port', process.env['PORT'] ?? '0', '--mqtt-port', '0', '--tick', '* * * * * *'],
+    join(FOLDER, 'hub.log'),
+  );
   parts.push(part);
   const { httpPort, token } = z.object({ httpPort: z.number(), token: z.string() }).parse(hello);
   const hub = `https://127.0.0.1:${httpPort}`;
@@ -141,12 +218,26 @@ async function startHub(parts: Part[]): Promise<HubAddress> {
 
 async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal): Promise<void> {
   for (const { device, channel } of AGENTS) {
-    const { tokens: [token] } = z.object({ tokens: z.array(z.string()) }).parse(await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device } }));
+    const {
+      tokens: [token],
+    } = z.object({ tokens: z.array(z.string()) }).parse(await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device } }));
     const config = join(FOLDER, `${device}.yaml`);
-    await writeFile(config, stringify({
-      device, hub: hub.hub, authority: join(FOLDER, 'hub/identity/ca.pem'), token, state: join(FOLDER, `${device}-state`),
-      source: { input: join(FOLDER, `${device}.mkv`), kind: 'file', fps: FPS }, slice: { channel, site: 'demo', hardware: process.arch }, status: { host: '127.0.0.1', port: 0 }, windowSeconds: 2, labelSeconds: 3,
-    }), { mode: 0o600 });
+    await writeFile(
+      config,
+      stringify({
+        device,
+        hub: hub.hub,
+        authority: join(FOLDER, 'hub/identity/ca.pem'),
+        token,
+        state: join(FOLDER, `${device}-state`),
+        source: { input: join(FOLDER, `${device}.mkv`), kind: 'file', fps: FPS },
+        slice: { channel, site: 'demo', hardware: process.arch },
+        status: { host: '127.0.0.1', port: 0 },
+        windowSeconds: 2,
+        labelSeconds: 3,
+      }),
+      { mode: 0o600 },
+    );
     const { part, hello } = await Part.start('agent', ['--config', config], join(FOLDER, `${device}.log`));
     parts.push(part);
     const { status } = z.object({ status: z.string() }).parse(hello);
@@ -158,7 +249,10 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
 /** Registers and promotes a version, and tells each decision of the gate until it is over. */
 async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): Promise<View> {
   await pushVersion(hub, join(FOLDER, 'models', version));
-  await callHub(hub, `/api/v1/models/${MODEL}/versions/${version}/promote`, { method: 'POST', json: { status: 'production', rollout_percentage: 100, plan: await readPlan(join(ROOT, 'configs/rollouts/demo.yaml')) } });
+  await callHub(hub, `/api/v1/models/${MODEL}/versions/${version}/promote`, {
+    method: 'POST',
+    json: { status: 'production', rollout_percentage: 100, plan: await readPlan(join(ROOT, 'configs/rollouts/demo.yaml')) },
+  });
   say(`version ${version}: in the shadow of production on every device`);
   const deadline = Date.now() + PATIENCE_MS;
   let told = 0;
@@ -176,8 +270,14 @@ async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): P
       say(`  ${current.stageName}: ${current.last?.reason ?? 'waiting for evidence'}`);
       lastSaid = Date.now();
     }
-    if (devices.every(({ reported }) => reported?.source === 'ended')) throw new AdbreakError('conflict', `The broadcasts ended before the gate decided on ${version}: ${current.last?.reason}`, { remedy: 'Give a longer recording.' });
-    if (Date.now() > deadline) throw new AdbreakError('conflict', `The gate has not decided on ${version} within ${PATIENCE_MS / 1000} s: ${current.last?.reason}`, { remedy: `Look at the logs in ${FOLDER}.` });
+    if (devices.every(({ reported }) => reported?.source === 'ended'))
+      throw new AdbreakError('conflict', `The broadcasts ended before the gate decided on ${version}: ${current.last?.reason}`, {
+        remedy: 'Give a longer recording.',
+      });
+    if (Date.now() > deadline)
+      throw new AdbreakError('conflict', `The gate has not decided on ${version} within ${PATIENCE_MS / 1000} s: ${current.last?.reason}`, {
+        remedy: `Look at the logs in ${FOLDER}.`,
+      });
   }
 }
 
@@ -185,6 +285,8 @@ try {
   await main();
 } catch (error) {
   console.error(explainForPeople(error));
-  console.log(JSON.stringify({ demo: 'failed', reason: error instanceof Error ? error.message : String(error), seconds: Math.round((Date.now() - started) / 1000) }));
+  console.log(
+    JSON.stringify({ demo: 'failed', reason: error instanceof Error ? error.message : String(error), seconds: Math.round((Date.now() - started) / 1000) }),
+  );
   process.exitCode = 1;
 }

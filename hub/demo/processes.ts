@@ -15,7 +15,9 @@ const AGENT_FLAGS = ['--max-old-space-size=96', '--max-semi-space-size=2'];
 export async function trainer(args: readonly string[], say: (line: string) => void): Promise<void> {
   const child = spawn(process.execPath, [`${ROOT}${FILES.trainer}`, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let words = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { words = (words + text).slice(-2000); });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words = (words + text).slice(-2000);
+  });
   let rest = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n');

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { labelOf, parseLabels } from '@adbreak/shared/video/labels.js';
 import { explain } from '@adbreak/shared/errors.js';
+import { labelOf, parseLabels } from '@adbreak/shared/video/labels.js';
 import { fetch } from 'undici';
 import { z } from 'zod';
 
@@ -24,7 +24,12 @@ export async function watchAndLabel(statusUrl: string, truthPath: string, frameP
       const { id, start, end } = ended.parse(JSON.parse(line.slice(6)));
       const label = labelOf(spans, start, end + framePeriod);
       if (label === null) continue;
-      await fetch(new URL('/api/labels', statusUrl), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ episode: id, label }), signal }).then((answer) => answer.arrayBuffer());
+      await fetch(new URL('/api/labels', statusUrl), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ episode: id, label }),
+        signal,
+      }).then((answer) => answer.arrayBuffer());
     }
   } catch (error) {
     if (!signal.aborted) console.error(`the viewer of ${statusUrl} stopped: ${explain(error)}`);

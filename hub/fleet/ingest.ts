@@ -1,4 +1,4 @@
-import { MESSAGE_LIMIT, contradiction, type DeviceEvent, event, reported, status, windowReport } from '@adbreak/shared/contract/messages.js';
+import { contradiction, type DeviceEvent, event, MESSAGE_LIMIT, reported, status, windowReport } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import type { DeviceTopic } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
@@ -43,7 +43,9 @@ export async function ingest({ store, now, log, onEvent }: IngestOptions, id: st
   } catch (error) {
     if (!(error instanceof AdbreakError) || error.code === 'disk_full') throw error;
     log(`refused a message of ${id}: ${explain(error)}`);
-    await store.change(() => { device.refusedReports += 1; });
+    await store.change(() => {
+      device.refusedReports += 1;
+    });
   }
 }
 

@@ -1,12 +1,12 @@
 import { TLSSocket } from 'node:tls';
-import { enrolRequest, type EnrolResponse } from '@adbreak/shared/contract/messages.js';
+import { type EnrolResponse, enrolRequest } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { fingerprint } from '../identity/authority.js';
 import { findClaim } from '../identity/secrets.js';
-import type { HttpContext } from './app.js';
+import type { HttpContext } from './context.js';
 
 /** What devices need of HTTP: enrolment by claim token, and downloads by client certificate. */
 export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {
@@ -18,17 +18,33 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
     const known = store.state.devices[device];
     // A re-imaged card is a new key for an old identity: that takes a claim made for this very device.
     if (known !== undefined && !known.revoked && claim.device !== device) {
-      throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is enrolled already`, { remedy: `Choose another name, or make a claim for this device: \`adbreak devices claim --device ${device}\`.` });
+      throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is enrolled already`, {
+        remedy: `Choose another name, or make a claim for this device: \`adbreak devices claim --device ${device}\`.`,
+      });
     }
     const certificate = await authority.issueDevice(device, csr, now());
-    await store.change((state) => {
-      const used = state.claims.find(({ hash }) => hash === claim.hash);
-      if (used !== undefined) used.usedBy = device;
-      state.devices[device] = {
-        id: device, enrolled: now().toISOString(), fingerprint: fingerprint(certificate), revoked: false, tags: known?.tags ?? {}, model: known?.model ?? 'base-ad-detector',
-        desired: known?.desired ?? null, online: false, lastSeen: null, reported: null, sequence: 0, missingWindows: 0, refusedReports: 0,
-      };
-    }, { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device });
+    await store.change(
+      (state) => {
+        const used = state.claims.find(({ hash }) => hash === claim.hash);
+        if (used !== undefined) used.usedBy = device;
+        state.devices[device] = {
+          id: device,
+          enrolled: now().toISOString(),
+          fingerprint: fingerprint(certificate),
+          revoked: false,
+          tags: known?.tags ?? {},
+          model: known?.model ?? 'base-ad-detector',
+          desired: known?.desired ?? null,
+          online: false,
+          lastSeen: null,
+          reported: null,
+          sequence: 0,
+          missingWindows: 0,
+          refusedReports: 0,
+        };
+      },
+      { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
+    );
     broker.disconnect(device);
     await executor.assign(store.state.devices[device]?.model ?? '');
     return { device, certificate, authority: authority.certificate, mqtt: `mqtts://${request.hostname}:${mqttPort}`, root: await registry.root() };
@@ -64,12 +80,13 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
 const instanceQuery = z.object({ instance: z.string().max(64) });
 
 /** The device behind a request's client certificate. */
-export function deviceOf(request: FastifyRequest, { store }: Pick<HttpContext, 'store'>): string {
+function deviceOf(request: FastifyRequest, { store }: Pick<HttpContext, 'store'>): string {
   const socket = request.raw.socket;
   if (!(socket instanceof TLSSocket) || !socket.authorized) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
   const certificate = socket.getPeerCertificate();
   const device = store.state.devices[String(certificate.subject.CN)];
-  if (device === undefined || device.fingerprint !== fingerprint(certificate.raw)) throw new AdbreakError('unauthorized', `Cannot answer: the certificate of ${certificate.subject.CN} is not the enrolled one`);
+  if (device === undefined || device.fingerprint !== fingerprint(certificate.raw))
+    throw new AdbreakError('unauthorized', `Cannot answer: the certificate of ${certificate.subject.CN} is not the enrolled one`);
   if (device.revoked) throw new AdbreakError('identity_revoked', `Cannot answer: the identity of ${device.id} was revoked`);
   return device.id;
 }

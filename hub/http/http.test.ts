@@ -1,19 +1,26 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, test, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { callHub, type HubRequest } from '../cli/client.js';
 import { pushVersion } from '../cli/push.js';
-import { testHub, type TestHub } from '../testing.js';
+import { type TestHub, testHub } from '../testing.js';
 
-const coded = (code: ErrorCode, words = /./) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const coded =
+  (code: ErrorCode, words = /./) =>
+  (error: unknown) =>
+    error instanceof AdbreakError && error.code === code && words.test(error.message);
 const post = (json: unknown = {}): HubRequest => ({ method: 'POST', json });
 const PROMOTE = '/api/v1/models/base-ad-detector/versions';
 
-async function release(t: TestContext, version: string, edit: { manifest?: (text: string) => string; file?: (file: Uint8Array) => Uint8Array } = {}): Promise<string> {
+async function release(
+  t: TestContext,
+  version: string,
+  edit: { manifest?: (text: string) => string; file?: (file: Uint8Array) => Uint8Array } = {},
+): Promise<string> {
   const folder = join(await temporaryFolder(t), version);
   const { file, manifest } = tinyRelease(version);
   await mkdir(folder);
@@ -30,7 +37,8 @@ describe('doors', () => {
     const { token } = (await callHub(hub, '/api/v1/tokens', post({ id: 'eye', role: 'viewer' }))) as { token: string };
     const viewer = { ...hub, token };
     await callHub(viewer, '/api/v1/overview');
-    for (const path of ['/api/v1/claims', `${PROMOTE}/1.0.0/promote`, '/api/v1/devices/pi-1/revoke']) await assert.rejects(callHub(viewer, path, post()), coded('forbidden'), path);
+    for (const path of ['/api/v1/claims', `${PROMOTE}/1.0.0/promote`, '/api/v1/devices/pi-1/revoke'])
+      await assert.rejects(callHub(viewer, path, post()), coded('forbidden'), path);
     await assert.rejects(callHub(viewer, '/tuf/metadata/timestamp.json'), coded('unauthorized', /device certificate/));
   });
   test('tokens and claims are stored as hashes only', async (t) => {
@@ -73,10 +81,18 @@ describe('models', () => {
   test('are pushed, promoted and downloaded on the seed system’s paths', async (t) => {
     const hub = await testHub(t);
     await pushVersion(hub, await release(t, '1.0.0'));
-    assert.deepEqual(await callHub(hub, `${PROMOTE}/1.0.0/promote`, post({ is_production: true, status: 'production', rollout_percentage: 100 })), { model_name: 'base-ad-detector', version: '1.0.0', rollout: null, production: '1.0.0' });
-    for (const version of ['1.0.0', 'production']) assert.deepEqual(await callHub(hub, `${PROMOTE}/${version}/download`), Buffer.from(tinyRelease('1.0.0').file));
+    assert.deepEqual(await callHub(hub, `${PROMOTE}/1.0.0/promote`, post({ is_production: true, status: 'production', rollout_percentage: 100 })), {
+      model_name: 'base-ad-detector',
+      version: '1.0.0',
+      rollout: null,
+      production: '1.0.0',
+    });
+    for (const version of ['1.0.0', 'production'])
+      assert.deepEqual(await callHub(hub, `${PROMOTE}/${version}/download`), Buffer.from(tinyRelease('1.0.0').file));
     await pushVersion(hub, await release(t, '1.1.0'));
-    const { rollout } = (await callHub(hub, `${PROMOTE}/1.1.0/promote`, post({ status: 'canary', rollout_percentage: 10 }))) as { rollout: { ceiling: number; percent: number; status: string } };
+    const { rollout } = (await callHub(hub, `${PROMOTE}/1.1.0/promote`, post({ status: 'canary', rollout_percentage: 10 }))) as {
+      rollout: { ceiling: number; percent: number; status: string };
+    };
     assert.deepEqual([rollout.ceiling, rollout.percent, rollout.status], [10, 0, 'running'], 'a percentage becomes a rollout that begins in the shadow');
     await assert.rejects(callHub(hub, `${PROMOTE}/9.9.9/promote`, post()), coded('not_found', /9\.9\.9/));
     await assert.rejects(callHub(hub, `${PROMOTE}/9.9.9/download`), coded('not_found'));
@@ -85,7 +101,10 @@ describe('models', () => {
     const hub = await testHub(t);
     const forged = await release(t, '1.0.0', { manifest: (text) => text.replace(/"digest":"../, '"digest":"00') });
     await assert.rejects(pushVersion(hub, forged), coded('manifest_forged', /SHA-256/));
-    await assert.rejects(pushVersion(hub, await release(t, '1.0.0', { manifest: (text) => text.replace('"schema":1', '"schema":1,"note":1') })), coded('input_invalid', /note/));
+    await assert.rejects(
+      pushVersion(hub, await release(t, '1.0.0', { manifest: (text) => text.replace('"schema":1', '"schema":1,"note":1') })),
+      coded('input_invalid', /note/),
+    );
     await assert.rejects(pushVersion(hub, await release(t, '1.0.0', { file: (file) => file.subarray(0, 100) })), coded('manifest_forged'));
     const overview = (await callHub(hub, '/api/v1/overview')) as { models: object };
     assert.deepEqual(overview.models, {});
@@ -96,8 +115,14 @@ describe('models', () => {
     const hub = await testHub(t);
     await pushVersion(hub, await release(t, '1.0.0'));
     await callHub(hub, `${PROMOTE}/1.0.0/promote`, post());
-    const lines = (await readFile(join(hub.folder, 'audit.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
-    assert.deepEqual(lines.map(({ who, what }) => `${who} ${what}`), ['hub token.create', 'token:first model.register', 'token:first model.promote']);
+    const lines = (await readFile(join(hub.folder, 'audit.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lines.map(({ who, what }) => `${who} ${what}`),
+      ['hub token.create', 'token:first model.register', 'token:first model.promote'],
+    );
   });
 });
 

@@ -8,7 +8,7 @@ import { authorize, newSecret } from '../identity/secrets.js';
 import { plan } from '../rollouts/plan.js';
 import { episodesOf, percentOf, type Rollout } from '../rollouts/rollout.js';
 import { ROLES } from '../store/state.js';
-import type { HttpContext } from './app.js';
+import type { HttpContext } from './context.js';
 
 /** The seed system's promote body (production-ml-model-training-guide.txt), and a plan if one is wanted. */
 const promoteBody = z.object({
@@ -17,9 +17,20 @@ const promoteBody = z.object({
   rollout_percentage: z.number().gt(0).max(100).default(100),
   plan: plan.optional(),
 });
-const claimBody = z.object({ device: deviceId.nullable().default(null), hours: z.number().positive().max(24 * 366).default(72), count: z.int().min(1).max(1000).default(1) });
+const claimBody = z.object({
+  device: deviceId.nullable().default(null),
+  hours: z
+    .number()
+    .positive()
+    .max(24 * 366)
+    .default(72),
+  count: z.int().min(1).max(1000).default(1),
+});
 const tokenBody = z.object({ id: z.string().regex(/^[a-z0-9-]{1,40}$/), role: z.enum(ROLES) });
-const names = z.object({ name: z.string().regex(MODEL_NAME, 'must be a model name'), version: z.union([z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'), z.literal('production')]) });
+const names = z.object({
+  name: z.string().regex(MODEL_NAME, 'must be a model name'),
+  version: z.union([z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'), z.literal('production')]),
+});
 
 /** What people and scripts do, with a bearer token and a role. */
 export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>, context: HttpContext): void {
@@ -28,7 +39,13 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
   app.get('/api/v1/overview', async (request) => {
     authorize(store.state, request.headers.authorization, 'viewer');
     const { devices, models, rollouts } = store.state;
-    return { at: now().toISOString(), devices: Object.values(devices).map(({ fingerprint: _, ...device }) => device), models, rollouts: rollouts.map(view), events: context.events.slice(-50) };
+    return {
+      at: now().toISOString(),
+      devices: Object.values(devices).map(({ fingerprint: _, ...device }) => device),
+      models,
+      rollouts: rollouts.map(view),
+      events: context.events.slice(-50),
+    };
   });
   app.get('/api/v1/rollouts/:id', async (request) => {
     authorize(store.state, request.headers.authorization, 'viewer');
@@ -71,7 +88,12 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const facts = wanted == null ? undefined : entry?.versions[wanted]?.manifest;
     const bytes = facts === undefined ? undefined : await registry.artifact(facts.digest);
     if (facts === undefined || bytes === undefined) throw new AdbreakError('not_found', `Cannot download ${name} ${version}: there is no such version`);
-    return reply.type('application/octet-stream').header('content-disposition', `attachment; filename="${name}.tflite"`).header('etag', `"${facts.digest}"`).header('x-model-version', facts.version).send(bytes);
+    return reply
+      .type('application/octet-stream')
+      .header('content-disposition', `attachment; filename="${name}.tflite"`)
+      .header('etag', `"${facts.digest}"`)
+      .header('x-model-version', facts.version)
+      .send(bytes);
   });
 
   app.post('/api/v1/claims', async (request, reply) => {
@@ -79,7 +101,12 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const { device, hours, count } = check(claimBody, request.body ?? {}, 'the claim');
     const expires = new Date(now().getTime() + hours * 3_600_000).toISOString();
     const made = Array.from({ length: count }, () => newSecret('claim'));
-    await store.change((state) => void state.claims.push(...made.map(({ hash }) => ({ hash, device, expires, usedBy: null }))), { who, what: 'claim.create', subject: device ?? 'any', after: { count, expires } });
+    await store.change((state) => void state.claims.push(...made.map(({ hash }) => ({ hash, device, expires, usedBy: null }))), {
+      who,
+      what: 'claim.create',
+      subject: device ?? 'any',
+      after: { count, expires },
+    });
     return reply.code(201).send({ tokens: made.map(({ secret }) => secret), expires });
   });
   app.post('/api/v1/tokens', async (request, reply) => {
@@ -87,14 +114,25 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const { id, role } = check(tokenBody, request.body, 'the token');
     if (store.state.tokens.some((token) => token.id === id)) throw new AdbreakError('conflict', `Cannot create token ${id}: there is one of this name`);
     const { secret, hash } = newSecret('token');
-    await store.change((state) => void state.tokens.push({ id, hash, role, created: now().toISOString() }), { who, what: 'token.create', subject: id, after: { role } });
+    await store.change((state) => void state.tokens.push({ id, hash, role, created: now().toISOString() }), {
+      who,
+      what: 'token.create',
+      subject: id,
+      after: { role },
+    });
     return reply.code(201).send({ token: secret });
   });
   app.post('/api/v1/devices/:id/revoke', async (request) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { id } = check(z.object({ id: deviceId }), request.params, 'the path');
     if (store.state.devices[id] === undefined) throw new AdbreakError('not_found', `There is no device ${id}`);
-    await store.change((state) => { const device = state.devices[id]; if (device !== undefined) device.revoked = true; }, { who, what: 'device.revoke', subject: id });
+    await store.change(
+      (state) => {
+        const device = state.devices[id];
+        if (device !== undefined) device.revoked = true;
+      },
+      { who, what: 'device.revoke', subject: id },
+    );
     broker.disconnect(id);
     return { id, revoked: true };
   });

@@ -1,4 +1,4 @@
-import { webcrypto, X509Certificate as NodeCertificate } from 'node:crypto';
+import { X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -35,12 +35,20 @@ export class Authority {
     const paths = { key: join(folder, 'ca.key'), certificate: join(folder, 'ca.pem') };
     const [key, certificate] = await Promise.all([readLimited(paths.key, 16_384), readLimited(paths.certificate, 16_384)]);
     if (key !== undefined && certificate !== undefined) return new Authority(Buffer.from(certificate).toString(), await importKey(Buffer.from(key).toString()));
-    if (key !== undefined || certificate !== undefined) throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: one of ${paths.key} and ${paths.certificate} is missing`);
+    if (key !== undefined || certificate !== undefined)
+      throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: one of ${paths.key} and ${paths.certificate} is missing`);
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const root = await x509.X509CertificateGenerator.createSelfSigned({
-      serialNumber: serial(), name: 'CN=Adbreak fleet authority', notBefore: new Date(now.getTime() - CLOCK_SLACK), notAfter: new Date(now.getTime() + AUTHORITY_DAYS * DAY),
-      signingAlgorithm: ALGORITHM, keys,
-      extensions: [new x509.BasicConstraintsExtension(true, 0, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true)],
+      serialNumber: serial(),
+      name: 'CN=Adbreak fleet authority',
+      notBefore: new Date(now.getTime() - CLOCK_SLACK),
+      notAfter: new Date(now.getTime() + AUTHORITY_DAYS * DAY),
+      signingAlgorithm: ALGORITHM,
+      keys,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      ],
     });
     await writeAtomic(paths.key, await exportKey(keys.privateKey), { mode: 0o600 });
     await writeAtomic(paths.certificate, root.toString('pem'));
@@ -52,7 +60,10 @@ export class Authority {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const all = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])];
     const alternative = all.map((name) => ({ type: /^[\d.]+$|:/.test(name) ? ('ip' as const) : ('dns' as const), value: name }));
-    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, now, 365, [new x509.SubjectAlternativeNameExtension(alternative), new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth])]);
+    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, now, 365, [
+      new x509.SubjectAlternativeNameExtension(alternative),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+    ]);
     return { key: await exportKey(keys.privateKey), certificate };
   }
 
@@ -70,8 +81,14 @@ export class Authority {
 
   async #issue(subject: string, publicKey: x509.PublicKey | webcrypto.CryptoKey, now: Date, days: number, extensions: x509.Extension[]): Promise<string> {
     const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: serial(), subject, issuer: this.#issuer, publicKey, signingKey: this.#signer, signingAlgorithm: ALGORITHM,
-      notBefore: new Date(now.getTime() - CLOCK_SLACK), notAfter: new Date(now.getTime() + days * DAY),
+      serialNumber: serial(),
+      subject,
+      issuer: this.#issuer,
+      publicKey,
+      signingKey: this.#signer,
+      signingAlgorithm: ALGORITHM,
+      notBefore: new Date(now.getTime() - CLOCK_SLACK),
+      notAfter: new Date(now.getTime() + days * DAY),
       extensions: [new x509.BasicConstraintsExtension(false, undefined, true), ...extensions],
     });
     return certificate.toString('pem');

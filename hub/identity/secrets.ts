@@ -20,7 +20,8 @@ export function findClaim(state: Readonly<HubState>, secret: string, device: str
   if (claim === undefined) throw new AdbreakError('token_invalid', `Cannot enrol ${device}: its claim token is not known to this hub`);
   if (Date.parse(claim.expires) < now.getTime()) throw new AdbreakError('token_invalid', `Cannot enrol ${device}: its claim token expired at ${claim.expires}`);
   if (claim.usedBy !== null) throw new AdbreakError('token_used', `Cannot enrol ${device}: its claim token was used by ${claim.usedBy}`);
-  if (claim.device !== null && claim.device !== device) throw new AdbreakError('token_invalid', `Cannot enrol ${device}: its claim token is for another device`);
+  if (claim.device !== null && claim.device !== device)
+    throw new AdbreakError('token_invalid', `Cannot enrol ${device}: its claim token is for another device`);
   return claim;
 }
 
@@ -30,6 +31,7 @@ export function authorize(state: Readonly<HubState>, header: string | undefined,
   if (secret === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: the request has no bearer token');
   const token = state.tokens.find(({ hash }) => matches(secret, hash));
   if (token === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: the bearer token is not known');
-  if (ROLES.indexOf(token.role) < ROLES.indexOf(needed)) throw new AdbreakError('forbidden', `Cannot answer: this needs the role ${needed}; the token has ${token.role}`);
+  if (ROLES.indexOf(token.role) < ROLES.indexOf(needed))
+    throw new AdbreakError('forbidden', `Cannot answer: this needs the role ${needed}; the token has ${token.role}`);
   return `token:${token.id}`;
 }

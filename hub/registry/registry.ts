@@ -17,7 +17,7 @@ const MODEL_LIMIT = 256 * 1024 * 1024;
 const METADATA_LIMIT = 5_000_000;
 
 /** Target paths of a version, as devices ask for them. */
-export function targetPath(name: string, version: string, file: 'model.tflite' | 'manifest.json'): string {
+function targetPath(name: string, version: string, file: 'model.tflite' | 'manifest.json'): string {
   return `${name}/${version}/${file}`;
 }
 
@@ -43,7 +43,8 @@ export class Registry {
     if (!root || !targets || !snapshot || !timestamp) throw new AdbreakError('state_corrupt', 'Cannot open the registry: a signing key is missing');
     const registry = new Registry(folder, store, { root, targets, snapshot, timestamp }, now);
     if ((await registry.metadata('1.root.json')) === undefined) await registry.#writeRoot();
-    if ((await registry.metadata('timestamp.json')) === undefined) await registry.#publish(new Targets({ version: 1, specVersion: SPEC, expires: registry.#expiry('targets') }));
+    if ((await registry.metadata('timestamp.json')) === undefined)
+      await registry.#publish(new Targets({ version: 1, specVersion: SPEC, expires: registry.#expiry('targets') }));
     return registry;
   }
 
@@ -66,24 +67,37 @@ export class Registry {
   async register(model: Uint8Array, manifestBytes: Uint8Array, who: string, as: { name: string; version: string }): Promise<Manifest> {
     const facts = parseJson(manifest, manifestBytes, MANIFEST_LIMIT, 'the manifest');
     const { name, version } = facts;
-    if (name !== as.name || version !== as.version) throw new AdbreakError('input_invalid', `Cannot register ${as.name} ${as.version}: the manifest is of ${name} ${version}`);
+    if (name !== as.name || version !== as.version)
+      throw new AdbreakError('input_invalid', `Cannot register ${as.name} ${as.version}: the manifest is of ${name} ${version}`);
     if (sha256(model) !== facts.digest || model.byteLength !== facts.bytes) {
-      throw new AdbreakError('manifest_forged', `Cannot register ${name} ${version}: the manifest names ${facts.bytes} bytes with SHA-256 ${facts.digest}; the file has ${model.byteLength} and ${sha256(model)}`);
+      throw new AdbreakError(
+        'manifest_forged',
+        `Cannot register ${name} ${version}: the manifest names ${facts.bytes} bytes with SHA-256 ${facts.digest}; the file has ${model.byteLength} and ${sha256(model)}`,
+      );
     }
     readModel(model);
     return this.#exclusively(async () => {
-      if (this.#store.state.models[name]?.versions[version] !== undefined) throw new AdbreakError('conflict', `Cannot register ${name} ${version}: it exists already; versions never change`);
+      if (this.#store.state.models[name]?.versions[version] !== undefined)
+        throw new AdbreakError('conflict', `Cannot register ${name} ${version}: it exists already; versions never change`);
       const manifestDigest = sha256(manifestBytes);
       await writeAtomic(join(this.#folder, 'targets', facts.digest), model);
       await writeAtomic(join(this.#folder, 'targets', manifestDigest), manifestBytes);
       const targets = await this.#targets();
       targets.addTarget(new TargetFile({ path: targetPath(name, version, 'model.tflite'), length: model.byteLength, hashes: { sha256: facts.digest } }));
-      targets.addTarget(new TargetFile({ path: targetPath(name, version, 'manifest.json'), length: manifestBytes.byteLength, hashes: { sha256: manifestDigest } }));
+      targets.addTarget(
+        new TargetFile({ path: targetPath(name, version, 'manifest.json'), length: manifestBytes.byteLength, hashes: { sha256: manifestDigest } }),
+      );
       await this.#publish(targets);
-      await this.#store.change((state) => {
-        const entry = state.models[name] ?? { production: null, versions: {} };
-        state.models[name] = { ...entry, versions: { ...entry.versions, [version]: { manifest: facts, status: 'available', registered: this.#now().toISOString() } } };
-      }, { who, what: 'model.register', subject: `${name} ${version}`, after: { digest: facts.digest } });
+      await this.#store.change(
+        (state) => {
+          const entry = state.models[name] ?? { production: null, versions: {} };
+          state.models[name] = {
+            ...entry,
+            versions: { ...entry.versions, [version]: { manifest: facts, status: 'available', registered: this.#now().toISOString() } },
+          };
+        },
+        { who, what: 'model.register', subject: `${name} ${version}`, after: { digest: facts.digest } },
+      );
       return facts;
     });
   }
@@ -106,8 +120,16 @@ export class Registry {
   async #publish(targets: Targets): Promise<void> {
     const { version } = targets;
     await this.#write(`${version}.targets.json`, new Metadata(targets), 'targets');
-    await this.#write(`${version}.snapshot.json`, new Metadata(new Snapshot({ version, specVersion: SPEC, expires: this.#expiry('snapshot'), meta: { 'targets.json': new MetaFile({ version }) } })), 'snapshot');
-    await this.#write('timestamp.json', new Metadata(new Timestamp({ version, specVersion: SPEC, expires: this.#expiry('timestamp'), snapshotMeta: new MetaFile({ version }) })), 'timestamp');
+    await this.#write(
+      `${version}.snapshot.json`,
+      new Metadata(new Snapshot({ version, specVersion: SPEC, expires: this.#expiry('snapshot'), meta: { 'targets.json': new MetaFile({ version }) } })),
+      'snapshot',
+    );
+    await this.#write(
+      'timestamp.json',
+      new Metadata(new Timestamp({ version, specVersion: SPEC, expires: this.#expiry('timestamp'), snapshotMeta: new MetaFile({ version }) })),
+      'timestamp',
+    );
   }
 
   async #writeRoot(): Promise<void> {

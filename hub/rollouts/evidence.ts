@@ -16,11 +16,24 @@ export const deviceEvidence = z.object({
   windows: count,
 });
 export type DeviceEvidence = z.infer<typeof deviceEvidence>;
-export const NO_EVIDENCE: DeviceEvidence = { episodes: 0, agreed: 0, wins: 0, losses: 0, undecided: 0, labelled: 0, productionRight: 0, candidateRight: 0, windows: 0 };
+export const NO_EVIDENCE: DeviceEvidence = {
+  episodes: 0,
+  agreed: 0,
+  wins: 0,
+  losses: 0,
+  undecided: 0,
+  labelled: 0,
+  productionRight: 0,
+  candidateRight: 0,
+  windows: 0,
+};
 
 /** Adds a report with a candidate to a device's sums. Reports merge by addition; order does not matter. */
 export function addReport(sums: DeviceEvidence, report: WindowReport): DeviceEvidence {
-  const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint ?? [[0, 0], [0, 0]];
+  const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint ?? [
+    [0, 0],
+    [0, 0],
+  ];
   const { labelled } = report;
   return {
     episodes: sums.episodes + report.episodes,
@@ -36,10 +49,20 @@ export function addReport(sums: DeviceEvidence, report: WindowReport): DeviceEvi
 }
 
 export function total(evidence: Readonly<Record<string, DeviceEvidence>>): DeviceEvidence {
-  return Object.values(evidence).reduce((sum, one) => ({
-    episodes: sum.episodes + one.episodes, agreed: sum.agreed + one.agreed, wins: sum.wins + one.wins, losses: sum.losses + one.losses, undecided: sum.undecided + one.undecided,
-    labelled: sum.labelled + one.labelled, productionRight: sum.productionRight + one.productionRight, candidateRight: sum.candidateRight + one.candidateRight, windows: sum.windows + one.windows,
-  }), NO_EVIDENCE);
+  return Object.values(evidence).reduce(
+    (sum, one) => ({
+      episodes: sum.episodes + one.episodes,
+      agreed: sum.agreed + one.agreed,
+      wins: sum.wins + one.wins,
+      losses: sum.losses + one.losses,
+      undecided: sum.undecided + one.undecided,
+      labelled: sum.labelled + one.labelled,
+      productionRight: sum.productionRight + one.productionRight,
+      candidateRight: sum.candidateRight + one.candidateRight,
+      windows: sum.windows + one.windows,
+    }),
+    NO_EVIDENCE,
+  );
 }
 
 /** Episodes whose difference is known: agreed ones, and labelled disagreements. */

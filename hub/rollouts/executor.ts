@@ -42,25 +42,50 @@ export class Executor {
     const { model, version, percent, who } = request;
     const entry = store.state.models[model]?.versions[version];
     if (entry === undefined) throw new AdbreakError('not_found', `Cannot promote ${model} ${version}: it is not registered`);
-    if (entry.status === 'quarantined') throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: it was rolled back and is in quarantine`, { remedy: 'Train and register a new version.' });
+    if (entry.status === 'quarantined')
+      throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: it was rolled back and is in quarantine`, {
+        remedy: 'Train and register a new version.',
+      });
     const from = productionOf(store.state, model);
     const audit = { who, what: 'model.promote', subject: `${model} ${version}`, before: { production: from?.version ?? null }, after: { percent } };
     if (from === null) {
-      if (percent < 100) throw new AdbreakError('conflict', `Cannot roll ${model} ${version} out to ${percent} %: there is no production version to compare it with`, { remedy: 'Promote the first version with rollout_percentage 100.' });
-      await store.change((state) => { const target = state.models[model]; if (target !== undefined) target.production = version; }, audit);
+      if (percent < 100)
+        throw new AdbreakError('conflict', `Cannot roll ${model} ${version} out to ${percent} %: there is no production version to compare it with`, {
+          remedy: 'Promote the first version with rollout_percentage 100.',
+        });
+      await store.change((state) => {
+        const target = state.models[model];
+        if (target !== undefined) target.production = version;
+      }, audit);
       await this.assign(model);
       return null;
     }
     if (from.version === version) throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: it is the production version`);
     const running = activeRollout(store.state, model);
-    if (running !== undefined && running.to.version !== version) throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: rollout ${running.id} of ${running.to.version} is running`, { remedy: `Wait for it, or \`adbreak rollouts abort ${running.id}\`.` });
+    if (running !== undefined && running.to.version !== version)
+      throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: rollout ${running.id} of ${running.to.version} is running`, {
+        remedy: `Wait for it, or \`adbreak rollouts abort ${running.id}\`.`,
+      });
     if (running !== undefined) {
-      await store.change(() => { running.ceiling = Math.max(running.ceiling, percent); }, audit);
+      await store.change(() => {
+        running.ceiling = Math.max(running.ceiling, percent);
+      }, audit);
       return running;
     }
     const rollout: Rollout = {
-      id: `${model}-${version}-${randomBytes(3).toString('hex')}`, model, from, to: { version, digest: entry.manifest.digest }, plan: request.plan, ceiling: percent,
-      stage: 0, status: 'running', stageSince: now().toISOString(), episodesBefore: 0, evidence: {}, history: [], last: null,
+      id: `${model}-${version}-${randomBytes(3).toString('hex')}`,
+      model,
+      from,
+      to: { version, digest: entry.manifest.digest },
+      plan: request.plan,
+      ceiling: percent,
+      stage: 0,
+      status: 'running',
+      stageSince: now().toISOString(),
+      episodesBefore: 0,
+      evidence: {},
+      history: [],
+      last: null,
     };
     await store.change((state) => void state.rollouts.push(rollout), audit);
     await this.assign(model);
@@ -69,8 +94,14 @@ export class Executor {
 
   async abort(id: string, who: string): Promise<Rollout> {
     const rollout = this.#find(id);
-    if (rollout.status !== 'running' && rollout.status !== 'suspended') throw new AdbreakError('conflict', `Cannot abort rollout ${id}: it is ${rollout.status}`);
-    await this.#options.store.change(() => { rollout.status = 'aborted'; }, { who, what: 'rollout.abort', subject: id });
+    if (rollout.status !== 'running' && rollout.status !== 'suspended')
+      throw new AdbreakError('conflict', `Cannot abort rollout ${id}: it is ${rollout.status}`);
+    await this.#options.store.change(
+      () => {
+        rollout.status = 'aborted';
+      },
+      { who, what: 'rollout.abort', subject: id },
+    );
     await this.assign(rollout.model);
     return rollout;
   }
@@ -112,10 +143,20 @@ export class Executor {
     const { state, effects, verdict } = step(before, now());
     if (verdict === null) return;
     if (state.last?.reason !== before.last?.reason || effects.length > 0) {
-      await store.change((all) => {
-        all.rollouts = all.rollouts.map((rollout) => (rollout.id === id ? { ...state, evidence: rollout.evidence } : rollout));
-        for (const effect of effects) edit(all.models[state.model], effect);
-      }, effects.length === 0 ? undefined : { who: `gate:${id}`, what: `rollout.${state.last?.action ?? ''}`, subject: `${state.model} ${state.to.version}`, after: { verdict: verdict.verdict, reason: verdict.reason } });
+      await store.change(
+        (all) => {
+          all.rollouts = all.rollouts.map((rollout) => (rollout.id === id ? { ...state, evidence: rollout.evidence } : rollout));
+          for (const effect of effects) edit(all.models[state.model], effect);
+        },
+        effects.length === 0
+          ? undefined
+          : {
+              who: `gate:${id}`,
+              what: `rollout.${state.last?.action ?? ''}`,
+              subject: `${state.model} ${state.to.version}`,
+              after: { verdict: verdict.verdict, reason: verdict.reason },
+            },
+      );
       onVerdict(state, verdict);
     }
     if (effects.some(({ kind }) => kind === 'assign')) await this.assign(state.model);

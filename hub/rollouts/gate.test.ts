@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { seeded } from '@adbreak/shared/random.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { seeded } from '@adbreak/shared/random.js';
 import { cohort } from './cohort.js';
 import { type DeviceEvidence, NO_EVIDENCE } from './evidence.js';
 import { judge } from './gate.js';
@@ -13,12 +13,33 @@ const config = (name: string) => fileURLToPath(new URL(`../../../configs/rollout
 const PLAN = await readPlan(config('demo'));
 const START = new Date('2026-01-01T00:00:00.000Z');
 const later = (minutes: number) => new Date(START.getTime() + minutes * 60_000);
-const device = (wins: number, losses: number, agreed: number, undecided = 0): DeviceEvidence => ({ ...NO_EVIDENCE, episodes: wins + losses + agreed + undecided, wins, losses, agreed, undecided, labelled: wins + losses, windows: 1 });
+const device = (wins: number, losses: number, agreed: number, undecided = 0): DeviceEvidence => ({
+  ...NO_EVIDENCE,
+  episodes: wins + losses + agreed + undecided,
+  wins,
+  losses,
+  agreed,
+  undecided,
+  labelled: wins + losses,
+  windows: 1,
+});
 const three = (one: DeviceEvidence) => ({ a: one, b: one, c: one });
 const input = (evidence: Record<string, DeviceEvidence>, minutesInStage = 5, stage = 0) => ({ plan: PLAN, stage, episodesBefore: 0, minutesInStage, evidence });
 const ref = (version: string) => ({ version, digest: (version[0] ?? '0').repeat(64) });
 const rolloutOf = (evidence: Record<string, DeviceEvidence>): Rollout => ({
-  id: 'r', model: 'base-ad-detector', from: ref('1.0.0'), to: ref('2.0.0'), plan: PLAN, ceiling: 100, stage: 0, status: 'running', stageSince: START.toISOString(), episodesBefore: 0, evidence, history: [], last: null,
+  id: 'r',
+  model: 'base-ad-detector',
+  from: ref('1.0.0'),
+  to: ref('2.0.0'),
+  plan: PLAN,
+  ceiling: 100,
+  stage: 0,
+  status: 'running',
+  stageSince: START.toISOString(),
+  episodesBefore: 0,
+  evidence,
+  history: [],
+  last: null,
 });
 
 describe('the gate', () => {
@@ -63,7 +84,10 @@ describe('the gate', () => {
         const third = { ...NO_EVIDENCE, ...sums, windows: 1 };
         const verdict = judge(input({ a: third, b: { ...NO_EVIDENCE, agreed: 1, windows: 1 }, c: { ...NO_EVIDENCE, agreed: 1, windows: 1 } }));
         if (verdict.verdict === 'FAIL') break;
-        if (verdict.verdict === 'PASS') { promoted += 1; break; }
+        if (verdict.verdict === 'PASS') {
+          promoted += 1;
+          break;
+        }
       }
     }
     assert.ok(promoted / runs <= 0.05, `${promoted} of ${runs} were promoted (seed margin)`);
@@ -82,7 +106,10 @@ describe('a rollout', () => {
     }
     assert.deepEqual(percents, [34, 100, 0]);
     assert.equal(state.status, 'completed');
-    assert.deepEqual(state.history.map(({ action }) => action), ['advance to canary', 'advance to all', 'complete']);
+    assert.deepEqual(
+      state.history.map(({ action }) => action),
+      ['advance to canary', 'advance to all', 'complete'],
+    );
   });
   test('rolls back with quarantine', () => {
     const { state, effects } = step(rolloutOf(three(device(0, 9, 20))), later(1));
@@ -115,8 +142,12 @@ describe('cohorts', () => {
 });
 
 describe('plans', () => {
-  test('in configs/ are valid', async () => { for (const name of ['standard', 'demo']) assert.equal((await readPlan(config(name))).name, name); });
+  test('in configs/ are valid', async () => {
+    for (const name of ['standard', 'demo']) assert.equal((await readPlan(config(name))).name, name);
+  });
   const wrong = { ...PLAN, stages: [PLAN.stages[1], PLAN.stages[0]] };
   test('whose stages do not grow from shadow to all are refused', () => assert.equal(plan.safeParse(wrong).success, false));
-  test('that do not exist are named', async () => { await assert.rejects(readPlan('/nowhere.yaml'), (error: unknown) => error instanceof AdbreakError && /nowhere/.test(error.message)); });
+  test('that do not exist are named', async () => {
+    await assert.rejects(readPlan('/nowhere.yaml'), (error: unknown) => error instanceof AdbreakError && /nowhere/.test(error.message));
+  });
 });

@@ -7,7 +7,7 @@ import type { Plan } from './plan.js';
 /** Below this many devices the fleet is those devices, and the pooled evidence answers for it (GATES.md section 3). */
 const SMALL_FLEET = 5;
 
-export type VerdictName = 'PASS' | 'HOLD' | 'SUSPEND' | 'FAIL' | 'INCONCLUSIVE';
+type VerdictName = 'PASS' | 'HOLD' | 'SUSPEND' | 'FAIL' | 'INCONCLUSIVE';
 export interface Verdict {
   readonly verdict: VerdictName;
   /** One sentence with its numbers, for people. */
@@ -34,7 +34,9 @@ export function judge(input: GateInput): Verdict {
 type Say = (verdict: VerdictName, reason: string) => Verdict;
 
 function devicesOf({ evidence }: GateInput) {
-  return Object.values(evidence).filter(({ windows }) => windows > 0).map((one) => ({ wins: one.wins, losses: one.losses, episodes: decided(one) }));
+  return Object.values(evidence)
+    .filter(({ windows }) => windows > 0)
+    .map((one) => ({ wins: one.wins, losses: one.losses, episodes: decided(one) }));
 }
 
 function harm(input: GateInput, { wins, losses }: DeviceEvidence, say: Say): Verdict | null {
@@ -55,13 +57,15 @@ function waits({ plan, stage, evidence, episodesBefore, minutesInStage }: GateIn
   const current = plan.stages[stage];
   const hours = minutesInStage / 60;
   const late = hours >= plan.deadlineHours;
-  const wait = (why: string) => (late ? say('INCONCLUSIVE', `${why}, and the deadline of ${plan.deadlineHours} h has passed: a person decides`) : say('HOLD', why));
+  const wait = (why: string) =>
+    late ? say('INCONCLUSIVE', `${why}, and the deadline of ${plan.deadlineHours} h has passed: a person decides`) : say('HOLD', why);
   const devices = Object.values(evidence).filter((one) => decided(one) > 0).length;
   const disagreements = sums.wins + sums.losses + sums.undecided;
   if (devices < plan.minDevices) return wait(`evidence from ${devices} of ${plan.minDevices} devices`);
   if (episodes - episodesBefore < (current?.minEpisodes ?? 0)) return wait(`${episodes - episodesBefore} of ${current?.minEpisodes} episodes in this stage`);
   if (minutesInStage < (current?.minMinutes ?? 0)) return wait(`${minutesInStage.toFixed(1)} of ${current?.minMinutes} minutes in this stage`);
-  if (disagreements > 0 && sums.undecided / disagreements > plan.maxUnlabelled) return wait(`${sums.undecided} of ${disagreements} disagreements have no label; at most ${Math.round(100 * plan.maxUnlabelled)} % may lack one`);
+  if (disagreements > 0 && sums.undecided / disagreements > plan.maxUnlabelled)
+    return wait(`${sums.undecided} of ${disagreements} disagreements have no label; at most ${Math.round(100 * plan.maxUnlabelled)} % may lack one`);
   return null;
 }
 
@@ -74,7 +78,8 @@ function promotion(input: GateInput, { wins, losses, agreed }: DeviceEvidence, e
   const evidence = Math.min(m, fleet ?? m);
   const facts = `${episodes} episodes: ${wins} won, ${losses} lost, ${agreed} alike; M = ${number(m)}${fleet === null ? '' : `, E_fleet = ${number(fleet)}`} against ${number(threshold)} for a margin of ${(100 * plan.margin).toFixed(1)} points`;
   if (evidence >= threshold) return say('PASS', `no worse than production: ${facts}`);
-  if (input.minutesInStage / 60 >= plan.deadlineHours) return say('INCONCLUSIVE', `not decided by the deadline of ${plan.deadlineHours} h: ${facts}; a person decides`);
+  if (input.minutesInStage / 60 >= plan.deadlineHours)
+    return say('INCONCLUSIVE', `not decided by the deadline of ${plan.deadlineHours} h: ${facts}; a person decides`);
   return say('HOLD', `not enough evidence yet: ${facts}`);
 }
 

@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { digest, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { z } from 'zod';
 import { decided, deviceEvidence, total } from './evidence.js';
-import { type Verdict, judge } from './gate.js';
+import { judge, type Verdict } from './gate.js';
 import { plan } from './plan.js';
 
 const instant = z.iso.datetime();
@@ -28,7 +28,10 @@ export const rollout = z.object({
 export type Rollout = z.infer<typeof rollout>;
 
 /** What a decision does to the world; idempotent, carried out after the new state is on disk. */
-export type Effect = { readonly kind: 'assign' } | { readonly kind: 'set-production'; readonly version: string } | { readonly kind: 'quarantine'; readonly version: string };
+export type Effect =
+  | { readonly kind: 'assign' }
+  | { readonly kind: 'set-production'; readonly version: string }
+  | { readonly kind: 'quarantine'; readonly version: string };
 
 /** One tick of the gate: state and time in, state and effects out. */
 export function step(state: Rollout, now: Date): { state: Rollout; effects: Effect[]; verdict: Verdict | null } {
@@ -48,7 +51,10 @@ function apply(state: Rollout, verdict: Verdict, now: Date): { state: Rollout; e
     case 'INCONCLUSIVE':
       return { state: { ...state, ...record('wait') }, effects: [] };
     case 'FAIL':
-      return { state: { ...state, ...record('roll back'), status: 'rolled-back' }, effects: [{ kind: 'quarantine', version: state.to.version }, { kind: 'assign' }] };
+      return {
+        state: { ...state, ...record('roll back'), status: 'rolled-back' },
+        effects: [{ kind: 'quarantine', version: state.to.version }, { kind: 'assign' }],
+      };
     case 'SUSPEND':
       if (state.status === 'suspended') return { state: { ...state, ...record('wait') }, effects: [] };
       return { state: { ...state, ...record('back to shadow'), status: 'suspended' }, effects: [{ kind: 'assign' }] };
@@ -57,10 +63,18 @@ function apply(state: Rollout, verdict: Verdict, now: Date): { state: Rollout; e
   }
 }
 
-function advance(state: Rollout, verdict: Verdict, record: (action: string) => Pick<Rollout, 'history' | 'last'>, now: Date): { state: Rollout; effects: Effect[] } {
+function advance(
+  state: Rollout,
+  verdict: Verdict,
+  record: (action: string) => Pick<Rollout, 'history' | 'last'>,
+  now: Date,
+): { state: Rollout; effects: Effect[] } {
   const next = state.plan.stages[state.stage + 1];
   if (next === undefined) {
-    return { state: { ...state, ...record('complete'), status: 'completed' }, effects: [{ kind: 'set-production', version: state.to.version }, { kind: 'assign' }] };
+    return {
+      state: { ...state, ...record('complete'), status: 'completed' },
+      effects: [{ kind: 'set-production', version: state.to.version }, { kind: 'assign' }],
+    };
   }
   if (next.percent > state.ceiling) return { state: { ...state, ...record('wait') }, effects: [] };
   const moved = { ...state, ...record(`advance to ${next.name}`), stage: state.stage + 1, stageSince: now.toISOString(), episodesBefore: verdict.episodes };

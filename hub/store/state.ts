@@ -1,4 +1,4 @@
-import { digest, manifest, MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { digest, MODEL_NAME, manifest, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { desired, reported } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import { rollout } from '../rollouts/rollout.js';
@@ -26,7 +26,6 @@ const device = z.object({
   missingWindows: z.int().nonnegative(),
   refusedReports: z.int().nonnegative(),
 });
-export type Device = z.infer<typeof device>;
 
 const version = z.object({ manifest, status: z.enum(['available', 'quarantined']), registered: instant });
 const model = z.object({ production: z.string().regex(VERSION).nullable(), versions: z.record(z.string(), version) });

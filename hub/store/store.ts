@@ -58,7 +58,9 @@ export class LowdbStore implements Store {
   async change(edit: (state: HubState) => void, audit?: AuditEntry): Promise<void> {
     edit(this.#db.data);
     if (audit !== undefined) {
-      await appendFile(this.#auditPath, `${JSON.stringify({ at: this.#now().toISOString(), ...audit })}\n`, { mode: 0o600 }).catch((cause: unknown) => { throw storageError(cause, this.#auditPath); });
+      await appendFile(this.#auditPath, `${JSON.stringify({ at: this.#now().toISOString(), ...audit })}\n`, { mode: 0o600 }).catch((cause: unknown) => {
+        throw storageError(cause, this.#auditPath);
+      });
     }
     await this.#flush();
   }
@@ -66,14 +68,18 @@ export class LowdbStore implements Store {
   /** One write runs, one waits: everybody who comes while a write runs shares the next one. */
   #flush(): Promise<void> {
     if (this.#writing === null) {
-      this.#writing = this.#db.write().finally(() => { this.#writing = null; });
+      this.#writing = this.#db.write().finally(() => {
+        this.#writing = null;
+      });
       return this.#writing;
     }
     const running = this.#writing;
-    this.#next ??= running.catch(() => undefined).then(() => {
-      this.#next = null;
-      return this.#flush();
-    });
+    this.#next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = null;
+        return this.#flush();
+      });
     return this.#next;
   }
 

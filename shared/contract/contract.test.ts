@@ -8,16 +8,49 @@ import { parseTopic, topicOf } from './topics.js';
 
 const digest = (letter: string) => letter.repeat(64);
 const REPORT: WindowReport = {
-  sequence: 1, start: '2026-01-01T00:00:00.000Z', end: '2026-01-01T01:00:00.000Z', slice: { channel: 'one', site: 'home', hardware: 'pi5' }, rollout: 'r1',
-  production: digest('a'), candidate: digest('b'), serving: 'production', episodes: 5,
-  histograms: { production: { bins: [[10, 3], [200, 2]], sum: 1.7 }, candidate: { bins: [[12, 5]], sum: 0.3 } }, joint: [[3, 0], [2, 0]],
-  labelled: { episodes: 4, productionRight: 2, candidateRight: 4, wins: 2, losses: 0 }, latency: { production: [[12, 40]], candidate: [[12, 40]] },
-  adFrames: 10, frames: 40, dropped: 0, restarts: 0,
+  sequence: 1,
+  start: '2026-01-01T00:00:00.000Z',
+  end: '2026-01-01T01:00:00.000Z',
+  slice: { channel: 'one', site: 'home', hardware: 'pi5' },
+  rollout: 'r1',
+  production: digest('a'),
+  candidate: digest('b'),
+  serving: 'production',
+  episodes: 5,
+  histograms: {
+    production: {
+      bins: [
+        [10, 3],
+        [200, 2],
+      ],
+      sum: 1.7,
+    },
+    candidate: { bins: [[12, 5]], sum: 0.3 },
+  },
+  joint: [
+    [3, 0],
+    [2, 0],
+  ],
+  labelled: { episodes: 4, productionRight: 2, candidateRight: 4, wins: 2, losses: 0 },
+  latency: { production: [[12, 40]], candidate: [[12, 40]] },
+  adFrames: 10,
+  frames: 40,
+  dropped: 0,
+  restarts: 0,
 };
 
 describe('topics', () => {
   test('of a device and back', () => assert.deepEqual(parseTopic(topicOf('pi-1', 'windows')), { device: 'pi-1', kind: 'windows' }));
-  for (const topic of ['adbreak/v1/devices/pi-1/frames', 'adbreak/v1/devices/pi-1/windows/x', 'adbreak/v1/devices/+/windows', 'adbreak/v1/devices/PI/windows', 'other/pi-1/windows', 'adbreak/v1/devices/pi-1', 'adbreak/v1/devices/pi-1/toString', '']) {
+  for (const topic of [
+    'adbreak/v1/devices/pi-1/frames',
+    'adbreak/v1/devices/pi-1/windows/x',
+    'adbreak/v1/devices/+/windows',
+    'adbreak/v1/devices/PI/windows',
+    'other/pi-1/windows',
+    'adbreak/v1/devices/pi-1',
+    'adbreak/v1/devices/pi-1/toString',
+    '',
+  ]) {
     test(`${JSON.stringify(topic)} is none`, () => assert.equal(parseTopic(topic), null));
   }
 });
@@ -28,18 +61,36 @@ describe('window reports', () => {
   });
   const lies: [string, Partial<WindowReport>][] = [
     ['more episodes than the histogram holds', { episodes: 6 }],
-    ['a joint table of another size', { joint: [[3, 0], [1, 0]] }],
+    [
+      'a joint table of another size',
+      {
+        joint: [
+          [3, 0],
+          [1, 0],
+        ],
+      },
+    ],
     ['more wins than disagreements', { labelled: { ...REPORT.labelled, wins: 3 } }],
     ['more labels than episodes', { labelled: { ...REPORT.labelled, episodes: 9 } }],
     ['an end before its start', { end: '2025-12-31T23:00:00.000Z' }],
     ['a joint table without a candidate', { candidate: null }],
   ];
   for (const [what, change] of lies) test(`with ${what} are contradictory`, () => assert.notEqual(contradiction({ ...REPORT, ...change }), null));
-  for (const [what, change] of [['negative counts', { frames: -1 }], ['fractions', { episodes: 1.5 }], ['a picture', { picture: 'AAAA' }], ['NaN', { frames: Number.NaN }], ['a bin outside', { histograms: { ...REPORT.histograms, production: { bins: [[256, 1]], sum: 0 } } }]] as const) {
-    test(`with ${what} fit no schema`, () => assert.throws(() => parseJson(windowReport, JSON.stringify({ ...REPORT, ...change }), MESSAGE_LIMIT, 'a report'), AdbreakError));
+  for (const [what, change] of [
+    ['negative counts', { frames: -1 }],
+    ['fractions', { episodes: 1.5 }],
+    ['a picture', { picture: 'AAAA' }],
+    ['NaN', { frames: Number.NaN }],
+    ['a bin outside', { histograms: { ...REPORT.histograms, production: { bins: [[256, 1]], sum: 0 } } }],
+  ] as const) {
+    test(`with ${what} fit no schema`, () =>
+      assert.throws(() => parseJson(windowReport, JSON.stringify({ ...REPORT, ...change }), MESSAGE_LIMIT, 'a report'), AdbreakError));
   }
   test('are measured before they are parsed', () => {
-    assert.throws(() => parseJson(windowReport, ' '.repeat(MESSAGE_LIMIT + 1), MESSAGE_LIMIT, 'a report'), (error: unknown) => error instanceof AdbreakError && error.code === 'input_too_large');
+    assert.throws(
+      () => parseJson(windowReport, ' '.repeat(MESSAGE_LIMIT + 1), MESSAGE_LIMIT, 'a report'),
+      (error: unknown) => error instanceof AdbreakError && error.code === 'input_too_large',
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TENSOR_TYPES } from '../tflite/schema.js';
+import type { TENSOR_TYPES } from '../tflite/schema.js';
 
 export const MODEL_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 export const VERSION = /^\d{1,5}\.\d{1,5}\.\d{1,5}$/;
@@ -25,7 +25,10 @@ export const manifest = z.strictObject({
   name: z.string().regex(MODEL_NAME, 'must be lower-case letters, digits and dashes'),
   version: z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'),
   digest,
-  bytes: z.int().positive().max(256 * 1024 * 1024),
+  bytes: z
+    .int()
+    .positive()
+    .max(256 * 1024 * 1024),
   architecture: z.enum(['efficientnet_lite0', 'small_net']),
   weights: z.enum(['pretrained', 'scratch']),
   /** Meaning of the outputs, in order. */

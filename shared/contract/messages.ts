@@ -43,7 +43,20 @@ export type Reported = z.infer<typeof reported>;
 
 export const BINS = 256;
 /** Sparse histogram of p(ad), [bin, count] pairs; one bin per INT8 output code loses nothing. Bin = min(255, floor(256 p)). */
-const histogram = z.strictObject({ bins: z.array(z.tuple([z.int().min(0).max(BINS - 1), count])).max(BINS), sum: z.number().nonnegative().max(1e9) });
+const histogram = z.strictObject({
+  bins: z
+    .array(
+      z.tuple([
+        z
+          .int()
+          .min(0)
+          .max(BINS - 1),
+        count,
+      ]),
+    )
+    .max(BINS),
+  sum: z.number().nonnegative().max(1e9),
+});
 export type SparseHistogram = z.infer<typeof histogram>;
 /** Latency in fixed logarithmic buckets, [bucket, count]: bucket b holds milliseconds in [2^(b/4), 2^((b+1)/4)). */
 const latency = z.array(z.tuple([z.int().min(0).max(63), count])).max(64);
@@ -86,11 +99,13 @@ export function contradiction(report: WindowReport): string | null {
   const binned = (h: SparseHistogram) => h.bins.reduce((sum, [, n]) => sum + n, 0);
   if (Date.parse(report.end) < Date.parse(report.start)) return 'it ends before it starts';
   if (binned(report.histograms.production) !== episodes) return `the histogram holds ${binned(report.histograms.production)} episodes of ${episodes}`;
-  if ((candidate === null) !== (joint === null) || (candidate === null) !== (report.histograms.candidate === null)) return 'candidate, its histogram and the joint table must come together';
+  if ((candidate === null) !== (joint === null) || (candidate === null) !== (report.histograms.candidate === null))
+    return 'candidate, its histogram and the joint table must come together';
   if (joint !== null && total(joint) !== episodes) return `the joint table holds ${total(joint)} episodes of ${episodes}`;
   if (labelled.episodes > episodes) return `${labelled.episodes} of ${episodes} episodes are labelled`;
   if (joint !== null && labelled.wins + labelled.losses > joint[0][1] + joint[1][0]) return 'more wins and losses than disagreements';
-  if (labelled.wins + labelled.losses > labelled.episodes || labelled.productionRight > labelled.episodes || labelled.candidateRight > labelled.episodes) return 'more outcomes than labels';
+  if (labelled.wins + labelled.losses > labelled.episodes || labelled.productionRight > labelled.episodes || labelled.candidateRight > labelled.episodes)
+    return 'more outcomes than labels';
   return null;
 }
 

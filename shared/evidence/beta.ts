@@ -3,7 +3,10 @@
  * Sources: Lanczos' approximation (g = 7, n = 9; Numerical Recipes section 6.1) and Lentz's continued fraction
  * (DLMF 8.17.22; Numerical Recipes section 6.4). Relative error below 1e-12 for the arguments a gate meets.
  */
-const LANCZOS = [0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7] as const;
+const LANCZOS = [
+  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012,
+  9.9843695780195716e-6, 1.5056327351493116e-7,
+] as const;
 
 /** ln Γ(x), x > 0. */
 export function logGamma(x: number): number {

@@ -6,7 +6,8 @@ import { logHarmFleet, logNonInferiorityFleet } from './fleet.js';
 import { logHarmPooled } from './harm.js';
 import { logNonInferiority } from './non-inferiority.js';
 
-const close = (given: number, expected: number, tolerance: number, what = '') => assert.ok(Math.abs(given - expected) <= tolerance, `${what} ${given}, expected ${expected}`);
+const close = (given: number, expected: number, tolerance: number, what = '') =>
+  assert.ok(Math.abs(given - expected) <= tolerance, `${what} ${given}, expected ${expected}`);
 const choose = (n: number, k: number) => Math.exp(logGamma(n + 1) - logGamma(k + 1) - logGamma(n - k + 1));
 
 describe('beta function', () => {
@@ -17,7 +18,13 @@ describe('beta function', () => {
     close(logBeta(3, 4), Math.log(1 / 60), 1e-12);
   });
   test('the incomplete beta function is a binomial tail for whole numbers (DLMF 8.17.5)', () => {
-    for (const [x, a, b] of [[0.5, 3, 5], [0.2, 4, 9], [0.9, 12, 3], [0.5, 40, 11], [0.01, 2, 30]] as const) {
+    for (const [x, a, b] of [
+      [0.5, 3, 5],
+      [0.2, 4, 9],
+      [0.9, 12, 3],
+      [0.5, 40, 11],
+      [0.01, 2, 30],
+    ] as const) {
       const n = a + b - 1;
       let tail = 0;
       for (let k = a; k <= n; k++) tail += choose(n, k) * x ** k * (1 - x) ** (n - k);
@@ -31,7 +38,13 @@ describe('E_pooled', () => {
 
   test('is the integral it stands for', () => {
     // E = ∫_{1/2}^1 2^(l+w) θ^l (1-θ)^w · 2 θ^(a-1) (1-θ)^(a-1) / B(a,a) dθ, by Simpson's rule.
-    for (const [l, w] of [[0, 0], [5, 1], [12, 3], [3, 12], [60, 40]] as const) {
+    for (const [l, w] of [
+      [0, 0],
+      [5, 1],
+      [12, 3],
+      [3, 12],
+      [60, 40],
+    ] as const) {
       const f = (theta: number) => Math.exp((l + w + 1) * Math.LN2 + (l + 9) * Math.log(theta) + (w + 9) * Math.log(1 - theta) - logBeta(10, 10));
       const steps = 20_000;
       const h = 0.5 / steps;

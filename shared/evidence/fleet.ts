@@ -27,7 +27,11 @@ export function logHarmFleet(devices: readonly DeviceOutcomes[]): number {
 
 /** ln E_fleet for promotion: null Delta in -{m, 1.25m, ...}; GATES.md section 4. */
 export function logNonInferiorityFleet(devices: readonly DeviceOutcomes[], margin: number): number {
-  return logUniversal(devices, PROMOTION_NULL.map((factor) => -factor * margin), PROMOTION_ALTERNATIVE);
+  return logUniversal(
+    devices,
+    PROMOTION_NULL.map((factor) => -factor * margin),
+    PROMOTION_ALTERNATIVE,
+  );
 }
 
 function logUniversal(devices: readonly DeviceOutcomes[], nulls: readonly number[], alternatives: readonly number[]): number {
@@ -35,7 +39,12 @@ function logUniversal(devices: readonly DeviceOutcomes[], nulls: readonly number
   const total = seen.reduce((sum, { episodes }) => sum + episodes, 0);
   if (total === 0) return 0;
   const variance = Math.max(SMALLEST_VARIANCE, seen.reduce((sum, { wins, losses }) => sum + wins + losses, 0) / total);
-  const likelihoods = (deltas: readonly number[]) => deltas.flatMap((delta) => TAUS.map((tau) => seen.reduce((sum, device) => sum + logNormal((device.wins - device.losses) / device.episodes, delta, tau ** 2 + variance / device.episodes), 0)));
+  const likelihoods = (deltas: readonly number[]) =>
+    deltas.flatMap((delta) =>
+      TAUS.map((tau) =>
+        seen.reduce((sum, device) => sum + logNormal((device.wins - device.losses) / device.episodes, delta, tau ** 2 + variance / device.episodes), 0),
+      ),
+    );
   return logMeanExp(likelihoods(alternatives)) - Math.max(...likelihoods(nulls));
 }
 

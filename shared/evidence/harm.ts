@@ -19,5 +19,6 @@ export function logHarmPooled(losses: number, wins: number, a: number = CONCENTR
 }
 
 function requireCounts(...counts: number[]): void {
-  if (counts.some((count) => !Number.isSafeInteger(count) || count < 0)) throw new RangeError(`Cannot weigh evidence: counts must be whole numbers from 0: current value is ${counts.join(', ')}`);
+  if (counts.some((count) => !Number.isSafeInteger(count) || count < 0))
+    throw new RangeError(`Cannot weigh evidence: counts must be whole numbers from 0: current value is ${counts.join(', ')}`);
 }

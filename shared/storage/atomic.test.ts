@@ -18,7 +18,10 @@ test('a full disk is one clear error, the old file stays, nothing half-written r
   const folder = await smallVolume(t, 64);
   const path = join(folder, 'state.json');
   await writeAtomic(path, 'old');
-  await assert.rejects(writeAtomic(path, Buffer.alloc(200_000)), (error: unknown) => error instanceof AdbreakError && error.code === 'disk_full' && error.message.includes(path));
+  await assert.rejects(
+    writeAtomic(path, Buffer.alloc(200_000)),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'disk_full' && error.message.includes(path),
+  );
   assert.equal(await readFile(path, 'utf8'), 'old');
   assert.deepEqual(await readdir(folder), ['state.json']);
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { AdbreakError, systemCode } from '../errors.js';
 
 /** Write, fsync, rename, fsync the folder: after a power cut the file is the old one or the new one, never half. */

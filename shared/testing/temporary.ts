@@ -13,15 +13,36 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 
 /** A real volume of `kilobytes`, to be filled: a tmpfs. Needs root, as CI has; without it the test fails and says so. */
 export async function smallVolume(t: TestContext, kilobytes: number): Promise<string> {
-  const folder = await temporaryFolder(t);
+  const folder = await mkdtemp(join(tmpdir(), 'adbreak-volume-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', folder]);
-  t.after(() => void execFileSync('umount', ['-l', folder]));
+  t.after(async () => {
+    execFileSync('umount', ['-l', folder]);
+    await rm(folder, { recursive: true, force: true });
+  });
   return folder;
 }
 
 /** Draws a video with ffmpeg's own sources: each part `seconds` long in one grey level, 0..255. */
 export function greyVideo(path: string, parts: readonly { level: number; seconds: number }[]): void {
-  const inputs = parts.flatMap(({ level, seconds }) => ['-f', 'lavfi', '-i', `color=c=0x${level.toString(16).padStart(2, '0').repeat(3)}:s=64x36:r=10:d=${seconds}`]);
+  const inputs = parts.flatMap(({ level, seconds }) => [
+    '-f',
+    'lavfi',
+    '-i',
+    `color=c=0x${level.toString(16).padStart(2, '0').repeat(3)}:s=64x36:r=10:d=${seconds}`,
+  ]);
   const graph = `${parts.map((_, i) => `[${i}:v]`).join('')}concat=n=${parts.length}:v=1:a=0`;
-  execFileSync('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-y', ...inputs, '-filter_complex', graph, '-c:v', 'libx264', '-preset', 'ultrafast', `file:${path}`]);
+  execFileSync('ffmpeg', [
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-y',
+    ...inputs,
+    '-filter_complex',
+    graph,
+    '-c:v',
+    'libx264',
+    '-preset',
+    'ultrafast',
+    `file:${path}`,
+  ]);
 }

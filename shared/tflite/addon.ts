@@ -46,7 +46,8 @@ class AddonAdapter implements Interpreter {
   readonly #runner = new SerialRunner();
 
   constructor(addon: Addon, file: Uint8Array, options: InterpreterOptions) {
-    if ((options.threads ?? 1) > 1) throw new AdbreakError('input_invalid', `Cannot open the model: the addon has one thread: current value is ${options.threads}`);
+    if ((options.threads ?? 1) > 1)
+      throw new AdbreakError('input_invalid', `Cannot open the model: the addon has one thread: current value is ${options.threads}`);
     const specs = specsOf(readModel(file));
     try {
       this.#interpreter = new addon.Interpreter(Uint8Array.from(file).buffer, { threads: 1 });

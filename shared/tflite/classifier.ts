@@ -51,7 +51,8 @@ export class AdClassifier implements Disposable {
     const [spec] = this.#interpreter.outputs;
     if (bytes === undefined || spec === undefined) throw new AdbreakError('inference_failed', 'Cannot run the model: it gave no output');
     const probability = toReal(spec, bytes)[1] ?? Number.NaN;
-    if (!Number.isFinite(probability)) throw new AdbreakError('inference_failed', `Cannot use the model's output: p(ad) must be a number: current value is ${probability}`);
+    if (!Number.isFinite(probability))
+      throw new AdbreakError('inference_failed', `Cannot use the model's output: p(ad) must be a number: current value is ${probability}`);
     return probability;
   }
 

@@ -1,6 +1,6 @@
 import { AdbreakError } from '../errors.js';
-import { BYTES_PER_ELEMENT, type TfliteModel } from './schema.js';
 import type { TensorSpec } from './runtime.js';
+import { BYTES_PER_ELEMENT, type TfliteModel } from './schema.js';
 
 /** Inputs and outputs of the first subgraph as the file describes them. */
 export function specsOf(model: TfliteModel): { inputs: TensorSpec[]; outputs: TensorSpec[] } {
@@ -24,11 +24,15 @@ export function byteLength(spec: TensorSpec): number {
 }
 
 export function checkInputs(specs: readonly TensorSpec[], inputs: readonly Uint8Array[]): void {
-  if (inputs.length !== specs.length) throw new AdbreakError('input_invalid', `Cannot run the model: it has ${specs.length} inputs: current value is ${inputs.length}`);
+  if (inputs.length !== specs.length)
+    throw new AdbreakError('input_invalid', `Cannot run the model: it has ${specs.length} inputs: current value is ${inputs.length}`);
   specs.forEach((spec, i) => {
     const given = inputs[i]?.byteLength ?? 0;
     if (given !== byteLength(spec)) {
-      throw new AdbreakError('input_invalid', `Cannot run the model: input ${JSON.stringify(spec.name)} must have ${byteLength(spec)} bytes: current value is ${given}`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot run the model: input ${JSON.stringify(spec.name)} must have ${byteLength(spec)} bytes: current value is ${given}`,
+      );
     }
   });
 }

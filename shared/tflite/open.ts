@@ -15,7 +15,9 @@ export function openRuntime(choice: RuntimeChoice): TfliteRuntime {
     try {
       return addonRuntime();
     } catch (addon) {
-      throw new AdbreakError('runtime_unavailable', 'Cannot run models: neither TFLite through FFI nor the addon loads', { cause: new AggregateError([native, addon]) });
+      throw new AdbreakError('runtime_unavailable', 'Cannot run models: neither TFLite through FFI nor the addon loads', {
+        cause: new AggregateError([native, addon]),
+      });
     }
   }
 }

@@ -10,9 +10,15 @@ test('what was written is read', () => {
   const model = tinyModel();
   const read = readModel(writeModel(model));
   assert.deepEqual(read.operatorCodes, model.operatorCodes);
-  assert.deepEqual(read.buffers.map((b) => [...b]), model.buffers.map((b) => [...b]));
+  assert.deepEqual(
+    read.buffers.map((b) => [...b]),
+    model.buffers.map((b) => [...b]),
+  );
   assert.deepEqual(read.subgraphs[0]?.tensors, model.subgraphs[0]?.tensors);
-  assert.deepEqual(read.subgraphs[0]?.operators.map(({ inputs, outputs, code }) => ({ inputs, outputs, code })), model.subgraphs[0]?.operators.map(({ inputs, outputs, code }) => ({ inputs, outputs, code })));
+  assert.deepEqual(
+    read.subgraphs[0]?.operators.map(({ inputs, outputs, code }) => ({ inputs, outputs, code })),
+    model.subgraphs[0]?.operators.map(({ inputs, outputs, code }) => ({ inputs, outputs, code })),
+  );
   assert.equal(read.description, 'brightness');
 });
 

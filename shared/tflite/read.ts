@@ -1,8 +1,18 @@
 import { AdbreakError } from '../errors.js';
 import { TableCursor } from './cursor.js';
 import {
-  FILE_IDENTIFIER, OPTIONS, type OperatorOptions, type OptionsName, type Quantization, SLOTS,
-  TENSOR_TYPES, type TensorType, type TfliteModel, type TfliteOperator, type TfliteSubgraph, type TfliteTensor,
+  FILE_IDENTIFIER,
+  OPTIONS,
+  type OperatorOptions,
+  type OptionsName,
+  type Quantization,
+  SLOTS,
+  TENSOR_TYPES,
+  type TensorType,
+  type TfliteModel,
+  type TfliteOperator,
+  type TfliteSubgraph,
+  type TfliteTensor,
 } from './schema.js';
 
 /** Nothing that runs on a Pi comes near these; they bound what a hostile file can make us allocate. */
@@ -66,7 +76,10 @@ function readQuantization(table: TableCursor): Quantization | null {
 
 function tensorType(code: number, name: string): TensorType {
   for (const [type, value] of Object.entries(TENSOR_TYPES)) if (value === code && isTensorType(type)) return type;
-  throw new AdbreakError('model_unsupported', `Cannot use the model: tensor ${JSON.stringify(name)} has type code ${code}, outside float32, int32, uint8, int64, int8`);
+  throw new AdbreakError(
+    'model_unsupported',
+    `Cannot use the model: tensor ${JSON.stringify(name)} has type code ${code}, outside float32, int32, uint8, int64, int8`,
+  );
 }
 function isTensorType(type: string): type is TensorType {
   return type in TENSOR_TYPES;

@@ -17,7 +17,9 @@ const coded = (code: string) => (error: unknown) => error instanceof AdbreakErro
 function contract(open: () => TfliteRuntime): void {
   test('describes inputs and outputs with their quantization', async () => {
     using interpreter = await open().open(file());
-    assert.deepEqual(interpreter.inputs, [{ name: 'image', type: 'int8', shape: [1, TINY_SIZE, TINY_SIZE, 3], quantization: { scale: 1 / 128, zeroPoint: -1 } }]);
+    assert.deepEqual(interpreter.inputs, [
+      { name: 'image', type: 'int8', shape: [1, TINY_SIZE, TINY_SIZE, 3], quantization: { scale: 1 / 128, zeroPoint: -1 } },
+    ]);
     assert.deepEqual(interpreter.outputs, [{ name: 'probabilities', type: 'int8', shape: [1, 2], quantization: { scale: 1 / 256, zeroPoint: -128 } }]);
   });
 
@@ -34,7 +36,10 @@ function contract(open: () => TfliteRuntime): void {
   test('answers overlapping calls in order, each with its own result', async () => {
     using classifier = new AdClassifier(await open().open(file()), NORMALIZATION);
     const results = await Promise.all([0, 255, 0, 255].map((level) => classifier.adProbability(grey(level))));
-    assert.deepEqual(results.map((p) => p > 0.5), [false, true, false, true]);
+    assert.deepEqual(
+      results.map((p) => p > 0.5),
+      [false, true, false, true],
+    );
   });
 
   test('keeps two models apart', async () => {
@@ -72,14 +77,19 @@ describe('native runtime (koffi, XNNPACK)', () => {
   test('leaves the event loop free while it infers', async () => {
     using interpreter = await nativeRuntime().open(file());
     let ticks = 0;
-    const timer = setInterval(() => { ticks += 1; }, 0);
+    const timer = setInterval(() => {
+      ticks += 1;
+    }, 0);
     for (let i = 0; i < 200; i++) await interpreter.invoke([grey(i % 256)]);
     clearInterval(timer);
     assert.ok(ticks > 0);
   });
 
   test('gives its memory back', async () => {
-    const cycle = async () => { using interpreter = await nativeRuntime().open(file(), { threads: 2 }); await interpreter.invoke([grey(1)]); };
+    const cycle = async () => {
+      using interpreter = await nativeRuntime().open(file(), { threads: 2 });
+      await interpreter.invoke([grey(1)]);
+    };
     for (let i = 0; i < 20; i++) await cycle();
     const before = process.memoryUsage().rss;
     for (let i = 0; i < 200; i++) await cycle();

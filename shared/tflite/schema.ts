@@ -47,13 +47,25 @@ type Fields = Record<string, readonly [slot: number, kind: Scalar, fallback: num
 export const OPTIONS = {
   Conv2D: {
     union: 1,
-    fields: { padding: [0, 'i8', 0], strideW: [1, 'i32', 0], strideH: [2, 'i32', 0], activation: [3, 'i8', 0], dilationW: [4, 'i32', 1], dilationH: [5, 'i32', 1] },
+    fields: {
+      padding: [0, 'i8', 0],
+      strideW: [1, 'i32', 0],
+      strideH: [2, 'i32', 0],
+      activation: [3, 'i8', 0],
+      dilationW: [4, 'i32', 1],
+      dilationH: [5, 'i32', 1],
+    },
   },
   DepthwiseConv2D: {
     union: 2,
     fields: {
-      padding: [0, 'i8', 0], strideW: [1, 'i32', 0], strideH: [2, 'i32', 0], depthMultiplier: [3, 'i32', 0],
-      activation: [4, 'i8', 0], dilationW: [5, 'i32', 1], dilationH: [6, 'i32', 1],
+      padding: [0, 'i8', 0],
+      strideW: [1, 'i32', 0],
+      strideH: [2, 'i32', 0],
+      depthMultiplier: [3, 'i32', 0],
+      activation: [4, 'i8', 0],
+      dilationW: [5, 'i32', 1],
+      dilationH: [6, 'i32', 1],
     },
   },
   Pool2D: {

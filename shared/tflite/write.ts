@@ -1,5 +1,15 @@
 import { Builder } from 'flatbuffers';
-import { FILE_IDENTIFIER, OPTIONS, type OperatorOptions, SLOTS, TENSOR_TYPES, type TfliteModel, type TfliteOperator, type TfliteSubgraph, type TfliteTensor } from './schema.js';
+import {
+  FILE_IDENTIFIER,
+  OPTIONS,
+  type OperatorOptions,
+  SLOTS,
+  TENSOR_TYPES,
+  type TfliteModel,
+  type TfliteOperator,
+  type TfliteSubgraph,
+  type TfliteTensor,
+} from './schema.js';
 
 /** Weights are mapped, not copied, by the runtimes: XNNPACK wants them aligned to 16 bytes. */
 const ALIGNMENT = 16;
@@ -10,22 +20,34 @@ const PLACEHOLDER_CODE = 127;
 export function writeModel(model: TfliteModel): Uint8Array {
   const weights = model.buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
   const b = new Builder(weights + (1 << 16));
-  const buffers = vectorOfTables(b, model.buffers.map((data) => writeBuffer(b, data)));
-  const subgraphs = vectorOfTables(b, model.subgraphs.map((subgraph) => writeSubgraph(b, subgraph)));
-  const codes = vectorOfTables(b, model.operatorCodes.map(({ builtin, version }) => {
-    b.startObject(4);
-    b.addFieldInt8(SLOTS.operatorCode.deprecated, Math.min(builtin, PLACEHOLDER_CODE), 0);
-    b.addFieldInt32(SLOTS.operatorCode.version, version, 1);
-    b.addFieldInt32(SLOTS.operatorCode.builtin, builtin, 0);
-    return b.endObject();
-  }));
-  const metadata = vectorOfTables(b, model.metadata.map(({ name, buffer }) => {
-    const text = b.createString(name);
-    b.startObject(2);
-    b.addFieldOffset(SLOTS.metadata.name, text, 0);
-    b.addFieldInt32(SLOTS.metadata.buffer, buffer, 0);
-    return b.endObject();
-  }));
+  const buffers = vectorOfTables(
+    b,
+    model.buffers.map((data) => writeBuffer(b, data)),
+  );
+  const subgraphs = vectorOfTables(
+    b,
+    model.subgraphs.map((subgraph) => writeSubgraph(b, subgraph)),
+  );
+  const codes = vectorOfTables(
+    b,
+    model.operatorCodes.map(({ builtin, version }) => {
+      b.startObject(4);
+      b.addFieldInt8(SLOTS.operatorCode.deprecated, Math.min(builtin, PLACEHOLDER_CODE), 0);
+      b.addFieldInt32(SLOTS.operatorCode.version, version, 1);
+      b.addFieldInt32(SLOTS.operatorCode.builtin, builtin, 0);
+      return b.endObject();
+    }),
+  );
+  const metadata = vectorOfTables(
+    b,
+    model.metadata.map(({ name, buffer }) => {
+      const text = b.createString(name);
+      b.startObject(2);
+      b.addFieldOffset(SLOTS.metadata.name, text, 0);
+      b.addFieldInt32(SLOTS.metadata.buffer, buffer, 0);
+      return b.endObject();
+    }),
+  );
   const description = b.createString(model.description);
   b.startObject(8);
   b.addFieldInt32(SLOTS.model.version, 3, 0);
@@ -56,8 +78,14 @@ function writeBuffer(b: Builder, data: Uint8Array): number {
 }
 
 function writeSubgraph(b: Builder, subgraph: TfliteSubgraph): number {
-  const tensors = vectorOfTables(b, subgraph.tensors.map((tensor) => writeTensor(b, tensor)));
-  const operators = vectorOfTables(b, subgraph.operators.map((operator) => writeOperator(b, operator)));
+  const tensors = vectorOfTables(
+    b,
+    subgraph.tensors.map((tensor) => writeTensor(b, tensor)),
+  );
+  const operators = vectorOfTables(
+    b,
+    subgraph.operators.map((operator) => writeOperator(b, operator)),
+  );
   const inputs = int32Vector(b, subgraph.inputs);
   const outputs = int32Vector(b, subgraph.outputs);
   const name = b.createString(subgraph.name);

@@ -35,13 +35,28 @@ const STDERR_LINES = 100;
 export function frameArguments({ source, preprocess, fps, realtime }: FrameRequest): string[] {
   const { width, height, scaler } = preprocess;
   return [
-    '-hide_banner', '-loglevel', 'error', '-nostdin',
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-nostdin',
     ...(realtime ? ['-re'] : []),
     // A path that begins with a dash or holds a colon must not become an option or a protocol.
-    '-i', /^[a-z]+:\/\//.test(source) ? source : `file:${source}`,
-    '-map', '0:v:0', '-an', '-sn', '-dn', '-threads', '1',
-    '-vf', `fps=${fps},scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
-    '-f', 'rawvideo', '-pix_fmt', 'rgb24', 'pipe:1',
+    '-i',
+    /^[a-z]+:\/\//.test(source) ? source : `file:${source}`,
+    '-map',
+    '0:v:0',
+    '-an',
+    '-sn',
+    '-dn',
+    '-threads',
+    '1',
+    '-vf',
+    `fps=${fps},scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
+    '-f',
+    'rawvideo',
+    '-pix_fmt',
+    'rgb24',
+    'pipe:1',
   ];
 }
 
@@ -56,7 +71,10 @@ export async function* frames(request: FrameRequest, signal?: AbortSignal): Asyn
   signal?.addEventListener('abort', stop, { once: true });
   const words = lastLines(child);
   const failure = once(child, 'close').then(
-    ([code]) => (code === 0 || code === null ? null : new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`)),
+    ([code]) =>
+      code === 0 || code === null
+        ? null
+        : new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`),
     (cause: unknown) => startFailure(cause, request.ffmpeg ?? 'ffmpeg'),
   );
   let index = 0;

@@ -15,11 +15,16 @@ const LIMIT = 4 * 1024 * 1024;
 export function parseLabels(text: string): Span[] {
   if (text.length > LIMIT) throw new AdbreakError('input_too_large', `Cannot read the labels: ${text.length} characters, at most ${LIMIT}`);
   const [header = '', ...rows] = text.split(/\r?\n/);
-  if (header.trim() !== HEADER) throw new AdbreakError('labels_invalid', `Cannot read the labels: the first line must be ${HEADER}: current value is ${JSON.stringify(header.slice(0, 80))}`);
+  if (header.trim() !== HEADER)
+    throw new AdbreakError(
+      'labels_invalid',
+      `Cannot read the labels: the first line must be ${HEADER}: current value is ${JSON.stringify(header.slice(0, 80))}`,
+    );
   const spans: Span[] = [];
   rows.forEach((row, index) => {
     if (row.trim() === '') return;
-    const wrong = (why: string) => new AdbreakError('labels_invalid', `Cannot read the labels: line ${index + 2}: ${why}: current value is ${JSON.stringify(row.slice(0, 80))}`);
+    const wrong = (why: string) =>
+      new AdbreakError('labels_invalid', `Cannot read the labels: line ${index + 2}: ${why}: current value is ${JSON.stringify(row.slice(0, 80))}`);
     const [start, end, label, ...more] = row.split(',').map((cell) => cell.trim());
     const from = seconds(start);
     const to = seconds(end);

@@ -13,13 +13,23 @@ const coded = (code: string, words: RegExp) => (error: unknown) => error instanc
 describe('frames of a real file', () => {
   test('come at the wanted rate, size and time, with their pixels', async (t) => {
     const path = join(await temporaryFolder(t), 'two greys.mkv');
-    greyVideo(path, [{ level: 30, seconds: 3 }, { level: 200, seconds: 3 }]);
+    greyVideo(path, [
+      { level: 30, seconds: 3 },
+      { level: 200, seconds: 3 },
+    ]);
     const seen = [];
-    for await (const frame of frames({ source: path, preprocess: PREPROCESS, fps: 2 })) seen.push({ time: frame.time, bytes: frame.pixels.length, level: frame.pixels[500] ?? 0 });
+    for await (const frame of frames({ source: path, preprocess: PREPROCESS, fps: 2 }))
+      seen.push({ time: frame.time, bytes: frame.pixels.length, level: frame.pixels[500] ?? 0 });
     assert.equal(seen.length, 12);
-    assert.deepEqual(seen.map(({ time }) => time), Array.from({ length: 12 }, (_, i) => i / 2));
+    assert.deepEqual(
+      seen.map(({ time }) => time),
+      Array.from({ length: 12 }, (_, i) => i / 2),
+    );
     assert.ok(seen.every(({ bytes }) => bytes === 32 * 32 * 3));
-    assert.ok(seen.slice(0, 5).every(({ level }) => Math.abs(level - 30) < 4) && seen.slice(7).every(({ level }) => Math.abs(level - 200) < 4), JSON.stringify(seen));
+    assert.ok(
+      seen.slice(0, 5).every(({ level }) => Math.abs(level - 30) < 4) && seen.slice(7).every(({ level }) => Math.abs(level - 200) < 4),
+      JSON.stringify(seen),
+    );
   });
 
   test('stop when nobody wants more', async (t) => {
@@ -33,7 +43,9 @@ describe('frames of a real file', () => {
   test('of what is no video: one error that names it and holds ffmpeg’s words', async (t) => {
     const path = join(await temporaryFolder(t), 'notes.txt');
     await writeFile(path, 'no video');
-    const read = async (source: string, ffmpeg?: string) => { for await (const _ of frames({ source, preprocess: PREPROCESS, fps: 1, ...(ffmpeg && { ffmpeg }) })) assert.fail('a frame'); };
+    const read = async (source: string, ffmpeg?: string) => {
+      for await (const _ of frames({ source, preprocess: PREPROCESS, fps: 1, ...(ffmpeg && { ffmpeg }) })) assert.fail('a frame');
+    };
     await assert.rejects(read(path), coded('video_unreadable', /notes\.txt: .*Invalid data/));
     await assert.rejects(read(`${path}.gone`), coded('video_unreadable', /No such file/));
     await assert.rejects(read('-version'), coded('video_unreadable', /-version/));
@@ -45,7 +57,10 @@ describe('labels', () => {
   const spans = parseLabels('start,end,label\n0,10,content\n10,20.5,ad\r\n21,30,content\n');
   test('are read and written alike', () => assert.deepEqual(parseLabels(formatLabels(spans)), spans));
   test('answer at a moment', () => {
-    assert.deepEqual([0, 9.99, 10, 20.5, 25, 30].map((time) => labelAt(spans, time)), ['content', 'content', 'ad', null, 'content', null]);
+    assert.deepEqual(
+      [0, 9.99, 10, 20.5, 25, 30].map((time) => labelAt(spans, time)),
+      ['content', 'content', 'ad', null, 'content', null],
+    );
   });
   test('answer for a stretch only when nine tenths agree', () => {
     assert.equal(labelOf(spans, 2, 9), 'content');
@@ -54,7 +69,13 @@ describe('labels', () => {
     assert.equal(labelOf(spans, 40, 50), null);
   });
   for (const [what, text] of [
-    ['another header', 'from,to,label\n0,1,ad\n'], ['an unknown label', 'start,end,label\n0,1,advert\n'], ['an end before its start', 'start,end,label\n5,4,ad\n'],
-    ['an overlap', 'start,end,label\n0,5,ad\n4,6,content\n'], ['a missing number', 'start,end,label\n,6,content\n'], ['too many cells', 'start,end,label\n0,5,ad,x\n'], ['no number', 'start,end,label\n0,NaN,ad\n'],
-  ] as const) test(`refuse ${what}, naming the line`, () => assert.throws(() => parseLabels(text), coded('labels_invalid', /line/)));
+    ['another header', 'from,to,label\n0,1,ad\n'],
+    ['an unknown label', 'start,end,label\n0,1,advert\n'],
+    ['an end before its start', 'start,end,label\n5,4,ad\n'],
+    ['an overlap', 'start,end,label\n0,5,ad\n4,6,content\n'],
+    ['a missing number', 'start,end,label\n,6,content\n'],
+    ['too many cells', 'start,end,label\n0,5,ad,x\n'],
+    ['no number', 'start,end,label\n0,NaN,ad\n'],
+  ] as const)
+    test(`refuse ${what}, naming the line`, () => assert.throws(() => parseLabels(text), coded('labels_invalid', /line/)));
 });

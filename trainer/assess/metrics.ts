@@ -21,7 +21,10 @@ export function metricsOf(scored: readonly Scored[]): TestMetrics {
     f1: share(2 * tp, 2 * tp + fp + fn),
     rocAuc: rocAuc(scored),
     ece: expectedCalibrationError(scored),
-    confusion: [[tn, fp], [fn, tp]],
+    confusion: [
+      [tn, fp],
+      [fn, tp],
+    ],
   };
 }
 

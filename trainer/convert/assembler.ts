@@ -1,5 +1,14 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { BUILTIN, type BuiltinName, type OperatorOptions, type Quantization, type TensorType, type TfliteModel, type TfliteOperator, type TfliteTensor } from '@adbreak/shared/tflite/schema.js';
+import {
+  BUILTIN,
+  type BuiltinName,
+  type OperatorOptions,
+  type Quantization,
+  type TensorType,
+  type TfliteModel,
+  type TfliteOperator,
+  type TfliteTensor,
+} from '@adbreak/shared/tflite/schema.js';
 
 /** Collects tensors, buffers and operators of one subgraph; tensors are named and looked up by name. */
 export class Assembler {
@@ -32,7 +41,15 @@ export class Assembler {
       operatorCodes: this.#codes,
       buffers: this.#buffers,
       metadata: [],
-      subgraphs: [{ name: 'main', tensors: this.#tensors, operators: this.#operators, inputs: inputs.map((name) => this.index(name)), outputs: outputs.map((name) => this.index(name)) }],
+      subgraphs: [
+        {
+          name: 'main',
+          tensors: this.#tensors,
+          operators: this.#operators,
+          inputs: inputs.map((name) => this.index(name)),
+          outputs: outputs.map((name) => this.index(name)),
+        },
+      ],
     };
   }
 

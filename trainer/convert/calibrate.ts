@@ -9,7 +9,12 @@ import type { Range } from './quantize.js';
  * Smallest and largest value of every activation over the calibration set, by running the float model with all
  * activations as outputs. `images` are inputs as the network sees them, float32 [1, H, W, 3].
  */
-export async function calibrate(graph: Graph, runtime: TfliteRuntime, images: Iterable<Float32Array> | AsyncIterable<Float32Array>, threads = 1): Promise<Map<string, Range>> {
+export async function calibrate(
+  graph: Graph,
+  runtime: TfliteRuntime,
+  images: Iterable<Float32Array> | AsyncIterable<Float32Array>,
+  threads = 1,
+): Promise<Map<string, Range>> {
   const names = computedNodes(graph);
   using interpreter = await runtime.open(writeModel(emitFloat(graph, { exposeActivations: true })), { threads });
   const ranges = new Map<string, { min: number; max: number }>(names.map((name) => [name, { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY }]));

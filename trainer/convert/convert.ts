@@ -13,7 +13,13 @@ export function convertToFloat(graph: Graph): Uint8Array {
 }
 
 /** Graph -> float TFLite -> calibration -> INT8 TFLite. `pixels` are RGB24 frames of the network's input size. */
-export async function convertToInt8(graph: Graph, runtime: TfliteRuntime, pixels: readonly Uint8Array[], normalization: { mean: number; std: number }, threads = 1): Promise<Uint8Array> {
+export async function convertToInt8(
+  graph: Graph,
+  runtime: TfliteRuntime,
+  pixels: readonly Uint8Array[],
+  normalization: { mean: number; std: number },
+  threads = 1,
+): Promise<Uint8Array> {
   const folded = foldBatchNorm(graph);
   checkFinite(folded);
   const images = (function* () {

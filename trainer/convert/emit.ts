@@ -6,7 +6,14 @@ import { Assembler } from './assembler.js';
 /** How one numeric type writes a graph: float32, or int8 with its scales. */
 export interface Emitter {
   readonly type: TensorType;
-  readonly versions: { readonly conv2d: number; readonly depthwise: number; readonly dense: number; readonly add: number; readonly mean: number; readonly softmax: number };
+  readonly versions: {
+    readonly conv2d: number;
+    readonly depthwise: number;
+    readonly dense: number;
+    readonly add: number;
+    readonly mean: number;
+    readonly softmax: number;
+  };
   quantizationOf(node: Node): Quantization | null;
   /** Adds kernel and bias; gives their tensor indices. */
   filters(assembler: Assembler, node: FilteredNode): readonly [kernel: number, bias: number];
@@ -31,16 +38,34 @@ function emitNode(assembler: Assembler, emitter: Emitter, node: Node, output: nu
     case 'input':
       return;
     case 'conv2d':
-      return assembler.operator('CONV_2D', versions.conv2d, [assembler.index(node.input), ...emitter.filters(assembler, node)], [output], window('Conv2D', node));
+      return assembler.operator(
+        'CONV_2D',
+        versions.conv2d,
+        [assembler.index(node.input), ...emitter.filters(assembler, node)],
+        [output],
+        window('Conv2D', node),
+      );
     case 'depthwise':
-      return assembler.operator('DEPTHWISE_CONV_2D', versions.depthwise, [assembler.index(node.input), ...emitter.filters(assembler, node)], [output], window('DepthwiseConv2D', node));
+      return assembler.operator(
+        'DEPTHWISE_CONV_2D',
+        versions.depthwise,
+        [assembler.index(node.input), ...emitter.filters(assembler, node)],
+        [output],
+        window('DepthwiseConv2D', node),
+      );
     case 'dense':
       return assembler.operator('FULLY_CONNECTED', versions.dense, [assembler.index(node.input), ...emitter.filters(assembler, node)], [output], {
         name: 'FullyConnected',
         fields: { activation: ACTIVATIONS[node.activation] },
       });
     case 'add':
-      return assembler.operator('ADD', versions.add, node.inputs.map((name) => assembler.index(name)), [output], { name: 'Add', fields: { activation: ACTIVATIONS.none } });
+      return assembler.operator(
+        'ADD',
+        versions.add,
+        node.inputs.map((name) => assembler.index(name)),
+        [output],
+        { name: 'Add', fields: { activation: ACTIVATIONS.none } },
+      );
     case 'mean': {
       const axes = assembler.constant(`${node.name}/axes`, [2], 'int32', Int32Array.of(1, 2), null);
       return assembler.operator('MEAN', versions.mean, [assembler.index(node.input), axes], [output], { name: 'Reducer', fields: { keepDims: 0 } });
@@ -75,7 +100,8 @@ export function computedNodes(graph: Graph): string[] {
 }
 
 export function biasOf(node: FilteredNode): Float32Array {
-  if (node.bias === null || node.batchNorm !== null) throw new AdbreakError('model_unsupported', `Cannot write ${node.name}: its batch normalization must be folded first`);
+  if (node.bias === null || node.batchNorm !== null)
+    throw new AdbreakError('model_unsupported', `Cannot write ${node.name}: its batch normalization must be folded first`);
   return node.bias;
 }
 

@@ -51,7 +51,8 @@ function perTensor({ scale, zeroPoint }: Affine): Quantization {
 
 /** lo = min(0, min), hi = max(0, max), s = (hi - lo) / 255, zp = clamp(round(-128 - lo / s)). */
 function affine({ min, max }: Range, name: string): Affine {
-  if (!Number.isFinite(min) || !Number.isFinite(max)) throw new AdbreakError('input_invalid', `Cannot quantize ${name}: its range must be finite: current value is ${min}..${max}`);
+  if (!Number.isFinite(min) || !Number.isFinite(max))
+    throw new AdbreakError('input_invalid', `Cannot quantize ${name}: its range must be finite: current value is ${min}..${max}`);
   const low = Math.min(0, min);
   const high = Math.max(0, max);
   const scale = Math.max(high - low, SMALLEST_RANGE) / 255;

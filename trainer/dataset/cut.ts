@@ -23,14 +23,22 @@ const SHARES = { train: 0.35, val: 0.1, test: 0.1 } as const;
 export function planCuts(spans: readonly Span[], output: string, live: readonly string[]): Piece[] {
   const total = spans.at(-1)?.end ?? 0;
   const liveShare = (1 - SHARES.train - SHARES.val - SHARES.test) / Math.max(1, live.length);
-  const pieces = [...Object.entries(SHARES).map(([split, share]) => ({ output: join(output, split, 'recording'), share })), ...live.map((name) => ({ output: name, share: liveShare }))];
+  const pieces = [
+    ...Object.entries(SHARES).map(([split, share]) => ({ output: join(output, split, 'recording'), share })),
+    ...live.map((name) => ({ output: name, share: liveShare })),
+  ];
   let until = 0;
   let wanted = 0;
   return pieces.map(({ output: path, share }, i) => {
     wanted += share * total;
     const start = until;
     until = i === pieces.length - 1 ? total : (spans.find((span) => span.start >= wanted)?.start ?? total);
-    if (until <= start) throw new AdbreakError('labels_invalid', `Cannot cut the recording: ${spans.length} labelled spans over ${total.toFixed(0)} s are too few for ${pieces.length} parts`, { remedy: 'Give a longer recording, or label it span by span.' });
+    if (until <= start)
+      throw new AdbreakError(
+        'labels_invalid',
+        `Cannot cut the recording: ${spans.length} labelled spans over ${total.toFixed(0)} s are too few for ${pieces.length} parts`,
+        { remedy: 'Give a longer recording, or label it span by span.' },
+      );
     return { output: path, start, end: until };
   });
 }
@@ -40,12 +48,40 @@ export async function cutRecording(video: string, spans: readonly Span[], pieces
   for (const piece of pieces) {
     await mkdir(join(piece.output, '..'), { recursive: true });
     const path = `${piece.output}.mkv`;
-    await run('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', '-ss', String(piece.start), '-i', `file:${video}`, '-t', String(piece.end - piece.start), '-map', '0:v:0', '-map', '0:a:0?', '-vf', 'scale=640:-2', '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '23', `file:${path}`]).catch((cause: unknown) => {
+    await run('ffmpeg', [
+      '-hide_banner',
+      '-loglevel',
+      'error',
+      '-nostdin',
+      '-y',
+      '-ss',
+      String(piece.start),
+      '-i',
+      `file:${video}`,
+      '-t',
+      String(piece.end - piece.start),
+      '-map',
+      '0:v:0',
+      '-map',
+      '0:a:0?',
+      '-vf',
+      'scale=640:-2',
+      '-c:v',
+      'libx264',
+      '-preset',
+      'ultrafast',
+      '-crf',
+      '23',
+      `file:${path}`,
+    ]).catch((cause: unknown) => {
       const error = startFailure(cause, 'ffmpeg');
       throw error.code === 'ffmpeg_missing' ? error : new AdbreakError('video_unreadable', `Cannot cut ${video}`, { cause });
     });
     const own = spans.filter(({ start, end }) => end > piece.start && start < piece.end);
-    await writeAtomic(`${piece.output}.csv`, formatLabels(own.map(({ start, end, label }) => ({ start: Math.max(0, start - piece.start), end: Math.min(end, piece.end) - piece.start, label }))));
+    await writeAtomic(
+      `${piece.output}.csv`,
+      formatLabels(own.map(({ start, end, label }) => ({ start: Math.max(0, start - piece.start), end: Math.min(end, piece.end) - piece.start, label }))),
+    );
     onPiece(piece);
   }
 }

@@ -6,7 +6,7 @@ import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { parseLabels, type Span } from '@adbreak/shared/video/labels.js';
 
 export const SPLITS = ['train', 'val', 'test'] as const;
-export type Split = (typeof SPLITS)[number];
+type Split = (typeof SPLITS)[number];
 
 /** A video with its ground truth beside it: NAME.mkv and NAME.csv. */
 export interface Recording {
@@ -26,12 +26,20 @@ export async function openDataset(folder: string): Promise<Dataset> {
 
 async function recordingsIn(folder: string): Promise<Recording[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
-    throw new AdbreakError('not_found', `Cannot open the data set: ${folder} does not exist`, { cause, remedy: 'Make one with `adbreak dataset synthesize`, or put NAME.mkv and NAME.csv into train/, val/ and test/.' });
+    throw new AdbreakError('not_found', `Cannot open the data set: ${folder} does not exist`, {
+      cause,
+      remedy: 'Make one with `adbreak dataset synthesize`, or put NAME.mkv and NAME.csv into train/, val/ and test/.',
+    });
   });
-  return Promise.all(names.filter((name) => VIDEO.test(name)).sort().map(async (name) => {
-    const stem = name.replace(VIDEO, '');
-    return { name: stem, video: join(folder, name), spans: await readLabels(join(folder, `${stem}.csv`)) };
-  }));
+  return Promise.all(
+    names
+      .filter((name) => VIDEO.test(name))
+      .sort()
+      .map(async (name) => {
+        const stem = name.replace(VIDEO, '');
+        return { name: stem, video: join(folder, name), spans: await readLabels(join(folder, `${stem}.csv`)) };
+      }),
+  );
 }
 
 export async function readLabels(path: string): Promise<Span[]> {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
 
 let chosen: Promise<string> | undefined;
 
@@ -12,7 +12,10 @@ export function openBackend(): Promise<string> {
 }
 
 async function choose(): Promise<string> {
-  const native = await import('@tensorflow/tfjs-node').then(() => true, () => false);
+  const native = await import('@tensorflow/tfjs-node').then(
+    () => true,
+    () => false,
+  );
   if (!native) {
     const folder = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'));
     setWasmPaths(`${folder}/`);

@@ -24,7 +24,12 @@ interface ExtractOptions {
 }
 
 /** Features of the frozen backbone: the float model on the Pi's runtime. */
-export async function backboneExtractor(runtime: TfliteRuntime, model: Uint8Array, normalization: { mean: number; std: number }, threads: number): Promise<Extractor> {
+export async function backboneExtractor(
+  runtime: TfliteRuntime,
+  model: Uint8Array,
+  normalization: { mean: number; std: number },
+  threads: number,
+): Promise<Extractor> {
   const interpreter = await runtime.open(model, { threads });
   return {
     identity: sha256(model),
@@ -57,7 +62,10 @@ export function histogramExtractor(): Extractor {
 }
 
 /** Labelled frames of recordings; frames outside the labels are left out. */
-export async function* labelledFrames(recording: Recording, { preprocess, fps, signal }: Pick<ExtractOptions, 'preprocess' | 'fps' | 'signal'>): AsyncGenerator<Frame & { isAd: boolean }> {
+export async function* labelledFrames(
+  recording: Recording,
+  { preprocess, fps, signal }: Pick<ExtractOptions, 'preprocess' | 'fps' | 'signal'>,
+): AsyncGenerator<Frame & { isAd: boolean }> {
   for await (const frame of frames({ source: recording.video, preprocess, fps }, signal)) {
     const label = labelAt(recording.spans, frame.time);
     if (label !== null) yield { ...frame, isAd: label === 'ad' };
@@ -68,7 +76,12 @@ export async function* labelledFrames(recording: Recording, { preprocess, fps, s
 export async function examplesOf(recordings: readonly Recording[], extractors: readonly Extractor[], options: ExtractOptions): Promise<Examples[]> {
   const parts: Examples[][] = [];
   for (const recording of recordings) parts.push(await examplesOfOne(recording, extractors, options));
-  return extractors.map((extractor, i) => concatenate(extractor.width, parts.map((part) => part[i]).filter((part) => part !== undefined)));
+  return extractors.map((extractor, i) =>
+    concatenate(
+      extractor.width,
+      parts.map((part) => part[i]).filter((part) => part !== undefined),
+    ),
+  );
 }
 
 async function examplesOfOne(recording: Recording, extractors: readonly Extractor[], options: ExtractOptions): Promise<Examples[]> {
@@ -76,18 +89,21 @@ async function examplesOfOne(recording: Recording, extractors: readonly Extracto
   const paths = extractors.map(({ identity }) => join(options.cache, `${sha256(key + identity)}.f32`));
   const cached = await Promise.all(paths.map((path) => readFile(path).catch(() => undefined)));
   // Labels are not part of the cache: features of every frame are, so that relabelling costs nothing.
-  if (cached.every((file) => file !== undefined)) return extractors.map(({ width }, i) => relabel(recording, options.fps, width, cached[i] ?? new Uint8Array(0)));
+  if (cached.every((file) => file !== undefined))
+    return extractors.map(({ width }, i) => relabel(recording, options.fps, width, cached[i] ?? new Uint8Array(0)));
   const rows: Float32Array[][] = extractors.map(() => []);
   for await (const frame of frames({ source: recording.video, preprocess: options.preprocess, fps: options.fps }, options.signal)) {
     for (const [i, extractor] of extractors.entries()) rows[i]?.push(await extractor.extract(frame.pixels));
     options.onFrame?.();
   }
   await mkdir(options.cache, { recursive: true });
-  return Promise.all(extractors.map(async ({ width }, i) => {
-    const all = Buffer.concat((rows[i] ?? []).map((row) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength)));
-    await writeAtomic(paths[i] ?? '', all);
-    return relabel(recording, options.fps, width, all);
-  }));
+  return Promise.all(
+    extractors.map(async ({ width }, i) => {
+      const all = Buffer.concat((rows[i] ?? []).map((row) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength)));
+      await writeAtomic(paths[i] ?? '', all);
+      return relabel(recording, options.fps, width, all);
+    }),
+  );
 }
 
 function relabel(recording: Recording, fps: number, width: number, file: Uint8Array): Examples {

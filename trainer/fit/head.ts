@@ -34,19 +34,32 @@ const PATIENCE = 8;
  */
 export async function fitHead(train: Examples, validation: Examples, { seed, epochs = 80, onEpoch }: FitOptions): Promise<Head> {
   await openBackend();
-  for (const [name, { isAd }] of [['train', train], ['val', validation]] as const) {
-    if (!isAd.includes(true) || !isAd.includes(false)) throw new AdbreakError('training_failed', `Cannot train: the split ${name} needs frames of both ad and content; it has ${isAd.length} frames`);
+  for (const [name, { isAd }] of [
+    ['train', train],
+    ['val', validation],
+  ] as const) {
+    if (!isAd.includes(true) || !isAd.includes(false))
+      throw new AdbreakError('training_failed', `Cannot train: the split ${name} needs frames of both ad and content; it has ${isAd.length} frames`);
   }
   const { mean, std } = statistics(train);
   const width = train.width;
   const random = seeded(`head/${seed}`);
   const rows = (examples: Examples) => tf.tidy(() => tf.tensor2d(examples.features, [examples.isAd.length, width]).sub(mean).div(std) as tf.Tensor2D);
-  const targets = (examples: Examples) => tf.tensor2d(examples.isAd.flatMap((ad) => (ad ? [0, 1] : [1, 0])), [examples.isAd.length, 2]);
+  const targets = (examples: Examples) =>
+    tf.tensor2d(
+      examples.isAd.flatMap((ad) => (ad ? [0, 1] : [1, 0])),
+      [examples.isAd.length, 2],
+    );
   const x = rows(train);
   const y = targets(train);
   const vx = rows(validation);
   const vy = targets(validation);
-  const kernel = tf.variable(tf.tensor2d(Float32Array.from({ length: width * 2 }, () => random.normal() * 0.01), [width, 2]));
+  const kernel = tf.variable(
+    tf.tensor2d(
+      Float32Array.from({ length: width * 2 }, () => random.normal() * 0.01),
+      [width, 2],
+    ),
+  );
   const bias = tf.variable(tf.zeros([2]));
   const optimizer = tf.train.adam(RATE);
   let best = { loss: Number.POSITIVE_INFINITY, epoch: 0, kernel: new Float32Array(0), bias: new Float32Array(0), logits: new Float32Array(0) };
@@ -91,7 +104,13 @@ function statistics({ features, width, isAd }: Examples): { mean: tf.Tensor1D; s
 }
 
 /** w' = w / (s T), b' = (b - Σ w m / s) / T, transposed to [2, width] as TFLite lays it out. */
-function foldStandardisation(kernel: Float32Array, bias: Float32Array, mean: Float32Array, std: Float32Array, temperature: number): { kernel: Float32Array; bias: Float32Array } {
+function foldStandardisation(
+  kernel: Float32Array,
+  bias: Float32Array,
+  mean: Float32Array,
+  std: Float32Array,
+  temperature: number,
+): { kernel: Float32Array; bias: Float32Array } {
   const width = mean.length;
   const folded = new Float32Array(width * 2);
   const shifted = Float32Array.from(bias);
@@ -107,10 +126,11 @@ function foldStandardisation(kernel: Float32Array, bias: Float32Array, mean: Flo
 
 /** The T that minimises the negative log likelihood of softmax(logits / T), by golden-section search on ln T. */
 export function fitTemperature(logits: Float32Array, isAd: readonly boolean[]): number {
-  const loss = (t: number) => isAd.reduce((sum, ad, i) => {
-    const margin = (((logits[i * 2 + 1] ?? 0) - (logits[i * 2] ?? 0)) / t) * (ad ? 1 : -1);
-    return sum + (margin > 0 ? Math.log1p(Math.exp(-margin)) : -margin + Math.log1p(Math.exp(margin)));
-  }, 0);
+  const loss = (t: number) =>
+    isAd.reduce((sum, ad, i) => {
+      const margin = (((logits[i * 2 + 1] ?? 0) - (logits[i * 2] ?? 0)) / t) * (ad ? 1 : -1);
+      return sum + (margin > 0 ? Math.log1p(Math.exp(-margin)) : -margin + Math.log1p(Math.exp(margin)));
+    }, 0);
   const ratio = (Math.sqrt(5) - 1) / 2;
   let [low, high] = [Math.log(0.25), Math.log(8)];
   while (high - low > 1e-3) {

@@ -15,16 +15,28 @@ const RATE = 1e-3;
  * Trains the small network from scratch: cross-entropy on a linear read-out, Adam. Its convolutions are matrix
  * products over patches, whose gradients every backend has.
  */
-export async function fitSmallNet(examples: readonly LabelledPixels[], normalization: { mean: number; std: number }, options: { seed: number; epochs: number; onEpoch?: (epoch: number, loss: number) => void }): Promise<SmallLayer[]> {
+export async function fitSmallNet(
+  examples: readonly LabelledPixels[],
+  normalization: { mean: number; std: number },
+  options: { seed: number; epochs: number; onEpoch?: (epoch: number, loss: number) => void },
+): Promise<SmallLayer[]> {
   await openBackend();
   const random = seeded(`small-net/${options.seed}`);
   const initial = initialLayers(random);
   const layers = initial.map(({ patch, kernel, bias }) => {
     const out = bias.length;
     // OHWI -> [patch * patch * in, out]
-    return { patch, out, kernel: tf.variable(tf.tidy(() => tf.transpose(tf.tensor2d(kernel.data, [out, kernel.data.length / out])))), bias: tf.variable(tf.tensor1d(bias)) };
+    return {
+      patch,
+      out,
+      kernel: tf.variable(tf.tidy(() => tf.transpose(tf.tensor2d(kernel.data, [out, kernel.data.length / out])))),
+      bias: tf.variable(tf.tensor1d(bias)),
+    };
   });
-  const readout = { kernel: tf.variable(tf.mul(tf.randomNormal([SMALL_NET.features, 2], 0, 1, 'float32', options.seed), 0.05)), bias: tf.variable(tf.zeros([2])) };
+  const readout = {
+    kernel: tf.variable(tf.mul(tf.randomNormal([SMALL_NET.features, 2], 0, 1, 'float32', options.seed), 0.05)),
+    bias: tf.variable(tf.zeros([2])),
+  };
   const optimizer = tf.train.adam(RATE);
   for (let epoch = 1; epoch <= options.epochs; epoch++) {
     let total = 0;
@@ -33,7 +45,10 @@ export async function fitSmallNet(examples: readonly LabelledPixels[], normaliza
       total += tf.tidy(() => {
         const batch = order.slice(at, at + BATCH);
         const images = tf.tensor4d(imagesOf(batch, normalization), [BATCH, SMALL_NET.input, SMALL_NET.input, 3]);
-        const targets = tf.tensor2d(batch.flatMap(({ isAd }) => (isAd ? [0, 1] : [1, 0])), [BATCH, 2]);
+        const targets = tf.tensor2d(
+          batch.flatMap(({ isAd }) => (isAd ? [0, 1] : [1, 0])),
+          [BATCH, 2],
+        );
         const loss = optimizer.minimize(() => {
           const logits = tf.add(tf.matMul(featuresOf(images, layers), readout.kernel as tf.Tensor2D), readout.bias);
           return tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), 1))) as tf.Scalar;

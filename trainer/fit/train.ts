@@ -58,7 +58,15 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   using features = await backboneExtractor(runtime, convertToFloat(backbone), NORMALIZATION, request.threads);
   const histograms = histogramExtractor();
   let seen = 0;
-  const extract = (split: 'train' | 'val' | 'test', extractors: Extractor[]) => examplesOf(dataset[split], extractors, { ...sampling, cache: request.cache, onFrame: () => { seen += 1; if (seen % 500 === 0) say(`  features of ${seen} frames`); } });
+  const extract = (split: 'train' | 'val' | 'test', extractors: Extractor[]) =>
+    examplesOf(dataset[split], extractors, {
+      ...sampling,
+      cache: request.cache,
+      onFrame: () => {
+        seen += 1;
+        if (seen % 500 === 0) say(`  features of ${seen} frames`);
+      },
+    });
   const [trained = missing(), trainedHistograms = missing()] = await extract('train', [features, histograms]);
   const [validation = missing(), validationHistograms = missing()] = await extract('val', [features, histograms]);
   say(`train ${describe(trained)}; val ${describe(validation)}`);
@@ -66,10 +74,18 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   const head = await fitHead(trained, validation, { seed: request.seed });
   say(`head: ${head.epochs} epochs, validation loss ${head.validationLoss.toFixed(3)}, temperature ${head.temperature.toFixed(2)}`);
   const calibration = await reservoir(dataset.train, { ...sampling, fps: fps / 4 }, CALIBRATION_FRAMES, `calibration/${request.seed}`);
-  const model = await convertToInt8(withHead(backbone, head), runtime, calibration.map(({ pixels }) => pixels), NORMALIZATION, request.threads);
+  const model = await convertToInt8(
+    withHead(backbone, head),
+    runtime,
+    calibration.map(({ pixels }) => pixels),
+    NORMALIZATION,
+    request.threads,
+  );
   using classifier = new AdClassifier(await runtime.open(model, { threads: request.threads }), NORMALIZATION);
   const metrics = metricsOf(await score(classifier, dataset.test, sampling));
-  say(`INT8 model on test: accuracy ${metrics.accuracy.toFixed(3)}, F1 ${metrics.f1.toFixed(3)}, AUC ${metrics.rocAuc.toFixed(3)}, ECE ${metrics.ece.toFixed(3)}`);
+  say(
+    `INT8 model on test: accuracy ${metrics.accuracy.toFixed(3)}, F1 ${metrics.f1.toFixed(3)}, AUC ${metrics.rocAuc.toFixed(3)}, ECE ${metrics.ece.toFixed(3)}`,
+  );
 
   const [testHistograms = missing()] = await extract('test', [histograms]);
   const baseline = metricsOf(predict(await fitHead(trainedHistograms, validationHistograms, { seed: request.seed }), testHistograms));
@@ -77,7 +93,12 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   const manifest = await manifestOf(request, backbone, model, classifier, metrics);
   await writeAtomic(join(request.output, 'model.tflite'), model);
   await writeAtomic(join(request.output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  const report = { manifest, baseline, head: { epochs: head.epochs, validationLoss: head.validationLoss, temperature: head.temperature }, frames: { train: trained.isAd.length, val: validation.isAd.length, test: metrics.frames } };
+  const report = {
+    manifest,
+    baseline,
+    head: { epochs: head.epochs, validationLoss: head.validationLoss, temperature: head.temperature },
+    frames: { train: trained.isAd.length, val: validation.isAd.length, test: metrics.frames },
+  };
   await writeAtomic(join(request.output, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
   return { manifest, baseline };
 }
@@ -91,7 +112,11 @@ async function backboneOf({ pretrained, dataset, seed, say }: TrainRequest, samp
   }
   say('backbone: small network trained from scratch (no pretrained weights here)');
   const examples = await reservoir(dataset.train, sampling, SMALL_NET_FRAMES, `small-net/${seed}`);
-  const layers = await fitSmallNet(examples, NORMALIZATION, { seed, epochs: SMALL_NET_EPOCHS, onEpoch: (epoch, loss) => say(`  epoch ${epoch} of ${SMALL_NET_EPOCHS}: loss ${loss.toFixed(3)}`) });
+  const layers = await fitSmallNet(examples, NORMALIZATION, {
+    seed,
+    epochs: SMALL_NET_EPOCHS,
+    onEpoch: (epoch, loss) => say(`  epoch ${epoch} of ${SMALL_NET_EPOCHS}: loss ${loss.toFixed(3)}`),
+  });
   return smallNet(layers);
 }
 
@@ -140,15 +165,22 @@ function predict({ kernel, bias }: Head, { features, width, isAd }: Examples): S
 
 async function manifestOf(request: TrainRequest, backbone: Graph, model: Uint8Array, classifier: AdClassifier, metrics: TestMetrics): Promise<Manifest> {
   const golden = [];
-  for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++) golden.push({ pattern, ad: await classifier.adProbability(testPattern(pattern, PREPROCESS.width, PREPROCESS.height)) });
+  for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
+    golden.push({ pattern, ad: await classifier.adProbability(testPattern(pattern, PREPROCESS.width, PREPROCESS.height)) });
   return {
-    schema: 1, name: request.name, version: request.version, digest: sha256(model), bytes: model.byteLength,
+    schema: 1,
+    name: request.name,
+    version: request.version,
+    digest: sha256(model),
+    bytes: model.byteLength,
     architecture: backbone.name === 'efficientnet_lite0' ? 'efficientnet_lite0' : 'small_net',
     weights: request.pretrained === null ? 'scratch' : 'pretrained',
     labels: ['content', 'ad'],
     preprocess: { ...PREPROCESS, ...NORMALIZATION },
     input: { type: 'int8', shape: [...(classifier.input?.shape ?? [])] },
-    golden, metrics, createdAt: request.now.toISOString(),
+    golden,
+    metrics,
+    createdAt: request.now.toISOString(),
   };
 }
 

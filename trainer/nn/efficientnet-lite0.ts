@@ -11,7 +11,7 @@ const STAGES = [
   [6, 3, 1, 320, 1],
 ] as const;
 const STEM = 32;
-export const LITE0_FEATURES = 1280;
+const LITE0_FEATURES = 1280;
 export const LITE0_INPUT = 224;
 /** The network sees (x - 127) / 128. */
 export const LITE0_NORMALIZATION = { mean: 127, std: 128 } as const;
@@ -30,15 +30,29 @@ export function efficientNetLite0(weights: WeightSource): Graph {
   const nodes: Node[] = [{ op: 'input', name: 'image', shape: [1, LITE0_INPUT, LITE0_INPUT, 3] }];
   const conv = (name: string, norm: string, input: string, cin: number, cout: number, kernel: number, stride: number, activation: Activation) => {
     nodes.push({
-      op: 'conv2d', name, input, stride, padding: 'same', activation, bias: null,
-      kernel: weights.conv(name, [cout, kernel, kernel, cin]), batchNorm: weights.batchNorm(norm, cout),
+      op: 'conv2d',
+      name,
+      input,
+      stride,
+      padding: 'same',
+      activation,
+      bias: null,
+      kernel: weights.conv(name, [cout, kernel, kernel, cin]),
+      batchNorm: weights.batchNorm(norm, cout),
     });
     return name;
   };
   const depthwise = (name: string, norm: string, input: string, channels: number, kernel: number, stride: number) => {
     nodes.push({
-      op: 'depthwise', name, input, stride, padding: 'same', activation: 'relu6', bias: null,
-      kernel: weights.depthwise(name, [1, kernel, kernel, channels]), batchNorm: weights.batchNorm(norm, channels),
+      op: 'depthwise',
+      name,
+      input,
+      stride,
+      padding: 'same',
+      activation: 'relu6',
+      bias: null,
+      kernel: weights.depthwise(name, [1, kernel, kernel, channels]),
+      batchNorm: weights.batchNorm(norm, channels),
     });
     return name;
   };

@@ -45,7 +45,7 @@ export interface Graph {
   readonly nodes: readonly Node[];
 }
 
-export function inputsOf(node: Node): readonly string[] {
+function inputsOf(node: Node): readonly string[] {
   switch (node.op) {
     case 'input':
       return [];
@@ -66,7 +66,8 @@ export function inferShapes(graph: Graph): Map<string, readonly number[]> {
   for (const node of graph.nodes) {
     const [first, second] = inputsOf(node).map((name) => {
       const shape = shapes.get(name);
-      if (shape === undefined) throw new AdbreakError('model_unsupported', `Cannot build ${graph.name}: ${node.name} reads ${name}, which comes later or not at all`);
+      if (shape === undefined)
+        throw new AdbreakError('model_unsupported', `Cannot build ${graph.name}: ${node.name} reads ${name}, which comes later or not at all`);
       return shape;
     });
     shapes.set(node.name, outputShape(graph, node, first ?? [], second));
@@ -111,7 +112,9 @@ function slide(size: number, kernel: number, node: { stride: number; padding: 's
 
 /** Trainable values and batch statistics together, as Keras counts them. */
 export function countParameters(graph: Graph): number {
-  return graph.nodes.filter(isFiltered).reduce((sum, { kernel, bias, batchNorm }) => sum + kernel.data.length + (bias?.length ?? 0) + (batchNorm === null ? 0 : 4 * batchNorm.gamma.length), 0);
+  return graph.nodes
+    .filter(isFiltered)
+    .reduce((sum, { kernel, bias, batchNorm }) => sum + kernel.data.length + (bias?.length ?? 0) + (batchNorm === null ? 0 : 4 * batchNorm.gamma.length), 0);
 }
 
 export function isFiltered(node: Node): node is FilteredNode {
@@ -131,6 +134,9 @@ function fold(node: FilteredNode): FilteredNode {
   const perChannel = kernel.data.length / channels;
   const channelOf = node.op === 'depthwise' ? (i: number) => i % channels : (i: number) => Math.floor(i / perChannel);
   const data = kernel.data.map((weight, i) => weight * (factor[channelOf(i)] ?? 0));
-  const bias = Float32Array.from({ length: channels }, (_, c) => ((node.bias?.[c] ?? 0) - (batchNorm.mean[c] ?? 0)) * (factor[c] ?? 0) + (batchNorm.beta[c] ?? 0));
+  const bias = Float32Array.from(
+    { length: channels },
+    (_, c) => ((node.bias?.[c] ?? 0) - (batchNorm.mean[c] ?? 0)) * (factor[c] ?? 0) + (batchNorm.beta[c] ?? 0),
+  );
   return { ...node, kernel: { shape: kernel.shape, data }, bias, batchNorm: null };
 }

@@ -6,12 +6,16 @@ import type { Constant, Graph, Node } from './graph.js';
  * kernel), then 2x2 patches of those, each with a 1x1 mixing layer. Such convolutions are matrix products over
  * rearranged pixels, so they train on any backend (tfjs's wasm has no gradient for other filters).
  */
-export const SMALL_NET = { input: 224, features: 96, layers: [
-  { name: 'patch', patch: 16, out: 48 },
-  { name: 'mix1', patch: 1, out: 64 },
-  { name: 'merge', patch: 2, out: 96 },
-  { name: 'mix2', patch: 1, out: 96 },
-] } as const;
+export const SMALL_NET = {
+  input: 224,
+  features: 96,
+  layers: [
+    { name: 'patch', patch: 16, out: 48 },
+    { name: 'mix1', patch: 1, out: 64 },
+    { name: 'merge', patch: 2, out: 96 },
+    { name: 'mix2', patch: 1, out: 96 },
+  ],
+} as const;
 
 export interface SmallLayer {
   readonly name: string;

@@ -11,14 +11,20 @@ export function pretrainedSource(weights: ReadonlyMap<string, WeightTensor>): We
     const tensor = weights.get(name);
     if (tensor === undefined) throw new AdbreakError('input_invalid', `Cannot use the weights: tensor ${name} is missing`);
     if (tensor.shape.join() !== shape.join()) {
-      throw new AdbreakError('input_invalid', `Cannot use the weights: tensor ${name} must have shape [${shape.join()}]: current value is [${tensor.shape.join()}]`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot use the weights: tensor ${name} must have shape [${shape.join()}]: current value is [${tensor.shape.join()}]`,
+      );
     }
     return tensor.data;
   };
   return {
     conv: (name, [out, kh, kw, cin]) => ({ shape: [out, kh, kw, cin], data: permuteOihw(need(`${name}.weight`, [out, cin, kh, kw]), out, cin, kh * kw) }),
     // [C, 1, kh, kw] -> [1, kh, kw, C]
-    depthwise: (name, [, kh, kw, channels]) => ({ shape: [1, kh, kw, channels], data: permuteOihw(need(`${name}.weight`, [channels, 1, kh, kw]), 1, channels, kh * kw) }),
+    depthwise: (name, [, kh, kw, channels]) => ({
+      shape: [1, kh, kw, channels],
+      data: permuteOihw(need(`${name}.weight`, [channels, 1, kh, kw]), 1, channels, kh * kw),
+    }),
     batchNorm: (name, channels) => ({
       gamma: need(`${name}.weight`, [channels]),
       beta: need(`${name}.bias`, [channels]),
@@ -50,8 +56,11 @@ export function randomSource(random: Random): WeightSource {
     conv: (_, shape) => kernel(shape, shape[1] * shape[2] * shape[3]),
     depthwise: (_, shape) => kernel(shape, shape[1] * shape[2]),
     batchNorm: (_, channels) => ({
-      gamma: new Float32Array(channels).fill(1), beta: new Float32Array(channels), mean: new Float32Array(channels),
-      variance: new Float32Array(channels).fill(1), epsilon: EPSILON,
+      gamma: new Float32Array(channels).fill(1),
+      beta: new Float32Array(channels),
+      mean: new Float32Array(channels),
+      variance: new Float32Array(channels).fill(1),
+      epsilon: EPSILON,
     }),
   };
 }

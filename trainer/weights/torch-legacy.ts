@@ -110,35 +110,99 @@ class PickleReader {
   #step(op: string): void {
     const push = (value: Value) => this.#stack.push(value);
     switch (op) {
-      case '\x80': this.#take(1); return;
-      case '(': push(MARK); return;
-      case ')': case ']': push([]); return;
-      case '}': push(new Map()); return;
-      case 'N': push(null); return;
-      case '\x88': push(true); return;
-      case '\x89': push(false); return;
-      case 'K': push(this.#bytes[this.#take(1)] ?? 0); return;
-      case 'M': push(this.#view.getUint16(this.#take(2), true)); return;
-      case 'J': push(this.#view.getInt32(this.#take(4), true)); return;
-      case '\x8a': push(this.#long()); return;
-      case 'X': push(this.#text(this.#view.getUint32(this.#take(4), true))); return;
-      case 'c': push({ global: `${this.#line()}.${this.#line()}` }); return;
-      case 'q': this.#memo.set(this.#bytes[this.#take(1)] ?? 0, this.#top()); return;
-      case 'r': this.#memo.set(this.#view.getUint32(this.#take(4), true), this.#top()); return;
-      case 'h': push(this.#recall(this.#bytes[this.#take(1)] ?? 0)); return;
-      case 'j': push(this.#recall(this.#view.getUint32(this.#take(4), true))); return;
-      case 't': push(this.#sinceMark()); return;
-      case '\x85': push(this.#last(1)); return;
-      case '\x86': push(this.#last(2)); return;
-      case '\x87': push(this.#last(3)); return;
-      case 'Q': push(this.#persistent()); return;
-      case 'R': push(this.#reduce()); return;
-      case 'e': { const items = this.#sinceMark(); const list = this.#top(); if (Array.isArray(list)) list.push(...items); return; }
-      case 'a': { const item = this.#pop(); const list = this.#top(); if (Array.isArray(list)) list.push(item); return; }
-      case 'u': this.#setItems(this.#sinceMark()); return;
-      case 's': this.#setItems(this.#last(2)); return;
-      case 'b': this.#pop(); return;
-      default: throw this.broken(`opcode 0x${op.charCodeAt(0).toString(16)} has no place in a state dict`);
+      case '\x80':
+        this.#take(1);
+        return;
+      case '(':
+        push(MARK);
+        return;
+      case ')':
+      case ']':
+        push([]);
+        return;
+      case '}':
+        push(new Map());
+        return;
+      case 'N':
+        push(null);
+        return;
+      case '\x88':
+        push(true);
+        return;
+      case '\x89':
+        push(false);
+        return;
+      case 'K':
+        push(this.#bytes[this.#take(1)] ?? 0);
+        return;
+      case 'M':
+        push(this.#view.getUint16(this.#take(2), true));
+        return;
+      case 'J':
+        push(this.#view.getInt32(this.#take(4), true));
+        return;
+      case '\x8a':
+        push(this.#long());
+        return;
+      case 'X':
+        push(this.#text(this.#view.getUint32(this.#take(4), true)));
+        return;
+      case 'c':
+        push({ global: `${this.#line()}.${this.#line()}` });
+        return;
+      case 'q':
+        this.#memo.set(this.#bytes[this.#take(1)] ?? 0, this.#top());
+        return;
+      case 'r':
+        this.#memo.set(this.#view.getUint32(this.#take(4), true), this.#top());
+        return;
+      case 'h':
+        push(this.#recall(this.#bytes[this.#take(1)] ?? 0));
+        return;
+      case 'j':
+        push(this.#recall(this.#view.getUint32(this.#take(4), true)));
+        return;
+      case 't':
+        push(this.#sinceMark());
+        return;
+      case '\x85':
+        push(this.#last(1));
+        return;
+      case '\x86':
+        push(this.#last(2));
+        return;
+      case '\x87':
+        push(this.#last(3));
+        return;
+      case 'Q':
+        push(this.#persistent());
+        return;
+      case 'R':
+        push(this.#reduce());
+        return;
+      case 'e': {
+        const items = this.#sinceMark();
+        const list = this.#top();
+        if (Array.isArray(list)) list.push(...items);
+        return;
+      }
+      case 'a': {
+        const item = this.#pop();
+        const list = this.#top();
+        if (Array.isArray(list)) list.push(item);
+        return;
+      }
+      case 'u':
+        this.#setItems(this.#sinceMark());
+        return;
+      case 's':
+        this.#setItems(this.#last(2));
+        return;
+      case 'b':
+        this.#pop();
+        return;
+      default:
+        throw this.broken(`opcode 0x${op.charCodeAt(0).toString(16)} has no place in a state dict`);
     }
   }
 

@@ -5,8 +5,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { type Span } from '@adbreak/shared/video/labels.js';
 import { startFailure } from '@adbreak/shared/video/frames.js';
+import type { Span } from '@adbreak/shared/video/labels.js';
 import * as art from './art.js';
 import { Canvas, type Picture } from './canvas.js';
 import type { Channel } from './channels.js';
@@ -14,7 +14,7 @@ import { type Item, labelOfItem, schedule, timeline } from './schedule.js';
 import { shotsOf } from './shots.js';
 import { SAMPLE_RATE, soundOf } from './sound.js';
 
-export const BROADCAST = { width: 320, height: 180, fps: 10 } as const;
+const BROADCAST = { width: 320, height: 180, fps: 10 } as const;
 
 export interface BroadcastRequest {
   readonly seed: number | string;
@@ -35,8 +35,12 @@ export async function renderBroadcast(request: BroadcastRequest, signal?: AbortS
   const unfinished = `${request.output}.part`;
   const encoder = spawn('ffmpeg', encoderArguments(unfinished), { stdio: ['pipe', 'ignore', 'pipe', 'pipe'], ...(signal && { signal }) });
   let words = '';
-  encoder.stderr?.setEncoding('utf8').on('data', (text: string) => { words = (words + text).slice(-2000); });
-  const closed = once(encoder, 'close').catch((cause: unknown) => { throw startFailure(cause, 'ffmpeg'); });
+  encoder.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    words = (words + text).slice(-2000);
+  });
+  const closed = once(encoder, 'close').catch((cause: unknown) => {
+    throw startFailure(cause, 'ffmpeg');
+  });
   const [video, , , audio] = encoder.stdio;
   if (!video || !audio || !('write' in audio)) throw new AdbreakError('video_unreadable', 'Cannot render: ffmpeg gave no pipes');
   const feeds = Promise.all([
@@ -47,7 +51,10 @@ export async function renderBroadcast(request: BroadcastRequest, signal?: AbortS
   const feedFailure = await feeds;
   if (code !== 0 || typeof feedFailure === 'string') {
     await rm(unfinished, { force: true });
-    throw new AdbreakError('video_unreadable', `Cannot render ${request.output}: ${words.trim() || (typeof feedFailure === 'string' ? feedFailure : `ffmpeg ended with ${code}`)}`);
+    throw new AdbreakError(
+      'video_unreadable',
+      `Cannot render ${request.output}: ${words.trim() || (typeof feedFailure === 'string' ? feedFailure : `ffmpeg ended with ${code}`)}`,
+    );
   }
   await rename(unfinished, request.output);
   return timeline(items);
@@ -56,11 +63,51 @@ export async function renderBroadcast(request: BroadcastRequest, signal?: AbortS
 function encoderArguments(output: string): string[] {
   const { width, height, fps } = BROADCAST;
   return [
-    '-hide_banner', '-loglevel', 'error', '-y',
-    '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-thread_queue_size', '64', '-i', 'pipe:0',
-    '-f', 's16le', '-ar', String(SAMPLE_RATE), '-ac', '1', '-thread_queue_size', '64', '-i', 'pipe:3',
-    '-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '27', '-pix_fmt', 'yuv420p', '-g', '50', '-threads', '1',
-    '-c:a', 'aac', '-b:a', '48k', '-f', 'matroska', `file:${output}`,
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-y',
+    '-f',
+    'rawvideo',
+    '-pix_fmt',
+    'rgb24',
+    '-s',
+    `${width}x${height}`,
+    '-r',
+    String(fps),
+    '-thread_queue_size',
+    '64',
+    '-i',
+    'pipe:0',
+    '-f',
+    's16le',
+    '-ar',
+    String(SAMPLE_RATE),
+    '-ac',
+    '1',
+    '-thread_queue_size',
+    '64',
+    '-i',
+    'pipe:3',
+    '-c:v',
+    'libx264',
+    '-preset',
+    'ultrafast',
+    '-crf',
+    '27',
+    '-pix_fmt',
+    'yuv420p',
+    '-g',
+    '50',
+    '-threads',
+    '1',
+    '-c:a',
+    'aac',
+    '-b:a',
+    '48k',
+    '-f',
+    'matroska',
+    `file:${output}`,
   ];
 }
 
@@ -97,7 +144,11 @@ function logoOf(channel: Channel): Promise<Picture> {
     case 'ring':
       return art.draw(30, 30, `<circle cx="15" cy="15" r="11" fill="none" stroke="#fff" stroke-width="5"/><circle cx="15" cy="15" r="5" fill="${fill}"/>`);
     case 'square':
-      return art.draw(30, 30, `<rect x="3" y="3" width="24" height="24" rx="5" fill="${fill}"/><path d="M9 21 15 8l6 13" stroke="#fff" stroke-width="4" fill="none"/>`);
+      return art.draw(
+        30,
+        30,
+        `<rect x="3" y="3" width="24" height="24" rx="5" fill="${fill}"/><path d="M9 21 15 8l6 13" stroke="#fff" stroke-width="4" fill="none"/>`,
+      );
     case 'word':
       return art.plate(42, 18, '#0006', [{ text: channel.name, size: 13, fill: '#fff' }], 3);
   }

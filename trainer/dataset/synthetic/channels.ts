@@ -17,5 +17,3 @@ export const CHANNELS = [
   { name: 'arena', hue: 140, logo: 'square', corner: 'left', logoInAds: false, genres: ['sport', 'interview', 'sport'], letterboxed: false },
   { name: 'kino', hue: 345, logo: 'word', corner: 'right', logoInAds: true, genres: ['drama', 'drama', 'news'], letterboxed: true },
 ] as const satisfies readonly Channel[];
-
-export type ChannelName = (typeof CHANNELS)[number]['name'];
