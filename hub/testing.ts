@@ -12,7 +12,7 @@ export interface TestHub extends HubAddress {
 
 /** A whole hub on free ports of the loopback, in a temporary folder. */
 export async function testHub(t: TestContext, options: { now?: () => Date; folder?: string } = {}): Promise<TestHub> {
-  const folder = options.folder ?? (await temporaryFolder(t));
+  const folder = options.folder ?? (await temporaryFolder());
   const log: string[] = [];
   const running = await startHub({
     folder,

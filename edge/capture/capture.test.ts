@@ -8,8 +8,8 @@ import { capture, latest } from './capture.js';
 
 const PREPROCESS = { width: 32, height: 32, scaler: 'area' } as const;
 
-test('a file is read to its end once', async (t) => {
-  const path = join(await temporaryFolder(t), 'a.mkv');
+test('a file is read to its end once', async () => {
+  const path = join(await temporaryFolder(), 'a.mkv');
   greyVideo(path, [{ level: 80, seconds: 4 }]);
   const kinds: string[] = [];
   for await (const event of capture({ input: path, kind: 'file', fps: 2 }, PREPROCESS, new AbortController().signal)) kinds.push(event.kind);
@@ -29,8 +29,8 @@ test('a live source that is gone is said to be lost, with the reason and the nex
   assert.deepEqual(waits, [1000, 2000]);
 });
 
-test('frame times go on growing when a live source ends and is opened again', async (t) => {
-  const path = join(await temporaryFolder(t), 'a.mkv');
+test('frame times go on growing when a live source ends and is opened again', async () => {
+  const path = join(await temporaryFolder(), 'a.mkv');
   greyVideo(path, [{ level: 80, seconds: 2 }]);
   const stop = new AbortController();
   const times: number[] = [];

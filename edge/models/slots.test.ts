@@ -36,15 +36,15 @@ describe('slots', () => {
 
 describe('slot store', () => {
   const silent = () => undefined;
-  test('remembers the newest state', async (t) => {
-    const folder = await temporaryFolder(t);
+  test('remembers the newest state', async () => {
+    const folder = await temporaryFolder();
     const store = await SlotStore.open(folder, silent);
     await store.save(confirmed);
     await store.save({ ...confirmed, previous: two });
     assert.deepEqual((await SlotStore.open(folder, silent)).state, { ...confirmed, previous: two });
   });
-  test('one damaged copy costs one generation; both damaged is an error that names them', async (t) => {
-    const folder = await temporaryFolder(t);
+  test('one damaged copy costs one generation; both damaged is an error that names them', async () => {
+    const folder = await temporaryFolder();
     const store = await SlotStore.open(folder, silent);
     await store.save(confirmed);
     await store.save({ ...confirmed, previous: two });

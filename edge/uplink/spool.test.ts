@@ -29,8 +29,8 @@ const report = (episodes: number, production = 'a'): Omit<WindowReport, 'sequenc
   restarts: 0,
 });
 
-test('reports wait in order until they are acknowledged, across a restart', async (t) => {
-  const folder = await temporaryFolder(t);
+test('reports wait in order until they are acknowledged, across a restart', async () => {
+  const folder = await temporaryFolder();
   const spool = await Spool.open(folder, silent);
   await spool.add(report(1));
   await spool.add(report(2));
@@ -45,8 +45,8 @@ test('reports wait in order until they are acknowledged, across a restart', asyn
   assert.equal(third.oldest?.sequence, 3, 'a sequence number is never used twice');
 });
 
-test('a damaged file is skipped and named; the others are sent', async (t) => {
-  const folder = await temporaryFolder(t);
+test('a damaged file is skipped and named; the others are sent', async () => {
+  const folder = await temporaryFolder();
   const spool = await Spool.open(folder, silent);
   await spool.add(report(1));
   await spool.add(report(2));

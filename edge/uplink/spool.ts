@@ -82,6 +82,8 @@ export class Spool {
       for (const entry of unwritten) {
         await writeAtomic(this.#path(entry.report.sequence), JSON.stringify(entry.report));
         entry.onDisk = true;
+        // Acknowledged while it was being written: it has nothing to wait for any more.
+        if (!this.#waiting.includes(entry)) await rm(this.#path(entry.report.sequence), { force: true });
       }
       this.#problem = null;
     } catch (error) {

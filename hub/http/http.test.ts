@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
@@ -16,12 +16,8 @@ const coded =
 const post = (json: unknown = {}): HubRequest => ({ method: 'POST', json });
 const PROMOTE = '/api/v1/models/base-ad-detector/versions';
 
-async function release(
-  t: TestContext,
-  version: string,
-  edit: { manifest?: (text: string) => string; file?: (file: Uint8Array) => Uint8Array } = {},
-): Promise<string> {
-  const folder = join(await temporaryFolder(t), version);
+async function release(version: string, edit: { manifest?: (text: string) => string; file?: (file: Uint8Array) => Uint8Array } = {}): Promise<string> {
+  const folder = join(await temporaryFolder(), version);
   const { file, manifest } = tinyRelease(version);
   await mkdir(folder);
   await writeFile(join(folder, 'model.tflite'), edit.file?.(file) ?? file);
@@ -80,7 +76,7 @@ describe('enrolment', () => {
 describe('models', () => {
   test('are pushed, promoted and downloaded on the seed system’s paths', async (t) => {
     const hub = await testHub(t);
-    await pushVersion(hub, await release(t, '1.0.0'));
+    await pushVersion(hub, await release('1.0.0'));
     assert.deepEqual(await callHub(hub, `${PROMOTE}/1.0.0/promote`, post({ is_production: true, status: 'production', rollout_percentage: 100 })), {
       model_name: 'base-ad-detector',
       version: '1.0.0',
@@ -89,7 +85,7 @@ describe('models', () => {
     });
     for (const version of ['1.0.0', 'production'])
       assert.deepEqual(await callHub(hub, `${PROMOTE}/${version}/download`), Buffer.from(tinyRelease('1.0.0').file));
-    await pushVersion(hub, await release(t, '1.1.0'));
+    await pushVersion(hub, await release('1.1.0'));
     const { rollout } = (await callHub(hub, `${PROMOTE}/1.1.0/promote`, post({ status: 'canary', rollout_percentage: 10 }))) as {
       rollout: { ceiling: number; percent: number; status: string };
     };
@@ -99,21 +95,21 @@ describe('models', () => {
   });
   test('a forged manifest, a corrupt model, a second version of the same name: refused, nothing written', async (t) => {
     const hub = await testHub(t);
-    const forged = await release(t, '1.0.0', { manifest: (text) => text.replace(/"digest":"../, '"digest":"00') });
+    const forged = await release('1.0.0', { manifest: (text) => text.replace(/"digest":"../, '"digest":"00') });
     await assert.rejects(pushVersion(hub, forged), coded('manifest_forged', /SHA-256/));
     await assert.rejects(
-      pushVersion(hub, await release(t, '1.0.0', { manifest: (text) => text.replace('"schema":1', '"schema":1,"note":1') })),
+      pushVersion(hub, await release('1.0.0', { manifest: (text) => text.replace('"schema":1', '"schema":1,"note":1') })),
       coded('input_invalid', /note/),
     );
-    await assert.rejects(pushVersion(hub, await release(t, '1.0.0', { file: (file) => file.subarray(0, 100) })), coded('manifest_forged'));
+    await assert.rejects(pushVersion(hub, await release('1.0.0', { file: (file) => file.subarray(0, 100) })), coded('manifest_forged'));
     const overview = (await callHub(hub, '/api/v1/overview')) as { models: object };
     assert.deepEqual(overview.models, {});
-    await pushVersion(hub, await release(t, '1.0.0'));
-    await assert.rejects(pushVersion(hub, await release(t, '1.0.0')), coded('conflict', /exists already/));
+    await pushVersion(hub, await release('1.0.0'));
+    await assert.rejects(pushVersion(hub, await release('1.0.0')), coded('conflict', /exists already/));
   });
   test('every change stands in the audit log with who made it', async (t) => {
     const hub = await testHub(t);
-    await pushVersion(hub, await release(t, '1.0.0'));
+    await pushVersion(hub, await release('1.0.0'));
     await callHub(hub, `${PROMOTE}/1.0.0/promote`, post());
     const lines = (await readFile(join(hub.folder, 'audit.jsonl'), 'utf8'))
       .trim()
@@ -128,7 +124,7 @@ describe('models', () => {
 
 test('the hub remembers everything across a restart', async (t) => {
   const first = await testHub(t);
-  await pushVersion(first, await release(t, '1.0.0'));
+  await pushVersion(first, await release('1.0.0'));
   await first.running[Symbol.asyncDispose]();
   const again = await testHub(t, { folder: first.folder });
   assert.equal(again.running.firstToken, null, 'the first token is shown once');

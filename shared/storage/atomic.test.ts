@@ -6,8 +6,8 @@ import { AdbreakError } from '../errors.js';
 import { smallVolume, temporaryFolder } from '../testing/temporary.js';
 import { readLimited, writeAtomic } from './atomic.js';
 
-test('a file is replaced whole and leaves nothing beside it', async (t) => {
-  const folder = await temporaryFolder(t);
+test('a file is replaced whole and leaves nothing beside it', async () => {
+  const folder = await temporaryFolder();
   await writeAtomic(join(folder, 'deep/er/state.json'), 'one');
   await writeAtomic(join(folder, 'deep/er/state.json'), 'two');
   assert.equal(await readFile(join(folder, 'deep/er/state.json'), 'utf8'), 'two');
@@ -26,8 +26,8 @@ test('a full disk is one clear error, the old file stays, nothing half-written r
   assert.deepEqual(await readdir(folder), ['state.json']);
 });
 
-test('a file over its limit is not read', async (t) => {
-  const path = join(await temporaryFolder(t), 'large');
+test('a file over its limit is not read', async () => {
+  const path = join(await temporaryFolder(), 'large');
   await writeAtomic(path, Buffer.alloc(2000));
   await assert.rejects(readLimited(path, 1000), (error: unknown) => error instanceof AdbreakError && error.code === 'input_too_large');
   assert.equal(await readLimited(`${path}.none`, 1000), undefined);

@@ -1,13 +1,19 @@
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** A folder that is gone after the test. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
+const folders: string[] = [];
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that is gone when the test process ends: agents and hubs of a test may still write while they close. */
+export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'adbreak-test-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
@@ -45,4 +51,9 @@ export function greyVideo(path: string, parts: readonly { level: number; seconds
     'ultrafast',
     `file:${path}`,
   ]);
+}
+
+/** Plays a video several times in a row, without encoding it again. */
+export function loopVideo(from: string, to: string, times: number): void {
+  execFileSync('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-y', '-stream_loop', String(times - 1), '-i', `file:${from}`, '-c', 'copy', `file:${to}`]);
 }

@@ -11,8 +11,8 @@ const PREPROCESS = { width: 32, height: 32, scaler: 'area' } as const;
 const coded = (code: string, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 describe('frames of a real file', () => {
-  test('come at the wanted rate, size and time, with their pixels', async (t) => {
-    const path = join(await temporaryFolder(t), 'two greys.mkv');
+  test('come at the wanted rate, size and time, with their pixels', async () => {
+    const path = join(await temporaryFolder(), 'two greys.mkv');
     greyVideo(path, [
       { level: 30, seconds: 3 },
       { level: 200, seconds: 3 },
@@ -32,16 +32,16 @@ describe('frames of a real file', () => {
     );
   });
 
-  test('stop when nobody wants more', async (t) => {
-    const path = join(await temporaryFolder(t), 'a.mkv');
+  test('stop when nobody wants more', async () => {
+    const path = join(await temporaryFolder(), 'a.mkv');
     greyVideo(path, [{ level: 90, seconds: 60 }]);
     let count = 0;
     for await (const _ of frames({ source: path, preprocess: PREPROCESS, fps: 10 })) if (++count === 3) break;
     assert.equal(count, 3);
   });
 
-  test('of what is no video: one error that names it and holds ffmpeg’s words', async (t) => {
-    const path = join(await temporaryFolder(t), 'notes.txt');
+  test('of what is no video: one error that names it and holds ffmpeg’s words', async () => {
+    const path = join(await temporaryFolder(), 'notes.txt');
     await writeFile(path, 'no video');
     const read = async (source: string, ffmpeg?: string) => {
       for await (const _ of frames({ source, preprocess: PREPROCESS, fps: 1, ...(ffmpeg && { ffmpeg }) })) assert.fail('a frame');
