@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { greyVideo, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { frames } from '@adbreak/shared/video/frames.js';
+import { testPattern } from '@adbreak/shared/video/patterns.js';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { StatusPage } from './server.js';
+
+/** The page in real Chromium; what it shows is kept in .work/screenshots. */
+const CHROMIUM = '/usr/bin/chromium';
+const SHOTS = '.work/screenshots';
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+const BASE = {
+  device: 'living-room',
+  channel: 'one',
+  label: 'content',
+  posterior: 0.04,
+  probability: 0.08,
+  mediaTime: 754,
+  openEpisode: { id: 12, start: 750, label: null },
+  recent: [
+    { id: 11, start: 732, end: 750, label: null, production: 0.12, candidate: 0.61 },
+    { id: 10, start: 700, end: 731.5, label: 'ad', production: 0.93, candidate: 0.97 },
+  ],
+  source: 'running',
+  problem: null as { code: string; message: string } | null,
+  connected: true,
+  waitingReports: 0,
+  serving: '1.0.0',
+  shadow: '2.0.0',
+  trial: false,
+};
+
+describe('the status page', () => {
+  let browser: Browser;
+  let page: Page;
+  let status: StatusPage;
+  let view: typeof BASE = BASE;
+  const labels: [number | null, string][] = [];
+
+  before(async () => {
+    if (!existsSync(CHROMIUM)) throw new AdbreakError('chromium_missing', `Cannot test the page: there is no ${CHROMIUM}`);
+    await mkdir(SHOTS, { recursive: true });
+    const pixels = testPattern(1, 224, 224);
+    status = await StatusPage.start({
+      host: '127.0.0.1',
+      port: 0,
+      view: () => view,
+      frame: () => ({ pixels, width: 224, height: 224 }),
+      label: (episode, label) => {
+        if (episode === 999) return false;
+        labels.push([episode, label]);
+        return true;
+      },
+    });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    page = await browser.newPage({ viewport: { width: 1000, height: 760 } });
+    await page.goto(status.url);
+  });
+  after(async () => {
+    await browser?.close();
+    await status?.[Symbol.asyncDispose]();
+  });
+
+  const shows = (selector: string, words: RegExp) => page.locator(selector).filter({ hasText: words }).waitFor({ timeout: 5000 });
+  const screenshot = async (name: string) => {
+    const path = join(SHOTS, `status-${name}.png`);
+    await page.screenshot({ path });
+    assert.ok((await stat(path)).size > 10_000, `${path} shows something`);
+  };
+
+  test('says PROGRAMME and ADVERTISEMENT, in words and in hatching', async () => {
+    await shows('#verdict', /PROGRAMME/);
+    await page.locator('#picture').waitFor();
+    assert.equal(await page.evaluate('document.querySelector("#picture").naturalWidth'), 224);
+    await screenshot('programme');
+    view = { ...BASE, label: 'ad', posterior: 0.97, probability: 0.9 };
+    await shows('#verdict', /ADVERTISEMENT/);
+    assert.match(String(await page.evaluate('getComputedStyle(document.querySelector("#verdict")).backgroundImage')), /repeating-linear-gradient/);
+    await screenshot('advertisement');
+  });
+
+  test('takes A and C from the keyboard, the buttons, and the rows of the past', async () => {
+    await page.keyboard.press('a');
+    await page.click('#c');
+    await page.click('#recent button.ad');
+    await page.waitForTimeout(300);
+    assert.deepEqual(labels, [
+      [null, 'ad'],
+      [null, 'content'],
+      [11, 'ad'],
+    ]);
+    assert.match((await page.textContent('#answer')) ?? '', /noted: AD/);
+    await page.keyboard.press('Control+a');
+    assert.equal(labels.length, 3, 'a browser shortcut is no label');
+  });
+
+  test('says what is wrong: no signal, no hub, a problem', async () => {
+    view = { ...BASE, source: 'lost', connected: false, waitingReports: 7, problem: { code: 'disk_full', message: 'Cannot write /state: no space left' } };
+    await shows('#verdict', /NO SIGNAL/);
+    await shows('#problem', /disk_full: Cannot write/);
+    await shows('#link', /hub out of reach/);
+    await screenshot('trouble');
+    view = BASE;
+  });
+
+  test('can be used on a telephone', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await shows('#verdict', /PROGRAMME/);
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'), true, 'nothing sticks out');
+    await screenshot('telephone');
+  });
+
+  test('refuses labels from another page, and ones that fit no schema', async () => {
+    const post = (body: string, origin?: string) =>
+      fetch(new URL('/api/labels', status.url), { method: 'POST', headers: { 'content-type': 'application/json', ...(origin && { origin }) }, body });
+    const before = labels.length;
+    assert.equal((await post('{"episode":null,"label":"ad"}', 'http://evil.example')).status, 403);
+    assert.equal((await post('{"episode":null,"label":"maybe"}')).status, 400);
+    assert.equal((await post(`{"episode":null,"label":"ad","x":"${'y'.repeat(5000)}"}`)).status, 413);
+    assert.equal((await post('{"episode":999,"label":"ad"}')).status, 409);
+    assert.equal(labels.length, before);
+  });
+
+  test('tells those who watch of each ended episode', async () => {
+    const answer = await fetch(new URL('/api/stream', status.url));
+    const reader = answer.body?.getReader();
+    await reader?.read();
+    status.send('episode', { id: 5 });
+    assert.equal(new TextDecoder().decode((await reader?.read())?.value), 'event: episode\ndata: {"id":5}\n\n');
+    await reader?.cancel();
+  });
+});
+
+test('a frame becomes a bitmap that ffmpeg reads back pixel for pixel', async () => {
+  const { bitmap } = await import('./bitmap.js');
+  const { writeFile } = await import('node:fs/promises');
+  const folder = await temporaryFolder();
+  greyVideo(join(folder, 'v.mkv'), [{ level: 77, seconds: 1 }]);
+  const pixels = testPattern(2, 33, 17);
+  await writeFile(join(folder, 'f.bmp'), bitmap(pixels, 33, 17));
+  for await (const frame of frames({ source: join(folder, 'f.bmp'), preprocess: { width: 33, height: 17, scaler: 'area' }, fps: 25 }))
+    assert.deepEqual(frame.pixels, pixels);
+});
