@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Desired, DeviceEvent, ModelRef, Reported } from '@adbreak/shared/contract/messages.js';
+import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef, type Reported } from '@adbreak/shared/contract/messages.js';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { GOLDEN_TOLERANCE, testPattern } from '@adbreak/shared/video/patterns.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
@@ -11,7 +13,7 @@ import { lockState } from './identity/lock.js';
 import { InferenceChild, type ModelFile } from './inference/child.js';
 import { ModelStore } from './models/fetch.js';
 import { SlotStore } from './models/slot-store.js';
-import { serving, stepSlots } from './models/slots.js';
+import { MOST_STARTS, serving, stepSlots } from './models/slots.js';
 import { type Pair, Pipeline } from './pipeline.js';
 import { StatusPage } from './status/server.js';
 import { Session } from './uplink/session.js';
@@ -79,6 +81,10 @@ export class Agent implements AsyncDisposable {
     return this.#running;
   }
 
+  get #desiredPath(): string {
+    return join(this.#config.state, 'desired.json');
+  }
+
   async #connect(): Promise<void> {
     const { device, hub, authority, token, state } = this.#config;
     const instance = randomUUID();
@@ -90,6 +96,8 @@ export class Agent implements AsyncDisposable {
       frame: () => this.#frame(),
       label: (episode, label) => this.#pipeline.label(episode, label),
     });
+    const stored = await readLimited(this.#desiredPath, MESSAGE_LIMIT);
+    if (stored !== undefined) this.#want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, this.#desiredPath, 'state_corrupt'));
     this.#session = new Session({
       identity,
       hub,
@@ -127,6 +135,8 @@ export class Agent implements AsyncDisposable {
       try {
         await this.#adopt(desired);
         this.#problem = null;
+        // What was adopted is adopted again after a power cut, hub or no hub.
+        await writeAtomic(this.#desiredPath, JSON.stringify(desired)).catch((error: unknown) => this.#fault(error));
         return await this.#report();
       } catch (error) {
         // The models at work go on working; a broken assignment never stops the programme.
@@ -138,17 +148,46 @@ export class Agent implements AsyncDisposable {
     }
   }
 
+  /** Brings the wanted models to work. A candidate that cannot run costs the candidate: production acts alone, and the error is thrown after that. */
   async #adopt(desired: Desired): Promise<void> {
     const before = this.#pipeline.pair;
     const production = await this.#child(desired.model, desired.production, before);
-    const candidate = desired.candidate === null ? null : await this.#child(desired.model, desired.candidate, before);
-    const kept = [production, candidate];
-    if (this.#wanted !== desired) return this.#discard(kept.filter((child) => child !== null && child !== before?.production && child !== before?.candidate));
-    await this.#switchTo(desired);
-    this.#install({ desired, production, candidate });
-    await this.#discard([before?.production, before?.candidate].filter((child) => child !== undefined && !kept.includes(child)));
-    this.#log(
-      `revision ${desired.revision}: ${desired.serve === 'candidate' ? desired.candidate?.version : desired.production.version} acts${desired.candidate === null ? '' : `, ${desired.serve === 'candidate' ? desired.production.version : desired.candidate.version} in its shadow`}`,
+    let trouble: unknown = null;
+    const lose = (error: unknown) => {
+      trouble = error;
+      return null;
+    };
+    let candidate = desired.candidate === null ? null : await this.#candidate(desired, production, before).catch(lose);
+    const fresh = () => [production, candidate].filter((child) => child !== null && child !== before?.production && child !== before?.candidate);
+    if (this.#wanted !== desired) return this.#discard(fresh());
+    if (candidate !== null && desired.serve === 'candidate' && !(await this.#trialMayGoOn(desired))) {
+      await this.#discard(fresh().filter((child) => child !== production));
+      candidate = lose(
+        new AdbreakError(
+          'model_unsupported',
+          `Cannot run ${desired.model} ${desired.candidate?.version}: it was started ${MOST_STARTS} times without being confirmed`,
+        ),
+      );
+    }
+    const effective: Desired = candidate === null ? { ...desired, candidate: null, serve: 'production' } : desired;
+    await this.#switchTo(effective);
+    this.#pipeline.install({ desired: effective, production, candidate });
+    await this.#discard([before?.production, before?.candidate].filter((child) => child !== undefined && child !== production && child !== candidate));
+    const [acting, shadow] = effective.serve === 'candidate' ? [effective.candidate, effective.production] : [effective.production, effective.candidate];
+    this.#log(`revision ${desired.revision}: ${acting?.version} acts${shadow === null ? '' : `, ${shadow.version} in its shadow`}`);
+    if (trouble !== null) throw trouble;
+  }
+
+  async #candidate(desired: Desired, production: InferenceChild, before: Pair | null): Promise<InferenceChild | null> {
+    if (desired.candidate === null) return null;
+    const child = await this.#child(desired.model, desired.candidate, before);
+    const [ours, theirs] = [production.model.manifest.preprocess, child.model.manifest.preprocess];
+    // Both look at one and the same frame: that is what makes their episodes pairs.
+    if (ours.width === theirs.width && ours.height === theirs.height && ours.scaler === theirs.scaler) return child;
+    await child[Symbol.asyncDispose]();
+    throw new AdbreakError(
+      'model_unsupported',
+      `Cannot compare ${desired.candidate.version} with ${desired.production.version}: it needs frames of ${theirs.width}×${theirs.height} (${theirs.scaler}), production has ${ours.width}×${ours.height} (${ours.scaler})`,
     );
   }
 
@@ -181,6 +220,15 @@ export class Agent implements AsyncDisposable {
     }
   }
 
+  /** After a restart in the middle of a trial: counts the start durably; false when it has crashed too often. */
+  async #trialMayGoOn({ candidate }: Desired): Promise<boolean> {
+    const { state } = this.#slots;
+    const first = this.#pipeline.pair === null;
+    if (!first || state.trial === null || state.trial.model.digest !== candidate?.digest) return true;
+    await this.#slots.save(stepSlots(state, { kind: 'start' }));
+    return this.#slots.state.trial !== null;
+  }
+
   /** The only switch point: the slot state is durable before the new model acts. */
   async #switchTo(desired: Desired): Promise<void> {
     const model = desired.serve === 'candidate' && desired.candidate !== null ? desired.candidate : desired.production;
@@ -190,10 +238,6 @@ export class Agent implements AsyncDisposable {
     if (state.confirmed?.digest === model.digest || state.previous?.digest === model.digest)
       return this.#slots.save(stepSlots(state, { kind: 'return', model }));
     await this.#slots.save(stepSlots(stepSlots(state, { kind: 'arm', model }), { kind: 'start' }));
-  }
-
-  #install(pair: Pair): void {
-    this.#pipeline.install(pair);
   }
 
   #onServed(): void {
@@ -224,7 +268,7 @@ export class Agent implements AsyncDisposable {
     await sleep(Math.min(RETRY_MS, 250 * 2 ** this.#crashes), undefined, { signal: this.#stop.signal }).catch(() => undefined);
     if (this.#stop.signal.aborted) return;
     try {
-      this.#install({ ...pair, [role]: await this.#startProbed(child.model) });
+      this.#pipeline.install({ ...pair, [role]: await this.#startProbed(child.model) });
     } catch (error) {
       this.#fault(error);
     }
@@ -240,7 +284,7 @@ export class Agent implements AsyncDisposable {
         await this.#slots.save(stepSlots(this.#slots.state, { kind: 'return', model: alone.production }));
       if (model !== null) await this.#event({ kind: 'slot-fell-back', at: new Date().toISOString(), model, reason: reason.slice(0, 500) });
     }
-    this.#install({ desired: alone, production: pair.production, candidate: null });
+    this.#pipeline.install({ desired: alone, production: pair.production, candidate: null });
     this.#fault(new AdbreakError('inference_failed', `${model?.version ?? 'the candidate'} failed ${MOST_CRASHES} times and was given up: ${reason}`));
     await this.#report();
   }

@@ -267,6 +267,24 @@ test('a second agent with the same identity hears why it is refused; the first o
   assert.match(again.words(), /error identity_in_use: Cannot enrol pi-1: a device of this name is enrolled already/);
 });
 
+test('after a restart without a hub the confirmed model serves from the disk, and its reports wait for the hub', async (t) => {
+  const hub = await testHub(t);
+  await publish(hub, '1.0.0');
+  const first = await agentOf(t, hub, { kind: 'live' });
+  await until('confirmed', async () => (await overview(hub)).devices.some(({ reported }) => reported?.slot === 'confirmed'));
+  first.child.kill('SIGTERM');
+  await once(first.child, 'exit');
+  await hub.running[Symbol.asyncDispose]();
+  const again = await agentOf(t, hub, { token: 'adbreak_claim_not_needed', state: first.state, kind: 'live' });
+  await until('1.0.0 acts', async () => /1\.0\.0 acts/.test(again.words()));
+  const waiting = await until(
+    'reports wait',
+    async () => (await readdir(join(first.state, 'spool'))).filter((name) => name.endsWith('.json')).length > 1 && 'yes',
+    15,
+  );
+  assert.equal(waiting, 'yes');
+});
+
 test('a revoked device loses its session within seconds and hears why', async (t) => {
   const hub = await testHub(t);
   await publish(hub, '1.0.0');

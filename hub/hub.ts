@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { schedule } from 'node-cron';
-import { Broker } from './broker/broker.js';
+import { Broker, listenError } from './broker/broker.js';
 import { ingest } from './fleet/ingest.js';
 import { buildHttp } from './http/app.js';
 import { Authority } from './identity/authority.js';
@@ -88,7 +88,9 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   });
   await executor.recover();
   const http = await buildHttp({ store, authority, registry, broker, executor, defaultPlan, server, now, events, host: options.host, mqttPort: broker.port });
-  await http.listen({ host: options.host, port: options.httpPort });
+  await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
+    throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
+  });
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
   const jobs = [schedule(options.tick, () => executor.tick().catch(complain('gate'))), schedule(RENEWAL, () => registry.renew().catch(complain('registry')))];
   const address = http.server.address();

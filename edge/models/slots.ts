@@ -23,7 +23,7 @@ export type SlotEvent =
   | { readonly kind: 'return'; readonly model: ModelRef };
 
 /** A trial that was started this often without confirming has crashed or hung this often. */
-const MOST_STARTS = 2;
+export const MOST_STARTS = 2;
 const QUARANTINE_KEPT = 50;
 
 export function serving(state: SlotState): ModelRef | null {

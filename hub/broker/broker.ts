@@ -64,7 +64,9 @@ export class Broker {
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(await Aedes.createBroker({ heartbeatInterval: 15_000, concurrency: 100 }), options);
     broker.#server.listen(options.port, options.host);
-    await once(broker.#server, 'listening');
+    await once(broker.#server, 'listening').catch((cause: unknown) => {
+      throw listenError(cause, `MQTT on ${options.host}:${options.port}`);
+    });
     return broker;
   }
 
@@ -133,4 +135,12 @@ export class Broker {
     this.#sessions.delete(client.id);
     this.#options.policy.connection(client.id, false);
   }
+}
+
+/** A port that is taken, told with the port and what to do. */
+export function listenError(cause: unknown, what: string): AdbreakError {
+  return new AdbreakError('conflict', `Cannot listen for ${what}: ${explain(cause)}`, {
+    cause,
+    remedy: 'Stop what uses the port, or choose others with --http-port and --mqtt-port.',
+  });
 }
