@@ -1,0 +1,237 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { GOLDEN_TOLERANCE, testPattern } from '@adbreak/shared/video/patterns.js';
+import { InferenceChild, type ModelFile } from './inference/child.js';
+import type { ModelStore } from './models/fetch.js';
+import type { SlotStore } from './models/slot-store.js';
+import { MOST_STARTS, serving, stepSlots } from './models/slots.js';
+import type { Pair, Pipeline } from './pipeline.js';
+
+/** Real inferences that a new model must serve before it is confirmed. */
+const CONFIRM_AFTER = 20;
+const RETRY_MS = 15_000;
+/** A child that dies this often under one assignment is given up. */
+const MOST_CRASHES = 3;
+
+interface LineupOptions {
+  readonly models: ModelStore;
+  readonly slots: SlotStore;
+  readonly pipeline: Pipeline;
+  readonly threads: number;
+  readonly runtime: 'native' | 'addon' | 'auto';
+  /** Where the adopted assignment is kept for a start without a hub. */
+  readonly desiredPath: string;
+  readonly log: (line: string) => void;
+  readonly onEvent: (event: DeviceEvent) => Promise<void>;
+  /** Something is wrong; null when it is over. */
+  readonly onFault: (error: unknown) => void;
+  readonly onChange: () => Promise<void>;
+}
+
+/** Which models are at work: brings the device from what it runs to what the hub wants, and keeps it there through crashes. */
+export class Lineup implements AsyncDisposable {
+  readonly #options: LineupOptions;
+  readonly #stop = new AbortController();
+  #wanted: Desired | null = null;
+  #converging: Promise<void> = Promise.resolve();
+  #served = 0;
+  #crashes = 0;
+
+  constructor(options: LineupOptions) {
+    this.#options = options;
+  }
+
+  /** What was adopted before the last stop is wanted again; the hub may say otherwise later. */
+  async restore(): Promise<void> {
+    const { desiredPath } = this.#options;
+    const stored = await readLimited(desiredPath, MESSAGE_LIMIT);
+    if (stored !== undefined) this.want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, desiredPath, 'state_corrupt'));
+  }
+
+  /** A higher revision supersedes, also in the middle of an update; an old one is not looked at. */
+  want(desired: Desired): void {
+    if (this.#wanted !== null && desired.revision <= this.#wanted.revision) return;
+    this.#wanted = desired;
+    this.#crashes = 0;
+    // A newer revision supersedes: the running convergence sees that it is stale and gives way.
+    this.#converging = this.#converging.then(() => this.#converge(desired));
+  }
+
+  async #converge(desired: Desired): Promise<void> {
+    while (this.#wanted === desired && !this.#stop.signal.aborted) {
+      try {
+        await this.#adopt(desired);
+        this.#options.onFault(null);
+        // What was adopted is adopted again after a power cut, hub or no hub.
+        await writeAtomic(this.#options.desiredPath, JSON.stringify(desired)).catch((error: unknown) => this.#options.onFault(error));
+        return await this.#options.onChange();
+      } catch (error) {
+        // The models at work go on working; a broken assignment never stops the programme.
+        this.#options.onFault(error);
+        await this.#options.onChange();
+        if (error instanceof AdbreakError && (error.code === 'model_corrupt' || error.code === 'model_unsupported')) return;
+        await sleep(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Brings the wanted models to work. A candidate that cannot run costs the candidate: production acts alone, and the error is thrown after that. */
+  async #adopt(desired: Desired): Promise<void> {
+    const before = this.#options.pipeline.pair;
+    const production = await this.#child(desired.model, desired.production, before);
+    let trouble: unknown = null;
+    const lose = (error: unknown) => {
+      trouble = error;
+      return null;
+    };
+    let candidate = desired.candidate === null ? null : await this.#candidate(desired, production, before).catch(lose);
+    const fresh = () => [production, candidate].filter((child) => child !== null && child !== before?.production && child !== before?.candidate);
+    if (this.#wanted !== desired) return this.#discard(fresh());
+    if (candidate !== null && desired.serve === 'candidate' && !(await this.#trialMayGoOn(desired))) {
+      await this.#discard(fresh().filter((child) => child !== production));
+      candidate = lose(
+        new AdbreakError(
+          'model_unsupported',
+          `Cannot run ${desired.model} ${desired.candidate?.version}: it was started ${MOST_STARTS} times without being confirmed`,
+        ),
+      );
+    }
+    const effective: Desired = candidate === null ? { ...desired, candidate: null, serve: 'production' } : desired;
+    await this.#switchTo(effective);
+    this.#options.pipeline.install({ desired: effective, production, candidate });
+    await this.#discard([before?.production, before?.candidate].filter((child) => child !== undefined && child !== production && child !== candidate));
+    const [acting, shadow] = effective.serve === 'candidate' ? [effective.candidate, effective.production] : [effective.production, effective.candidate];
+    this.#options.log(`revision ${desired.revision}: ${acting?.version} acts${shadow === null ? '' : `, ${shadow.version} in its shadow`}`);
+    if (trouble !== null) throw trouble;
+  }
+
+  async #candidate(desired: Desired, production: InferenceChild, before: Pair | null): Promise<InferenceChild | null> {
+    if (desired.candidate === null) return null;
+    const child = await this.#child(desired.model, desired.candidate, before);
+    const [ours, theirs] = [production.model.manifest.preprocess, child.model.manifest.preprocess];
+    // Both look at one and the same frame: that is what makes their episodes pairs.
+    if (ours.width === theirs.width && ours.height === theirs.height && ours.scaler === theirs.scaler) return child;
+    await child[Symbol.asyncDispose]();
+    throw new AdbreakError(
+      'model_unsupported',
+      `Cannot compare ${desired.candidate.version} with ${desired.production.version}: it needs frames of ${theirs.width}×${theirs.height} (${theirs.scaler}), production has ${ours.width}×${ours.height} (${ours.scaler})`,
+    );
+  }
+
+  /** A child with the model: the one that runs already, or a new one that has passed its probe. */
+  async #child(name: string, model: ModelRef, before: Pair | null): Promise<InferenceChild> {
+    const running = [before?.production, before?.candidate].find((child) => child?.alive && child.model.manifest.digest === model.digest);
+    if (running !== undefined && running !== null) return running;
+    if (this.#options.slots.state.quarantined.includes(model.digest))
+      throw new AdbreakError('model_unsupported', `Cannot run ${name} ${model.version}: it failed its trial on this device`);
+    return this.#startProbed(await this.#options.models.obtain(name, model));
+  }
+
+  /** Golden patterns through a new model before it sees a real frame. */
+  async #startProbed(file: ModelFile): Promise<InferenceChild> {
+    const child = await InferenceChild.start(file, { threads: this.#options.threads, runtime: this.#options.runtime });
+    try {
+      const { golden, preprocess, name, version } = file.manifest;
+      for (const { pattern, ad } of golden) {
+        const { probability } = await child.infer(testPattern(pattern, preprocess.width, preprocess.height));
+        if (Math.abs(probability - ad) > GOLDEN_TOLERANCE)
+          throw new AdbreakError(
+            'model_corrupt',
+            `Cannot run ${name} ${version}: test pattern ${pattern} gives ${probability.toFixed(3)}; its manifest says ${ad.toFixed(3)}`,
+          );
+      }
+      return child;
+    } catch (error) {
+      await child[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** After a restart in the middle of a trial: counts the start durably; false when it has crashed too often. */
+  async #trialMayGoOn({ candidate }: Desired): Promise<boolean> {
+    const { state } = this.#options.slots;
+    const first = this.#options.pipeline.pair === null;
+    if (!first || state.trial === null || state.trial.model.digest !== candidate?.digest) return true;
+    await this.#options.slots.save(stepSlots(state, { kind: 'start' }));
+    return this.#options.slots.state.trial !== null;
+  }
+
+  /** The only switch point: the slot state is durable before the new model acts. */
+  async #switchTo(desired: Desired): Promise<void> {
+    const model = desired.serve === 'candidate' && desired.candidate !== null ? desired.candidate : desired.production;
+    const { state } = this.#options.slots;
+    this.#served = 0;
+    if (serving(state)?.digest === model.digest) return;
+    if (state.confirmed?.digest === model.digest || state.previous?.digest === model.digest)
+      return this.#options.slots.save(stepSlots(state, { kind: 'return', model }));
+    await this.#options.slots.save(stepSlots(stepSlots(state, { kind: 'arm', model }), { kind: 'start' }));
+  }
+
+  /** One more frame was served. A new model is confirmed by real inferences, not by having been downloaded. */
+  served(): void {
+    this.#served += 1;
+    if (this.#served !== CONFIRM_AFTER || this.#options.slots.state.trial === null) return;
+    const { model } = this.#options.slots.state.trial;
+    void this.#options.slots
+      .save(stepSlots(this.#options.slots.state, { kind: 'confirm' }))
+      .then(async () => {
+        this.#options.log(`${model.version} confirmed after ${CONFIRM_AFTER} inferences`);
+        await this.#options.onEvent({ kind: 'slot-confirmed', at: new Date().toISOString(), model, reason: `${CONFIRM_AFTER} inferences served` });
+        await this.#options.onChange();
+      })
+      .catch((error: unknown) => this.#options.onFault(error));
+  }
+
+  /** A child failed: a new one takes its place, or the candidate is given up. */
+  async replace(role: 'production' | 'candidate', child: InferenceChild, reason: string): Promise<void> {
+    const { pair } = this.#options.pipeline;
+    if (pair === null || pair[role] !== child || this.#stop.signal.aborted) return;
+    this.#crashes += 1;
+    this.#options.pipeline.countRestart();
+    this.#options.log(`${role} ${child.model.manifest.version}: ${reason}`);
+    await child[Symbol.asyncDispose]();
+    const acts = pair.desired.serve === role;
+    if (this.#crashes >= MOST_CRASHES && role === 'candidate') return this.#giveUpCandidate(pair, acts, reason);
+    await sleep(Math.min(RETRY_MS, 250 * 2 ** this.#crashes), undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    if (this.#stop.signal.aborted) return;
+    try {
+      const fresh = await this.#startProbed(child.model);
+      // A new assignment may have come meanwhile: then this child has no place any more.
+      if (this.#options.pipeline.pair === pair) this.#options.pipeline.install({ ...pair, [role]: fresh });
+      else await fresh[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+
+  /** The candidate's crashes cost the candidate: production acts alone until the hub decides otherwise. */
+  async #giveUpCandidate(pair: Pair, acts: boolean, reason: string): Promise<void> {
+    const model = pair.desired.candidate;
+    const alone: Desired = { ...pair.desired, candidate: null, serve: 'production' };
+    if (acts) {
+      await this.#options.slots.save(stepSlots(this.#options.slots.state, { kind: 'fail' }));
+      if (serving(this.#options.slots.state)?.digest !== alone.production.digest)
+        await this.#options.slots.save(stepSlots(this.#options.slots.state, { kind: 'return', model: alone.production }));
+      if (model !== null) await this.#options.onEvent({ kind: 'slot-fell-back', at: new Date().toISOString(), model, reason: reason.slice(0, 500) });
+    }
+    this.#options.pipeline.install({ desired: alone, production: pair.production, candidate: null });
+    this.#options.onFault(
+      new AdbreakError('inference_failed', `${model?.version ?? 'the candidate'} failed ${MOST_CRASHES} times and was given up: ${reason}`),
+    );
+    await this.#options.onChange();
+  }
+
+  async #discard(children: readonly (InferenceChild | null | undefined)[]): Promise<void> {
+    await Promise.all(children.map((child) => child?.[Symbol.asyncDispose]()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#converging;
+    const { pair } = this.#options.pipeline;
+    await this.#discard([pair?.production, pair?.candidate]);
+  }
+}
