@@ -63,11 +63,6 @@ export class Agent implements AsyncDisposable {
   get statusUrl(): string | null {
     return this.#page?.url ?? null;
   }
-  /** Resolves when a file source has ended, or the agent is stopped. */
-  get finished(): Promise<void> {
-    return this.#running;
-  }
-
   async #connect(): Promise<void> {
     const { device, hub, authority, token, state } = this.#config;
     const instance = randomUUID();
