@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +28,18 @@ test('a live source that is gone is said to be lost, with the reason and the nex
     if (waits.length === 2) stop.abort();
   }
   assert.deepEqual(waits, [1000, 2000]);
+});
+
+test('a live source that is open but silent is ended, said to be lost, and opened again', async () => {
+  const pipe = join(await temporaryFolder(), 'silent');
+  execFileSync('mkfifo', [pipe]);
+  const stop = new AbortController();
+  const seen = [];
+  for await (const event of capture({ input: pipe, kind: 'live', fps: 2 }, PREPROCESS, stop.signal, 400)) {
+    seen.push(event.kind === 'lost' ? event.reason : event.kind);
+    if (seen.length === 2) stop.abort();
+  }
+  assert.deepEqual(seen, ['no frame for 0.4 s', 'no frame for 0.4 s']);
 });
 
 test('frame times go on growing when a live source ends and is opened again', async () => {

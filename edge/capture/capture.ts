@@ -14,20 +14,24 @@ export type CaptureEvent =
   | { readonly kind: 'ended' };
 
 const BACKOFF_MS = { first: 1000, longest: 60_000 };
+/** A live source that gives no frame for so long hangs, whatever ffmpeg thinks of it. */
+const STALL_MS = 20_000;
 
 /**
  * Frames of a source with its troubles as events, never as exceptions. A live source that ends or fails is opened
  * again, with a pause that doubles; frame times go on growing across openings.
  */
-export async function* capture(source: Source, preprocess: Preprocess, signal: AbortSignal): AsyncGenerator<CaptureEvent> {
+export async function* capture(source: Source, preprocess: Preprocess, signal: AbortSignal, stallMs = STALL_MS): AsyncGenerator<CaptureEvent> {
   let pause = BACKOFF_MS.first;
   let offset = 0;
   while (!signal.aborted) {
     let reason = 'the source ended';
     let last = offset;
+    const request = { source: source.input, preprocess, fps: source.fps };
+    const watchdog = new Watchdog(stallMs, signal);
     try {
-      const opened = frames({ source: source.input, preprocess, fps: source.fps }, signal);
-      for await (const { frame, dropped } of source.kind === 'live' ? latest(opened) : each(opened)) {
+      const opened = source.kind === 'live' ? latest(watchdog.guard(frames(request, watchdog.signal))) : each(frames(request, signal));
+      for await (const { frame, dropped } of opened) {
         last = offset + frame.time;
         pause = BACKOFF_MS.first;
         yield { kind: 'frame', frame: { ...frame, time: last }, dropped };
@@ -35,12 +39,39 @@ export async function* capture(source: Source, preprocess: Preprocess, signal: A
       if (source.kind === 'file') return yield { kind: 'ended' };
     } catch (error) {
       reason = explain(error);
+    } finally {
+      watchdog.stop();
     }
     if (signal.aborted) return;
+    if (source.kind === 'live' && watchdog.stalled) reason = `no frame for ${stallMs / 1000} s`;
     offset = last + 1 / source.fps;
     yield { kind: 'lost', reason, retryInMs: pause };
     await sleep(pause, undefined, { signal }).catch(() => undefined);
     pause = Math.min(BACKOFF_MS.longest, pause * 2);
+  }
+}
+
+/** Ends an opening of the source when frames stop coming. */
+class Watchdog {
+  readonly signal: AbortSignal;
+  readonly #stall = new AbortController();
+  #timer: NodeJS.Timeout;
+
+  constructor(stallMs: number, outer: AbortSignal) {
+    this.signal = AbortSignal.any([outer, this.#stall.signal]);
+    this.#timer = setTimeout(() => this.#stall.abort(), stallMs);
+  }
+  get stalled(): boolean {
+    return this.#stall.signal.aborted;
+  }
+  async *guard(opened: AsyncGenerator<Frame>): AsyncGenerator<Frame> {
+    for await (const frame of opened) {
+      this.#timer.refresh();
+      yield frame;
+    }
+  }
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }
 
