@@ -20,6 +20,8 @@ const program = new Command('adbreak detect')
 async function detect(video: string, options: { model: string; format: Format; fps: number; threads: number }): Promise<void> {
   if (!(options.fps > 0 && options.fps <= 60))
     throw new AdbreakError('input_invalid', `Cannot detect: --fps must be between 0 and 60: current value is ${options.fps}`);
+  if (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > 64)
+    throw new AdbreakError('input_invalid', `Cannot detect: --threads must be a whole number from 1 to 64: current value is ${options.threads}`);
   const model = await openModelFile(options.model);
   await using child = await InferenceChild.start(model, { threads: options.threads });
   const stop = new AbortController();

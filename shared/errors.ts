@@ -16,14 +16,14 @@ export class AdbreakError extends Error {
 /** Every code that leaves a process, with its HTTP status and what to do when nothing closer to the fault knows better. */
 export const ERROR_CODES = {
   model_corrupt: { status: 422, remedy: 'Convert or download the model again; its bytes are damaged or are not TFLite.' },
-  model_unsupported: { status: 422, remedy: 'Run `adbreak model inspect` on it and convert it with `adbreak convert`.' },
+  model_unsupported: { status: 422, remedy: 'Look at it with `adbreak model inspect`; models that `adbreak train` writes run here.' },
   runtime_unavailable: { status: 500, remedy: 'Run `make setup`; the TFLite library comes with the package tfjs-tflite-node.' },
   inference_failed: { status: 500, remedy: 'Restart the agent; if it comes back, roll the model back and keep the log.' },
   video_unreadable: { status: 422, remedy: 'Check the path and play the file with `ffplay`; any file that ffmpeg reads will do.' },
   ffmpeg_missing: { status: 500, remedy: 'Install it: `apt-get install ffmpeg`, or run `make setup` as root.' },
   chromium_missing: { status: 500, remedy: 'Install it: `apt-get install chromium`, or run `make setup` as root.' },
-  manifest_forged: { status: 403, remedy: 'Do not use this model. Check who wrote to the registry; `adbreak audit` lists changes.' },
-  metadata_invalid: { status: 403, remedy: 'Check the clock of the device and that the hub signs: `adbreak registry status`.' },
+  manifest_forged: { status: 403, remedy: 'Do not use this model. Check who wrote to the registry: audit.jsonl in the folder of the hub lists every change.' },
+  metadata_invalid: { status: 403, remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every day.' },
   token_invalid: { status: 401, remedy: 'Make a new one with `adbreak devices claim` and write it to the card again.' },
   token_used: { status: 409, remedy: 'Each card needs its own claim token: `adbreak devices claim`.' },
   identity_in_use: {

@@ -68,11 +68,11 @@ program
   .option('--video <file>', 'a recording of your own instead, cut 60/20/20 by time')
   .option('--labels <csv>', 'its labels: start,end,label')
   .option('--only <names>', 'train on these recordings alone (comma-separated); val and test stay whole', (text: string) => text.split(','))
-  .option('--first <seconds>', 'use only the beginning of each training recording', Number)
+  .option('--first <seconds>', 'use only the beginning of each training recording', positive)
   .option('--name <name>', 'model name', matching(MODEL_NAME), 'base-ad-detector')
   .option('--version <version>', 'model version', matching(VERSION), '1.0.0')
   .option('--weights <which>', 'pretrained (as pulled), scratch, or auto', 'auto')
-  .option('--fps <n>', 'frames a second', Number, 2)
+  .option('--fps <n>', 'frames a second', positive, 2)
   .option('--threads <n>', 'threads of the runtime; more than there are idle cores make it slower by far', natural, 1)
   .option('--seed <n>', 'seed', natural, 1)
   .option('--cache <dir>', 'folder for cached features', '.work/features')
@@ -214,6 +214,11 @@ function channelNamed(name: string): Channel {
 function natural(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return value;
+}
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('It must be a number above 0.');
   return value;
 }
 function matching(pattern: RegExp) {

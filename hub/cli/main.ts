@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { startHub } from '../hub.js';
 import { readPlan } from '../rollouts/plan.js';
 import { callHub, type HubRequest, hubAddress } from './client.js';
@@ -55,8 +55,8 @@ program
   .description('start the hub; on the first start it makes its authority, its keys and an administrator token')
   .option('--state <dir>', 'folder of its state', '.work/hub')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
-  .option('--http-port <n>', 'HTTPS port', Number, 8443)
-  .option('--mqtt-port <n>', 'MQTT port', Number, 8883)
+  .option('--http-port <n>', 'HTTPS port', port, 8443)
+  .option('--mqtt-port <n>', 'MQTT port', port, 8883)
   .option('--name <names...>', 'further names and addresses of this hub', [])
   .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
@@ -141,6 +141,12 @@ remote(program.command('tokens').description('tokens of people and scripts').com
   );
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError('It must be a port from 0 to 65535; 0 takes any free one.');
+  return value;
+}
 
 async function overview(flags: Remote): Promise<Record<string, unknown>> {
   const answer = await call(flags, '/api/v1/overview');
