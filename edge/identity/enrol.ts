@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { enrolResponse } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, ERROR_CODES, type ErrorCode, explain } from '@adbreak/shared/errors.js';
+import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Agent, fetch } from 'undici';
 
@@ -59,7 +60,7 @@ async function enrol({ device, hub, authorityPath, token, folder, instance }: En
       body: JSON.stringify({ token, device, csr: csr.toString('pem'), instance }),
     });
     const body: unknown = await answer.json();
-    if (!answer.ok) throw remoteError(body, answer.status);
+    if (!answer.ok) throw errorFromAnswer(body, answer.status);
     const response = check(enrolResponse, body, "the hub's answer to the enrolment");
     // The key first: a certificate without its key would lock the device out.
     await writeAtomic(join(folder, 'device.key'), key, { mode: 0o600 });
@@ -71,16 +72,4 @@ async function enrol({ device, hub, authorityPath, token, folder, instance }: En
   } finally {
     await dispatcher.close();
   }
-}
-
-/** The coded error that a hub sent. */
-export function remoteError(body: unknown, status: number): AdbreakError {
-  if (typeof body === 'object' && body !== null && 'error' in body && 'message' in body && typeof body.error === 'string' && isErrorCode(body.error)) {
-    const remedy = 'remedy' in body && typeof body.remedy === 'string' ? { remedy: body.remedy } : {};
-    return new AdbreakError(body.error, String(body.message), remedy);
-  }
-  return new AdbreakError('hub_unreachable', `The hub answered status ${status}`);
-}
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
 }

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Manifest } from '@adbreak/shared/contract/manifest.js';
-import { AdbreakError, ERROR_CODES, type ErrorCode } from '@adbreak/shared/errors.js';
+import { isErrorCode } from '@adbreak/shared/contract/wire-error.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FromWorker, ToWorker } from './protocol.js';
 
 export interface Inference {
@@ -128,8 +129,4 @@ export class InferenceChild implements AsyncDisposable {
     this.#die('it was stopped');
     if (running) await once(this.#child, 'exit');
   }
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return code in ERROR_CODES;
 }

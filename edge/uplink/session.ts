@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Desired, type DeviceEvent, desired, MESSAGE_LIMIT, type Reported, type Status } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { type DeviceTopic, topicOf } from '@adbreak/shared/contract/topics.js';
+import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { connect, type MqttClient } from 'mqtt';
 import { Agent, fetch } from 'undici';
-import { type Identity, remoteError } from '../identity/enrol.js';
+import type { Identity } from '../identity/enrol.js';
 import type { Spool } from './spool.js';
 
 interface SessionOptions {
@@ -101,7 +102,7 @@ export class Session implements AsyncDisposable {
     const dispatcher = new Agent({ connect: { ca: identity.authority, cert: identity.certificate, key: identity.key } });
     try {
       const answer = await fetch(new URL(`/agent/session?instance=${instance}`, hub), { dispatcher });
-      const reason = answer.ok ? new AdbreakError('unauthorized', 'The hub refused the connection') : remoteError(await answer.json(), answer.status);
+      const reason = answer.ok ? new AdbreakError('unauthorized', 'The hub refused the connection') : errorFromAnswer(await answer.json(), answer.status);
       this.#options.onRefused(reason);
     } catch (cause) {
       this.#options.log(`mqtt: refused, and the hub does not say why: ${explain(cause)}`);

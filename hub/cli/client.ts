@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { AdbreakError, ERROR_CODES, type ErrorCode, explain } from '@adbreak/shared/errors.js';
+import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { Agent, type FormData, fetch } from 'undici';
 
 export interface HubAddress {
@@ -49,16 +50,8 @@ export async function callHub({ hub, token, authority }: HubAddress, path: strin
     });
     const body: unknown = answer.headers.get('content-type')?.includes('json') ? await answer.json() : Buffer.from(await answer.arrayBuffer());
     if (answer.ok) return body;
-    throw hubError(body, answer.status);
+    throw errorFromAnswer(body, answer.status);
   } finally {
     await dispatcher.close();
   }
-}
-
-function hubError(body: unknown, status: number): AdbreakError {
-  if (typeof body === 'object' && body !== null && 'error' in body && 'message' in body && typeof body.error === 'string' && body.error in ERROR_CODES) {
-    const remedy = 'remedy' in body && typeof body.remedy === 'string' ? { remedy: body.remedy } : {};
-    return new AdbreakError(body.error as ErrorCode, String(body.message), remedy);
-  }
-  return new AdbreakError('hub_unreachable', `The hub answered status ${status}`);
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { manifest } from '@adbreak/shared/contract/manifest.js';
-import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, explainForPeople } from '@adbreak/shared/errors.js';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { callHub, type HubAddress } from '../cli/client.js';
@@ -23,7 +23,8 @@ const AGENTS = [
   { device: 'pi-sports', channel: 'arena' },
   { device: 'pi-film', channel: 'kino' },
 ] as const;
-const SECONDS = { training: 260, broadcast: 1300 };
+/** The small network looks at several times as many frames a second: its agents need longer broadcasts. */
+const SECONDS = { training: 260, broadcast: { pretrained: 1300, scratch: 3200 } };
 /** A gate that has not decided by then will not: something is broken. */
 const PATIENCE_MS = 240_000;
 const view = rollout.extend({ episodes: z.number(), stageName: z.string(), percent: z.number() });
@@ -61,10 +62,10 @@ async function main(): Promise<void> {
 async function tell(parts: Part[], signal: AbortSignal) {
   await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
-  await fetchWeights();
+  const weights = await fetchWeights();
   const data = await makeData();
   // Training takes one core, rendering what the agents will watch takes the other.
-  const [manifests] = await Promise.all([makeModels(data), process.env['VIDEO'] === undefined ? renderBroadcasts() : undefined]);
+  const [manifests] = await Promise.all([makeModels(data), process.env['VIDEO'] === undefined ? renderBroadcasts(SECONDS.broadcast[weights]) : undefined]);
 
   const hub = await startHub(parts);
   await pushVersion(hub, join(FOLDER, 'models/1.0.0'));
@@ -100,10 +101,14 @@ async function tell(parts: Part[], signal: AbortSignal) {
   };
 }
 
-async function fetchWeights(): Promise<void> {
-  await trainer(['weights', 'pull'], say).catch((error: unknown) =>
-    say(`no pretrained weights, so a small network is trained from scratch (${error instanceof Error ? error.message : String(error)})`),
-  );
+async function fetchWeights(): Promise<'pretrained' | 'scratch'> {
+  try {
+    await trainer(['weights', 'pull'], say);
+    return 'pretrained';
+  } catch (error) {
+    say(`no pretrained weights, so a small network is trained from scratch (${explain(error)})`);
+    return 'scratch';
+  }
 }
 
 async function makeData(): Promise<string> {
@@ -184,7 +189,7 @@ async function exchangeLabels(data: string): Promise<string> {
   return wrong;
 }
 
-async function renderBroadcasts(): Promise<void> {
+async function renderBroadcasts(seconds: number): Promise<void> {
   for (const { device, channel } of AGENTS)
     await trainer(
       [
@@ -197,7 +202,7 @@ async function renderBroadcasts(): Promise<void> {
         '--seed',
         `${process.env['SEED'] ?? '1'}/${device}`,
         '--seconds',
-        String(SECONDS.broadcast),
+        String(seconds),
       ],
       () => undefined,
     );

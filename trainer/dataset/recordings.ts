@@ -20,8 +20,10 @@ const VIDEO = /\.(mkv|mp4|ts|mov|avi|webm)$/i;
 
 /** Reads DIR/{train,val,test}/NAME.{mkv,...} with NAME.csv. A recording lies in one split only, by construction. */
 export async function openDataset(folder: string): Promise<Dataset> {
-  const [train, val, test] = await Promise.all(SPLITS.map((split) => recordingsIn(join(folder, split))));
-  return { train: train ?? [], val: val ?? [], test: test ?? [] };
+  // One after the other: of several missing folders it is always the first that is named.
+  const train = await recordingsIn(join(folder, 'train'));
+  const val = await recordingsIn(join(folder, 'val'));
+  return { train, val, test: await recordingsIn(join(folder, 'test')) };
 }
 
 async function recordingsIn(folder: string): Promise<Recording[]> {

@@ -44,7 +44,7 @@ const NORMALIZATION = LITE0_NORMALIZATION;
 const CALIBRATION_FRAMES = 32;
 const GOLDEN_PATTERNS = 3;
 /** The small network learns from so many frames at most, spread evenly: more take minutes and add little. */
-const SMALL_NET_FRAMES = 600;
+const SMALL_NET_FRAMES = 450;
 const SMALL_NET_EPOCHS = 9;
 
 /**
