@@ -1,6 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
 import { explain } from '@adbreak/shared/errors.js';
 import { labelOf, parseLabels } from '@adbreak/shared/video/labels.js';
 import { fetch } from 'undici';
@@ -18,7 +16,7 @@ export async function watchAndLabel(statusUrl: string, truthPath: string, frameP
   if (stream.body === null) return;
   try {
     let kind = '';
-    for await (const line of createInterface({ input: Readable.fromWeb(stream.body) })) {
+    for await (const line of linesOf(stream.body)) {
       if (line.startsWith('event: ')) kind = line.slice(7);
       if (!line.startsWith('data: ') || kind !== 'episode') continue;
       const { id, start, end } = ended.parse(JSON.parse(line.slice(6)));
@@ -33,5 +31,16 @@ export async function watchAndLabel(statusUrl: string, truthPath: string, frameP
     }
   } catch (error) {
     if (!signal.aborted) console.error(`the viewer of ${statusUrl} stopped: ${explain(error)}`);
+  }
+}
+
+/** Lines of a byte stream; an aborted stream ends in an exception here, not in an event that nobody hears. */
+async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
   }
 }
