@@ -36,7 +36,7 @@ export class Spool {
     this.#log = log;
   }
 
-  /** Opens the spool; a damaged file is set aside under another name and said so. */
+  /** Opens the spool; a damaged file is left where it is, skipped, and said so. */
   static async open(folder: string, log: (line: string) => void): Promise<Spool> {
     await mkdir(folder, { recursive: true });
     const names = (await readdir(folder)).filter((name) => NAME.test(name)).sort();
