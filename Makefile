@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon check test demo bench bench-runtime verify-litert format clean
+.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference fuzz-model format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,22 +27,34 @@ node_modules/.addon: node_modules/.setup scripts/build-addon.sh
 	@touch $@
 addon: node_modules/.addon ## compile the fallback runtime (needs a C++ compiler)
 
+litert: build ## fetch the LiteRT library (pip; its digest is checked), if it is not here
+	@node edge/dist/runtime.js list | grep -qE '^litert +[0-9]' || node edge/dist/runtime.js install litert
+
 check: build ## types, lint, format, boundaries, dead code
 	npm run --silent lint
 	npm run --silent boundaries
 	npm run --silent dead-code
 	@echo "check: all good"
 
-test: build addon ## install what is needed, build, run every test
+test: build addon litert ## install what is needed, build, run every test
 	scripts/test.sh
 
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
 	ONCE=$(ONCE) node hub/dist/demo/demo.js
 
-bench: bench-runtime ## every benchmark
+bench: bench-runtime bench-convert ## every benchmark
 
-bench-runtime: build addon ## our runtime beside tfjs-tflite-node's addon, in one run
-	node trainer/dist/bench/runtime.js
+bench-runtime: build addon litert ## our runtimes beside tfjs-tflite-node's addon and Python's LiteRT, in one run
+	scripts/bench-runtime.sh
+
+bench-convert: build litert ## our converter beside Google's, in one run (installs Google's into .work)
+	scripts/verify-reference.sh convert
+
+verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)
+	scripts/verify-reference.sh
+
+fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and SEED=
+	node trainer/dist/bench/fuzz.js
 
 verify-litert: build ## our INT8 and float models through Google's LiteRT interpreter (installs it into .work)
 	scripts/verify-litert.sh

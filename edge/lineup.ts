@@ -3,6 +3,7 @@ import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { GOLDEN_TOLERANCE, testPattern } from '@adbreak/shared/video/patterns.js';
 import { InferenceChild, type ModelFile } from './inference/child.js';
 import type { ModelStore } from './models/fetch.js';
@@ -21,7 +22,7 @@ interface LineupOptions {
   readonly slots: SlotStore;
   readonly pipeline: Pipeline;
   readonly threads: number;
-  readonly runtime: 'native' | 'addon' | 'auto';
+  readonly runtime: RuntimeChoice;
   /** Where the adopted assignment is kept for a start without a hub. */
   readonly desiredPath: string;
   readonly log: (line: string) => void;

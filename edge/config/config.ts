@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { RUNTIME_CHOICES } from '@adbreak/shared/tflite/open.js';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
@@ -28,7 +29,7 @@ const config = z.strictObject({
   windowSeconds: z.number().min(1).max(86_400).default(3600),
   /** How long an ended episode waits for a person's label. */
   labelSeconds: z.number().min(0).max(86_400).default(600),
-  runtime: z.enum(['native', 'addon', 'auto']).default('auto'),
+  runtime: z.enum(RUNTIME_CHOICES).default('auto'),
   threads: z.int().min(1).max(8).default(1),
 });
 export type EdgeConfig = z.infer<typeof config>;

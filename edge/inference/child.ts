@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Manifest } from '@adbreak/shared/contract/manifest.js';
 import { isErrorCode } from '@adbreak/shared/contract/wire-error.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import type { FromWorker, ToWorker } from './protocol.js';
 
 export interface Inference {
@@ -16,7 +17,7 @@ export interface ModelFile {
 }
 export interface ChildOptions {
   readonly threads?: number;
-  readonly runtime?: 'native' | 'addon' | 'auto';
+  readonly runtime?: RuntimeChoice;
   /** A frame that takes longer means a hang. */
   readonly timeoutMs?: number;
 }

@@ -17,7 +17,9 @@ const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: s
   dataset: ['trainer', 'main.js'],
   train: ['trainer', 'main.js'],
   weights: ['trainer', 'main.js'],
+  convert: ['trainer', 'main.js'],
   model: ['trainer', 'main.js'],
+  runtime: ['edge', 'runtime.js'],
 };
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 

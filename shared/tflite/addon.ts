@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { AdbreakError, explain } from '../errors.js';
+import { checkRunnable } from './check.js';
 import { checkInputs, SerialRunner, specsOf } from './interpreter.js';
 import { readModel } from './read.js';
 import type { Interpreter, InterpreterOptions, TensorSpec, TfliteRuntime } from './runtime.js';
@@ -48,7 +49,9 @@ class AddonAdapter implements Interpreter {
   constructor(addon: Addon, file: Uint8Array, options: InterpreterOptions) {
     if ((options.threads ?? 1) > 1)
       throw new AdbreakError('input_invalid', `Cannot open the model: the addon has one thread: current value is ${options.threads}`);
-    const specs = specsOf(readModel(file));
+    const parsed = readModel(file);
+    checkRunnable(parsed);
+    const specs = specsOf(parsed);
     try {
       this.#interpreter = new addon.Interpreter(Uint8Array.from(file).buffer, { threads: 1 });
     } catch (cause) {

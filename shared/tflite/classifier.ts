@@ -2,8 +2,12 @@ import { AdbreakError } from '../errors.js';
 import { toReal } from './interpreter.js';
 import type { Interpreter, TensorSpec } from './runtime.js';
 
+/** A half that the float32 scale has moved is still a half. */
+const TIE = 1e-3;
+
 /**
- * RGB24 pixels -> the bytes of the model's input: q = round((x - mean) / std / scale) + zeroPoint, or float32.
+ * RGB24 pixels -> the bytes of the model's input: q = round((x - mean) / std / scale) + zeroPoint, or float32. Halves go
+ * down: of a mean of 127.5 every pixel is one, and the converter counts on pixel - 128.
  * A table of 256 entries, since a pixel has one byte.
  */
 export function pixelEncoder(input: TensorSpec, { mean, std }: { mean: number; std: number }): (pixels: Uint8Array) => Uint8Array {
@@ -17,7 +21,7 @@ export function pixelEncoder(input: TensorSpec, { mean, std }: { mean: number; s
   }
   const { scale, zeroPoint } = input.quantization;
   const [low, high] = input.type === 'int8' ? [-128, 127] : [0, 255];
-  const table = Uint8Array.from(real, (value) => Math.max(low, Math.min(high, Math.round(value / scale) + zeroPoint)) & 255);
+  const table = Uint8Array.from(real, (value) => Math.max(low, Math.min(high, Math.ceil(value / scale - 0.5 - TIE) + zeroPoint)) & 255);
   return (pixels) => lookUp(pixels, table, new Uint8Array(pixels.length));
 }
 

@@ -1,17 +1,26 @@
 import { AdbreakError } from '../errors.js';
 
+/** Bytes that may still be read. Offsets may point anywhere, so a small file could name one large vector a million times. */
+interface Budget {
+  left: number;
+}
+/** Files of honest writers read every byte about once; some share equal vectors. */
+const MOST_READINGS = 8;
+
 /**
  * A flatbuffer table read with every offset checked. The `flatbuffers` package reads without bounds, which is
  * right for trusted files; a model may come from anywhere. Layout: https://flatbuffers.dev/internals/
  */
 export class TableCursor {
   readonly #view: DataView;
+  readonly #budget: Budget;
   readonly #position: number;
   readonly #vtable: number;
   readonly #vtableBytes: number;
 
-  constructor(view: DataView, position: number) {
+  private constructor(view: DataView, budget: Budget, position: number) {
     this.#view = view;
+    this.#budget = budget;
     this.#position = position;
     this.#need(position, 4, 'table');
     this.#vtable = position - view.getInt32(position, true);
@@ -22,7 +31,7 @@ export class TableCursor {
 
   static root(view: DataView): TableCursor {
     if (view.byteLength < 8) throw corrupt('file', 0, `it has ${view.byteLength} bytes`);
-    return new TableCursor(view, view.getUint32(0, true));
+    return new TableCursor(view, { left: MOST_READINGS * view.byteLength + 65_536 }, view.getUint32(0, true));
   }
 
   i8(slot: number, fallback: number): number {
@@ -69,14 +78,16 @@ export class TableCursor {
   }
   table(slot: number): TableCursor | null {
     const at = this.#field(slot, 4);
-    return at === 0 ? null : new TableCursor(this.#view, at + this.#view.getUint32(at, true));
+    if (at === 0) return null;
+    this.#spend(4, at);
+    return new TableCursor(this.#view, this.#budget, at + this.#view.getUint32(at, true));
   }
   tables(slot: number, limit: number): TableCursor[] {
     const vector = this.#vector(slot, 4, limit);
     if (vector === null) return [];
     return Array.from({ length: vector.length }, (_, i) => {
       const at = vector.start + i * 4;
-      return new TableCursor(this.#view, at + this.#view.getUint32(at, true));
+      return new TableCursor(this.#view, this.#budget, at + this.#view.getUint32(at, true));
     });
   }
 
@@ -97,7 +108,12 @@ export class TableCursor {
     const length = this.#view.getUint32(start, true);
     if (length > limit) throw corrupt(`vector ${slot}`, start, `${length} elements, at most ${limit} are allowed`);
     this.#need(start + 4, length * width, `vector ${slot}`);
+    this.#spend(4 + length * width, start);
     return { start: start + 4, length };
+  }
+  #spend(bytes: number, at: number): void {
+    this.#budget.left -= bytes;
+    if (this.#budget.left < 0) throw corrupt('vector', at, 'its tables share their parts so often that reading them would fill the memory');
   }
   #need(at: number, bytes: number, what: string): void {
     if (at < 0 || at + bytes > this.#view.byteLength) throw corrupt(what, at, `it ends outside the file of ${this.#view.byteLength} bytes`);

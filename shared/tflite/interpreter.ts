@@ -1,4 +1,5 @@
 import { AdbreakError } from '../errors.js';
+import { fromHalf } from './half.js';
 import type { TensorSpec } from './runtime.js';
 import { BYTES_PER_ELEMENT, type TfliteModel } from './schema.js';
 
@@ -61,6 +62,8 @@ export function toReal(spec: TensorSpec, bytes: Uint8Array): Float32Array {
   const { scale, zeroPoint } = spec.quantization ?? { scale: 1, zeroPoint: 0 };
   const affine = (values: Int8Array | Uint8Array) => Float32Array.from(values, (q) => scale * (q - zeroPoint));
   switch (spec.type) {
+    case 'float16':
+      return Float32Array.from(new Uint16Array(Uint8Array.from(bytes).buffer), fromHalf);
     case 'float32':
       return new Float32Array(Uint8Array.from(bytes).buffer);
     case 'int8':

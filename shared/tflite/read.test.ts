@@ -50,3 +50,36 @@ test('3,000 damaged files end in a coded error or a model, never in anything els
   }
   assert.ok(refused > 500, `${refused} of 3000 were refused`);
 });
+
+test('a small file whose tables share one long vector cannot fill the memory', () => {
+  const model = tinyModel();
+  const [graph] = model.subgraphs;
+  assert.ok(graph !== undefined);
+  const long = {
+    name: 'w',
+    shape: [1],
+    type: 'int8' as const,
+    buffer: 0,
+    quantization: { scale: Array<number>(60_000).fill(1), zeroPoint: Array<number>(60_000).fill(0), dimension: 0 },
+  };
+  const file = writeModel({
+    ...model,
+    subgraphs: [
+      { ...graph, tensors: [...graph.tensors, long, ...Array<typeof long>(400).fill({ ...long, quantization: { scale: [1], zeroPoint: [0], dimension: 0 } })] },
+    ],
+  });
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  // Every entry of the vector of tensors is made to name the one with the long vectors.
+  const read = readModel(file);
+  const count = read.subgraphs[0]?.tensors.length ?? 0;
+  let vector = -1;
+  for (let at = 0; at + 4 <= file.length && vector < 0; at += 4) if (view.getUint32(at, true) === count && at + 4 + 4 * count < file.length) vector = at;
+  assert.ok(vector > 0);
+  const at = (i: number) => vector + 4 + 4 * i;
+  const target = at(graph.tensors.length) + view.getUint32(at(graph.tensors.length), true);
+  for (let i = 0; i < count; i++) view.setUint32(at(i), target - at(i), true);
+  assert.throws(
+    () => readModel(file),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'model_corrupt' && /fill the memory/.test(error.message),
+  );
+});

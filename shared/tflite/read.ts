@@ -78,7 +78,7 @@ function tensorType(code: number, name: string): TensorType {
   for (const [type, value] of Object.entries(TENSOR_TYPES)) if (value === code && isTensorType(type)) return type;
   throw new AdbreakError(
     'model_unsupported',
-    `Cannot use the model: tensor ${JSON.stringify(name)} has type code ${code}, outside float32, int32, uint8, int64, int8`,
+    `Cannot use the model: tensor ${JSON.stringify(name)} has type code ${code}, outside float32, float16, int32, uint8, int64, int8`,
   );
 }
 function isTensorType(type: string): type is TensorType {

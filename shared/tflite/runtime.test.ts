@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '../errors.js';
 import { TINY_SIZE, tinyModel } from '../testing/tiny-model.js';
 import { addonRuntime } from './addon.js';
+import { checkRunnable } from './check.js';
 import { AdClassifier } from './classifier.js';
-import { nativeRuntime } from './native.js';
+import { litertRuntime } from './litert.js';
 import type { TfliteRuntime } from './runtime.js';
+import { tfliteRuntime } from './tflite.js';
 import { writeModel } from './write.js';
 
 const NORMALIZATION = { mean: 127, std: 128 };
@@ -69,13 +72,13 @@ function contract(open: () => TfliteRuntime): void {
   });
 }
 
-describe('native runtime (koffi, XNNPACK)', () => {
-  contract(nativeRuntime);
+describe('TFLite runtime (koffi, XNNPACK)', () => {
+  contract(tfliteRuntime);
 
-  test('is the library of tfjs-tflite-node', () => assert.equal(nativeRuntime().version, '2.9.0'));
+  test('is the library of tfjs-tflite-node', () => assert.equal(tfliteRuntime().version, '2.9.0'));
 
   test('leaves the event loop free while it infers', async () => {
-    using interpreter = await nativeRuntime().open(file());
+    using interpreter = await tfliteRuntime().open(file());
     let ticks = 0;
     const timer = setInterval(() => {
       ticks += 1;
@@ -87,7 +90,7 @@ describe('native runtime (koffi, XNNPACK)', () => {
 
   test('gives its memory back', async () => {
     const cycle = async () => {
-      using interpreter = await nativeRuntime().open(file(), { threads: 2 });
+      using interpreter = await tfliteRuntime().open(file(), { threads: 2 });
       await interpreter.invoke([grey(1)]);
     };
     for (let i = 0; i < 20; i++) await cycle();
@@ -98,9 +101,66 @@ describe('native runtime (koffi, XNNPACK)', () => {
   });
 });
 
+describe('LiteRT runtime (koffi, XNNPACK)', () => {
+  contract(litertRuntime);
+
+  test('gives its memory back', async () => {
+    const cycle = async () => {
+      using interpreter = await litertRuntime().open(file(), { threads: 2 });
+      await interpreter.invoke([grey(1)]);
+    };
+    for (let i = 0; i < 20; i++) await cycle();
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 200; i++) await cycle();
+    const grown = (process.memoryUsage().rss - before) / 2 ** 20;
+    assert.ok(grown < 40, `200 models later the process has ${grown.toFixed(0)} MiB more`);
+  });
+
+  test('a library with another digest is not loaded', () => {
+    const script = `import { litertRuntime } from ${JSON.stringify(new URL('./litert.js', import.meta.url).href)}; litertRuntime();`;
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      env: { ...process.env, ADBREAK_LITERT: process.execPath },
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, /Cannot load LiteRT: the SHA-256 of .* must be/);
+  });
+});
+
 describe('addon runtime (tfjs-tflite-node)', () => {
   contract(addonRuntime);
   test('has one thread and says so', async () => {
     await assert.rejects(addonRuntime().open(file(), { threads: 2 }), coded('input_invalid'));
   });
+});
+
+describe('what native libraries take on trust is refused before they see it', () => {
+  type Model = ReturnType<typeof tinyModel>;
+  const changed = (change: (graph: Model['subgraphs'][number]) => Partial<Model['subgraphs'][number]>): Model => {
+    const model = tinyModel();
+    return { ...model, subgraphs: model.subgraphs.map((graph) => ({ ...graph, ...change(graph) })) };
+  };
+  const tensor = (index: number, change: object) => (graph: Model['subgraphs'][number]) => ({
+    tensors: graph.tensors.map((one, i) => (i === index ? { ...one, ...change } : one)),
+  });
+  const operator = (index: number, change: object) => (graph: Model['subgraphs'][number]) => ({
+    operators: graph.operators.map((one, i) => (i === index ? { ...one, ...change } : one)),
+  });
+  for (const [what, change, words] of [
+    ['a batch that the operators do not have', tensor(0, { shape: [44033, TINY_SIZE, TINY_SIZE, 3] }), /\(MEAN\) gives \[44033,3\]/],
+    ['a picture without height', tensor(0, { shape: [1, 1 << 30, 0, 3] }), /size that is not positive/],
+    ['a constant longer than its buffer', tensor(3, { shape: [3, 3] }), /needs 9 bytes, its buffer has 6/],
+    ['a scale that is no number', tensor(5, { quantization: { scale: [Number.NaN], zeroPoint: [0], dimension: 0 } }), /scale/],
+    ['a zero point outside int8', tensor(5, { quantization: { scale: [1], zeroPoint: [4000], dimension: 0 } }), /zero point outside -128 to 127/],
+    ['an operator without its input', operator(1, { inputs: [2] }), /\(FULLY_CONNECTED\) has 1 inputs/],
+    ['an operator that reads what comes later', operator(0, { inputs: [5, 1] }), /\(MEAN\)|before anything wrote it/],
+    ['a tensor of gigabytes', tensor(0, { shape: [1, 40_000, 40_000, 3] }), /larger than/],
+  ] as const)
+    test(what, () =>
+      assert.throws(
+        () => checkRunnable(changed(change)),
+        (error: unknown) => error instanceof AdbreakError && words.test(error.message),
+      ),
+    );
+  test('a sound model passes', () => checkRunnable(tinyModel()));
 });

@@ -26,9 +26,9 @@ export interface InterpreterOptions {
   readonly threads?: number;
 }
 
-/** A way to run TFLite files. Adapters: native (koffi over the C API, XNNPACK) and addon (tfjs-tflite-node's own). */
+/** A way to run TFLite files. Adapters: litert and tflite (C APIs through koffi, XNNPACK) and addon (tfjs-tflite-node's own). */
 export interface TfliteRuntime {
-  readonly name: 'native' | 'addon';
+  readonly name: 'litert' | 'tflite' | 'addon';
   /** The version the library states of itself, or null where it does not say. */
   readonly version: string | null;
   /** Loads a model from the bytes of its file. Throws `model_corrupt` or `model_unsupported`; never takes the process down for a file that `readModel` refuses. */

@@ -4,9 +4,9 @@
  */
 export const FILE_IDENTIFIER = 'TFL3';
 
-export const TENSOR_TYPES = { float32: 0, int32: 2, uint8: 3, int64: 4, int8: 9 } as const;
+export const TENSOR_TYPES = { float32: 0, float16: 1, int32: 2, uint8: 3, int64: 4, int8: 9 } as const;
 export type TensorType = keyof typeof TENSOR_TYPES;
-export const BYTES_PER_ELEMENT: Record<TensorType, number> = { float32: 4, int32: 4, uint8: 1, int64: 8, int8: 1 };
+export const BYTES_PER_ELEMENT: Record<TensorType, number> = { float32: 4, float16: 2, int32: 4, uint8: 1, int64: 8, int8: 1 };
 
 export const ACTIVATIONS = { none: 0, relu: 1, relu6: 3 } as const;
 export type Activation = keyof typeof ACTIVATIONS;
@@ -20,12 +20,16 @@ export const BUILTIN = {
   DEQUANTIZE: 6,
   FULLY_CONNECTED: 9,
   LOGISTIC: 14,
+  MAX_POOL_2D: 17,
   MUL: 18,
+  RELU: 19,
   RELU6: 21,
   RESHAPE: 22,
   SOFTMAX: 25,
+  PAD: 34,
   MEAN: 40,
   QUANTIZE: 114,
+  HARD_SWISH: 117,
 } as const;
 export type BuiltinName = keyof typeof BUILTIN;
 
@@ -77,9 +81,11 @@ export const OPTIONS = {
   Add: { union: 11, fields: { activation: [0, 'i8', 0] } },
   Reshape: { union: 17, fields: { newShape: [0, 'i32[]', 0] } },
   Mul: { union: 21, fields: { activation: [0, 'i8', 0] } },
+  Pad: { union: 22, fields: {} },
   Reducer: { union: 27, fields: { keepDims: [0, 'bool', 0] } },
   Dequantize: { union: 38, fields: {} },
   Quantize: { union: 89, fields: {} },
+  HardSwish: { union: 91, fields: {} },
 } as const satisfies Record<string, { union: number; fields: Fields }>;
 
 export type OptionsName = keyof typeof OPTIONS;

@@ -1,50 +1,131 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { addonRuntime } from '@adbreak/shared/tflite/addon.js';
-import { pixelEncoder } from '@adbreak/shared/tflite/classifier.js';
-import { nativeRuntime } from '@adbreak/shared/tflite/native.js';
-import type { Interpreter } from '@adbreak/shared/tflite/runtime.js';
-import { LITE0_NORMALIZATION } from '../nn/efficientnet-lite0.js';
-import { bothFiles, lite0 } from './models.js';
+import { byteLength } from '@adbreak/shared/tflite/interpreter.js';
+import { litertRuntime } from '@adbreak/shared/tflite/litert.js';
+import type { Interpreter, TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
+import { tfliteRuntime } from '@adbreak/shared/tflite/tflite.js';
+import { z } from 'zod';
+import { median } from '../inspect/compare.js';
+import type { ArchitectureName } from '../nn/architectures.js';
+import { int8File } from './models.js';
 
-/** `make bench-runtime`: one thread, the same files, A B A B in one process; medians. */
-const ROUNDS = 6;
-const RUNS = { native: 30, addon: 6 };
+/**
+ * `make bench-runtime`: the INT8 files of three networks on every runtime, in turns A B A B, one and two threads; the
+ * median of each. Google's interpreter runs beside, in a Python process that waits between its turns.
+ */
+const ROUNDS = 5;
+const MODELS: readonly ArchitectureName[] = ['efficientnet_lite0', 'mobilenet_v3_small', 'mobilenet_v3_large'];
+const python = process.env['PYTHON'];
+if (python === undefined) throw new Error('PYTHON must name an interpreter with ai-edge-litert; `make bench-runtime` sets it');
+const folder = mkdtempSync(join(tmpdir(), 'adbreak-bench-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-async function measure(interpreter: Interpreter, input: Uint8Array, runs: number): Promise<number[]> {
-  await interpreter.invoke([input]);
-  const times: number[] = [];
-  for (let i = 0; i < runs; i++) {
-    const started = performance.now();
-    await interpreter.invoke([input]);
-    times.push(performance.now() - started);
-  }
-  return times;
+interface Contender extends AsyncDisposable {
+  readonly name: string;
+  readonly threads: number;
+  readonly runs: number;
+  readonly times: number[];
+  measure(runs: number): Promise<number[]>;
 }
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-const native = nativeRuntime();
-const { graph, weights } = await lite0();
-const files = await bothFiles(graph, native);
-console.log(`EfficientNet-Lite0, ${weights} weights, 224×224, one thread, TFLite ${native.version}; ${ROUNDS} rounds A B A B, medians`);
-const models = [];
-for (const type of ['int8', 'float'] as const) {
-  using ours = await native.open(files[type], { threads: 1 });
-  using theirs = await addonRuntime().open(files[type], { threads: 1 });
-  const [spec] = ours.inputs;
-  const [pixels] = files.pixels;
-  if (spec === undefined || pixels === undefined) throw new Error('the model has no input');
-  const input = pixelEncoder(spec, LITE0_NORMALIZATION)(pixels);
-  const times = { native: [] as number[], addon: [] as number[] };
-  for (let round = 0; round < ROUNDS; round++) {
-    times.native.push(...(await measure(ours, input, RUNS.native)));
-    times.addon.push(...(await measure(theirs, input, RUNS.addon)));
-  }
-  const row = {
-    model: `efficientnet_lite0_${type}`,
-    native_ms: median(times.native),
-    addon_ms: median(times.addon),
-    ratio: median(times.addon) / median(times.native),
+async function ours(runtime: TfliteRuntime, file: Uint8Array, threads: number, runs: number): Promise<Contender> {
+  const interpreter: Interpreter = await runtime.open(file, { threads });
+  const [spec] = interpreter.inputs;
+  if (spec === undefined) throw new Error('the model has no input');
+  const input = Uint8Array.from({ length: byteLength(spec) }, (_, i) => ((i * 7) % 256) ^ 128);
+  return {
+    name: runtime.name,
+    threads,
+    runs,
+    times: [],
+    measure: async (count) => {
+      const times: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const started = performance.now();
+        await interpreter.invoke([input]);
+        times.push(performance.now() - started);
+      }
+      return times;
+    },
+    [Symbol.asyncDispose]: async () => interpreter[Symbol.dispose](),
   };
-  console.log(`${row.model.padEnd(26)} ours ${row.native_ms.toFixed(1)} ms   addon ${row.addon_ms.toFixed(1)} ms   ${row.ratio.toFixed(1)} times faster`);
-  models.push(row);
 }
-console.log(JSON.stringify({ bench: 'runtime', ratio: models[0]?.ratio, models }));
+
+function google(path: string, threads: number, runs: number): Contender {
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(python ?? '', ['scripts/reference/latency.py', path, String(threads)], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const lines: Interface = createInterface({ input: child.stdout });
+  return {
+    name: 'python',
+    threads,
+    runs,
+    times: [],
+    measure: async (count) => {
+      child.stdin.write(`${count}\n`);
+      const [line]: unknown[] = await Promise.race([
+        once(lines, 'line'),
+        once(child, 'exit').then(() => Promise.reject(new Error('Python’s interpreter ended'))),
+      ]);
+      return z.array(z.number()).parse(JSON.parse(String(line)));
+    },
+    [Symbol.asyncDispose]: async () => {
+      child.kill();
+    },
+  };
+}
+
+interface Row {
+  readonly model: string;
+  readonly threads: number;
+  readonly addon_ms: number | null;
+  readonly tflite_ms: number;
+  readonly litert_ms: number;
+  readonly python_ms: number;
+}
+const rows: Row[] = [];
+console.log(`INT8, 224×224; ${ROUNDS} rounds in turns, medians in ms${' '.repeat(10)}addon   TFLite 2.9   LiteRT 2.3   LiteRT in Python`);
+for (const architecture of MODELS) {
+  const { file, weights } = await int8File(architecture);
+  const path = join(folder, `${architecture}.tflite`);
+  writeFileSync(path, file);
+  for (const threads of [1, 2]) {
+    const contenders = [
+      ...(threads === 1 ? [await ours(addonRuntime(), file, 1, 6)] : []),
+      await ours(tfliteRuntime(), file, threads, 30),
+      await ours(litertRuntime(), file, threads, 60),
+      google(path, threads, 60),
+    ];
+    for (const contender of contenders) await contender.measure(5);
+    for (let round = 0; round < ROUNDS; round++) for (const contender of contenders) contender.times.push(...(await contender.measure(contender.runs)));
+    const of = (name: string): number | null => {
+      const found = contenders.find((contender) => contender.name === name);
+      return found === undefined ? null : median(found.times);
+    };
+    for (const contender of contenders) await contender[Symbol.asyncDispose]();
+    const row = {
+      model: architecture,
+      threads,
+      addon_ms: of('addon'),
+      tflite_ms: of('tflite') ?? 0,
+      litert_ms: of('litert') ?? 0,
+      python_ms: of('python') ?? 0,
+    };
+    rows.push(row);
+    const ms = (value: number | null, width: number) => (value === null ? '–' : value.toFixed(2)).padStart(width);
+    console.log(
+      `${`${architecture} (${weights})`.padEnd(36)} ${threads} thread${threads > 1 ? 's' : ' '}${ms(row.addon_ms, 9)}${ms(row.tflite_ms, 13)}${ms(row.litert_ms, 13)}${ms(row.python_ms, 19)}`,
+    );
+  }
+}
+const lite0 = rows.find(({ model, threads }) => model === 'efficientnet_lite0' && threads === 1);
+if (lite0 === undefined) throw new Error('nothing was measured');
+const ratio = (lite0.addon_ms ?? 0) / Math.min(lite0.tflite_ms, lite0.litert_ms);
+const rounded = (value: number) => Math.round(value * 1000) / 1000;
+console.log(JSON.stringify({ bench: 'runtime', ratio: rounded(ratio), litert_ratio: rounded(lite0.litert_ms / lite0.python_ms), models: rows }));

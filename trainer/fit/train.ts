@@ -13,8 +13,8 @@ import type { Dataset, Recording } from '../dataset/recordings.js';
 import { efficientNetLite0, LITE0_INPUT, LITE0_NORMALIZATION } from '../nn/efficientnet-lite0.js';
 import type { Graph } from '../nn/graph.js';
 import { smallNet } from '../nn/small-net.js';
-import { pretrainedSource } from '../weights/lite0.js';
-import { readTorchLegacy } from '../weights/torch-legacy.js';
+import type { WeightFile } from '../weights/read.js';
+import { sourceOf } from '../weights/sources.js';
 import { backboneExtractor, type Extractor, examplesOf, histogramExtractor, labelledFrames } from './extract.js';
 import { type Examples, fitHead, type Head } from './head.js';
 import { fitSmallNet, type LabelledPixels } from './small-net.js';
@@ -23,8 +23,8 @@ export interface TrainRequest {
   readonly name: string;
   readonly version: string;
   readonly dataset: Dataset;
-  /** Bytes of the pretrained EfficientNet-Lite0, or null for the small network from scratch. */
-  readonly pretrained: Uint8Array | null;
+  /** Pretrained EfficientNet-Lite0, or null for the small network from scratch. */
+  readonly pretrained: WeightFile | null;
   readonly output: string;
   readonly cache: string;
   readonly fps: number;
@@ -108,7 +108,7 @@ type Sampling = Pick<Parameters<typeof labelledFrames>[1], 'preprocess' | 'fps' 
 async function backboneOf({ pretrained, dataset, seed, say }: TrainRequest, sampling: Sampling): Promise<Graph> {
   if (pretrained !== null) {
     say('backbone: EfficientNet-Lite0 with pretrained ImageNet weights');
-    return efficientNetLite0(pretrainedSource(readTorchLegacy(pretrained)));
+    return efficientNetLite0(sourceOf(pretrained.tensors, 'efficientnet_lite0'), { classes: null });
   }
   say('backbone: small network trained from scratch (no pretrained weights here)');
   const examples = await reservoir(dataset.train, sampling, SMALL_NET_FRAMES, `small-net/${seed}`);

@@ -1,4 +1,5 @@
-import type { Activation, BatchNorm, Constant, Graph, Node } from './graph.js';
+import type { Graph } from './graph.js';
+import { Layers, type Port, type WeightSource } from './layers.js';
 
 /** [expand ratio, kernel, stride of the first, output channels, repeats]; tensorflow/tpu efficientnet/lite. */
 const STAGES = [
@@ -11,72 +12,42 @@ const STAGES = [
   [6, 3, 1, 320, 1],
 ] as const;
 const STEM = 32;
-const LITE0_FEATURES = 1280;
+const FEATURES = 1280;
 export const LITE0_INPUT = 224;
 /** The network sees (x - 127) / 128. */
 export const LITE0_NORMALIZATION = { mean: 127, std: 128 } as const;
+/** Blocks a stage, for names that count stage by stage. */
+export const LITE0_REPEATS: readonly number[] = STAGES.map(([, , , , repeats]) => repeats);
 
-/** Where the layers get their values: pretrained weights or a seeded initialiser. Names as in FACTS.md. */
-export interface WeightSource {
-  /** kernel as OHWI */
-  conv(name: string, shape: readonly [number, number, number, number]): Constant;
-  /** kernel as [1, kh, kw, C] */
-  depthwise(name: string, shape: readonly [number, number, number, number]): Constant;
-  batchNorm(name: string, channels: number): BatchNorm;
+export interface LiteOptions {
+  readonly inputSize?: number;
+  /** Classes of the classifier; null ends at the mean of the last features, [1, 1280]. */
+  readonly classes: number | null;
+  readonly port?: Port;
 }
 
-/** EfficientNet-Lite0 from its input [1, 224, 224, 3] to the mean of its last features, [1, 1280]. */
-export function efficientNetLite0(weights: WeightSource): Graph {
-  const nodes: Node[] = [{ op: 'input', name: 'image', shape: [1, LITE0_INPUT, LITE0_INPUT, 3] }];
-  const conv = (name: string, norm: string, input: string, cin: number, cout: number, kernel: number, stride: number, activation: Activation) => {
-    nodes.push({
-      op: 'conv2d',
-      name,
-      input,
-      stride,
-      padding: 'same',
-      activation,
-      bias: null,
-      kernel: weights.conv(name, [cout, kernel, kernel, cin]),
-      batchNorm: weights.batchNorm(norm, cout),
-    });
-    return name;
-  };
-  const depthwise = (name: string, norm: string, input: string, channels: number, kernel: number, stride: number) => {
-    nodes.push({
-      op: 'depthwise',
-      name,
-      input,
-      stride,
-      padding: 'same',
-      activation: 'relu6',
-      bias: null,
-      kernel: weights.depthwise(name, [1, kernel, kernel, channels]),
-      batchNorm: weights.batchNorm(norm, channels),
-    });
-    return name;
-  };
-
-  let last = conv('_conv_stem', '_bn0', 'image', 3, STEM, 3, 2, 'relu6');
+/** EfficientNet-Lite0: 4,694,024 parameters with 1,000 classes. */
+export function efficientNetLite0(weights: WeightSource, { inputSize = LITE0_INPUT, classes, port = 'tensorflow' }: LiteOptions): Graph {
+  const layers = new Layers(weights, port, inputSize);
+  const normal = { norm: true, activation: 'relu6' } as const;
+  let last = layers.conv('stem', 'image', [3, STEM], { ...normal, kernel: 3, stride: 2 });
   let channels: number = STEM;
   let index = 0;
   for (const [ratio, kernel, firstStride, out, repeats] of STAGES) {
     for (let repeat = 0; repeat < repeats; repeat++, index++) {
-      const block = `_blocks.${index}.`;
+      const block = `blocks.${index}.`;
       const stride = repeat === 0 ? firstStride : 1;
       const expanded = channels * ratio;
       const start = last;
-      if (ratio !== 1) last = conv(`${block}_expand_conv`, `${block}_bn0`, last, channels, expanded, 1, 1, 'relu6');
-      last = depthwise(`${block}_depthwise_conv`, `${block}_bn1`, last, expanded, kernel, stride);
-      last = conv(`${block}_project_conv`, `${block}_bn2`, last, expanded, out, 1, 1, 'none');
-      if (stride === 1 && channels === out) {
-        nodes.push({ op: 'add', name: `${block}add`, inputs: [last, start] });
-        last = `${block}add`;
-      }
+      if (ratio !== 1) last = layers.conv(`${block}expand`, last, [channels, expanded], { ...normal, kernel: 1, stride: 1 });
+      last = layers.depthwise(`${block}depthwise`, last, expanded, { ...normal, kernel, stride });
+      last = layers.conv(`${block}project`, last, [expanded, out], { kernel: 1, stride: 1, norm: true, activation: 'none' });
+      if (stride === 1 && channels === out) last = layers.add(`${block}add`, [last, start]);
       channels = out;
     }
   }
-  last = conv('_conv_head', '_bn1', last, channels, LITE0_FEATURES, 1, 1, 'relu6');
-  nodes.push({ op: 'mean', name: 'features', input: last });
-  return { name: 'efficientnet_lite0', nodes };
+  last = layers.conv('head', last, [channels, FEATURES], { ...normal, kernel: 1, stride: 1 });
+  last = layers.mean('features', last, false);
+  if (classes !== null) layers.classifier(last, FEATURES, classes);
+  return { name: 'efficientnet_lite0', nodes: layers.nodes };
 }

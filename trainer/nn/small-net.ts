@@ -44,6 +44,6 @@ export function smallNet(layers: readonly SmallLayer[]): Graph {
     nodes.push({ op: 'conv2d', name, input: last, stride: patch, padding: 'valid', activation: 'relu6', kernel, bias, batchNorm: null });
     last = name;
   }
-  nodes.push({ op: 'mean', name: 'features', input: last });
+  nodes.push({ op: 'mean', name: 'features', input: last, keepDims: false });
   return { name: 'small_net', nodes };
 }

