@@ -94,6 +94,9 @@ else:
     model.save_weights(f"{folder}/{architecture}.weights.h5")
 np.save(f"{folder}/{architecture}.keras.npy", model.predict(see(test), batch_size=16, verbose=0))
 
+# An open batch makes the converter compute shapes at run time, which XNNPACK in TFLite 2.9 does not take.
+given = L.Input((SIZE, SIZE, 3), batch_size=1)
+model = tf.keras.Model(given, model(given))
 started = time.time()
 open(f"{folder}/{architecture}.google.float.tflite", "wb").write(tf.lite.TFLiteConverter.from_keras_model(model).convert())
 float_seconds = time.time() - started

@@ -87,6 +87,11 @@ function checkOperator(model: TfliteModel, graph: TfliteSubgraph, operator: Tfli
   if (operator.inputs.length < least || operator.inputs.length > most || operator.outputs.length !== 1)
     throw corrupt(`${label} has ${operator.inputs.length} inputs and ${operator.outputs.length} outputs`);
   if (operator.inputs.slice(0, least).includes(-1)) throw corrupt(`${label} lacks an input`);
+  for (const index of [...operator.inputs, ...operator.outputs]) {
+    const tensor = graph.tensors[index];
+    if ((tensor?.type === 'int8' || tensor?.type === 'uint8') && !(tensor.quantization?.scale.every((scale) => scale > 0) ?? false))
+      throw corrupt(`${label} has ${tensor.type} tensor ${JSON.stringify(tensor.name)} without a scale`);
+  }
   for (const field of COUNTS) {
     const value = operator.options?.fields[field];
     if (typeof value === 'number' && (value < 1 || value > LARGEST_WINDOW)) throw corrupt(`${label} has ${field} ${value}`);

@@ -140,6 +140,9 @@ class LitertInterpreter implements Interpreter {
   #compiled: Pointer | null = null;
   #inputBuffers: Pointer[] = [];
   #outputBuffers: Pointer[] = [];
+  /** The buffers as arrays of pointers, as a run takes them. */
+  #inputs = new BigUint64Array(0);
+  #outputs = new BigUint64Array(0);
   readonly #runner = new SerialRunner();
 
   constructor({ api, environment }: { api: Api; environment: Pointer }, file: Uint8Array, { threads = 1 }: InterpreterOptions) {
@@ -161,6 +164,8 @@ class LitertInterpreter implements Interpreter {
       const signature = need(api.signature, 'find the signature of the model', this.#model, 0);
       this.#inputBuffers = this.inputs.map((_, i) => this.#buffer(environment, signature, i, api.inputTensor, api.inputRequirements));
       this.#outputBuffers = this.outputs.map((_, i) => this.#buffer(environment, signature, i, api.outputTensor, api.outputRequirements));
+      this.#inputs = BigUint64Array.from(this.#inputBuffers);
+      this.#outputs = BigUint64Array.from(this.#outputBuffers);
       const whole: [boolean] = [false];
       this.#must(api.isFullyAccelerated(this.#compiled, whole), 'tell what XNNPACK took');
       [this.fullyDelegated] = whole;
@@ -187,7 +192,7 @@ class LitertInterpreter implements Interpreter {
     return this.#runner.run(async () => {
       checkInputs(this.inputs, inputs);
       inputs.forEach((bytes, i) => this.#locked(this.#inputBuffers[i], LOCK_WRITE, (address) => this.#api.memcpy(address, bytes, bytes.byteLength)));
-      const [given, wanted] = [BigUint64Array.from(this.#inputBuffers), BigUint64Array.from(this.#outputBuffers)];
+      const [given, wanted] = [this.#inputs, this.#outputs];
       const status = await new Promise<number>((resolve, reject) => {
         this.#api.run.async(this.#compiled, 0, given.length, given, wanted.length, wanted, (error: unknown, result: number) =>
           error ? reject(error) : resolve(result),

@@ -117,15 +117,16 @@ class CInterpreter implements Interpreter {
     const options = api.optionsCreate();
     try {
       api.setThreads(options, threads);
-      const xnnpack = { ...api.xnnpackDefaults(), num_threads: threads, flags: XNNPACK_QS8_AND_QU8 };
-      this.#delegate = api.xnnpackCreate(xnnpack);
+      this.#delegate = api.xnnpackCreate({ ...api.xnnpackDefaults(), num_threads: threads, flags: XNNPACK_QS8_AND_QU8 });
       api.addDelegate(options, this.#delegate);
       this.#interpreter = api.create(this.#model, options);
     } finally {
       api.optionsDelete(options);
     }
     if (this.#interpreter === null || api.allocate(this.#interpreter) !== OK) {
-      throw new AdbreakError('model_unsupported', `Cannot load the model: TFLite ${api.version()} cannot prepare its operators`);
+      throw new AdbreakError('model_unsupported', `Cannot load the model: TFLite ${api.version()} cannot prepare its operators`, {
+        remedy: 'If Google’s converter wrote it, convert with a batch size of 1: shapes computed at run time are not taken. Or run it with LiteRT.',
+      });
     }
   }
 
@@ -162,10 +163,15 @@ class CInterpreter implements Interpreter {
   /** Frees the native memory; nothing may be running. */
   freeNow(): void {
     open.delete(this);
+    this.#freeInterpreter();
+    if (this.#model !== null) this.#api.modelDelete(this.#model);
+    this.#model = null;
+  }
+
+  #freeInterpreter(): void {
     if (this.#interpreter !== null) this.#api.destroy(this.#interpreter);
     // The delegate must outlive the interpreter that uses it (xnnpack_delegate.h).
     if (this.#delegate !== null) this.#api.xnnpackDelete(this.#delegate);
-    if (this.#model !== null) this.#api.modelDelete(this.#model);
-    this.#interpreter = this.#delegate = this.#model = null;
+    this.#interpreter = this.#delegate = null;
   }
 }

@@ -67,12 +67,16 @@ function multiplyAdds(model: TfliteModel, graph: TfliteSubgraph, operator: Tflit
   return name === 'FULLY_CONNECTED' ? weights : 0;
 }
 
+/** Google's converter joins the names of all that it fused. */
+const LONGEST_NAME = 48;
+
 /** The inspection as people read it. */
 export function describeModel(model: TfliteModel, bytes: number): string[] {
   const facts = inspect(model);
   const tensor = (role: string, { name, type, shape, quantization }: TfliteTensor) =>
     `${role} ${name} ${type} [${shape.join()}]${quantization === null ? '' : ` scale ${number(quantization.scale[0])} zero point ${quantization.zeroPoint[0]}`}`;
-  const width = Math.max(...facts.operators.map(({ output }) => output.length), 6);
+  const width = Math.min(LONGEST_NAME, Math.max(...facts.operators.map(({ output }) => output.length), 6));
+  const short = (name: string) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name).padEnd(width);
   const weights = model.subgraphs[0]?.tensors.filter(({ buffer }) => (model.buffers[buffer]?.byteLength ?? 0) > 0) ?? [];
   const types = [...new Set(weights.map(({ type }) => type))].map((type) => {
     const of = weights.filter((one) => one.type === type);
@@ -82,7 +86,7 @@ export function describeModel(model: TfliteModel, bytes: number): string[] {
     ...facts.inputs.map((one) => tensor('input ', one)),
     ...facts.operators.map(
       (one) =>
-        `${one.delegated ? ' ' : '!'} ${`${one.operator} v${one.version}`.padEnd(21)} ${one.output.padEnd(width)} ${`${one.type} [${one.shape.join()}]`.padEnd(24)}` +
+        `${one.delegated ? ' ' : '!'} ${`${one.operator} v${one.version}`.padEnd(21)} ${short(one.output)} ${`${one.type} [${one.shape.join()}]`.padEnd(24)}` +
         `${one.scale === null ? '' : ` scale ${number(one.scale)} zero point ${one.zeroPoint}`}${one.multiplyAdds > 0 ? `  ${(one.multiplyAdds / 1e6).toFixed(2)} M` : ''}`,
     ),
     ...facts.outputs.map((one) => tensor('output', one)),
