@@ -1,4 +1,5 @@
-import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { runProgram } from '@adbreak/shared/program.js';
 import { frames } from '@adbreak/shared/video/frames.js';
 import { Command, Option } from 'commander';
 import { DEFAULT_DECIDER } from './decide/decider.js';
@@ -43,9 +44,4 @@ async function detect(video: string, options: { model: string; format: Format; f
   if (stop.signal.aborted) process.exitCode = 130;
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(explainForPeople(error));
-  process.exitCode = 1;
-}
+await runProgram(() => program.parseAsync());

@@ -3,7 +3,8 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AdbreakError, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { runProgram } from '@adbreak/shared/program.js';
 import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { LITERT, litertBuild, litertPath } from '@adbreak/shared/tflite/litert.js';
 import { openRuntime, RUNTIME_CHOICES } from '@adbreak/shared/tflite/open.js';
@@ -69,12 +70,4 @@ async function install(target: string, output: string): Promise<void> {
   }
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') process.exitCode = error.exitCode;
-  else {
-    console.error(explainForPeople(error));
-    process.exitCode = 1;
-  }
-}
+await runProgram(() => program.parseAsync());

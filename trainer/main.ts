@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
-import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { formatLabels } from '@adbreak/shared/video/labels.js';
@@ -185,12 +186,4 @@ function matching(pattern: RegExp) {
   };
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') process.exitCode = error.exitCode;
-  else {
-    console.error(explainForPeople(error));
-    process.exitCode = 1;
-  }
-}
+await runProgram(() => program.parseAsync());

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
 import { startHub } from '../hub.js';
@@ -155,15 +156,9 @@ async function overview(flags: Remote): Promise<Record<string, unknown>> {
   return typeof answer === 'object' && answer !== null ? Object.fromEntries(Object.entries(answer)) : {};
 }
 
-try {
+await runProgram(async () => {
   const [name = '', ...rest] = process.argv.slice(2);
   const other = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined;
   if (other !== undefined) await elsewhere(name, other, rest);
   else await program.parseAsync();
-} catch (error) {
-  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') process.exitCode = error.exitCode;
-  else {
-    console.error(explainForPeople(error));
-    process.exitCode = 1;
-  }
-}
+});

@@ -72,6 +72,21 @@ function contract(open: () => TfliteRuntime): void {
   });
 }
 
+/** Native memory, which no garbage collector sees. */
+function givesMemoryBack(open: () => TfliteRuntime): void {
+  test('gives its memory back', async () => {
+    const cycle = async () => {
+      using interpreter = await open().open(file(), { threads: 2 });
+      await interpreter.invoke([grey(1)]);
+    };
+    for (let i = 0; i < 20; i++) await cycle();
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 200; i++) await cycle();
+    const grown = (process.memoryUsage().rss - before) / 2 ** 20;
+    assert.ok(grown < 40, `200 models later the process has ${grown.toFixed(0)} MiB more`);
+  });
+}
+
 describe('TFLite runtime (koffi, XNNPACK)', () => {
   contract(tfliteRuntime);
 
@@ -88,33 +103,13 @@ describe('TFLite runtime (koffi, XNNPACK)', () => {
     assert.ok(ticks > 0);
   });
 
-  test('gives its memory back', async () => {
-    const cycle = async () => {
-      using interpreter = await tfliteRuntime().open(file(), { threads: 2 });
-      await interpreter.invoke([grey(1)]);
-    };
-    for (let i = 0; i < 20; i++) await cycle();
-    const before = process.memoryUsage().rss;
-    for (let i = 0; i < 200; i++) await cycle();
-    const grown = (process.memoryUsage().rss - before) / 2 ** 20;
-    assert.ok(grown < 40, `200 models later the process has ${grown.toFixed(0)} MiB more`);
-  });
+  givesMemoryBack(tfliteRuntime);
 });
 
 describe('LiteRT runtime (koffi, XNNPACK)', () => {
   contract(litertRuntime);
 
-  test('gives its memory back', async () => {
-    const cycle = async () => {
-      using interpreter = await litertRuntime().open(file(), { threads: 2 });
-      await interpreter.invoke([grey(1)]);
-    };
-    for (let i = 0; i < 20; i++) await cycle();
-    const before = process.memoryUsage().rss;
-    for (let i = 0; i < 200; i++) await cycle();
-    const grown = (process.memoryUsage().rss - before) / 2 ** 20;
-    assert.ok(grown < 40, `200 models later the process has ${grown.toFixed(0)} MiB more`);
-  });
+  givesMemoryBack(litertRuntime);
 
   test('a library with another digest is not loaded', () => {
     const script = `import { litertRuntime } from ${JSON.stringify(new URL('./litert.js', import.meta.url).href)}; litertRuntime();`;
