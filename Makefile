@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference fuzz-model format clean
+.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence fuzz-model format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ bench-convert: build litert ## our converter beside Google's, in one run (instal
 
 verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)
 	scripts/verify-reference.sh
+
+verify-evidence: build ## our statistics against scipy, on seeded cases (installs scipy into .work)
+	scripts/verify-evidence.sh
 
 fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and SEED=
 	node trainer/dist/bench/fuzz.js

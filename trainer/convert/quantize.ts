@@ -84,7 +84,7 @@ function shiftInput(graph: Graph, offset: number): Graph {
   return { ...graph, nodes: graph.nodes.map((node) => (isFiltered(node) && inputs.has(node.input) ? shifted(node, offset) : node)) };
 }
 function shifted(node: FilteredNode, offset: number): FilteredNode {
-  const { count } = { count: biasOf(node).length };
+  const count = biasOf(node).length;
   const perChannel = node.kernel.data.length / count;
   const sums = new Float64Array(count);
   node.kernel.data.forEach((weight, i) => {

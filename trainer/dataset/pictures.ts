@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
+import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { readLimited } from '@adbreak/shared/storage/atomic.js';
 import { frames } from '@adbreak/shared/video/frames.js';
 import sharp from 'sharp';
@@ -56,7 +56,7 @@ async function picture(path: string, size: number): Promise<Uint8Array> {
       await sharp(path, { limitInputPixels: 100_000_000 }).resize(size, size, { fit: 'fill' }).removeAlpha().toColourspace('srgb').raw().toBuffer(),
     );
   } catch (cause) {
-    throw new AdbreakError('input_invalid', `Cannot read pictures: ${path}: ${explain(cause)}`, { cause });
+    throw new AdbreakError('input_invalid', `Cannot read pictures: ${path} is none`, { cause });
   }
 }
 

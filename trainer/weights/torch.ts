@@ -1,4 +1,4 @@
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import { unzipSync } from 'fflate';
 import { isRebuilt, PickleReader, type Rebuilt, type Value } from './pickle.js';
 import { decodeElements, ELEMENT_BYTES, type ElementType, type WeightTensor } from './tensors.js';
@@ -64,7 +64,7 @@ function storedEntries(file: Uint8Array): Record<string, Uint8Array> {
     // torch stores its entries; one that claims to be compressed could ask for any amount of memory.
     return unzipSync(file, { filter: ({ compression, size, originalSize }) => compression === 0 && size === originalSize && size <= file.byteLength });
   } catch (cause) {
-    throw new AdbreakError('input_invalid', `Cannot read the weights as a torch archive: ${explain(cause)}`, { cause });
+    throw new AdbreakError('input_invalid', 'Cannot read the weights: it starts like a torch archive and is none', { cause });
   }
 }
 

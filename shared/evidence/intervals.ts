@@ -1,0 +1,61 @@
+import { AdbreakError } from '../errors.js';
+import { logIncompleteBeta } from './beta.js';
+
+/** What one device counted over its own labelled episodes. */
+export interface DeviceCount {
+  readonly right: number;
+  readonly episodes: number;
+}
+export interface Estimate {
+  /** Σx / Σn over all devices. */
+  readonly micro: number;
+  /** Mean of the devices' own shares: one vote a device. */
+  readonly deviceMean: number;
+  /** Interval of the micro share. */
+  readonly low: number;
+  readonly high: number;
+  readonly devices: number;
+  readonly episodes: number;
+}
+
+/**
+ * A fleet's share with an interval that knows that episodes of one device go together (GATES.md section 7): e_j = x_j - p n_j,
+ * SE = √(J/(J-1) Σ e_j²) / N, on the logit scale with t of J - 1 degrees. Pooled intervals cover 63 % where they promise
+ * 95 %, at a correlation of .1. Throws `input_invalid` for fewer than two devices with episodes, or counts that do not add up.
+ */
+export function fleetShare(counts: readonly DeviceCount[], level = 0.95): Estimate {
+  const broken = counts.find(({ right, episodes }) => !(Number.isFinite(episodes) && right >= 0 && right <= episodes));
+  if (broken !== undefined) throw new AdbreakError('input_invalid', `Cannot estimate: ${broken.right} right of ${broken.episodes} episodes do not add up`);
+  const reporting = counts.filter(({ episodes }) => episodes > 0);
+  const devices = reporting.length;
+  if (devices < 2)
+    throw new AdbreakError('input_invalid', `Cannot estimate a fleet's share: at least two devices must have episodes: current value is ${devices}`);
+  const episodes = reporting.reduce((sum, one) => sum + one.episodes, 0);
+  const micro = reporting.reduce((sum, { right }) => sum + right, 0) / episodes;
+  const deviceMean = reporting.reduce((sum, one) => sum + one.right / one.episodes, 0) / devices;
+  const spread = reporting.reduce((sum, one) => sum + (one.right - micro * one.episodes) ** 2, 0);
+  const error = Math.sqrt((devices / (devices - 1)) * spread) / episodes;
+  const base = { micro, deviceMean, devices, episodes };
+  // At 0 and 1 the logit is infinite and devices cannot differ: the rule of three, on devices as the unit, bounds it.
+  if (micro === 0 || micro === 1) {
+    const reach = 1 - (1 - level) ** (1 / devices);
+    return { ...base, low: micro === 0 ? 0 : 1 - reach, high: micro === 0 ? reach : 1 };
+  }
+  const logit = Math.log(micro / (1 - micro));
+  const half = (studentQuantile((1 + level) / 2, devices - 1) * error) / (micro * (1 - micro));
+  const back = (x: number) => 1 / (1 + Math.exp(-x));
+  return { ...base, low: back(logit - half), high: back(logit + half) };
+}
+
+/** Quantile of Student's t for p > ½, by bisection of its distribution: P(T > t) = ½ I_{v/(v+t²)}(v/2, ½) (DLMF 8.17). Reference: scipy.stats.t.ppf. */
+export function studentQuantile(p: number, degrees: number): number {
+  const tail = (t: number) => 0.5 * Math.exp(logIncompleteBeta(degrees / (degrees + t * t), degrees / 2, 0.5));
+  let [low, high] = [0, 1];
+  while (tail(high) > 1 - p) high *= 2;
+  for (let i = 0; i < 200 && high - low > 1e-14 * high; i++) {
+    const middle = (low + high) / 2;
+    if (tail(middle) > 1 - p) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
