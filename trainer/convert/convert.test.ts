@@ -108,7 +108,7 @@ describe('INT8 models', () => {
     assert.equal(quantization('depthwise/kernel')?.dimension, 3);
     assert.equal(quantization('logits/conv/kernel')?.scale.length, 4, 'a dense layer is a convolution: one scale a class');
     for (const [same, as] of [
-      ['padded', 'excited'],
+      ['padded/x36', 'excited/x36'],
       ['largest', 'sum'],
       ['average', 'largest'],
       ['logits', 'logits/conv'],
@@ -211,7 +211,7 @@ describe('optimisation keeps the function', () => {
     assert.ok(!names.includes('constants/sixth'), 'no multiplication by 1/6 is left');
     assert.deepEqual(
       names.filter((name) => /swish|excite/.test(name)),
-      ['swish/gate', 'swish/gated', 'excited'],
+      ['swish/gate', 'swish/gated', 'excited/x36'],
     );
     assert.ok(lowered.nodes.every(({ op }) => !['hardSwish', 'hardSigmoid', 'relu', 'relu6', 'dense'].includes(op)));
   });

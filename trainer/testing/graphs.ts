@@ -31,7 +31,7 @@ export const conv = (
   ...further,
 });
 
-/** Every operator there is, small enough to be computed naively. */
+/** Every operator there is, small enough to be computed naively; other weights at each call. */
 export function everything(): Graph {
   return {
     name: 'everything',
