@@ -127,8 +127,10 @@ function checkFilter(graph: TfliteSubgraph, operator: TfliteOperator, name: stri
     throw corrupt(`${label} takes ${inputs} channels, its input has ${given}`);
 }
 
-/** Every tensor that an operator reads is a constant, an input, or was written before. */
+/** There is something to give and something to get; what an operator reads and what the graph gives is a constant, an input, or was written before. */
 function checkOrder(model: TfliteModel, graph: TfliteSubgraph): void {
+  if (graph.inputs.length === 0 || graph.outputs.length === 0) throw corrupt(`the graph has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs`);
+  for (const index of graph.inputs) if (isConstant(model, graph.tensors[index])) throw corrupt(`input ${index} of the graph is a constant`);
   const ready = new Set(graph.inputs);
   graph.operators.forEach(({ inputs, outputs }, position) => {
     for (const index of inputs) {
@@ -137,4 +139,5 @@ function checkOrder(model: TfliteModel, graph: TfliteSubgraph): void {
     }
     for (const index of outputs) ready.add(index);
   });
+  for (const index of graph.outputs) if (!ready.has(index)) throw corrupt(`nothing writes tensor ${index}, an output of the graph`);
 }

@@ -148,6 +148,8 @@ describe('what native libraries take on trust is refused before they see it', ()
     ['a scale that is no number', tensor(5, { quantization: { scale: [Number.NaN], zeroPoint: [0], dimension: 0 } }), /scale/],
     ['a zero point outside int8', tensor(5, { quantization: { scale: [1], zeroPoint: [4000], dimension: 0 } }), /zero point outside -128 to 127/],
     ['an int8 tensor without a scale', tensor(0, { quantization: null }), /\(MEAN\) has int8 tensor "image" without a scale/],
+    ['a graph without outputs', () => ({ outputs: [] }), /1 inputs and 0 outputs/],
+    ['an output that nothing writes', () => ({ outputs: [3] }), /nothing writes tensor 3/],
     ['an operator without its input', operator(1, { inputs: [2] }), /\(FULLY_CONNECTED\) has 1 inputs/],
     ['an operator that reads what comes later', operator(0, { inputs: [5, 1] }), /\(MEAN\)|before anything wrote it/],
     ['a tensor of gigabytes', tensor(0, { shape: [1, 40_000, 40_000, 3] }), /larger than/],
