@@ -5,17 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 folder=.work/reference
-venv() { # NAME PACKAGES...: an environment of its own, made once
-  local name=$1; shift
-  if [ ! -f ".work/$name/.ready" ]; then
-    echo "installing $* into .work/$name" >&2
-    python3 -m venv ".work/$name"
-    ".work/$name/bin/pip" install -q --disable-pip-version-check "$@"
-    touch ".work/$name/.ready"
-  fi
-}
 mkdir -p "$folder"
-venv google tensorflow-cpu==2.21.0 ai-edge-litert==2.3.0 pillow scikit-image scikit-learn
+scripts/venv.sh google tensorflow-cpu==2.21.0 ai-edge-litert==2.3.0 pillow scikit-image scikit-learn
 python=.work/google/bin/python
 [ -f "$folder/test.rgb" ] || "$python" scripts/reference/pictures.py "$folder" 100 240
 weights=${ADBREAK_WEIGHTS:-$HOME/.cache/adbreak}/efficientnet_lite0.safetensors
@@ -40,7 +31,7 @@ done
 if [ "${1:-}" = convert ]; then
   python3 scripts/reference/table.py "$folder/rows.jsonl" --bench
 else
-  venv support tflite-support==0.4.4 "numpy<2"
+  scripts/venv.sh support tflite-support==0.4.4 "numpy<2"
   node trainer/dist/main.js convert --architecture efficientnet_lite0 --quantize none --labels scripts/reference/labels.txt --headless --output "$folder/labelled.tflite" >&2
   .work/support/bin/python scripts/reference/metadata.py "$folder/labelled.tflite"
   python3 scripts/reference/table.py "$folder/rows.jsonl"

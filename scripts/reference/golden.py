@@ -1,4 +1,4 @@
-"""Golden outputs of Keras for trainer/convert/golden.test.ts: networks whose weights follow from a formula, so that the
+"""Golden outputs of Keras for trainer/convert/convert.test.ts: networks whose weights follow from a formula, so that the
 repository holds shapes and ten numbers instead of megabytes. golden.py OUTPUT.json"""
 import json
 import os

@@ -1,7 +1,7 @@
 """One architecture in Keras and through Google's converter: weights for ours to read, float outputs on the test pictures,
 float and INT8 files, seconds and peak memory as a last line of JSON.
 
-google.py FOLDER ARCHITECTURE [--softmax]"""
+keras_and_google.py FOLDER ARCHITECTURE"""
 import json
 import os
 import resource
@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 folder, architecture = sys.argv[1], sys.argv[2]
-softmax = "--softmax" in sys.argv
 SIZE = 224
 frames = lambda name: np.fromfile(f"{folder}/{name}.rgb", np.uint8).reshape(-1, SIZE, SIZE, 3)
 L = tf.keras.layers
@@ -63,7 +62,7 @@ def lite0(weights):
             x = L.Add()([x, y]) if s == 1 and channels == out else y
             channels, block = out, block + 1
     features = L.GlobalAveragePooling2D()(relu6(norm(conv(x, "_conv_head", 1, 1), "_bn1")))
-    layer = L.Dense(1000, activation="softmax" if softmax else None)
+    layer = L.Dense(1000)
     y = layer(features)
     layer.set_weights([weights["_fc.weight"].T, weights["_fc.bias"]])
     return tf.keras.Model(given, y)
@@ -73,7 +72,7 @@ def mobilenet(large, pictures):
     """Random weights with what training leaves: statistics of real pictures, and channels of unlike size."""
     tf.keras.utils.set_random_seed(11)
     build = tf.keras.applications.MobileNetV3Large if large else tf.keras.applications.MobileNetV3Small
-    model = build(input_shape=(SIZE, SIZE, 3), weights=None, classifier_activation="softmax" if softmax else None)
+    model = build(input_shape=(SIZE, SIZE, 3), weights=None, classifier_activation=None)
     random = np.random.default_rng(3)
     norms = [layer for layer in model.layers if isinstance(layer, L.BatchNormalization)]
     for layer in norms:

@@ -1,11 +1,10 @@
 import { AdbreakError } from '../errors.js';
-import { BUILTIN, BYTES_PER_ELEMENT, type TfliteModel, type TfliteOperator, type TfliteSubgraph, type TfliteTensor } from './schema.js';
+import { BYTES_PER_ELEMENT, builtinName, type TfliteModel, type TfliteOperator, type TfliteSubgraph, type TfliteTensor } from './schema.js';
 import { outputShape } from './shapes.js';
 
 /** More than any network here needs, and less than hurts. */
 const LARGEST_TENSOR = 256 * 1024 * 1024;
 const LARGEST_WINDOW = 4096;
-const NAMES = new Map<number, string>(Object.entries(BUILTIN).map(([name, code]) => [code, name]));
 /** Inputs of the operators in use: at least, at most. */
 const OPERANDS: Record<string, readonly [number, number]> = {
   ADD: [2, 2],
@@ -79,7 +78,7 @@ function checkTensor(model: TfliteModel, tensor: TfliteTensor): void {
 }
 
 function checkOperator(model: TfliteModel, graph: TfliteSubgraph, operator: TfliteOperator, position: number): void {
-  const name = NAMES.get(model.operatorCodes[operator.code]?.builtin ?? -1);
+  const name = builtinName(model, operator);
   const label = `operator ${position}${name === undefined ? '' : ` (${name})`}`;
   if (operator.outputs.length === 0) throw corrupt(`${label} has no output`);
   if (name === undefined) return;

@@ -32,6 +32,12 @@ export const BUILTIN = {
   HARD_SWISH: 117,
 } as const;
 export type BuiltinName = keyof typeof BUILTIN;
+const BUILTIN_NAMES = new Map<number, string>(Object.entries(BUILTIN).map(([name, code]) => [code, name]));
+
+/** The name of an operator's code, undefined for those outside the subset. */
+export function builtinName(model: TfliteModel, operator: TfliteOperator): string | undefined {
+  return BUILTIN_NAMES.get(model.operatorCodes[operator.code]?.builtin ?? -1);
+}
 
 export const SLOTS = {
   model: { version: 0, operatorCodes: 1, subgraphs: 2, description: 3, buffers: 4, metadataBuffer: 5, metadata: 6 },

@@ -31,8 +31,8 @@ export function outputShape(model: TfliteModel, graph: TfliteSubgraph, operator:
       return window(field(fields['filterH']), field(fields['filterW']), c);
     case 'FULLY_CONNECTED': {
       const [out = 0, width = 0] = second;
-      if (width < 1 || count(input) % width !== 0) return null;
-      return fields['keepNumDims'] === 1 ? [...input.slice(0, -1), out] : [count(input) / width, out];
+      if (width < 1 || elements(input) % width !== 0) return null;
+      return fields['keepNumDims'] === 1 ? [...input.slice(0, -1), out] : [elements(input) / width, out];
     }
     case 'ADD':
     case 'MUL':
@@ -48,7 +48,7 @@ export function outputShape(model: TfliteModel, graph: TfliteSubgraph, operator:
       const output = (graph.tensors[operator.outputs[0] ?? -1]?.shape ?? []).map(Math.abs);
       const wanted = integers(model, graph, operator.inputs[1]);
       const agrees = wanted === null || (wanted.length === output.length && wanted.every((size, axis) => size === -1 || size === output[axis]));
-      return agrees && count(output) === count(input) ? output : null;
+      return agrees && elements(output) === elements(input) ? output : null;
     }
     case 'DEQUANTIZE':
     case 'HARD_SWISH':
@@ -72,11 +72,12 @@ function slide(size: number, kernel: number, stride: number, dilation: number, p
   return padding === SAME_PADDING ? Math.ceil(size / stride) : Math.floor((size - reach) / stride) + 1;
 }
 
-function count(shape: Shape): number {
+export function elements(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-function broadcast(a: Shape, b: Shape): Shape | null {
+/** numpy's rule, or null where the shapes do not go together. */
+export function broadcast(a: Shape, b: Shape): Shape | null {
   const rank = Math.max(a.length, b.length);
   const result: number[] = [];
   for (let i = 0; i < rank; i++) {

@@ -1,6 +1,6 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Quantization, TfliteModel } from '@adbreak/shared/tflite/schema.js';
-import { type FilteredNode, type Graph, isFiltered, type Node } from '../nn/graph.js';
+import { channelsOf, type FilteredNode, type Graph, isFiltered, type Node } from '../nn/graph.js';
 import type { Assembler } from './assembler.js';
 import { type Boundary, biasOf, type Emitter, emit } from './emit.js';
 import { kernelScales, quantizeBias, quantizeKernel } from './weights.js';
@@ -84,11 +84,10 @@ function shiftInput(graph: Graph, offset: number): Graph {
   return { ...graph, nodes: graph.nodes.map((node) => (isFiltered(node) && inputs.has(node.input) ? shifted(node, offset) : node)) };
 }
 function shifted(node: FilteredNode, offset: number): FilteredNode {
-  const count = biasOf(node).length;
-  const perChannel = node.kernel.data.length / count;
+  const { count, of } = channelsOf(node);
   const sums = new Float64Array(count);
   node.kernel.data.forEach((weight, i) => {
-    const channel = node.op === 'depthwise' ? i % count : Math.floor(i / perChannel);
+    const channel = of(i);
     sums[channel] = (sums[channel] ?? 0) + weight;
   });
   return { ...node, bias: biasOf(node).map((value, c) => value + offset * (sums[c] ?? 0)) };

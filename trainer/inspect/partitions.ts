@@ -1,10 +1,7 @@
-import { BUILTIN, type TensorType, type TfliteModel, type TfliteOperator, type TfliteSubgraph } from '@adbreak/shared/tflite/schema.js';
-
-const NAMES = new Map<number, string>(Object.entries(BUILTIN).map(([name, code]) => [code, name]));
+import { builtinName, type TensorType, type TfliteModel, type TfliteOperator, type TfliteSubgraph } from '@adbreak/shared/tflite/schema.js';
 
 export function operatorName(model: TfliteModel, operator: TfliteOperator): string {
-  const code = model.operatorCodes[operator.code]?.builtin ?? -1;
-  return NAMES.get(code) ?? `operator ${code}`;
+  return builtinName(model, operator) ?? `operator ${model.operatorCodes[operator.code]?.builtin ?? -1}`;
 }
 
 /** Taken with any of the numeric types; the others depend on it. Measured on LiteRT 2.3 with one-operator models (FACTS-tflite.md section 5). */

@@ -1,4 +1,5 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { broadcast, elements } from '@adbreak/shared/tflite/shapes.js';
 
 /** A constant: row-major float32. */
 export interface Constant {
@@ -157,22 +158,6 @@ function outputShape(graph: Graph, node: Node, input: readonly number[], second:
 
 function slide(size: number, kernel: number, node: Sliding): number {
   return node.padding === 'same' ? Math.ceil(size / node.stride) : Math.floor((size - kernel) / node.stride) + 1;
-}
-
-/** numpy's rule, or null where the shapes do not go together. */
-function broadcast(a: readonly number[], b: readonly number[]): number[] | null {
-  const rank = Math.max(a.length, b.length);
-  const result: number[] = [];
-  for (let i = 0; i < rank; i++) {
-    const [x, y] = [a[a.length - rank + i] ?? 1, b[b.length - rank + i] ?? 1];
-    if (x !== y && x !== 1 && y !== 1) return null;
-    result.push(Math.max(x, y));
-  }
-  return result;
-}
-
-export function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 /** Trainable values and batch statistics together, as Keras counts them. */

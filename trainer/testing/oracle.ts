@@ -1,4 +1,5 @@
-import { type Activation, elements, type FilteredNode, type Graph, inferShapes, type Node } from '../nn/graph.js';
+import { elements } from '@adbreak/shared/tflite/shapes.js';
+import { type Activation, type FilteredNode, type Graph, inferShapes, type Node } from '../nn/graph.js';
 
 /** A graph computed naively from the definition of each operator, batch normalization unfolded: what the converter is held against. */
 export function compute(graph: Graph, image: Float32Array): Map<string, Float32Array> {

@@ -7,13 +7,13 @@ const scalar = (name: string, value: number): Node => ({ op: 'constant', name, v
 /** Stand-alone relu and relu6 become the activation of the operator before them: XNNPACK takes only fused ones in int8. */
 export function fuseActivations(graph: Graph): Graph {
   const consumers = consumersOf(graph);
-  const fused = new Map<string, { by: string; activation: Activation }>();
+  const fused = new Map<string, Activation>();
   const replaced = new Map<string, string>();
   for (const node of graph.nodes) {
     if (node.op !== 'relu' && node.op !== 'relu6') continue;
     const producer = graph.nodes.find(({ name }) => name === node.input);
     if (producer === undefined || !('activation' in producer) || producer.activation !== 'none' || consumers.get(producer.name)?.length !== 1) continue;
-    fused.set(producer.name, { by: node.name, activation: node.op });
+    fused.set(producer.name, node.op);
     replaced.set(node.name, producer.name);
   }
   return {
@@ -21,7 +21,7 @@ export function fuseActivations(graph: Graph): Graph {
     nodes: graph.nodes
       .filter(({ name }) => !replaced.has(name))
       .map((node) => {
-        const activation = fused.get(node.name)?.activation;
+        const activation = fused.get(node.name);
         const renamed = withInputs(node, (name) => replaced.get(name) ?? name);
         return activation !== undefined && 'activation' in renamed ? { ...renamed, activation } : renamed;
       }),
