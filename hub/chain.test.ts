@@ -159,7 +159,7 @@ test('labels from the status page decide a rollout: the better model is promoted
   await publish(hub, '2.0.0', 1);
   const second = await until(
     '2.0.0 is decided',
-    async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '2.0.0' && status !== 'running'),
+    async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '2.0.0' && status !== 'running' && status !== 'watching'),
     60,
   );
   assert.equal(second.status, 'completed', JSON.stringify(second.history));

@@ -3,13 +3,15 @@ import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { schedule } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
+import { Evaluations } from './evaluations/evaluations.js';
 import { ingest } from './fleet/ingest.js';
 import { buildHttp } from './http/app.js';
 import { Authority } from './identity/authority.js';
 import { newSecret } from './identity/secrets.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
-import { type Plan, readPlan } from './rollouts/plan.js';
+import { RolloutLog } from './rollouts/log.js';
+import { readPlan } from './rollouts/plan.js';
 import { LowdbStore } from './store/store.js';
 
 export interface HubOptions {
@@ -19,8 +21,9 @@ export interface HubOptions {
   readonly mqttPort: number;
   /** Names and addresses under which devices reach the hub. */
   readonly names: readonly string[];
-  /** YAML of the plan for promote calls that name none. */
+  /** YAML of the plans for promote and rollback calls that name none. */
   readonly planPath: string;
+  readonly rollbackPlanPath: string;
   /** How often the gate looks, a node-cron expression with seconds. */
   readonly tick: string;
   readonly log: (line: string) => void;
@@ -41,10 +44,12 @@ const RENEWAL = '17 3 * * *';
 export async function startHub(options: HubOptions): Promise<RunningHub> {
   const now = options.now ?? (() => new Date());
   const { folder, log } = options;
+  const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
   const store = await LowdbStore.open(folder, now);
   const authority = await Authority.open(join(folder, 'identity'), now());
   const registry = await Registry.open(join(folder, 'registry'), store, now);
-  const defaultPlan: Plan = await readPlan(options.planPath);
+  const plans = { promote: await readPlan(options.planPath), rollback: await readPlan(options.rollbackPlanPath) };
+  const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
   const server = await authority.issueServer(options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
   const onEvent = (device: string, event: DeviceEvent) => {
@@ -52,6 +57,24 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     events.splice(0, events.length - EVENTS_KEPT);
     log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`);
   };
+  const executor: Executor = new Executor({
+    store,
+    log: rolloutLog,
+    now,
+    publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(desired)),
+    onDecision: (rollout) => {
+      if (rollout.last !== null) log(`rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`);
+    },
+    // A round that cannot start must not stop the gate: the rollout waits for it, and says so.
+    startRound: (rollout) => evaluations.startFor(rollout).then(() => undefined, complain(`round for ${rollout.id}`)),
+  });
+  const evaluations = new Evaluations({
+    store,
+    now,
+    log,
+    assign: (model) => executor.assign(model),
+    onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
+  });
   const broker: Broker = await Broker.start({
     server,
     authority: authority.certificate,
@@ -67,7 +90,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
           });
         return device.revoked ? new AdbreakError('identity_revoked', `Cannot connect ${id}: its identity was revoked`) : null;
       },
-      take: (device, kind, payload) => ingest({ store, now, log, onEvent }, device, kind, payload),
+      take: (device, kind, payload) => ingest({ store, executor, evaluations, now, log, onEvent }, device, kind, payload),
       connection: (id, online) => {
         void store
           .change((state) => {
@@ -78,21 +101,35 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       },
     },
   });
-  const executor = new Executor({
-    store,
-    now,
-    publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(desired)),
-    onVerdict: (rollout, verdict) => {
-      if (verdict.verdict !== 'HOLD') log(`rollout ${rollout.id}: ${verdict.verdict}: ${verdict.reason}`);
-    },
-  });
   await executor.recover();
-  const http = await buildHttp({ store, authority, registry, broker, executor, defaultPlan, server, now, events, host: options.host, mqttPort: broker.port });
+  const http = await buildHttp({
+    store,
+    authority,
+    registry,
+    broker,
+    executor,
+    evaluations,
+    log: rolloutLog,
+    plans,
+    server,
+    now,
+    events,
+    host: options.host,
+    mqttPort: broker.port,
+  });
   await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
-  const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
-  const jobs = [schedule(options.tick, () => executor.tick().catch(complain('gate'))), schedule(RENEWAL, () => registry.renew().catch(complain('registry')))];
+  const jobs = [
+    schedule(options.tick, () =>
+      evaluations
+        .tick()
+        .catch(complain('evaluations'))
+        .then(() => executor.tick())
+        .catch(complain('gate')),
+    ),
+    schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
+  ];
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
   return {

@@ -23,6 +23,7 @@ export async function testHub(t: TestContext, options: { now?: () => Date; folde
     tick: '* * * * * *',
     log: (line) => log.push(line),
     planPath: fileURLToPath(new URL('../../configs/rollouts/demo.yaml', import.meta.url)),
+    rollbackPlanPath: fileURLToPath(new URL('../../configs/rollouts/rollback.yaml', import.meta.url)),
     ...(options.now && { now: options.now }),
   });
   t.after(() => running[Symbol.asyncDispose]());

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Our statistics against scipy, on seeded cases (SEED=); installs scipy into .work/evidence.
+# Our statistics against scipy, evidently, nannyml and river, on seeded cases (SEED=); installs them into .work/references.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-folder=.work/evidence
-scripts/venv.sh evidence scipy==1.17.1
+folder=.work/references
+scripts/venv.sh references scipy==1.17.1 evidently==0.7.23 nannyml==0.13.1 river==0.26.1 "pandas<3"
 node hub/dist/bench/evidence-vectors.js | "$folder/bin/python" scripts/verify_evidence.py

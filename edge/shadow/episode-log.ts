@@ -36,6 +36,15 @@ export function votes({ productionSum, candidateSum, frames }: Episode): { produ
 
 export type Counts = Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>;
 
+type LabelDetail = NonNullable<Counts['labelled']['detail']>['production'];
+const NO_LABELS: LabelDetail = {
+  confusion: [
+    [0, 0],
+    [0, 0],
+  ],
+  tenths: [],
+};
+
 export function emptyCounts(pairing: Pairing): Counts {
   const paired = pairing.candidate !== null;
   return {
@@ -48,12 +57,22 @@ export function emptyCounts(pairing: Pairing): Counts {
           [0, 0],
         ]
       : null,
-    labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0 },
+    jointConfidence: [],
+    labelled: {
+      episodes: 0,
+      productionRight: 0,
+      candidateRight: 0,
+      wins: 0,
+      losses: 0,
+      detail: { production: NO_LABELS, candidate: paired ? NO_LABELS : null },
+    },
     latency: { production: [], candidate: paired ? [] : null },
     adFrames: 0,
     frames: 0,
     dropped: 0,
     restarts: 0,
+    memoryMb: 0,
+    downloadFailures: 0,
   };
 }
 
@@ -68,24 +87,52 @@ export function countEpisode(counts: Counts, episode: Episode): Counts {
     ...counts,
     episodes: counts.episodes + 1,
     joint,
+    jointConfidence: candidate === null ? counts.jointConfidence : countPair(counts.jointConfidence, tenthOf(production), tenthOf(candidate)),
     histograms: {
       production: addTo(counts.histograms.production, production),
       candidate: counts.histograms.candidate === null || candidate === null ? counts.histograms.candidate : addTo(counts.histograms.candidate, candidate),
     },
-    labelled: episode.label === null ? counts.labelled : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, p, candidate === null ? null : c),
+    labelled: episode.label === null ? counts.labelled : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, production, candidate),
   };
 }
 
-function countLabel(labelled: Counts['labelled'], truth: number, production: number, candidate: number | null): Counts['labelled'] {
-  const productionRight = production === truth;
-  const candidateRight = candidate === truth;
+function countLabel(labelled: Counts['labelled'], truth: 0 | 1, production: number, candidate: number | null): Counts['labelled'] {
+  const right = (p: number) => p >= 0.5 === (truth === 1);
+  const [productionRight, candidateRight] = [right(production), candidate !== null && right(candidate)];
+  const { detail } = labelled;
   return {
     episodes: labelled.episodes + 1,
     productionRight: labelled.productionRight + Number(productionRight),
     candidateRight: labelled.candidateRight + Number(candidateRight),
     wins: labelled.wins + Number(candidate !== null && candidateRight && !productionRight),
     losses: labelled.losses + Number(candidate !== null && !candidateRight && productionRight),
+    detail: detail && {
+      production: countDetail(detail.production, truth, production),
+      candidate: detail.candidate === null || candidate === null ? detail.candidate : countDetail(detail.candidate, truth, candidate),
+    },
   };
+}
+
+function countDetail(detail: LabelDetail, truth: 0 | 1, p: number): LabelDetail {
+  const confusion = structuredClone(detail.confusion);
+  const vote: 0 | 1 = p >= 0.5 ? 1 : 0;
+  confusion[truth][vote] += 1;
+  const tenth = tenthOf(p);
+  const right = Number(vote === truth);
+  const known = detail.tenths.some(([one]) => one === tenth);
+  const tenths: LabelDetail['tenths'] = known
+    ? detail.tenths.map(([one, n, ok]) => (one === tenth ? [one, n + 1, ok + right] : [one, n, ok]))
+    : [...detail.tenths, [tenth, 1, right]];
+  return { confusion, tenths };
+}
+
+function tenthOf(probability: number): number {
+  return Math.min(9, Math.floor(probability * 10));
+}
+
+function countPair(pairs: Counts['jointConfidence'], production: number, candidate: number): Counts['jointConfidence'] {
+  const known = pairs.some(([a, b]) => a === production && b === candidate);
+  return known ? pairs.map(([a, b, n]) => [a, b, n + Number(a === production && b === candidate)]) : [...pairs, [production, candidate, 1]];
 }
 
 function addTo(histogram: SparseHistogram, probability: number): SparseHistogram {

@@ -130,7 +130,7 @@ export class Session implements AsyncDisposable {
   }
 
   /** Resolves with the PUBACK. */
-  async #publish(kind: DeviceTopic, message: unknown, retain: boolean): Promise<void> {
+  async #publish(kind: Exclude<DeviceTopic, 'evaluations'>, message: unknown, retain: boolean): Promise<void> {
     await this.#client.publishAsync(topicOf(this.#options.identity.device, kind), JSON.stringify(message), { qos: 1, retain });
   }
   #status(online: boolean): Status {

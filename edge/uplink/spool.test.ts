@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { contradiction, type WindowReport } from '@adbreak/shared/contract/messages.js';
+import { contradiction } from '@adbreak/shared/contract/contradiction.js';
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { merge } from './merge.js';
@@ -19,14 +20,17 @@ const report = (episodes: number, production = 'a'): Omit<WindowReport, 'sequenc
   candidate: null,
   serving: 'production',
   episodes,
-  histograms: { production: { bins: [[7, episodes]], sum: 0 }, candidate: null },
+  histograms: { production: { bins: [[7, episodes]], sum: (7.5 * episodes) / 256 }, candidate: null },
   joint: null,
-  labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0 },
+  labelled: { episodes: 0, productionRight: 0, candidateRight: 0, wins: 0, losses: 0, detail: null },
+  jointConfidence: [],
   latency: { production: [[10, 3]], candidate: null },
   adFrames: 0,
   frames: 5,
   dropped: 0,
   restarts: 0,
+  memoryMb: 0,
+  downloadFailures: 0,
 });
 
 test('reports wait in order until they are acknowledged, across a restart', async () => {

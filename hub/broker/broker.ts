@@ -76,7 +76,7 @@ export class Broker {
   }
 
   /** Publishes the hub's own retained word to a device. */
-  publish(device: string, kind: DeviceTopic, payload: string): Promise<void> {
+  publish(device: string, kind: 'desired', payload: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#aedes.publish({ cmd: 'publish', topic: topicOf(device, kind), payload: Buffer.from(payload), qos: 1, retain: true, dup: false }, (error) =>
         error ? reject(error) : resolve(),

@@ -8,8 +8,12 @@ import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
 import { startHub } from '../hub.js';
 import { readPlan } from '../rollouts/plan.js';
-import { callHub, type HubRequest, hubAddress } from './client.js';
+import { simulateCommand } from '../simulate/command.js';
+import { hubAddress } from './client.js';
+import { evaluationCommands } from './evaluations.js';
 import { pushVersion } from './push.js';
+import { call, print, type Remote, remote } from './remote.js';
+import { rolloutCommands } from './rollouts.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
@@ -38,18 +42,6 @@ const program = new Command('adbreak')
   .description('tells advertisements from the programme on a fleet of Raspberry Pis, and rolls new models out by evidence')
   .enablePositionalOptions()
   .exitOverride();
-const remote = (command: Command) =>
-  command
-    .option('--hub <url>', 'address of the hub (ADBREAK_HUB)')
-    .option('--token <token>', 'bearer token (ADBREAK_TOKEN)')
-    .option('--ca <file>', "the fleet authority's certificate (ADBREAK_CA)");
-interface Remote {
-  hub?: string;
-  token?: string;
-  ca?: string;
-}
-const call = async (flags: Remote, path: string, request?: HubRequest) => callHub(await hubAddress(flags), path, request);
-const print = (value: unknown) => console.log(JSON.stringify(value, null, 2));
 
 program
   .command('hub')
@@ -71,6 +63,7 @@ program
       mqttPort: options.mqttPort,
       names: [options.host, ...options.name],
       planPath: options.plan,
+      rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
       tick: options.tick,
       log: (line) => console.log(`${new Date().toISOString()} ${line}`),
     });
@@ -97,6 +90,16 @@ remote(devices.command('claim'))
   .action(async (flags: Remote & { device?: string; hours: number; count: number }) =>
     print(await call(flags, '/api/v1/claims', { method: 'POST', json: { device: flags.device ?? null, hours: flags.hours, count: flags.count } })),
   );
+remote(devices.command('tag <id> <tags...>'))
+  .description('names a device belongs to, key=value; stages of a plan may reach it by them')
+  .action(async (id: string, tags: string[], flags: Remote) =>
+    print(
+      await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, {
+        method: 'PUT',
+        json: { tags: Object.fromEntries(tags.map((tag) => tag.split('=', 2))) },
+      }),
+    ),
+  );
 remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) =>
   print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })),
 );
@@ -110,13 +113,15 @@ remote(models.command('promote <name> <version>'))
   .description('roll a version out through its gates')
   .option('--percent <n>', 'go no further than this share of devices', Number, 100)
   .option('--plan <file>', 'rollout plan')
-  .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string }) =>
+  .option('--supersede', 'end the rollout of another version that is running', false)
+  .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean }) =>
     print(
       await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
         method: 'POST',
         json: {
           status: flags.percent < 100 ? 'canary' : 'production',
           rollout_percentage: flags.percent,
+          supersede: flags.supersede,
           ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }),
         },
       }),
@@ -132,11 +137,9 @@ remote(models.command('download <name> <version>'))
     console.log(`wrote ${path} (${bytes.byteLength} bytes)`);
   });
 
-const rollouts = program.command('rollouts').description('rollouts and what the gate says of them');
-remote(rollouts.command('list')).action(async (flags: Remote) => print((await overview(flags)).rollouts));
-remote(rollouts.command('abort <id>')).action(async (id: string, flags: Remote) =>
-  print(await call(flags, `/api/v1/rollouts/${encodeURIComponent(id)}/abort`, { method: 'POST' })),
-);
+rolloutCommands(program, remote);
+evaluationCommands(program, remote);
+simulateCommand(program);
 remote(program.command('tokens').description('tokens of people and scripts').command('create <id>'))
   .requiredOption('--role <role>', 'viewer, operator or admin')
   .action(async (id: string, flags: Remote & { role: string }) =>

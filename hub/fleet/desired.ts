@@ -1,34 +1,39 @@
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
-import { cohort } from '../rollouts/cohort.js';
-import { percentOf, type Rollout } from '../rollouts/rollout.js';
+import { activeRollouts } from '../rollouts/memberships.js';
+import { askedFor } from '../rollouts/step.js';
 import type { HubState } from '../store/state.js';
-
-/** A rollout whose candidate still runs somewhere. */
-export function activeRollout(state: Readonly<HubState>, model: string): Rollout | undefined {
-  return state.rollouts.find((rollout) => rollout.model === model && (rollout.status === 'running' || rollout.status === 'suspended'));
-}
 
 /** What every device of a model shall run; pure. Devices of a model without production version get nothing. */
 export function assignments(state: Readonly<HubState>, model: string): Map<string, Omit<Desired, 'revision'>> {
   const production = productionOf(state, model);
-  const devices = Object.values(state.devices)
-    .filter((device) => device.model === model && !device.revoked)
-    .map(({ id }) => id);
   if (production === null) return new Map();
-  const rollout = activeRollout(state, model);
-  const acting = rollout === undefined ? new Set<string>() : cohort(rollout.id, devices, percentOf(rollout));
+  const rollouts = activeRollouts(state, model);
+  const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
   return new Map(
-    devices.map((device) => [
-      device,
-      {
-        model,
-        production,
-        candidate: rollout?.to ?? null,
-        serve: acting.has(device) ? 'candidate' : 'production',
-        rollout: rollout?.id ?? null,
-      },
-    ]),
+    devices.map(({ id, reported }) => {
+      const rollout = rollouts.find(({ members }) => members.includes(id));
+      return [
+        id,
+        {
+          model,
+          // While a completed rollout is watched, the version before it goes on in the shadow: evidence keeps its sides.
+          production: rollout?.from ?? production,
+          candidate: rollout?.to ?? null,
+          serve: rollout?.acting.includes(id) ? 'candidate' : 'production',
+          rollout: rollout?.id ?? null,
+          evaluation: openRound(state, id),
+          ask: rollout !== undefined && askedFor(rollout.last) && reported?.statusPage != null ? 'disagreements' : null,
+          labelRate: rollout?.plan.labelRate ?? 1,
+        },
+      ];
+    }),
   );
+}
+
+/** The round that a device shall answer next. */
+function openRound(state: Readonly<HubState>, device: string): Desired['evaluation'] {
+  const open = state.evaluations.find(({ status, cohort, answers }) => status === 'open' && cohort.includes(device) && answers[device] === undefined);
+  return open === undefined ? null : open.request;
 }
 
 export function productionOf(state: Readonly<HubState>, model: string): ModelRef | null {

@@ -4,7 +4,9 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { HttpContext } from './context.js';
 import { dashboardRoutes } from './dashboard.js';
 import { deviceRoutes } from './device-routes.js';
+import { evaluationRoutes } from './evaluation-routes.js';
 import { operatorRoutes } from './operator-routes.js';
+import { rolloutRoutes } from './rollout-routes.js';
 
 const BODY_LIMIT = 64 * 1024;
 const MODEL_LIMIT = 256 * 1024 * 1024;
@@ -36,6 +38,8 @@ export async function buildHttp(context: HttpContext): Promise<FastifyInstance> 
   app.get('/healthz', async () => ({ ok: true }));
   deviceRoutes(app, context);
   operatorRoutes(app, context);
+  rolloutRoutes(app, context);
+  evaluationRoutes(app, context);
   dashboardRoutes(app);
   return app as unknown as FastifyInstance;
 }

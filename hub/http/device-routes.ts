@@ -1,6 +1,8 @@
 import { TLSSocket } from 'node:tls';
+import { advertised, maskedInput, PHASES, sharedOut, unmasking } from '@adbreak/shared/aggregation/messages.js';
 import { type EnrolResponse, enrolRequest } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
+import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -33,6 +35,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
           fingerprint: fingerprint(certificate),
           revoked: false,
           tags: known?.tags ?? {},
+          slice: known?.slice ?? null,
           model: known?.model ?? 'base-ad-detector',
           desired: known?.desired ?? null,
           online: false,
@@ -59,6 +62,29 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
     return { ok: true };
   });
 
+  /** Secure rounds: phases that a device asks for and answers; see shared/aggregation. */
+  app.get('/agent/evaluations/:round', async (request) => {
+    const device = deviceOf(request, context);
+    return context.evaluations.secureView(device, check(roundPath, request.params, 'the path').round);
+  });
+  app.post('/agent/evaluations/:round/:phase', async (request) => {
+    const device = deviceOf(request, context);
+    const { round, phase } = check(roundPath.extend({ phase: z.enum(PHASES) }), request.params, 'the path');
+    context.evaluations.secureMessage(device, round, (sum) => {
+      switch (phase) {
+        case 'keys':
+          return sum.takeKeys(device, check(advertised, request.body, 'the keys'));
+        case 'shares':
+          return sum.takeShares(device, check(sharedOut, request.body, 'the shares').boxes);
+        case 'masked':
+          return sum.takeMasked(device, check(maskedInput, request.body, 'the masked input').vector);
+        case 'unmask':
+          return sum.takeUnmasking(device, check(unmasking, request.body, 'the shares'));
+      }
+    });
+    return { ok: true };
+  });
+
   app.get<{ Params: { file: string } }>('/tuf/metadata/:file', async (request, reply) => {
     deviceOf(request, context);
     const { file } = request.params;
@@ -77,6 +103,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
   });
 }
 
+const roundPath = z.object({ round: z.string().regex(ROUND_ID) });
 const instanceQuery = z.object({ instance: z.string().max(64) });
 
 /** The device behind a request's client certificate. */

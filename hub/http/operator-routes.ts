@@ -6,9 +6,9 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { authorize, newSecret } from '../identity/secrets.js';
 import { plan } from '../rollouts/plan.js';
-import { episodesOf, percentOf, type Rollout } from '../rollouts/rollout.js';
 import { ROLES } from '../store/state.js';
 import type { HttpContext } from './context.js';
+import { view } from './rollout-routes.js';
 
 /** The seed system's promote body (production-ml-model-training-guide.txt), and a plan if one is wanted. */
 const promoteBody = z.object({
@@ -16,6 +16,8 @@ const promoteBody = z.object({
   status: z.enum(['production', 'canary']).default('production'),
   rollout_percentage: z.number().gt(0).max(100).default(100),
   plan: plan.optional(),
+  /** Ends the rollout of another version that is running. */
+  supersede: z.boolean().default(false),
 });
 const claimBody = z.object({
   device: deviceId.nullable().default(null),
@@ -47,18 +49,6 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
       events: context.events.slice(-50),
     };
   });
-  app.get('/api/v1/rollouts/:id', async (request) => {
-    authorize(store.state, request.headers.authorization, 'viewer');
-    const { id } = check(z.object({ id: z.string() }), request.params, 'the path');
-    const rollout = store.state.rollouts.find((candidate) => candidate.id === id);
-    if (rollout === undefined) throw new AdbreakError('not_found', `There is no rollout ${id}`);
-    return view(rollout);
-  });
-  app.post('/api/v1/rollouts/:id/abort', async (request) => {
-    const who = authorize(store.state, request.headers.authorization, 'operator');
-    const { id } = check(z.object({ id: z.string() }), request.params, 'the path');
-    return view(await executor.abort(id, who));
-  });
 
   app.put('/api/v1/models/:name/versions/:version', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
@@ -77,7 +67,14 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { name, version } = check(names, request.params, 'the path');
     const body = check(promoteBody, request.body ?? {}, 'the promote call');
-    const rollout = await executor.promote({ model: name, version, percent: body.rollout_percentage, plan: body.plan ?? context.defaultPlan, who });
+    const rollout = await executor.promote({
+      model: name,
+      version,
+      percent: body.rollout_percentage,
+      plan: body.plan ?? context.plans.promote,
+      supersede: body.supersede,
+      who,
+    });
     return { model_name: name, version, rollout: rollout === null ? null : view(rollout), production: store.state.models[name]?.production ?? null };
   });
   app.get('/api/v1/models/:name/versions/:version/download', async (request, reply) => {
@@ -136,8 +133,4 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     broker.disconnect(id);
     return { id, revoked: true };
   });
-}
-
-function view(rollout: Rollout) {
-  return { ...rollout, percent: percentOf(rollout), episodes: episodesOf(rollout), stageName: rollout.plan.stages[rollout.stage]?.name ?? '' };
 }

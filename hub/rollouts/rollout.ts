@@ -1,91 +1,88 @@
-import { digest, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { MODEL_NAME, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
-import { decided, deviceEvidence, total } from './evidence.js';
-import { judge, type Verdict } from './gate.js';
+import { drift } from './drift.js';
+import { armLabels, decided, type Evidence, evidence, total } from './evidence.js';
+import { CAUSES, VERDICTS } from './gate.js';
 import { plan } from './plan.js';
 
 const instant = z.iso.datetime();
-const modelRef = z.object({ version: z.string().regex(VERSION), digest });
-const entry = z.object({ at: instant, stage: z.string(), verdict: z.string(), reason: z.string(), episodes: z.int().nonnegative(), action: z.string() });
+export const ROLLOUT_ID = /^[a-z0-9][a-z0-9.-]{0,79}$/;
 
-export const rollout = z.object({
-  id: z.string(),
-  model: z.string(),
+/** One decision of the gate, or one order of a person, with its reason. */
+export const entry = z.object({
+  at: instant,
+  stage: z.string(),
+  verdict: z.enum([...VERDICTS, 'ORDER']),
+  cause: z.enum([...CAUSES, 'person']),
+  reason: z.string(),
+  episodes: z.int().nonnegative(),
+  action: z.string(),
+});
+export type Entry = z.infer<typeof entry>;
+
+/** What never changes about a rollout. */
+export const rolloutHead = z.object({
+  id: z.string().regex(ROLLOUT_ID),
+  model: z.string().regex(MODEL_NAME),
+  /** `rollback`: the version was in production before. */
+  kind: z.enum(['rollout', 'rollback']),
+  /** Candidates that are compared with the same production share a group; null alone. */
+  group: z.string().nullable(),
   from: modelRef,
   to: modelRef,
   plan,
+});
+
+export const round = z.object({
+  round: z.string(),
+  low: z.number(),
+  high: z.number(),
+  devices: z.int().nonnegative(),
+  episodes: z.int().nonnegative(),
+  inconclusive: z.boolean(),
+});
+
+export const STATUSES = ['running', 'paused', 'suspended', 'watching', 'completed', 'rolled-back', 'aborted', 'superseded'] as const;
+export const rollout = rolloutHead.extend({
   /** It does not go beyond this share of devices until a person raises it. */
   ceiling: z.number().min(0).max(100),
   stage: z.int().nonnegative(),
-  status: z.enum(['running', 'suspended', 'completed', 'rolled-back', 'aborted']),
+  status: z.enum(STATUSES),
+  startedAt: instant,
   stageSince: instant,
-  episodesBefore: z.int().nonnegative(),
-  evidence: z.record(z.string(), deviceEvidence),
-  /** What was decided and why; HOLD is recorded when its reason changes its kind only. */
+  /** Episodes decided when the stage began: by all devices, and by those on which the candidate acted. */
+  before: z.object({ decided: z.int().nonnegative(), acting: z.int().nonnegative() }),
+  /** Windows that acting devices had sent when the stage began: who has not sent more is silent. */
+  windowsBefore: z.record(z.string(), z.int().nonnegative()),
+  approved: z.boolean(),
+  round: round.nullable(),
+  /** Devices that shall run the candidate at all, and those on which it acts. */
+  members: z.array(z.string()),
+  acting: z.array(z.string()),
+  /** What devices say that cannot run the candidate, by device. */
+  failing: z.record(z.string(), z.string()),
+  evidence,
+  /** Production's labels and confidences before the rollout: what a change is told from. */
+  baseline: armLabels.nullable(),
+  drift,
+  /** What was decided and why; waiting is recorded when its cause changes. */
   history: z.array(entry),
   last: entry.nullable(),
 });
 export type Rollout = z.infer<typeof rollout>;
+export type RoundOutcome = z.infer<typeof round>;
 
-/** What a decision does to the world; idempotent, carried out after the new state is on disk. */
-export type Effect =
-  | { readonly kind: 'assign' }
-  | { readonly kind: 'set-production'; readonly version: string }
-  | { readonly kind: 'quarantine'; readonly version: string };
-
-/** One tick of the gate: state and time in, state and effects out. */
-export function step(state: Rollout, now: Date): { state: Rollout; effects: Effect[]; verdict: Verdict | null } {
-  if (state.status !== 'running' && state.status !== 'suspended') return { state, effects: [], verdict: null };
-  const { plan: rules, stage, episodesBefore, evidence, stageSince } = state;
-  const verdict = judge({ plan: rules, stage, episodesBefore, evidence, minutesInStage: (now.getTime() - Date.parse(stageSince)) / 60_000 });
-  return { ...apply(state, verdict, now), verdict };
-}
-
-function apply(state: Rollout, verdict: Verdict, now: Date): { state: Rollout; effects: Effect[] } {
-  const record = (action: string): Pick<Rollout, 'history' | 'last'> => {
-    const last = { at: now.toISOString(), stage: state.plan.stages[state.stage]?.name ?? '', ...verdict, action };
-    return { last, history: action === 'wait' ? state.history : [...state.history, last] };
-  };
-  switch (verdict.verdict) {
-    case 'HOLD':
-    case 'INCONCLUSIVE':
-      return { state: { ...state, ...record('wait') }, effects: [] };
-    case 'FAIL':
-      return {
-        state: { ...state, ...record('roll back'), status: 'rolled-back' },
-        effects: [{ kind: 'quarantine', version: state.to.version }, { kind: 'assign' }],
-      };
-    case 'SUSPEND':
-      if (state.status === 'suspended') return { state: { ...state, ...record('wait') }, effects: [] };
-      return { state: { ...state, ...record('back to shadow'), status: 'suspended' }, effects: [{ kind: 'assign' }] };
-    case 'PASS':
-      return state.status === 'suspended' ? { state: { ...state, ...record('wait') }, effects: [] } : advance(state, verdict, record, now);
-  }
-}
-
-function advance(
-  state: Rollout,
-  verdict: Verdict,
-  record: (action: string) => Pick<Rollout, 'history' | 'last'>,
-  now: Date,
-): { state: Rollout; effects: Effect[] } {
-  const next = state.plan.stages[state.stage + 1];
-  if (next === undefined) {
-    return {
-      state: { ...state, ...record('complete'), status: 'completed' },
-      effects: [{ kind: 'set-production', version: state.to.version }, { kind: 'assign' }],
-    };
-  }
-  if (next.percent > state.ceiling) return { state: { ...state, ...record('wait') }, effects: [] };
-  const moved = { ...state, ...record(`advance to ${next.name}`), stage: state.stage + 1, stageSince: now.toISOString(), episodesBefore: verdict.episodes };
-  return { state: moved, effects: [{ kind: 'assign' }] };
+/** The candidate runs somewhere, acting or in shadow. */
+export function isActive({ status }: Pick<Rollout, 'status'>): boolean {
+  return status === 'running' || status === 'paused' || status === 'suspended' || status === 'watching';
 }
 
 /** Share of devices on which the candidate acts now. */
-export function percentOf({ status, plan: rules, stage }: Rollout): number {
-  return status === 'running' ? (rules.stages[stage]?.percent ?? 0) : 0;
+export function percentOf({ status, plan: rules, stage }: Pick<Rollout, 'status' | 'plan' | 'stage'>): number {
+  if (status === 'watching') return 100;
+  return status === 'running' || status === 'paused' ? (rules.stages[stage]?.percent ?? 0) : 0;
 }
 
-export function episodesOf(state: Rollout): number {
-  return decided(total(state.evidence));
+export function episodesOf({ evidence: { devices } }: { readonly evidence: Pick<Evidence, 'devices'> }): number {
+  return decided(total(Object.values(devices)));
 }

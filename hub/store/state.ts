@@ -1,6 +1,8 @@
 import { digest, MODEL_NAME, manifest, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { desired, reported } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
+import { round } from '../evaluations/round.js';
+import { modelHours } from '../monitoring/hours.js';
 import { rollout } from '../rollouts/rollout.js';
 
 const instant = z.iso.datetime();
@@ -15,6 +17,8 @@ const device = z.object({
   fingerprint: digest,
   revoked: z.boolean(),
   tags: z.record(z.string(), z.string()),
+  /** Channel, site and hardware, as its last report says. */
+  slice: z.object({ channel: z.string(), site: z.string(), hardware: z.string() }).nullable().default(null),
   model: z.string().regex(MODEL_NAME),
   /** What it shall run, as last published to it. */
   desired: desired.nullable(),
@@ -27,7 +31,7 @@ const device = z.object({
   refusedReports: z.int().nonnegative(),
 });
 
-const version = z.object({ manifest, status: z.enum(['available', 'quarantined']), registered: instant });
+const version = z.object({ manifest, status: z.enum(['available', 'quarantined']), registered: instant, wasProduction: z.boolean().default(false) });
 const model = z.object({ production: z.string().regex(VERSION).nullable(), versions: z.record(z.string(), version) });
 export type Model = z.infer<typeof model>;
 
@@ -39,7 +43,10 @@ export const hubState = z.object({
   devices: z.record(z.string(), device),
   models: z.record(z.string(), model),
   rollouts: z.array(rollout),
+  evaluations: z.array(round).default([]),
+  /** Hourly histograms by model digest. */
+  hours: z.record(z.string(), modelHours).default({}),
 });
 export type HubState = z.infer<typeof hubState>;
 
-export const EMPTY_STATE: HubState = { schema: 1, claims: [], tokens: [], devices: {}, models: {}, rollouts: [] };
+export const EMPTY_STATE: HubState = { schema: 1, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} };

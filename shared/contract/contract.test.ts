@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { AdbreakError, ERROR_CODES } from '../errors.js';
-import { contradiction, MESSAGE_LIMIT, type WindowReport, windowReport } from './messages.js';
+import { contradiction } from './contradiction.js';
+import { MESSAGE_LIMIT, type WindowReport, windowReport } from './messages.js';
 import { parseJson } from './parse.js';
-import { parseTopic, topicOf } from './topics.js';
+import { parseTopic, roundTopic, topicOf } from './topics.js';
 
 const digest = (letter: string) => letter.repeat(64);
 const REPORT: WindowReport = {
@@ -23,27 +24,33 @@ const REPORT: WindowReport = {
         [10, 3],
         [200, 2],
       ],
-      sum: 1.7,
+      sum: 1.69,
     },
-    candidate: { bins: [[12, 5]], sum: 0.3 },
+    candidate: { bins: [[12, 5]], sum: 0.24 },
   },
   joint: [
     [3, 0],
     [2, 0],
   ],
-  labelled: { episodes: 4, productionRight: 2, candidateRight: 4, wins: 2, losses: 0 },
+  jointConfidence: [],
+  labelled: { episodes: 4, productionRight: 2, candidateRight: 4, wins: 2, losses: 0, detail: null },
   latency: { production: [[12, 40]], candidate: [[12, 40]] },
   adFrames: 10,
   frames: 40,
   dropped: 0,
   restarts: 0,
+  memoryMb: 180,
+  downloadFailures: 0,
 };
 
 describe('topics', () => {
   test('of a device and back', () => assert.deepEqual(parseTopic(topicOf('pi-1', 'windows')), { device: 'pi-1', kind: 'windows' }));
+  test('a round has a topic of its own', () => assert.deepEqual(parseTopic(roundTopic('pi-1', 'r1')), { device: 'pi-1', kind: 'evaluations' }));
   for (const topic of [
     'adbreak/v1/devices/pi-1/frames',
     'adbreak/v1/devices/pi-1/windows/x',
+    'adbreak/v1/devices/pi-1/evaluations',
+    'adbreak/v1/devices/pi-1/evaluations/r1/x',
     'adbreak/v1/devices/+/windows',
     'adbreak/v1/devices/PI/windows',
     'other/pi-1/windows',
@@ -74,6 +81,35 @@ describe('window reports', () => {
     ['more labels than episodes', { labelled: { ...REPORT.labelled, episodes: 9 } }],
     ['an end before its start', { end: '2025-12-31T23:00:00.000Z' }],
     ['a joint table without a candidate', { candidate: null }],
+    ['a sum of confidences that its bins cannot have', { histograms: { ...REPORT.histograms, candidate: { bins: [[12, 5]], sum: 4 } } }],
+    [
+      'votes that the histograms do not have',
+      {
+        joint: [
+          [1, 2],
+          [2, 0],
+        ],
+      },
+    ],
+    ['wins that do not fit who was right', { labelled: { ...REPORT.labelled, wins: 1 } }],
+    [
+      'a confusion table of other labels',
+      {
+        labelled: {
+          ...REPORT.labelled,
+          detail: {
+            production: {
+              confusion: [
+                [3, 0],
+                [0, 1],
+              ],
+              tenths: [[0, 4, 4]],
+            },
+            candidate: null,
+          },
+        },
+      },
+    ],
   ];
   for (const [what, change] of lies) test(`with ${what} are contradictory`, () => assert.notEqual(contradiction({ ...REPORT, ...change }), null));
   for (const [what, change] of [

@@ -5,6 +5,9 @@ export const MODEL_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 export const VERSION = /^\d{1,5}\.\d{1,5}\.\d{1,5}$/;
 export const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal');
 
+export const modelRef = z.strictObject({ version: z.string().regex(VERSION), digest });
+export type ModelRef = z.infer<typeof modelRef>;
+
 const share = z.number().min(0).max(1);
 export const testMetrics = z.object({
   frames: z.int().nonnegative(),

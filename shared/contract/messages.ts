@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { digest, MODEL_NAME, VERSION } from './manifest.js';
+import { digest, MODEL_NAME, modelRef } from './manifest.js';
+import { roundRequest } from './rounds.js';
 import { DEVICE_ID } from './topics.js';
 
 /** A message larger than this is refused before it is parsed; no message can carry a picture. */
@@ -8,8 +9,9 @@ export const MESSAGE_LIMIT = 64 * 1024;
 const count = z.int().nonnegative().max(1e9);
 const instant = z.iso.datetime();
 const text = z.string().max(500);
-const modelRef = z.strictObject({ version: z.string().regex(VERSION), digest });
-export type ModelRef = z.infer<typeof modelRef>;
+
+export type { ModelRef } from './manifest.js';
+
 const arm = z.enum(['production', 'candidate']);
 
 export const status = z.strictObject({ online: z.boolean(), agent: z.string().max(40), at: instant });
@@ -24,6 +26,12 @@ export const desired = z.strictObject({
   /** Which of the two acts; the other one runs in its shadow. */
   serve: arm,
   rollout: z.string().max(80).nullable(),
+  /** A federated round that it shall take part in, on its own labelled reservoir. */
+  evaluation: roundRequest.nullable().default(null),
+  /** The rollout waits for a person's word on episodes where the two models differ: the status page asks for it. */
+  ask: z.literal('disagreements').nullable().default(null),
+  /** Share of disagreements that the device draws at random for labelling; a label on the others does not count as evidence. */
+  labelRate: z.number().gt(0).max(1).default(1),
 });
 export type Desired = z.infer<typeof desired>;
 
@@ -61,6 +69,13 @@ export type SparseHistogram = z.infer<typeof histogram>;
 /** Latency in fixed logarithmic buckets, [bucket, count]: bucket b holds milliseconds in [2^(b/4), 2^((b+1)/4)). */
 const latency = z.array(z.tuple([z.int().min(0).max(63), count])).max(64);
 
+function labelDetail() {
+  return z.strictObject({ confusion: table, tenths });
+}
+const table = z.tuple([z.tuple([count, count]), z.tuple([count, count])]);
+/** Labelled episodes by tenth of p(ad): [tenth, episodes, right]. */
+const tenths = z.array(z.tuple([z.int().min(0).max(9), count, count])).max(10);
+
 /** The evidence of one window; reports merge by addition. GATES.md section 2. */
 export const windowReport = z.strictObject({
   sequence: z.int().positive(),
@@ -74,14 +89,30 @@ export const windowReport = z.strictObject({
   episodes: count,
   histograms: z.strictObject({ production: histogram, candidate: histogram.nullable() }),
   /** Episodes by [vote of production][vote of candidate], content = 0, ad = 1. */
-  joint: z.tuple([z.tuple([count, count]), z.tuple([count, count])]).nullable(),
+  joint: table.nullable(),
+  /** Episodes by [tenth of production's p(ad), tenth of the candidate's, count]. */
+  jointConfidence: z
+    .array(z.tuple([z.int().min(0).max(9), z.int().min(0).max(9), count]))
+    .max(100)
+    .default([]),
   /** Labelled episodes. wins: only production was wrong; losses: only the candidate was. */
-  labelled: z.strictObject({ episodes: count, productionRight: count, candidateRight: count, wins: count, losses: count }),
+  labelled: z.strictObject({
+    episodes: count,
+    productionRight: count,
+    candidateRight: count,
+    wins: count,
+    losses: count,
+    /** By [truth][vote of the arm], and by confidence. */
+    detail: z.strictObject({ production: labelDetail(), candidate: labelDetail().nullable() }).nullable().default(null),
+  }),
   latency: z.strictObject({ production: latency, candidate: latency.nullable() }),
   adFrames: count,
   frames: count,
   dropped: count,
   restarts: count,
+  /** Largest memory of the agent and its inference processes together, MiB; 0 where it is not known. */
+  memoryMb: count.default(0),
+  downloadFailures: count.default(0),
 });
 export type WindowReport = z.infer<typeof windowReport>;
 
@@ -91,23 +122,6 @@ export const event = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.enum(['slot-confirmed', 'slot-fell-back']), at: instant, model: modelRef, reason: text }),
 ]);
 export type DeviceEvent = z.infer<typeof event>;
-
-/** Counts that a device cannot have made by honest counting; null when they add up. */
-export function contradiction(report: WindowReport): string | null {
-  const { labelled, joint, episodes, candidate } = report;
-  const total = (rows: readonly (readonly number[])[]) => rows.flat().reduce((a, b) => a + b, 0);
-  const binned = (h: SparseHistogram) => h.bins.reduce((sum, [, n]) => sum + n, 0);
-  if (Date.parse(report.end) < Date.parse(report.start)) return 'it ends before it starts';
-  if (binned(report.histograms.production) !== episodes) return `the histogram holds ${binned(report.histograms.production)} episodes of ${episodes}`;
-  if ((candidate === null) !== (joint === null) || (candidate === null) !== (report.histograms.candidate === null))
-    return 'candidate, its histogram and the joint table must come together';
-  if (joint !== null && total(joint) !== episodes) return `the joint table holds ${total(joint)} episodes of ${episodes}`;
-  if (labelled.episodes > episodes) return `${labelled.episodes} of ${episodes} episodes are labelled`;
-  if (joint !== null && labelled.wins + labelled.losses > joint[0][1] + joint[1][0]) return 'more wins and losses than disagreements';
-  if (labelled.wins + labelled.losses > labelled.episodes || labelled.productionRight > labelled.episodes || labelled.candidateRight > labelled.episodes)
-    return 'more outcomes than labels';
-  return null;
-}
 
 export const deviceId = z.string().regex(DEVICE_ID, 'must be lower-case letters, digits and dashes');
 export const enrolRequest = z.strictObject({ token: z.string().min(16).max(100), device: deviceId, csr: z.string().max(4096), instance: z.string().max(64) });

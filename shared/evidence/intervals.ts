@@ -2,7 +2,7 @@ import { AdbreakError } from '../errors.js';
 import { logIncompleteBeta } from './beta.js';
 
 /** What one device counted over its own labelled episodes. */
-export interface DeviceCount {
+interface DeviceCount {
   readonly right: number;
   readonly episodes: number;
 }
@@ -18,28 +18,65 @@ export interface Estimate {
   readonly episodes: number;
 }
 
+/** Sums over devices, enough for a share and its interval: a secure round knows nothing else. n episodes, x of them counted. */
+export interface Moments {
+  readonly devices: number;
+  readonly n: number;
+  readonly x: number;
+  readonly nn: number;
+  readonly xx: number;
+  readonly xn: number;
+}
+export function momentsOf(devices: readonly { readonly n: number; readonly x: number }[]): Moments {
+  const sum = { devices: devices.length, n: 0, x: 0, nn: 0, xx: 0, xn: 0 };
+  for (const { n, x } of devices) {
+    sum.n += n;
+    sum.x += x;
+    sum.nn += n * n;
+    sum.xx += x * x;
+    sum.xn += x * n;
+  }
+  return sum;
+}
+
+/** Σx/Σn and its standard error √(J/(J-1) Σ(x_j - share n_j)²)/Σn, with devices as the unit. Throws `input_invalid` for fewer than two. */
+export function ratio({ devices, n, x, nn, xx, xn }: Moments): { readonly value: number; readonly error: number } {
+  if (devices < 2 || !(n > 0))
+    throw new AdbreakError('input_invalid', `Cannot estimate a fleet's share: at least two devices must have episodes: current value is ${devices}`);
+  const value = x / n;
+  const spread = Math.max(0, xx - 2 * value * xn + value * value * nn);
+  return { value, error: Math.sqrt((devices / (devices - 1)) * spread) / n };
+}
+
+/** The interval of a difference of shares, [-1, 1]: t of J - 1 degrees. */
+export function differenceInterval(moments: Moments, level = 0.95): { readonly value: number; readonly low: number; readonly high: number } {
+  const { value, error } = ratio(moments);
+  const half = studentQuantile((1 + level) / 2, moments.devices - 1) * error;
+  return { value, low: Math.max(-1, value - half), high: Math.min(1, value + half) };
+}
+
 /**
- * A fleet's share with an interval that knows that episodes of one device go together (GATES.md section 7): e_j = x_j - p n_j,
- * SE = √(J/(J-1) Σ e_j²) / N, on the logit scale with t of J - 1 degrees. Pooled intervals cover 63 % where they promise
- * 95 %, at a correlation of .1. Throws `input_invalid` for fewer than two devices with episodes, or counts that do not add up.
+ * A fleet's share with an interval that knows that episodes of one device go together (GATES.md section 7), on the logit
+ * scale with t of J - 1 degrees. Pooled intervals cover 63 % where they promise 95 %, at a correlation of .1. Throws
+ * `input_invalid` for fewer than two devices with episodes, or counts that do not add up.
  */
 export function fleetShare(counts: readonly DeviceCount[], level = 0.95): Estimate {
   const broken = counts.find(({ right, episodes }) => !(Number.isFinite(episodes) && right >= 0 && right <= episodes));
   if (broken !== undefined) throw new AdbreakError('input_invalid', `Cannot estimate: ${broken.right} right of ${broken.episodes} episodes do not add up`);
   const reporting = counts.filter(({ episodes }) => episodes > 0);
-  const devices = reporting.length;
-  if (devices < 2)
-    throw new AdbreakError('input_invalid', `Cannot estimate a fleet's share: at least two devices must have episodes: current value is ${devices}`);
-  const episodes = reporting.reduce((sum, one) => sum + one.episodes, 0);
-  const micro = reporting.reduce((sum, { right }) => sum + right, 0) / episodes;
-  const deviceMean = reporting.reduce((sum, one) => sum + one.right / one.episodes, 0) / devices;
-  const spread = reporting.reduce((sum, one) => sum + (one.right - micro * one.episodes) ** 2, 0);
-  const error = Math.sqrt((devices / (devices - 1)) * spread) / episodes;
-  const base = { micro, deviceMean, devices, episodes };
+  const share = shareOf(momentsOf(reporting.map(({ right, episodes }) => ({ n: episodes, x: right }))), level);
+  return { ...share, deviceMean: reporting.reduce((sum, one) => sum + one.right / one.episodes, 0) / reporting.length };
+}
+
+/** The same from sums alone: without the devices' mean. */
+export function shareOf(moments: Moments, level = 0.95): Omit<Estimate, 'deviceMean'> {
+  const { value: micro, error } = ratio(moments);
+  const { devices, n: episodes } = moments;
+  const base = { micro, devices, episodes };
   // At 0 and 1 the logit is infinite and devices cannot differ: the rule of three, on devices as the unit, bounds it.
-  if (micro === 0 || micro === 1) {
+  if (micro <= 0 || micro >= 1) {
     const reach = 1 - (1 - level) ** (1 / devices);
-    return { ...base, low: micro === 0 ? 0 : 1 - reach, high: micro === 0 ? reach : 1 };
+    return { ...base, low: micro <= 0 ? 0 : 1 - reach, high: micro <= 0 ? reach : 1 };
   }
   const logit = Math.log(micro / (1 - micro));
   const half = (studentQuantile((1 + level) / 2, devices - 1) * error) / (micro * (1 - micro));

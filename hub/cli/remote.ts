@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { callHub, type HubRequest, hubAddress } from './client.js';
+
+/** Flags of every command that talks to a hub. */
+export interface Remote {
+  hub?: string;
+  token?: string;
+  ca?: string;
+}
+export function remote(command: Command): Command {
+  return command
+    .option('--hub <url>', 'address of the hub (ADBREAK_HUB)')
+    .option('--token <token>', 'bearer token (ADBREAK_TOKEN)')
+    .option('--ca <file>', "the fleet authority's certificate (ADBREAK_CA)");
+}
+
+export async function call(flags: Remote, path: string, request?: HubRequest): Promise<unknown> {
+  return callHub(await hubAddress(flags), path, request);
+}
+export function print(value: unknown): void {
+  console.log(JSON.stringify(value, null, 2));
+}

@@ -1,0 +1,197 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { modelRef } from '@adbreak/shared/contract/manifest.js';
+import { check } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { explainRollout, explanationText } from '../rollouts/explain.js';
+import { readEvents } from '../rollouts/log.js';
+import { readPlan } from '../rollouts/plan.js';
+import { replay } from '../rollouts/replay.js';
+import { type Entry, entry, STATUSES } from '../rollouts/rollout.js';
+import { call, print, type Remote, type remote as withHub } from './remote.js';
+
+const view = z.object({
+  id: z.string(),
+  model: z.string(),
+  from: modelRef,
+  to: modelRef,
+  status: z.enum(STATUSES),
+  stageName: z.string(),
+  percent: z.number(),
+  episodes: z.number(),
+  acting: z.array(z.string()),
+  members: z.array(z.string()),
+  last: entry.nullable(),
+  history: z.array(entry),
+});
+type View = z.infer<typeof view>;
+const text = z.object({ text: z.string() });
+const encode = encodeURIComponent;
+
+/** `adbreak rollouts …`: start with a look at the plan, watch, ask why, order, go back, replay. */
+export function rolloutCommands(program: Command, remote: typeof withHub): void {
+  const rollouts = program.command('rollouts').description('rollouts and what the gate says of them');
+
+  remote(rollouts.command('list'))
+    .option('--json', 'everything, as JSON', false)
+    .action(async (flags: Remote & { json: boolean }) => {
+      const all = check(z.object({ rollouts: z.array(view) }), await call(flags, '/api/v1/overview'), 'the answer of the hub').rollouts;
+      if (flags.json) return print(all);
+      if (all.length === 0) return console.log('no rollouts yet: `adbreak models promote NAME VERSION` starts one');
+      for (const one of all) console.log(summary(one));
+    });
+  remote(rollouts.command('plan <model>'))
+    .description('before anything moves: which devices would move when, and how long each gate is expected to take')
+    .option('--plan <file>', "a plan; the hub's own where none is named")
+    .option('--json', 'as JSON', false)
+    .action(async (model: string, flags: Remote & { plan?: string; json: boolean }) => {
+      const answer = await call(flags, '/api/v1/rollouts/plan', {
+        method: 'POST',
+        json: { model, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) },
+      });
+      if (flags.json) print(answer);
+      else console.log(check(text, answer, 'the answer of the hub').text);
+    });
+  remote(rollouts.command('explain <id>'))
+    .description('why it is where it is, and what would change the verdict')
+    .option('--json', 'as JSON', false)
+    .action(async (id: string, flags: Remote & { json: boolean }) => {
+      const answer = await call(flags, `/api/v1/rollouts/${encode(id)}/explain`);
+      if (flags.json) print(answer);
+      else console.log(check(text, answer, 'the answer of the hub').text);
+    });
+  remote(rollouts.command('watch <id>'))
+    .description('tells each decision as it comes, until the rollout is over; Ctrl-C stops watching, not the rollout')
+    .option('--seconds <n>', 'between two looks', Number, 2)
+    .action(async (id: string, flags: Remote & { seconds: number }) => watch(id, flags));
+
+  for (const [name, what] of [
+    ['pause', 'evidence goes on, nothing advances; harm still rolls back'],
+    ['resume', 'goes on after a pause, or in the shadow after a suspension'],
+    ['abort', 'ends it: production acts everywhere'],
+    ['approve', 'the yes that a stage waits for'],
+  ] as const)
+    remote(rollouts.command(`${name} <id>`))
+      .description(what)
+      .option('--reason <text>', 'kept in its history and the audit log', 'no reason given')
+      .action(async (id: string, flags: Remote & { reason: string }) => order(id, name, flags));
+  remote(rollouts.command('force <id>'))
+    .description('past the gate to the next stage, by your word; needs the role admin')
+    .requiredOption('--reason <text>', 'kept in its history and the audit log')
+    .action(async (id: string, flags: Remote & { reason: string }) => order(id, 'force', flags));
+  remote(rollouts.command('rollback <id>'))
+    .description("takes a completed rollout's version back, as a rollout of the version before it")
+    .requiredOption('--reason <text>', 'kept in the audit log')
+    .option('--plan <file>', 'a plan; configs/rollouts/rollback.yaml where none is named')
+    .action(async (id: string, flags: Remote & { reason: string; plan?: string }) => {
+      const json = { reason: flags.reason, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) };
+      console.log(summary(check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
+    });
+  remote(rollouts.command('compare <model> <versions...>'))
+    .description('A/B: several candidates beside one production; each device runs one of them, the best that passes goes on')
+    .option('--plan <file>', "a plan; the hub's own where none is named")
+    .action(async (model: string, versions: string[], flags: Remote & { plan?: string }) => {
+      const json = { model, versions, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) };
+      const answer = check(
+        z.object({ rollouts: z.array(view) }),
+        await call(flags, '/api/v1/rollouts/compare', { method: 'POST', json }),
+        'the answer of the hub',
+      );
+      for (const one of answer.rollouts) console.log(summary(one));
+    });
+  remote(rollouts.command('events <id>'))
+    .description('its event log, for replay')
+    .action(async (id: string, flags: Remote) => {
+      const answer = await call(flags, `/api/v1/rollouts/${encode(id)}/events`);
+      if (!Buffer.isBuffer(answer)) throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no event log');
+      process.stdout.write(answer);
+    });
+  rollouts
+    .command('replay')
+    .description('runs the gate over an event log: what happened and why, or what another plan would have done')
+    .requiredOption('--events <file>', 'JSON lines; docs/protocol/rollout-events.md')
+    .option('--plan <file>', "another plan than the log's own")
+    .option('--json', 'decisions as JSON lines, then a line of JSON', false)
+    .action(replayCommand);
+}
+
+async function replayCommand({ events, plan, json }: { events: string; plan?: string; json: boolean }): Promise<void> {
+  const file = createReadStream(events);
+  const failed = new Promise<never>((_, reject) =>
+    file.once('error', (cause) =>
+      reject(
+        new AdbreakError('not_found', `Cannot read the events ${events}: ${explain(cause)}`, {
+          cause,
+          remedy: '`adbreak rollouts events ID > FILE` fetches one.',
+        }),
+      ),
+    ),
+  );
+  const say = (one: Entry) => console.log(json ? JSON.stringify(one) : `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`);
+  const run = replay(
+    readEvents(createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }), events),
+    plan === undefined ? null : await readPlan(plan),
+    say,
+  );
+  const result = await Promise.race([run, failed]);
+  const { rollout, decisions, recorded, firstDifference, leftOut } = result;
+  const identical = recorded.length > 0 ? firstDifference === null : null;
+  if (json) {
+    console.log(
+      JSON.stringify({
+        replay: rollout.id,
+        plan: rollout.plan.name,
+        status: rollout.status,
+        events: result.events,
+        decisions: decisions.length,
+        recorded: recorded.length,
+        identical,
+        leftOut,
+      }),
+    );
+  } else {
+    const at = decisions.at(-1)?.at ?? rollout.startedAt;
+    console.log(
+      `\n${explanationText({ ...explainRollout(rollout, new Date(at)), sections: explainRollout(rollout, new Date(at)).sections.filter(({ title }) => title !== 'So far') })}`,
+    );
+    for (const line of leftOut) console.log(`left out: ${line}`);
+    if (identical !== null)
+      console.log(
+        identical
+          ? `identical: ${decisions.length} of ${recorded.length} recorded decisions`
+          : `different from the recorded decisions, first at number ${(firstDifference ?? 0) + 1}`,
+      );
+  }
+  // Another plan may differ; the log's own must not.
+  if (identical === false && plan === undefined) process.exitCode = 1;
+}
+
+async function order(id: string, name: string, flags: Remote & { reason: string }): Promise<void> {
+  console.log(
+    summary(
+      check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/${name}`, { method: 'POST', json: { reason: flags.reason } }), 'the answer of the hub'),
+    ),
+  );
+}
+
+async function watch(id: string, flags: Remote & { seconds: number }): Promise<void> {
+  let told = 0;
+  let line = '';
+  for (;;) {
+    const one = check(view, await call(flags, `/api/v1/rollouts/${encode(id)}`), 'the answer of the hub');
+    for (const past of one.history.slice(told)) console.log(`${past.at}  ${past.stage}: ${past.verdict} → ${past.action}: ${past.reason}`);
+    const now = `  ${one.status}, ${one.stageName} ${one.percent} %, ${one.episodes} episodes: ${one.last?.reason ?? 'the gate has not looked yet'}`;
+    if (now !== line && one.history.length === told) console.log(now);
+    [told, line] = [one.history.length, now];
+    if (['completed', 'rolled-back', 'aborted', 'superseded'].includes(one.status)) return;
+    await sleep(Math.max(0.2, flags.seconds) * 1000);
+  }
+}
+
+function summary(one: View): string {
+  const head = `${one.id}  ${one.from.version} → ${one.to.version}  ${one.status}${one.status === 'running' ? ` (${one.stageName}, ${one.percent} %)` : ''}  acting on ${one.acting.length} of ${one.members.length}  ${one.episodes} episodes`;
+  return one.last === null ? head : `${head}\n    ${one.last.verdict}: ${one.last.reason}`;
+}

@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto';
+import type { SecureView } from '@adbreak/shared/aggregation/messages.js';
+import { SecureSum } from '@adbreak/shared/aggregation/server.js';
+import type { ModelRef } from '@adbreak/shared/contract/messages.js';
+import { type RoundReport, roundContradiction, SECURE_FIELDS } from '@adbreak/shared/contract/rounds.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { productionOf } from '../fleet/desired.js';
+import { type Member, reaches } from '../rollouts/cohort.js';
+import type { Where } from '../rollouts/plan.js';
+import type { Rollout, RoundOutcome } from '../rollouts/rollout.js';
+import type { Store } from '../store/store.js';
+import { type Round, resultOf } from './round.js';
+
+interface EvaluationsOptions {
+  readonly store: Store;
+  readonly now: () => Date;
+  /** Devices hear of rounds through their desired state. */
+  readonly assign: (model: string) => Promise<void>;
+  readonly onClosed: (rollout: string, outcome: RoundOutcome) => Promise<void>;
+  readonly log: (line: string) => void;
+}
+export interface RoundOrder {
+  readonly model: string;
+  readonly candidate: string;
+  /** The production version where none is named. */
+  readonly against?: string | undefined;
+  readonly where?: Where | undefined;
+  readonly quorum: number;
+  readonly hours: number;
+  readonly minDevices: number;
+  readonly secure: boolean;
+  readonly epsilon: number | null;
+  readonly who: string;
+  readonly rollout: string | null;
+}
+
+/** Shares of a secret have one byte for a device's number. */
+const MOST_SECURE = 255;
+/** A phase of a secure round waits so long for its slowest device. */
+const PHASE_MS = 60_000;
+const KEPT_ROUNDS = 200;
+
+/** Federated rounds: who is asked, what comes back, when it closes. History stays with the hub. */
+export class Evaluations {
+  readonly #options: EvaluationsOptions;
+  readonly #secure = new Map<string, { readonly sum: SecureSum; since: number }>();
+
+  constructor(options: EvaluationsOptions) {
+    this.#options = options;
+  }
+
+  async start(order: RoundOrder): Promise<Round> {
+    const { store, now, assign } = this.#options;
+    const candidate = this.#version(order.model, order.candidate);
+    const production = order.against === undefined ? productionOf(store.state, order.model) : this.#version(order.model, order.against);
+    if (production === null)
+      throw new AdbreakError('conflict', `Cannot evaluate ${order.model} ${order.candidate}: there is no production version to compare it with`, {
+        remedy: 'Name one with --against.',
+      });
+    if (production.digest === candidate.digest) throw new AdbreakError('input_invalid', `Cannot evaluate ${order.model} ${order.candidate} against itself`);
+    const members: Member[] = Object.values(store.state.devices).filter((device) => device.model === order.model && !device.revoked && device.desired !== null);
+    const cohort = members.filter((member) => reaches(order.where, member)).map(({ id }) => id);
+    if (cohort.length < order.quorum)
+      throw new AdbreakError('conflict', `Cannot start a round: ${cohort.length} devices can be asked, the quorum is ${order.quorum}`, {
+        remedy: 'Lower --quorum, or reach more devices.',
+      });
+    if (order.secure && cohort.length > MOST_SECURE)
+      throw new AdbreakError('conflict', `Cannot start a secure round of ${cohort.length} devices: at most ${MOST_SECURE} at once`, {
+        remedy: 'Reach fewer with --site or --channel.',
+      });
+    if (order.secure && order.epsilon !== null)
+      throw new AdbreakError('input_invalid', 'Cannot start a secure round with noise: the sum needs none, no single count leaves a device');
+    const id = `round-${randomBytes(5).toString('hex')}`;
+    const started = now();
+    const round: Round = {
+      id,
+      model: order.model,
+      request: {
+        round: id,
+        production,
+        candidate,
+        deadline: new Date(started.getTime() + order.hours * 3_600_000).toISOString(),
+        secure: order.secure,
+        epsilon: order.epsilon,
+      },
+      started: started.toISOString(),
+      who: order.who,
+      quorum: order.quorum,
+      minDevices: order.minDevices,
+      rollout: order.rollout,
+      cohort,
+      status: 'open',
+      answers: {},
+      sum: null,
+      closed: null,
+    };
+    if (order.secure)
+      this.#secure.set(id, { sum: new SecureSum(cohort, SECURE_FIELDS.length, Math.max(order.quorum, order.minDevices)), since: started.getTime() });
+    await store.change(
+      (state) => {
+        state.evaluations.push(round);
+        const ended = state.evaluations.filter(({ status }) => status !== 'open');
+        if (state.evaluations.length > KEPT_ROUNDS && ended[0] !== undefined) state.evaluations = state.evaluations.filter((one) => one !== ended[0]);
+      },
+      {
+        who: order.who,
+        what: 'evaluation.start',
+        subject: `${order.model} ${order.candidate}`,
+        after: { round: id, devices: cohort.length, secure: order.secure },
+      },
+    );
+    await assign(order.model);
+    return round;
+  }
+
+  /** The round that a rollout's stage asks for. */
+  async startFor(rollout: Rollout): Promise<void> {
+    const stage = rollout.plan.stages[rollout.stage];
+    if (stage?.round == null) return;
+    await this.start({
+      model: rollout.model,
+      candidate: rollout.to.version,
+      against: rollout.from.version,
+      where: stage.where,
+      quorum: stage.round.quorum,
+      hours: stage.round.hours,
+      minDevices: 1,
+      secure: false,
+      epsilon: null,
+      who: `gate:${rollout.id}`,
+      rollout: rollout.id,
+    });
+  }
+
+  /** A device's answer. Refused where it does not add up, is of another round, late, or comes twice. */
+  async take(device: string, report: RoundReport): Promise<void> {
+    const round = this.#open(report.round, device);
+    const refuse = (why: string) => new AdbreakError('input_invalid', `Cannot accept the answer of ${device} to ${round.id}: ${why}`);
+    if (round.request.secure) throw refuse('this round is secure, and takes no counts of single devices');
+    if (report.production !== round.request.production.digest || report.candidate !== round.request.candidate.digest) throw refuse('it compares other models');
+    const wrong = roundContradiction(report, round.request.epsilon !== null);
+    if (wrong !== null) throw refuse(wrong);
+    if (round.answers[device] !== undefined) return;
+    await this.#options.store.change(() => {
+      round.answers[device] = report;
+    });
+    await this.#options.assign(round.model);
+  }
+
+  secureView(device: string, id: string): SecureView {
+    this.#open(id, device);
+    return this.#secure.get(id)?.sum.view(device) ?? { phase: 'over', reason: 'the hub was started anew, and a secure round does not outlive that' };
+  }
+  /** One message of a device into a secure round; `act` puts it where it belongs. */
+  secureMessage(device: string, id: string, act: (sum: SecureSum) => void): void {
+    this.#open(id, device);
+    const running = this.#secure.get(id);
+    if (running === undefined) throw new AdbreakError('conflict', `Cannot take part in ${id}: the round is over`);
+    act(running.sum);
+  }
+
+  async cancel(id: string, who: string): Promise<Round> {
+    const round = this.find(id);
+    if (round.status !== 'open') throw new AdbreakError('conflict', `Cannot cancel round ${id}: it is ${round.status}`);
+    await this.#close(round, 'cancelled', who);
+    return round;
+  }
+
+  /** Closes what is complete or past its deadline, and moves secure rounds on. */
+  async tick(): Promise<void> {
+    const now = this.#options.now().getTime();
+    for (const round of this.#options.store.state.evaluations.filter(({ status }) => status === 'open')) {
+      const over = now >= Date.parse(round.request.deadline);
+      if (round.request.secure) await this.#tickSecure(round, now, over);
+      else if (over || Object.keys(round.answers).length === round.cohort.length) await this.#close(round, 'closed', 'hub');
+    }
+  }
+
+  find(id: string): Round {
+    const round = this.#options.store.state.evaluations.find((one) => one.id === id);
+    if (round === undefined) throw new AdbreakError('not_found', `Cannot find round ${id}`, { remedy: 'See `adbreak evaluations list`.' });
+    return round;
+  }
+
+  async #tickSecure(round: Round, now: number, over: boolean): Promise<void> {
+    const running = this.#secure.get(round.id);
+    if (running === undefined) return this.#close(round, 'closed', 'hub');
+    const { sum } = running;
+    if (sum.complete || now - running.since > PHASE_MS || over) {
+      running.since = now;
+      const opened = sum.advance();
+      if (opened !== null) await this.#options.store.change(() => void Object.assign(round, { sum: opened }));
+    }
+    if (sum.phase === 'over') {
+      this.#options.log(`round ${round.id}: ${JSON.stringify(sum.view(round.cohort[0] ?? ''))}`);
+      await this.#close(round, 'closed', 'hub');
+    }
+  }
+
+  async #close(round: Round, status: 'closed' | 'cancelled', who: string): Promise<void> {
+    const { store, now, assign, onClosed, log } = this.#options;
+    this.#secure.delete(round.id);
+    await store.change(() => void Object.assign(round, { status, closed: now().toISOString() }), {
+      who,
+      what: `evaluation.${status}`,
+      subject: round.id,
+      after: { answers: Object.keys(round.answers).length },
+    });
+    const result = resultOf(round);
+    log(
+      `round ${round.id}: ${status}, ${result.answered} of ${result.asked} devices${result.difference === null ? '' : `, difference ${result.difference.low.toFixed(4)} to ${result.difference.high.toFixed(4)}`}`,
+    );
+    await assign(round.model);
+    if (round.rollout !== null)
+      await onClosed(round.rollout, {
+        round: round.id,
+        low: result.difference?.low ?? -1,
+        high: result.difference?.high ?? 1,
+        devices: result.answered,
+        episodes: result.episodes,
+        inconclusive: result.inconclusive || status === 'cancelled',
+      });
+  }
+
+  #open(id: string, device: string): Round {
+    const round = this.find(id);
+    if (round.status !== 'open' || !round.cohort.includes(device))
+      throw new AdbreakError('conflict', `Cannot take an answer of ${device} to ${id}: the round is ${round.status}, or does not ask it`);
+    return round;
+  }
+
+  #version(model: string, version: string): ModelRef {
+    const digest = this.#options.store.state.models[model]?.versions[version]?.manifest.digest;
+    if (digest === undefined) throw new AdbreakError('not_found', `Cannot evaluate ${model} ${version}: it is not registered`);
+    return { version, digest };
+  }
+}

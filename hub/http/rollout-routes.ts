@@ -1,0 +1,92 @@
+import { createReadStream } from 'node:fs';
+import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { deviceId } from '@adbreak/shared/contract/messages.js';
+import { check } from '@adbreak/shared/contract/parse.js';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { authorize } from '../identity/secrets.js';
+import { ratesOf } from '../monitoring/rates.js';
+import { ORDERS } from '../rollouts/events.js';
+import { explainRollout, explanationText } from '../rollouts/explain.js';
+import { forecast, forecastText } from '../rollouts/forecast.js';
+import { plan } from '../rollouts/plan.js';
+import { episodesOf, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
+import type { HttpContext } from './context.js';
+
+const path = z.object({ id: z.string().regex(ROLLOUT_ID) });
+const reason = z.string().trim().min(1).max(500);
+const orderBody = z.strictObject({ reason: reason.default('no reason given'), percent: z.number().min(0).max(100).optional() });
+/** What goes past the gate or back says why. */
+const forceBody = z.strictObject({ reason });
+const rollbackBody = z.strictObject({ reason, plan: plan.optional() });
+const compareBody = z.strictObject({ model: z.string().regex(MODEL_NAME), versions: z.array(z.string().regex(VERSION)).min(2).max(5), plan: plan.optional() });
+const planBody = z.strictObject({ model: z.string().regex(MODEL_NAME), plan: plan.optional() });
+const tagsBody = z.strictObject({ tags: z.record(z.string().regex(/^[a-z0-9_-]{1,60}$/), z.string().min(1).max(60)) });
+
+/** Rollouts: what they do, why, and what people order. */
+export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>, context: HttpContext): void {
+  const { store, executor, plans, now, log } = context;
+  const id = (params: unknown) => check(path, params, 'the path').id;
+
+  app.get('/api/v1/rollouts/:id', async (request) => {
+    authorize(store.state, request.headers.authorization, 'viewer');
+    return view(executor.find(id(request.params)));
+  });
+  app.get('/api/v1/rollouts/:id/explain', async (request) => {
+    authorize(store.state, request.headers.authorization, 'viewer');
+    const explanation = explainRollout(executor.find(id(request.params)), now());
+    return { ...explanation, text: explanationText(explanation) };
+  });
+  /** The event log, for `adbreak rollouts replay`. */
+  app.get('/api/v1/rollouts/:id/events', async (request, reply) => {
+    authorize(store.state, request.headers.authorization, 'viewer');
+    return reply.type('application/x-ndjson').send(createReadStream(log.path(executor.find(id(request.params)).id)));
+  });
+  for (const order of ORDERS) {
+    if (order === 'supersede') continue;
+    app.post(`/api/v1/rollouts/:id/${order}`, async (request) => {
+      // Past the gate only with the highest role, and with a reason.
+      const who = authorize(store.state, request.headers.authorization, order === 'force' ? 'admin' : 'operator');
+      if (order === 'force') return view(await executor.order(id(request.params), order, who, check(forceBody, request.body ?? {}, 'the order force').reason));
+      const body = check(orderBody, request.body ?? {}, `the order ${order}`);
+      return view(await executor.order(id(request.params), order, who, body.reason, body.percent));
+    });
+  }
+  app.post('/api/v1/rollouts/:id/rollback', async (request, reply) => {
+    const who = authorize(store.state, request.headers.authorization, 'operator');
+    const body = check(rollbackBody, request.body ?? {}, 'the rollback');
+    return reply.code(201).send(view(await executor.rollback(id(request.params), body.plan ?? plans.rollback, who, body.reason)));
+  });
+  app.post('/api/v1/rollouts/compare', async (request, reply) => {
+    const who = authorize(store.state, request.headers.authorization, 'operator');
+    const body = check(compareBody, request.body, 'the comparison');
+    return reply.code(201).send({ rollouts: (await executor.compare(body.model, body.versions, body.plan ?? plans.promote, who)).map(view) });
+  });
+  /** Before anything moves: who would move when, and how long the gates would take. */
+  app.post('/api/v1/rollouts/plan', async (request) => {
+    authorize(store.state, request.headers.authorization, 'viewer');
+    const body = check(planBody, request.body, 'the plan');
+    const rules = body.plan ?? plans.promote;
+    const members = Object.values(store.state.devices).filter((device) => device.model === body.model && !device.revoked);
+    const made = forecast(rules, members, ratesOf(store.state, body.model, now()));
+    return { ...made, text: forecastText(rules, made) };
+  });
+  app.put('/api/v1/devices/:id/tags', async (request) => {
+    const who = authorize(store.state, request.headers.authorization, 'operator');
+    const device = check(z.object({ id: deviceId }), request.params, 'the path').id;
+    const { tags } = check(tagsBody, request.body, 'the tags');
+    return executor.tag(device, tags, who);
+  });
+}
+
+/** A rollout for people: without the bulk that only the gate needs. */
+export function view(rollout: Rollout) {
+  const { drift: _, windowsBefore: __, baseline: ___, evidence, ...rest } = rollout;
+  return {
+    ...rest,
+    evidence: Object.fromEntries(Object.entries(evidence.devices).map(([device, { sequence: ____, ...sums }]) => [device, sums])),
+    percent: percentOf(rollout),
+    episodes: episodesOf(rollout),
+    stageName: rollout.plan.stages[rollout.stage]?.name ?? '',
+  };
+}

@@ -1,0 +1,60 @@
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import { HOURS_OF_WEEK, hourOf, type Reference, WORLD_BINS } from '@adbreak/shared/evidence/world.js';
+import { z } from 'zod';
+import { addCoarse } from '../rollouts/drift.js';
+import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
+
+/** Hourly histograms of each model version's p(ad), over the whole fleet: what WORLD is measured against. */
+export const modelHours = z.object({
+  /** By hour since the epoch. */
+  hours: z.record(z.string(), z.array(z.int().nonnegative()).length(WORLD_BINS)),
+  /** All labels and confidences of the version, summed. */
+  labels: armLabels,
+});
+export type ModelHours = z.infer<typeof modelHours>;
+
+/** Four reference weeks, and what a rollout of two weeks adds. */
+const KEPT_HOURS = 7 * HOURS_OF_WEEK;
+const REFERENCE_WEEKS = 4;
+/** A week is a reference when this share of its hours was watched. */
+const COMPLETE = 0.9;
+
+/** Adds a report's histograms under both its models' digests, in place; hours older than seven weeks are forgotten. */
+export function absorbHours(all: Record<string, ModelHours>, report: WindowReport): void {
+  const { hour } = hourOf(Date.parse(report.start));
+  const { detail } = report.labelled;
+  for (const [digest, histogram, labels] of [
+    [report.production, report.histograms.production, detail?.production ?? null],
+    [report.candidate, report.histograms.candidate, detail?.candidate ?? null],
+  ] as const) {
+    if (digest === null || histogram === null || histogram.bins.length === 0) continue;
+    const known = all[digest] ?? { hours: {}, labels: noLabels() };
+    all[digest] = known;
+    absorbLabels(known.labels, histogram.bins, labels);
+    const bins = known.hours[hour] ?? Array<number>(WORLD_BINS).fill(0);
+    addCoarse(bins, histogram.bins);
+    known.hours[hour] = bins;
+    const kept = Object.keys(known.hours);
+    if (kept.length > KEPT_HOURS)
+      for (const old of kept
+        .map(Number)
+        .sort((a, b) => a - b)
+        .slice(0, kept.length - KEPT_HOURS))
+        delete known.hours[old];
+  }
+}
+
+/** The last weeks before an instant, newest first, as far as they were watched; null where there is none. Weeks end at that hour, so every hour of the week comes once in each. */
+export function referenceWeeks(known: ModelHours | undefined, now: number): Reference | null {
+  if (known === undefined) return null;
+  const end = hourOf(now).hour;
+  const weeks = Array.from({ length: REFERENCE_WEEKS }, (_, back) => {
+    const week: (number[] | null)[] = Array(HOURS_OF_WEEK).fill(null);
+    for (let i = 1; i <= HOURS_OF_WEEK; i++) {
+      const hour = end - back * HOURS_OF_WEEK - i;
+      week[hour % HOURS_OF_WEEK] = known.hours[hour] ?? null;
+    }
+    return week;
+  }).filter((week) => week.filter((one) => one !== null).length >= COMPLETE * HOURS_OF_WEEK);
+  return weeks.length === 0 ? null : weeks;
+}

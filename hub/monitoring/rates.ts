@@ -1,0 +1,36 @@
+import { decided, total } from '../rollouts/evidence.js';
+import type { FleetRates } from '../rollouts/forecast.js';
+import { count, percent } from '../rollouts/words.js';
+import type { HubState } from '../store/state.js';
+
+/** Assumptions for a fleet that has shown nothing: a scene of a minute and a half, two versions that differ on a tenth. */
+const ASSUMED = { episodesPerDay: 24 * 40, disagreement: 0.1, labelled: 1, correlation: 0.02 };
+const DAYS = 7;
+
+/** A fleet's own rates: episodes from the last week of its production, disagreements and labels from its last rollout. Pure. */
+export function ratesOf(state: Pick<HubState, 'devices' | 'models' | 'rollouts' | 'hours'>, model: string, now: Date): FleetRates {
+  const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked).length;
+  const production = state.models[model]?.production ?? null;
+  const digest = production === null ? undefined : state.models[model]?.versions[production]?.manifest.digest;
+  const since = now.getTime() / 3_600_000 - 24 * DAYS;
+  const hours = Object.entries((digest === undefined ? undefined : state.hours[digest])?.hours ?? {}).filter(([hour]) => Number(hour) >= since);
+  const episodes = hours.reduce((sum, [, bins]) => sum + bins.reduce((a, b) => a + b, 0), 0);
+  const last = state.rollouts.findLast((rollout) => rollout.model === model && Object.keys(rollout.evidence.devices).length > 0);
+  const sums = last === undefined ? null : total(Object.values(last.evidence.devices));
+  const disagreements = sums === null ? 0 : sums.wins + sums.losses + sums.undecided;
+  const known = sums !== null && decided(sums) + sums.undecided >= 100;
+  const rates = {
+    episodesPerDay: hours.length > 0 && devices > 0 ? (24 * episodes) / hours.length / devices : ASSUMED.episodesPerDay,
+    disagreement: known ? Math.min(0.5, Math.max(0.01, disagreements / (decided(sums) + sums.undecided))) : ASSUMED.disagreement,
+    labelled: known && disagreements > 0 ? (sums.wins + sums.losses) / disagreements : ASSUMED.labelled,
+    correlation: ASSUMED.correlation,
+  };
+  return {
+    ...rates,
+    sources: [
+      `${rates.episodesPerDay.toFixed(0)} episodes a device and day: ${hours.length > 0 ? `from ${count(hours.length, 'hour')} of its own` : 'assumed, nothing is measured yet'}`,
+      `two versions differ on ${percent(rates.disagreement)}, ${percent(rates.labelled)} of these get a label: ${known && last !== undefined ? `from rollout ${last.id}` : 'assumed, no rollout yet'}`,
+      `a correlation of ${rates.correlation} within a device: assumed`,
+    ],
+  };
+}

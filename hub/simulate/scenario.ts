@@ -1,0 +1,64 @@
+import { dirname, resolve } from 'node:path';
+import { check } from '@adbreak/shared/contract/parse.js';
+import { z } from 'zod';
+import { type Plan, readPlan, readYaml } from '../rollouts/plan.js';
+
+const share = z.number().min(0).max(1);
+
+/** A fleet, a candidate and a world: what a rollout would meet. configs/scenarios/ has examples with every field explained. */
+export const scenario = z.strictObject({
+  name: z.string().regex(/^[a-z0-9-]{1,40}$/),
+  /** What it shows, in a sentence. */
+  about: z.string().max(300).default(''),
+  /** A rollout plan; the path is relative to the scenario. */
+  plan: z.string().max(300),
+  days: z.number().positive().max(365),
+  runs: z.int().min(1).max(10_000).default(1),
+  fleet: z.strictObject({
+    devices: z.int().min(1).max(2_000_000),
+    /** Episodes a device ends in an hour: a scene or an advertisement of 90 seconds makes 40. */
+    episodesPerHour: z.int().min(1).max(1000).default(40),
+    /** Share of disagreements that people label. */
+    labelled: share.default(1),
+    /** Share of labels that are wrong. */
+    labelNoise: share.default(0),
+    /** Of win or loss among one device's disagreements. */
+    correlation: z.number().min(0).lt(1).default(0.02),
+    /** Share of device-hours without a report. */
+    offline: share.default(0),
+  }),
+  candidate: z.strictObject({
+    /** Share of episodes on which it differs from production, and how many more of them it has right. */
+    disagreement: z.number().gt(0).max(0.5).default(0.1),
+    difference: z.number().min(-0.5).max(0.5).default(0),
+    /** Restarts per device and day where it acts; production has .05. */
+    crashesPerDay: z.number().min(0).max(1000).default(0.05),
+    /** Devices on which it acts send nothing. */
+    silent: z.boolean().default(false),
+  }),
+  world: z
+    .strictObject({
+      referenceWeeks: z.int().min(0).max(8).default(4),
+      /** Hours that a programme's effect lasts. */
+      effectHours: z.int().min(1).max(48).default(1),
+      /** From a day on: share of episodes that become doubtful to both models, and the disagreement and difference from then on. */
+      changes: z
+        .array(
+          z.strictObject({
+            fromDay: z.number().nonnegative(),
+            doubtful: share.default(0),
+            disagreement: z.number().gt(0).max(0.5).optional(),
+            difference: z.number().min(-0.5).max(0.5).optional(),
+          }),
+        )
+        .max(20)
+        .default([]),
+    })
+    .prefault({}),
+});
+export type Scenario = z.infer<typeof scenario>;
+
+export async function readScenario(path: string): Promise<{ scenario: Scenario; plan: Plan }> {
+  const read = check(scenario, (await readYaml(path, 'the scenario', 'Look at configs/scenarios/ for scenarios.')) ?? null, `the scenario ${path}`);
+  return { scenario: read, plan: await readPlan(resolve(dirname(path), read.plan)) };
+}
