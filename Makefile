@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence fuzz-model format clean
+.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates fuzz-model format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,7 +42,7 @@ test: build addon litert ## install what is needed, build, run every test
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
 	ONCE=$(ONCE) node hub/dist/demo/demo.js
 
-bench: bench-runtime bench-convert ## every benchmark
+bench: bench-runtime bench-convert bench-gates ## every benchmark
 
 bench-runtime: build addon litert ## our runtimes beside tfjs-tflite-node's addon and Python's LiteRT, in one run
 	scripts/bench-runtime.sh
@@ -50,10 +50,13 @@ bench-runtime: build addon litert ## our runtimes beside tfjs-tflite-node's addo
 bench-convert: build litert ## our converter beside Google's, in one run (installs Google's into .work)
 	scripts/verify-reference.sh convert
 
+bench-gates: build ## how often the rollout gate errs, beside a PSI gate and a peeking z-test; RUNS= (1,000) and SEED=
+	node hub/dist/bench/gates.js
+
 verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)
 	scripts/verify-reference.sh
 
-verify-evidence: build ## our statistics against scipy, on seeded cases (installs scipy into .work)
+verify-evidence: build ## our statistics against scipy, evidently, nannyml and river (installs them into .work)
 	scripts/verify-evidence.sh
 
 fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and SEED=

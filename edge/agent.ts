@@ -2,20 +2,26 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
 import { openIdentity } from './identity/enrol.js';
 import { lockState } from './identity/lock.js';
+import { memoryMb } from './inference/memory.js';
 import { Lineup } from './lineup.js';
 import { ModelStore } from './models/fetch.js';
 import { SlotStore } from './models/slot-store.js';
-import { type Pair, Pipeline } from './pipeline.js';
+import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
+import { Evaluator } from './reservoir/evaluator.js';
+import { Reservoir } from './reservoir/reservoir.js';
 import { StatusPage } from './status/server.js';
 import { Session } from './uplink/session.js';
 import { Spool } from './uplink/spool.js';
 
 export const AGENT_VERSION = '0.1.0';
+
+/** Faults that come while a model is fetched. */
+const DOWNLOAD_CODES: readonly ErrorCode[] = ['hub_unreachable', 'metadata_invalid', 'manifest_forged', 'disk_full'];
 
 /** The agent: capture, two inference children, decision, evidence, slots, status page, uplink. */
 export class Agent implements AsyncDisposable {
@@ -24,10 +30,13 @@ export class Agent implements AsyncDisposable {
   readonly #slots: SlotStore;
   readonly #spool: Spool;
   readonly #pipeline: Pipeline;
+  readonly #reservoir: Reservoir;
   /** Run in reverse at the end. */
   readonly #cleanup: (() => unknown)[] = [];
   readonly #stop = new AbortController();
   #lineup: Lineup | null = null;
+  #evaluator: Evaluator | null = null;
+  #downloadFailures = 0;
   #session: Session | null = null;
   #page: StatusPage | null = null;
   #problem: Reported['problem'] = null;
@@ -35,11 +44,12 @@ export class Agent implements AsyncDisposable {
   #windowStart = new Date();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(config: EdgeConfig, slots: SlotStore, spool: Spool, log: (line: string) => void) {
+  private constructor(config: EdgeConfig, slots: SlotStore, spool: Spool, reservoir: Reservoir, log: (line: string) => void) {
     this.#config = config;
     this.#slots = slots;
     this.#spool = spool;
     this.#log = log;
+    this.#reservoir = reservoir;
     this.#pipeline = new Pipeline({
       labelSeconds: config.labelSeconds,
       now: () => Date.now(),
@@ -47,13 +57,21 @@ export class Agent implements AsyncDisposable {
       onEpisode: (episode) => this.#page?.send('episode', episode),
       onFailure: async (role, child, reason) => this.#lineup?.replace(role, child, reason),
       onServed: () => this.#lineup?.served(),
+      onLabelled: (episode) => void this.#keep(episode),
+      uniform: Math.random,
     });
   }
 
   static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
     const lock = await lockState(config.state);
     const slots = await SlotStore.open(join(config.state, 'models'), log);
-    const agent = new Agent(config, slots, await Spool.open(join(config.state, 'spool'), log), log);
+    const reservoir = await Reservoir.open(
+      join(config.state, 'reservoir'),
+      { episodes: config.reservoir.episodes, bytes: config.reservoir.megabytes * 2 ** 20 },
+      Math.random,
+      log,
+    );
+    const agent = new Agent(config, slots, await Spool.open(join(config.state, 'spool'), log), reservoir, log);
     agent.#cleanup.push(() => lock[Symbol.asyncDispose]());
     await agent.#connect();
     agent.#running = agent.#watch();
@@ -73,8 +91,9 @@ export class Agent implements AsyncDisposable {
       frame: () => this.#frame(),
       label: (episode, label) => this.#pipeline.label(episode, label),
     });
+    const models = new ModelStore(join(state, 'models'), identity, hub);
     const lineup = new Lineup({
-      models: new ModelStore(join(state, 'models'), identity, hub),
+      models,
       slots: this.#slots,
       pipeline: this.#pipeline,
       threads: this.#config.threads,
@@ -87,6 +106,19 @@ export class Agent implements AsyncDisposable {
     });
     this.#lineup = lineup;
     await lineup.restore();
+    this.#evaluator = new Evaluator({
+      reservoir: this.#reservoir,
+      models,
+      identity,
+      hub,
+      slice: this.#config.slice,
+      runtime: this.#config.runtime,
+      statePath: join(state, 'rounds.json'),
+      privacyBudget: this.#config.privacy.budget,
+      publish: async (report) => this.#session?.round(report),
+      onFault: (error) => this.#fault(error),
+      log: this.#log,
+    });
     this.#session = new Session({
       identity,
       hub,
@@ -94,7 +126,11 @@ export class Agent implements AsyncDisposable {
       agentVersion: AGENT_VERSION,
       spool: this.#spool,
       log: this.#log,
-      onDesired: (desired) => lineup.want(desired),
+      onDesired: (desired) => {
+        lineup.want(desired);
+        this.#pipeline.ask(desired);
+        this.#evaluator?.want(desired.evaluation, desired.model);
+      },
       onRefused: (reason) => this.#refused(reason),
     });
     this.#cleanup.push(
@@ -114,6 +150,16 @@ export class Agent implements AsyncDisposable {
   #fault(error: unknown): void {
     this.#log(explainForPeople(error));
     this.#problem = { code: error instanceof AdbreakError ? error.code : 'unexpected', message: explain(error).slice(0, 500) };
+    if (error instanceof AdbreakError && DOWNLOAD_CODES.includes(error.code)) this.#downloadFailures += 1;
+  }
+  /** A labelled episode stays on this device, for federated rounds. */
+  async #keep({ label, frames }: LabelledEpisode): Promise<void> {
+    const size = this.#pipeline.pair?.production.model.manifest.preprocess;
+    if (size === undefined || this.#config.reservoir.episodes === 0) return;
+    const { width, height, scaler } = size;
+    await this.#reservoir
+      .add({ label, source: 'button', at: new Date().toISOString(), width, height, scaler }, frames)
+      .catch((error: unknown) => this.#log(`reservoir: ${explain(error)}`));
   }
   #clear(): void {
     this.#problem = null;
@@ -166,6 +212,9 @@ export class Agent implements AsyncDisposable {
     const start = this.#windowStart;
     const end = new Date();
     this.#windowStart = end;
+    const { pair } = this.#pipeline;
+    this.#pipeline.countHealth(this.#downloadFailures, await memoryMb([process.pid, pair?.production.pid, pair?.candidate?.pid]));
+    this.#downloadFailures = 0;
     for (const counts of this.#pipeline.closeWindow())
       await this.#spool.add({ ...counts, start: start.toISOString(), end: end.toISOString(), slice: this.#config.slice });
     await this.#spool.flush();
@@ -225,7 +274,7 @@ export class Agent implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     // Together: a frame may be waiting for a child that is being replaced.
-    await Promise.all([this.#running, this.#lineup?.[Symbol.asyncDispose]()]);
+    await Promise.all([this.#running, this.#lineup?.[Symbol.asyncDispose](), this.#evaluator?.[Symbol.asyncDispose]()]);
     await this.#closeWindow();
     for (const clean of this.#cleanup.toReversed()) await clean();
   }

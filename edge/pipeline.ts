@@ -5,7 +5,7 @@ import type { Label } from '@adbreak/shared/video/labels.js';
 import { DEFAULT_DECIDER, type DeciderState, decide, INITIAL_DECIDER } from './decide/decider.js';
 import { BETWEEN, DEFAULT_EPISODES, type Segmenter, segment, signatureOf } from './decide/episodes.js';
 import type { Inference, InferenceChild } from './inference/child.js';
-import { type Counts, countEpisode, countLatency, type Episode, emptyCounts, extend, type Pairing, pairingOf, votes } from './shadow/episode-log.js';
+import { type Counts, countEpisode, countLatency, disagrees, type Episode, emptyCounts, extend, type Pairing, pairingOf, votes } from './shadow/episode-log.js';
 
 /** The models at work on the frames. */
 export interface Pair {
@@ -21,6 +21,13 @@ export interface EndedEpisode {
   /** What each model says of it, p(ad). */
   readonly production: number;
   readonly candidate: number | null;
+  /** The rollout waits for a person's word on it. */
+  readonly asked: boolean;
+}
+/** A labelled episode with some of its frames, for the device's own reservoir. */
+export interface LabelledEpisode {
+  readonly label: Label;
+  readonly frames: readonly Uint8Array[];
 }
 interface PipelineOptions {
   readonly labelSeconds: number;
@@ -29,6 +36,8 @@ interface PipelineOptions {
   /** A child failed; the owner replaces it and installs the new pair. */
   readonly onFailure: (role: 'production' | 'candidate', child: InferenceChild, reason: string) => Promise<void>;
   readonly onServed: () => void;
+  readonly onLabelled: (episode: LabelledEpisode) => void;
+  readonly uniform: () => number;
   readonly now: () => number;
 }
 interface Pending {
@@ -39,6 +48,12 @@ interface Pending {
 /** Shorter than this a stretch is not an episode: a flash between two blacks. */
 const FEWEST_FRAMES = 3;
 const RECENT = 20;
+/** Frames kept of an episode, spread over it by reservoir sampling. */
+const KEPT_FRAMES = 3;
+/** Disagreements that are asked about wait this many times longer for a person. */
+const PATIENCE = 6;
+/** Episodes that wait for a label at once: each holds frames in memory. */
+const MOST_PENDING = 60;
 
 /** Frames in, decisions and evidence out: production and candidate on the same frame, one of them acting. */
 export class Pipeline {
@@ -51,6 +66,9 @@ export class Pipeline {
   #recent: EndedEpisode[] = [];
   #counts = new Map<string, Counts>();
   #nextId = 1;
+  #ask: Desired['ask'] = null;
+  #labelRate = 1;
+  #kept = new Map<number, { seen: number; frames: Uint8Array[] }>();
   #last: { readonly frame: Frame; readonly probability: number } | null = null;
 
   constructor(options: PipelineOptions) {
@@ -68,6 +86,7 @@ export class Pipeline {
       mediaTime: this.#last?.frame.time ?? null,
       openEpisode: this.#episode === null ? null : { id: this.#episode.id, start: this.#episode.start, label: this.#episode.label },
       recent: this.#recent,
+      ask: this.#ask !== null,
     };
   }
   get lastFrame(): Frame | null {
@@ -79,6 +98,7 @@ export class Pipeline {
     const changed = this.#pair === null || key(pairingOf(pair.desired)) !== key(pairingOf(this.#pair.desired));
     this.#pair = pair;
     if (!changed) return;
+    if (this.#episode !== null) this.#kept.delete(this.#episode.id);
     this.#episode = null;
     this.#segmenter = BETWEEN;
   }
@@ -96,6 +116,12 @@ export class Pipeline {
     this.#count(pair, production.value, second, dropped);
     this.#follow(pair, frame, size, production.value.probability, second?.probability ?? null);
     this.#options.onServed();
+  }
+
+  /** What the rollout wants of people here: the page asks for it, and disagreements wait longer. */
+  ask({ ask, labelRate }: Pick<Desired, 'ask' | 'labelRate'>): void {
+    this.#ask = ask;
+    this.#labelRate = labelRate;
   }
 
   /** A person's word on an episode, running or ended a moment ago. False when it is counted already. */
@@ -122,9 +148,19 @@ export class Pipeline {
   /** The counts of the window that ends now, one report for each pairing that saw frames. */
   closeWindow(): Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>[] {
     this.#expire();
-    const counts = [...this.#counts.values()].filter(({ frames, episodes }) => frames > 0 || episodes > 0);
+    const counts = [...this.#counts.values()].filter(({ frames, episodes, downloadFailures }) => frames > 0 || episodes > 0 || downloadFailures > 0);
     this.#counts.clear();
     return counts;
+  }
+
+  /** Failed downloads and the memory in use, for the window that runs. */
+  countHealth(downloadFailures: number, memoryMb: number): void {
+    if (this.#pair !== null)
+      this.#edit(pairingOf(this.#pair.desired), (counts) => ({
+        ...counts,
+        downloadFailures: counts.downloadFailures + downloadFailures,
+        memoryMb: Math.max(counts.memoryMb, memoryMb),
+      }));
   }
 
   countRestart(): void {
@@ -170,17 +206,27 @@ export class Pipeline {
       productionSum: 0,
       candidateSum: pair.candidate === null ? null : 0,
       label: null,
+      drawn: this.#labelRate >= 1 || this.#options.uniform() < this.#labelRate,
     };
+    this.#keepFrame(this.#episode.id, frame.pixels);
     this.#episode = extend(this.#episode, frame.time, production, candidate);
   }
 
   #finish(): void {
     const episode = this.#episode;
     this.#episode = null;
-    if (episode === null || episode.frames < FEWEST_FRAMES) return;
+    if (episode === null) return;
+    if (episode.frames < FEWEST_FRAMES) return void this.#kept.delete(episode.id);
     // With a candidate assigned, an episode that it did not see to its end is no pair.
-    if (episode.pairing.candidate !== null && episode.candidateSum === null) return;
-    const ended: EndedEpisode = { id: episode.id, start: episode.start, end: episode.end, label: episode.label, ...votes(episode) };
+    if (episode.pairing.candidate !== null && episode.candidateSum === null) return void this.#kept.delete(episode.id);
+    const ended: EndedEpisode = {
+      id: episode.id,
+      start: episode.start,
+      end: episode.end,
+      label: episode.label,
+      ...votes(episode),
+      asked: this.#asked(episode),
+    };
     this.#recent = [ended, ...this.#recent].slice(0, RECENT);
     if (episode.label !== null) this.#take(episode);
     else this.#pending.push({ episode, since: this.#options.now() });
@@ -188,13 +234,32 @@ export class Pipeline {
   }
 
   #expire(): void {
-    const limit = this.#options.now() - this.#options.labelSeconds * 1000;
-    const expired = this.#pending.filter(({ since }) => since <= limit);
-    this.#pending = this.#pending.filter(({ since }) => since > limit);
+    const now = this.#options.now();
+    const waits = ({ episode, since }: Pending, index: number) =>
+      index >= this.#pending.length - MOST_PENDING && now - since < this.#options.labelSeconds * 1000 * (this.#asked(episode) ? PATIENCE : 1);
+    const expired = this.#pending.filter((one, i) => !waits(one, i));
+    this.#pending = this.#pending.filter(waits);
     for (const { episode } of expired) this.#take(episode);
   }
 
+  /** Is a person's word on this episode what the rollout waits for? */
+  #asked(episode: Episode): boolean {
+    return this.#ask !== null && episode.drawn && disagrees(episode);
+  }
+
+  #keepFrame(id: number, pixels: Uint8Array): void {
+    const kept = this.#kept.get(id) ?? { seen: 0, frames: [] };
+    this.#kept.set(id, kept);
+    kept.seen += 1;
+    // Algorithm R (Vitter 1985): every frame of the episode is kept with the same chance.
+    const place = kept.frames.length < KEPT_FRAMES ? kept.frames.length : Math.floor(this.#options.uniform() * kept.seen);
+    if (place < KEPT_FRAMES) kept.frames[place] = pixels;
+  }
+
   #take(episode: Episode): void {
+    const frames = this.#kept.get(episode.id)?.frames ?? [];
+    this.#kept.delete(episode.id);
+    if (episode.label !== null && frames.length > 0) this.#options.onLabelled({ label: episode.label, frames });
     this.#edit(episode.pairing, (counts) => countEpisode(counts, episode));
   }
   #edit(pairing: Pairing, edit: (counts: Counts) => Counts): void {

@@ -1,120 +1,16 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
-import { greyVideo, loopVideo, smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { connectAsync } from 'mqtt';
-import { fetch } from 'undici';
-import { stringify } from 'yaml';
 import { callHub } from './cli/client.js';
-import { pushVersion } from './cli/push.js';
-import { type TestHub, testHub } from './testing.js';
-
-/** The real hub and real agents as processes, with models of a few hundred bytes and grey pictures. */
-const AGENT = fileURLToPath(new URL('../../edge/dist/main.js', import.meta.url));
-
-interface Overview {
-  readonly devices: {
-    id: string;
-    online: boolean;
-    refusedReports: number;
-    sequence: number;
-    reported: {
-      revision: number;
-      serving: { version: string } | null;
-      shadow: { version: string } | null;
-      slot: string;
-      problem: { code: string; message: string } | null;
-      source: string;
-    } | null;
-  }[];
-  readonly rollouts: {
-    id: string;
-    status: string;
-    episodes: number;
-    to: { version: string };
-    history: { verdict: string; action: string; reason: string }[];
-  }[];
-  readonly models: Record<string, { production: string | null; versions: Record<string, { status: string }> }>;
-}
-const overview = async (hub: TestHub) => (await callHub(hub, '/api/v1/overview')) as Overview;
-
-async function until<T>(what: string, look: () => Promise<T | undefined | false | null>, seconds = 30): Promise<T> {
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(100)) {
-    const seen = await look();
-    if (seen) return seen;
-  }
-  throw new Error(`not within ${seconds} s: ${what}`);
-}
-
-async function publish(hub: TestHub, version: string, sign: 1 | -1 = 1): Promise<void> {
-  const folder = join(await temporaryFolder(), version);
-  const { file, manifest } = tinyRelease(version, sign);
-  await mkdir(folder);
-  await writeFile(join(folder, 'model.tflite'), file);
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
-  await pushVersion(hub, folder);
-  await callHub(hub, `/api/v1/models/base-ad-detector/versions/${version}/promote`, { method: 'POST', json: {} });
-}
-
-interface AgentOptions {
-  device?: string;
-  token?: string;
-  state?: string;
-  input?: string;
-  kind?: string;
-}
-interface TestAgent {
-  readonly child: ChildProcess;
-  readonly words: () => string;
-  readonly status: () => string;
-  readonly state: string;
-}
-
-async function agentOf(t: TestContext, hub: TestHub, { device = 'pi-1', token, state, input, kind = 'file' }: AgentOptions = {}): Promise<TestAgent> {
-  const folder = await temporaryFolder();
-  const claim = token ?? ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] }).tokens[0];
-  const video = input ?? join(folder, 'video.mkv');
-  // Scenes of 8 s, bright ones are advertisements; black between them.
-  if (input === undefined)
-    greyVideo(
-      video,
-      Array.from({ length: 30 }, (_, i) => (i % 2 === 0 ? { level: i % 4 === 0 ? 60 : 190, seconds: 8 } : { level: 0, seconds: 1 })),
-    );
-  await writeFile(
-    join(folder, 'edge.yaml'),
-    stringify({
-      device,
-      hub: hub.hub,
-      authority: join(hub.folder, 'identity/ca.pem'),
-      token: claim,
-      state: state ?? join(folder, 'state'),
-      source: { input: video, kind, fps: 2 },
-      slice: { channel: 'grey', site: 'test', hardware: 'pc' },
-      status: { host: '127.0.0.1', port: 0 },
-      windowSeconds: 1,
-      labelSeconds: 1,
-    }),
-  );
-  const child = spawn(process.execPath, [AGENT, '--config', join(folder, 'edge.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let words = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      words += text;
-    });
-  t.after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    await Promise.race([once(child, 'exit'), sleep(8000).then(() => child.kill('SIGKILL'))]);
-  });
-  return { child, words: () => words, status: () => /status page (\S+)/.exec(words)?.[1] ?? '', state: state ?? join(folder, 'state') };
-}
+import { agentOf, labelForever, overview, publish, scenes, until } from './testing/chain.js';
+import { testHub } from './testing.js';
 
 test('a device enrols, fetches, verifies, serves, confirms and reports', async (t) => {
   const hub = await testHub(t);
@@ -137,15 +33,7 @@ test('a device enrols, fetches, verifies, serves, confirms and reports', async (
 test('labels from the status page decide a rollout: the better model is promoted, the worse one rolled back', { timeout: 120_000 }, async (t) => {
   const hub = await testHub(t);
   await publish(hub, '1.0.0', -1);
-  const folder = await temporaryFolder();
-  const video = join(folder, 'long.mkv');
-  greyVideo(join(folder, 'two scenes.mkv'), [
-    { level: 60, seconds: 7 },
-    { level: 0, seconds: 1 },
-    { level: 190, seconds: 7 },
-    { level: 0, seconds: 1 },
-  ]);
-  loopVideo(join(folder, 'two scenes.mkv'), video, 1500);
+  const video = await scenes();
   const agents = await Promise.all(['pi-1', 'pi-2', 'pi-3'].map((device) => agentOf(t, hub, { device, input: video })));
   const urls = await Promise.all(agents.map((agent) => until('status page', async () => agent.status())));
   const stop = new AbortController();
@@ -178,28 +66,6 @@ test('labels from the status page decide a rollout: the better model is promoted
   });
   assert.equal(after.models['base-ad-detector']?.versions['3.0.0']?.status, 'quarantined');
 });
-
-async function labelForever(url: string, truth: (start: number) => 'ad' | 'content', signal: AbortSignal): Promise<void> {
-  const done = new Set<number>();
-  while (!signal.aborted) {
-    const state = (await fetch(new URL('/api/state', url), { signal })
-      .then((answer) => answer.json())
-      .catch(() => null)) as { recent: { id: number; start: number; label: string | null }[] } | null;
-    for (const { id, start, label } of state?.recent ?? []) {
-      if (label !== null || done.has(id)) continue;
-      done.add(id);
-      await fetch(new URL('/api/labels', url), {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ episode: id, label: truth(start) }),
-        signal,
-      })
-        .then((answer) => answer.arrayBuffer())
-        .catch(() => undefined);
-    }
-    await sleep(100, undefined, { signal }).catch(() => undefined);
-  }
-}
 
 test('what the hub hands out is believed only as it was signed; the device goes on with what it has', async (t) => {
   const hub = await testHub(t);

@@ -29,6 +29,10 @@ const config = z.strictObject({
   windowSeconds: z.number().min(1).max(86_400).default(3600),
   /** How long an ended episode waits for a person's label. */
   labelSeconds: z.number().min(0).max(86_400).default(600),
+  /** Labelled episodes that stay on this device, for federated rounds. */
+  reservoir: z.strictObject({ episodes: z.int().min(0).max(20_000).default(500), megabytes: z.number().min(1).max(10_000).default(200) }).prefault({}),
+  /** What noise on federated counts may cost in all, epsilon. */
+  privacy: z.strictObject({ budget: z.number().min(0).max(1000).default(20) }).prefault({}),
   runtime: z.enum(RUNTIME_CHOICES).default('auto'),
   threads: z.int().min(1).max(8).default(1),
 });

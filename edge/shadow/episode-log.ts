@@ -18,6 +18,8 @@ export interface Episode {
   readonly productionSum: number;
   readonly candidateSum: number | null;
   readonly label: Label | null;
+  /** Drawn for labelling where only a share of the disagreements is; a label counts on the others for nothing. */
+  readonly drawn: boolean;
 }
 
 export function extend(episode: Episode, time: number, production: number, candidate: number | null): Episode {
@@ -76,6 +78,12 @@ export function emptyCounts(pairing: Pairing): Counts {
   };
 }
 
+/** Whether the two models' votes differ. */
+export function disagrees(episode: Episode): boolean {
+  const { production, candidate } = votes(episode);
+  return candidate !== null && production >= 0.5 !== candidate >= 0.5;
+}
+
 /** Adds an episode to the counts of its pairing; pure. */
 export function countEpisode(counts: Counts, episode: Episode): Counts {
   const { production, candidate } = votes(episode);
@@ -92,7 +100,10 @@ export function countEpisode(counts: Counts, episode: Episode): Counts {
       production: addTo(counts.histograms.production, production),
       candidate: counts.histograms.candidate === null || candidate === null ? counts.histograms.candidate : addTo(counts.histograms.candidate, candidate),
     },
-    labelled: episode.label === null ? counts.labelled : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, production, candidate),
+    labelled:
+      episode.label === null || (!episode.drawn && disagrees(episode))
+        ? counts.labelled
+        : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, production, candidate),
   };
 }
 

@@ -24,13 +24,14 @@ const BASE = {
   mediaTime: 754,
   openEpisode: { id: 12, start: 750, label: null },
   recent: [
-    { id: 11, start: 732, end: 750, label: null, production: 0.12, candidate: 0.61 },
-    { id: 10, start: 700, end: 731.5, label: 'ad', production: 0.93, candidate: 0.97 },
+    { id: 11, start: 732, end: 750, label: null, production: 0.12, candidate: 0.61, asked: false },
+    { id: 10, start: 700, end: 731.5, label: 'ad', production: 0.93, candidate: 0.97, asked: false },
   ],
   source: 'running',
   problem: null as { code: string; message: string } | null,
   connected: true,
   waitingReports: 0,
+  ask: false,
   serving: '1.0.0',
   shadow: '2.0.0',
   trial: false,
@@ -98,6 +99,16 @@ describe('the status page', () => {
     assert.match((await page.textContent('#answer')) ?? '', /noted: AD/);
     await page.keyboard.press('Control+a');
     assert.equal(labels.length, 3, 'a browser shortcut is no label');
+  });
+
+  test('asks for the episodes that a rollout waits for, and stops asking', async () => {
+    assert.equal(await page.isVisible('#ask'), false);
+    view = { ...BASE, ask: true, recent: BASE.recent.map((one) => ({ ...one, asked: one.id === 11 })) };
+    await shows('#ask', /Your word decides.*one scene/);
+    assert.equal(await page.locator('tr.asked').count(), 1);
+    await screenshot('asks');
+    view = BASE;
+    await page.locator('#ask').waitFor({ state: 'hidden', timeout: 5000 });
   });
 
   test('says what is wrong: no signal, no hub, a problem', async () => {

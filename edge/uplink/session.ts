@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Desired, type DeviceEvent, desired, MESSAGE_LIMIT, type Reported, type Status } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { type DeviceTopic, topicOf } from '@adbreak/shared/contract/topics.js';
+import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
+import { type DeviceTopic, roundTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { connect, type MqttClient } from 'mqtt';
@@ -69,6 +70,11 @@ export class Session implements AsyncDisposable {
   /** Events tell what happens now: without a connection they are not kept. */
   async event(event: DeviceEvent): Promise<void> {
     if (this.#client.connected) await this.#publish('events', event, false).catch((error: unknown) => this.#options.log(`mqtt: ${explain(error)}`));
+  }
+
+  /** The answer to a federated round; resolves with the hub's acknowledgement, and waits for a connection. */
+  async round(report: RoundReport): Promise<void> {
+    await this.#client.publishAsync(roundTopic(this.#options.identity.device, report.round), JSON.stringify(report), { qos: 1, retain: false });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

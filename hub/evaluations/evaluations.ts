@@ -148,6 +148,8 @@ export class Evaluations {
   }
 
   secureView(device: string, id: string): SecureView {
+    const round = this.find(id);
+    if (round.status !== 'open' && round.cohort.includes(device)) return { phase: 'over', reason: `the round is ${round.status}` };
     this.#open(id, device);
     return this.#secure.get(id)?.sum.view(device) ?? { phase: 'over', reason: 'the hub was started anew, and a secure round does not outlive that' };
   }

@@ -35,6 +35,7 @@ export const drift = z.object({
   misdated: count,
   world: z.object({ lanes: z.array(z.array(z.array(z.number()))), windows: count, last: z.array(z.number()) }).nullable(),
   disagreement: z.object({ baseline: z.number(), statistics: z.array(z.number()) }).nullable(),
+  alarms: z.object({ world: z.boolean(), disagreement: z.boolean() }),
 });
 export type Drift = z.infer<typeof drift>;
 
@@ -49,6 +50,7 @@ export function noDrift(from: Reference | null, startedHour: number): Drift {
     misdated: 0,
     world: null,
     disagreement: null,
+    alarms: { world: false, disagreement: false },
   };
 }
 
@@ -117,7 +119,16 @@ export function closeHours(state: Drift, plan: Plan, evidence: Evidence, now: Da
     if (disagreement !== null) disagreement = mutableDetector(watchDisagreements(disagreement, closing.disagreements, closing.episodes));
   }
   const open = Object.fromEntries(Object.entries(state.open).filter(([hour]) => Number(hour) > last));
-  return { ...state, open, closed: Math.max(state.closed, last), hours, episodes, world, disagreement };
+  const closed: Drift = { ...state, open, closed: Math.max(state.closed, last), hours, episodes, world, disagreement };
+  const seen = evidenceOf(closed);
+  return {
+    ...closed,
+    alarms: {
+      world: stillAlarmed(state.alarms.world, seen.world, plan.world.falseAlarmHours),
+      // Both promise one false alarm in so many hours: this detector counts episodes, so it gets the hours' worth of them.
+      disagreement: stillAlarmed(state.alarms.disagreement, seen.disagreement, (plan.world.falseAlarmHours * Math.max(1, episodes)) / Math.max(1, hours)),
+    },
+  };
 }
 
 const mutable = ({ lanes, windows, last }: WorldState): NonNullable<Drift['world']> => ({
@@ -146,15 +157,16 @@ export interface DriftVerdict {
 }
 
 /** Where the two detectors stand; pure. */
-export function driftOf(state: Drift, plan: Plan): DriftVerdict {
-  const world = state.world === null ? null : worldEvidence(state.world);
-  const disagreement = state.disagreement === null ? null : disagreementEvidence(state.disagreement);
-  // Both promise one false alarm in so many hours: the disagreement detector counts episodes, so it gets the hours' worth of them.
-  const perHour = Math.max(1, state.episodes / Math.max(1, state.hours));
-  return {
-    world,
-    worldAlarm: world !== null && world >= plan.world.falseAlarmHours,
-    disagreement,
-    disagreementAlarm: disagreement !== null && disagreement >= plan.world.falseAlarmHours * perHour,
-  };
+export function driftOf(state: Drift): DriftVerdict {
+  return { ...evidenceOf(state), worldAlarm: state.alarms.world, disagreementAlarm: state.alarms.disagreement };
+}
+
+function evidenceOf({ world, disagreement }: Pick<Drift, 'world' | 'disagreement'>) {
+  return { world: world === null ? null : worldEvidence(world), disagreement: disagreement === null ? null : disagreementEvidence(disagreement) };
+}
+
+/** An alarm stands until its evidence has fallen far below the limit: a changed world has quiet hours too, and they promote nothing. */
+const CLEARED = 1 / 100;
+export function stillAlarmed(before: boolean, evidence: number | null, limit: number): boolean {
+  return evidence !== null && evidence >= (before ? CLEARED * limit : limit);
 }

@@ -181,14 +181,14 @@ function drift({ input: { drift: seen, plan }, sums, say }: Case): Verdict | nul
     return say(
       'AMBIGUOUS',
       'ambiguous',
-      `production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))} ≥ ${limit}) and the two models differ more than they did: held; only labelled harm rolls back`,
+      `production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))}, the alarm is at ${limit}) and the two models differ more than they did: held; only labelled harm rolls back`,
       'labels',
     );
   if (seen.worldAlarm)
     return say(
       'WORLD',
       'world',
-      `the world changed under both models: production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))} ≥ ${limit}), the two models differ no more than before; nothing is promoted, nothing is rolled back. Retraining on what is on now may help`,
+      `the world changed under both models: production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))}, the alarm is at ${limit}), the two models differ no more than before; nothing is promoted, nothing is rolled back. Retraining on what is on now may help`,
     );
   if (seen.disagreementAlarm && unlabelled > plan.maxUnlabelled)
     return say(

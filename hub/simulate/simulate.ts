@@ -2,7 +2,7 @@ import { poisson } from '@adbreak/shared/draws.js';
 import { type DisagreementDetector, disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
 import { type Calibration, calibrate, startWorld, type WorldState, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
-import type { DriftVerdict } from '../rollouts/drift.js';
+import { type DriftVerdict, stillAlarmed } from '../rollouts/drift.js';
 import { noEvidence } from '../rollouts/evidence.js';
 import { type GateInput, judge } from '../rollouts/gate.js';
 import { healthOf } from '../rollouts/health.js';
@@ -111,6 +111,7 @@ class SimulatedWorld {
   #world: WorldState | null;
   #disagreement: DisagreementDetector | null = null;
   #usual = { disagreements: 0, episodes: 0 };
+  #alarms = { world: false, disagreement: false };
   #hours = 0;
   #episodes = 0;
 
@@ -135,11 +136,10 @@ class SimulatedWorld {
     this.#episodes += seen.episodes;
     const world = this.#world === null ? null : worldEvidence(this.#world);
     const disagreement = this.#disagreement === null ? null : disagreementEvidence(this.#disagreement);
-    return {
-      world,
-      worldAlarm: world !== null && world >= plan.world.falseAlarmHours,
-      disagreement,
-      disagreementAlarm: disagreement !== null && disagreement >= (plan.world.falseAlarmHours * this.#episodes) / this.#hours,
+    this.#alarms = {
+      world: stillAlarmed(this.#alarms.world, world, plan.world.falseAlarmHours),
+      disagreement: stillAlarmed(this.#alarms.disagreement, disagreement, (plan.world.falseAlarmHours * this.#episodes) / this.#hours),
     };
+    return { world, worldAlarm: this.#alarms.world, disagreement, disagreementAlarm: this.#alarms.disagreement };
   }
 }

@@ -1,0 +1,207 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SecureClient } from '@adbreak/shared/aggregation/client.js';
+import { type SecureView, secureView } from '@adbreak/shared/aggregation/messages.js';
+import { check, parseJson } from '@adbreak/shared/contract/parse.js';
+import { ROUND_ID, type RoundReport, type RoundRequest, roundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
+import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
+import { Agent, fetch } from 'undici';
+import { z } from 'zod';
+import type { Identity } from '../identity/enrol.js';
+import { InferenceChild } from '../inference/child.js';
+import type { ModelStore } from '../models/fetch.js';
+import { addNoise, COST_OF_A_ROUND, countRound, type Judged } from './count.js';
+import type { Reservoir } from './reservoir.js';
+
+interface EvaluatorOptions {
+  readonly reservoir: Reservoir;
+  readonly models: ModelStore;
+  readonly identity: Identity;
+  readonly hub: string;
+  readonly slice: RoundReport['slice'];
+  readonly runtime: RuntimeChoice;
+  /** Where answers are kept: a round is answered once, also across restarts, or noise could be averaged away. */
+  readonly statePath: string;
+  /** What noise may cost in all on this device, epsilon. */
+  readonly privacyBudget: number;
+  readonly publish: (report: RoundReport) => Promise<void>;
+  readonly onFault: (error: unknown) => void;
+  readonly log: (line: string) => void;
+}
+
+const STATE_LIMIT = 1024 * 1024;
+const KEPT_ANSWERS = 100;
+const POLL_MS = 1000;
+const RETRY_MS = 15_000;
+const stored = z.strictObject({
+  spent: z.number().nonnegative(),
+  answers: z.array(roundReport).max(KEPT_ANSWERS),
+  secure: z.array(z.string().regex(ROUND_ID)).max(KEPT_ANSWERS),
+});
+
+/** Takes part in federated rounds: two models over this device's own labelled episodes, counts to the hub. One round at a time, beside the live picture. */
+export class Evaluator implements AsyncDisposable {
+  readonly #options: EvaluatorOptions;
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #wanted: string | null = null;
+
+  constructor(options: EvaluatorOptions) {
+    this.#options = options;
+  }
+
+  /** The round that the hub wants answered; null for none. */
+  want(request: RoundRequest | null, model: string): void {
+    const before = this.#wanted;
+    this.#wanted = request?.round ?? null;
+    if (request === null || request.round === before) return;
+    this.#running = this.#running.then(() => this.#tryUntilDone(request, model));
+  }
+
+  /** What cannot be answered now (a hub out of reach, a crash of a model) is tried again while the round is wanted. */
+  async #tryUntilDone(request: RoundRequest, model: string): Promise<void> {
+    while (this.#wanted === request.round && !this.#stop.signal.aborted && Date.now() < Date.parse(request.deadline)) {
+      try {
+        return await this.#take(request, model);
+      } catch (error) {
+        this.#options.onFault(error);
+        if (error instanceof AdbreakError && (error.code === 'forbidden' || error.code === 'model_corrupt' || error.code === 'model_unsupported')) return;
+        await sleep(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #take(request: RoundRequest, model: string): Promise<void> {
+    const { publish, log, identity } = this.#options;
+    const state = await this.#state();
+    const answered = state.answers.find(({ round }) => round === request.round);
+    if (answered !== undefined) return publish(answered);
+    if (state.secure.includes(request.round)) return;
+    const cost = request.epsilon === null ? 0 : COST_OF_A_ROUND * request.epsilon;
+    if (state.spent + cost > this.#options.privacyBudget)
+      throw new AdbreakError(
+        'forbidden',
+        `Cannot answer ${request.round}: its noise costs ${cost} of epsilon, ${(this.#options.privacyBudget - state.spent).toFixed(2)} of ${this.#options.privacyBudget} are left on this device`,
+        { remedy: 'Raise privacy.budget in edge.yaml, or ask with --secure.' },
+      );
+    const judged = await this.#judge(request, model);
+    const now = new Date();
+    const exact = countRound(judged, now);
+    log(`round ${request.round}: ${judged.length} labelled episodes, ${request.candidate.version} beside ${request.production.version}`);
+    if (request.secure) {
+      // Known as begun before the first message: after a crash the device is a dropout, never a second voice.
+      await this.#save({ ...state, secure: [...state.secure, request.round].slice(-KEPT_ANSWERS) });
+      return this.#answerSecurely(request, secureVector(exact.counts));
+    }
+    const counts = request.epsilon === null ? exact : addNoise(exact, request.epsilon, uniform);
+    const report: RoundReport = {
+      round: request.round,
+      production: request.production.digest,
+      candidate: request.candidate.digest,
+      ...counts,
+      slice: this.#options.slice,
+      epsilonSpent: state.spent + cost,
+      at: now.toISOString(),
+    };
+    // Spent before it is sent: a crash in between costs privacy budget, never privacy.
+    await this.#save({ ...state, spent: state.spent + cost, answers: [...state.answers, report].slice(-KEPT_ANSWERS) });
+    await publish(report);
+    log(`round ${request.round}: answered as ${identity.device}`);
+  }
+
+  /** Both models over every episode whose frames fit them. Episodes that cannot be read are left out, and said so. */
+  async #judge(request: RoundRequest, name: string): Promise<Judged[]> {
+    const { reservoir, models, runtime, log } = this.#options;
+    await using production = await InferenceChild.start(await models.obtain(name, request.production), { threads: 1, runtime });
+    await using candidate = await InferenceChild.start(await models.obtain(name, request.candidate), { threads: 1, runtime });
+    const fits = [production, candidate].map(({ model }) => model.manifest.preprocess);
+    const judged: Judged[] = [];
+    for (const kept of reservoir.entries) {
+      if (this.#stop.signal.aborted) throw new AdbreakError('conflict', `Cannot finish ${request.round}: the agent stops`);
+      if (fits.some(({ width, height, scaler }) => width !== kept.width || height !== kept.height || scaler !== kept.scaler)) continue;
+      try {
+        const frames = await reservoir.frames(kept);
+        // It had to make room for a newer one since the round began.
+        if (frames === null) continue;
+        judged.push({ kept, production: await meanOf(production, frames), candidate: await meanOf(candidate, frames) });
+      } catch (error) {
+        if (!(error instanceof AdbreakError) || error.code !== 'state_corrupt') throw error;
+        log(`reservoir: ${explain(error)}`);
+      }
+    }
+    return judged;
+  }
+
+  async #answerSecurely(request: RoundRequest, vector: readonly number[]): Promise<void> {
+    const { identity, log } = this.#options;
+    const client = new SecureClient(identity.device, (n) => new Uint8Array(randomBytes(n)));
+    const done = new Set<string>();
+    const deadline = Date.parse(request.deadline);
+    while (!this.#stop.signal.aborted && Date.now() < deadline) {
+      const view: SecureView = check(secureView, await this.#call(`/agent/evaluations/${request.round}`), 'the phase of a secure round');
+      if (view.phase === 'over') return log(`round ${request.round}: ${view.reason}`);
+      if (!done.has(view.phase)) {
+        done.add(view.phase);
+        await this.#call(`/agent/evaluations/${request.round}/${view.phase}`, messageOf(client, view, vector));
+      }
+      await sleep(POLL_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    }
+  }
+
+  async #call(path: string, body?: unknown): Promise<unknown> {
+    const { identity, hub } = this.#options;
+    const dispatcher = new Agent({ connect: { ca: identity.authority, cert: identity.certificate, key: identity.key } });
+    try {
+      const answer = await fetch(new URL(path, hub), {
+        dispatcher,
+        signal: AbortSignal.timeout(30_000),
+        ...(body !== undefined && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      });
+      const value: unknown = await answer.json();
+      if (!answer.ok) throw errorFromAnswer(value, answer.status);
+      return value;
+    } finally {
+      await dispatcher.close();
+    }
+  }
+
+  async #state(): Promise<z.infer<typeof stored>> {
+    const bytes = await readLimited(this.#options.statePath, STATE_LIMIT);
+    return bytes === undefined ? { spent: 0, answers: [], secure: [] } : parseJson(stored, bytes, STATE_LIMIT, this.#options.statePath, 'state_corrupt');
+  }
+  #save(state: z.infer<typeof stored>): Promise<void> {
+    return writeAtomic(this.#options.statePath, JSON.stringify(state), { mode: 0o600 });
+  }
+}
+
+function messageOf(client: SecureClient, view: Exclude<SecureView, { phase: 'over' }>, vector: readonly number[]): unknown {
+  switch (view.phase) {
+    case 'keys':
+      return client.advertise();
+    case 'shares':
+      return { boxes: client.shareOut(view.peers, view.threshold) };
+    case 'masked':
+      return { vector: client.mask(vector, view.boxes) };
+    case 'unmask':
+      return client.unmask(view.survivors);
+  }
+}
+
+async function meanOf(child: InferenceChild, frames: readonly Uint8Array[]): Promise<number> {
+  let sum = 0;
+  for (const frame of frames) sum += (await child.infer(frame)).probability;
+  return sum / frames.length;
+}
+
+/** Unpredictable, so that nobody can take the noise off again. */
+function uniform(): number {
+  return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
+}

@@ -1,0 +1,176 @@
+import { disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
+import { calibrate, startWorld, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
+import { seeded } from '@adbreak/shared/random.js';
+import { stillAlarmed } from '../rollouts/drift.js';
+import { bare } from '../rollouts/forecast.js';
+import { judge } from '../rollouts/gate.js';
+import type { Plan } from '../rollouts/plan.js';
+import { type PairedFleet, PairedStream } from '../simulate/paired.js';
+import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
+import { drawConfidences, psiGate, REFERENCE, zGate } from './peers.js';
+
+/** The runs of `make bench-gates`: one function a run, seeded, through the real gate with a look at every window. */
+export const WINDOWS = 240;
+export const PER_WINDOW = 4;
+export const WORLD_WINDOWS = 336;
+const LATENCY_FREE = { world: null, worldAlarm: false, disagreement: null, disagreementAlarm: false } as const;
+
+export interface NullRun {
+  readonly fail: boolean;
+  readonly suspend: boolean;
+  readonly pass: boolean;
+  readonly psi: string;
+  readonly z: string;
+}
+
+/** A candidate with a true difference: what the gate and the two peers make of 240 windows. */
+export function pairedRun(
+  plan: Plan,
+  fleet: PairedFleet,
+  seed: string,
+  peers: boolean,
+): NullRun & { readonly failAt: number | null; readonly harmAt: number | null; readonly passAt: number | null } {
+  const random = seeded(seed);
+  const stream = new PairedStream(fleet, random);
+  const sums = { wins: 0, losses: 0, episodes: 0 };
+  let [failAt, harmAt, passAt]: [number | null, number | null, number | null] = [null, null, null];
+  let [psi, z] = ['wait', 'wait'];
+  for (let window = 0; window < WINDOWS && (failAt === null || passAt === null); window++) {
+    const seen = stream.next();
+    if (peers) {
+      sums.wins += seen.wins;
+      sums.losses += seen.losses;
+      sums.episodes += seen.episodes;
+      const left = WINDOWS - 1 - window;
+      if (psi === 'wait') psi = psiGate({ ...seen, candidate: drawConfidences(random, seen.episodes, 0) }, REFERENCE, left);
+      if (z === 'wait') z = zGate(sums, plan.margin, left);
+    }
+    const { verdict } = judge(bare(plan, stream));
+    if ((verdict === 'SUSPEND' || verdict === 'FAIL') && harmAt === null) harmAt = stream.decided;
+    if (verdict === 'FAIL') failAt ??= stream.decided;
+    if (verdict === 'PASS') passAt ??= stream.decided;
+    // A rollout ends with its first FAIL; its first PASS in shadow would move it on.
+    if (!peers && (failAt !== null || passAt !== null)) break;
+  }
+  return { fail: failAt !== null, suspend: harmAt !== null, pass: passAt !== null, failAt, harmAt, passAt, psi, z };
+}
+
+export interface WorldFleet {
+  readonly devices: number;
+  readonly weeks: number;
+  readonly effectHours: number;
+}
+export interface WorldRun {
+  readonly falseAlarms: number;
+  readonly windows: number;
+  readonly pSmall: number;
+  readonly pAll: number;
+  /** Windows from a change of this share of episodes to the alarm; null within 336. */
+  readonly delays: Readonly<Record<string, number | null>>;
+  readonly lag: number;
+}
+
+/** The WORLD detector alone: false alarms of an unchanged fortnight, delays after a change. */
+export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: number, shares: readonly number[], seed: string): WorldRun {
+  const random = seeded(seed);
+  const stream = new ProgrammeStream({ ...PROGRAMME, devices, effectHours }, random);
+  const calibration = calibrate(stream.reference(weeks));
+  if (calibration === null) throw new Error('a reference of two weeks calibrates');
+  const count = { alarms: 0, small: 0, all: 0 };
+  let state = startWorld(calibration);
+  let alarmed = false;
+  for (let window = 0; window < WORLD_WINDOWS; window++) {
+    const { ofWeek, histogram } = stream.next();
+    state = watchWorld(calibration, state, ofWeek, histogram, random);
+    for (const p of state.last) {
+      count.all += 1;
+      count.small += Number(p <= 0.01);
+    }
+    const now = stillAlarmed(alarmed, worldEvidence(state), limit);
+    if (now && !alarmed) count.alarms += 1;
+    alarmed = now;
+  }
+  const delays: Record<string, number | null> = {};
+  for (const share of shares) {
+    let changed = startWorld(calibration);
+    delays[share] = null;
+    for (let window = 1; window <= WORLD_WINDOWS && delays[share] === null; window++) {
+      const { ofWeek, histogram } = stream.next(share);
+      changed = watchWorld(calibration, changed, ofWeek, histogram, random);
+      if (worldEvidence(changed) >= limit) delays[share] = window;
+    }
+  }
+  return { falseAlarms: count.alarms, windows: WORLD_WINDOWS, pSmall: count.small, pAll: count.all, delays, lag: calibration.lag };
+}
+
+export interface ShiftRun {
+  readonly rollback: boolean;
+  readonly promoted: boolean;
+  readonly worldAt: number | null;
+  readonly psi: string;
+  readonly z: string;
+}
+
+/** A fifth of what is on becomes doubtful to both models in window 48; the candidate is as good as production throughout. Two arms that drift together. */
+export function shiftRun(plan: Plan, seed: string): ShiftRun {
+  const random = seeded(seed);
+  const devices = 20;
+  const programme = new ProgrammeStream({ ...PROGRAMME, devices, effectHours: 6 }, random);
+  const calibration = calibrate(programme.reference(4));
+  if (calibration === null) throw new Error('a reference of four weeks calibrates');
+  const stream = new PairedStream({ devices, episodes: PER_WINDOW, disagreement: 0.1, difference: 0, correlation: 0.02 }, random);
+  const sums = { wins: 0, losses: 0, episodes: 0 };
+  let world = startWorld(calibration);
+  let detector = startDetector(0.11);
+  let alarms = { worldAlarm: false, disagreementAlarm: false };
+  let [psi, z] = ['wait', 'wait'];
+  let worldAt: number | null = null;
+  for (let window = 0; window < WINDOWS; window++) {
+    const doubtful = window < 48 ? 0 : 0.2;
+    const { ofWeek, histogram } = programme.next(doubtful);
+    world = watchWorld(calibration, world, ofWeek, histogram, random);
+    const seen = stream.next();
+    detector = watchDisagreements(detector, seen.wins + seen.losses, seen.episodes);
+    sums.wins += seen.wins;
+    sums.losses += seen.losses;
+    sums.episodes += seen.episodes;
+    const left = WINDOWS - 1 - window;
+    if (psi === 'wait') psi = psiGate({ ...seen, candidate: drawConfidences(random, seen.episodes, doubtful) }, REFERENCE, left);
+    if (z === 'wait') z = zGate(sums, plan.margin, left);
+    const seenNow = { world: worldEvidence(world), disagreement: disagreementEvidence(detector) };
+    alarms = {
+      worldAlarm: stillAlarmed(alarms.worldAlarm, seenNow.world, plan.world.falseAlarmHours),
+      disagreementAlarm: stillAlarmed(alarms.disagreementAlarm, seenNow.disagreement, plan.world.falseAlarmHours * devices * PER_WINDOW),
+    };
+    const drift = { ...seenNow, ...alarms };
+    const { verdict } = judge({ ...bare(plan, stream), drift });
+    if (verdict === 'WORLD' && worldAt === null && window >= 48) worldAt = window - 47;
+    if (verdict === 'FAIL') return { rollback: true, promoted: false, worldAt, psi, z };
+    // Promoted: the verdict passes while the world is changed, after the alarm.
+    if (verdict === 'PASS' && worldAt !== null) return { rollback: false, promoted: true, worldAt, psi, z };
+  }
+  return { rollback: false, promoted: false, worldAt, psi, z };
+}
+
+/** A canary whose devices send nothing while the others report in shadow. */
+export function silentRun(plan: Plan, seed: string): { readonly promoted: boolean; readonly z: string } {
+  const random = seeded(seed);
+  const stream = new PairedStream({ devices: 20, episodes: PER_WINDOW, disagreement: 0.1, difference: 0.03, correlation: 0 }, random);
+  const acting = 2;
+  let z = 'wait';
+  for (let window = 0; window < WINDOWS; window++) {
+    stream.next((device) => device >= acting);
+    if (z === 'wait') z = zGate({ wins: 0, losses: 0, episodes: 0 }, plan.margin, WINDOWS - 1 - window);
+    const verdict = judge({
+      ...bare(plan, stream),
+      plan,
+      stage: 1,
+      hoursInStage: window,
+      decidedInStage: 0,
+      acting: { devices: acting, silent: acting },
+      drift: LATENCY_FREE,
+    });
+    if (verdict.verdict === 'PASS') return { promoted: true, z };
+  }
+  return { promoted: false, z };
+}
