@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates fuzz-model format clean
+.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,9 @@ fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and
 
 verify-litert: build ## our INT8 and float models through Google's LiteRT interpreter (installs it into .work)
 	scripts/verify-litert.sh
+
+schemas: build ## write the JSON Schemas of docs/protocol anew
+	node scripts/write-schemas.mjs
 
 format: setup ## write the house style
 	npx biome check --write .

@@ -13,7 +13,6 @@ import { drawConfidences, psiGate, REFERENCE, zGate } from './peers.js';
 export const WINDOWS = 240;
 export const PER_WINDOW = 4;
 export const WORLD_WINDOWS = 336;
-const LATENCY_FREE = { world: null, worldAlarm: false, disagreement: null, disagreementAlarm: false } as const;
 
 export interface NullRun {
   readonly fail: boolean;
@@ -103,8 +102,11 @@ export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: num
   return { falseAlarms: count.alarms, windows: WORLD_WINDOWS, pSmall: count.small, pAll: count.all, delays, lag: calibration.lag };
 }
 
+const CHANGE = 48;
 export interface ShiftRun {
+  /** After the change, and before it: the latter has nothing to do with the world. */
   readonly rollback: boolean;
+  readonly earlier: boolean;
   readonly promoted: boolean;
   readonly worldAt: number | null;
   readonly psi: string;
@@ -126,7 +128,7 @@ export function shiftRun(plan: Plan, seed: string): ShiftRun {
   let [psi, z] = ['wait', 'wait'];
   let worldAt: number | null = null;
   for (let window = 0; window < WINDOWS; window++) {
-    const doubtful = window < 48 ? 0 : 0.2;
+    const doubtful = window < CHANGE ? 0 : 0.2;
     const { ofWeek, histogram } = programme.next(doubtful);
     world = watchWorld(calibration, world, ofWeek, histogram, random);
     const seen = stream.next();
@@ -142,14 +144,14 @@ export function shiftRun(plan: Plan, seed: string): ShiftRun {
       worldAlarm: stillAlarmed(alarms.worldAlarm, seenNow.world, plan.world.falseAlarmHours),
       disagreementAlarm: stillAlarmed(alarms.disagreementAlarm, seenNow.disagreement, plan.world.falseAlarmHours * devices * PER_WINDOW),
     };
-    const drift = { ...seenNow, ...alarms };
+    const drift = { ...seenNow, ...alarms, worldDoubt: stillAlarmed(true, seenNow.world, plan.world.falseAlarmHours) };
     const { verdict } = judge({ ...bare(plan, stream), drift });
-    if (verdict === 'WORLD' && worldAt === null && window >= 48) worldAt = window - 47;
-    if (verdict === 'FAIL') return { rollback: true, promoted: false, worldAt, psi, z };
+    if (verdict === 'WORLD' && worldAt === null && window >= CHANGE) worldAt = window - CHANGE + 1;
+    if (verdict === 'FAIL') return { rollback: window >= CHANGE, earlier: window < CHANGE, promoted: false, worldAt, psi, z };
     // Promoted: the verdict passes while the world is changed, after the alarm.
-    if (verdict === 'PASS' && worldAt !== null) return { rollback: false, promoted: true, worldAt, psi, z };
+    if (verdict === 'PASS' && worldAt !== null) return { rollback: false, earlier: false, promoted: true, worldAt, psi, z };
   }
-  return { rollback: false, promoted: false, worldAt, psi, z };
+  return { rollback: false, earlier: false, promoted: false, worldAt, psi, z };
 }
 
 /** A canary whose devices send nothing while the others report in shadow. */
@@ -168,7 +170,6 @@ export function silentRun(plan: Plan, seed: string): { readonly promoted: boolea
       hoursInStage: window,
       decidedInStage: 0,
       acting: { devices: acting, silent: acting },
-      drift: LATENCY_FREE,
     });
     if (verdict.verdict === 'PASS') return { promoted: true, z };
   }

@@ -166,7 +166,7 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
   const [shift, silent] = [rows('shift'), rows('silent')];
   const share = (of: readonly Row[], key: string, value: unknown) => of.filter((r) => r[key] === value).length;
   console.log(
-    `\nthe world changes under both arms (20 %, effects of 6 h): rollbacks ${share(shift, 'rollback', true)} of ${shift.length}, promoted after the alarm ${share(shift, 'promoted', true)}, WORLD after ${median(shift, (r) => r['worldAt'])} windows (median); z-test rolled back ${share(shift, 'z', 'rollback')}, PSI ${share(shift, 'psi', 'rollback')}`,
+    `\nthe world changes under both arms (20 %, effects of 6 h): rollbacks ${share(shift, 'rollback', true)} of ${shift.length} (${share(shift, 'earlier', true)} more before the change), promoted after the alarm ${share(shift, 'promoted', true)}, WORLD after ${median(shift, (r) => r['worldAt'])} windows (median); z-test rolled back ${share(shift, 'z', 'rollback')}, PSI ${share(shift, 'psi', 'rollback')}`,
   );
   console.log(`a silent canary: promoted ${share(silent, 'promoted', true)} of ${silent.length}; by the z-test ${share(silent, 'z', 'promote')}`);
   console.log(
@@ -183,6 +183,7 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
       false_promotion: cells('margin', passed),
       false_suspend: cells('null', (r) => r['suspend'] === true),
       world_rollbacks: share(shift, 'rollback', true),
+      rollbacks_before_the_change: share(shift, 'earlier', true),
       false_world_per_1000_windows: Number(((1000 * falseAlarms) / windows).toFixed(4)),
       false_world_worst_cell: Number(worst.toFixed(4)),
       silent_promotions: share(silent, 'promoted', true),

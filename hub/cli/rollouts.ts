@@ -119,6 +119,8 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
 }
 
 async function replayCommand({ events, plan, json }: { events: string; plan?: string; json: boolean }): Promise<void> {
+  // Before the lines begin to flow: readline keeps none for a reader that comes late.
+  const other = plan === undefined ? null : await readPlan(plan);
   const file = createReadStream(events);
   const failed = new Promise<never>((_, reject) =>
     file.once('error', (cause) =>
@@ -131,11 +133,7 @@ async function replayCommand({ events, plan, json }: { events: string; plan?: st
     ),
   );
   const say = (one: Entry) => console.log(json ? JSON.stringify(one) : `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`);
-  const run = replay(
-    readEvents(createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }), events),
-    plan === undefined ? null : await readPlan(plan),
-    say,
-  );
+  const run = replay(readEvents(createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }), events), other, say);
   const result = await Promise.race([run, failed]);
   const { rollout, decisions, recorded, firstDifference, leftOut } = result;
   const identical = recorded.length > 0 ? firstDifference === null : null;

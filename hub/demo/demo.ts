@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { callHub, type HubAddress } from '../cli/client.js';
 import { pushVersion } from '../cli/push.js';
 import { readPlan } from '../rollouts/plan.js';
-import { rollout } from '../rollouts/rollout.js';
+import { entry, STATUSES } from '../rollouts/rollout.js';
 import { Part, trainer } from './processes.js';
 import { watchAndLabel } from './viewer.js';
 
@@ -27,7 +27,15 @@ const AGENTS = [
 const SECONDS = { training: 260, broadcast: { pretrained: 1300, scratch: 3200 } };
 /** A gate that has not decided by then will not: something is broken. */
 const PATIENCE_MS = 240_000;
-const view = rollout.extend({ episodes: z.number(), stageName: z.string(), percent: z.number() });
+const view = z.object({
+  id: z.string(),
+  to: z.object({ version: z.string() }),
+  status: z.enum(STATUSES),
+  stageName: z.string(),
+  episodes: z.number(),
+  last: entry.nullable(),
+  history: z.array(entry),
+});
 const overview = z.object({ rollouts: z.array(view), devices: z.array(z.object({ id: z.string(), reported: z.object({ source: z.string() }).nullable() })) });
 type View = z.infer<typeof view>;
 
@@ -91,7 +99,12 @@ async function tell(parts: Part[], signal: AbortSignal) {
       remedy: `Look at ${FOLDER}/hub.log.`,
     });
   const state = z.object({ models: z.record(z.string(), z.object({ production: z.string().nullable() })) }).parse(await callHub(hub, '/api/v1/overview'));
-  const told = (one: View) => ({ version: one.to.version, episodes: one.episodes, reason: one.last?.reason ?? '' });
+  // The decision that counts: the completion, or the fall; the end of the watch says nothing of the model.
+  const told = (one: View) => ({
+    version: one.to.version,
+    episodes: one.episodes,
+    reason: one.history.findLast(({ verdict }) => verdict === 'PASS' || verdict === 'FAIL')?.reason ?? '',
+  });
   return {
     demo: 'passed',
     production: state.models[MODEL]?.production,
@@ -251,6 +264,13 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
   }
 }
 
+/** `adbreak rollouts explain`, as the operator would ask for it. */
+async function tellWhy(hub: HubAddress, { id, to }: View): Promise<void> {
+  const { text } = z.object({ text: z.string() }).parse(await callHub(hub, `/api/v1/rollouts/${id}/explain`));
+  say(`what the hub says of ${to.version} (adbreak rollouts explain ${id}):`);
+  for (const line of text.split('\n')) console.log(`        ${line}`);
+}
+
 /** Registers and promotes a version, and tells each decision of the gate until it is over. */
 async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): Promise<View> {
   await pushVersion(hub, join(FOLDER, 'models', version));
@@ -270,7 +290,10 @@ async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): P
     for (const entry of current.history.slice(told)) say(`  gate at ${entry.stage}: ${entry.verdict} → ${entry.action}: ${entry.reason}`);
     if (current.history.length > told) lastSaid = Date.now();
     told = current.history.length;
-    if (current.status !== 'running' && current.status !== 'suspended') return current;
+    if (current.status !== 'running' && current.status !== 'suspended' && current.status !== 'watching') {
+      await tellWhy(hub, current);
+      return current;
+    }
     if (Date.now() - lastSaid > 10_000) {
       say(`  ${current.stageName}: ${current.last?.reason ?? 'waiting for evidence'}`);
       lastSaid = Date.now();

@@ -53,7 +53,7 @@ export function evaluationRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, { s
 }
 
 /** A round with its result; single devices' answers stay inside. */
-function roundView(round: Round) {
+export function roundView(round: Round) {
   const { answers, sum: _, cohort, ...rest } = round;
   return { ...rest, asked: cohort, answered: Object.keys(answers), result: resultOf(round) };
 }

@@ -8,6 +8,7 @@ import { authorize, newSecret } from '../identity/secrets.js';
 import { plan } from '../rollouts/plan.js';
 import { ROLES } from '../store/state.js';
 import type { HttpContext } from './context.js';
+import { roundView } from './evaluation-routes.js';
 import { view } from './rollout-routes.js';
 
 /** The seed system's promote body (production-ml-model-training-guide.txt), and a plan if one is wanted. */
@@ -40,12 +41,13 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
 
   app.get('/api/v1/overview', async (request) => {
     authorize(store.state, request.headers.authorization, 'viewer');
-    const { devices, models, rollouts } = store.state;
+    const { devices, models, rollouts, evaluations } = store.state;
     return {
       at: now().toISOString(),
       devices: Object.values(devices).map(({ fingerprint: _, ...device }) => device),
       models,
       rollouts: rollouts.map(view),
+      evaluations: evaluations.map(roundView),
       events: context.events.slice(-50),
     };
   });

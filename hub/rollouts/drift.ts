@@ -151,14 +151,17 @@ export interface DriftVerdict {
   /** Evidence that the world changed under production; null without a reference of two weeks. */
   readonly world: number | null;
   readonly worldAlarm: boolean;
+  /** An alarm, or evidence on its way to one: a hundredth of it. */
+  readonly worldDoubt: boolean;
   /** Evidence that the two models differ more than they used to; null while that is being learned. */
   readonly disagreement: number | null;
   readonly disagreementAlarm: boolean;
 }
 
 /** Where the two detectors stand; pure. */
-export function driftOf(state: Drift): DriftVerdict {
-  return { ...evidenceOf(state), worldAlarm: state.alarms.world, disagreementAlarm: state.alarms.disagreement };
+export function driftOf(state: Drift, { world: { falseAlarmHours } }: Plan): DriftVerdict {
+  const seen = evidenceOf(state);
+  return { ...seen, worldDoubt: stillAlarmed(true, seen.world, falseAlarmHours), worldAlarm: state.alarms.world, disagreementAlarm: state.alarms.disagreement };
 }
 
 function evidenceOf({ world, disagreement }: Pick<Drift, 'world' | 'disagreement'>) {

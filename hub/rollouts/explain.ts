@@ -157,7 +157,7 @@ function sliceLines({ evidence, plan }: Rollout): string[] {
 function worldLines(rollout: Rollout): string[] {
   const { drift, plan, baseline, evidence } = rollout;
   const calibration = calibrationOf(drift.reference);
-  const seen = driftOf(drift);
+  const seen = driftOf(drift, plan);
   const cause = baseline === null ? null : causeOfLoss(baseline, evidence.labels.production);
   return [
     drift.reference === null && !isActive(rollout)

@@ -27,7 +27,7 @@ export function input(devices: readonly GateDevice[], change: Partial<GateInput>
     decidedInStage: devices.reduce((sum, { wins, losses, agreed, devices: n = 1 }) => sum + n * (wins + losses + agreed), 0),
     acting: { devices: 0, silent: 0 },
     health: null,
-    drift: { world: null, worldAlarm: false, disagreement: null, disagreementAlarm: false },
+    drift: { world: null, worldDoubt: false, worldAlarm: false, disagreement: null, disagreementAlarm: false },
     round: null,
     approved: false,
     siblings: [],

@@ -123,7 +123,7 @@ export function bare(plan: Plan, { devices, decided }: { readonly devices: GateI
     decidedInStage: decided,
     acting: { devices: 0, silent: 0 },
     health: null,
-    drift: { world: null, worldAlarm: false, disagreement: null, disagreementAlarm: false },
+    drift: { world: null, worldDoubt: false, worldAlarm: false, disagreement: null, disagreementAlarm: false },
     round: null,
     approved: true,
     siblings: [],

@@ -19,7 +19,7 @@ const HEALTHY: HealthFacts = {
   wanted: 10,
   failing: [],
 };
-const alarm = (worldAlarm: boolean, disagreementAlarm: boolean) => ({ world: 6000, worldAlarm, disagreement: 1, disagreementAlarm });
+const alarm = (worldAlarm: boolean, disagreementAlarm: boolean) => ({ world: 6000, worldDoubt: worldAlarm, worldAlarm, disagreement: 1, disagreementAlarm });
 
 describe('harm', () => {
   test('fails a worse candidate in a small fleet on pooled evidence alone, and says so', () => {
@@ -40,8 +40,16 @@ describe('harm', () => {
     assert.deepEqual([verdict.verdict, verdict.cause], ['SUSPEND', 'worse-in-slice']);
     assert.match(verdict.reason, /worse in channel=sports.*≥ 40\.0, the threshold of 2 slices/);
   });
-  test('is asked before everything else: a changed world hides no worse model', () => {
-    assert.equal(judge(input(fleetOf(10, 1, 15, 90), { drift: alarm(true, false) })).verdict, 'FAIL');
+  test('in a changing world suspends and rolls nothing back, unless the two differ more than before', () => {
+    const verdict = judge(input(fleetOf(10, 1, 15, 90), { drift: alarm(true, false) }));
+    assert.equal(verdict.verdict, 'SUSPEND');
+    assert.match(verdict.reason, /the world is changing under both models .* nothing is rolled back yet/);
+    assert.equal(
+      judge(input(fleetOf(10, 1, 15, 90), { drift: { ...alarm(true, false), worldAlarm: false, world: 60 } })).verdict,
+      'SUSPEND',
+      'also before the alarm',
+    );
+    assert.equal(judge(input(fleetOf(10, 1, 15, 90), { drift: alarm(true, true) })).verdict, 'FAIL');
   });
 });
 

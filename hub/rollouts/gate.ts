@@ -132,6 +132,13 @@ function harm({ input, screened, sums: { wins, losses }, fleet, say }: Case): Ve
   const pooled = logHarmPooled(losses, wins);
   if (pooled < threshold) return harmInSlice(input, say);
   const facts = `only the candidate was wrong in ${losses} episodes, only production in ${wins}: E_pooled = ${evalue(pooled)} ≥ ${evalue(threshold)}`;
+  // The table of GATES.md section 5: where production shifts and the two differ no more than before, nothing is rolled back.
+  if (input.drift.worldDoubt && !input.drift.disagreementAlarm)
+    return say(
+      'SUSPEND',
+      'worse',
+      `worse: ${facts}; the world is changing under both models (R = ${evalue(Math.log(input.drift.world ?? 1))}), so nothing is rolled back yet`,
+    );
   if (fleet.devices < SMALL_FLEET) return say('FAIL', 'worse', `worse: ${facts}; with ${fleet.devices} devices the fleet is those devices`);
   const forFleet = fleet.logHarm();
   if (forFleet >= threshold) return say('FAIL', 'worse', `worse for the fleet: ${facts}; E_fleet = ${evalue(forFleet)}`);

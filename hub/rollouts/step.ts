@@ -120,7 +120,7 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
       state.members.length,
       Object.entries(state.failing).map(([device, code]) => ({ device, code })),
     ),
-    drift: driftOf(state.drift),
+    drift: driftOf(state.drift, plan),
     round: state.round,
     approved: state.approved,
     siblings,

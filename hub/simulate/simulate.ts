@@ -140,6 +140,12 @@ class SimulatedWorld {
       world: stillAlarmed(this.#alarms.world, world, plan.world.falseAlarmHours),
       disagreement: stillAlarmed(this.#alarms.disagreement, disagreement, (plan.world.falseAlarmHours * this.#episodes) / this.#hours),
     };
-    return { world, worldAlarm: this.#alarms.world, disagreement, disagreementAlarm: this.#alarms.disagreement };
+    return {
+      world,
+      worldDoubt: stillAlarmed(true, world, plan.world.falseAlarmHours),
+      worldAlarm: this.#alarms.world,
+      disagreement,
+      disagreementAlarm: this.#alarms.disagreement,
+    };
   }
 }

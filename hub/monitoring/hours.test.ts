@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { calibrate } from '@adbreak/shared/evidence/world.js';
+import { causeOfLoss } from '../rollouts/cause.js';
+import { type ArmLabels, noLabels } from '../rollouts/evidence.js';
+import { after, report } from '../rollouts/fixtures.js';
+import { absorbHours, type ModelHours, referenceWeeks } from './hours.js';
+
+const DIGEST = 'a'.repeat(64);
+
+test('reference weeks are whole weeks before the rollout, by hour of the week; gaps make a week none', () => {
+  const hours: Record<string, ModelHours> = {};
+  for (let hour = 0; hour < 3 * 168; hour++) absorbHours(hours, report(hour + 1, hour, { agreed: 30 + (hour % 168) }));
+  const weeks = referenceWeeks(hours[DIGEST], after(3 * 168).getTime());
+  assert.equal(weeks?.length, 3);
+  const [first, second] = weeks ?? [];
+  assert.deepEqual(first, second, 'the same hour of each week');
+  assert.ok(calibrate(weeks ?? []) !== null);
+  assert.equal(referenceWeeks(hours[DIGEST], after(3 * 168 + 100).getTime())?.length, 2, 'the last hundred hours were not watched');
+  assert.equal(referenceWeeks(undefined, 0), null);
+  assert.ok(hours['b'.repeat(64)] !== undefined, 'a candidate gathers its own from the shadow');
+});
+
+test('old hours are forgotten', () => {
+  const hours: Record<string, ModelHours> = {};
+  for (let hour = 0; hour < 8 * 168; hour++) absorbHours(hours, report(hour + 1, hour, { agreed: 3 }));
+  assert.equal(Object.keys(hours[DIGEST]?.hours ?? {}).length, 7 * 168);
+});
+
+test('what kind of change it was: of what is shown, of what it means, or of how often', () => {
+  const labels = (confusion: ArmLabels['confusion'], low: number, middle: number, high: number): ArmLabels => {
+    const histogram = Array<number>(64).fill(0);
+    histogram[3] = low;
+    histogram[32] = middle;
+    histogram[60] = high;
+    return { ...noLabels(), confusion, histogram };
+  };
+  const before = labels(
+    [
+      [760, 40],
+      [20, 180],
+    ],
+    780,
+    0,
+    220,
+  );
+  assert.equal(causeOfLoss(before, before)?.kind, 'none');
+  assert.equal(
+    causeOfLoss(
+      before,
+      labels(
+        [
+          [640, 160],
+          [50, 150],
+        ],
+        500,
+        400,
+        100,
+      ),
+    )?.kind,
+    'covariate drift',
+  );
+  assert.equal(
+    causeOfLoss(
+      before,
+      labels(
+        [
+          [640, 160],
+          [60, 140],
+        ],
+        780,
+        0,
+        220,
+      ),
+    )?.kind,
+    'concept drift',
+  );
+  const shift = causeOfLoss(
+    before,
+    labels(
+      [
+        [475, 25],
+        [50, 450],
+      ],
+      525,
+      0,
+      475,
+    ),
+  );
+  assert.equal(shift?.kind, 'label shift');
+  assert.match(shift?.reason ?? '', /ads are 5\d\.\d % of what is on, 20\.0 % before/);
+  assert.equal(causeOfLoss(before, noLabels()), null, 'too few labels to say');
+});

@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Desired, WindowReport } from '@adbreak/shared/contract/messages.js';
+import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import { Executor } from './rollouts/executor.js';
+import { explainRollout } from './rollouts/explain.js';
+import { DEMO_PLAN, report } from './rollouts/fixtures.js';
+import { RolloutLog } from './rollouts/log.js';
+import type { Plan } from './rollouts/plan.js';
+import type { Rollout } from './rollouts/rollout.js';
+import { LowdbStore } from './store/store.js';
+
+/** The executor over a real store and a real log; devices are entries, their reports come by hand. */
+const MODEL = 'base-ad-detector';
+const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+
+class Fleet {
+  readonly published = new Map<string, Desired>();
+  readonly rounds: string[] = [];
+  now = new Date('2026-01-01T00:00:00.000Z');
+  #sequence = 0;
+  readonly folder: string;
+  readonly store: LowdbStore;
+  private constructor(folder: string, store: LowdbStore) {
+    this.folder = folder;
+    this.store = store;
+    this.executor = new Executor({
+      store,
+      log: new RolloutLog(join(folder, 'rollouts')),
+      now: () => this.now,
+      publishDesired: async (desired, device) => void this.published.set(device, desired),
+      onDecision: () => undefined,
+      startRound: async ({ id }) => void this.rounds.push(id),
+    });
+  }
+  readonly executor: Executor;
+
+  static async open(t: TestContext, devices: number, folder?: string): Promise<Fleet> {
+    const at = folder ?? (await temporaryFolder());
+    const store = await LowdbStore.open(at, () => new Date());
+    t.after(() => store.close());
+    const fleet = new Fleet(at, store);
+    if (folder !== undefined) return fleet;
+    await store.change((state) => {
+      for (let i = 0; i < devices; i++)
+        state.devices[`pi-${i}`] = {
+          id: `pi-${i}`,
+          enrolled: fleet.now.toISOString(),
+          fingerprint: 'f'.repeat(64),
+          revoked: false,
+          tags: {},
+          slice: { channel: i % 2 === 0 ? 'one' : 'two', site: 'home', hardware: 'pi5' },
+          model: MODEL,
+          desired: null,
+          online: true,
+          lastSeen: null,
+          reported: null,
+          sequence: 0,
+          missingWindows: 0,
+          refusedReports: 0,
+        };
+      state.models[MODEL] = { production: null, versions: {} };
+      for (const version of ['1.0.0', '2.0.0', '3.0.0', '4.0.0'])
+        state.models[MODEL].versions[version] = {
+          manifest: { ...tinyRelease(version).manifest, digest: (version[0] ?? '0').repeat(64) },
+          status: 'available',
+          registered: fleet.now.toISOString(),
+          wasProduction: false,
+        };
+    });
+    await fleet.executor.promote({ model: MODEL, version: '1.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' });
+    return fleet;
+  }
+
+  promote(version: string, change: Partial<Parameters<Executor['promote']>[0]> = {}) {
+    return this.executor.promote({ model: MODEL, version, percent: 100, plan: DEMO_PLAN, who: 'test', ...change });
+  }
+  /** Every device of a rollout reports an hour. */
+  async hour(rollout: string, counts: Parameters<typeof report>[2]): Promise<void> {
+    const { from, to, acting, members } = this.executor.find(rollout);
+    this.#sequence += 1;
+    const hour = (this.now.getTime() - Date.parse('2026-01-01T00:00:00.000Z')) / 3_600_000;
+    for (const device of members) {
+      const change: Partial<WindowReport> = {
+        rollout,
+        production: from.digest,
+        candidate: to.digest,
+        serving: acting.includes(device) ? 'candidate' : 'production',
+      };
+      await this.executor.take(device, report(this.#sequence, hour, counts, change));
+    }
+    this.now = new Date(this.now.getTime() + 3_600_000);
+    await this.executor.tick();
+  }
+  get production() {
+    return this.store.state.models[MODEL]?.production;
+  }
+}
+const GOOD = { wins: 4, agreed: 30 };
+const EVEN = { wins: 1, losses: 1, agreed: 30 };
+const BAD = { losses: 9, agreed: 20 };
+
+test('a rollout moves devices stage by stage, sets production, and is watched with the old version in the shadow', async (t) => {
+  const fleet = await Fleet.open(t, 6);
+  const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
+  const acting = () => [...fleet.published.values()].filter(({ serve }) => serve === 'candidate').length;
+  assert.equal(acting(), 0);
+  await fleet.hour(id, GOOD);
+  assert.equal(acting(), 2, 'a third, one of each channel');
+  await fleet.hour(id, GOOD);
+  assert.equal(acting(), 6);
+  await fleet.store.change(() => void Object.assign(fleet.executor.find(id), { plan: { ...DEMO_PLAN, watchHours: 10 } }));
+  await fleet.hour(id, GOOD);
+  assert.equal(fleet.executor.find(id).status, 'watching');
+  assert.equal(fleet.production, '2.0.0');
+  const desired = fleet.published.get('pi-0');
+  assert.deepEqual([desired?.production.version, desired?.candidate?.version, desired?.serve], ['1.0.0', '2.0.0', 'candidate']);
+  for (let i = 0; i < 5; i++) await fleet.hour(id, BAD);
+  assert.equal(fleet.executor.find(id).status, 'rolled-back', fleet.executor.find(id).last?.reason);
+  assert.deepEqual([fleet.production, fleet.store.state.models[MODEL]?.versions['2.0.0']?.status], ['1.0.0', 'quarantined']);
+  assert.equal(fleet.published.get('pi-0')?.candidate, null);
+});
+
+test('one rollout at a time for a model; another version supersedes it when told to', async (t) => {
+  const fleet = await Fleet.open(t, 4);
+  const first = await fleet.promote('2.0.0');
+  await assert.rejects(fleet.promote('3.0.0'), coded('conflict', /rollout .*2\.0\.0.* is running/));
+  const second = await fleet.promote('3.0.0', { supersede: true });
+  assert.equal(fleet.executor.find(first?.id ?? '').status, 'superseded');
+  assert.equal(fleet.published.get('pi-1')?.candidate?.version, '3.0.0');
+  await fleet.executor.order(second?.id ?? '', 'abort', 'test', 'enough');
+  assert.equal(fleet.published.get('pi-1')?.candidate, null);
+  await assert.rejects(fleet.executor.order(second?.id ?? '', 'pause', 'test', 'late'), coded('conflict', /it is aborted/));
+  await assert.rejects(fleet.promote('2.0.0', { plan: { ...DEMO_PLAN, evidence: 'no-harm' } }), coded('conflict', /for going back only/));
+});
+
+test('a completed rollout is rolled back as a rollout of the version before it', async (t) => {
+  const fleet = await Fleet.open(t, 4);
+  const { id } = (await fleet.promote('2.0.0', { plan: { ...DEMO_PLAN, watchHours: 0 } })) ?? { id: '' };
+  for (let i = 0; i < 3; i++) await fleet.hour(id, GOOD);
+  assert.deepEqual([fleet.executor.find(id).status, fleet.production], ['completed', '2.0.0']);
+  const plan: Plan = {
+    ...DEMO_PLAN,
+    evidence: 'no-harm',
+    watchHours: 0,
+    stages: [{ name: 'all', percent: 100, minEpisodes: 10, soakHours: 0.5, approve: false, round: null }],
+  };
+  const back = await fleet.executor.rollback(id, plan, 'test', 'viewers complain');
+  assert.deepEqual([back.kind, back.from.version, back.to.version], ['rollback', '2.0.0', '1.0.0']);
+  assert.equal(fleet.published.get('pi-0')?.serve, 'candidate');
+  await fleet.hour(back.id, EVEN);
+  assert.deepEqual([fleet.executor.find(back.id).status, fleet.production], ['completed', '1.0.0']);
+  await assert.rejects(fleet.executor.rollback(id, plan, 'test', 'again'), coded('conflict', /is not in production/));
+});
+
+test('A/B: each device runs one candidate; the better one goes on, the other is superseded', async (t) => {
+  const fleet = await Fleet.open(t, 40);
+  const plan = { ...DEMO_PLAN, deadlineHours: 100, stages: DEMO_PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 20 })) };
+  const [a, b] = await fleet.executor.compare(MODEL, ['2.0.0', '3.0.0'], plan, 'test');
+  assert.ok(a !== undefined && b !== undefined);
+  const shadow = (version: string) => [...fleet.published.values()].filter(({ candidate }) => candidate?.version === version).length;
+  assert.equal(shadow('2.0.0') + shadow('3.0.0'), 40);
+  assert.ok(shadow('2.0.0') >= 8 && shadow('3.0.0') >= 8, `${shadow('2.0.0')} and ${shadow('3.0.0')}`);
+  await fleet.hour(a.id, GOOD);
+  assert.equal(fleet.executor.find(a.id).last?.cause, 'siblings', 'passed, and waits for the other');
+  for (let i = 0; i < 4; i++) await fleet.hour(b.id, EVEN);
+  assert.equal(fleet.executor.find(b.id).status, 'superseded', fleet.executor.find(b.id).last?.reason);
+  assert.equal(fleet.executor.find(a.id).stage, 1);
+  assert.equal(shadow('3.0.0'), 0, 'its devices moved to the winner');
+  assert.equal(shadow('2.0.0'), 40);
+});
+
+test('a stage that asks for a round starts one, once, and waits for its result', async (t) => {
+  const fleet = await Fleet.open(t, 4);
+  const [first, ...rest] = DEMO_PLAN.stages;
+  assert.ok(first !== undefined);
+  const { id } = (await fleet.promote('2.0.0', { plan: { ...DEMO_PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] } })) ?? { id: '' };
+  await fleet.hour(id, GOOD);
+  await fleet.hour(id, GOOD);
+  assert.deepEqual(fleet.rounds, [id]);
+  await fleet.executor.roundClosed(id, { round: 'r', low: 0.01, high: 0.1, devices: 4, episodes: 90, inconclusive: false });
+  await fleet.executor.tick();
+  assert.equal(fleet.executor.find(id).stage, 1);
+});
+
+test('devices that cannot run the candidate end the rollout; labels are asked where a page can answer', async (t) => {
+  const fleet = await Fleet.open(t, 4);
+  await fleet.store.change((state) => {
+    const device = state.devices['pi-2'];
+    if (device !== undefined)
+      device.reported = {
+        revision: 1,
+        serving: null,
+        shadow: null,
+        slot: 'confirmed',
+        problem: null,
+        source: 'running',
+        statusPage: 'http://pi-2:8080/',
+        at: fleet.now.toISOString(),
+      };
+  });
+  const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
+  await fleet.hour(id, { wins: 2, agreed: 30, undecided: 8 });
+  assert.deepEqual([fleet.published.get('pi-2')?.ask, fleet.published.get('pi-1')?.ask], ['disagreements', null]);
+  await fleet.executor.deviceSays('pi-0', MODEL, 'model_corrupt');
+  await fleet.executor.deviceSays('pi-1', MODEL, 'disk_full');
+  await fleet.executor.tick();
+  const { status, last } = fleet.executor.find(id);
+  assert.deepEqual([status, last?.cause], ['rolled-back', 'failures']);
+});
+
+test('the log of a rollout replays to the same decisions with the command line, byte for byte, also after a restart of the hub', async (t) => {
+  const fleet = await Fleet.open(t, 6);
+  const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
+  await fleet.hour(id, EVEN);
+  await fleet.store.close();
+  const again = await Fleet.open(t, 6, fleet.folder);
+  again.now = fleet.now;
+  await again.executor.recover();
+  assert.deepEqual(again.executor.find(id), JSON.parse(JSON.stringify(fleet.executor.find(id))));
+  const sequenceAfter = async (n: number, counts: Parameters<typeof report>[2]) => {
+    const { from, to, members } = again.executor.find(id);
+    for (const device of members) await again.executor.take(device, report(n, 2, counts, { rollout: id, production: from.digest, candidate: to.digest }));
+    again.now = new Date(again.now.getTime() + 3_600_000);
+    await again.executor.tick();
+  };
+  await sequenceAfter(2, GOOD);
+  await again.executor.order(id, 'pause', 'token:ada', 'lunch');
+  await again.executor.order(id, 'resume', 'token:ada', 'after lunch');
+  await sequenceAfter(3, BAD);
+  await sequenceAfter(4, BAD);
+  const done: Rollout = again.executor.find(id);
+  assert.equal(done.status, 'rolled-back', done.last?.reason);
+  const path = join(fleet.folder, 'rollouts', `${id}.jsonl`);
+  const bin = fileURLToPath(new URL('../bin/adbreak.js', import.meta.url));
+  const run = (...args: string[]) => spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', path, ...args], { encoding: 'utf8' });
+  const json = run('--json');
+  assert.equal(json.status, 0, json.stderr);
+  const lines = json.stdout.trim().split('\n');
+  const summary = JSON.parse(lines.at(-1) ?? '{}') as { identical: boolean; decisions: number };
+  assert.equal(summary.identical, true);
+  assert.equal(lines.slice(0, -1).join('\n'), done.history.map((one) => JSON.stringify(one)).join('\n'));
+  const text = run();
+  assert.match(text.stdout, /identical: (\d+) of \1 recorded decisions/);
+  assert.match(text.stdout, /rolled back/);
+  // A line that somebody changed afterwards shows.
+  const forged = join(fleet.folder, 'forged.jsonl');
+  await mkdir(fleet.folder, { recursive: true });
+  await writeFile(forged, (await readFile(path, 'utf8')).replace('"verdict":"FAIL"', '"verdict":"PASS"'));
+  const caught = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], { encoding: 'utf8' });
+  assert.equal(caught.status, 1);
+  assert.match(caught.stdout, /different from the recorded decisions, first at number/);
+  const missing = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', '/nowhere.jsonl'], { encoding: 'utf8' });
+  assert.match(missing.stderr, /error not_found: Cannot read the events \/nowhere\.jsonl/);
+  assert.ok(explainRollout(done, again.now).sections.length >= 3);
+});
