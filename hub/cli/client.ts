@@ -48,7 +48,7 @@ export async function callHub({ hub, token, authority }: HubAddress, path: strin
     }).catch((cause: unknown) => {
       throw new AdbreakError('hub_unreachable', `Cannot reach the hub at ${hub}: ${explain(cause)}`, { cause });
     });
-    const body: unknown = answer.headers.get('content-type')?.includes('json') ? await answer.json() : Buffer.from(await answer.arrayBuffer());
+    const body: unknown = /^application\/json\b/.test(answer.headers.get('content-type') ?? '') ? await answer.json() : Buffer.from(await answer.arrayBuffer());
     if (answer.ok) return body;
     throw errorFromAnswer(body, answer.status);
   } finally {

@@ -73,6 +73,62 @@ describe('enrolment', () => {
   });
 });
 
+describe('rollouts', () => {
+  const START = '/api/v1/rollouts';
+  async function running(t: Parameters<typeof testHub>[0]) {
+    const hub = await testHub(t);
+    for (const version of ['1.0.0', '1.1.0', '1.2.0']) await pushVersion(hub, await release(version));
+    await callHub(hub, `${PROMOTE}/1.0.0/promote`, post());
+    const { rollout } = (await callHub(hub, `${PROMOTE}/1.1.0/promote`, post())) as { rollout: { id: string } };
+    return { hub, id: rollout.id };
+  }
+  test('are explained, planned, paused and resumed, and each order stands in history and audit', async (t) => {
+    const { hub, id } = await running(t);
+    const { text } = (await callHub(hub, `${START}/${id}/explain`)) as { text: string };
+    assert.match(text, /base-ad-detector 1\.0\.0 → 1\.1\.0: running in stage shadow/);
+    const plan = (await callHub(hub, `${START}/plan`, post({ model: 'base-ad-detector' }))) as { text: string; devices: number };
+    assert.match(plan.text, /warning: the plan asks for evidence from 3 devices, the fleet has 0/);
+    const paused = (await callHub(hub, `${START}/${id}/pause`, post({ reason: 'a holiday' }))) as {
+      status: string;
+      history: { verdict: string; reason: string }[];
+    };
+    assert.equal(paused.status, 'paused');
+    assert.match(paused.history.at(-1)?.reason ?? '', /token:first: a holiday/);
+    await assert.rejects(callHub(hub, `${START}/${id}/pause`, post()), coded('conflict', /it is paused/));
+    assert.equal(((await callHub(hub, `${START}/${id}/resume`, post())) as { status: string }).status, 'running');
+    const audit = await readFile(join(hub.folder, 'audit.jsonl'), 'utf8');
+    assert.match(audit, /"what":"rollout\.pause".*"reason":"a holiday"/);
+    const log = await callHub(hub, `${START}/${id}/events`);
+    assert.match(String(log), /^\{"kind":"started"/);
+  });
+  test('go past the gate only by an administrator’s word with a reason', async (t) => {
+    const { hub, id } = await running(t);
+    const { token } = (await callHub(hub, '/api/v1/tokens', post({ id: 'ops', role: 'operator' }))) as { token: string };
+    await assert.rejects(callHub({ ...hub, token }, `${START}/${id}/force`, post({ reason: 'hurry' })), coded('forbidden'));
+    await assert.rejects(callHub(hub, `${START}/${id}/force`, post()), coded('input_invalid', /reason/));
+    const forced = (await callHub(hub, `${START}/${id}/force`, post({ reason: 'hurry' }))) as { stageName: string; last: { verdict: string } };
+    assert.deepEqual([forced.stageName, forced.last.verdict], ['canary', 'ORDER']);
+  });
+  test('another version waits, supersedes, or is compared; what is not there is named', async (t) => {
+    const { hub, id } = await running(t);
+    await assert.rejects(callHub(hub, `${PROMOTE}/1.2.0/promote`, post()), coded('conflict', /1\.1\.0/));
+    await callHub(hub, `${PROMOTE}/1.2.0/promote`, post({ supersede: true }));
+    assert.equal(((await callHub(hub, `${START}/${id}`)) as { status: string }).status, 'superseded');
+    await assert.rejects(callHub(hub, `${START}/nothing/explain`), coded('not_found', /nothing/));
+    await assert.rejects(callHub(hub, `${START}/compare`, post({ model: 'base-ad-detector', versions: ['1.1.0', '1.2.0'] })), coded('conflict', /is running/));
+    await assert.rejects(callHub(hub, `${START}/${id}/rollback`, post({ reason: 'x' })), coded('conflict', /is not in production/));
+  });
+  test('rounds need devices and a version to compare; tags need a device', async (t) => {
+    const { hub } = await running(t);
+    const round = (body: object) => callHub(hub, '/api/v1/evaluations', post({ model: 'base-ad-detector', candidate: '1.1.0', ...body }));
+    await assert.rejects(round({}), coded('conflict', /0 devices can be asked, the quorum is 10/));
+    await assert.rejects(round({ candidate: '9.0.0' }), coded('not_found', /9\.0\.0/));
+    await assert.rejects(round({ candidate: '1.0.0' }), coded('input_invalid', /against itself/));
+    await assert.rejects(round({ secure: true, epsilon: 1, quorum: 2 }), (error: unknown) => error instanceof AdbreakError);
+    await assert.rejects(callHub(hub, '/api/v1/devices/pi-9/tags', { method: 'PUT', json: { tags: { ring: 'early' } } }), coded('not_found', /pi-9/));
+  });
+});
+
 describe('models', () => {
   test('are pushed, promoted and downloaded on the seed system’s paths', async (t) => {
     const hub = await testHub(t);
