@@ -37,16 +37,23 @@ export type Model = z.infer<typeof model>;
 
 /** Everything the hub remembers, in one document. */
 export const hubState = z.object({
-  schema: z.literal(1),
+  schema: z.literal(2),
   claims: z.array(claim),
   tokens: z.array(token),
   devices: z.record(z.string(), device),
   models: z.record(z.string(), model),
   rollouts: z.array(rollout),
-  evaluations: z.array(round).default([]),
+  evaluations: z.array(round),
   /** Hourly histograms by model digest. */
-  hours: z.record(z.string(), modelHours).default({}),
+  hours: z.record(z.string(), modelHours),
 });
 export type HubState = z.infer<typeof hubState>;
 
-export const EMPTY_STATE: HubState = { schema: 1, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} };
+export const EMPTY_STATE: HubState = { schema: 2, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} };
+
+/** The state as 0.1.0 wrote it. Its rollouts had no events and no drift: they end here, and devices go on with production. */
+const old = z.looseObject({ schema: z.literal(1), rollouts: z.array(z.unknown()) });
+export function migrate(value: unknown): { readonly value: unknown; readonly droppedRollouts: number } | null {
+  const read = old.safeParse(value);
+  return read.success ? { value: { ...read.data, schema: 2, rollouts: [], evaluations: [], hours: {} }, droppedRollouts: read.data.rollouts.length } : null;
+}

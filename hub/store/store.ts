@@ -1,9 +1,10 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { readLimited, storageError, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { type Adapter, Low } from 'lowdb';
-import { EMPTY_STATE, type HubState, hubState } from './state.js';
+import { z } from 'zod';
+import { EMPTY_STATE, type HubState, hubState, migrate } from './state.js';
 
 const LIMIT = 256 * 1024 * 1024;
 
@@ -41,7 +42,12 @@ export class LowdbStore implements Store {
     const adapter: Adapter<HubState> = {
       read: async () => {
         const bytes = await readLimited(path, LIMIT);
-        return bytes === undefined ? null : parseJson(hubState, bytes, LIMIT, path, 'state_corrupt');
+        if (bytes === undefined) return null;
+        const migrated = migrate(parseJson(z.unknown(), bytes, LIMIT, path, 'state_corrupt'));
+        if (migrated === null) return parseJson(hubState, bytes, LIMIT, path, 'state_corrupt');
+        // The old file stays beside the new one: what was dropped can be read there.
+        await writeAtomic(join(folder, 'hub.0.1.0.json'), bytes, { mode: 0o600 });
+        return check(hubState, migrated.value, path, 'state_corrupt');
       },
       // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
       write: (state) => writeAtomic(path, JSON.stringify(state), { mode: 0o600 }),
