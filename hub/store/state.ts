@@ -53,7 +53,8 @@ export const EMPTY_STATE: HubState = { schema: 2, claims: [], tokens: [], device
 
 /** The state as 0.1.0 wrote it. Its rollouts had no events and no drift: they end here, and devices go on with production. */
 const old = z.looseObject({ schema: z.literal(1), rollouts: z.array(z.unknown()) });
-export function migrate(value: unknown): { readonly value: unknown; readonly droppedRollouts: number } | null {
+/** Null for a state of today's schema. */
+export function migrate(value: unknown): unknown {
   const read = old.safeParse(value);
-  return read.success ? { value: { ...read.data, schema: 2, rollouts: [], evaluations: [], hours: {} }, droppedRollouts: read.data.rollouts.length } : null;
+  return read.success ? { ...read.data, schema: 2, rollouts: [], evaluations: [], hours: {} } : null;
 }

@@ -47,7 +47,7 @@ export class LowdbStore implements Store {
         if (migrated === null) return parseJson(hubState, bytes, LIMIT, path, 'state_corrupt');
         // The old file stays beside the new one: what was dropped can be read there.
         await writeAtomic(join(folder, 'hub.0.1.0.json'), bytes, { mode: 0o600 });
-        return check(hubState, migrated.value, path, 'state_corrupt');
+        return check(hubState, migrated, path, 'state_corrupt');
       },
       // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
       write: (state) => writeAtomic(path, JSON.stringify(state), { mode: 0o600 }),
