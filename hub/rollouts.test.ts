@@ -149,7 +149,7 @@ test('a completed rollout is rolled back as a rollout of the version before it',
     ...DEMO_PLAN,
     evidence: 'no-harm',
     watchHours: 0,
-    stages: [{ name: 'all', percent: 100, minEpisodes: 10, soakHours: 0.5, approve: false, round: null }],
+    stages: [{ name: 'all', percent: 100, minEpisodes: 10, soakHours: 0.5, approve: null, round: null }],
   };
   const back = await fleet.executor.rollback(id, plan, 'test', 'viewers complain');
   assert.deepEqual([back.kind, back.from.version, back.to.version], ['rollback', '2.0.0', '1.0.0']);

@@ -10,7 +10,11 @@ const view = z.object({
   started: z.string(),
   asked: z.array(z.string()),
   answered: z.array(z.string()),
-  result: z.object({ inconclusive: z.boolean(), difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable() }),
+  result: z.object({
+    answered: z.number(),
+    inconclusive: z.boolean(),
+    difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable(),
+  }),
 });
 
 interface StartFlags extends Remote {
@@ -64,10 +68,10 @@ export function evaluationCommands(program: Command, remote: typeof withHub): vo
     });
   remote(evaluations.command('list')).action(async (flags: Remote) => {
     const all = check(z.object({ evaluations: z.array(view) }), await call(flags, '/api/v1/evaluations'), 'the answer of the hub').evaluations;
-    for (const { id, model, status, started, asked, answered, result } of all) {
+    for (const { id, model, status, started, asked, result } of all) {
       const d = result.difference;
       console.log(
-        `${id}  ${started}  ${model}  ${status}  ${answered.length} of ${asked.length} answered  ${d === null ? (result.inconclusive ? 'inconclusive' : '') : `${(100 * d.value).toFixed(1)} points (${(100 * d.low).toFixed(1)} to ${(100 * d.high).toFixed(1)})`}`,
+        `${id}  ${started}  ${model}  ${status}  ${result.answered} of ${asked.length} answered  ${d === null ? (result.inconclusive ? 'inconclusive' : '') : `${(100 * d.value).toFixed(1)} points (${(100 * d.low).toFixed(1)} to ${(100 * d.high).toFixed(1)})`}`,
       );
     }
     if (all.length === 0) console.log('no rounds yet: `adbreak evaluations start` begins one');

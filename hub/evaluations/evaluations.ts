@@ -39,6 +39,8 @@ const MOST_SECURE = 255;
 /** A phase of a secure round waits so long for its slowest device. */
 const PHASE_MS = 60_000;
 const KEPT_ROUNDS = 200;
+/** A gate's round shows no cell with fewer devices behind it, or its quorum where that is smaller. */
+const LEAST_SHOWN = 10;
 
 /** Federated rounds: who is asked, what comes back, when it closes. History stays with the hub. */
 export class Evaluations {
@@ -124,7 +126,7 @@ export class Evaluations {
       where: stage.where,
       quorum: stage.round.quorum,
       hours: stage.round.hours,
-      minDevices: 1,
+      minDevices: Math.min(LEAST_SHOWN, stage.round.quorum),
       secure: false,
       epsilon: null,
       who: `gate:${rollout.id}`,

@@ -39,8 +39,8 @@ export interface RoundResult {
   /** Candidate less production, share of episodes, with its interval. */
   readonly difference: { readonly value: number; readonly low: number; readonly high: number } | null;
   readonly slices: Readonly<Record<string, SliceResult>>;
-  /** The tenth of the devices where the candidate gains least. */
-  readonly worst: readonly { readonly device: string; readonly difference: number; readonly episodes: number }[];
+  /** The tenth of the devices where the candidate gains least: who they are, and their difference together, where there are enough of them to be shown. */
+  readonly worst: { readonly devices: readonly string[]; readonly difference: number | null } | null;
   readonly sources: { readonly operator: number; readonly button: number; readonly rule: number } | null;
   readonly ageHours: { readonly youngest: number; readonly oldest: number } | null;
 }
@@ -76,7 +76,7 @@ export function resultOf(state: Round): RoundResult {
     candidate: null,
     difference: null,
     slices: {},
-    worst: [],
+    worst: null,
   };
   return {
     asked: state.cohort.length,
@@ -89,7 +89,7 @@ export function resultOf(state: Round): RoundResult {
           ...armsOf(sums, secure ? null : reports),
           difference: differenceInterval(momentsOfDifference(sums)),
           slices: secure ? {} : slicesOf(state, reports, notes),
-          worst: secure || epsilon !== null ? [] : worstOf(state),
+          worst: secure || epsilon !== null ? null : worstOf(state),
         }),
     notes,
     sources: secure
@@ -165,10 +165,15 @@ function slicesOf({ minDevices }: Round, reports: readonly RoundReport[], notes:
   );
 }
 
-function worstOf({ answers }: Round): RoundResult['worst'] {
+function worstOf({ answers, minDevices }: Round): RoundResult['worst'] {
   const all = Object.entries(answers)
     .filter(([, { counts }]) => counts.episodes > 0)
-    .map(([device, { counts }]) => ({ device, difference: (counts.candidateRight - counts.productionRight) / counts.episodes, episodes: counts.episodes }))
-    .sort((a, b) => a.difference - b.difference);
-  return all.slice(0, Math.ceil(all.length / 10));
+    .map(([device, { counts }]) => ({ device, gained: counts.candidateRight - counts.productionRight, episodes: counts.episodes }))
+    .sort((a, b) => a.gained / a.episodes - b.gained / b.episodes);
+  const worst = all.slice(0, Math.ceil(all.length / 10));
+  const sum = (of: (one: (typeof worst)[number]) => number) => worst.reduce((total, one) => total + of(one), 0);
+  return {
+    devices: worst.map(({ device }) => device),
+    difference: worst.length < minDevices ? null : sum(({ gained }) => gained) / sum(({ episodes }) => episodes),
+  };
 }

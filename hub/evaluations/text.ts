@@ -21,10 +21,10 @@ export function evaluationText(round: Round, result: RoundResult): string {
     ...Object.entries(result.slices).map(
       ([name, slice]) => `  ${name.padEnd(22)}${count(slice.devices, 'device')}: production ${share(slice.production)}, candidate ${share(slice.candidate)}`,
     ),
-    ...(result.worst.length === 0
+    ...(result.worst === null
       ? []
       : [
-          `  least gained on        ${result.worst.map(({ device, difference: d, episodes }) => `${device} (${(100 * d).toFixed(1)} points, ${episodes} episodes)`).join(', ')}`,
+          `  ${'least gained on'.padEnd(22)}${result.worst.devices.join(', ')}${result.worst.difference === null ? '' : `: ${(100 * result.worst.difference).toFixed(1)} points together`}`,
         ]),
     ...(result.sources === null || result.episodes === 0
       ? []

@@ -7,10 +7,10 @@ import { z } from 'zod';
 import { authorize } from '../identity/secrets.js';
 import { ratesOf } from '../monitoring/rates.js';
 import { ORDERS } from '../rollouts/events.js';
-import { explainRollout, explanationText } from '../rollouts/explain.js';
+import { differenceNow, explainRollout, explanationText } from '../rollouts/explain.js';
 import { forecast, forecastText } from '../rollouts/forecast.js';
 import { plan } from '../rollouts/plan.js';
-import { episodesOf, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
+import { type Entry, episodesOf, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
 import type { HttpContext } from './context.js';
 
 const path = z.object({ id: z.string().regex(ROLLOUT_ID) });
@@ -27,6 +27,9 @@ const tagsBody = z.strictObject({ tags: z.record(z.string().regex(/^[a-z0-9_-]{1
 export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>, context: HttpContext): void {
   const { store, executor, plans, now, log } = context;
   const id = (params: unknown) => check(path, params, 'the path').id;
+  /** The stage says who may approve it. */
+  const requireApprover = ({ plan: { stages }, stage }: Rollout, authorization: string | undefined) =>
+    authorize(store.state, authorization, stages[stage]?.approve ?? 'operator');
 
   app.get('/api/v1/rollouts/:id', async (request) => {
     authorize(store.state, request.headers.authorization, 'viewer');
@@ -48,6 +51,7 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>
       // Past the gate only with the highest role, and with a reason.
       const who = authorize(store.state, request.headers.authorization, order === 'force' ? 'admin' : 'operator');
       if (order === 'force') return view(await executor.order(id(request.params), order, who, check(forceBody, request.body ?? {}, 'the order force').reason));
+      if (order === 'approve') requireApprover(executor.find(id(request.params)), request.headers.authorization);
       const body = check(orderBody, request.body ?? {}, `the order ${order}`);
       return view(await executor.order(id(request.params), order, who, body.reason, body.percent));
     });
@@ -79,6 +83,15 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>
   });
 }
 
+/** The candidate's difference with its confidence sequence, as of the gate's last look. Pages ask every two seconds: it is made once a look. */
+const differences = new WeakMap<Entry, ReturnType<typeof differenceNow>>();
+function differenceView(rollout: Rollout) {
+  if (rollout.last === null) return null;
+  const known = differences.get(rollout.last) ?? differenceNow(rollout);
+  differences.set(rollout.last, known);
+  return known;
+}
+
 /** A rollout for people: without the bulk that only the gate needs. */
 export function view(rollout: Rollout) {
   const { drift: _, windowsBefore: __, baseline: ___, evidence, ...rest } = rollout;
@@ -86,6 +99,7 @@ export function view(rollout: Rollout) {
     ...rest,
     evidence: Object.fromEntries(Object.entries(evidence.devices).map(([device, { sequence: ____, ...sums }]) => [device, sums])),
     percent: percentOf(rollout),
+    difference: differenceView(rollout),
     episodes: episodesOf(rollout),
     stageName: rollout.plan.stages[rollout.stage]?.name ?? '',
   };

@@ -6,6 +6,8 @@ import type { HubState } from '../store/state.js';
 /** Assumptions for a fleet that has shown nothing: a scene of a minute and a half, two versions that differ on a tenth. */
 const ASSUMED = { episodesPerDay: 24 * 40, disagreement: 0.1, labelled: 1, correlation: 0.02 };
 const DAYS = 7;
+/** Fewer tell nothing of how often versions differ. */
+const LEAST_EPISODES = 100;
 
 /** A fleet's own rates: episodes from the last week of its production, disagreements and labels from its last rollout. Pure. */
 export function ratesOf(state: Pick<HubState, 'devices' | 'models' | 'rollouts' | 'hours'>, model: string, now: Date): FleetRates {
@@ -15,10 +17,11 @@ export function ratesOf(state: Pick<HubState, 'devices' | 'models' | 'rollouts' 
   const since = now.getTime() / 3_600_000 - 24 * DAYS;
   const hours = Object.entries((digest === undefined ? undefined : state.hours[digest])?.hours ?? {}).filter(([hour]) => Number(hour) >= since);
   const episodes = hours.reduce((sum, [, bins]) => sum + bins.reduce((a, b) => a + b, 0), 0);
-  const last = state.rollouts.findLast((rollout) => rollout.model === model && Object.keys(rollout.evidence.devices).length > 0);
-  const sums = last === undefined ? null : total(Object.values(last.evidence.devices));
+  const sumsOf = (rollout: HubState['rollouts'][number]) => total(Object.values(rollout.evidence.devices));
+  const last = state.rollouts.findLast((rollout) => rollout.model === model && sumsOf(rollout).episodes >= LEAST_EPISODES);
+  const sums = last === undefined ? null : sumsOf(last);
   const disagreements = sums === null ? 0 : sums.wins + sums.losses + sums.undecided;
-  const known = sums !== null && decided(sums) + sums.undecided >= 100;
+  const known = sums !== null;
   const rates = {
     episodesPerDay: hours.length > 0 && devices > 0 ? (24 * episodes) / hours.length / devices : ASSUMED.episodesPerDay,
     disagreement: known ? Math.min(0.5, Math.max(0.01, disagreements / (decided(sums) + sums.undecided))) : ASSUMED.disagreement,

@@ -4,7 +4,7 @@ import { logNonInferiority } from '@adbreak/shared/evidence/non-inferiority.js';
 import { causeOfLoss } from './cause.js';
 import { calibrationOf, driftOf } from './drift.js';
 import { type ArmLabels, decided, type Outcome, total } from './evidence.js';
-import { fleetOf, promotionEvidence, SMALL_FLEET } from './gate.js';
+import { differenceOf, fleetOf, promotionEvidence, SMALL_FLEET } from './gate.js';
 import { isActive, percentOf, type Rollout } from './rollout.js';
 import { screen } from './screen.js';
 import { gateDevices, hoursSince, inputOf } from './step.js';
@@ -28,7 +28,7 @@ export function explainRollout(rollout: Rollout, now: Date): Explanation {
   const stage = plan.stages[rollout.stage];
   const where =
     status === 'running' || status === 'paused'
-      ? `${status} in stage ${stage?.name}, acting on ${rollout.acting.length} of ${count(rollout.members.length, 'device')} (${percentOf(rollout)} %)`
+      ? `${status} in stage ${stage?.name}, acting on ${percentOf(rollout) === 0 ? 0 : rollout.acting.length} of ${count(rollout.members.length, 'device')} (${percentOf(rollout)} %)`
       : status.replace('-', ' ');
   const sections = [
     { title: 'Why', lines: why(rollout) },
@@ -57,12 +57,12 @@ function evidenceLines(rollout: Rollout): string[] {
   if (n + sums.undecided === 0) return ['no episode has been reported yet'];
   const { kept, leftOut } = screen(gateDevices(rollout), plan.maxTimesMedian);
   const fleet = fleetOf(kept, plan);
-  const sequence = fleet.confidenceSequence(plan.alphaHarm);
+  const difference = differenceNow(rollout);
   const promotion = promotionEvidence(gateDevices(rollout), plan);
   const { production, candidate } = rollout.evidence.labels;
   return [
     `${count(n, 'episode')} decided on ${count(kept.length, 'device')}: ${sums.wins} won, ${sums.losses} lost, ${sums.agreed} alike; ${sums.undecided} disagreements without a label`,
-    `difference to production: ${signed((sums.wins - sums.losses) / Math.max(1, n))}${sequence === null ? '' : `; at every look so far, with confidence ${percent(1 - plan.alphaHarm)}, between ${signed(sequence.low)} and ${signed(sequence.high)} of episodes`}`,
+    `difference to production: ${difference === null ? 'unknown' : `${signed(difference.value)}; at every look so far, with confidence ${percent(1 - plan.alphaHarm)}, between ${signed(difference.low)} and ${signed(difference.high)} of episodes`}`,
     `harm: E_pooled = ${evalue(logHarmPooled(sums.losses, sums.wins))}${fleet.devices < SMALL_FLEET ? '' : `, E_fleet = ${evalue(fleet.logHarm())}`}; at ${(1 / plan.alphaHarm).toFixed(0)} it is harmful`,
     `no worse by ${points(plan.margin)}: M = ${evalue(promotion.m)}${promotion.fleet === null ? '' : `, E_fleet = ${evalue(promotion.fleet)}`}; at ${(1 / plan.alphaPromote).toFixed(0)} it passes`,
     ...[labelLine('production', production), labelLine('candidate', candidate)].filter((line) => line !== null),
@@ -77,6 +77,13 @@ function labelLine(arm: string, labels: ArmLabels): string | null {
   const [[a, b], [c, d]] = labels.confusion;
   const n = a + b + c + d;
   return n === 0 ? estimate : `${estimate}, by ${count(n, 'label')} ${percent((a + d) / n)} (calibration error ${percent(expectedCalibrationError(bins))})`;
+}
+
+/** The candidate's difference to production, share of episodes, and what the evidence does not rule out; null without episodes. */
+export function differenceNow(rollout: Pick<Rollout, 'evidence' | 'plan'>): { readonly value: number; readonly low: number; readonly high: number } | null {
+  const { kept } = screen(gateDevices(rollout), rollout.plan.maxTimesMedian);
+  const sequence = fleetOf(kept, rollout.plan).confidenceSequence(rollout.plan.alphaHarm);
+  return sequence && { value: differenceOf(evidenceTotals(rollout)), ...sequence };
 }
 
 /** Search for the least factor by which evidence must grow; the far end is as good as never. */

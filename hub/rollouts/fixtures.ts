@@ -30,6 +30,7 @@ export function input(devices: readonly GateDevice[], change: Partial<GateInput>
     drift: { world: null, worldDoubt: false, worldAlarm: false, disagreement: null, disagreementAlarm: false },
     round: null,
     approved: false,
+    mayAdvance: true,
     siblings: [],
     watching: false,
     ...change,

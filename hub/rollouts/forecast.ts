@@ -24,6 +24,8 @@ export interface StageForecast {
   readonly acting: readonly string[];
   readonly fromDay: number;
   readonly untilDay: number;
+  /** Decided in it where the candidate acts; in shadow, everywhere. */
+  readonly episodes: number;
 }
 export interface Forecast {
   readonly rates: FleetRates;
@@ -72,7 +74,13 @@ export function forecast(plan: Plan, members: readonly Member[], rates: FleetRat
     const fromDay = day;
     const forEpisodes = reporting === 0 || perDay === 0 ? Number.POSITIVE_INFINITY : stage.minEpisodes / (reporting * perDay);
     day = Math.max(day + stage.soakHours / 24, day + forEpisodes, i === 0 ? (promoted.days ?? deadlineDays) : 0);
-    return { name: `${stage.name} ${stage.percent} %`, acting: [...acting].sort(), fromDay, untilDay: day };
+    return {
+      name: `${stage.name} ${stage.percent} %`,
+      acting: [...acting].sort(),
+      fromDay,
+      untilDay: day,
+      episodes: Math.round((day - fromDay) * reporting * perDay),
+    };
   });
   return {
     rates,
@@ -113,7 +121,7 @@ export function bare(plan: Plan, { devices, decided }: { readonly devices: GateI
     plan: {
       ...plan,
       minDevices: Math.min(plan.minDevices, devices.length),
-      stages: plan.stages.map((stage) => ({ ...stage, soakHours: 0, minEpisodes: 0, approve: false, round: null })),
+      stages: plan.stages.map((stage) => ({ ...stage, soakHours: 0, minEpisodes: 0, approve: null, round: null })),
     },
     id: 'forecast',
     stage: 0,
@@ -126,6 +134,7 @@ export function bare(plan: Plan, { devices, decided }: { readonly devices: GateI
     drift: { world: null, worldDoubt: false, worldAlarm: false, disagreement: null, disagreementAlarm: false },
     round: null,
     approved: true,
+    mayAdvance: true,
     siblings: [],
     watching: false,
   };
@@ -139,10 +148,10 @@ export function forecastText(plan: Plan, made: Forecast): string {
     `plan ${plan.name} on ${count(made.devices, 'device')}: margin ${points(plan.margin)}, deadline ${hours(plan.deadlineHours)} a stage, watched for ${hours(plan.watchHours)} afterwards`,
     ...made.rates.sources.map((line) => `  ${line}`),
     '',
-    `${'stage'.padEnd(18)}${'days'.padStart(14)}   the candidate acts on`,
+    `${'stage'.padEnd(18)}${'days'.padStart(14)}${'episodes'.padStart(12)}   the candidate acts on`,
     ...made.stages.map(
-      ({ name, fromDay, untilDay, acting }) =>
-        `${name.padEnd(18)}${`${days(fromDay)} – ${days(untilDay)}`.padStart(14)}   ${acting.length === 0 ? 'none: shadow on all' : `${acting.length}: ${acting.slice(0, 8).join(', ')}${acting.length > 8 ? ', …' : ''}`}`,
+      ({ name, fromDay, untilDay, acting, episodes }) =>
+        `${name.padEnd(18)}${`${days(fromDay)} – ${days(untilDay)}`.padStart(14)}${(Number.isFinite(episodes) ? episodes.toLocaleString('en-US') : '–').padStart(12)}   ${acting.length === 0 ? 'none: shadow on all' : `${acting.length}: ${acting.slice(0, 8).join(', ')}${acting.length > 8 ? ', …' : ''}`}`,
     ),
     '',
     `of candidates as good as production pass the gate: ${chance(made.promotion)}`,

@@ -7,7 +7,7 @@ import { configPath, DEMO_PLAN, device, fleetOf, input } from './fixtures.js';
 import { bare } from './forecast.js';
 import { judge } from './gate.js';
 import type { HealthFacts } from './health.js';
-import { plan, readPlan } from './plan.js';
+import { mayAdvance, plan, readPlan } from './plan.js';
 
 const STANDARD = await readPlan(configPath('standard'));
 const HEALTHY: HealthFacts = {
@@ -89,8 +89,11 @@ describe('promotion', () => {
     const passing = fleetOf(3, 5, 0, 30);
     const [first, ...others] = DEMO_PLAN.stages;
     assert.ok(first !== undefined);
-    const approve = { ...DEMO_PLAN, stages: [{ ...first, approve: true }, ...others] };
+    const approve = { ...DEMO_PLAN, stages: [{ ...first, approve: 'admin' as const }, ...others] };
     assert.equal(judge(input(passing, { plan: approve })).ask, 'approval');
+    assert.match(judge(input(passing, { plan: approve })).reason, /a person \(admin\) must approve/);
+    assert.equal(judge(input(passing, { mayAdvance: false })).cause, 'window');
+    assert.equal(judge(input(fleetOf(3, 0, 9, 20), { mayAdvance: false })).verdict, 'FAIL', 'harm knows no windows');
     assert.equal(judge(input(passing, { plan: approve, approved: true })).verdict, 'PASS');
     assert.equal(judge(input(passing, { plan: { ...DEMO_PLAN, autoPromote: false }, stage: 2 })).cause, 'approval');
     const round = { ...DEMO_PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...others] };
@@ -188,6 +191,14 @@ describe('error rates over looks at every window', () => {
 });
 
 describe('plans', () => {
+  test('advance in their windows alone', () => {
+    const windows = [{ days: ['mon' as const, 'tue' as const], from: '08:00', to: '16:00' }];
+    const at = (time: string) => mayAdvance({ windows }, new Date(time));
+    // The first of January 2026 is a Thursday.
+    assert.deepEqual([at('2026-01-05T08:00:00.000Z'), at('2026-01-05T16:00:00.000Z'), at('2026-01-01T09:00:00.000Z')], [true, false, false]);
+    assert.ok(mayAdvance({ windows: [] }, new Date(0)));
+    assert.equal(plan.safeParse({ ...DEMO_PLAN, windows: [{ days: ['mon'], from: '22:00', to: '02:00' }] }).success, false);
+  });
   test('in configs/ are valid', async () => {
     for (const name of ['standard', 'demo', 'rollback']) assert.equal((await readPlan(configPath(name))).name, name);
   });

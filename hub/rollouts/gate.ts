@@ -38,6 +38,7 @@ export const CAUSES = [
   'outdone',
   'round',
   'approval',
+  'window',
   'watch',
 ] as const;
 export type Cause = (typeof CAUSES)[number];
@@ -77,6 +78,8 @@ export interface GateInput {
   /** Lower end of the candidate's difference by the stage's federated round; null before it. */
   readonly round: { readonly low: number; readonly inconclusive: boolean } | null;
   readonly approved: boolean;
+  /** Inside one of the plan's windows. */
+  readonly mayAdvance: boolean;
   readonly siblings: readonly Sibling[];
   readonly watching: boolean;
 }
@@ -317,7 +320,13 @@ function agreed(all: Case, passed: Verdict): Verdict {
       );
   }
   const last = input.stage === input.plan.stages.length - 1;
-  if (!input.approved && (stage?.approve === true || (last && !input.plan.autoPromote)))
-    return all.say('HOLD', 'approval', `${passed.reason}; a person must approve \`adbreak rollouts approve ${input.id}\``, 'approval');
+  if (!input.approved && (stage?.approve != null || (last && !input.plan.autoPromote)))
+    return all.say(
+      'HOLD',
+      'approval',
+      `${passed.reason}; a person (${stage?.approve ?? 'operator'}) must approve: \`adbreak rollouts approve ${input.id}\``,
+      'approval',
+    );
+  if (!input.mayAdvance) return all.say('HOLD', 'window', `${passed.reason}; it waits for a window of the plan to advance in`);
   return passed;
 }

@@ -25,14 +25,20 @@ const stage = z.strictObject({
   minEpisodes: z.int().nonnegative(),
   /** Time that must pass in this stage. */
   soakHours: z.number().nonnegative().max(10_000).default(24),
-  /** A person must say yes before the stage is left. */
-  approve: z.boolean().default(false),
+  /** Who must say yes before the stage is left: the least role. */
+  approve: z.enum(['operator', 'admin']).nullable().default(null),
   /** A federated round over the devices' own labelled reservoirs must agree before the stage is left. */
   round: z
     .strictObject({ quorum: z.int().positive().max(1e6), hours: z.number().positive().max(10_000) })
     .nullable()
     .default(null),
 });
+
+export const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
+const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'must be HH:MM');
+const advanceWindow = z
+  .strictObject({ days: z.array(z.enum(DAYS)).min(1).max(7), from: clock, to: clock })
+  .refine(({ from, to }) => from < to, 'a window must end after it begins; one over midnight is two');
 
 const abort = z.strictObject({
   /** Restarts of inference processes per device and day, on devices where the candidate acts. */
@@ -80,6 +86,8 @@ export const plan = z
     abort: abort.prefault({}),
     /** False: a person approves the completion. */
     autoPromote: z.boolean().default(true),
+    /** Times of the week in which it may advance, UTC; at any time where there is none. Harm takes it back at any time. */
+    windows: z.array(advanceWindow).max(20).default([]),
     /** Time after completion in which harm still takes the version back. */
     watchHours: z.number().nonnegative().max(10_000).default(48),
     /** `no-harm` moves on without proof of being no worse: for going back to a version that was in production before. */
@@ -113,4 +121,10 @@ export async function readYaml(path: string, what: string, remedy: string): Prom
   } catch (cause) {
     throw new AdbreakError('input_invalid', `Cannot read ${what} ${path}: it is not YAML`, { cause });
   }
+}
+
+/** Whether a plan lets a rollout advance now. */
+export function mayAdvance({ windows }: Pick<Plan, 'windows'>, now: Date): boolean {
+  const [day, time] = [DAYS[now.getUTCDay()], now.toISOString().slice(11, 16)];
+  return windows.length === 0 || windows.some((one) => day !== undefined && one.days.includes(day) && one.from <= time && time < one.to);
 }

@@ -5,6 +5,7 @@ import type { EventOf, RolloutEvent } from './events.js';
 import { absorb, decided, noEvidence, total } from './evidence.js';
 import { type GateInput, judge, type Sibling, type Verdict } from './gate.js';
 import { healthOf } from './health.js';
+import { mayAdvance } from './plan.js';
 import { type Entry, percentOf, type Rollout } from './rollout.js';
 import type { GateDevice } from './screen.js';
 import { hours, percent } from './words.js';
@@ -104,7 +105,8 @@ function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
 export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] = []): GateInput {
   const { plan, evidence } = state;
   const sums = total(Object.values(evidence.devices));
-  const acting = state.status === 'running' || state.status === 'paused' ? state.acting : [];
+  // Where another plan is replayed, who acted then is not who would act: in shadow nobody does.
+  const acting = state.status !== 'watching' && percentOf(state) > 0 ? state.acting : [];
   return {
     plan,
     id: state.id,
@@ -123,6 +125,7 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
     drift: driftOf(state.drift, plan),
     round: state.round,
     approved: state.approved,
+    mayAdvance: mayAdvance(plan, now),
     siblings,
     watching: state.status === 'watching',
   };

@@ -90,6 +90,7 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, on
       drift,
       round: null,
       approved: true,
+      mayAdvance: true,
       siblings: [],
       watching: state.status === 'watching',
     };
