@@ -98,6 +98,7 @@ async function tell(parts: Part[], signal: AbortSignal) {
     throw new AdbreakError('conflict', `Version 3.0.0 was to be rolled back; it is ${third.status}: ${third.last?.reason}`, {
       remedy: `Look at ${FOLDER}/hub.log.`,
     });
+  const round = await askDevices(hub, signal);
   const state = z.object({ models: z.record(z.string(), z.object({ production: z.string().nullable() })) }).parse(await callHub(hub, '/api/v1/overview'));
   // The decision that counts: the completion, or the fall; the end of the watch says nothing of the model.
   const told = (one: View) => ({
@@ -110,6 +111,7 @@ async function tell(parts: Part[], signal: AbortSignal) {
     production: state.models[MODEL]?.production,
     promoted: told(second),
     rolledBack: told(third),
+    round,
     f1: Object.fromEntries(manifests.map(({ version, metrics }) => [version, Math.round(metrics.f1 * 1000) / 1000])),
   };
 }
@@ -262,6 +264,33 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
     say(`${device} watches channel ${channel}: ${status}`);
     void watchAndLabel(status, join(FOLDER, `${device}.csv`), 1 / FPS, signal);
   }
+}
+
+/** A secure federated round: 2.0.0 against 1.0.0 on what people labelled at the pages; no frame and no single count leaves a device. */
+async function askDevices(hub: HubAddress, signal: AbortSignal) {
+  say('a secure federated round over the frames that people labelled, which stayed on the devices: 1.0.0 beside 2.0.0');
+  const answer = z.object({
+    id: z.string(),
+    status: z.string(),
+    text: z.string().optional(),
+    result: z.object({ answered: z.number(), episodes: z.number(), difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable() }),
+  });
+  const started = answer.parse(
+    await callHub(hub, '/api/v1/evaluations', {
+      method: 'POST',
+      json: { model: MODEL, candidate: '1.0.0', quorum: AGENTS.length, min_devices: AGENTS.length, hours: 0.1, secure: true },
+    }),
+  );
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
+    await sleep(1000, undefined, { signal });
+    const { status, text = '', result } = answer.parse(await callHub(hub, `/api/v1/evaluations/${started.id}`));
+    if (status !== 'closed') continue;
+    for (const line of text.split('\n')) console.log(`        ${line}`);
+    if (result.difference === null)
+      throw new AdbreakError('conflict', `The round ${started.id} closed without a result`, { remedy: `Look at the logs in ${FOLDER}.` });
+    return { devices: result.answered, episodes: result.episodes, ...result.difference };
+  }
+  throw new AdbreakError('conflict', `The round ${started.id} has not closed within ${PATIENCE_MS / 1000} s`, { remedy: `Look at the logs in ${FOLDER}.` });
 }
 
 /** `adbreak rollouts explain`, as the operator would ask for it. */

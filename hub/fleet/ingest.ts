@@ -58,17 +58,8 @@ export async function ingest(options: IngestOptions, id: string, kind: DeviceTop
   }
 }
 
-/** Problems that keep a candidate from running; others are the device's own. */
-const CANDIDATE_PROBLEMS: readonly ErrorCode[] = [
-  'model_corrupt',
-  'model_unsupported',
-  'inference_failed',
-  'manifest_forged',
-  'metadata_invalid',
-  'disk_full',
-  'hub_unreachable',
-  'not_found',
-];
+/** Problems that keep a candidate from running. A hub out of reach is none: it says nothing about the candidate. */
+const CANDIDATE_PROBLEMS: readonly ErrorCode[] = ['model_corrupt', 'model_unsupported', 'inference_failed', 'manifest_forged', 'metadata_invalid', 'disk_full'];
 function candidateProblem({ problem }: Reported): string | null {
   return CANDIDATE_PROBLEMS.find((code) => code === problem?.code) ?? null;
 }

@@ -49,6 +49,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
       { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
     );
     broker.disconnect(device);
+    if (known !== undefined) await executor.enrolledAgain(device, known.model);
     await executor.assign(store.state.devices[device]?.model ?? '');
     return { device, certificate, authority: authority.certificate, mqtt: `mqtts://${request.hostname}:${mqttPort}`, root: await registry.root() };
   });

@@ -67,6 +67,7 @@ export const evidence = z.object({
   /** Devices where the candidate acts, and the others at the same time: the control group. */
   acting: arm,
   control: arm,
+  downloadFailures: count,
   latency: z.object({ production: latency, candidate: latency }),
   labels: z.object({ production: armLabels, candidate: armLabels }),
 });
@@ -90,6 +91,7 @@ export function noEvidence(): Evidence {
     slices: {},
     acting: { hours: 0, restarts: 0 },
     control: { hours: 0, restarts: 0 },
+    downloadFailures: 0,
     latency: { production: zeros(64), candidate: zeros(64) },
     labels: { production: noLabels(), candidate: noLabels() },
   };
@@ -128,15 +130,14 @@ export function absorb(sums: Evidence, device: string, report: WindowReport, dim
   for (const dimension of dimensions) {
     const key = `${dimension}=${report.slice[dimension]}`;
     const slice = sums.slices[key] ?? {};
-    const own = Object.values(sums.slices).filter((one) => Object.hasOwn(one, device)).length;
-    if (slice[device] === undefined && (own >= MOST_SLICES_OF_A_DEVICE || (sums.slices[key] === undefined && Object.keys(sums.slices).length >= MOST_SLICES)))
-      continue;
+    if (slice[device] === undefined && !hasRoom(sums, device, key)) continue;
     slice[device] = addOutcome(slice[device] ?? { agreed: 0, wins: 0, losses: 0 }, gained);
     sums.slices[key] = slice;
   }
   const arm = acts ? sums.acting : sums.control;
   arm.hours += Math.max(0, Date.parse(report.end) - Date.parse(report.start)) / 3_600_000;
   arm.restarts += report.restarts;
+  sums.downloadFailures += report.downloadFailures;
   for (const [bins, counts] of [
     [sums.latency.production, report.latency.production],
     [sums.latency.candidate, report.latency.candidate ?? []],
@@ -158,6 +159,11 @@ export function absorbLabels(
     const [episodes, ok] = sums.tenths[tenth] ?? [0, 0];
     sums.tenths[tenth] = [episodes + n, ok + right];
   }
+}
+
+function hasRoom({ slices }: Evidence, device: string, key: string): boolean {
+  const own = Object.values(slices).filter((one) => Object.hasOwn(one, device)).length;
+  return own < MOST_SLICES_OF_A_DEVICE && (slices[key] !== undefined || Object.keys(slices).length < MOST_SLICES);
 }
 
 function addOutcome<T extends Outcome>(a: T, b: Outcome): T {

@@ -165,7 +165,13 @@ export class Executor {
   async deviceSays(device: string, model: string, problem: string | null): Promise<void> {
     const rollout = activeRollouts(this.#options.store.state, model).find(({ members }) => members.includes(device));
     if (rollout === undefined || (rollout.failing[device] ?? null) === problem) return;
-    await this.#apply(rollout.id, { kind: 'device', at: this.#options.now().toISOString(), device, problem });
+    await this.#apply(rollout.id, { kind: 'device', at: this.#options.now().toISOString(), device, problem, enrolledAgain: false });
+  }
+
+  /** A new card under an old name: its windows begin at one again. */
+  async enrolledAgain(device: string, model: string): Promise<void> {
+    for (const { id } of activeRollouts(this.#options.store.state, model).filter(({ evidence }) => evidence.devices[device] !== undefined))
+      await this.#apply(id, { kind: 'device', at: this.#options.now().toISOString(), device, problem: null, enrolledAgain: true });
   }
 
   async roundClosed(id: string, round: RoundOutcome): Promise<void> {

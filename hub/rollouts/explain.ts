@@ -188,6 +188,7 @@ function healthLines(rollout: Rollout, now: Date): string[] {
   const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
   return [
     `restarts per device and day: ${perDay(health.acting)} where the candidate acts, ${perDay(health.control)} on the others`,
+    ...(rollout.evidence.downloadFailures === 0 ? [] : [`${count(rollout.evidence.downloadFailures, 'failed download')} so far`]),
     `latency, 95 of 100: production ${ms(health.latency.production)}, candidate ${ms(health.latency.candidate)}`,
     ...(health.failing.length === 0
       ? []

@@ -191,6 +191,9 @@ describe('a rollout', () => {
     play.send({ ...event, report: { ...report(2, 0, GOOD), rollout: 'other' } });
     play.send({ ...event, report: { ...report(3, 0, GOOD), candidate: 'c'.repeat(64) } });
     assert.equal(play.state.evidence.devices['pi-0']?.windows, 1);
+    play.send({ kind: 'device', at: after(2).toISOString(), device: 'pi-0', problem: null, enrolledAgain: true });
+    play.send(event);
+    assert.equal(play.state.evidence.devices['pi-0']?.windows, 2, 'a new card under the old name begins at one');
   });
   test('files reports under both slices of a device that moves, bounds how many it may name, and counts wrong dates', () => {
     const play = new Play();

@@ -68,6 +68,8 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
         windowsBefore: { ...actingWindows(state, event.acting), ...state.windowsBefore },
       });
     case 'device': {
+      const known = state.evidence.devices[event.device];
+      if (event.enrolledAgain && known !== undefined) state.evidence.devices[event.device] = { ...known, sequence: 0 };
       const { [event.device]: _, ...others } = state.failing;
       return still({ ...state, failing: event.problem === null ? others : { ...others, [event.device]: event.problem } });
     }
