@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { readPlan } from '../rollouts/plan.js';
+import { coverage } from './coverage.js';
 import { PER_WINDOW, pairedRun, shiftRun, silentRun, WINDOWS, WORLD_WINDOWS, type WorldFleet, worldRun } from './gate-scenarios.js';
 import { DWELL } from './peers.js';
 import { tickTime } from './tick.js';
@@ -172,6 +173,10 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
   console.log(
     `one tick, 10,000 devices, 10 slices, a week of hourly windows: ${tick.ms.toFixed(0)} ms; the tick that closes all 168 hours at once: ${tick.closingMs.toFixed(0)} ms`,
   );
+  const held = coverage(2 * RUNS, SEED);
+  console.log(
+    `federated interval at 20 devices, correlation .1, nominal 95 %: holds the share in ${three(held.share)} of ${2 * RUNS} rounds, the difference in ${three(held.difference)}; the pooled (Wilson) interval in ${three(held.pooled)}`,
+  );
   const cells = (kind: 'null' | 'margin', of: (row: Row) => boolean) =>
     Math.max(...FLEETS.flatMap((devices) => CORRELATIONS.map((correlation) => rate(rows(kind, { devices, correlation }), of))));
   const passed = (r: Row) => r['pass'] === true && !(r['fail'] === true && Number(r['failAt']) < Number(r['passAt']));
@@ -188,6 +193,7 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
       false_world_worst_cell: Number(worst.toFixed(4)),
       silent_promotions: share(silent, 'promoted', true),
       delay: Object.fromEntries(HARMS.map((harm) => [String(100 * harm), median(rows('delay', { correlation: 0, difference: -harm }), (r) => r['failAt'])])),
+      coverage: held,
       tick_ms: Math.round(tick.ms),
       tick_closing_week_ms: Math.round(tick.closingMs),
       peers: {
