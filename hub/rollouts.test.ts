@@ -72,6 +72,7 @@ class Fleet {
           status: 'available',
           registered: fleet.now.toISOString(),
           wasProduction: false,
+          evaluations: [],
         };
     });
     await fleet.executor.promote({ model: MODEL, version: '1.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' });
@@ -157,6 +158,9 @@ test('a completed rollout is rolled back as a rollout of the version before it',
   await fleet.hour(back.id, EVEN);
   assert.deepEqual([fleet.executor.find(back.id).status, fleet.production], ['completed', '1.0.0']);
   await assert.rejects(fleet.executor.rollback(id, plan, 'test', 'again'), coded('conflict', /is not in production/));
+  await fleet.promote('3.0.0');
+  assert.deepEqual(fleet.executor.find(id).evidence.devices, {}, 'only the last ended rollout keeps its evidence in the state');
+  assert.match(JSON.stringify(explainRollout(fleet.executor.find(id), fleet.now)), /in its event log: `adbreak rollouts events/);
 });
 
 test('A/B: each device runs one candidate; the better one goes on, the other is superseded', async (t) => {

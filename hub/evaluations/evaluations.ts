@@ -39,6 +39,8 @@ const MOST_SECURE = 255;
 /** A phase of a secure round waits so long for its slowest device. */
 const PHASE_MS = 60_000;
 const KEPT_ROUNDS = 200;
+/** What rounds found of a version stays with it, the last so many. */
+const KEPT_OF_A_VERSION = 50;
 /** A gate's round shows no cell with fewer devices behind it, or its quorum where that is smaller. */
 const LEAST_SHOWN = 10;
 
@@ -204,13 +206,26 @@ export class Evaluations {
   async #close(round: Round, status: 'closed' | 'cancelled', who: string): Promise<void> {
     const { store, now, assign, onClosed, log } = this.#options;
     this.#secure.delete(round.id);
-    await store.change(() => void Object.assign(round, { status, closed: now().toISOString() }), {
-      who,
-      what: `evaluation.${status}`,
-      subject: round.id,
-      after: { answers: Object.keys(round.answers).length },
-    });
+    const at = now().toISOString();
     const result = resultOf(round);
+    await store.change(
+      (state) => {
+        Object.assign(round, { status, closed: at });
+        const { candidate, production } = round.request;
+        const version = state.models[round.model]?.versions[candidate.version];
+        if (version === undefined || status !== 'closed') return;
+        version.evaluations.push({
+          round: round.id,
+          at,
+          against: production.version,
+          devices: result.answered,
+          episodes: result.episodes,
+          difference: result.difference,
+        });
+        version.evaluations.splice(0, version.evaluations.length - KEPT_OF_A_VERSION);
+      },
+      { who, what: `evaluation.${status}`, subject: round.id, after: { answers: result.answered } },
+    );
     log(
       `round ${round.id}: ${status}, ${result.answered} of ${result.asked} devices${result.difference === null ? '' : `, difference ${result.difference.low.toFixed(4)} to ${result.difference.high.toFixed(4)}`}`,
     );

@@ -25,6 +25,8 @@ test('old hours are forgotten', () => {
   const hours: Record<string, ModelHours> = {};
   for (let hour = 0; hour < 8 * 168; hour++) absorbHours(hours, report(hour + 1, hour, { agreed: 3 }));
   assert.equal(Object.keys(hours[DIGEST]?.hours ?? {}).length, 7 * 168);
+  for (let hour = 20 * 168; hour < 20 * 168 + 3; hour++) absorbHours(hours, report(hour, hour, { agreed: 3 }, { production: 'c'.repeat(64) }));
+  assert.deepEqual(Object.keys(hours).toSorted(), ['b'.repeat(64), 'c'.repeat(64)], 'and versions that nobody has run since');
 });
 
 test('what kind of change it was: of what is shown, of what it means, or of how often', () => {

@@ -29,18 +29,20 @@ export function absorbHours(all: Record<string, ModelHours>, report: WindowRepor
   ] as const) {
     if (digest === null || histogram === null || histogram.bins.length === 0) continue;
     const known = all[digest] ?? { hours: {}, labels: noLabels() };
-    all[digest] = known;
     absorbLabels(known.labels, histogram.bins, labels);
+    if (known.hours[hour] === undefined) forget(all, hour);
     const bins = known.hours[hour] ?? Array<number>(WORLD_BINS).fill(0);
     addCoarse(bins, histogram.bins);
     known.hours[hour] = bins;
-    const kept = Object.keys(known.hours);
-    if (kept.length > KEPT_HOURS)
-      for (const old of kept
-        .map(Number)
-        .sort((a, b) => a - b)
-        .slice(0, kept.length - KEPT_HOURS))
-        delete known.hours[old];
+    all[digest] = known;
+  }
+}
+
+/** With each new hour: what is older than seven weeks, and versions that nobody has run since then. */
+function forget(all: Record<string, ModelHours>, now: number): void {
+  for (const [digest, { hours }] of Object.entries(all)) {
+    for (const hour of Object.keys(hours)) if (Number(hour) <= now - KEPT_HOURS) delete hours[hour];
+    if (Object.keys(hours).length === 0) delete all[digest];
   }
 }
 

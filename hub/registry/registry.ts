@@ -93,7 +93,10 @@ export class Registry {
           const entry = state.models[name] ?? { production: null, versions: {} };
           state.models[name] = {
             ...entry,
-            versions: { ...entry.versions, [version]: { manifest: facts, status: 'available', registered: this.#now().toISOString(), wasProduction: false } },
+            versions: {
+              ...entry.versions,
+              [version]: { manifest: facts, status: 'available', registered: this.#now().toISOString(), wasProduction: false, evaluations: [] },
+            },
           };
         },
         { who, what: 'model.register', subject: `${name} ${version}`, after: { digest: facts.digest } },

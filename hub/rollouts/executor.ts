@@ -7,6 +7,7 @@ import { referenceWeeks } from '../monitoring/hours.js';
 import type { Model } from '../store/state.js';
 import type { AuditEntry, Store } from '../store/store.js';
 import type { EventOf, Order, RolloutEvent } from './events.js';
+import { noEvidence } from './evidence.js';
 import { evidenceTotals } from './explain.js';
 import { differenceOf, promotionEvidence, type Sibling, type Verdict } from './gate.js';
 import type { RolloutLog } from './log.js';
@@ -252,7 +253,12 @@ export class Executor {
       reference: mutableReference(referenceWeeks(store.state.hours[from.digest], now().getTime())),
     };
     await log.append(event.rollout.id, [event]);
-    await store.change((state) => void state.rollouts.push(start(event)), audit);
+    await store.change((state) => {
+      // What all but the last ended rollout gathered is in its event log; the hub's own state stays small.
+      for (const ended of state.rollouts.filter((one) => one.model === model && isOver(one)).slice(0, -1))
+        Object.assign(ended, { evidence: noEvidence(), windowsBefore: {} });
+      state.rollouts.push(start(event));
+    }, audit);
     await this.assign(model);
     return this.find(event.rollout.id);
   }

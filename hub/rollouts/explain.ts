@@ -54,7 +54,10 @@ function evidenceLines(rollout: Rollout): string[] {
   const { plan } = rollout;
   const sums = evidenceTotals(rollout);
   const n = decided(sums);
-  if (n + sums.undecided === 0) return ['no episode has been reported yet'];
+  if (n + sums.undecided === 0)
+    return [
+      isActive(rollout) || rollout.last?.episodes === 0 ? 'no episode has been reported yet' : `in its event log: \`adbreak rollouts events ${rollout.id}\``,
+    ];
   const { kept, leftOut } = screen(gateDevices(rollout), plan.maxTimesMedian);
   const fleet = fleetOf(kept, plan);
   const difference = differenceNow(rollout);

@@ -34,8 +34,8 @@ describe('harm', () => {
     assert.equal(judge(input(fleetOf(10, 1, 15, 90))).verdict, 'FAIL');
   });
   test('in one slice suspends, with the threshold of all slices', () => {
-    const outcome = { agreed: 50, wins: 0, losses: 12 };
-    const slices = { 'channel=one': fleetOf(6, 4, 1, 50), 'channel=sports': [outcome, outcome, outcome] };
+    const outcome = (id: string) => ({ id, agreed: 50, wins: 0, losses: 12 });
+    const slices = { 'channel=one': fleetOf(6, 4, 1, 50), 'channel=sports': ['x', 'y', 'z'].map(outcome) };
     const verdict = judge(input(fleetOf(9, 3, 3, 50), { slices }));
     assert.deepEqual([verdict.verdict, verdict.cause], ['SUSPEND', 'worse-in-slice']);
     assert.match(verdict.reason, /worse in channel=sports.*≥ 40\.0, the threshold of 2 slices/);
@@ -170,7 +170,9 @@ describe('lying devices', () => {
     const liar = judge(input([...fleetOf(4, 2, 2, 30), device('liar', 34_000, 0, 0)]));
     assert.notEqual(liar.verdict, 'PASS');
     assert.match(liar.reason, /left out: liar claims 34,000 episodes, the fleet's median is 34/);
-    assert.equal(judge(input([...fleetOf(4, 2, 2, 30), device('liar', 0, 34_000, 0)])).verdict, 'HOLD');
+    const devices = [...fleetOf(4, 2, 2, 30), device('liar', 0, 34_000, 0)];
+    assert.equal(judge(input(devices)).verdict, 'HOLD');
+    assert.equal(judge(input(devices, { slices: { 'channel=one': devices } })).verdict, 'HOLD', 'nor does it suspend through its slice');
   });
 });
 

@@ -68,7 +68,7 @@ export interface GateInput {
   readonly stage: number;
   readonly hoursInStage: number;
   readonly devices: readonly GateDevice[];
-  readonly slices: Readonly<Record<string, readonly (Outcome & { readonly devices?: number })[]>>;
+  readonly slices: Readonly<Record<string, readonly (Outcome & { readonly id: string })[]>>;
   /** Episodes decided in this stage where the candidate acts; in shadow, everywhere. */
   readonly decidedInStage: number;
   /** Devices on which the candidate acts, and how many of them sent nothing in this stage. */
@@ -133,7 +133,7 @@ function addUp(devices: readonly GateDevice[]): Case['sums'] {
 function harm({ input, screened, sums: { wins, losses }, fleet, say }: Case): Verdict | null {
   const threshold = -Math.log(input.plan.alphaHarm);
   const pooled = logHarmPooled(losses, wins);
-  if (pooled < threshold) return harmInSlice(input, say);
+  if (pooled < threshold) return harmInSlice(input, screened, say);
   const facts = `only the candidate was wrong in ${losses} episodes, only production in ${wins}: E_pooled = ${evalue(pooled)} ≥ ${evalue(threshold)}`;
   // The table of GATES.md section 5: where production shifts and the two differ no more than before, nothing is rolled back.
   if (input.drift.worldDoubt && !input.drift.disagreementAlarm)
@@ -151,14 +151,14 @@ function harm({ input, screened, sums: { wins, losses }, fleet, say }: Case): Ve
 }
 
 /** Each slice at its share of alpha. It suspends and never fails: the fleet's own evidence decides about the fleet. */
-function harmInSlice({ plan, slices }: GateInput, say: Say): Verdict | null {
+function harmInSlice({ plan, slices }: GateInput, { leftOut }: Screened, say: Say): Verdict | null {
+  const gone = new Set(leftOut.map(({ id }) => id));
   const entries = Object.entries(slices);
   const threshold = Math.log(Math.max(1, entries.length) / plan.alphaSlices);
-  for (const [name, devices] of entries) {
-    const [losses, wins] = [
-      devices.reduce((sum, one) => sum + one.losses * (one.devices ?? 1), 0),
-      devices.reduce((sum, one) => sum + one.wins * (one.devices ?? 1), 0),
-    ];
+  for (const [name, all] of entries) {
+    const devices = gone.size === 0 ? all : all.filter(({ id }) => !gone.has(id));
+    const losses = devices.reduce((sum, one) => sum + one.losses, 0);
+    const wins = devices.reduce((sum, one) => sum + one.wins, 0);
     const pooled = logHarmPooled(losses, wins);
     if (pooled < threshold) continue;
     const fleet = new FleetLikelihood(devices.map((one) => ({ ...one, episodes: decided(one) })));

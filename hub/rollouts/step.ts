@@ -115,7 +115,9 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
     stage: state.stage,
     hoursInStage: hoursSince(state.stageSince, now),
     devices: gateDevices(state),
-    slices: Object.fromEntries(Object.entries(evidence.slices).map(([name, devices]) => [name, Object.values(devices)])),
+    slices: Object.fromEntries(
+      Object.entries(evidence.slices).map(([name, devices]) => [name, Object.entries(devices).map(([id, outcome]) => ({ id, ...outcome }))]),
+    ),
     decidedInStage: acting.length > 0 ? sums.actingDecided - state.before.acting : decided(sums) - state.before.decided,
     acting: { devices: acting.length, silent: acting.filter((id) => (evidence.devices[id]?.windows ?? 0) <= (state.windowsBefore[id] ?? 0)).length },
     health: healthOf(

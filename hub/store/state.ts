@@ -31,7 +31,22 @@ const device = z.object({
   refusedReports: z.int().nonnegative(),
 });
 
-const version = z.object({ manifest, status: z.enum(['available', 'quarantined']), registered: instant, wasProduction: z.boolean().default(false) });
+/** What a federated round found of a version; the round itself may be forgotten. */
+const found = z.object({
+  round: z.string(),
+  at: instant,
+  against: z.string(),
+  devices: z.int().nonnegative(),
+  episodes: z.int().nonnegative(),
+  difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable(),
+});
+const version = z.object({
+  manifest,
+  status: z.enum(['available', 'quarantined']),
+  registered: instant,
+  wasProduction: z.boolean().default(false),
+  evaluations: z.array(found).default([]),
+});
 const model = z.object({ production: z.string().regex(VERSION).nullable(), versions: z.record(z.string(), version) });
 export type Model = z.infer<typeof model>;
 

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
+import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import type { RoundOutcome } from '../rollouts/rollout.js';
+import { LowdbStore } from '../store/store.js';
+import { Evaluations, type RoundOrder } from './evaluations.js';
+import { resultOf } from './round.js';
+
+const MODEL = 'base-ad-detector';
+const digest = (version: string) => (version[0] ?? '0').repeat(64);
+const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+
+async function rounds(t: TestContext) {
+  const store = await LowdbStore.open(await temporaryFolder(), () => new Date());
+  t.after(() => store.close());
+  const clock = { now: new Date('2026-01-01T00:00:00.000Z') };
+  const closed: [string, RoundOutcome][] = [];
+  await store.change((state) => {
+    for (let i = 0; i < 4; i++)
+      state.devices[`pi-${i}`] = {
+        id: `pi-${i}`,
+        enrolled: clock.now.toISOString(),
+        fingerprint: 'f'.repeat(64),
+        revoked: false,
+        tags: {},
+        slice: { channel: i < 2 ? 'one' : 'two', site: 'home', hardware: 'pi5' },
+        model: MODEL,
+        desired: {
+          revision: 1,
+          model: MODEL,
+          production: { version: '1.0.0', digest: digest('1') },
+          candidate: null,
+          serve: 'production',
+          rollout: null,
+          evaluation: null,
+          ask: null,
+          labelRate: 1,
+        },
+        online: true,
+        lastSeen: null,
+        reported: null,
+        sequence: 0,
+        missingWindows: 0,
+        refusedReports: 0,
+      };
+    const version = (name: string) => ({
+      manifest: { ...tinyRelease(name).manifest, digest: digest(name) },
+      status: 'available' as const,
+      registered: clock.now.toISOString(),
+      wasProduction: false,
+      evaluations: [],
+    });
+    state.models[MODEL] = { production: '1.0.0', versions: { '1.0.0': version('1.0.0'), '2.0.0': version('2.0.0') } };
+  });
+  const evaluations = new Evaluations({
+    store,
+    now: () => clock.now,
+    assign: async () => undefined,
+    onClosed: async (rollout, outcome) => void closed.push([rollout, outcome]),
+    log: () => undefined,
+  });
+  const order: RoundOrder = {
+    model: MODEL,
+    candidate: '2.0.0',
+    quorum: 3,
+    hours: 1,
+    minDevices: 3,
+    secure: false,
+    epsilon: null,
+    who: 'test',
+    rollout: 'some-rollout',
+  };
+  return { store, clock, closed, evaluations, order };
+}
+const answer = (round: string, change: Partial<RoundReport> = {}): RoundReport => ({
+  round,
+  production: digest('1'),
+  candidate: digest('2'),
+  sources: { operator: 0, button: 20, rule: 0 },
+  ageHours: { youngest: 0, oldest: 9 },
+  counts: { episodes: 20, productionRight: 15, candidateRight: 18, wins: 4, losses: 1 },
+  slice: { channel: 'one', site: 'home', hardware: 'pi5' },
+  epsilonSpent: 0,
+  at: '2026-01-01T00:00:00.000Z',
+  ...change,
+});
+
+test('a round closes when all have answered; its rollout and its version hear of it', async (t) => {
+  const { store, closed, evaluations, order } = await rounds(t);
+  const { id } = await evaluations.start(order);
+  for (const device of ['pi-0', 'pi-1', 'pi-2', 'pi-3']) await evaluations.take(device, answer(id));
+  await evaluations.take(
+    'pi-0',
+    answer(id, { sources: { operator: 0, button: 9, rule: 0 }, counts: { episodes: 9, productionRight: 9, candidateRight: 9, wins: 0, losses: 0 } }),
+  );
+  await evaluations.tick();
+  const round = evaluations.find(id);
+  assert.equal(round.status, 'closed');
+  assert.equal(resultOf(round).episodes, 80, 'the second answer of a device counts for nothing');
+  assert.deepEqual([closed[0]?.[0], closed[0]?.[1].inconclusive, closed[0]?.[1].devices], ['some-rollout', false, 4]);
+  assert.equal(store.state.models[MODEL]?.versions['2.0.0']?.evaluations[0]?.difference?.value, 0.15);
+});
+
+test('answers that lie, come late, twice, from elsewhere or about other models are refused', async (t) => {
+  const { clock, evaluations, order } = await rounds(t);
+  const { id } = await evaluations.start({ ...order, where: { channel: ['one'] }, quorum: 2, minDevices: 2 });
+  const lies: [Partial<RoundReport>, RegExp][] = [
+    [{ counts: { episodes: 20, productionRight: 25, candidateRight: 18, wins: 4, losses: 1 } }, /more outcomes than episodes/],
+    [{ counts: { episodes: 20, productionRight: 15, candidateRight: 18, wins: 9, losses: 1 } }, /wins and losses do not fit/],
+    [{ counts: { episodes: 20, productionRight: 15, candidateRight: 14, wins: -1, losses: 0 } }, /a count is negative/],
+    [{ sources: { operator: 0, button: 2, rule: 0 } }, /sources of the labels do not add up/],
+    [{ candidate: digest('9') }, /compares other models/],
+  ];
+  for (const [change, words] of lies) await assert.rejects(evaluations.take('pi-0', answer(id, change)), coded('input_invalid', words));
+  await assert.rejects(evaluations.take('pi-2', answer(id)), coded('conflict', /does not ask it/));
+  clock.now = new Date(clock.now.getTime() + 3_600_000);
+  await evaluations.tick();
+  await assert.rejects(evaluations.take('pi-0', answer(id)), coded('conflict', /closed/));
+});
+
+test('at its deadline a round closes with who has answered; under its quorum it is inconclusive', async (t) => {
+  const { clock, closed, evaluations, order } = await rounds(t);
+  const { id } = await evaluations.start(order);
+  await evaluations.take('pi-0', answer(id));
+  clock.now = new Date(clock.now.getTime() + 3_600_000);
+  await evaluations.tick();
+  const result = resultOf(evaluations.find(id));
+  assert.deepEqual([result.inconclusive, result.answered, result.difference], [true, 1, null]);
+  assert.equal(closed[0]?.[1].inconclusive, true);
+});
+
+test('a secure round takes no counts of single devices, and does not outlive the hub', async (t) => {
+  const { store, evaluations, order } = await rounds(t);
+  const { id } = await evaluations.start({ ...order, secure: true });
+  await assert.rejects(evaluations.take('pi-0', answer(id)), coded('input_invalid', /takes no counts of single devices/));
+  assert.equal(evaluations.secureView('pi-0', id).phase, 'keys');
+  assert.throws(() => evaluations.secureView('stranger', id), AdbreakError);
+  const restarted = new Evaluations({
+    store,
+    now: () => new Date('2026-01-01T00:00:00.000Z'),
+    assign: async () => undefined,
+    onClosed: async () => undefined,
+    log: () => undefined,
+  });
+  assert.equal(restarted.secureView('pi-0', id).phase, 'over');
+  await restarted.tick();
+  assert.deepEqual([restarted.find(id).status, resultOf(restarted.find(id)).inconclusive], ['closed', true]);
+});
