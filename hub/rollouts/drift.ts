@@ -106,7 +106,9 @@ export function closeHours(state: Drift, plan: Plan, evidence: Evidence, now: Da
     .filter((hour) => hour <= last)
     .sort((a, b) => a - b);
   const learned = state.disagreement ?? learn(evidence);
-  if (due.length === 0) return learned === state.disagreement ? state : { ...state, disagreement: learned };
+  // Time goes on without reports too: what comes later is late, not misdated.
+  if (due.length === 0)
+    return learned === state.disagreement && last <= state.closed ? state : { ...state, closed: Math.max(state.closed, last), disagreement: learned };
   let { world, disagreement, hours, episodes } = { ...state, disagreement: learned };
   const calibration = calibrationOf(state.reference);
   for (const hour of due) {

@@ -213,6 +213,9 @@ describe('a rollout', () => {
       report: report(1, 0, GOOD, { start: '1970-01-01T00:00:00.000Z', end: '1970-01-01T01:00:00.000Z' }),
     });
     assert.equal(play.state.drift.misdated, 1);
+    play.tick(24 * 60);
+    play.windows(24 * 60 - 1, GOOD, ['pi-2']);
+    assert.deepEqual([play.state.drift.misdated, play.state.drift.late], [1, 0], 'after two silent months a report of today is one of today');
     assert.equal(play.state.evidence.devices['pi-1']?.wins, 5);
   });
 });
@@ -228,7 +231,7 @@ describe('a changed world', () => {
       const bins = [[126, 30]] as [number, number][];
       const histogram = { bins, sum: (126.5 * 30) / 256 };
       play.windows(hour, { agreed: 30 }, DEVICES, { histograms: { production: histogram, candidate: histogram } });
-      play.tick(hour + 4);
+      play.tick(hour + 1.5);
     }
     assert.equal(play.state.last?.verdict, 'WORLD', play.state.last?.reason);
     assert.equal(play.state.status, 'running');
