@@ -52,8 +52,8 @@ const RECENT = 20;
 const KEPT_FRAMES = 3;
 /** Disagreements that are asked about wait this many times longer for a person. */
 const PATIENCE = 6;
-/** Episodes that wait for a label at once: each holds frames in memory. */
-const MOST_PENDING = 60;
+/** Episodes that hold frames in memory while they wait for a label; older ones wait without. */
+const MOST_WITH_FRAMES = 40;
 
 /** Frames in, decisions and evidence out: production and candidate on the same frame, one of them acting. */
 export class Pipeline {
@@ -229,15 +229,18 @@ export class Pipeline {
     };
     this.#recent = [ended, ...this.#recent].slice(0, RECENT);
     if (episode.label !== null) this.#take(episode);
-    else this.#pending.push({ episode, since: this.#options.now() });
+    else {
+      this.#pending.push({ episode, since: this.#options.now() });
+      const old = this.#pending.at(-1 - MOST_WITH_FRAMES);
+      if (old !== undefined) this.#kept.delete(old.episode.id);
+    }
     this.#options.onEpisode(ended);
   }
 
   #expire(): void {
     const now = this.#options.now();
-    const waits = ({ episode, since }: Pending, index: number) =>
-      index >= this.#pending.length - MOST_PENDING && now - since < this.#options.labelSeconds * 1000 * (this.#asked(episode) ? PATIENCE : 1);
-    const expired = this.#pending.filter((one, i) => !waits(one, i));
+    const waits = ({ episode, since }: Pending) => now - since < this.#options.labelSeconds * 1000 * (this.#asked(episode) ? PATIENCE : 1);
+    const expired = this.#pending.filter((one) => !waits(one));
     this.#pending = this.#pending.filter(waits);
     for (const { episode } of expired) this.#take(episode);
   }
