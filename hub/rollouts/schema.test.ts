@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { rolloutEvent } from './events.js';
 import { configPath } from './fixtures.js';
+import { CAUSES, VERDICTS } from './gate.js';
 import { eventSchema } from './schema.js';
 
 const docs = (name: string) => fileURLToPath(new URL(`../../../docs/protocol/${name}`, import.meta.url));
@@ -31,6 +32,11 @@ test('the schema on disk is the one that the code parses with; `make schemas` wr
 test('the page names every kind of event', async () => {
   const page = await readFile(docs('rollout-events.md'), 'utf8');
   for (const option of rolloutEvent.options) assert.match(page, new RegExp(`\\| \`${String(option.shape.kind.value)}\``));
+});
+
+test('the operator’s page tells of every verdict and cause', async () => {
+  const page = await readFile(fileURLToPath(new URL('../../../docs/operations/rollouts.md', import.meta.url)), 'utf8');
+  for (const word of [...VERDICTS, ...CAUSES]) assert.match(page, new RegExp(`^\\| \`${word}\` `, 'm'), word);
 });
 
 test('the example of the page replays, under its own plan and under another one', async () => {
