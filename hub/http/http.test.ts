@@ -93,7 +93,8 @@ describe('rollouts', () => {
       history: { verdict: string; reason: string }[];
     };
     assert.equal(paused.status, 'paused');
-    assert.match(paused.history.at(-1)?.reason ?? '', /token:first: a holiday/);
+    // The gate may have looked again since.
+    assert.ok(paused.history.some(({ verdict, reason }) => verdict === 'ORDER' && reason === 'token:first: a holiday'));
     await assert.rejects(callHub(hub, `${START}/${id}/pause`, post()), coded('conflict', /it is paused/));
     assert.equal(((await callHub(hub, `${START}/${id}/resume`, post())) as { status: string }).status, 'running');
     const audit = await readFile(join(hub.folder, 'audit.jsonl'), 'utf8');
@@ -106,8 +107,12 @@ describe('rollouts', () => {
     const { token } = (await callHub(hub, '/api/v1/tokens', post({ id: 'ops', role: 'operator' }))) as { token: string };
     await assert.rejects(callHub({ ...hub, token }, `${START}/${id}/force`, post({ reason: 'hurry' })), coded('forbidden'));
     await assert.rejects(callHub(hub, `${START}/${id}/force`, post()), coded('input_invalid', /reason/));
-    const forced = (await callHub(hub, `${START}/${id}/force`, post({ reason: 'hurry' }))) as { stageName: string; last: { verdict: string } };
-    assert.deepEqual([forced.stageName, forced.last.verdict], ['canary', 'ORDER']);
+    const forced = (await callHub(hub, `${START}/${id}/force`, post({ reason: 'hurry' }))) as {
+      stageName: string;
+      history: { verdict: string; action: string }[];
+    };
+    assert.equal(forced.stageName, 'canary');
+    assert.ok(forced.history.some(({ verdict, action }) => verdict === 'ORDER' && action === 'forced to canary'));
   });
   test('another version waits, supersedes, or is compared; what is not there is named', async (t) => {
     const { hub, id } = await running(t);
