@@ -18,7 +18,7 @@ module.exports = {
       severity: 'error',
       comment: 'Decisions take time and chance as parameters and do no I/O.',
       from: {
-        path: '^(shared/evidence|edge/decide|edge/shadow|edge/models/slots\\.ts|hub/rollouts/(gate|screen|health|drift|evidence|cause|explain|forecast|replay|rollout|step|events|words)\\.ts|hub/evaluations/(round|text)\\.ts|hub/monitoring|hub/simulate/(fleet|paired|programme|simulate)\\.ts|trainer/nn|trainer/assess)',
+        path: '^(shared/evidence|edge/decide|edge/shadow|edge/models/slots\\.ts|hub/rollouts/(gate|screen|health|drift|evidence|cause|explain|forecast|replay|rollout|step|standing|events|words)\\.ts|hub/evaluations/(round|text)\\.ts|hub/monitoring|hub/simulate/(fleet|paired|programme|simulate)\\.ts|trainer/nn|trainer/assess)',
         pathNot: '\\.test\\.ts$',
       },
       to: { dependencyTypes: ['core'] },

@@ -7,10 +7,11 @@ import { z } from 'zod';
 import { authorize } from '../identity/secrets.js';
 import { ratesOf } from '../monitoring/rates.js';
 import { ORDERS } from '../rollouts/events.js';
-import { differenceNow, explainRollout, explanationText } from '../rollouts/explain.js';
+import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { forecast, forecastText } from '../rollouts/forecast.js';
 import { plan } from '../rollouts/plan.js';
 import { type Entry, episodesOf, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
+import { differenceNow } from '../rollouts/standing.js';
 import type { HttpContext } from './context.js';
 
 const path = z.object({ id: z.string().regex(ROLLOUT_ID) });

@@ -8,12 +8,12 @@ import type { Model } from '../store/state.js';
 import type { AuditEntry, Store } from '../store/store.js';
 import type { EventOf, Order, RolloutEvent } from './events.js';
 import { noEvidence } from './evidence.js';
-import { evidenceTotals } from './explain.js';
 import { differenceOf, promotionEvidence, type Sibling, type Verdict } from './gate.js';
 import type { RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
 import type { Plan } from './plan.js';
 import { isActive, type Rollout, type RoundOutcome } from './rollout.js';
+import { evidenceTotals } from './standing.js';
 import { type Effect, gateDevices, isOver, start, step } from './step.js';
 
 export interface ExecutorOptions {

@@ -3,10 +3,11 @@ import { logHarmPooled } from '@adbreak/shared/evidence/harm.js';
 import { logNonInferiority } from '@adbreak/shared/evidence/non-inferiority.js';
 import { causeOfLoss } from './cause.js';
 import { calibrationOf, driftOf } from './drift.js';
-import { type ArmLabels, decided, type Outcome, total } from './evidence.js';
-import { differenceOf, fleetOf, promotionEvidence, SMALL_FLEET } from './gate.js';
+import { type ArmLabels, decided, type Outcome } from './evidence.js';
+import { fleetOf, promotionEvidence, SMALL_FLEET } from './gate.js';
 import { isActive, percentOf, type Rollout } from './rollout.js';
 import { screen } from './screen.js';
+import { differenceNow, evidenceTotals } from './standing.js';
 import { gateDevices, hoursSince, inputOf } from './step.js';
 import { count, evalue, hours, percent, points } from './words.js';
 
@@ -14,12 +15,6 @@ export interface Explanation {
   readonly headline: string;
   /** Sections with their sentences, in the order in which people want to know. */
   readonly sections: readonly { readonly title: string; readonly lines: readonly string[] }[];
-}
-
-/** Totals over the devices that count. */
-export function evidenceTotals(rollout: Pick<Rollout, 'evidence' | 'plan'>): Outcome & { readonly undecided: number; readonly episodes: number } {
-  const kept = new Set(screen(gateDevices(rollout), rollout.plan.maxTimesMedian).kept.map(({ id }) => id));
-  return total(Object.entries(rollout.evidence.devices).flatMap(([id, one]) => (kept.has(id) ? [one] : [])));
 }
 
 /** Why a rollout is where it is, and what would change the verdict; pure. */
@@ -80,13 +75,6 @@ function labelLine(arm: string, labels: ArmLabels): string | null {
   const [[a, b], [c, d]] = labels.confusion;
   const n = a + b + c + d;
   return n === 0 ? estimate : `${estimate}, by ${count(n, 'label')} ${percent((a + d) / n)} (calibration error ${percent(expectedCalibrationError(bins))})`;
-}
-
-/** The candidate's difference to production, share of episodes, and what the evidence does not rule out; null without episodes. */
-export function differenceNow(rollout: Pick<Rollout, 'evidence' | 'plan'>): { readonly value: number; readonly low: number; readonly high: number } | null {
-  const { kept } = screen(gateDevices(rollout), rollout.plan.maxTimesMedian);
-  const sequence = fleetOf(kept, rollout.plan).confidenceSequence(rollout.plan.alphaHarm);
-  return sequence && { value: differenceOf(evidenceTotals(rollout)), ...sequence };
 }
 
 /** Search for the least factor by which evidence must grow; the far end is as good as never. */
