@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import type { Desired, WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { Executor } from './rollouts/executor.js';
 import { explainRollout } from './rollouts/explain.js';
 import { DEMO_PLAN, report } from './rollouts/fixtures.js';
@@ -15,9 +14,9 @@ import { RolloutLog } from './rollouts/log.js';
 import type { Plan } from './rollouts/plan.js';
 import type { Rollout } from './rollouts/rollout.js';
 import { LowdbStore } from './store/store.js';
+import { deviceEntry, MODEL, modelEntry } from './testing/state.js';
 
 /** The executor over a real store and a real log; devices are entries, their reports come by hand. */
-const MODEL = 'base-ad-detector';
 const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 class Fleet {
@@ -48,32 +47,8 @@ class Fleet {
     const fleet = new Fleet(at, store);
     if (folder !== undefined) return fleet;
     await store.change((state) => {
-      for (let i = 0; i < devices; i++)
-        state.devices[`pi-${i}`] = {
-          id: `pi-${i}`,
-          enrolled: fleet.now.toISOString(),
-          fingerprint: 'f'.repeat(64),
-          revoked: false,
-          tags: {},
-          slice: { channel: i % 2 === 0 ? 'one' : 'two', site: 'home', hardware: 'pi5' },
-          model: MODEL,
-          desired: null,
-          online: true,
-          lastSeen: null,
-          reported: null,
-          sequence: 0,
-          missingWindows: 0,
-          refusedReports: 0,
-        };
-      state.models[MODEL] = { production: null, versions: {} };
-      for (const version of ['1.0.0', '2.0.0', '3.0.0', '4.0.0'])
-        state.models[MODEL].versions[version] = {
-          manifest: { ...tinyRelease(version).manifest, digest: (version[0] ?? '0').repeat(64) },
-          status: 'available',
-          registered: fleet.now.toISOString(),
-          wasProduction: false,
-          evaluations: [],
-        };
+      for (let i = 0; i < devices; i++) state.devices[`pi-${i}`] = deviceEntry(`pi-${i}`, i % 2 === 0 ? 'one' : 'two');
+      state.models[MODEL] = modelEntry(null, ['1.0.0', '2.0.0', '3.0.0', '4.0.0']);
     });
     await fleet.executor.promote({ model: MODEL, version: '1.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' });
     return fleet;

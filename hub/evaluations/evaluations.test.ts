@@ -3,13 +3,12 @@ import { type TestContext, test } from 'node:test';
 import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import type { RoundOutcome } from '../rollouts/rollout.js';
 import { LowdbStore } from '../store/store.js';
+import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
 import { Evaluations, type RoundOrder } from './evaluations.js';
 import { resultOf } from './round.js';
 
-const MODEL = 'base-ad-detector';
 const digest = (version: string) => (version[0] ?? '0').repeat(64);
 const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
 
@@ -19,41 +18,20 @@ async function rounds(t: TestContext) {
   const clock = { now: new Date('2026-01-01T00:00:00.000Z') };
   const closed: [string, RoundOutcome][] = [];
   await store.change((state) => {
-    for (let i = 0; i < 4; i++)
-      state.devices[`pi-${i}`] = {
-        id: `pi-${i}`,
-        enrolled: clock.now.toISOString(),
-        fingerprint: 'f'.repeat(64),
-        revoked: false,
-        tags: {},
-        slice: { channel: i < 2 ? 'one' : 'two', site: 'home', hardware: 'pi5' },
-        model: MODEL,
-        desired: {
-          revision: 1,
-          model: MODEL,
-          production: { version: '1.0.0', digest: digest('1') },
-          candidate: null,
-          serve: 'production',
-          rollout: null,
-          evaluation: null,
-          ask: null,
-          labelRate: 1,
-        },
-        online: true,
-        lastSeen: null,
-        reported: null,
-        sequence: 0,
-        missingWindows: 0,
-        refusedReports: 0,
-      };
-    const version = (name: string) => ({
-      manifest: { ...tinyRelease(name).manifest, digest: digest(name) },
-      status: 'available' as const,
-      registered: clock.now.toISOString(),
-      wasProduction: false,
-      evaluations: [],
-    });
-    state.models[MODEL] = { production: '1.0.0', versions: { '1.0.0': version('1.0.0'), '2.0.0': version('2.0.0') } };
+    const production = { version: '1.0.0', digest: digest('1') };
+    const desired = {
+      revision: 1,
+      model: MODEL,
+      production,
+      candidate: null,
+      serve: 'production' as const,
+      rollout: null,
+      evaluation: null,
+      ask: null,
+      labelRate: 1,
+    };
+    for (let i = 0; i < 4; i++) state.devices[`pi-${i}`] = deviceEntry(`pi-${i}`, i < 2 ? 'one' : 'two', { desired });
+    state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
   });
   const evaluations = new Evaluations({
     store,

@@ -148,7 +148,9 @@ function slicesOf({ minDevices }: Round, reports: readonly RoundReport[], notes:
   for (const report of reports)
     for (const dimension of ['channel', 'site', 'hardware'] as const) {
       const key = `${dimension}=${report.slice[dimension]}`;
-      byName.set(key, [...(byName.get(key) ?? []), report]);
+      const own = byName.get(key) ?? [];
+      own.push(report);
+      byName.set(key, own);
     }
   const least = Math.max(2, minDevices);
   const hidden = [...byName.values()].filter(({ length }) => length < least).length;

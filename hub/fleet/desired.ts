@@ -7,11 +7,12 @@ import type { HubState } from '../store/state.js';
 export function assignments(state: Readonly<HubState>, model: string): Map<string, Omit<Desired, 'revision'>> {
   const production = productionOf(state, model);
   if (production === null) return new Map();
-  const rollouts = activeRollouts(state, model);
+  const rollouts = activeRollouts(state, model).map((rollout) => ({ rollout, members: new Set(rollout.members), acting: new Set(rollout.acting) }));
   const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
   return new Map(
     devices.map(({ id, reported }) => {
-      const rollout = rollouts.find(({ members }) => members.includes(id));
+      const found = rollouts.find(({ members }) => members.has(id));
+      const rollout = found?.rollout;
       return [
         id,
         {
@@ -19,7 +20,7 @@ export function assignments(state: Readonly<HubState>, model: string): Map<strin
           // While a completed rollout is watched, the version before it goes on in the shadow: evidence keeps its sides.
           production: rollout?.from ?? production,
           candidate: rollout?.to ?? null,
-          serve: rollout?.acting.includes(id) ? 'candidate' : 'production',
+          serve: found?.acting.has(id) ? 'candidate' : 'production',
           rollout: rollout?.id ?? null,
           evaluation: openRound(state, id),
           ask: rollout !== undefined && askedFor(rollout.last) && reported?.statusPage != null ? 'disagreements' : null,

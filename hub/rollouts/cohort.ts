@@ -33,7 +33,9 @@ export function cohort(rollout: string, members: readonly Member[], percent: num
   const strata = new Map<string, typeof ranked>();
   for (const member of ranked) {
     const key = member.slice === null ? '' : JSON.stringify([member.slice.channel, member.slice.site, member.slice.hardware]);
-    strata.set(key, [...(strata.get(key) ?? []), member]);
+    const stratum = strata.get(key) ?? [];
+    stratum.push(member);
+    strata.set(key, stratum);
   }
   const shares = [...strata.values()].map((stratum) => {
     const exact = (stratum.length * percent) / 100;

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import type { EventOf } from './events.js';
+import { bare } from './forecast.js';
 import type { GateInput } from './gate.js';
 import { type Plan, readPlan } from './plan.js';
 import type { GateDevice } from './screen.js';
@@ -17,24 +18,8 @@ export const fleetOf = (n: number, wins: number, losses: number, agreed: number,
   Array.from({ length: n }, (_, i) => device(`pi-${i}`, wins, losses, agreed, undecided));
 
 export function input(devices: readonly GateDevice[], change: Partial<GateInput> = {}): GateInput {
-  return {
-    plan: DEMO_PLAN,
-    id: 'r',
-    stage: 0,
-    hoursInStage: 0.5,
-    devices,
-    slices: {},
-    decidedInStage: devices.reduce((sum, { wins, losses, agreed, devices: n = 1 }) => sum + n * (wins + losses + agreed), 0),
-    acting: { devices: 0, silent: 0 },
-    health: null,
-    drift: { world: null, worldDoubt: false, worldAlarm: false, disagreement: null, disagreementAlarm: false },
-    round: null,
-    approved: false,
-    mayAdvance: true,
-    siblings: [],
-    watching: false,
-    ...change,
-  };
+  const decided = devices.reduce((sum, { wins, losses, agreed, devices: n = 1 }) => sum + n * (wins + losses + agreed), 0);
+  return { ...bare(DEMO_PLAN, { devices, decided }), plan: DEMO_PLAN, id: 'r', hoursInStage: 0.5, approved: false, ...change };
 }
 
 export function started(plan: Plan, change: Partial<EventOf<'started'>['rollout']> = {}): EventOf<'started'> {

@@ -31,8 +31,9 @@ export function memberships(
         new Set(percent > 0 ? rollout.acting : []),
       );
       // Who acts already and is out of this stage's reach goes on acting.
-      const kept = percent > 0 ? rollout.acting.filter((id) => own.some((device) => device.id === id)) : [];
-      return [rollout.id, { members: own.map(({ id }) => id).sort(), acting: [...new Set([...kept, ...acting])].sort() }];
+      const present = new Set(own.map(({ id }) => id));
+      const kept = percent > 0 ? rollout.acting.filter((id) => present.has(id)) : [];
+      return [rollout.id, { members: [...present].sort(), acting: [...new Set([...kept, ...acting])].sort() }];
     }),
   );
 }
