@@ -1,7 +1,7 @@
 import { disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
-import { calibrate, startWorld, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
+import { calibrate, startWorld, watchAlarm, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { stillAlarmed } from '../rollouts/drift.js';
+import { MOST_ABOVE, stillAlarmed, worldVerdict } from '../rollouts/drift.js';
 import { bare } from '../rollouts/forecast.js';
 import { judge } from '../rollouts/gate.js';
 import type { Plan } from '../rollouts/plan.js';
@@ -61,6 +61,8 @@ export interface WorldFleet {
 }
 export interface WorldRun {
   readonly falseAlarms: number;
+  /** Windows in which a false alarm stood. */
+  readonly frozen: number;
   readonly windows: number;
   readonly pSmall: number;
   readonly pAll: number;
@@ -75,9 +77,8 @@ export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: num
   const stream = new ProgrammeStream({ ...PROGRAMME, devices, effectHours }, random);
   const calibration = calibrate(stream.reference(weeks));
   if (calibration === null) throw new Error('a reference of two weeks calibrates');
-  const count = { alarms: 0, small: 0, all: 0 };
+  const count = { alarms: 0, frozen: 0, small: 0, all: 0 };
   let state = startWorld(calibration);
-  let alarmed = false;
   for (let window = 0; window < WORLD_WINDOWS; window++) {
     const { ofWeek, histogram } = stream.next();
     state = watchWorld(calibration, state, ofWeek, histogram, random);
@@ -85,9 +86,9 @@ export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: num
       count.all += 1;
       count.small += Number(p <= 0.01);
     }
-    const now = stillAlarmed(alarmed, worldEvidence(state), limit);
-    if (now && !alarmed) count.alarms += 1;
-    alarmed = now;
+    state = watchAlarm(calibration, state, limit);
+    if (state.alarmAt === state.windows) count.alarms += 1;
+    count.frozen += Number(state.alarmAt !== null);
   }
   const delays: Record<string, number | null> = {};
   for (const share of shares) {
@@ -99,7 +100,7 @@ export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: num
       if (worldEvidence(changed) >= limit) delays[share] = window;
     }
   }
-  return { falseAlarms: count.alarms, windows: WORLD_WINDOWS, pSmall: count.small, pAll: count.all, delays, lag: calibration.lag };
+  return { falseAlarms: count.alarms, frozen: count.frozen, windows: WORLD_WINDOWS, pSmall: count.small, pAll: count.all, delays, lag: calibration.lag };
 }
 
 const CHANGE = 48;
@@ -124,27 +125,25 @@ export function shiftRun(plan: Plan, seed: string): ShiftRun {
   const sums = { wins: 0, losses: 0, episodes: 0 };
   let world = startWorld(calibration);
   let detector = startDetector(0.11);
-  let alarms = { worldAlarm: false, disagreementAlarm: false };
+  let alarm = false;
   let [psi, z] = ['wait', 'wait'];
   let worldAt: number | null = null;
   for (let window = 0; window < WINDOWS; window++) {
     const doubtful = window < CHANGE ? 0 : 0.2;
     const { ofWeek, histogram } = programme.next(doubtful);
-    world = watchWorld(calibration, world, ofWeek, histogram, random);
+    world = watchAlarm(calibration, watchWorld(calibration, world, ofWeek, histogram, random), plan.world.falseAlarmHours);
     const seen = stream.next();
-    detector = watchDisagreements(detector, seen.wins + seen.losses, seen.episodes);
+    const limit = plan.world.falseAlarmHours * devices * PER_WINDOW;
+    detector = watchDisagreements(detector, seen.wins + seen.losses, seen.episodes, MOST_ABOVE * limit);
     sums.wins += seen.wins;
     sums.losses += seen.losses;
     sums.episodes += seen.episodes;
     const left = WINDOWS - 1 - window;
     if (psi === 'wait') psi = psiGate({ ...seen, candidate: drawConfidences(random, seen.episodes, doubtful) }, REFERENCE, left);
     if (z === 'wait') z = zGate(sums, plan.margin, left);
-    const seenNow = { world: worldEvidence(world), disagreement: disagreementEvidence(detector) };
-    alarms = {
-      worldAlarm: stillAlarmed(alarms.worldAlarm, seenNow.world, plan.world.falseAlarmHours),
-      disagreementAlarm: stillAlarmed(alarms.disagreementAlarm, seenNow.disagreement, plan.world.falseAlarmHours * devices * PER_WINDOW),
-    };
-    const drift = { ...seenNow, ...alarms, worldDoubt: stillAlarmed(true, seenNow.world, plan.world.falseAlarmHours) };
+    const disagreement = disagreementEvidence(detector);
+    alarm = stillAlarmed(alarm, disagreement, limit);
+    const drift = { ...worldVerdict(world, plan), disagreement, disagreementAlarm: alarm };
     const { verdict } = judge({ ...bare(plan, stream), drift });
     if (verdict === 'WORLD' && worldAt === null && window >= CHANGE) worldAt = window - CHANGE + 1;
     if (verdict === 'FAIL') return { rollback: window >= CHANGE, earlier: window < CHANGE, promoted: false, worldAt, psi, z };

@@ -147,13 +147,14 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
     `\nWORLD detector, one false alarm in ${PLAN.world.falseAlarmHours} windows promised (${(1000 / PLAN.world.falseAlarmHours).toFixed(2)} per 1,000)`,
   );
   console.log('devices  weeks  effects    p ≤ .01   false alarms per 1,000 windows   windows to an alarm at 10, 20, 30 %   GATES.md');
-  let [falseAlarms, windows] = [0, 0];
+  let [falseAlarms, windows, frozen] = [0, 0, 0];
   let worst = 0;
   WORLDS.forEach((world, i) => {
     const own = rows('world', { devices: i });
     const alarms = own.reduce((sum, r) => sum + Number(r['falseAlarms']), 0);
     falseAlarms += alarms;
     windows += own.length * WORLD_WINDOWS;
+    frozen += own.reduce((sum, r) => sum + Number(r['frozen']), 0);
     worst = Math.max(worst, (1000 * alarms) / (own.length * WORLD_WINDOWS));
     const small = own.reduce((sum, r) => sum + Number(r['pSmall']), 0) / own.reduce((sum, r) => sum + Number(r['pAll']), 0);
     const delays = SHARES.map((share) => median(own, (r) => (r['delays'] as Record<string, unknown>)[String(share)]));
@@ -164,6 +165,7 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
         .padStart(35)}   ${TABLE[i]}`,
     );
   });
+  console.log(`false alarms stood in ${((100 * frozen) / windows).toFixed(2)} % of the windows of unchanged worlds`);
   const [shift, silent] = [rows('shift'), rows('silent')];
   const share = (of: readonly Row[], key: string, value: unknown) => of.filter((r) => r[key] === value).length;
   console.log(
@@ -190,6 +192,7 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
       world_rollbacks: share(shift, 'rollback', true),
       rollbacks_before_the_change: share(shift, 'earlier', true),
       false_world_per_1000_windows: Number(((1000 * falseAlarms) / windows).toFixed(4)),
+      false_world_share_of_windows: Number((frozen / windows).toFixed(5)),
       false_world_worst_cell: Number(worst.toFixed(4)),
       silent_promotions: share(silent, 'promoted', true),
       delay: Object.fromEntries(HARMS.map((harm) => [String(100 * harm), median(rows('delay', { correlation: 0, difference: -harm }), (r) => r['failAt'])])),

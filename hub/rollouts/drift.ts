@@ -9,6 +9,7 @@ import {
   startWorld,
   WORLD_BINS,
   type WorldState,
+  watchAlarm,
   watchWorld,
   worldEvidence,
 } from '@adbreak/shared/evidence/world.js';
@@ -33,9 +34,17 @@ export const drift = z.object({
   episodes: count,
   late: count,
   misdated: count,
-  world: z.object({ lanes: z.array(z.array(z.array(z.number()))), windows: count, last: z.array(z.number()) }).nullable(),
+  world: z
+    .object({
+      lanes: z.array(z.array(z.array(z.number()))),
+      windows: count,
+      last: z.array(z.number()),
+      strange: z.array(z.int().min(0).max(1)),
+      alarmAt: count.nullable(),
+    })
+    .nullable(),
   disagreement: z.object({ baseline: z.number(), statistics: z.array(z.number()) }).nullable(),
-  alarms: z.object({ world: z.boolean(), disagreement: z.boolean() }),
+  disagreementAlarm: z.boolean(),
 });
 export type Drift = z.infer<typeof drift>;
 
@@ -50,7 +59,7 @@ export function noDrift(from: Reference | null, startedHour: number): Drift {
     misdated: 0,
     world: null,
     disagreement: null,
-    alarms: { world: false, disagreement: false },
+    disagreementAlarm: false,
   };
 }
 
@@ -109,7 +118,7 @@ export function closeHours(state: Drift, plan: Plan, evidence: Evidence, now: Da
   // Time goes on without reports too: what comes later is late, not misdated.
   if (due.length === 0)
     return learned === state.disagreement && last <= state.closed ? state : { ...state, closed: Math.max(state.closed, last), disagreement: learned };
-  let { world, disagreement, hours, episodes } = { ...state, disagreement: learned };
+  let { world, disagreement, hours, episodes, disagreementAlarm: alarm } = { ...state, disagreement: learned };
   const calibration = calibrationOf(state.reference);
   for (const hour of due) {
     const closing = state.open[hour];
@@ -117,26 +126,29 @@ export function closeHours(state: Drift, plan: Plan, evidence: Evidence, now: Da
     hours += 1;
     episodes += closing.episodes;
     if (calibration !== null && closing.episodes >= LEAST_EPISODES_OF_AN_HOUR)
-      world = mutable(watchWorld(calibration, world ?? startWorld(calibration), hour % 168, closing.production, seeded(`${seed}/${hour}`)));
-    if (disagreement !== null) disagreement = mutableDetector(watchDisagreements(disagreement, closing.disagreements, closing.episodes));
+      world = mutable(
+        watchAlarm(
+          calibration,
+          watchWorld(calibration, world ?? startWorld(calibration), hour % 168, closing.production, seeded(`${seed}/${hour}`)),
+          plan.world.falseAlarmHours,
+        ),
+      );
+    // The promise is one false alarm in so many hours; this detector counts episodes, so it gets the hours' worth of them.
+    const limit = (plan.world.falseAlarmHours * Math.max(1, episodes)) / hours;
+    if (disagreement !== null) {
+      disagreement = mutableDetector(watchDisagreements(disagreement, closing.disagreements, closing.episodes, MOST_ABOVE * limit));
+      alarm = stillAlarmed(alarm, disagreementEvidence(disagreement), limit);
+    }
   }
   const open = Object.fromEntries(Object.entries(state.open).filter(([hour]) => Number(hour) > last));
-  const closed: Drift = { ...state, open, closed: Math.max(state.closed, last), hours, episodes, world, disagreement };
-  const seen = evidenceOf(closed);
-  return {
-    ...closed,
-    alarms: {
-      world: stillAlarmed(state.alarms.world, seen.world, plan.world.falseAlarmHours),
-      // Both promise one false alarm in so many hours: this detector counts episodes, so it gets the hours' worth of them.
-      disagreement: stillAlarmed(state.alarms.disagreement, seen.disagreement, (plan.world.falseAlarmHours * Math.max(1, episodes)) / Math.max(1, hours)),
-    },
-  };
+  return { ...state, open, closed: Math.max(state.closed, last), hours, episodes, world, disagreement, disagreementAlarm: alarm };
 }
 
-const mutable = ({ lanes, windows, last }: WorldState): NonNullable<Drift['world']> => ({
+const mutable = ({ lanes, last, strange, ...rest }: WorldState): NonNullable<Drift['world']> => ({
+  ...rest,
   lanes: lanes.map((lane) => lane.map((one) => [...one])),
-  windows,
   last: [...last],
+  strange: [...strange],
 });
 const mutableDetector = ({ baseline, statistics }: DisagreementDetector): NonNullable<Drift['disagreement']> => ({ baseline, statistics: [...statistics] });
 
@@ -161,17 +173,20 @@ export interface DriftVerdict {
 }
 
 /** Where the two detectors stand; pure. */
-export function driftOf(state: Drift, { world: { falseAlarmHours } }: Plan): DriftVerdict {
-  const seen = evidenceOf(state);
-  return { ...seen, worldDoubt: stillAlarmed(true, seen.world, falseAlarmHours), worldAlarm: state.alarms.world, disagreementAlarm: state.alarms.disagreement };
+export function driftOf({ world, disagreement, disagreementAlarm }: Drift, plan: Plan): DriftVerdict {
+  return { ...worldVerdict(world, plan), disagreement: disagreement === null ? null : disagreementEvidence(disagreement), disagreementAlarm };
+}
+export function worldVerdict(state: WorldState | null, { world: { falseAlarmHours } }: Plan): Pick<DriftVerdict, 'world' | 'worldAlarm' | 'worldDoubt'> {
+  const world = state === null ? null : worldEvidence(state);
+  const worldAlarm = state !== null && state.alarmAt !== null;
+  return { world, worldAlarm, worldDoubt: worldAlarm || (world !== null && world >= DOUBT * falseAlarmHours) };
 }
 
-function evidenceOf({ world, disagreement }: Pick<Drift, 'world' | 'disagreement'>) {
-  return { world: world === null ? null : worldEvidence(world), disagreement: disagreement === null ? null : disagreementEvidence(disagreement) };
-}
-
-/** An alarm stands until its evidence has fallen far below the limit: a changed world has quiet hours too, and they promote nothing. */
-const CLEARED = 1 / 100;
-export function stillAlarmed(before: boolean, evidence: number | null, limit: number): boolean {
-  return evidence !== null && evidence >= (before ? CLEARED * limit : limit);
+/** Evidence this far below the alarm keeps harm from rolling back, and ends an alarm of the disagreements. */
+const DOUBT = 1 / 100;
+/** Their statistics rise no further than this above the alarm, so that they fall within hours when the rise is over. */
+export const MOST_ABOVE = 100;
+/** An alarm of the disagreements stands until their evidence has fallen far below the limit. */
+export function stillAlarmed(before: boolean, evidence: number, limit: number): boolean {
+  return evidence >= (before ? DOUBT * limit : limit);
 }

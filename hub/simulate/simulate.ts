@@ -1,8 +1,8 @@
 import { poisson } from '@adbreak/shared/draws.js';
 import { type DisagreementDetector, disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
-import { type Calibration, calibrate, startWorld, type WorldState, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
+import { type Calibration, calibrate, startWorld, type WorldState, watchAlarm, watchWorld } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { type DriftVerdict, stillAlarmed } from '../rollouts/drift.js';
+import { type DriftVerdict, MOST_ABOVE, stillAlarmed, worldVerdict } from '../rollouts/drift.js';
 import { noEvidence } from '../rollouts/evidence.js';
 import { type GateInput, judge } from '../rollouts/gate.js';
 import { healthOf } from '../rollouts/health.js';
@@ -112,7 +112,7 @@ class SimulatedWorld {
   #world: WorldState | null;
   #disagreement: DisagreementDetector | null = null;
   #usual = { disagreements: 0, episodes: 0 };
-  #alarms = { world: false, disagreement: false };
+  #alarm = false;
   #hours = 0;
   #episodes = 0;
 
@@ -128,25 +128,17 @@ class SimulatedWorld {
 
   hour(doubtful: number, seen: { readonly disagreements: number; readonly episodes: number }, plan: Plan): DriftVerdict {
     const { ofWeek, histogram } = this.#stream.next(doubtful);
-    if (this.#calibration !== null && this.#world !== null) this.#world = watchWorld(this.#calibration, this.#world, ofWeek, histogram, this.#random);
+    if (this.#calibration !== null && this.#world !== null)
+      this.#world = watchAlarm(this.#calibration, watchWorld(this.#calibration, this.#world, ofWeek, histogram, this.#random), plan.world.falseAlarmHours);
+    this.#hours += 1;
+    this.#episodes += seen.episodes;
+    const limit = (plan.world.falseAlarmHours * this.#episodes) / this.#hours;
     if (this.#disagreement === null) {
       this.#usual = { disagreements: this.#usual.disagreements + seen.disagreements, episodes: this.#usual.episodes + seen.episodes };
       if (this.#usual.episodes >= 500) this.#disagreement = startDetector(Math.max(0.005, (1.1 * this.#usual.disagreements) / this.#usual.episodes));
-    } else this.#disagreement = watchDisagreements(this.#disagreement, seen.disagreements, seen.episodes);
-    this.#hours += 1;
-    this.#episodes += seen.episodes;
-    const world = this.#world === null ? null : worldEvidence(this.#world);
+    } else this.#disagreement = watchDisagreements(this.#disagreement, seen.disagreements, seen.episodes, MOST_ABOVE * limit);
     const disagreement = this.#disagreement === null ? null : disagreementEvidence(this.#disagreement);
-    this.#alarms = {
-      world: stillAlarmed(this.#alarms.world, world, plan.world.falseAlarmHours),
-      disagreement: stillAlarmed(this.#alarms.disagreement, disagreement, (plan.world.falseAlarmHours * this.#episodes) / this.#hours),
-    };
-    return {
-      world,
-      worldDoubt: stillAlarmed(true, world, plan.world.falseAlarmHours),
-      worldAlarm: this.#alarms.world,
-      disagreement,
-      disagreementAlarm: this.#alarms.disagreement,
-    };
+    this.#alarm = disagreement !== null && stillAlarmed(this.#alarm, disagreement, limit);
+    return { ...worldVerdict(this.#world, plan), disagreement, disagreementAlarm: this.#alarm };
   }
 }

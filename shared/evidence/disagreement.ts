@@ -10,6 +10,7 @@ export interface DisagreementDetector {
 }
 
 const RATIOS = [1.5, 2, 3] as const;
+const MOST = 1e300;
 /** Shares beyond this make the alternative no probability. */
 const LARGEST = 0.99;
 
@@ -21,8 +22,9 @@ export function startDetector(baseline: number): DisagreementDetector {
 /**
  * Takes a window's episodes in, as if its disagreements were spread evenly over them: order within a window is not reported.
  * Each step of R is affine, so runs of equal steps are summed in closed form and a window costs the same whatever its size.
+ * @param most the statistics rise no further, so that they can fall again when a rise is over
  */
-export function watchDisagreements(detector: DisagreementDetector, disagreements: number, episodes: number): DisagreementDetector {
+export function watchDisagreements(detector: DisagreementDetector, disagreements: number, episodes: number, most = MOST): DisagreementDetector {
   if (episodes <= 0) return detector;
   const { baseline } = detector;
   const period = disagreements === 0 ? episodes : Math.floor(episodes / disagreements);
@@ -32,7 +34,7 @@ export function watchDisagreements(detector: DisagreementDetector, disagreements
     const yes = { factor: raised / baseline, add: raised / baseline };
     const before = disagreements === 0 ? zeros(0) : repeat(then(zeros(period - 1), yes), disagreements);
     const { factor, add } = then(before, zeros(episodes - disagreements * (disagreements === 0 ? 0 : period)));
-    return Math.min(MOST, factor * statistic + add);
+    return Math.min(most, factor * statistic + add);
   });
   return { baseline, statistics };
 }
@@ -42,7 +44,6 @@ interface Affine {
   readonly factor: number;
   readonly add: number;
 }
-const MOST = 1e300;
 function then(first: Affine, second: Affine): Affine {
   return { factor: Math.min(MOST, first.factor * second.factor), add: Math.min(MOST, first.add * second.factor + second.add) };
 }

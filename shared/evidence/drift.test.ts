@@ -9,7 +9,7 @@ import { logClosed } from './multiplicity.js';
 import { logNonInferiority } from './non-inferiority.js';
 import { logNonInferioritySampled } from './sampled.js';
 import { Adwin, PageHinkley } from './streams.js';
-import { calibrate, conformalP, HOURS_OF_WEEK, hourOf, scoresOf, startWorld, watchWorld, worldEvidence } from './world.js';
+import { calibrate, conformalP, HOURS_OF_WEEK, hourOf, scoresOf, startWorld, watchAlarm, watchWorld, worldEvidence } from './world.js';
 
 const close = (given: number, expected: number, tolerance: number) => assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
 
@@ -50,6 +50,28 @@ describe('the WORLD detector', () => {
       if (worldEvidence(changed) >= 5000) alarm = hour + 1;
     }
     assert.ok(alarm > 0 && alarm < 60, `alarm after ${alarm} hours`);
+  });
+  test('an alarm stands while the world is changed, and ends some two days after it is as before', () => {
+    const limit = 5000;
+    let state = startWorld(calibration);
+    const live = (hours: number, extra: number) => {
+      let standing = 0;
+      for (let i = 0; i < hours; i++) {
+        const hour = state.windows % HOURS_OF_WEEK;
+        state = watchAlarm(calibration, watchWorld(calibration, state, hour, draw(rate(hour) + extra), random), limit);
+        standing += Number(state.alarmAt !== null);
+      }
+      return standing;
+    };
+    live(72, 0);
+    assert.equal(state.alarmAt, null);
+    const shifted = live(200, 0.3);
+    const alarmAt = state.alarmAt;
+    assert.ok(alarmAt !== null && alarmAt < 72 + 40, `alarm at window ${alarmAt}`);
+    assert.equal(shifted, 200 - (alarmAt - 73), 'without a gap, through quiet hours');
+    const still = live(150, 0);
+    assert.ok(state.alarmAt === null && still >= 20 && still <= 80, `stood ${still} hours longer`);
+    assert.ok(worldEvidence(state) < limit, 'and its statistics began afresh');
   });
   test('the hour of the week is the reference: an evening is no drift', () => {
     assert.ok(scoresOf(draw(0.35), draw(0.35))[2] < scoresOf(draw(0.35), draw(0.05))[2]);
@@ -94,6 +116,10 @@ describe('the disagreement detector', () => {
     const whole = watchDisagreements(startDetector(0.07), 4, 40);
     close(Math.log(disagreementEvidence(pieces)), Math.log(disagreementEvidence(whole)), 1e-9);
     assert.ok(Number.isFinite(disagreementEvidence(watchDisagreements(startDetector(0.01), 1e6, 1e6))));
+    let detector = watchDisagreements(startDetector(0.1), 900, 1000, 1e6);
+    assert.equal(disagreementEvidence(detector), 1e6);
+    for (let hour = 0; hour < 24; hour++) detector = watchDisagreements(detector, 8, 80, 1e6);
+    assert.ok(disagreementEvidence(detector) < 1e4, 'bounded, it falls within a day when the rise is over');
   });
 });
 
