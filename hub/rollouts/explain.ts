@@ -162,7 +162,7 @@ function worldLines(rollout: Rollout): string[] {
       ? ''
       : calibration === null
         ? `no WORLD verdict: production has fewer than two reference weeks (${drift.reference?.length ?? 0})`
-        : `against ${calibration.weeks} reference weeks, ${drift.world?.windows ?? 0} hours seen: R = ${evalue(Math.log(Math.max(1e-300, seen.world ?? 0)))}, alarm at ${plan.world.falseAlarmHours}; ${calibration.lag === 1 ? 'hours count as unrelated' : `effects last ${calibration.lag} hours, so ${calibration.lag} detectors take turns`}`,
+        : `against ${calibration.weeks} reference weeks, ${drift.world?.windows ?? 0} hours seen: R = ${evalue(Math.log(Math.max(1e-300, seen.world ?? 0)))}, ${seen.worldAlarm ? 'an alarm stands' : `alarm at ${plan.world.falseAlarmHours}`}; ${calibration.lag === 1 ? 'hours count as unrelated' : `effects last ${calibration.lag} hours, so ${calibration.lag} detectors take turns`}`,
     seen.disagreement === null || drift.disagreement === null
       ? ''
       : `disagreements: up to ${percent(drift.disagreement.baseline)} are usual here; evidence of a rise R = ${evalue(Math.log(Math.max(1e-300, seen.disagreement)))}${seen.disagreementAlarm ? ', an alarm' : ''}`,
