@@ -116,7 +116,8 @@ export class Agent implements AsyncDisposable {
       statePath: join(state, 'rounds.json'),
       privacyBudget: this.#config.privacy.budget,
       publish: async (report) => this.#session?.round(report),
-      onFault: (error) => this.#fault(error),
+      // What goes wrong in a round is no fault of the device, unless it has nothing left to answer with.
+      onFault: (error) => (error instanceof AdbreakError && error.code === 'forbidden' ? this.#fault(error) : this.#log(`round: ${explainForPeople(error)}`)),
       log: this.#log,
     });
     this.#session = new Session({
