@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SecureClient } from '@adbreak/shared/aggregation/client.js';
 import { type SecureView, secureView } from '@adbreak/shared/aggregation/messages.js';
@@ -80,10 +81,10 @@ export class Evaluator implements AsyncDisposable {
   }
 
   async #take(request: RoundRequest, model: string): Promise<void> {
-    const { publish, log, identity } = this.#options;
+    const { log, identity } = this.#options;
     const state = await this.#state();
     const answered = state.answers.find(({ round }) => round === request.round);
-    if (answered !== undefined) return publish(answered);
+    if (answered !== undefined) return this.#publish(answered);
     if (state.secure.includes(request.round)) return;
     const cost = request.epsilon === null ? 0 : COST_OF_A_ROUND * request.epsilon;
     if (state.spent + cost > this.#options.privacyBudget)
@@ -113,8 +114,14 @@ export class Evaluator implements AsyncDisposable {
     };
     // Spent before it is sent: a crash in between costs privacy budget, never privacy.
     await this.#save({ ...state, spent: state.spent + cost, answers: [...state.answers, report].slice(-KEPT_ANSWERS) });
-    await publish(report);
+    await this.#publish(report);
     log(`round ${request.round}: answered as ${identity.device}`);
+  }
+
+  /** Waits for the hub's acknowledgement, but not beyond the agent's life: the answer is on disk and goes out after the next start. */
+  async #publish(report: RoundReport): Promise<void> {
+    const { signal } = this.#stop;
+    if (!signal.aborted) await Promise.race([this.#options.publish(report), once(signal, 'abort')]);
   }
 
   /** Both models over every episode whose frames fit them. Episodes that cannot be read are left out, and said so. */

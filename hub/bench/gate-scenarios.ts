@@ -1,10 +1,13 @@
-import { disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
+import { binomial } from '@adbreak/shared/draws.js';
+import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
 import { calibrate, startWorld, watchAlarm, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { MOST_ABOVE, stillAlarmed, worldVerdict } from '../rollouts/drift.js';
+import { type Detectors, driftOf, watchHour } from '../rollouts/drift.js';
+import { after, report, started } from '../rollouts/fixtures.js';
 import { bare } from '../rollouts/forecast.js';
 import { judge } from '../rollouts/gate.js';
 import type { Plan } from '../rollouts/plan.js';
+import { start, step } from '../rollouts/step.js';
 import { type PairedFleet, PairedStream } from '../simulate/paired.js';
 import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
 import { drawConfidences, psiGate, REFERENCE, zGate } from './peers.js';
@@ -123,28 +126,21 @@ export function shiftRun(plan: Plan, seed: string): ShiftRun {
   if (calibration === null) throw new Error('a reference of four weeks calibrates');
   const stream = new PairedStream({ devices, episodes: PER_WINDOW, disagreement: 0.1, difference: 0, correlation: 0.02 }, random);
   const sums = { wins: 0, losses: 0, episodes: 0 };
-  let world = startWorld(calibration);
-  let detector = startDetector(0.11);
-  let alarm = false;
+  let detectors: Detectors = { world: null, disagreement: startDetector(0.11), disagreementAlarm: false, hours: 0, episodes: 0 };
   let [psi, z] = ['wait', 'wait'];
   let worldAt: number | null = null;
   for (let window = 0; window < WINDOWS; window++) {
     const doubtful = window < CHANGE ? 0 : 0.2;
-    const { ofWeek, histogram } = programme.next(doubtful);
-    world = watchAlarm(calibration, watchWorld(calibration, world, ofWeek, histogram, random), plan.world.falseAlarmHours);
+    const hour = programme.next(doubtful);
     const seen = stream.next();
-    const limit = plan.world.falseAlarmHours * devices * PER_WINDOW;
-    detector = watchDisagreements(detector, seen.wins + seen.losses, seen.episodes, MOST_ABOVE * limit);
+    detectors = watchHour(detectors, calibration, plan, { ...hour, disagreements: seen.wins + seen.losses, episodes: seen.episodes }, random);
     sums.wins += seen.wins;
     sums.losses += seen.losses;
     sums.episodes += seen.episodes;
     const left = WINDOWS - 1 - window;
     if (psi === 'wait') psi = psiGate({ ...seen, candidate: drawConfidences(random, seen.episodes, doubtful) }, REFERENCE, left);
     if (z === 'wait') z = zGate(sums, plan.margin, left);
-    const disagreement = disagreementEvidence(detector);
-    alarm = stillAlarmed(alarm, disagreement, limit);
-    const drift = { ...worldVerdict(world, plan), disagreement, disagreementAlarm: alarm };
-    const { verdict } = judge({ ...bare(plan, stream), drift });
+    const { verdict } = judge({ ...bare(plan, stream), drift: driftOf(detectors, plan) });
     if (verdict === 'WORLD' && worldAt === null && window >= CHANGE) worldAt = window - CHANGE + 1;
     if (verdict === 'FAIL') return { rollback: window >= CHANGE, earlier: window < CHANGE, promoted: false, worldAt, psi, z };
     // Promoted: the verdict passes while the world is changed, after the alarm.
@@ -153,24 +149,31 @@ export function shiftRun(plan: Plan, seed: string): ShiftRun {
   return { rollback: false, earlier: false, promoted: false, worldAt, psi, z };
 }
 
-/** A canary whose devices send nothing while the others report in shadow. */
-export function silentRun(plan: Plan, seed: string): { readonly promoted: boolean; readonly z: string } {
+/**
+ * A canary whose devices fall silent while the others go on reporting a better candidate from their shadow: whole reports
+ * through the whole state machine, which has to find out by itself that nothing comes from where the candidate acts.
+ */
+export function silentRun(plan: Plan, seed: string): { readonly promoted: boolean; readonly reached: number; readonly z: string } {
   const random = seeded(seed);
-  const stream = new PairedStream({ devices: 20, episodes: PER_WINDOW, disagreement: 0.1, difference: 0.03, correlation: 0 }, random);
-  const acting = 2;
+  const members = Array.from({ length: 20 }, (_, i) => `pi-${i}`);
+  const canary = members.slice(0, 2);
   let z = 'wait';
-  for (let window = 0; window < WINDOWS; window++) {
-    stream.next((device) => device >= acting);
-    if (z === 'wait') z = zGate({ wins: 0, losses: 0, episodes: 0 }, plan.margin, WINDOWS - 1 - window);
-    const verdict = judge({
-      ...bare(plan, stream),
-      plan,
-      stage: 1,
-      hoursInStage: window,
-      decidedInStage: 0,
-      acting: { devices: acting, silent: acting },
-    });
-    if (verdict.verdict === 'PASS') return { promoted: true, z };
+  let state = start(started(plan));
+  const send = (event: Parameters<typeof step>[1]) => {
+    ({ state } = step(state, event));
+  };
+  for (let hour = 0; hour < WINDOWS && state.status === 'running'; hour++) {
+    const acting = state.stage === 0 ? [] : canary;
+    const at = after(hour + 1).toISOString();
+    send({ kind: 'assigned', at, members, acting });
+    for (const device of members.filter((one) => !acting.includes(one))) {
+      const wins = binomial(random, 2 * PER_WINDOW, 0.13);
+      const losses = binomial(random, 2 * PER_WINDOW - wins, 0.04);
+      send({ kind: 'window', at, device, report: report(hour + 1, hour, { wins, losses, agreed: 6 * PER_WINDOW - wins - losses }) });
+    }
+    send({ kind: 'tick', at, siblings: [] });
+    // Of the canary's own frames there are none: this gate takes that for no alarm.
+    if (z === 'wait' && state.stage > 0) z = zGate({ wins: 0, losses: 0, episodes: 0 }, plan.margin, WINDOWS - 1 - hour);
   }
-  return { promoted: false, z };
+  return { promoted: state.stage > 1 || state.status === 'watching' || state.status === 'completed', reached: state.stage, z };
 }

@@ -171,7 +171,9 @@ function report(collected: readonly Row[][], seconds: number, tick: { readonly m
   console.log(
     `\nthe world changes under both arms (20 %, effects of 6 h): rollbacks ${share(shift, 'rollback', true)} of ${shift.length} (${share(shift, 'earlier', true)} more before the change), promoted after the alarm ${share(shift, 'promoted', true)}, WORLD after ${median(shift, (r) => r['worldAt'])} windows (median); z-test rolled back ${share(shift, 'z', 'rollback')}, PSI ${share(shift, 'psi', 'rollback')}`,
   );
-  console.log(`a silent canary: promoted ${share(silent, 'promoted', true)} of ${silent.length}; by the z-test ${share(silent, 'z', 'promote')}`);
+  console.log(
+    `a silent canary: promoted ${share(silent, 'promoted', true)} of ${silent.length}, all ${share(silent, 'reached', 1)} stopped in its stage; by the z-test ${share(silent, 'z', 'promote')}`,
+  );
   console.log(
     `one tick, 10,000 devices, 10 slices, a week of hourly windows: ${tick.ms.toFixed(0)} ms; the tick that closes all 168 hours at once: ${tick.closingMs.toFixed(0)} ms`,
   );

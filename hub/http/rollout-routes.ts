@@ -11,7 +11,7 @@ import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { forecast, forecastText } from '../rollouts/forecast.js';
 import { plan } from '../rollouts/plan.js';
 import { type Entry, episodesOf, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
-import { differenceNow } from '../rollouts/standing.js';
+import { type Standing, standingOf } from '../rollouts/standing.js';
 import type { HttpContext } from './context.js';
 
 const path = z.object({ id: z.string().regex(ROLLOUT_ID) });
@@ -85,10 +85,10 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>
 }
 
 /** The candidate's difference with its confidence sequence, as of the gate's last look. Pages ask every two seconds: it is made once a look. */
-const differences = new WeakMap<Entry, ReturnType<typeof differenceNow>>();
+const differences = new WeakMap<Entry, Standing['difference']>();
 function differenceView(rollout: Rollout) {
   if (rollout.last === null) return null;
-  const known = differences.get(rollout.last) ?? differenceNow(rollout);
+  const known = differences.get(rollout.last) ?? standingOf(rollout).difference;
   differences.set(rollout.last, known);
   return known;
 }

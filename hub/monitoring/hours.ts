@@ -1,5 +1,5 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
-import { HOURS_OF_WEEK, hourOf, type Reference, WORLD_BINS } from '@adbreak/shared/evidence/world.js';
+import { HOURS_OF_WEEK, hourOf, WORLD_BINS } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import { addCoarse } from '../rollouts/drift.js';
 import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
@@ -47,14 +47,16 @@ function forget(all: Record<string, ModelHours>, now: number): void {
 }
 
 /** The last weeks before an instant, newest first, as far as they were watched; null where there is none. Weeks end at that hour, so every hour of the week comes once in each. */
-export function referenceWeeks(known: ModelHours | undefined, now: number): Reference | null {
+export function referenceWeeks(known: ModelHours | undefined, now: number): (number[] | null)[][] | null {
   if (known === undefined) return null;
   const end = hourOf(now).hour;
   const weeks = Array.from({ length: REFERENCE_WEEKS }, (_, back) => {
     const week: (number[] | null)[] = Array(HOURS_OF_WEEK).fill(null);
     for (let i = 1; i <= HOURS_OF_WEEK; i++) {
       const hour = end - back * HOURS_OF_WEEK - i;
-      week[hour % HOURS_OF_WEEK] = known.hours[hour] ?? null;
+      // A copy: late reports go on filling the hours of the fleet, and a rollout keeps the reference it began with.
+      const bins = known.hours[hour];
+      week[hour % HOURS_OF_WEEK] = bins === undefined ? null : [...bins];
     }
     return week;
   }).filter((week) => week.filter((one) => one !== null).length >= COMPLETE * HOURS_OF_WEEK);

@@ -5,7 +5,6 @@ import {
   type Calibration,
   calibrate,
   hourOf,
-  type Reference,
   startWorld,
   WORLD_BINS,
   type WorldState,
@@ -13,7 +12,7 @@ import {
   watchWorld,
   worldEvidence,
 } from '@adbreak/shared/evidence/world.js';
-import { seeded } from '@adbreak/shared/random.js';
+import { type Random, seeded } from '@adbreak/shared/random.js';
 import { z } from 'zod';
 import type { Evidence } from './evidence.js';
 import type { Plan } from './plan.js';
@@ -48,9 +47,9 @@ export const drift = z.object({
 });
 export type Drift = z.infer<typeof drift>;
 
-export function noDrift(from: Reference | null, startedHour: number): Drift {
+export function noDrift(from: Drift['reference'], startedHour: number): Drift {
   return {
-    reference: from === null ? null : from.map((week) => week.map((one) => (one === null ? null : [...one]))),
+    reference: from,
     open: {},
     closed: startedHour - 1,
     hours: 0,
@@ -118,39 +117,57 @@ export function closeHours(state: Drift, plan: Plan, evidence: Evidence, now: Da
   // Time goes on without reports too: what comes later is late, not misdated.
   if (due.length === 0)
     return learned === state.disagreement && last <= state.closed ? state : { ...state, closed: Math.max(state.closed, last), disagreement: learned };
-  let { world, disagreement, hours, episodes, disagreementAlarm: alarm } = { ...state, disagreement: learned };
   const calibration = calibrationOf(state.reference);
+  let detectors: Detectors = { ...state, disagreement: learned };
   for (const hour of due) {
     const closing = state.open[hour];
-    if (closing === undefined) continue;
-    hours += 1;
-    episodes += closing.episodes;
-    if (calibration !== null && closing.episodes >= LEAST_EPISODES_OF_AN_HOUR)
-      world = mutable(
-        watchAlarm(
-          calibration,
-          watchWorld(calibration, world ?? startWorld(calibration), hour % 168, closing.production, seeded(`${seed}/${hour}`)),
-          plan.world.falseAlarmHours,
-        ),
-      );
-    // The promise is one false alarm in so many hours; this detector counts episodes, so it gets the hours' worth of them.
-    const limit = (plan.world.falseAlarmHours * Math.max(1, episodes)) / hours;
-    if (disagreement !== null) {
-      disagreement = mutableDetector(watchDisagreements(disagreement, closing.disagreements, closing.episodes, MOST_ABOVE * limit));
-      alarm = stillAlarmed(alarm, disagreementEvidence(disagreement), limit);
-    }
+    if (closing !== undefined)
+      detectors = watchHour(detectors, calibration, plan, { ...closing, histogram: closing.production, ofWeek: hour % 168 }, seeded(`${seed}/${hour}`));
   }
   const open = Object.fromEntries(Object.entries(state.open).filter(([hour]) => Number(hour) > last));
-  return { ...state, open, closed: Math.max(state.closed, last), hours, episodes, world, disagreement, disagreementAlarm: alarm };
+  return { ...state, ...storable(detectors), open, closed: Math.max(state.closed, last) };
 }
 
-const mutable = ({ lanes, last, strange, ...rest }: WorldState): NonNullable<Drift['world']> => ({
-  ...rest,
-  lanes: lanes.map((lane) => lane.map((one) => [...one])),
-  last: [...last],
-  strange: [...strange],
-});
-const mutableDetector = ({ baseline, statistics }: DisagreementDetector): NonNullable<Drift['disagreement']> => ({ baseline, statistics: [...statistics] });
+/** Both detectors and what they have seen. */
+export interface Detectors {
+  readonly world: WorldState | null;
+  readonly disagreement: DisagreementDetector | null;
+  readonly disagreementAlarm: boolean;
+  readonly hours: number;
+  readonly episodes: number;
+}
+export interface ClosedHour {
+  readonly ofWeek: number;
+  readonly histogram: readonly number[];
+  readonly disagreements: number;
+  readonly episodes: number;
+}
+
+/** Shows one hour of the fleet to the detectors; pure, and the same for real fleets and simulated ones. */
+export function watchHour(before: Detectors, calibration: Calibration | null, plan: Plan, hour: ClosedHour, random: Random): Detectors {
+  const { falseAlarmHours } = plan.world;
+  const [hours, episodes] = [before.hours + 1, before.episodes + hour.episodes];
+  const world =
+    calibration !== null && hour.episodes >= LEAST_EPISODES_OF_AN_HOUR
+      ? watchAlarm(calibration, watchWorld(calibration, before.world ?? startWorld(calibration), hour.ofWeek, hour.histogram, random), falseAlarmHours)
+      : before.world;
+  if (before.disagreement === null) return { ...before, world, hours, episodes };
+  // The promise is one false alarm in so many hours; this detector counts episodes, so it gets the hours' worth of them.
+  const limit = (falseAlarmHours * Math.max(1, episodes)) / hours;
+  const disagreement = watchDisagreements(before.disagreement, hour.disagreements, hour.episodes, MOST_ABOVE * limit);
+  return { world, disagreement, disagreementAlarm: stillAlarmed(before.disagreementAlarm, disagreementEvidence(disagreement), limit), hours, episodes };
+}
+
+/** Copies in the mutable types that the state's schema infers. */
+function storable({ world, disagreement, disagreementAlarm, hours, episodes }: Detectors): Pick<Drift, keyof Detectors> {
+  return {
+    world: world && { ...world, lanes: world.lanes.map((lane) => lane.map((one) => [...one])), last: [...world.last], strange: [...world.strange] },
+    disagreement: disagreement && { baseline: disagreement.baseline, statistics: [...disagreement.statistics] },
+    disagreementAlarm,
+    hours,
+    episodes,
+  };
+}
 
 /** The usual share of disagreements, as the upper end of its interval over devices: the detector must not alarm at what was there all along. */
 function learn({ devices }: Evidence): Drift['disagreement'] {
@@ -158,7 +175,8 @@ function learn({ devices }: Evidence): Drift['disagreement'] {
   const episodes = counts.reduce((sum, one) => sum + one.episodes, 0);
   if (episodes < LEARN_EPISODES || counts.filter((one) => one.episodes > 0).length < 2) return null;
   const { high } = fleetShare(counts, 0.95);
-  return mutableDetector(startDetector(Math.min(0.5, Math.max(0.005, high))));
+  const { baseline, statistics } = startDetector(Math.min(0.5, Math.max(0.005, high)));
+  return { baseline, statistics: [...statistics] };
 }
 
 export interface DriftVerdict {
@@ -173,20 +191,23 @@ export interface DriftVerdict {
 }
 
 /** Where the two detectors stand; pure. */
-export function driftOf({ world, disagreement, disagreementAlarm }: Drift, plan: Plan): DriftVerdict {
-  return { ...worldVerdict(world, plan), disagreement: disagreement === null ? null : disagreementEvidence(disagreement), disagreementAlarm };
-}
-export function worldVerdict(state: WorldState | null, { world: { falseAlarmHours } }: Plan): Pick<DriftVerdict, 'world' | 'worldAlarm' | 'worldDoubt'> {
+export function driftOf({ world: state, disagreement, disagreementAlarm }: Detectors, { world: { falseAlarmHours } }: Plan): DriftVerdict {
   const world = state === null ? null : worldEvidence(state);
   const worldAlarm = state !== null && state.alarmAt !== null;
-  return { world, worldAlarm, worldDoubt: worldAlarm || (world !== null && world >= DOUBT * falseAlarmHours) };
+  return {
+    world,
+    worldAlarm,
+    worldDoubt: worldAlarm || (world !== null && world >= DOUBT * falseAlarmHours),
+    disagreement: disagreement === null ? null : disagreementEvidence(disagreement),
+    disagreementAlarm,
+  };
 }
 
 /** Evidence this far below the alarm keeps harm from rolling back, and ends an alarm of the disagreements. */
 const DOUBT = 1 / 100;
 /** Their statistics rise no further than this above the alarm, so that they fall within hours when the rise is over. */
-export const MOST_ABOVE = 100;
+const MOST_ABOVE = 100;
 /** An alarm of the disagreements stands until their evidence has fallen far below the limit. */
-export function stillAlarmed(before: boolean, evidence: number, limit: number): boolean {
+function stillAlarmed(before: boolean, evidence: number, limit: number): boolean {
   return evidence >= (before ? DOUBT * limit : limit);
 }

@@ -13,8 +13,8 @@ import type { RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
 import type { Plan } from './plan.js';
 import { isActive, type Rollout, type RoundOutcome } from './rollout.js';
-import { evidenceTotals } from './standing.js';
-import { type Effect, gateDevices, isOver, start, step } from './step.js';
+import { standingOf } from './standing.js';
+import { type Effect, start, step } from './step.js';
 
 export interface ExecutorOptions {
   readonly store: Store;
@@ -134,7 +134,7 @@ export class Executor {
   async order(id: string, order: Order, who: string, reason: string, percent?: number): Promise<Rollout> {
     const event: EventOf<'order'> = { kind: 'order', at: this.#options.now().toISOString(), who, order, reason, ...(percent !== undefined && { percent }) };
     const before = this.find(id);
-    if (isOver(before)) throw new AdbreakError('conflict', `Cannot ${order} rollout ${id}: it is ${before.status}`);
+    if (!isActive(before)) throw new AdbreakError('conflict', `Cannot ${order} rollout ${id}: it is ${before.status}`);
     await this.#apply(id, event, {
       who,
       what: `rollout.${order}`,
@@ -250,12 +250,12 @@ export class Executor {
       ceiling: percent,
       rollout: { id: `${model}-${version}-${randomBytes(3).toString('hex')}`, model, kind, group, from, to: { version, digest: manifest.digest }, plan },
       baseline: structuredClone(store.state.hours[from.digest]?.labels ?? null),
-      reference: mutableReference(referenceWeeks(store.state.hours[from.digest], now().getTime())),
+      reference: referenceWeeks(store.state.hours[from.digest], now().getTime()),
     };
     await log.append(event.rollout.id, [event]);
     await store.change((state) => {
       // What all but the last ended rollout gathered is in its event log; the hub's own state stays small.
-      for (const ended of state.rollouts.filter((one) => one.model === model && isOver(one)).slice(0, -1))
+      for (const ended of state.rollouts.filter((one) => one.model === model && !isActive(one)).slice(0, -1))
         Object.assign(ended, { evidence: noEvidence(), windowsBefore: {} });
       state.rollouts.push(start(event));
     }, audit);
@@ -268,17 +268,16 @@ export class Executor {
     if (group === null) return [];
     return this.#options.store.state.rollouts
       .filter((other) => other.group === group && other.id !== id)
-      .map((other) => ({
-        id: other.id,
-        log: promotionEvidence(gateDevices(other), plan).log,
-        status:
-          !isActive(other) || other.last?.verdict === 'INCONCLUSIVE'
-            ? 'ended'
-            : other.last?.cause === 'siblings' || other.last?.cause === 'outdone' || other.stage > 0
-              ? 'passed'
-              : 'open',
-        difference: differenceOf(evidenceTotals(other)),
-      }));
+      .map((other) => {
+        const { sums, fleet } = standingOf(other);
+        const passed = other.last?.cause === 'siblings' || other.last?.cause === 'outdone' || other.stage > 0;
+        return {
+          id: other.id,
+          log: promotionEvidence(sums, fleet, plan).log,
+          status: !isActive(other) || other.last?.verdict === 'INCONCLUSIVE' ? 'ended' : passed ? 'passed' : 'open',
+          difference: differenceOf(sums),
+        };
+      });
   }
 
   /** One event through the state machine: into the log and to disk, then its effects. */
@@ -288,7 +287,7 @@ export class Executor {
     const { state, effects, decision, verdict } = step(before, event);
     // A look that decided nothing and closed no hour is not worth a line: replaying without it gives the same.
     const quiet = event.kind === 'tick' && decision === null && state.drift === before.drift && effects.length === 0;
-    const kept: Rollout = isOver(state) ? { ...state, drift: { ...state.drift, reference: null, open: {} } } : state;
+    const kept: Rollout = !isActive(state) ? { ...state, drift: { ...state.drift, reference: null, open: {} } } : state;
     const logged = quiet ? undefined : log.append(id, [event, ...(decision === null ? [] : [{ kind: 'decision', entry: decision } as const])]);
     const stored =
       quiet && state.last?.reason === before.last?.reason
@@ -321,8 +320,6 @@ export class Executor {
     if (effects.some(({ kind }) => kind === 'start-round')) await this.#options.startRound(state);
   }
 }
-
-const mutableReference = (weeks: ReturnType<typeof referenceWeeks>) => weeks?.map((week) => week.map((one) => (one === null ? null : [...one]))) ?? null;
 
 /** The part of an effect that is the hub's own memory; it becomes durable together with the rollout's new state. */
 function edit(model: Model | undefined, effect: Effect): void {

@@ -2,13 +2,12 @@ import { confidenceBasedAccuracy, expectedCalibrationError } from '@adbreak/shar
 import { logHarmPooled } from '@adbreak/shared/evidence/harm.js';
 import { logNonInferiority } from '@adbreak/shared/evidence/non-inferiority.js';
 import { causeOfLoss } from './cause.js';
-import { calibrationOf, driftOf } from './drift.js';
-import { type ArmLabels, decided, type Outcome } from './evidence.js';
-import { fleetOf, promotionEvidence, SMALL_FLEET } from './gate.js';
+import { calibrationOf } from './drift.js';
+import { type ArmLabels, decided } from './evidence.js';
+import { type GateInput, promotionEvidence, SMALL_FLEET } from './gate.js';
 import { isActive, percentOf, type Rollout } from './rollout.js';
-import { screen } from './screen.js';
-import { differenceNow, evidenceTotals } from './standing.js';
-import { gateDevices, hoursSince, inputOf } from './step.js';
+import { type Standing, standingOf } from './standing.js';
+import { hoursSince, inputOf } from './step.js';
 import { count, evalue, hours, percent, points } from './words.js';
 
 export interface Explanation {
@@ -25,13 +24,15 @@ export function explainRollout(rollout: Rollout, now: Date): Explanation {
     status === 'running' || status === 'paused'
       ? `${status} in stage ${stage?.name}, acting on ${percentOf(rollout) === 0 ? 0 : rollout.acting.length} of ${count(rollout.members.length, 'device')} (${percentOf(rollout)} %)`
       : status.replace('-', ' ');
+  const standing = standingOf(rollout);
+  const input = inputOf(rollout, now);
   const sections = [
     { title: 'Why', lines: why(rollout) },
-    { title: 'Evidence', lines: evidenceLines(rollout) },
-    { title: 'What would change it', lines: isActive(rollout) ? whatIf(rollout, now) : [] },
+    { title: 'Evidence', lines: evidenceLines(rollout, standing) },
+    { title: 'What would change it', lines: isActive(rollout) ? whatIf(rollout, standing, input, now) : [] },
     { title: 'Slices', lines: sliceLines(rollout) },
-    { title: 'The world', lines: worldLines(rollout) },
-    { title: 'Health', lines: healthLines(rollout, now) },
+    { title: 'The world', lines: worldLines(rollout, input.drift) },
+    { title: 'Health', lines: healthLines(rollout, input) },
     { title: 'So far', lines: rollout.history.map((one) => `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`) },
   ];
   return { headline: `${rollout.model} ${rollout.from.version} → ${rollout.to.version}: ${where}`, sections: sections.filter(({ lines }) => lines.length > 0) };
@@ -45,18 +46,14 @@ function why({ last }: Rollout): string[] {
   return last === null ? ['The gate has not looked yet.'] : [`${last.verdict} → ${last.action} (${last.at})`, last.reason];
 }
 
-function evidenceLines(rollout: Rollout): string[] {
+function evidenceLines(rollout: Rollout, { kept, leftOut, sums, fleet, difference }: Standing): string[] {
   const { plan } = rollout;
-  const sums = evidenceTotals(rollout);
   const n = decided(sums);
   if (n + sums.undecided === 0)
     return [
       isActive(rollout) || rollout.last?.episodes === 0 ? 'no episode has been reported yet' : `in its event log: \`adbreak rollouts events ${rollout.id}\``,
     ];
-  const { kept, leftOut } = screen(gateDevices(rollout), plan.maxTimesMedian);
-  const fleet = fleetOf(kept, plan);
-  const difference = differenceNow(rollout);
-  const promotion = promotionEvidence(gateDevices(rollout), plan);
+  const promotion = promotionEvidence(sums, fleet, plan);
   const { production, candidate } = rollout.evidence.labels;
   return [
     `${count(n, 'episode')} decided on ${count(kept.length, 'device')}: ${sums.wins} won, ${sums.losses} lost, ${sums.agreed} alike; ${sums.undecided} disagreements without a label`,
@@ -89,11 +86,10 @@ function least(reached: (n: number) => boolean, most: number): number | null {
   return high;
 }
 
-function whatIf(rollout: Rollout, now: Date): string[] {
+function whatIf(rollout: Rollout, standing: Standing, input: GateInput, now: Date): string[] {
   const { plan } = rollout;
-  const input = inputOf(rollout, now);
   const stage = plan.stages[rollout.stage];
-  const sums = evidenceTotals(rollout);
+  const { sums } = standing;
   const n = decided(sums);
   const lines: string[] = [];
   const harmThreshold = -Math.log(plan.alphaHarm);
@@ -108,7 +104,7 @@ function whatIf(rollout: Rollout, now: Date): string[] {
   if (missing > 0) lines.push(`${count(missing, 'more episode')} in this stage`);
   const unlabelled = Math.ceil(sums.undecided - plan.maxUnlabelled * (sums.wins + sums.losses + sums.undecided));
   if (unlabelled > 0) lines.push(`labels on ${unlabelled} of ${sums.undecided} disagreements, from the status pages of the devices`);
-  if (plan.evidence === 'non-inferiority' && n > 0) lines.push(promotionForecast(rollout, sums, now));
+  if (plan.evidence === 'non-inferiority' && n > 0) lines.push(promotionForecast(rollout, standing, now));
   const until = plan.deadlineHours - input.hoursInStage;
   lines.push(
     until > 0
@@ -119,13 +115,13 @@ function whatIf(rollout: Rollout, now: Date): string[] {
 }
 
 /** How many episodes at the rates so far until M passes, and how many days those take. */
-function promotionForecast(rollout: Rollout, sums: Outcome, now: Date): string {
+function promotionForecast(rollout: Rollout, { sums, fleet: likelihood }: Standing, now: Date): string {
   const { plan } = rollout;
   const n = decided(sums);
   const threshold = -Math.log(plan.alphaPromote);
   const at = (factor: number) => logNonInferiority({ wins: sums.wins * factor, losses: sums.losses * factor, agreed: sums.agreed * factor }, plan.margin);
   if (at(1) >= threshold) {
-    const fleet = promotionEvidence(gateDevices(rollout), plan).fleet;
+    const { fleet } = promotionEvidence(sums, likelihood, plan);
     return fleet === null || fleet >= threshold
       ? 'the evidence for promotion is there'
       : `M passes; E_fleet = ${evalue(fleet)} needs ${(1 / plan.alphaPromote).toFixed(0)}: more episodes on every device, or more devices`;
@@ -152,10 +148,9 @@ function sliceLines({ evidence, plan }: Rollout): string[] {
   });
 }
 
-function worldLines(rollout: Rollout): string[] {
+function worldLines(rollout: Rollout, seen: GateInput['drift']): string[] {
   const { drift, plan, baseline, evidence } = rollout;
   const calibration = calibrationOf(drift.reference);
-  const seen = driftOf(drift, plan);
   const cause = baseline === null ? null : causeOfLoss(baseline, evidence.labels.production);
   return [
     drift.reference === null && !isActive(rollout)
@@ -172,8 +167,7 @@ function worldLines(rollout: Rollout): string[] {
   ].filter((line) => line !== '');
 }
 
-function healthLines(rollout: Rollout, now: Date): string[] {
-  const { health } = inputOf(rollout, now);
+function healthLines(rollout: Rollout, { health }: GateInput): string[] {
   if (health === null || health.reporting === 0) return [];
   const perDay = ({ hours: h, restarts }: { hours: number; restarts: number }) => (h === 0 ? 0 : (24 * restarts) / h).toFixed(2);
   const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);

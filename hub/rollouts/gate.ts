@@ -117,7 +117,8 @@ export function fleetOf(devices: readonly GateDevice[], { labelRate }: Pick<Plan
   );
 }
 
-function addUp(devices: readonly GateDevice[]): Case['sums'] {
+/** What the devices have together. */
+export function addUp(devices: readonly GateDevice[]): Case['sums'] {
   const sum = { agreed: 0, wins: 0, losses: 0, undecided: 0 };
   for (const { agreed, wins, losses, undecided, devices: n = 1 } of devices) {
     sum.agreed += agreed * n;
@@ -257,11 +258,11 @@ const stageOf = ({ plan, stage }: GateInput): Stage | undefined => plan.stages[s
 // — promotion: GATES.md section 4 —
 
 /** ln of the evidence that the candidate is at most the margin worse: M, and from five devices on E_fleet as well. */
-export function promotionEvidence(devices: readonly GateDevice[], plan: Plan): { readonly m: number; readonly fleet: number | null; readonly log: number } {
-  const kept = screen(devices, plan.maxTimesMedian).kept;
-  return evidenceOf(addUp(kept), fleetOf(kept, plan), plan);
-}
-function evidenceOf(sums: Case['sums'], likelihood: FleetLikelihood, plan: Plan) {
+export function promotionEvidence(
+  sums: ReturnType<typeof addUp>,
+  likelihood: FleetLikelihood,
+  plan: Plan,
+): { readonly m: number; readonly fleet: number | null; readonly log: number } {
   const m =
     plan.labelRate < 1
       ? logNonInferioritySampled({ wins: sums.wins, losses: sums.losses, zeros: sums.agreed + sums.undecided }, plan.margin, plan.labelRate)
@@ -275,7 +276,7 @@ function promotion(all: Case): Verdict {
   const { plan } = input;
   if (plan.evidence === 'no-harm') return agreed(all, say('PASS', 'no-harm', `no harm in ${decided(sums)} episodes: ${sums.wins} won, ${sums.losses} lost`));
   const threshold = -Math.log(plan.alphaPromote);
-  const { m, fleet, log } = evidenceOf(sums, all.fleet, plan);
+  const { m, fleet, log } = promotionEvidence(sums, all.fleet, plan);
   const together = logClosed([log, ...input.siblings.map((one) => one.log)], 0);
   const several =
     input.siblings.length === 0

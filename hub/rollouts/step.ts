@@ -6,7 +6,7 @@ import { absorb, decided, noEvidence, total } from './evidence.js';
 import { type GateInput, judge, type Sibling, type Verdict } from './gate.js';
 import { healthOf } from './health.js';
 import { mayAdvance } from './plan.js';
-import { type Entry, percentOf, type Rollout } from './rollout.js';
+import { type Entry, isActive, percentOf, type Rollout } from './rollout.js';
 import type { GateDevice } from './screen.js';
 import { hours, percent } from './words.js';
 
@@ -55,7 +55,7 @@ export function start({ at, rollout, ceiling, reference, baseline }: EventOf<'st
  */
 export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'started' }>): Step {
   const still = (next: Rollout = state): Step => ({ state: next, effects: [], decision: null, verdict: null });
-  if (isOver(state)) return still();
+  if (!isActive(state)) return still();
   switch (event.kind) {
     case 'window':
       takeWindow(state, event);
@@ -82,10 +82,6 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
     case 'decision':
       return still();
   }
-}
-
-export function isOver({ status }: Rollout): boolean {
-  return status === 'completed' || status === 'rolled-back' || status === 'aborted' || status === 'superseded';
 }
 
 function takeWindow(state: Rollout, { device, report }: EventOf<'window'>): void {

@@ -1,14 +1,14 @@
 import { poisson } from '@adbreak/shared/draws.js';
-import { type DisagreementDetector, disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
-import { type Calibration, calibrate, startWorld, type WorldState, watchAlarm, watchWorld } from '@adbreak/shared/evidence/world.js';
+import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
+import { type Calibration, calibrate } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { type DriftVerdict, MOST_ABOVE, stillAlarmed, worldVerdict } from '../rollouts/drift.js';
+import { type Detectors, type DriftVerdict, driftOf, watchHour } from '../rollouts/drift.js';
 import { noEvidence } from '../rollouts/evidence.js';
 import { type GateInput, judge } from '../rollouts/gate.js';
 import { healthOf } from '../rollouts/health.js';
 import type { Plan } from '../rollouts/plan.js';
-import { type Entry, percentOf, type Rollout } from '../rollouts/rollout.js';
-import { hoursSince, isOver, start, transition } from '../rollouts/step.js';
+import { type Entry, isActive, percentOf, type Rollout } from '../rollouts/rollout.js';
+import { hoursSince, start, transition } from '../rollouts/step.js';
 import { VirtualFleet } from './fleet.js';
 import { PROGRAMME, ProgrammeStream } from './programme.js';
 import type { Scenario } from './scenario.js';
@@ -55,7 +55,7 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, on
   let [worldDelay, falseWorldHours, hour, decidedBefore]: [number | null, number, number, number] = [null, 0, 0, 0];
   let current = { ...scenario.candidate };
   let stage = -1;
-  for (; hour < scenario.days * 24 && !isOver(state); hour++) {
+  for (; hour < scenario.days * 24 && isActive(state); hour++) {
     const change = scenario.world.changes.findLast(({ fromDay }) => hour >= fromDay * 24);
     const wanted = { disagreement: change?.disagreement ?? scenario.candidate.disagreement, difference: change?.difference ?? scenario.candidate.difference };
     if (wanted.disagreement !== current.disagreement || wanted.difference !== current.difference) {
@@ -109,12 +109,8 @@ class SimulatedWorld {
   readonly #stream: ProgrammeStream;
   readonly #calibration: Calibration | null;
   readonly #random;
-  #world: WorldState | null;
-  #disagreement: DisagreementDetector | null = null;
+  #detectors: Detectors = { world: null, disagreement: null, disagreementAlarm: false, hours: 0, episodes: 0 };
   #usual = { disagreements: 0, episodes: 0 };
-  #alarm = false;
-  #hours = 0;
-  #episodes = 0;
 
   constructor({ fleet, world }: Scenario, seed: string) {
     this.#random = seeded(`world/${seed}`);
@@ -123,22 +119,15 @@ class SimulatedWorld {
       this.#random.fork('programme'),
     );
     this.#calibration = world.referenceWeeks === 0 ? null : calibrate(this.#stream.reference(world.referenceWeeks));
-    this.#world = this.#calibration === null ? null : startWorld(this.#calibration);
   }
 
   hour(doubtful: number, seen: { readonly disagreements: number; readonly episodes: number }, plan: Plan): DriftVerdict {
-    const { ofWeek, histogram } = this.#stream.next(doubtful);
-    if (this.#calibration !== null && this.#world !== null)
-      this.#world = watchAlarm(this.#calibration, watchWorld(this.#calibration, this.#world, ofWeek, histogram, this.#random), plan.world.falseAlarmHours);
-    this.#hours += 1;
-    this.#episodes += seen.episodes;
-    const limit = (plan.world.falseAlarmHours * this.#episodes) / this.#hours;
-    if (this.#disagreement === null) {
+    this.#detectors = watchHour(this.#detectors, this.#calibration, plan, { ...this.#stream.next(doubtful), ...seen }, this.#random);
+    if (this.#detectors.disagreement === null) {
       this.#usual = { disagreements: this.#usual.disagreements + seen.disagreements, episodes: this.#usual.episodes + seen.episodes };
-      if (this.#usual.episodes >= 500) this.#disagreement = startDetector(Math.max(0.005, (1.1 * this.#usual.disagreements) / this.#usual.episodes));
-    } else this.#disagreement = watchDisagreements(this.#disagreement, seen.disagreements, seen.episodes, MOST_ABOVE * limit);
-    const disagreement = this.#disagreement === null ? null : disagreementEvidence(this.#disagreement);
-    this.#alarm = disagreement !== null && stillAlarmed(this.#alarm, disagreement, limit);
-    return { ...worldVerdict(this.#world, plan), disagreement, disagreementAlarm: this.#alarm };
+      const { disagreements, episodes } = this.#usual;
+      if (episodes >= 500) this.#detectors = { ...this.#detectors, disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)) };
+    }
+    return driftOf(this.#detectors, plan);
   }
 }

@@ -19,7 +19,7 @@ const SMALLEST_VARIANCE = 0.001;
 
 /** ln E_fleet for harm: is the candidate worse for the fleet? Null Delta >= 0. GATES.md section 3. */
 export function logHarmFleet(devices: readonly DeviceOutcomes[]): number {
-  return new FleetLikelihood(devices).logE(HARM_ALTERNATIVE, 0, Number.POSITIVE_INFINITY);
+  return new FleetLikelihood(devices).logHarm();
 }
 
 /** ln E_fleet for promotion: null Delta <= -margin. GATES.md section 4. */
