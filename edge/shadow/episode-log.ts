@@ -52,6 +52,11 @@ export function emptyCounts(pairing: Pairing): Counts {
   return {
     ...pairing,
     episodes: 0,
+    content: null,
+    draws: null,
+    answers: [],
+    waiting: 0,
+    control: { asked: 0, answered: 0, wrong: 0 },
     histograms: { production: { bins: [], sum: 0 }, candidate: paired ? { bins: [], sum: 0 } : null },
     joint: paired
       ? [

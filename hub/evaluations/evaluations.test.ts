@@ -29,6 +29,7 @@ async function rounds(t: TestContext) {
       evaluation: null,
       ask: null,
       labelRate: 1,
+      draws: { perWeek: null, answerHours: 24 },
     };
     for (let i = 0; i < 4; i++) state.devices[`pi-${i}`] = deviceEntry(`pi-${i}`, i < 2 ? 'one' : 'two', { desired });
     state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);

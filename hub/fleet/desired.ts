@@ -25,6 +25,7 @@ export function assignments(state: Readonly<HubState>, model: string): Map<strin
           evaluation: openRound(state, id),
           ask: rollout !== undefined && askedFor(rollout.last) && reported?.statusPage != null ? 'disagreements' : null,
           labelRate: rollout?.plan.labelRate ?? 1,
+          draws: { perWeek: null, answerHours: 24 },
         },
       ];
     }),

@@ -73,6 +73,11 @@ export function report(
     candidate: DIGESTS.to,
     serving: 'production',
     episodes,
+    content: episodes,
+    draws: { rate: 1, drawn: disagreements, wins, losses },
+    answers: [],
+    waiting: 0,
+    control: { asked: 0, answered: 0, wrong: 0 },
     histograms: { production: bins(0), candidate: bins(disagreements) },
     joint: [
       [agreed, disagreements],

@@ -18,6 +18,11 @@ const REPORT: WindowReport = {
   candidate: digest('b'),
   serving: 'production',
   episodes: 5,
+  content: null,
+  draws: null,
+  answers: [],
+  waiting: 0,
+  control: { asked: 0, answered: 0, wrong: 0 },
   histograms: {
     production: {
       bins: [

@@ -3,7 +3,7 @@ import { BINS, type SparseHistogram, type WindowReport } from './messages.js';
 /** Counts that a device cannot have made by honest counting; null when they add up. */
 export function contradiction(report: WindowReport): string | null {
   if (Date.parse(report.end) < Date.parse(report.start)) return 'it ends before it starts';
-  return contradictingHistograms(report) ?? contradictingJoint(report) ?? contradictingLabels(report);
+  return contradictingHistograms(report) ?? contradictingJoint(report) ?? contradictingLabels(report) ?? contradictingDraws(report);
 }
 
 const sumOf = (rows: readonly (readonly number[])[]) => rows.flat().reduce((a, b) => a + b, 0);
@@ -47,5 +47,21 @@ function contradictingLabels({ episodes, joint, labelled }: WindowReport): strin
     if (arm.tenths.some(([, n, ok]) => ok > n) || arm.tenths.reduce((sum, [, n]) => sum + n, 0) !== labelled.episodes)
       return 'the labelled episodes by confidence do not fit the labels';
   }
+  return null;
+}
+
+function contradictingDraws({ episodes, content, joint, labelled, draws, answers, control, start }: WindowReport): string | null {
+  if (content !== null && content > episodes) return `${content} of ${episodes} episodes are new content`;
+  if (control.answered > control.asked || control.wrong > control.answered) return 'more control answers than control items';
+  const before = Date.parse(start);
+  if (answers.some((one) => Date.parse(one.start) >= before)) return 'it answers draws of a window that had not ended';
+  if (new Set(answers.map((one) => Date.parse(one.start))).size !== answers.length) return 'it answers draws of one window twice';
+  if (draws === null) return null;
+  if (joint === null) return draws.drawn === 0 ? null : 'draws without a candidate';
+  const disagreements = joint[0][1] + joint[1][0];
+  if (draws.drawn > disagreements) return `${draws.drawn} of ${disagreements} disagreements are drawn`;
+  if (draws.rate === 1 && draws.drawn < disagreements) return 'at a rate of 1 every disagreement is drawn';
+  if (draws.wins + draws.losses > draws.drawn) return 'more answers than draws';
+  if (draws.wins > labelled.wins || draws.losses > labelled.losses) return 'answers to draws that are not among the labels';
   return null;
 }

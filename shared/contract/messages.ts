@@ -17,8 +17,20 @@ const arm = z.enum(['production', 'candidate']);
 export const status = z.strictObject({ online: z.boolean(), agent: z.string().max(40), at: instant });
 export type Status = z.infer<typeof status>;
 
-/** What a device shall run. A higher revision supersedes, also in the middle of an update. */
-export const desired = z.strictObject({
+/** What a disagreement's draw promises: how many answers a device's people are asked for, and how long an answer may take. */
+const drawOrder = z.object({
+  /** Answers a device and week; null: every disagreement is asked about. */
+  perWeek: z.int().min(1).max(10_000).nullable(),
+  /** After this time a draw without an answer counts as one that nobody answered. */
+  answerHours: z.number().positive().max(1000),
+});
+export type DrawOrder = z.infer<typeof drawOrder>;
+
+/**
+ * What a device shall run. A higher revision supersedes, also in the middle of an update. Fields that an agent does not know
+ * are left out and not refused: a hub may be newer than its agents.
+ */
+export const desired = z.object({
   revision: z.int().positive(),
   model: z.string().regex(MODEL_NAME),
   production: modelRef,
@@ -32,6 +44,8 @@ export const desired = z.strictObject({
   ask: z.literal('disagreements').nullable().default(null),
   /** Share of disagreements that the device draws at random for labelling; a label on the others does not count as evidence. */
   labelRate: z.number().gt(0).max(1).default(1),
+  /** How the device draws the disagreements that count as evidence. */
+  draws: drawOrder.default({ perWeek: null, answerHours: 24 }),
 });
 export type Desired = z.infer<typeof desired>;
 
@@ -76,7 +90,22 @@ const table = z.tuple([z.tuple([count, count]), z.tuple([count, count])]);
 /** Labelled episodes by tenth of p(ad): [tenth, episodes, right]. */
 const tenths = z.array(z.tuple([z.int().min(0).max(9), count, count])).max(10);
 
-/** The evidence of one window; reports merge by addition. GATES.md section 2. */
+/** The rates at which a device may draw: powers of one half. They are fixed before a window begins, so that no draw looks at what it draws. */
+export const DRAW_RATES = Array.from({ length: 9 }, (_, level) => 2 ** -level);
+/** Draws of the disagreements that ended in this window; each is answered, or counts in the worst case. */
+const draws = z.strictObject({
+  rate: z.number().refine((rate) => DRAW_RATES.includes(rate), 'must be a power of one half, 1/256 at least'),
+  drawn: count,
+  /** Of the drawn, those a person has answered already. wins: only production was wrong; losses: only the candidate was. */
+  wins: count,
+  losses: count,
+});
+/** Answers to draws that an earlier window of the same pairing reported, by that window's start. */
+const lateAnswer = z.strictObject({ start: instant, wins: count, losses: count });
+/** Episodes whose truth is known, asked about like the others: how often people answer wrongly. */
+const control = z.strictObject({ asked: count, answered: count, wrong: count });
+
+/** The evidence of one window; reports merge by addition. docs/gate.md. */
 export const windowReport = z.strictObject({
   sequence: z.int().positive(),
   start: instant,
@@ -87,6 +116,14 @@ export const windowReport = z.strictObject({
   candidate: digest.nullable(),
   serving: arm,
   episodes: count,
+  /** Episodes that are new content, what airs again left out. Today every episode: null says the same. */
+  content: count.nullable().default(null),
+  /** Null: on this device nobody is asked, so its disagreements say nothing about who is right. */
+  draws: draws.nullable().default(null),
+  answers: z.array(lateAnswer).max(100).default([]),
+  /** Drawn disagreements that still wait for a person. */
+  waiting: count.default(0),
+  control: control.default({ asked: 0, answered: 0, wrong: 0 }),
   histograms: z.strictObject({ production: histogram, candidate: histogram.nullable() }),
   /** Episodes by [vote of production][vote of candidate], content = 0, ad = 1. */
   joint: table.nullable(),
