@@ -2,53 +2,80 @@ import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 
 const count = z.int().nonnegative();
-const outcome = z.object({
-  /** Episodes on which both models said the same, labelled or not. */
-  agreed: count,
-  /** Labelled disagreements where only production was wrong, and where only the candidate was. */
-  wins: count,
-  losses: count,
-});
-export type Outcome = z.infer<typeof outcome>;
+/** Averages are fractions. */
+const amount = z.number().nonnegative();
 
-/** What one device has contributed to a rollout: sums of its window reports. */
-export const deviceEvidence = outcome.extend({
-  episodes: count,
-  /** Disagreements without a label: they say that the arms differ, not who is right. */
-  undecided: count,
-  labelled: count,
-  productionRight: count,
-  candidateRight: count,
+/** Episodes at one draw rate. zeros: agreed, or not drawn. open: drawn, without an answer so far. */
+export const tally = z.object({ rate: z.number().gt(0).max(1), zeros: amount, wins: amount, losses: amount, open: amount });
+export const tallies = z.array(tally).max(9);
+export type Tally = z.infer<typeof tally>;
+
+const healthArm = z.object({
+  hours: amount,
+  restarts: count,
+  /** Windows with enough inferences to tell, and those in which the candidate was slow, or memory over the limit. */
   windows: count,
-  /** Of those while the candidate acted: windows, and episodes decided. */
-  actingWindows: count,
-  actingDecided: count,
+  slow: count,
+  over: count,
+});
+export type HealthArm = z.infer<typeof healthArm>;
+
+/** A device's part of a cluster's averages: its counts divided by the devices that reported in the same window. */
+const part = z.object({
+  cluster: z.string(),
+  tallies,
+  /** The same inside its site and its hardware, where the plan looks at those: averaged over the devices of that slice. */
+  slices: z.record(z.string(), tallies),
+});
+
+/** What one device has contributed to a rollout. */
+export const deviceEvidence = z.object({
   /** Highest window sequence counted: what comes again is a duplicate. */
   sequence: count,
-  memoryMb: count,
+  slice: z.object({ channel: z.string(), site: z.string(), hardware: z.string() }),
+  /** The channel it belongs to, and how many it has named in this rollout. */
+  cluster: z.string(),
+  clusters: count,
+  /** Windows heard of, and the last one, by number since the epoch. */
+  windows: count,
+  lastWindow: z.int(),
+  /** Distinct episodes, and on how many of them the two models differed. */
+  episodes: count,
+  differ: count,
+  /** Its own counts, not averaged: what tells it from the others. */
+  own: tallies,
+  parts: z.array(part),
+  /** Draws that wait for a person by its own last word; answers to control items. */
+  waiting: count,
+  control: z.object({ asked: count, answered: count, wrong: count }),
+  /** Windows in which nobody could be asked. */
+  unasked: count,
+  health: z.object({ acting: healthArm, own: healthArm }),
 });
 export type DeviceEvidence = z.infer<typeof deviceEvidence>;
-export const NO_EVIDENCE: DeviceEvidence = {
-  episodes: 0,
-  agreed: 0,
-  wins: 0,
-  losses: 0,
-  undecided: 0,
-  labelled: 0,
-  productionRight: 0,
-  candidateRight: 0,
-  windows: 0,
-  actingWindows: 0,
-  actingDecided: 0,
-  sequence: 0,
-  memoryMb: 0,
-};
 
-const arm = z.object({
-  /** Device-hours, and restarts of inference processes in them. */
-  hours: z.number().nonnegative(),
-  restarts: count,
+/** Draws of a window that may still be answered, by the start of the device's own window. */
+const draw = z.object({ start: z.number(), rate: z.number(), open: count });
+/** A device's counts in a window that is not closed yet. */
+const openEntry = z.object({
+  cluster: z.string(),
+  slices: z.record(z.string(), z.literal(true)),
+  tallies,
+  draws: z.array(draw),
+  episodes: count,
+  acts: z.boolean(),
 });
+export type OpenEntry = z.infer<typeof openEntry>;
+/** A device's draws in a closed window that still wait, and what they weigh in the averages. */
+const waitingEntry = z.object({
+  cluster: z.string(),
+  /** Null where the window did not count for the fleet's days. */
+  day: z.int().nullable(),
+  weight: z.number(),
+  slices: z.record(z.string(), z.number()),
+  draws: z.array(draw),
+});
+
 const latency = z.array(count).length(64);
 export const armLabels = z.object({
   /** By [truth][vote]. */
@@ -59,14 +86,36 @@ export const armLabels = z.object({
   histogram: z.array(count).length(64),
 });
 
-/** All of a rollout's evidence. Sums only: it is the same whatever order reports came in. */
+/** All of a rollout's evidence: a function of closed windows, and of the answers to their draws. */
 export const evidence = z.object({
   devices: z.record(z.string(), deviceEvidence),
-  /** Per `channel=one`, `site=home`, `hardware=pi5`: the devices' outcomes there. A device that moves counts in both places. */
-  slices: z.record(z.string(), z.record(z.string(), outcome)),
-  /** Devices where the candidate acts, and the others at the same time: the control group. */
-  acting: arm,
-  control: arm,
+  /** By number of the window, then by device. */
+  open: z.record(z.string(), z.record(z.string(), openEntry)),
+  waiting: z.record(z.string(), z.record(z.string(), waitingEntry)),
+  /** Windows up to this number are closed. */
+  closed: z.int(),
+  closedWindows: count,
+  /** By day: the averages of all channels added up. They begin anew when devices are judged apart from then on. */
+  days: z.record(z.string(), tallies),
+  /** Distinct episodes where the candidate acted, averaged over the acting devices of a channel. */
+  actingEpisodes: amount,
+  /** Reports that gave no evidence, by reason. */
+  refused: z.object({
+    /** After their window was closed. */
+    late: count,
+    /** Over the border of a window. */
+    unaligned: count,
+    /** From a window that has not begun. */
+    misdated: count,
+    /** Of a device, a pair or an arm that this rollout did not put there. */
+    foreign: count,
+    /** Of a device that has named too many channels. */
+    wandering: count,
+    /** Many times the others' episodes in a window. */
+    loud: count,
+    /** Answers to draws that were not drawn, or are over. */
+    answers: count,
+  }),
   downloadFailures: count,
   latency: z.object({ production: latency, candidate: latency }),
   labels: z.object({ production: armLabels, candidate: armLabels }),
@@ -85,66 +134,83 @@ export function noLabels(): ArmLabels {
     histogram: zeros(64),
   };
 }
-export function noEvidence(): Evidence {
+
+/** @param closed the window in which the rollout begins: what ended before it counts for nothing */
+export function noEvidence(closed: number): Evidence {
   return {
     devices: {},
-    slices: {},
-    acting: { hours: 0, restarts: 0 },
-    control: { hours: 0, restarts: 0 },
+    open: {},
+    waiting: {},
+    closed,
+    closedWindows: 0,
+    days: {},
+    actingEpisodes: 0,
+    refused: { late: 0, unaligned: 0, misdated: 0, foreign: 0, wandering: 0, loud: 0, answers: 0 },
     downloadFailures: 0,
     latency: { production: zeros(64), candidate: zeros(64) },
     labels: { production: noLabels(), candidate: noLabels() },
   };
 }
 
-/** A device may name this many slices; what it says of further ones counts for the fleet only. */
-const MOST_SLICES_OF_A_DEVICE = 12;
-const MOST_SLICES = 500;
-
-/**
- * Adds a report to the sums, in place: with ten thousand devices a copy for each report would cost more than the gate.
- * Only `absorb` changes evidence; decisions read it.
- */
-export function absorb(sums: Evidence, device: string, report: WindowReport, dimensions: readonly ('channel' | 'site' | 'hardware')[]): void {
-  const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint ?? [
-    [0, 0],
-    [0, 0],
-  ];
-  const { labelled } = report;
-  const gained: Outcome = { agreed: both + neither, wins: labelled.wins, losses: labelled.losses };
-  const known = sums.devices[device] ?? NO_EVIDENCE;
-  const acts = report.serving === 'candidate';
-  sums.devices[device] = {
-    ...addOutcome(known, gained),
-    episodes: known.episodes + report.episodes,
-    undecided: known.undecided + onlyCandidate + onlyProduction - labelled.wins - labelled.losses,
-    labelled: known.labelled + labelled.episodes,
-    productionRight: known.productionRight + labelled.productionRight,
-    candidateRight: known.candidateRight + labelled.candidateRight,
-    windows: known.windows + 1,
-    actingWindows: known.actingWindows + Number(acts),
-    actingDecided: known.actingDecided + (acts ? decided(gained) : 0),
-    sequence: Math.max(known.sequence, report.sequence),
-    memoryMb: report.memoryMb,
+export function noDevice(slice: DeviceEvidence['slice'], cluster: string): DeviceEvidence {
+  const arm = (): HealthArm => ({ hours: 0, restarts: 0, windows: 0, slow: 0, over: 0 });
+  return {
+    sequence: 0,
+    slice,
+    cluster,
+    clusters: 1,
+    windows: 0,
+    lastWindow: -1,
+    episodes: 0,
+    differ: 0,
+    own: [],
+    parts: [],
+    waiting: 0,
+    control: { asked: 0, answered: 0, wrong: 0 },
+    unasked: 0,
+    health: { acting: arm(), own: arm() },
   };
-  for (const dimension of dimensions) {
-    const key = `${dimension}=${report.slice[dimension]}`;
-    const slice = sums.slices[key] ?? {};
-    if (slice[device] === undefined && !hasRoom(sums, device, key)) continue;
-    slice[device] = addOutcome(slice[device] ?? { agreed: 0, wins: 0, losses: 0 }, gained);
-    sums.slices[key] = slice;
+}
+
+/** A name from outside is a key of its own, or none: `constructor` is no device until it has reported. */
+export function ownValue<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+/** Adds `by` times other counts to one rate's, in place; a rate that is new gets a place of its own. */
+export function addTally(into: Tally[], { rate, zeros: z0, wins, losses, open }: Tally, by = 1): void {
+  let own = into.find((one) => one.rate === rate);
+  if (own === undefined) {
+    own = { rate, zeros: 0, wins: 0, losses: 0, open: 0 };
+    into.push(own);
   }
-  const arm = acts ? sums.acting : sums.control;
-  arm.hours += Math.max(0, Date.parse(report.end) - Date.parse(report.start)) / 3_600_000;
-  arm.restarts += report.restarts;
-  sums.downloadFailures += report.downloadFailures;
-  for (const [bins, counts] of [
-    [sums.latency.production, report.latency.production],
-    [sums.latency.candidate, report.latency.candidate ?? []],
-  ] as const)
-    for (const [bucket, n] of counts) bins[bucket] = (bins[bucket] ?? 0) + n;
-  absorbLabels(sums.labels.production, report.histograms.production.bins, labelled.detail?.production ?? null);
-  absorbLabels(sums.labels.candidate, report.histograms.candidate?.bins ?? [], labelled.detail?.candidate ?? null);
+  own.zeros += by * z0;
+  own.wins += by * wins;
+  own.losses += by * losses;
+  // An answer takes its draw back; what is left of a rounding must not become negative.
+  own.open = Math.max(0, own.open + by * open);
+}
+
+export function addTallies(into: Tally[], more: readonly Tally[], by = 1): void {
+  for (const one of more) addTally(into, one, by);
+}
+
+/** Episodes, and what is known of their disagreements. */
+export interface Totals {
+  readonly episodes: number;
+  readonly wins: number;
+  readonly losses: number;
+  readonly open: number;
+}
+export function totalOf(all: readonly Tally[]): Totals {
+  let [episodes, wins, losses, open] = [0, 0, 0, 0];
+  for (const one of all) {
+    episodes += one.zeros + one.wins + one.losses + one.open;
+    wins += one.wins;
+    losses += one.losses;
+    open += one.open;
+  }
+  return { episodes, wins, losses, open };
 }
 
 export function absorbLabels(
@@ -152,44 +218,17 @@ export function absorbLabels(
   bins: readonly (readonly [number, number])[],
   detail: NonNullable<WindowReport['labelled']['detail']>['candidate'],
 ): void {
-  for (const [bin, n] of bins) sums.histogram[bin >> 2] = (sums.histogram[bin >> 2] ?? 0) + n;
+  for (const [bin, n] of bins) sums.histogram[bin >> 2] = saturated((sums.histogram[bin >> 2] ?? 0) + n);
   if (detail === null) return;
-  for (const truth of [0, 1] as const) for (const vote of [0, 1] as const) sums.confusion[truth][vote] += detail.confusion[truth][vote];
+  for (const truth of [0, 1] as const)
+    for (const vote of [0, 1] as const) sums.confusion[truth][vote] = saturated(sums.confusion[truth][vote] + detail.confusion[truth][vote]);
   for (const [tenth, n, right] of detail.tenths) {
     const [episodes, ok] = sums.tenths[tenth] ?? [0, 0];
-    sums.tenths[tenth] = [episodes + n, ok + right];
+    sums.tenths[tenth] = [saturated(episodes + n), saturated(ok + right)];
   }
 }
 
-function hasRoom({ slices }: Evidence, device: string, key: string): boolean {
-  const own = Object.values(slices).filter((one) => Object.hasOwn(one, device)).length;
-  return own < MOST_SLICES_OF_A_DEVICE && (slices[key] !== undefined || Object.keys(slices).length < MOST_SLICES);
-}
-
-function addOutcome<T extends Outcome>(a: T, b: Outcome): T {
-  return { ...a, agreed: a.agreed + b.agreed, wins: a.wins + b.wins, losses: a.losses + b.losses };
-}
-
-export type Totals = Omit<DeviceEvidence, 'sequence' | 'memoryMb'>;
-export function total(devices: Iterable<DeviceEvidence>): Totals {
-  const sum = { ...NO_EVIDENCE };
-  for (const one of devices) {
-    sum.episodes += one.episodes;
-    sum.agreed += one.agreed;
-    sum.wins += one.wins;
-    sum.losses += one.losses;
-    sum.undecided += one.undecided;
-    sum.labelled += one.labelled;
-    sum.productionRight += one.productionRight;
-    sum.candidateRight += one.candidateRight;
-    sum.windows += one.windows;
-    sum.actingWindows += one.actingWindows;
-    sum.actingDecided += one.actingDecided;
-  }
-  return sum;
-}
-
-/** Episodes whose difference is known: agreed ones, and labelled disagreements. */
-export function decided({ agreed, wins, losses }: Outcome): number {
-  return agreed + wins + losses;
+/** A sum of what devices say stays a whole number that can be read again, whatever they say. */
+export function saturated(sum: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, sum);
 }

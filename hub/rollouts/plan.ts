@@ -1,4 +1,4 @@
-import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited } from '@adbreak/shared/storage/atomic.js';
 import { parse } from 'yaml';
@@ -21,7 +21,7 @@ const stage = z.strictObject({
   /** Share of the devices it may reach on which the candidate acts; 0 is shadow. */
   percent: z.number().min(0).max(100),
   where: where.optional(),
-  /** Episodes that must be decided in this stage by the devices on which the candidate acts; in shadow, by all. */
+  /** Distinct episodes (averaged over a channel's devices) that must be decided in this stage where the candidate acts; in shadow, anywhere. */
   minEpisodes: z.int().nonnegative(),
   /** Time that must pass in this stage. */
   soakHours: z.number().nonnegative().max(10_000).default(24),
@@ -41,48 +41,76 @@ const advanceWindow = z
   .refine(({ from, to }) => from < to, 'a window must end after it begins; one over midnight is two');
 
 const abort = z.strictObject({
-  /** Restarts of inference processes per device and day, on devices where the candidate acts. */
-  crashesPerDay: z.number().positive().default(2),
-  /** The candidate's latency, 95 of 100 inferences, milliseconds; and as a multiple of production's on the same devices. */
-  latencyP95Ms: z.number().positive().default(500),
-  latencyRatio: z.number().positive().default(3),
-  /** Memory of agent and inference processes, MiB, on more than a tenth of the devices. */
-  memoryMb: z.number().positive().default(1024),
+  /** A device crashes when inference processes restart more often a day where the candidate acts, and twice as often as before on the same device. */
+  crashesPerDay: z.number().positive().max(10_000).default(2),
+  /** A device is slow when in most of its windows 95 of 100 inferences of the candidate take longer, milliseconds; or this many times production's. */
+  latencyP95Ms: z.number().positive().max(60_000).default(500),
+  latencyRatio: z.number().min(1).max(100).default(3),
+  /** Memory of agent and inference processes, MiB, in most of a device's windows. */
+  memoryMb: z.number().positive().max(65_536).default(1024),
+  /** Share of devices, and two of them at least, that must break a limit. */
+  devices: share.default(0.1),
   /** Share of devices that cannot fetch, verify or run the candidate. */
   failures: share.default(0.1),
 });
 
-/** How a rollout moves. GATES.md sections 3 to 5 define what the numbers mean; configs/rollouts/standard.yaml explains each. */
+/** How people answer: every disagreement is asked about, or as many as the devices' people have patience for. */
+const labels = z.union([z.literal('all'), z.strictObject({ perDeviceAndWeek: z.int().min(1).max(10_000) })]);
+
+/** Devices that fall silent, and windows that are missing. */
+const silence = z.strictObject({
+  /** A device is silent when so many windows in a row are missing. */
+  windows: z.int().min(1).max(1000).default(4),
+  /** More silent devices than this share hold the rollout, and more than this share beyond the control group's. */
+  share: share.default(0.2),
+  /** Held for so long by silence, it goes back to the shadow. */
+  suspendHours: z.number().positive().max(10_000).default(24),
+  /** More missing windows in a stage than this share hold the rollout: devices that do badly may report less. */
+  missing: share.default(0.2),
+});
+
+/** How a rollout moves. docs/gate.md defines what the numbers mean; configs/rollouts/standard.yaml explains each. */
 export const plan = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9-]{1,40}$/),
     /** Non-inferiority margin, share of episodes. */
     margin: z.number().gt(0).lt(0.5),
+    /** Harm is being worse by more than this; half the margin where nothing is said. In a slice it is the margin. */
+    tolerance: z.number().min(0).lt(0.5).optional(),
     alphaHarm: z.number().gt(0).lt(0.5).default(0.05),
     alphaPromote: z.number().gt(0).lt(0.5).default(0.05),
     /** Devices that must have given evidence. */
     minDevices: z.int().positive(),
     /** What a stage needs must come within this time, else a person decides. */
     deadlineHours: z.number().positive().max(100_000).default(336),
-    /** Disagreements that nobody labelled may be this share of all disagreements at most. */
-    maxUnlabelled: share.default(0.2),
-    /** Where people cannot label everything: the share of disagreements, drawn at random by the devices, that counts when labelled. Below 1, unlabelled ones count as no difference and labelled ones for 1/share. */
-    labelRate: z.number().gt(0).max(1).default(1),
-    /** Of ten labelled disagreements or more, one device may have given this share at most. */
+    /** Windows of this length, UTC, are averaged by channel; devices' own windows must fit into them. */
+    windowSeconds: z.number().min(1).max(86_400).default(3600),
+    /** A window waits this long for reports that come late, then it is closed. */
+    lagHours: z.number().min(0).max(168).default(2),
+    /** Length of a day: the programme of a day is common to all channels, so days are clusters too. */
+    dayHours: z.number().positive().max(168).default(24),
+    labels: labels.default({ perDeviceAndWeek: 20 }),
+    /** A draw that nobody has answered after this time counts in the worst case for good. */
+    answerHours: z.number().positive().max(1000).default(48),
+    /** Share of answers that may be wrong. Control items test it: where they reject it, what they show takes its place. */
+    wrong: z.number().min(0).max(0.3).default(0.02),
+    /** Of ten answered disagreements or more, one device may have given this share at most. */
     maxFromOneDevice: share.default(0.8),
-    /** A device whose episodes exceed the fleet's median this many times is left out, and named. */
+    /** A device whose episodes in a window exceed the fleet's median this many times is left out of that window, and named. */
     maxTimesMedian: z.number().min(2).max(10_000).default(20),
-    /** Of the devices on which the candidate acts, this share may be silent in a stage. */
-    maxSilent: share.default(0.5),
-    /** Harm is looked for in each channel, site or hardware as well. */
+    silence: silence.prefault({}),
+    /** Harm is looked for in each channel, site or hardware as well; where it is found, the slice stays on production. */
     slices: z
       .array(z.enum(['channel', 'site', 'hardware']))
       .max(3)
       .default([]),
-    /** Chance of suspending for a slice though none is harmed. */
+    /** Chance of leaving a slice or a single device behind though it is not harmed. */
     alphaSlices: z.number().gt(0).lt(0.5).default(0.05),
-    /** One false WORLD alarm in so many hours on average; hours wait this long for late reports. */
-    world: z.strictObject({ falseAlarmHours: z.number().min(100).max(1e6).default(5000), lagHours: z.number().min(0).max(168).default(2) }).prefault({}),
+    /** Slices that stay on production may hold this share of the devices, and single devices this share of them. */
+    maxExcluded: share.default(0.2),
+    maxSetAside: share.default(0.1),
+    /** One false WORLD alarm in so many hours on average. */
+    world: z.strictObject({ falseAlarmHours: z.number().min(100).max(1e6).default(5000) }).prefault({}),
     abort: abort.prefault({}),
     /** False: a person approves the completion. */
     autoPromote: z.boolean().default(true),
@@ -94,6 +122,8 @@ export const plan = z
     evidence: z.enum(['non-inferiority', 'no-harm']).default('non-inferiority'),
     stages: z.array(stage).min(1).max(12),
   })
+  .refine(({ tolerance, margin }) => tolerance === undefined || tolerance <= margin, 'tolerance must not exceed the margin')
+  .refine(({ windowSeconds, dayHours }) => windowSeconds <= dayHours * 3600, 'windowSeconds must not exceed a day')
   .refine(({ stages }) => stages.every((one, i) => i === 0 || one.percent >= (stages[i - 1]?.percent ?? 0)), 'stages must not shrink in percent')
   .refine(({ stages }) => stages.at(-1)?.percent === 100 && stages.at(-1)?.where === undefined, 'the last stage must reach 100 % of all devices')
   .refine(({ stages, evidence }) => evidence === 'no-harm' || (stages[0]?.percent === 0 && stages.length > 1), 'stages must begin at 0 % (shadow)')
@@ -104,12 +134,35 @@ export type Stage = Plan['stages'][number];
 const LIMIT = 64 * 1024;
 
 export async function readPlan(path: string): Promise<Plan> {
-  return parseJson(
-    plan,
-    JSON.stringify((await readYaml(path, 'the rollout plan', 'Look at configs/rollouts/ for plans.')) ?? null),
-    LIMIT,
-    `the rollout plan ${path}`,
-  );
+  return checkPlan((await readYaml(path, 'the rollout plan', 'Look at configs/rollouts/ for plans.')) ?? null, `the rollout plan ${path}`);
+}
+
+/** Parses a plan; one of the earlier form is refused with the fields to change. */
+export function checkPlan(value: unknown, what: string): Plan {
+  const found = earlierFields(value);
+  if (found.length > 0)
+    throw new AdbreakError('input_invalid', `Cannot read ${what}: it has the earlier form`, {
+      remedy: `Change ${found.map((field) => `${field} (now ${EARLIER[field]})`).join('; ')}.`,
+    });
+  return check(plan, value, what);
+}
+
+/** Fields of plans before evidence was counted by channel, and what says the same now. */
+const EARLIER: Readonly<Record<string, string>> = {
+  labelRate: '`labels: all`, or `labels: { perDeviceAndWeek: 20 }`',
+  maxUnlabelled: 'left out: a draw without an answer counts in the worst case',
+  maxSilent: '`silence: { share: 0.2 }`',
+  'world.lagHours': '`lagHours` of the plan itself',
+};
+function earlierFields(value: unknown): string[] {
+  const own = (of: unknown, key: string) => typeof of === 'object' && of !== null && Object.hasOwn(of, key);
+  const world = typeof value === 'object' && value !== null && 'world' in value ? value.world : undefined;
+  return Object.keys(EARLIER).filter((field) => (field === 'world.lagHours' ? own(world, 'lagHours') : own(value, field)));
+}
+
+/** How much worse than production counts as harm, share of episodes. */
+export function toleranceOf({ tolerance, margin }: Pick<Plan, 'tolerance' | 'margin'>): number {
+  return tolerance ?? margin / 2;
 }
 
 /** A YAML file of a person's, with its size looked at first. */

@@ -1,0 +1,42 @@
+import { windowReport } from '@adbreak/shared/contract/messages.js';
+import { z } from 'zod';
+import { reference } from './drift.js';
+import { armLabels } from './evidence.js';
+import { entry, rolloutHead, round } from './rollout.js';
+
+const at = z.iso.datetime();
+const device = z.string().min(1).max(63);
+const who = z.string().min(1).max(100);
+const sibling = z.object({ id: z.string(), log: z.number(), status: z.enum(['open', 'passed', 'ended']), difference: z.number() });
+
+/** What a person may order. */
+export const ORDERS = ['pause', 'resume', 'abort', 'force', 'approve', 'supersede', 'ceiling'] as const;
+export type Order = (typeof ORDERS)[number];
+
+/**
+ * Everything that moves a rollout, one JSON object a line in `rollouts/ID.jsonl`: the state is a function of these events,
+ * so a log can be replayed under its own plan or another one. docs/protocol/rollout-events.md.
+ */
+export const rolloutEvent = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('started'),
+    at,
+    who,
+    rollout: rolloutHead,
+    ceiling: z.number().min(0).max(100).default(100),
+    reference: reference.nullable().default(null),
+    baseline: armLabels.nullable().default(null),
+  }),
+  /** Which devices shall run the candidate, and on which it acts from now on. */
+  z.strictObject({ kind: z.literal('assigned'), at, members: z.array(device).max(100_000), acting: z.array(device).max(100_000) }),
+  z.strictObject({ kind: z.literal('window'), at, device, report: windowReport }),
+  /** A device says it cannot run the candidate (code), or that it can again (null); a new card under an old name counts its windows from one. */
+  z.strictObject({ kind: z.literal('device'), at, device, problem: z.string().max(40).nullable(), enrolledAgain: z.boolean().default(false) }),
+  z.strictObject({ kind: z.literal('tick'), at, siblings: z.array(sibling).max(10).default([]) }),
+  z.strictObject({ kind: z.literal('order'), at, who, order: z.enum(ORDERS), reason: z.string().max(500), percent: z.number().min(0).max(100).optional() }),
+  z.strictObject({ kind: z.literal('round'), at, round }),
+  /** What the hub decided then: a record, which a replay is compared with. */
+  z.strictObject({ kind: z.literal('decision'), entry }),
+]);
+export type RolloutEvent = z.infer<typeof rolloutEvent>;
+export type EventOf<K extends RolloutEvent['kind']> = Extract<RolloutEvent, { kind: K }>;

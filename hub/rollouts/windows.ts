@@ -1,0 +1,289 @@
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import {
+  absorbLabels,
+  addTallies,
+  addTally,
+  type DeviceEvidence,
+  type Evidence,
+  noDevice,
+  type OpenEntry,
+  ownValue,
+  saturated,
+  type Tally,
+} from './evidence.js';
+import { latencyQuantile } from './health.js';
+import type { Plan } from './plan.js';
+
+/**
+ * Reports become evidence by channel and window: devices of one channel see the same episodes, so a window's counts are
+ * averaged over the devices that reported, once the window is closed. docs/gate.md, "What counts once". Everything here
+ * changes the evidence in place, as one report of ten thousand devices must not copy it; decisions only read it.
+ */
+
+/** A device may name so many channels in one rollout; one that goes on naming new ones is no cluster of its own each time. */
+const MOST_CHANNELS = 3;
+/** With fewer devices in a window nobody is loud. */
+const LEAST_FOR_LOUD = 3;
+const UNKNOWN = 'unknown';
+
+/** Number of the window that holds an instant, since the epoch. */
+export function windowOf(instant: number, { windowSeconds }: Pick<Plan, 'windowSeconds'>): number {
+  return Math.floor(instant / (windowSeconds * 1000));
+}
+/** Beginning of a window, milliseconds since the epoch. */
+export function startOf(window: number, { windowSeconds }: Pick<Plan, 'windowSeconds'>): number {
+  return window * windowSeconds * 1000;
+}
+/** Number of the plan's day in which a window begins. */
+function dayOf(window: number, plan: Pick<Plan, 'windowSeconds' | 'dayHours'>): number {
+  return Math.floor(startOf(window, plan) / (plan.dayHours * 3_600_000));
+}
+
+/** Devices that receive one channel are one cluster; where a site does not say what it watches, the site is. */
+export function clusterOfSlice({ channel, site }: WindowReport['slice']): string {
+  return channel === '' || channel === UNKNOWN ? `site=${site}` : `channel=${channel}`;
+}
+
+/** What a rollout knows of the device whose report comes. */
+export interface Placement {
+  /** It runs the rollout's pair, as the rollout has assigned it. */
+  readonly belongs: boolean;
+  /** The rollout made the candidate act on it at some time. */
+  readonly mayAct: boolean;
+  /** Judged apart from the others: left on production. */
+  readonly apart: boolean;
+}
+
+/** Takes a report in. What gives no evidence is counted under its reason, never silently. */
+export function absorb(sums: Evidence, id: string, report: WindowReport, plan: Plan, placement: Placement, now: number): void {
+  const known = ownValue(sums.devices, id);
+  if (report.sequence <= (known?.sequence ?? 0)) return;
+  if (!placement.belongs || (report.serving === 'candidate' && !placement.mayAct)) {
+    sums.refused.foreign = saturated(sums.refused.foreign + 1);
+    return;
+  }
+  const cluster = clusterOfSlice(report.slice);
+  const device = known ?? noDevice(report.slice, cluster);
+  sums.devices[id] = device;
+  device.sequence = report.sequence;
+  absorbDevice(device, report, plan);
+  absorbFleet(sums, report);
+  for (const answer of report.answers) takeAnswer(sums, id, device, Date.parse(answer.start), answer, plan);
+  const [start, end] = [Date.parse(report.start), Date.parse(report.end)];
+  const window = windowOf(start, plan);
+  if (window > windowOf(now, plan)) {
+    sums.refused.misdated = saturated(sums.refused.misdated + 1);
+    return;
+  }
+  if (window !== windowOf(end - 1, plan)) {
+    sums.refused.unaligned = saturated(sums.refused.unaligned + 1);
+    return;
+  }
+  if (window > device.lastWindow) {
+    device.windows += 1;
+    device.lastWindow = window;
+  }
+  if (window <= sums.closed) {
+    sums.refused.late = saturated(sums.refused.late + 1);
+    return;
+  }
+  if (cluster !== device.cluster) {
+    device.cluster = cluster;
+    device.clusters = saturated(device.clusters + 1);
+  }
+  device.slice = report.slice;
+  if (device.clusters > MOST_CHANNELS) {
+    sums.refused.wandering = saturated(sums.refused.wandering + 1);
+    return;
+  }
+  if (report.draws === null || report.joint === null) {
+    device.unasked = saturated(device.unasked + 1);
+    return;
+  }
+  const { rate, drawn, wins, losses } = report.draws;
+  const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint;
+  const differ = onlyCandidate + onlyProduction;
+  const own: Tally = { rate, zeros: both + neither + differ - drawn, wins, losses, open: drawn - wins - losses };
+  device.episodes = saturated(device.episodes + report.episodes);
+  device.differ = saturated(device.differ + differ);
+  enter(sums, window, id, {
+    cluster,
+    slices: slicesOf(report.slice, plan),
+    tallies: [own],
+    draws: own.open > 0 ? [{ start, rate, open: own.open }] : [],
+    episodes: report.episodes,
+    acts: report.serving === 'candidate',
+  });
+}
+
+/** The slices besides the channel that a plan looks at. */
+export function slicesOf(slice: WindowReport['slice'], { slices }: Pick<Plan, 'slices'>): OpenEntry['slices'] {
+  return Object.fromEntries(slices.flatMap((dimension) => (dimension === 'channel' ? [] : [[`${dimension}=${slice[dimension]}`, true as const]])));
+}
+
+/** Adds a device's counts to a window that is open. */
+export function enter(sums: Evidence, window: number, id: string, entry: OpenEntry): void {
+  sums.open[window] ??= {};
+  const there = sums.open[window];
+  const known = ownValue(there, id);
+  if (known === undefined || known.cluster !== entry.cluster) {
+    there[id] = entry;
+    return;
+  }
+  addTallies(known.tallies, entry.tallies);
+  known.draws.push(...entry.draws);
+  known.episodes = saturated(known.episodes + entry.episodes);
+  known.acts ||= entry.acts;
+}
+
+function absorbDevice(device: DeviceEvidence, report: WindowReport, { abort }: Plan): void {
+  device.waiting = report.waiting;
+  for (const key of ['asked', 'answered', 'wrong'] as const) device.control[key] = saturated(device.control[key] + report.control[key]);
+  const arm = report.serving === 'candidate' ? device.health.acting : device.health.own;
+  // A report is worth a week at most, whatever its clock says.
+  arm.hours += Math.min(168, Math.max(0, Date.parse(report.end) - Date.parse(report.start)) / 3_600_000);
+  arm.restarts = saturated(arm.restarts + report.restarts);
+  const candidate = latencyQuantile(report.latency.candidate ?? [], 0.95);
+  const production = latencyQuantile(report.latency.production, 0.95);
+  if (candidate === null && report.memoryMb === 0) return;
+  arm.windows = saturated(arm.windows + 1);
+  // Below ten milliseconds a ratio says nothing about a device that looks at a few frames a second.
+  const ratio = candidate !== null && production !== null && candidate > 10 && candidate > abort.latencyRatio * production;
+  if (ratio || (candidate !== null && candidate > abort.latencyP95Ms)) arm.slow += 1;
+  if (report.memoryMb > abort.memoryMb) arm.over += 1;
+}
+
+function absorbFleet(sums: Evidence, report: WindowReport): void {
+  sums.downloadFailures = saturated(sums.downloadFailures + report.downloadFailures);
+  for (const [bins, counts] of [
+    [sums.latency.production, report.latency.production],
+    [sums.latency.candidate, report.latency.candidate ?? []],
+  ] as const)
+    for (const [bucket, n] of counts) bins[bucket] = saturated((bins[bucket] ?? 0) + n);
+  const { detail } = report.labelled;
+  absorbLabels(sums.labels.production, report.histograms.production.bins, detail?.production ?? null);
+  absorbLabels(sums.labels.candidate, report.histograms.candidate?.bins ?? [], detail?.candidate ?? null);
+}
+
+// — answers —
+
+/** An answer goes where its draw is; one to a draw that is not there, or more answers than draws, counts for nothing. */
+function takeAnswer(
+  sums: Evidence,
+  id: string,
+  device: DeviceEvidence,
+  start: number,
+  { wins, losses }: { readonly wins: number; readonly losses: number },
+  plan: Plan,
+): void {
+  const window = windowOf(start, plan);
+  const open = ownValue(sums.open[window] ?? {}, id);
+  const waiting = ownValue(sums.waiting[window] ?? {}, id);
+  const draw = (open ?? waiting)?.draws.find((one) => one.start === start);
+  if (draw === undefined || wins + losses > draw.open) {
+    sums.refused.answers = saturated(sums.refused.answers + wins + losses);
+    return;
+  }
+  draw.open -= wins + losses;
+  const answered: Tally = { rate: draw.rate, zeros: 0, wins, losses, open: -(wins + losses) };
+  if (open !== undefined) return addTally(open.tallies, answered);
+  if (waiting === undefined) return;
+  addTally(device.own, answered);
+  const part = partOf(device, waiting.cluster);
+  addTally(part.tallies, answered, waiting.weight);
+  for (const [slice, weight] of Object.entries(waiting.slices)) addTally(sliceOf(part, slice), answered, weight);
+  const day = waiting.day === null ? undefined : sums.days[waiting.day];
+  if (day !== undefined) addTally(day, answered, waiting.weight);
+}
+
+function partOf(device: DeviceEvidence, cluster: string): DeviceEvidence['parts'][number] {
+  const known = device.parts.find((one) => one.cluster === cluster);
+  if (known !== undefined) return known;
+  const made = { cluster, tallies: [], slices: {} };
+  device.parts.push(made);
+  return made;
+}
+function sliceOf(part: DeviceEvidence['parts'][number], slice: string): Tally[] {
+  const known = ownValue(part.slices, slice);
+  if (known !== undefined) return known;
+  const made: Tally[] = [];
+  part.slices[slice] = made;
+  return made;
+}
+
+// — closing —
+
+/** Closes the windows whose time for late reports is over: each cluster's devices are averaged. `apart` devices are averaged by themselves and count for no day. */
+export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string) => boolean, now: Date): void {
+  const lag = plan.lagHours * 3_600_000;
+  const last = windowOf(now.getTime() - lag, plan) - 1;
+  const due = Object.keys(sums.open)
+    .map(Number)
+    .filter((window) => window <= last)
+    .sort((a, b) => a - b);
+  for (const window of due) {
+    closeWindow(sums, plan, apart, window);
+    delete sums.open[window];
+  }
+  sums.closed = Math.max(sums.closed, last);
+  const patience = plan.answerHours * 3_600_000 + lag;
+  for (const window of Object.keys(sums.waiting)) if (startOf(Number(window) + 1, plan) + patience < now.getTime()) delete sums.waiting[window];
+}
+
+function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => boolean, window: number): void {
+  // By name: the sums of fractions are the same whatever order reports came in, and after a restart.
+  const entries = Object.entries(sums.open[window] ?? {})
+    .filter(([, { episodes }]) => episodes > 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const most = loudest(
+    entries.map(([, { episodes }]) => episodes),
+    plan,
+  );
+  const counted = entries.filter(([, { episodes }]) => episodes <= most);
+  sums.refused.loud = saturated(sums.refused.loud + entries.length - counted.length);
+  if (counted.length > 0) sums.closedWindows += 1;
+  const group = (id: string, slice: string, cluster: string) => JSON.stringify([apart(id), slice, cluster]);
+  const sizes = new Map<string, number>();
+  const acting = new Map<string, { devices: number; episodes: number }>();
+  for (const [id, { cluster, slices, acts, episodes }] of counted) {
+    for (const slice of ['', ...Object.keys(slices)]) {
+      const key = group(id, slice, cluster);
+      sizes.set(key, (sizes.get(key) ?? 0) + 1);
+    }
+    if (!acts || apart(id)) continue;
+    const there = acting.get(cluster) ?? { devices: 0, episodes: 0 };
+    acting.set(cluster, { devices: there.devices + 1, episodes: there.episodes + episodes });
+  }
+  for (const { devices, episodes } of acting.values()) sums.actingEpisodes += episodes / devices;
+  const day = dayOf(window, plan);
+  for (const [id, entry] of counted) {
+    const device = ownValue(sums.devices, id);
+    if (device === undefined) continue;
+    const weight = 1 / (sizes.get(group(id, '', entry.cluster)) ?? 1);
+    addTallies(device.own, entry.tallies);
+    const part = partOf(device, entry.cluster);
+    addTallies(part.tallies, entry.tallies, weight);
+    const slices: Record<string, number> = {};
+    for (const slice of Object.keys(entry.slices)) {
+      const inside = 1 / (sizes.get(group(id, slice, entry.cluster)) ?? 1);
+      slices[slice] = inside;
+      addTallies(sliceOf(part, slice), entry.tallies, inside);
+    }
+    const counts = !apart(id);
+    if (counts) {
+      sums.days[day] ??= [];
+      addTallies(sums.days[day], entry.tallies, weight);
+    }
+    const draws = entry.draws.filter(({ open }) => open > 0);
+    if (draws.length === 0) continue;
+    sums.waiting[window] ??= {};
+    sums.waiting[window][id] = { cluster: entry.cluster, day: counts ? day : null, weight, slices, draws };
+  }
+}
+
+/** The most episodes that a device may claim in a window: the rule looks at how much it says, never at what, so it favours neither model. */
+function loudest(episodes: readonly number[], { maxTimesMedian }: Pick<Plan, 'maxTimesMedian'>): number {
+  if (episodes.length < LEAST_FOR_LOUD) return Number.POSITIVE_INFINITY;
+  const sorted = [...episodes].sort((a, b) => a - b);
+  return maxTimesMedian * Math.max(1, sorted[(sorted.length - 1) >> 1] ?? 1);
+}
