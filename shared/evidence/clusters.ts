@@ -1,0 +1,149 @@
+import { logMeanExp } from './non-inferiority.js';
+
+/** What one cluster (a channel, a day, a device) found, for the random-effects model. */
+export interface Cluster {
+  /** Mean of its episodes' steps: the estimate of its own difference. */
+  readonly mean: number;
+  /** Mean square of a step. At rate 1 and without wrong answers: its share of disagreements. */
+  readonly square: number;
+  readonly episodes: number;
+  /** Its share of disagreements as estimated from what was drawn; `square` where none is given. Bounds its influence only. */
+  readonly share?: number;
+  /** How many clusters have exactly these values: simulations of a million devices group them. */
+  readonly clusters?: number;
+}
+
+/** Spread of the clusters' own differences around the fleet's. */
+const TAUS = [0, 0.003, 0.006, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07, 0.1] as const;
+const HARMS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2] as const;
+const PROMOTION_ALTERNATIVE = [-0.015, -0.01, -0.005, 0, 0.005, 0.01, 0.02, 0.03, 0.05] as const;
+/** Both sides and the middle: what Delta may be when nobody asks about harm or margin. */
+const SEQUENCE_ALTERNATIVE = [0, ...[0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2].flatMap((delta) => [-delta, delta])] as const;
+const SMALLEST_VARIANCE = 0.001;
+
+/**
+ * The random-effects model of a fleet (GATES.md section 3): cluster c's difference d_c ~ N(Delta, tau^2 + s^2/n_c). E-values
+ * come by universal inference (Wasserman, Ramdas and Balakrishnan 2020): the mean likelihood of the alternative over the
+ * largest of the null. For each tau the likelihood is a parabola in Delta, so the null's maximum over Delta is exact and a
+ * fleet is read once, in O(clusters x taus).
+ */
+export class RandomEffects {
+  readonly #parabolas: readonly Parabola[];
+  /** Clusters with episodes. */
+  readonly clusters: number;
+
+  /** @param variance s^2 of one episode's step, pooled; .001 at least */
+  constructor(clusters: readonly Cluster[], variance: number) {
+    const seen = clusters.filter(({ episodes }) => episodes > 0);
+    this.clusters = seen.reduce((sum, one) => sum + (one.clusters ?? 1), 0);
+    this.#parabolas = this.clusters === 0 ? [] : TAUS.map((tau) => parabola(seen, tau, Math.max(SMALLEST_VARIANCE, variance)));
+  }
+
+  /** ln E for harm by more than a tolerance: null Delta >= -tolerance. */
+  logHarm(tolerance = 0): number {
+    const alternative = HARMS.map((harm) => -harm - tolerance);
+    return this.logE(alternative, -tolerance, Number.POSITIVE_INFINITY);
+  }
+  /** ln E for no more than `margin` worse: null Delta <= -margin. */
+  logNoWorse(margin: number): number {
+    return this.logE(PROMOTION_ALTERNATIVE, Number.NEGATIVE_INFINITY, -margin);
+  }
+
+  /** ln E against the null that Delta lies in [low, high]; 0 without clusters. */
+  logE(alternatives: readonly number[], low: number, high: number): number {
+    if (this.clusters === 0) return 0;
+    const nulls = this.#parabolas.map((one) => at(one, Math.min(high, Math.max(low, top(one)))));
+    return this.#logMean(alternatives) - Math.max(...nulls);
+  }
+
+  /**
+   * The differences Delta that the evidence does not rule out, valid at every look (a confidence sequence: the values whose
+   * E stays under 1/alpha). Share of episodes; null without clusters.
+   */
+  confidenceSequence(alpha: number): { readonly low: number; readonly high: number } | null {
+    if (this.clusters === 0) return null;
+    const limit = -Math.log(alpha);
+    const alternative = this.#logMean(SEQUENCE_ALTERNATIVE);
+    const likelihood = (delta: number) => Math.max(...this.#parabolas.map((one) => at(one, delta)));
+    const excluded = (delta: number) => alternative - likelihood(delta) >= limit;
+    // The best-supported value: the top of the highest parabola. It is never excluded, since E there is at most 1.
+    const best = this.#parabolas.map(top).reduce((a, b) => (likelihood(b) > likelihood(a) ? b : a));
+    const edge = (outside: number) => {
+      if (!excluded(outside)) return outside;
+      let [inside, beyond] = [best, outside];
+      for (let i = 0; i < 60; i++) {
+        const middle = (inside + beyond) / 2;
+        if (excluded(middle)) beyond = middle;
+        else inside = middle;
+      }
+      return inside;
+    };
+    return { low: edge(-1), high: edge(1) };
+  }
+
+  #logMean(deltas: readonly number[]): number {
+    return logMeanExp(deltas.flatMap((delta) => this.#parabolas.map((one) => at(one, delta))));
+  }
+}
+
+/**
+ * The model over clusters of drawn answers, s^2 = the pooled mean square of a step. With rate 1 and no wrong answers it is
+ * FleetLikelihood.
+ *
+ * `clip` bounds what one cluster may say (GATES.md section 3d): its mean moves to within twice the median share of
+ * disagreements, plus two standard errors of its own, lest a cluster of few draws be clipped for its noise: the mean of
+ * seldom and large steps is wide and honest. Half of the clusters would have to lie to move the median.
+ */
+export class ClusterLikelihood extends RandomEffects {
+  constructor(clusters: readonly Cluster[], { clip = false }: { clip?: boolean } = {}) {
+    const seen = clusters.filter(({ episodes }) => episodes > 0);
+    const sum = (of: (one: Cluster) => number) => seen.reduce((total, one) => total + of(one) * (one.clusters ?? 1), 0);
+    const variance = seen.length === 0 ? 0 : sum(({ square, episodes }) => square * episodes) / sum(({ episodes }) => episodes);
+    super(clip ? clipped(seen, Math.max(SMALLEST_VARIANCE, variance)) : seen, variance);
+  }
+}
+
+function clipped(clusters: readonly Cluster[], variance: number): Cluster[] {
+  const most = 2 * median(clusters.map(({ share, square, clusters: weight = 1 }) => ({ value: share ?? square, weight })));
+  return clusters.map((one) => {
+    const limit = most + 2 * Math.sqrt(variance / one.episodes);
+    return { ...one, mean: Math.max(-limit, Math.min(limit, one.mean)) };
+  });
+}
+
+/** The median of values that come `weight` times each, a whole number. */
+function median(values: readonly { readonly value: number; readonly weight: number }[]): number {
+  const sorted = values.filter(({ weight }) => weight > 0).sort((a, b) => a.value - b.value);
+  const half = sorted.reduce((sum, { weight }) => sum + weight, 0) / 2;
+  let [below, lower] = [0, Number.NaN];
+  for (const { value, weight } of sorted) {
+    below += weight;
+    if (Number.isNaN(lower) && below >= half) lower = value;
+    if (below > half) return (lower + value) / 2;
+  }
+  return 0;
+}
+
+/** Constant, linear and quadratic coefficient of a log-likelihood in Delta. */
+interface Parabola {
+  readonly constant: number;
+  readonly linear: number;
+  readonly square: number;
+}
+function parabola(clusters: readonly Cluster[], tau: number, variance: number): Parabola {
+  let [constant, linear, square] = [0, 0, 0];
+  for (const { mean, episodes, clusters: weight = 1 } of clusters) {
+    const spread = tau * tau + variance / episodes;
+    constant -= 0.5 * weight * (Math.log(2 * Math.PI * spread) + (mean * mean) / spread);
+    linear += (weight * mean) / spread;
+    square += (0.5 * weight) / spread;
+  }
+  return { constant, linear, square };
+}
+function at({ constant, linear, square }: Parabola, delta: number): number {
+  return constant + linear * delta - square * delta * delta;
+}
+/** The Delta with the largest likelihood. */
+function top({ linear, square }: Parabola): number {
+  return linear / (2 * square);
+}
