@@ -1,3 +1,4 @@
+import { weightedMedian } from './median.js';
 import { logMeanExp } from './non-inferiority.js';
 
 /** What one cluster (a channel, a day, a device) found, for the random-effects model. */
@@ -104,24 +105,11 @@ export class ClusterLikelihood extends RandomEffects {
 }
 
 function clipped(clusters: readonly Cluster[], variance: number): Cluster[] {
-  const most = 2 * median(clusters.map(({ share, square, clusters: weight = 1 }) => ({ value: share ?? square, weight })));
+  const most = 2 * weightedMedian(clusters.map(({ share, square, clusters: weight = 1 }) => ({ value: share ?? square, weight })));
   return clusters.map((one) => {
     const limit = most + 2 * Math.sqrt(variance / one.episodes);
     return { ...one, mean: Math.max(-limit, Math.min(limit, one.mean)) };
   });
-}
-
-/** The median of values that come `weight` times each, a whole number. */
-function median(values: readonly { readonly value: number; readonly weight: number }[]): number {
-  const sorted = values.filter(({ weight }) => weight > 0).sort((a, b) => a.value - b.value);
-  const half = sorted.reduce((sum, { weight }) => sum + weight, 0) / 2;
-  let [below, lower] = [0, Number.NaN];
-  for (const { value, weight } of sorted) {
-    below += weight;
-    if (Number.isNaN(lower) && below >= half) lower = value;
-    if (below > half) return (lower + value) / 2;
-  }
-  return 0;
 }
 
 /** Constant, linear and quadratic coefficient of a log-likelihood in Delta. */
