@@ -1,6 +1,7 @@
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
-import { activeRollouts } from '../rollouts/memberships.js';
-import { askedFor } from '../rollouts/step.js';
+import { activeRollouts, exceptionOf } from '../rollouts/memberships.js';
+import { ownValue } from '../rollouts/evidence.js';
+import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState } from '../store/state.js';
 
 /** What every device of a model shall run; pure. Devices of a model without production version get nothing. */
@@ -10,7 +11,9 @@ export function assignments(state: Readonly<HubState>, model: string): Map<strin
   const rollouts = activeRollouts(state, model).map((rollout) => ({ rollout, members: new Set(rollout.members), acting: new Set(rollout.acting) }));
   const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
   return new Map(
-    devices.map(({ id, reported }) => {
+    devices.map((device) => {
+      const { id, reported } = device;
+      const exception = exceptionOf(state, model, device);
       const found = rollouts.find(({ members }) => members.has(id));
       const rollout = found?.rollout;
       return [
@@ -18,18 +21,30 @@ export function assignments(state: Readonly<HubState>, model: string): Map<strin
         {
           model,
           // While a completed rollout is watched, the version before it goes on in the shadow: evidence keeps its sides.
-          production: rollout?.from ?? production,
+          production: productionIn(rollout, id, exception) ?? exception ?? production,
           candidate: rollout?.to ?? null,
           serve: found?.acting.has(id) ? 'candidate' : 'production',
           rollout: rollout?.id ?? null,
           evaluation: openRound(state, id),
-          ask: rollout !== undefined && askedFor(rollout.last) && reported?.statusPage != null ? 'disagreements' : null,
-          labelRate: rollout?.plan.labelRate ?? 1,
-          draws: { perWeek: null, answerHours: 24 },
+          // As long as a rollout looks at evidence, people are asked about what was drawn.
+          ask: rollout !== undefined && reported?.statusPage != null ? 'disagreements' : null,
+          draws: drawsOf(rollout),
         },
       ];
     }),
   );
+}
+
+/** In a rollout: its production, or the older version that an earlier rollout left on this device. Null without a rollout. */
+function productionIn(rollout: Rollout | undefined, device: string, exception: ModelRef | null): ModelRef | null {
+  if (rollout === undefined) return null;
+  return ownValue(rollout.excepted, device) === undefined ? rollout.from : (exception ?? rollout.from);
+}
+
+function drawsOf(rollout: Rollout | undefined): Desired['draws'] {
+  if (rollout === undefined) return { perWeek: null, answerHours: 24 };
+  const { labels, answerHours } = rollout.plan;
+  return { perWeek: labels === 'all' ? null : labels.perDeviceAndWeek, answerHours };
 }
 
 /** The round that a device shall answer next. */

@@ -14,13 +14,16 @@ import {
 } from '@adbreak/shared/evidence/world.js';
 import { type Random, seeded } from '@adbreak/shared/random.js';
 import { z } from 'zod';
-import type { Evidence } from './evidence.js';
+import { ownValue, saturated } from './evidence.js';
 import type { Plan } from './plan.js';
 
 const count = z.int().nonnegative();
 const histogram = z.array(count).length(WORLD_BINS);
 export const reference = z.array(z.array(histogram.nullable()).length(168)).max(8);
-const openHour = z.object({ production: histogram, episodes: count, disagreements: count });
+/** One channel in one hour, with who reported: its average weighs one device's counts, however many watch it. */
+const openHour = z.record(z.string(), z.object({ devices: z.array(z.string()), production: histogram, episodes: count, disagreements: count }));
+/** By channel, in one hour of the plan's day: how many of how many episodes differed while that was being learned. */
+const usual = z.array(z.record(z.string(), z.object({ episodes: z.number().nonnegative(), disagreements: z.number().nonnegative() })));
 
 /** What a rollout knows of drift: hours that still fill, and the two detectors that take closed ones. */
 export const drift = z.object({
@@ -42,6 +45,10 @@ export const drift = z.object({
       alarmAt: count.nullable(),
     })
     .nullable(),
+  usual,
+  /** First hour that is learned from; and by hour of the day, the usual share of disagreements at most, once a whole day was seen. */
+  learningSince: z.int().nullable(),
+  baselines: z.array(z.number()).nullable(),
   disagreement: z.object({ baseline: z.number(), statistics: z.array(z.number()) }).nullable(),
   disagreementAlarm: z.boolean(),
 });
@@ -57,6 +64,9 @@ export function noDrift(from: Drift['reference'], startedHour: number): Drift {
     late: 0,
     misdated: 0,
     world: null,
+    usual: [],
+    learningSince: null,
+    baselines: null,
     disagreement: null,
     disagreementAlarm: false,
   };
@@ -66,7 +76,7 @@ export function noDrift(from: Drift['reference'], startedHour: number): Drift {
 const FARTHEST_HOURS = 24 * 30;
 
 /** Files a report under the hour in which it began; in place, as `absorb`. */
-export function absorbHour(state: Drift, report: WindowReport): void {
+export function absorbHour(state: Drift, device: string, cluster: string, report: WindowReport): void {
   const { hour } = hourOf(Date.parse(report.start));
   if (hour < state.closed - FARTHEST_HOURS || hour > state.closed + FARTHEST_HOURS) {
     state.misdated += 1;
@@ -76,18 +86,22 @@ export function absorbHour(state: Drift, report: WindowReport): void {
     state.late += 1;
     return;
   }
-  const open = state.open[hour] ?? { production: Array<number>(WORLD_BINS).fill(0), episodes: 0, disagreements: 0 };
+  if (report.episodes === 0) return;
+  state.open[hour] ??= {};
+  const there = state.open[hour];
+  const open = ownValue(there, cluster) ?? { devices: [], production: Array<number>(WORLD_BINS).fill(0), episodes: 0, disagreements: 0 };
+  there[cluster] = open;
+  if (!open.devices.includes(device)) open.devices.push(device);
   addCoarse(open.production, report.histograms.production.bins);
-  open.episodes += report.episodes;
-  open.disagreements += report.joint === null ? 0 : report.joint[0][1] + report.joint[1][0];
-  state.open[hour] = open;
+  open.episodes = saturated(open.episodes + report.episodes);
+  open.disagreements = saturated(open.disagreements + (report.joint === null ? 0 : report.joint[0][1] + report.joint[1][0]));
 }
 
 /** Adds a report's 256 bins to the detector's coarser ones. */
 export function addCoarse(into: number[], bins: readonly (readonly [number, number])[]): void {
   for (const [bin, n] of bins) {
     const at = Math.floor((bin * WORLD_BINS) / BINS);
-    into[at] = (into[at] ?? 0) + n;
+    into[at] = saturated((into[at] ?? 0) + n);
   }
 }
 
@@ -107,25 +121,83 @@ const LEAST_EPISODES_OF_AN_HOUR = 10;
 const LEARN_EPISODES = 500;
 
 /** Closes the hours that can fill no more and shows them to the detectors; pure. The seed makes a replay draw the same U. */
-export function closeHours(state: Drift, plan: Plan, evidence: Evidence, now: Date, seed: string): Drift {
-  const last = hourOf(now.getTime() - plan.world.lagHours * 3_600_000).hour - 1;
+export function closeHours(state: Drift, plan: Plan, now: Date, seed: string): Drift {
+  const last = hourOf(now.getTime() - plan.lagHours * 3_600_000).hour - 1;
   const due = Object.keys(state.open)
     .map(Number)
     .filter((hour) => hour <= last)
     .sort((a, b) => a - b);
-  const learned = state.disagreement ?? learn(evidence);
   // Time goes on without reports too: what comes later is late, not misdated.
-  if (due.length === 0)
-    return learned === state.disagreement && last <= state.closed ? state : { ...state, closed: Math.max(state.closed, last), disagreement: learned };
+  if (due.length === 0) return last <= state.closed ? state : { ...state, closed: last };
   const calibration = calibrationOf(state.reference);
-  let detectors: Detectors = { ...state, disagreement: learned };
+  let next: Drift = { ...state, usual: structuredClone(state.usual) };
   for (const hour of due) {
-    const closing = state.open[hour];
-    if (closing !== undefined)
-      detectors = watchHour(detectors, calibration, plan, { ...closing, histogram: closing.production, ofWeek: hour % 168 }, seeded(`${seed}/${hour}`));
+    const channels = Object.entries(state.open[hour] ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (channels.length === 0) continue;
+    const slot = hour % slotsOf(plan);
+    const detectors = next.baselines === null ? next : { ...next, disagreement: withBaseline(next.disagreement, next.baselines[slot]) };
+    next = { ...next, ...storable(watchHour(detectors, calibration, plan, average(channels, hour), seeded(`${seed}/${hour}`))) };
+    if (next.baselines === null) next = learn(next, channels, slot, hour, plan);
   }
   const open = Object.fromEntries(Object.entries(state.open).filter(([hour]) => Number(hour) > last));
-  return { ...state, ...storable(detectors), open, closed: Math.max(state.closed, last) };
+  return { ...next, open, closed: Math.max(state.closed, last) };
+}
+
+type Channel = readonly [cluster: string, Drift['open'][string][string]];
+
+/** An hour of the fleet: each channel is the mean of its devices, so that devices that come and go do not look like drift. */
+function average(channels: readonly Channel[], hour: number): ClosedHour {
+  const histogram = Array<number>(WORLD_BINS).fill(0);
+  let [episodes, disagreements] = [0, 0];
+  for (const [, one] of channels) {
+    const weight = 1 / one.devices.length;
+    one.production.forEach((n, bin) => {
+      histogram[bin] = (histogram[bin] ?? 0) + weight * n;
+    });
+    episodes += weight * one.episodes;
+    disagreements += weight * one.disagreements;
+  }
+  return { ofWeek: hour % 168, histogram, episodes: Math.round(episodes), disagreements: Math.round(disagreements) };
+}
+
+/** Hours of the plan's day, each with a baseline of its own: a rollout that begins at night must not be alarmed by the evening. */
+function slotsOf({ dayHours }: Plan): number {
+  return Math.max(1, Math.round(dayHours));
+}
+function withBaseline(detector: Drift['disagreement'], baseline: number | undefined): Drift['disagreement'] {
+  return detector === null || baseline === undefined ? detector : { ...detector, baseline };
+}
+
+/** Gathers a whole day, then sets each hour's baseline: the upper end of its interval over channels, of its neighbours', and of the day's. */
+function learn(state: Drift, channels: readonly Channel[], slot: number, hour: number, plan: Plan): Drift {
+  const slots = slotsOf(plan);
+  const kept: Drift['usual'] = Array.from({ length: slots }, (_, i) => state.usual[i] ?? {});
+  for (const [cluster, one] of channels) {
+    const own = kept[slot] ?? {};
+    const known = ownValue(own, cluster) ?? { episodes: 0, disagreements: 0 };
+    const weight = 1 / one.devices.length;
+    own[cluster] = { episodes: known.episodes + weight * one.episodes, disagreements: known.disagreements + weight * one.disagreements };
+    kept[slot] = own;
+  }
+  const learningSince = state.learningSince ?? hour;
+  const gathered = { ...state, usual: kept, learningSince };
+  const units = kept.flatMap((own) => Object.values(own));
+  const episodes = units.reduce((sum, one) => sum + one.episodes, 0);
+  if (hour - learningSince + 1 < slots || episodes < LEARN_EPISODES || units.length < 2) return gathered;
+  const high = (counts: readonly { episodes: number; disagreements: number }[]) =>
+    counts.length < 2 ? 0 : fleetShare(counts.map((one) => ({ episodes: one.episodes, right: Math.min(one.episodes, one.disagreements) })), 0.95).high;
+  const whole = high(units);
+  const hours = kept.map((own) => {
+    const counts = Object.values(own);
+    const n = counts.reduce((sum, one) => sum + one.episodes, 0);
+    return n < LEAST_EPISODES_OF_AN_HOUR ? 0 : Math.max(high(counts), counts.reduce((sum, one) => sum + one.disagreements, 0) / n);
+  });
+  const baselines = hours.map((own, i) => {
+    const around = Math.max(own, hours[(i + 1) % slots] ?? 0, hours[(i + slots - 1) % slots] ?? 0, whole);
+    return Math.min(0.5, Math.max(0.005, around));
+  });
+  const { baseline, statistics } = startDetector(whole === 0 ? 0.5 : Math.min(0.5, Math.max(0.005, whole)));
+  return { ...gathered, usual: [], baselines, disagreement: { baseline, statistics: [...statistics] } };
 }
 
 /** Both detectors and what they have seen. */
@@ -167,16 +239,6 @@ function storable({ world, disagreement, disagreementAlarm, hours, episodes }: D
     hours,
     episodes,
   };
-}
-
-/** The usual share of disagreements, as the upper end of its interval over devices: the detector must not alarm at what was there all along. */
-function learn({ devices }: Evidence): Drift['disagreement'] {
-  const counts = Object.values(devices).map(({ episodes, wins, losses, undecided }) => ({ episodes, right: wins + losses + undecided }));
-  const episodes = counts.reduce((sum, one) => sum + one.episodes, 0);
-  if (episodes < LEARN_EPISODES || counts.filter((one) => one.episodes > 0).length < 2) return null;
-  const { high } = fleetShare(counts, 0.95);
-  const { baseline, statistics } = startDetector(Math.min(0.5, Math.max(0.005, high)));
-  return { baseline, statistics: [...statistics] };
 }
 
 export interface DriftVerdict {

@@ -1,3 +1,4 @@
+import { digest, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { windowReport } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import { reference } from './drift.js';
@@ -22,13 +23,24 @@ export const rolloutEvent = z.discriminatedUnion('kind', [
     kind: z.literal('started'),
     at,
     who,
+    /** The form of the gate that decides. Logs without it are of the first one, and are audited by it. */
+    gate: z.literal(2),
     rollout: rolloutHead,
     ceiling: z.number().min(0).max(100).default(100),
     reference: reference.nullable().default(null),
     baseline: armLabels.nullable().default(null),
+    /** What stays on another version than production since earlier rollouts: by slice (`channel=one`) or device (`device=pi-3`). */
+    exceptions: z.record(z.string().max(130), modelRef).default({}),
   }),
   /** Which devices shall run the candidate, and on which it acts from now on. */
-  z.strictObject({ kind: z.literal('assigned'), at, members: z.array(device).max(100_000), acting: z.array(device).max(100_000) }),
+  z.strictObject({
+    kind: z.literal('assigned'),
+    at,
+    members: z.array(device).max(100_000),
+    acting: z.array(device).max(100_000),
+    /** Members whose production is another version, by its digest. */
+    excepted: z.record(device, digest).default({}),
+  }),
   z.strictObject({ kind: z.literal('window'), at, device, report: windowReport }),
   /** A device says it cannot run the candidate (code), or that it can again (null); a new card under an old name counts its windows from one. */
   z.strictObject({ kind: z.literal('device'), at, device, problem: z.string().max(40).nullable(), enrolledAgain: z.boolean().default(false) }),

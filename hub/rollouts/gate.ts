@@ -1,25 +1,27 @@
-import { FleetLikelihood } from '@adbreak/shared/evidence/fleet.js';
-import { logHarmPooled } from '@adbreak/shared/evidence/harm.js';
+import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { logClosed } from '@adbreak/shared/evidence/multiplicity.js';
-import { logNonInferiority } from '@adbreak/shared/evidence/non-inferiority.js';
-import { logNonInferioritySampled } from '@adbreak/shared/evidence/sampled.js';
+import { clusterOf, logHarm, logNoWorse, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import type { DriftVerdict } from './drift.js';
-import { decided, type Outcome } from './evidence.js';
+import { addTallies, type Tally, type Totals, totalOf } from './evidence.js';
 import { brokenLimit, type HealthFacts } from './health.js';
-import type { Plan, Stage } from './plan.js';
-import { type GateDevice, type Screened, screen } from './screen.js';
-import { evalue, hours, percent, points } from './words.js';
+import { type Plan, type Stage, toleranceOf } from './plan.js';
+import { type SilenceFacts, troubledBySilence } from './silence.js';
+import { count, evalue, hours, percent, points } from './words.js';
 
-/** Below this many devices the fleet is those devices, and the pooled evidence answers for it (GATES.md section 3). */
+/** Below this many channels the fleet is those channels, and the pooled evidence answers for it. docs/gate.md. */
 export const SMALL_FLEET = 5;
+/** The programme of a day is common to all; fewer days say nothing about other days. */
+export const LEAST_DAYS = 5;
 
-export const VERDICTS = ['PASS', 'HOLD', 'SUSPEND', 'FAIL', 'INCONCLUSIVE', 'WORLD', 'AMBIGUOUS'] as const;
+export const VERDICTS = ['PASS', 'HOLD', 'SUSPEND', 'FAIL', 'INCONCLUSIVE', 'WORLD', 'AMBIGUOUS', 'APART'] as const;
 export type VerdictName = (typeof VERDICTS)[number];
 export const CAUSES = [
   'no-worse',
   'no-harm',
   'worse',
   'worse-in-slice',
+  'unlike-others',
+  'too-many-apart',
   'crashes',
   'latency',
   'memory',
@@ -34,12 +36,14 @@ export const CAUSES = [
   'labels',
   'one-device',
   'evidence',
+  'days',
   'siblings',
   'outdone',
   'round',
   'approval',
   'window',
   'watch',
+  'suspended',
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 export interface Verdict {
@@ -47,13 +51,13 @@ export interface Verdict {
   readonly cause: Cause;
   /** One sentence with its numbers, for people. */
   readonly reason: string;
-  /** Episodes decided so far. */
+  /** Distinct episodes so far, averaged over a channel's devices. */
   readonly episodes: number;
   /** What somebody else has to do first. */
   readonly ask: 'labels' | 'round' | 'approval' | null;
 }
 
-/** Another candidate against the same production: promotion counts both (GATES.md: several questions, one error). */
+/** Another candidate against the same production: promotion counts both (several questions, one error). */
 export interface Sibling {
   readonly id: string;
   /** ln of its evidence for promotion. */
@@ -62,18 +66,37 @@ export interface Sibling {
   /** Its estimated difference to production, share of episodes. */
   readonly difference: number;
 }
-export interface GateInput {
+/** A channel, or a group of channels with the same counts in a simulation of very many. */
+export interface GateCluster {
+  readonly id: string;
+  readonly tallies: Tallies;
+  readonly clusters?: number;
+}
+/** Evidence that counts: closed windows of devices that are not judged apart. */
+export interface CountedEvidence {
+  readonly clusters: readonly GateCluster[];
+  readonly days: readonly Tallies[];
+  /** Share of answers that may be wrong: the plan's, or what control items show. */
+  readonly wrong: number;
+}
+export interface GateInput extends CountedEvidence {
   readonly plan: Plan;
   readonly id: string;
   readonly stage: number;
   readonly hoursInStage: number;
-  readonly devices: readonly GateDevice[];
-  readonly slices: Readonly<Record<string, readonly (Outcome & { readonly id: string })[]>>;
-  /** Episodes decided in this stage where the candidate acts; in shadow, everywhere. */
-  readonly decidedInStage: number;
-  /** Devices on which the candidate acts, and how many of them sent nothing in this stage. */
-  readonly acting: { readonly devices: number; readonly silent: number };
+  /** Devices that have given evidence, and answered disagreements of the one that gave most, and of all. */
+  readonly devices: number;
+  readonly answers: { readonly most: { readonly device: string; readonly n: number } | null; readonly all: number };
+  /** Distinct episodes of this stage where the candidate acts; in shadow, anywhere. */
+  readonly episodesInStage: number;
+  /** Devices on which the candidate acts; null in the shadow. */
+  readonly acting: number | null;
+  readonly silence: SilenceFacts | null;
+  /** Hours since silence began to hold the rollout; null where it does not. */
+  readonly silentHours: number | null;
   readonly health: HealthFacts | null;
+  /** How often a limit has stopped this rollout already. */
+  readonly limitStops: number;
   readonly drift: DriftVerdict;
   /** Lower end of the candidate's difference by the stage's federated round; null before it. */
   readonly round: { readonly low: number; readonly inconclusive: boolean } | null;
@@ -81,131 +104,194 @@ export interface GateInput {
   /** Inside one of the plan's windows. */
   readonly mayAdvance: boolean;
   readonly siblings: readonly Sibling[];
-  readonly watching: boolean;
+  readonly status: 'running' | 'paused' | 'suspended' | 'watching';
 }
 
 type Say = (verdict: VerdictName, cause: Cause, reason: string, ask?: Verdict['ask']) => Verdict;
 interface Case {
   readonly input: GateInput;
-  readonly screened: Screened;
-  readonly sums: Outcome & { readonly undecided: number };
-  readonly fleet: FleetLikelihood;
+  readonly weighed: Weighed;
   readonly say: Say;
 }
 
-/** The verdict on a rollout's evidence; pure, and valid at every look. Harm is asked first, then what may explain it away. */
-export function judge(input: GateInput): Verdict {
-  const screened = screen(input.devices, input.plan.maxTimesMedian);
-  const sums = addUp(screened.kept);
-  const episodes = decided(sums);
-  const named = screened.leftOut.length === 0 ? '' : `; left out: ${screened.leftOut.map(({ why }) => why).join(', ')}`;
-  const say: Say = (verdict, cause, reason, ask = null) => ({ verdict, cause, reason: reason + named, episodes, ask });
-  const fleet = fleetOf(screened.kept, input.plan);
-  const all: Case = { input, screened, sums, fleet, say };
-  return harm(all) ?? health(all) ?? (input.watching ? watch(all) : (drift(all) ?? waits(all) ?? promotion(all)));
+// — what the evidence weighs —
+
+/** ln of each e-value; null where there are too few clusters for one. */
+export interface Evidence3 {
+  /** Over all episodes alike. */
+  readonly pooled: number;
+  /** With channels, and with days, as what differs. */
+  readonly channels: number | null;
+  readonly days: number | null;
+}
+export interface Weighed {
+  readonly totals: Totals;
+  readonly channels: number;
+  readonly days: number;
+  readonly harm: Evidence3;
+  readonly promotion: Evidence3;
+  /** Candidate less production, share of episodes, with open draws left out; and what the evidence does not rule out. */
+  readonly difference: { readonly value: number; readonly low: number; readonly high: number } | null;
 }
 
-/** With sampled labels each labelled disagreement stands for 1/rate of them (Horvitz-Thompson), and unlabelled ones for none. */
-export function fleetOf(devices: readonly GateDevice[], { labelRate }: Pick<Plan, 'labelRate'>): FleetLikelihood {
-  return new FleetLikelihood(
-    devices.map((one) =>
-      labelRate < 1
-        ? { wins: one.wins / labelRate, losses: one.losses / labelRate, episodes: decided(one) + one.undecided, devices: one.devices ?? 1 }
-        : { ...one, episodes: decided(one) },
-    ),
-    1 / labelRate,
+/** Everything that the gate's two questions need, once for the gate, the explanation and the simulator. Pure. */
+export function weigh({ clusters, days, wrong }: CountedEvidence, plan: Plan): Weighed {
+  const total: Tally[] = [];
+  for (const { tallies, clusters: n = 1 } of clusters) addTallies(total, tallies, n);
+  const tolerance = toleranceOf(plan);
+  const model = (groups: readonly GateCluster[], side: 'harm' | 'promotion') =>
+    new ClusterLikelihood(
+      groups.map(({ tallies, clusters: n = 1 }) => ({ ...clusterOf(tallies, side, wrong), clusters: n })),
+      { clip: true },
+    );
+  const byDay = days.map((tallies, i) => ({ id: String(i), tallies }));
+  const [harm, promotion] = [model(clusters, 'harm'), model(clusters, 'promotion')];
+  const [dayHarm, dayPromotion] = [model(byDay, 'harm'), model(byDay, 'promotion')];
+  const enough = harm.clusters >= SMALL_FLEET;
+  const enoughDays = dayHarm.clusters >= LEAST_DAYS;
+  return {
+    totals: totalOf(total),
+    channels: harm.clusters,
+    days: dayHarm.clusters,
+    harm: {
+      pooled: logHarm(total, { tolerance, wrong }),
+      channels: enough ? harm.logHarm(tolerance) : null,
+      days: enoughDays ? dayHarm.logHarm(tolerance) : null,
+    },
+    promotion: {
+      pooled: logNoWorse(total, { margin: plan.margin, wrong }),
+      channels: enough ? promotion.logNoWorse(plan.margin) : null,
+      days: enoughDays ? dayPromotion.logNoWorse(plan.margin) : null,
+    },
+    difference: differenceOf(total, harm, promotion, plan),
+  };
+}
+
+/** Open draws may be anything: the interval goes from where they all are losses to where they all are wins. */
+function differenceOf(total: Tallies, harm: ClusterLikelihood, promotion: ClusterLikelihood, { alphaHarm }: Plan): Weighed['difference'] {
+  const low = promotion.confidenceSequence(alphaHarm)?.low;
+  const high = harm.confidenceSequence(alphaHarm)?.high;
+  return low === undefined || high === undefined ? null : { value: valueOf(total), low, high };
+}
+/** Answered outcomes over their rate, per episode. */
+export function valueOf(tallies: Tallies): number {
+  let [sum, episodes] = [0, 0];
+  for (const { rate, zeros, wins, losses, open } of tallies) {
+    sum += (wins - losses) / rate;
+    episodes += zeros + wins + losses + open;
+  }
+  return sum / Math.max(1, episodes);
+}
+
+/** The least of what is there: every question must be answered. */
+export function leastOf({ pooled, channels, days }: Evidence3): number {
+  return Math.min(pooled, channels ?? pooled, days ?? pooled);
+}
+
+/** ln of the evidence that a stage's promotion needs: days only where it cannot be taken back cheaply. */
+export function promotionLog({ promotion }: Weighed, last: boolean): number {
+  return leastOf(last ? promotion : { ...promotion, days: null });
+}
+
+// — the verdict —
+
+/** The verdict on a rollout's evidence; pure, and valid at every look. Harm is asked first, then what may explain it away. */
+export function judge(input: GateInput): Verdict {
+  const weighed = weigh(input, input.plan);
+  const episodes = Math.round(weighed.totals.episodes);
+  const say: Say = (verdict, cause, reason, ask = null) => ({ verdict, cause, reason, episodes, ask });
+  const all: Case = { input, weighed, say };
+  return (
+    harm(all) ??
+    health(all) ??
+    lastingSilence(all) ??
+    (input.status === 'watching' ? watch(all) : null) ??
+    (input.status === 'suspended' ? suspended(all) : null) ??
+    drift(all) ??
+    waits(all) ??
+    promotion(all)
   );
 }
 
-/** What the devices have together. */
-export function addUp(devices: readonly GateDevice[]): Case['sums'] {
-  const sum = { agreed: 0, wins: 0, losses: 0, undecided: 0 };
-  for (const { agreed, wins, losses, undecided, devices: n = 1 } of devices) {
-    sum.agreed += agreed * n;
-    sum.wins += wins * n;
-    sum.losses += losses * n;
-    sum.undecided += undecided * n;
-  }
-  return sum;
+const outcomes = ({ wins, losses }: Totals) => `${tidy(losses)} lost, ${tidy(wins)} won`;
+/** Averages are fractions; people read whole numbers where they are. */
+function tidy(n: number): string {
+  return Number.isInteger(n) || n >= 100 ? Math.round(n).toLocaleString('en-US') : n.toFixed(1);
 }
 
-// — harm: GATES.md section 3 —
-
-function harm({ input, screened, sums: { wins, losses }, fleet, say }: Case): Verdict | null {
-  const threshold = -Math.log(input.plan.alphaHarm);
-  const pooled = logHarmPooled(losses, wins);
-  if (pooled < threshold) return harmInSlice(input, screened, say);
-  const facts = `only the candidate was wrong in ${losses} episodes, only production in ${wins}: E_pooled = ${evalue(pooled)} ≥ ${evalue(threshold)}`;
-  // The table of GATES.md section 5: where production shifts and the two differ no more than before, nothing is rolled back.
+function harm({ input, weighed, say }: Case): Verdict | null {
+  const { plan } = input;
+  const threshold = -Math.log(plan.alphaHarm);
+  const { pooled, channels, days } = weighed.harm;
+  if (pooled < threshold) return null;
+  const facts = `worse by more than ${points(toleranceOf(plan))}: ${outcomes(weighed.totals)} in ${tidy(weighed.totals.episodes)} distinct episodes; H = ${evalue(pooled)} ≥ ${evalue(threshold)}`;
+  // Where production shifts and the two differ no more than before, nothing is rolled back.
   if (input.drift.worldDoubt && !input.drift.disagreementAlarm)
     return say(
       'SUSPEND',
       'worse',
-      `worse: ${facts}; the world is changing under both models (R = ${evalue(Math.log(input.drift.world ?? 1))}), so nothing is rolled back yet`,
+      `${facts}; the world is changing under both models (R = ${evalue(Math.log(input.drift.world ?? 1))}), so nothing is rolled back yet`,
     );
-  if (fleet.devices < SMALL_FLEET) return say('FAIL', 'worse', `worse: ${facts}; with ${fleet.devices} devices the fleet is those devices`);
-  const forFleet = fleet.logHarm();
-  if (forFleet >= threshold) return say('FAIL', 'worse', `worse for the fleet: ${facts}; E_fleet = ${evalue(forFleet)}`);
-  const alone = screened.kept.find((one) => (one.devices ?? 1) === 1 && logHarmPooled(losses - one.losses, wins - one.wins) < threshold);
-  const who = alone === undefined ? '' : `; without ${alone.id} (${alone.losses} lost, ${alone.wins} won) it would not be`;
-  return say('SUSPEND', 'worse', `worse on the devices that ran it: ${facts}; not yet shown for the fleet (E_fleet = ${evalue(forFleet)})${who}`);
+  if (channels !== null && channels < threshold)
+    return say('SUSPEND', 'worse', `${facts}; on the channels that are watched, not yet shown for all (E_fleet = ${evalue(channels)})`);
+  const small = channels === null ? `; with ${count(weighed.channels, 'channel')} the fleet is those channels` : `; E_fleet = ${evalue(channels)}`;
+  if (days === null)
+    return say('SUSPEND', 'worse', `${facts}${small}; a rollback needs ${LEAST_DAYS} days of evidence, there are ${weighed.days}: back to the shadow costs nothing`);
+  if (days < threshold) return say('SUSPEND', 'worse', `${facts}${small}; not yet shown over the days (E_days = ${evalue(days)})`);
+  return say('FAIL', 'worse', `${facts}${small}, E_days = ${evalue(days)}`);
 }
 
-/** Each slice at its share of alpha. It suspends and never fails: the fleet's own evidence decides about the fleet. */
-function harmInSlice({ plan, slices }: GateInput, { leftOut }: Screened, say: Say): Verdict | null {
-  const gone = new Set(leftOut.map(({ id }) => id));
-  const entries = Object.entries(slices);
-  const threshold = Math.log(Math.max(1, entries.length) / plan.alphaSlices);
-  for (const [name, all] of entries) {
-    const devices = gone.size === 0 ? all : all.filter(({ id }) => !gone.has(id));
-    const losses = devices.reduce((sum, one) => sum + one.losses, 0);
-    const wins = devices.reduce((sum, one) => sum + one.wins, 0);
-    const pooled = logHarmPooled(losses, wins);
-    if (pooled < threshold) continue;
-    const fleet = new FleetLikelihood(devices.map((one) => ({ ...one, episodes: decided(one) })));
-    if (fleet.devices >= SMALL_FLEET && fleet.logHarm() < threshold) continue;
-    return say(
-      'SUSPEND',
-      'worse-in-slice',
-      `worse in ${name}: only the candidate was wrong in ${losses} episodes there, only production in ${wins}: E = ${evalue(pooled)} ≥ ${evalue(threshold)}, the threshold of ${entries.length} slices`,
-    );
-  }
-  return null;
-}
-
+/** A limit stops; only one that stops a second time ends the rollout. */
 function health({ input, say }: Case): Verdict | null {
   const broken = input.health === null ? null : brokenLimit(input.health, input.plan);
-  return broken && say('FAIL', broken.cause, broken.reason);
+  if (broken === null) return null;
+  return input.limitStops > 0
+    ? say('FAIL', broken.cause, `${broken.reason}; a limit has stopped this rollout before`)
+    : say('SUSPEND', broken.cause, broken.reason);
 }
 
-function watch({ input, say }: Case): Verdict {
+function lastingSilence({ input, say }: Case): Verdict | null {
+  const why = input.silence === null ? null : troubledBySilence(input.silence, input.plan);
+  if (why === null || input.silentHours === null || (input.acting ?? 0) === 0) return null;
+  return input.silentHours >= input.plan.silence.suspendHours ? say('SUSPEND', 'silent', `${why}, for ${hours(input.silentHours)} now`) : null;
+}
+
+function watch(all: Case): Verdict {
+  const { input, say } = all;
+  const why = input.silence === null ? null : troubledBySilence(input.silence, input.plan);
+  if (why !== null) return say('HOLD', 'silent', `completed, and watched: ${why}`);
   return say('HOLD', 'watch', `completed; it is watched for ${hours(input.plan.watchHours)}, ${hours(input.hoursInStage)} have passed without harm`);
 }
 
-// — the world or the model: GATES.md section 5 —
+function suspended(all: Case): Verdict {
+  return wait(all, 'suspended', `suspended: nothing says now that it is worse; a person resumes or aborts it (\`adbreak rollouts resume ${all.input.id}\`)`);
+}
 
-function drift({ input: { drift: seen, plan }, sums, say }: Case): Verdict | null {
-  const disagreements = sums.wins + sums.losses + sums.undecided;
-  const unlabelled = disagreements === 0 || plan.labelRate < 1 ? 0 : sums.undecided / disagreements;
+// — the world or the model —
+
+/** More open draws than this share of all, and a rise of the disagreements asks for answers first. */
+const MANY_OPEN = 0.2;
+function drift(all: Case): Verdict | null {
+  const { input, weighed, say } = all;
+  const { drift: seen, plan } = input;
   const limit = plan.world.falseAlarmHours;
+  const shifted = `production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))}, the alarm is at ${limit})`;
   if (seen.worldAlarm && seen.disagreementAlarm)
-    return say(
-      'AMBIGUOUS',
-      'ambiguous',
-      `production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))}, the alarm is at ${limit}) and the two models differ more than they did: held; only labelled harm rolls back`,
-      'labels',
-    );
+    return wait(all, 'ambiguous', `${shifted} and the two models differ more than they did: held; only answered harm rolls back`, 'labels', 'AMBIGUOUS');
   if (seen.worldAlarm)
-    return say(
-      'WORLD',
+    return wait(
+      all,
       'world',
-      `the world changed under both models: production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))}, the alarm is at ${limit}), the two models differ no more than before; nothing is promoted, nothing is rolled back. Retraining on what is on now may help`,
+      `the world changed under both models: ${shifted}, the two models differ no more than before; nothing is promoted, nothing is rolled back. Retraining on what is on now may help`,
+      null,
+      'WORLD',
     );
-  if (seen.disagreementAlarm && unlabelled > plan.maxUnlabelled)
-    return say(
-      'HOLD',
+  const { wins, losses, open } = weighed.totals;
+  if (seen.disagreementAlarm && open > MANY_OPEN * (wins + losses + open))
+    return wait(
+      all,
       'candidate-changed',
-      `the candidate has changed beside an unchanged production: they differ more often than they did; labels on ${sums.undecided} of ${disagreements} disagreements are missing, and they decide`,
+      `the candidate has changed beside an unchanged production: they differ more often than they did; ${tidy(open)} of ${tidy(wins + losses + open)} drawn disagreements have no answer, and they decide`,
       'labels',
     );
   return null;
@@ -213,92 +299,86 @@ function drift({ input: { drift: seen, plan }, sums, say }: Case): Verdict | nul
 
 // — what must be there before anything may pass; missing evidence waits, and never passes —
 
-/** HOLD, and INCONCLUSIVE once the stage's time is over. */
-function wait({ input: { plan, hoursInStage }, say }: Case, cause: Cause, why: string, ask: Verdict['ask'] = null): Verdict {
+/** HOLD (or another verdict that waits), and INCONCLUSIVE once the stage's time is over. */
+function wait({ input: { plan, hoursInStage }, say }: Case, cause: Cause, why: string, ask: Verdict['ask'] = null, verdict: VerdictName = 'HOLD'): Verdict {
   return hoursInStage >= plan.deadlineHours
     ? say('INCONCLUSIVE', cause, `${why}, and the deadline of ${hours(plan.deadlineHours)} has passed: a person decides`, ask)
-    : say('HOLD', cause, why, ask);
+    : say(verdict, cause, why, ask);
 }
 
 function waits(all: Case): Verdict | null {
-  const { input, screened, sums } = all;
+  const { input } = all;
   const { plan, acting } = input;
   const stage = stageOf(input);
-  const devices = screened.kept.reduce((sum, one) => sum + (decided(one) > 0 ? (one.devices ?? 1) : 0), 0);
-  if (devices < plan.minDevices) return wait(all, 'devices', `evidence from ${devices} of ${plan.minDevices} devices`);
-  if (acting.devices > 0 && acting.silent > plan.maxSilent * acting.devices)
-    return wait(all, 'silent', `${acting.silent} of ${acting.devices} devices on which the candidate acts have sent nothing in this stage`);
-  if (input.decidedInStage < (stage?.minEpisodes ?? 0))
+  if (acting === 0) return wait(all, 'devices', 'the candidate acts on no device: nobody whom this stage may reach is there');
+  if (input.devices < plan.minDevices) return wait(all, 'devices', `evidence from ${input.devices} of ${plan.minDevices} devices`);
+  const why = input.silence === null ? null : troubledBySilence(input.silence, plan);
+  if (why !== null) return wait(all, 'silent', why);
+  if (input.episodesInStage < (stage?.minEpisodes ?? 0))
     return wait(
       all,
       'episodes',
-      `${input.decidedInStage} of ${stage?.minEpisodes} episodes in this stage${acting.devices > 0 ? ' on devices where the candidate acts' : ''}`,
+      `${tidy(Math.floor(input.episodesInStage))} of ${stage?.minEpisodes} distinct episodes in this stage${acting === null ? '' : ' where the candidate acts'}`,
     );
   if (input.hoursInStage < (stage?.soakHours ?? 0)) return wait(all, 'soak', `${hours(input.hoursInStage)} of ${hours(stage?.soakHours ?? 0)} in this stage`);
   if (plan.evidence === 'no-harm') return null;
-  const disagreements = sums.wins + sums.losses + sums.undecided;
-  if (plan.labelRate === 1 && disagreements > 0 && sums.undecided / disagreements > plan.maxUnlabelled)
-    return wait(
-      all,
-      'labels',
-      `${sums.undecided} of ${disagreements} disagreements have no label; at most ${Math.round(100 * plan.maxUnlabelled)} % may lack one`,
-      'labels',
-    );
-  const largest = screened.kept.reduce<GateDevice | null>((most, one) => (most === null || labelledOf(one) > labelledOf(most) ? one : most), null);
-  const labelled = sums.wins + sums.losses;
-  if (largest !== null && devices > 1 && labelled >= LEAST_LABELLED && labelledOf(largest) > plan.maxFromOneDevice * labelled)
-    return wait(all, 'one-device', `${labelledOf(largest)} of ${labelled} labelled disagreements come from ${largest.id} alone`, 'labels');
+  const { most, all: answers } = input.answers;
+  if (most !== null && input.devices > 1 && answers >= LEAST_ANSWERS && most.n > plan.maxFromOneDevice * answers)
+    return wait(all, 'one-device', `${most.n} of ${answers} answers come from ${most.device} alone`, 'labels');
   return null;
 }
 
-const LEAST_LABELLED = 10;
-const labelledOf = ({ wins, losses }: Outcome) => wins + losses;
-const stageOf = ({ plan, stage }: GateInput): Stage | undefined => plan.stages[stage];
+const LEAST_ANSWERS = 10;
+export const stageOf = ({ plan, stage }: Pick<GateInput, 'plan' | 'stage'>): Stage | undefined => plan.stages[stage];
+const isLast = ({ plan, stage }: GateInput) => stage === plan.stages.length - 1;
 
-// — promotion: GATES.md section 4 —
-
-/** ln of the evidence that the candidate is at most the margin worse: M, and from five devices on E_fleet as well. */
-export function promotionEvidence(
-  sums: ReturnType<typeof addUp>,
-  likelihood: FleetLikelihood,
-  plan: Plan,
-): { readonly m: number; readonly fleet: number | null; readonly log: number } {
-  const m =
-    plan.labelRate < 1
-      ? logNonInferioritySampled({ wins: sums.wins, losses: sums.losses, zeros: sums.agreed + sums.undecided }, plan.margin, plan.labelRate)
-      : logNonInferiority(sums, plan.margin);
-  const fleet = likelihood.devices < SMALL_FLEET ? null : likelihood.logNonInferiority(plan.margin);
-  return { m, fleet, log: Math.min(m, fleet ?? m) };
-}
+// — promotion —
 
 function promotion(all: Case): Verdict {
-  const { input, sums, say } = all;
+  const { input, weighed, say } = all;
   const { plan } = input;
-  if (plan.evidence === 'no-harm') return agreed(all, say('PASS', 'no-harm', `no harm in ${decided(sums)} episodes: ${sums.wins} won, ${sums.losses} lost`));
+  const { totals } = weighed;
+  const shown = `${tidy(totals.episodes)} distinct episodes on ${count(weighed.channels, 'channel')}: ${tidy(totals.wins)} won, ${tidy(totals.losses)} lost, ${tidy(totals.open)} unanswered`;
+  if (plan.evidence === 'no-harm') return agreed(all, say('PASS', 'no-harm', `no harm in ${shown}`));
   const threshold = -Math.log(plan.alphaPromote);
-  const { m, fleet, log } = promotionEvidence(sums, all.fleet, plan);
+  const log = promotionLog(weighed, isLast(input));
   const together = logClosed([log, ...input.siblings.map((one) => one.log)], 0);
-  const several =
-    input.siblings.length === 0
-      ? ''
-      : `, with ${input.siblings.length === 1 ? 'the other candidate' : `${input.siblings.length} other candidates`} ${evalue(together)}`;
-  const facts = `${decided(sums)} episodes: ${sums.wins} won, ${sums.losses} lost, ${sums.agreed} alike; M = ${evalue(m)}${fleet === null ? '' : `, E_fleet = ${evalue(fleet)}`}${several} against ${evalue(threshold)} for a margin of ${points(plan.margin)}`;
-  if (together < threshold) return wait(all, 'evidence', `not enough evidence yet: ${facts}`);
+  const facts = `${shown}; ${evidenceText(weighed, input)}${siblingText(input, together)} against ${evalue(threshold)} for a margin of ${points(plan.margin)}`;
+  if (together < threshold) return stillOpen(all, facts, threshold) ?? wait(all, 'evidence', `not enough evidence yet: ${facts}`);
+  if (isLast(input) && weighed.promotion.days === null)
+    return wait(all, 'days', `no worse so far, and the last stage needs evidence of ${LEAST_DAYS} days; there are ${weighed.days}: ${facts}`);
   return best(all) ?? agreed(all, say('PASS', 'no-worse', `no worse than production: ${facts}`));
 }
 
-export function differenceOf(sums: Outcome): number {
-  return (sums.wins - sums.losses) / Math.max(1, decided(sums));
+function evidenceText({ promotion: { pooled, channels, days } }: Weighed, input: GateInput): string {
+  const fleet = channels === null ? '' : `, E_fleet = ${evalue(channels)}`;
+  return `M = ${evalue(pooled)}${fleet}${isLast(input) && days !== null ? `, E_days = ${evalue(days)}` : ''}`;
+}
+function siblingText({ siblings }: GateInput, together: number): string {
+  if (siblings.length === 0) return '';
+  const others = siblings.length === 1 ? 'the other candidate' : `${siblings.length} other candidates`;
+  return `, with ${others} ${evalue(together)}`;
+}
+
+/** Where answers are all that is missing: it would pass if nobody's silence counted against it. */
+function stillOpen(all: Case, facts: string, threshold: number): Verdict | null {
+  const { input, weighed } = all;
+  const { wins, losses, open } = weighed.totals;
+  if (open === 0) return null;
+  const without = { ...input, clusters: input.clusters.map((one) => ({ ...one, tallies: one.tallies.map((t) => ({ ...t, zeros: t.zeros + t.open, open: 0 })) })) };
+  if (promotionLog(weigh(without, input.plan), false) < threshold) return null;
+  const share = open / (wins + losses + open);
+  return wait(all, 'labels', `${percent(share)} of the drawn disagreements have no answer, and each counts against the candidate: ${facts}`, 'labels');
 }
 
 /** Of several candidates that pass, the best goes on; it waits in the shadow until the others have had their time. */
 function best(all: Case): Verdict | null {
-  const { input, sums } = all;
+  const { input, weighed } = all;
   if (input.stage > 0) return null;
   const open = input.siblings.filter(({ status }) => status === 'open');
   if (open.length > 0 && input.hoursInStage < input.plan.deadlineHours)
     return all.say('HOLD', 'siblings', `passed; it waits for ${open.map(({ id }) => id).join(', ')} to be decided`);
-  const own = differenceOf(sums);
+  const own = weighed.difference?.value ?? 0;
   const better = input.siblings.find(({ id, status, difference }) => status === 'passed' && (difference > own || (difference === own && id < input.id)));
   return better === undefined
     ? null
@@ -320,10 +400,9 @@ function agreed(all: Case, passed: Verdict): Verdict {
         'round',
       );
   }
-  const last = input.stage === input.plan.stages.length - 1;
-  if (!input.approved && (stage?.approve != null || (last && !input.plan.autoPromote)))
-    return all.say(
-      'HOLD',
+  if (!input.approved && (stage?.approve != null || (isLast(input) && !input.plan.autoPromote)))
+    return wait(
+      all,
       'approval',
       `${passed.reason}; a person (${stage?.approve ?? 'operator'}) must approve: \`adbreak rollouts approve ${input.id}\``,
       'approval',

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import type { HubState } from '../store/state.js';
+import { apartBy, slicesOfDevice } from './apart.js';
 import { cohort, type Member, reaches } from './cohort.js';
+import { ownValue } from './evidence.js';
 import { isActive, percentOf, type Rollout } from './rollout.js';
 
 /** The rollouts whose candidates run somewhere: one, or a group of candidates beside the same production. */
@@ -8,32 +11,88 @@ export function activeRollouts(state: Pick<HubState, 'rollouts'>, model: string)
   return state.rollouts.filter((rollout) => rollout.model === model && isActive(rollout));
 }
 
-/** Who shall run each active rollout's candidate, and on whom it acts; pure. Of several candidates each device gets one, by rendezvous hashing: when one ends, only its devices move. */
-export function memberships(
-  state: Pick<HubState, 'rollouts' | 'devices'>,
-  model: string,
-): Map<string, { readonly members: string[]; readonly acting: string[] }> {
+export interface Membership {
+  readonly members: string[];
+  readonly acting: string[];
+  /** Members whose production is another version than the rollout's, by its digest. */
+  readonly excepted: Record<string, string>;
+}
+
+/** Who shall run each active rollout's candidate, and on whom it acts; pure. Of several candidates each device gets one. */
+export function memberships(state: Pick<HubState, 'rollouts' | 'devices' | 'models'>, model: string): Map<string, Membership> {
   const rollouts = activeRollouts(state, model);
   const devices: Member[] = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
-  const owner = (device: Member) =>
-    rollouts
-      .map(({ id }) => ({ id, weight: createHash('sha256').update(`${id}\0${device.id}`).digest('hex') }))
-      .sort((a, b) => (a.weight < b.weight ? 1 : -1))[0]?.id;
+  const dealt = deal(rollouts, devices);
   return new Map(
     rollouts.map((rollout) => {
-      const own = rollouts.length === 1 ? devices : devices.filter((device) => owner(device) === rollout.id);
+      const own = dealt.get(rollout.id) ?? [];
       const stage = rollout.status === 'watching' ? undefined : rollout.plan.stages[rollout.stage];
       const percent = percentOf(rollout);
+      // Who is judged apart stays on production, whatever the stage.
+      const free = own.filter((device) => apartBy(device.id, device.slice, rollout) === null);
+      const present = new Set(free.map(({ id }) => id));
+      const kept = percent > 0 ? rollout.acting.filter((id) => present.has(id)) : [];
       const acting = cohort(
         rollout.id,
-        own.filter((device) => reaches(stage?.where, device)),
+        free.filter((device) => reaches(stage?.where, device)),
         percent,
-        new Set(percent > 0 ? rollout.acting : []),
+        new Set(kept),
       );
-      // Who acts already and is out of this stage's reach goes on acting.
-      const present = new Set(own.map(({ id }) => id));
-      const kept = percent > 0 ? rollout.acting.filter((id) => present.has(id)) : [];
-      return [rollout.id, { members: [...present].sort(), acting: [...new Set([...kept, ...acting])].sort() }];
+      const excepted = own.flatMap((device): [string, string][] => {
+        const stays = exceptionOf(state, model, device);
+        return stays === null || stays.digest === rollout.from.digest ? [] : [[device.id, stays.digest]];
+      });
+      return [
+        rollout.id,
+        {
+          members: own.map(({ id }) => id).sort(),
+          // Who acts already and is out of this stage's reach goes on acting.
+          acting: [...new Set([...kept, ...acting])].sort(),
+          excepted: Object.fromEntries(excepted),
+        },
+      ];
     }),
   );
+}
+
+/**
+ * Candidates beside one production share the devices evenly, channel by channel: who belongs to one already stays there, the
+ * others go to the candidate that has fewest of their channel, then fewest at all.
+ */
+function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<string, Member[]> {
+  const [first] = rollouts;
+  if (first === undefined) return new Map();
+  if (rollouts.length === 1) return new Map([[first.id, [...devices]]]);
+  const hands = new Map(rollouts.map(({ id }): [string, Member[]] => [id, []]));
+  const perChannel = new Map<string, number>();
+  const channelOf = ({ slice, id }: Member) => slice?.channel ?? `device=${id}`;
+  const give = (rollout: string, device: Member) => {
+    hands.get(rollout)?.push(device);
+    const key = JSON.stringify([rollout, channelOf(device)]);
+    perChannel.set(key, (perChannel.get(key) ?? 0) + 1);
+  };
+  const holder = new Map(rollouts.flatMap(({ id, members }) => members.map((device): [string, string] => [device, id])));
+  const waiting = devices.filter((device) => {
+    const there = holder.get(device.id);
+    if (there !== undefined) give(there, device);
+    return there === undefined;
+  });
+  const rank = (device: Member) => createHash('sha256').update(`${rollouts.map(({ id }) => id).join()}\0${device.id}`).digest('hex');
+  const ordered = waiting.map((device) => ({ device, rank: rank(device) })).sort((a, b) => (a.rank < b.rank ? -1 : 1));
+  for (const { device } of ordered) {
+    const load = ({ id }: Rollout) => [perChannel.get(JSON.stringify([id, channelOf(device)])) ?? 0, hands.get(id)?.length ?? 0] as const;
+    const least = rollouts.reduce((best, one) => {
+      const [[a, b], [c, d]] = [load(one), load(best)];
+      return a < c || (a === c && b < d) ? one : best;
+    }, first);
+    give(least.id, device);
+  }
+  return hands;
+}
+
+/** The version that stays on a device though the fleet went on: the candidate was worse there. Null where there is none. */
+export function exceptionOf({ models }: Pick<HubState, 'models'>, model: string, { id, slice }: Pick<Member, 'id' | 'slice'>): ModelRef | null {
+  const exceptions = ownValue(models, model)?.exceptions ?? {};
+  const names = [`device=${id}`, ...(slice === null ? [] : slicesOfDevice(slice))];
+  return names.map((name) => ownValue(exceptions, name)).find((one) => one !== undefined) ?? null;
 }

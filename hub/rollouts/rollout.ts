@@ -1,7 +1,7 @@
 import { MODEL_NAME, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
 import { drift } from './drift.js';
-import { armLabels, decided, type Evidence, evidence, total } from './evidence.js';
+import { armLabels, evidence } from './evidence.js';
 import { CAUSES, VERDICTS } from './gate.js';
 import { plan } from './plan.js';
 
@@ -42,6 +42,27 @@ export const round = z.object({
   inconclusive: z.boolean(),
 });
 
+/** Where a device stands in a rollout: since which window it is a member, since which the candidate acts on it, and whether it ever did. */
+const placement = z.object({ member: z.int(), acting: z.int().nullable(), acted: z.boolean() });
+
+/** Devices that are judged apart: a device alone, or those of a slice. */
+const apart = z.object({ at: instant, reason: z.string() });
+
+/** What an ended rollout knew: its evidence may be forgotten, these numbers stay. */
+const summary = z.object({
+  episodes: z.number(),
+  channels: z.int().nonnegative(),
+  days: z.int().nonnegative(),
+  devices: z.int().nonnegative(),
+  wins: z.number(),
+  losses: z.number(),
+  open: z.number(),
+  difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable(),
+  harm: z.number(),
+  promotion: z.number(),
+});
+export type Summary = z.infer<typeof summary>;
+
 export const STATUSES = ['running', 'paused', 'suspended', 'watching', 'completed', 'rolled-back', 'aborted', 'superseded'] as const;
 export const rollout = rolloutHead.extend({
   /** It does not go beyond this share of devices until a person raises it. */
@@ -50,17 +71,29 @@ export const rollout = rolloutHead.extend({
   status: z.enum(STATUSES),
   startedAt: instant,
   stageSince: instant,
-  /** Episodes decided when the stage began: by all devices, and by those on which the candidate acted. */
-  before: z.object({ decided: z.int().nonnegative(), acting: z.int().nonnegative() }),
-  /** Windows that acting devices had sent when the stage began: who has not sent more is silent. */
+  /** When the stage began: distinct episodes of all devices, and of those on which the candidate acted. */
+  before: z.object({ episodes: z.number().nonnegative(), acting: z.number().nonnegative() }),
+  /** Windows that devices had sent when the stage began. */
   windowsBefore: z.record(z.string(), z.int().nonnegative()),
   approved: z.boolean(),
   round: round.nullable(),
   /** Devices that shall run the candidate at all, and those on which it acts. */
   members: z.array(z.string()),
   acting: z.array(z.string()),
+  placed: z.record(z.string(), placement),
+  /** Devices whose production is another version than the rollout's: what an earlier rollout left behind, by digest. */
+  excepted: z.record(z.string(), z.string()),
+  /** The exceptions when it began, by slice or device: they come back where it is taken back. */
+  exceptions: z.record(z.string(), modelRef),
+  /** Slices, and single devices, that stay on production while the rollout goes on. */
+  excluded: z.record(z.string(), apart),
+  setAside: z.record(z.string(), apart),
   /** What devices say that cannot run the candidate, by device. */
   failing: z.record(z.string(), z.string()),
+  /** How often a limit has stopped it. */
+  limitStops: z.int().nonnegative(),
+  /** Since when silence holds it. */
+  silentSince: instant.nullable(),
   evidence,
   /** Production's labels and confidences before the rollout: what a change is told from. */
   baseline: armLabels.nullable(),
@@ -68,21 +101,19 @@ export const rollout = rolloutHead.extend({
   /** What was decided and why; waiting is recorded when its cause changes. */
   history: z.array(entry),
   last: entry.nullable(),
+  /** Once it has ended. */
+  summary: summary.nullable(),
 });
 export type Rollout = z.infer<typeof rollout>;
 export type RoundOutcome = z.infer<typeof round>;
 
 /** The candidate runs somewhere, acting or in shadow. */
-export function isActive({ status }: Pick<Rollout, 'status'>): boolean {
-  return status === 'running' || status === 'paused' || status === 'suspended' || status === 'watching';
+export function isActive<T extends Pick<Rollout, 'status'>>(one: T): one is T & { readonly status: 'running' | 'paused' | 'suspended' | 'watching' } {
+  return one.status === 'running' || one.status === 'paused' || one.status === 'suspended' || one.status === 'watching';
 }
 
 /** Share of devices on which the candidate acts now. */
 export function percentOf({ status, plan: rules, stage }: Pick<Rollout, 'status' | 'plan' | 'stage'>): number {
   if (status === 'watching') return 100;
   return status === 'running' || status === 'paused' ? (rules.stages[stage]?.percent ?? 0) : 0;
-}
-
-export function episodesOf({ evidence: { devices } }: { readonly evidence: Pick<Evidence, 'devices'> }): number {
-  return decided(total(Object.values(devices)));
 }

@@ -1,22 +1,79 @@
-import type { FleetLikelihood } from '@adbreak/shared/evidence/fleet.js';
-import { addUp, differenceOf, fleetOf } from './gate.js';
-import type { Rollout } from './rollout.js';
-import { type Screened, screen } from './screen.js';
-import { gateDevices } from './step.js';
+import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
+import { apartBy } from './apart.js';
+import { addTallies, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
+import { type CountedEvidence, type GateCluster, leastOf, type Weighed, weigh } from './gate.js';
+import type { Rollout, Summary } from './rollout.js';
 
-/** Where a rollout stands: the devices that count, their sums, and the fleet's likelihood. */
-export interface Standing extends Screened {
-  readonly sums: ReturnType<typeof addUp>;
-  readonly fleet: FleetLikelihood;
-  /** The candidate's difference to production, share of episodes, and what the evidence does not rule out; null without episodes. */
-  readonly difference: { readonly value: number; readonly low: number; readonly high: number } | null;
+/** The evidence that counts, and what it weighs: one reading of a rollout for the gate, the explanation and the page. */
+export interface Standing extends CountedEvidence {
+  /** Devices with evidence that counts. */
+  readonly devices: readonly { readonly id: string; readonly device: DeviceEvidence }[];
+  /** What control items say of the answers. */
+  readonly controls: ReturnType<typeof wrongAnswers>;
 }
 
-export function standingOf(rollout: Pick<Rollout, 'evidence' | 'plan'>): Standing {
-  const { plan } = rollout;
-  const screened = screen(gateDevices(rollout), plan.maxTimesMedian);
-  const sums = addUp(screened.kept);
-  const fleet = fleetOf(screened.kept, plan);
-  const sequence = fleet.confidenceSequence(plan.alphaHarm);
-  return { ...screened, sums, fleet, difference: sequence && { value: differenceOf(sums), ...sequence } };
+type Readable = Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>;
+
+/** The devices that are not judged apart, added up by channel; pure, one pass. */
+export function standingOf(state: Readable): Standing {
+  const clusters = new Map<string, Tally[]>();
+  const devices: { id: string; device: DeviceEvidence }[] = [];
+  for (const [id, device] of Object.entries(state.evidence.devices)) {
+    if (device.parts.length === 0 || apartBy(id, device.slice, state) !== null) continue;
+    devices.push({ id, device });
+    for (const { cluster, tallies } of device.parts) {
+      const own = clusters.get(cluster) ?? [];
+      addTallies(own, tallies);
+      clusters.set(cluster, own);
+    }
+  }
+  const controls = controlsOf(state);
+  return {
+    devices,
+    // By name: sums are the same after a restart.
+    clusters: [...clusters].map(([id, tallies]): GateCluster => ({ id, tallies })).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    days: Object.values(state.evidence.days),
+    wrong: controls.used,
+    controls,
+  };
+}
+
+export function controlsOf({ evidence, plan }: Pick<Rollout, 'evidence' | 'plan'>): ReturnType<typeof wrongAnswers> {
+  return wrongAnswers(
+    Object.values(evidence.devices).flatMap(({ control: { answered, wrong } }) => (answered > 0 ? [{ answered, wrong: Math.min(wrong, answered) }] : [])),
+    plan.wrong,
+  );
+}
+
+/** Distinct episodes that count so far. */
+export function episodesIn({ clusters }: Pick<Standing, 'clusters'>): number {
+  return clusters.reduce((sum, { tallies }) => sum + totalOf(tallies).episodes, 0);
+}
+export function episodesOf(state: Readable): number {
+  return episodesIn(standingOf(state));
+}
+
+/** What stays known of a rollout that has ended. */
+export function summaryOf(state: Readable, weighed: Weighed = weigh(standingOf(state), state.plan)): Summary {
+  const { totals, difference, channels, days } = weighed;
+  return {
+    ...totals,
+    channels,
+    days,
+    devices: standingOf(state).devices.length,
+    difference,
+    harm: leastOf(weighed.harm),
+    promotion: leastOf(weighed.promotion),
+  };
+}
+
+/** Answered disagreements of the device that gave most, and of all. */
+export function answersOf({ devices }: Pick<Standing, 'devices'>): { readonly most: { readonly device: string; readonly n: number } | null; readonly all: number } {
+  let [most, all]: [{ device: string; n: number } | null, number] = [null, 0];
+  for (const { id, device } of devices) {
+    const { wins, losses } = totalOf(device.own);
+    all += wins + losses;
+    if (wins + losses > (most?.n ?? 0)) most = { device: id, n: wins + losses };
+  }
+  return { most, all };
 }

@@ -1,21 +1,25 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
 import { hourOf } from '@adbreak/shared/evidence/world.js';
+import { apartBy, type Found, findApart, tooManyApart } from './apart.js';
 import { absorbHour, closeHours, driftOf, noDrift } from './drift.js';
 import type { EventOf, RolloutEvent } from './events.js';
-import { absorb, decided, noEvidence, total } from './evidence.js';
-import { type GateInput, judge, type Sibling, type Verdict } from './gate.js';
-import { healthOf } from './health.js';
+import { noEvidence, ownValue } from './evidence.js';
+import { type GateInput, judge, type Sibling, type Verdict, weigh } from './gate.js';
+import type { DeviceHealth, HealthFacts } from './health.js';
 import { mayAdvance } from './plan.js';
 import { type Entry, isActive, percentOf, type Rollout } from './rollout.js';
-import type { GateDevice } from './screen.js';
+import { silenceOf, troubledBySilence } from './silence.js';
+import { answersOf, episodesIn, episodesOf, standingOf, summaryOf } from './standing.js';
+import { absorb, closeWindows, clusterOfSlice, windowOf } from './windows.js';
 import { hours, percent } from './words.js';
 
 /** What a decision does to the world; idempotent, carried out after the new state is on disk. */
 export type Effect =
   | { readonly kind: 'assign' }
-  | { readonly kind: 'set-production'; readonly version: string }
+  /** `except`: what stays on another version, by slice (`channel=one`) or device (`device=pi-3`). */
+  | { readonly kind: 'set-production'; readonly version: string; readonly except: Readonly<Record<string, ModelRef>> }
   | { readonly kind: 'quarantine'; readonly version: string }
-  | { readonly kind: 'ask-labels'; readonly wanted: boolean }
   | { readonly kind: 'start-round' }
   | { readonly kind: 'supersede-siblings' };
 export interface Step {
@@ -26,7 +30,7 @@ export interface Step {
   readonly verdict: Verdict | null;
 }
 
-export function start({ at, rollout, ceiling, reference, baseline }: EventOf<'started'>): Rollout {
+export function start({ at, rollout, ceiling, reference, baseline, exceptions }: EventOf<'started'>): Rollout {
   return {
     ...rollout,
     ceiling,
@@ -34,18 +38,26 @@ export function start({ at, rollout, ceiling, reference, baseline }: EventOf<'st
     status: 'running',
     startedAt: at,
     stageSince: at,
-    before: { decided: 0, acting: 0 },
+    before: { episodes: 0, acting: 0 },
     windowsBefore: {},
     approved: false,
     round: null,
     members: [],
     acting: [],
+    placed: {},
+    excepted: {},
+    exceptions,
+    excluded: {},
+    setAside: {},
     failing: {},
-    evidence: noEvidence(),
+    limitStops: 0,
+    silentSince: null,
+    evidence: noEvidence(windowOf(Date.parse(at), rollout.plan) - 1),
     baseline,
     drift: noDrift(reference, hourOf(Date.parse(at)).hour),
     history: [],
     last: null,
+    summary: null,
   };
 }
 
@@ -61,104 +73,176 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
       takeWindow(state, event);
       return still();
     case 'assigned':
-      return still({
-        ...state,
-        members: event.members,
-        acting: event.acting,
-        windowsBefore: { ...actingWindows(state, event.acting), ...state.windowsBefore },
-      });
+      return still(assigned(state, event));
     case 'device': {
-      const known = state.evidence.devices[event.device];
-      if (event.enrolledAgain && known !== undefined) state.evidence.devices[event.device] = { ...known, sequence: 0 };
-      const { [event.device]: _, ...others } = state.failing;
+      const known = ownValue(state.evidence.devices, event.device);
+      if (event.enrolledAgain && known !== undefined) known.sequence = 0;
+      const others = Object.fromEntries(Object.entries(state.failing).filter(([id]) => id !== event.device));
       return still({ ...state, failing: event.problem === null ? others : { ...others, [event.device]: event.problem } });
     }
     case 'round':
       return still({ ...state, round: event.round });
     case 'tick':
-      return tick(state, new Date(event.at), event.siblings);
+      return ended(tick(state, new Date(event.at), event.siblings));
     case 'order':
-      return order(state, event);
+      return ended(order(state, event));
     case 'decision':
       return still();
   }
 }
 
-function takeWindow(state: Rollout, { device, report }: EventOf<'window'>): void {
-  // QoS 1 may deliver twice: a sequence number counts once.
-  if (report.sequence <= (state.evidence.devices[device]?.sequence ?? 0)) return;
-  if (report.rollout !== state.id || report.production !== state.from.digest || report.candidate !== state.to.digest) return;
-  absorb(state.evidence, device, report, state.plan.slices);
-  absorbHour(state.drift, report);
+/** An ended rollout keeps its numbers, whatever becomes of its evidence. */
+function ended(done: Step): Step {
+  return isActive(done.state) || done.state.summary !== null ? done : { ...done, state: { ...done.state, summary: summaryOf(done.state) } };
+}
+
+function takeWindow(state: Rollout, { at, device, report }: EventOf<'window'>): void {
+  const place = ownValue(state.placed, device);
+  const production = ownValue(state.excepted, device) ?? state.from.digest;
+  const belongs = place !== undefined && report.rollout === state.id && report.production === production && report.candidate === state.to.digest;
+  const apart = apartBy(device, report.slice, state) !== null;
+  absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true }, Date.parse(at));
+  if (belongs && !apart) absorbHour(state.drift, device, clusterOfSlice(report.slice), report);
+}
+
+function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'assigned'>): Rollout {
+  const window = windowOf(Date.parse(at), state.plan);
+  const acts = new Set(acting);
+  const placed: Rollout['placed'] = {};
+  for (const id of members) {
+    const before = ownValue(state.placed, id);
+    placed[id] = {
+      member: before?.member ?? window,
+      acting: acts.has(id) ? (before?.acting ?? window) : null,
+      acted: acts.has(id) || before?.acted === true,
+    };
+  }
+  return { ...state, members, acting, placed, excepted };
 }
 
 // — the gate's turn —
 
 function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
-  const state = { ...before, drift: closeHours(before.drift, before.plan, before.evidence, now, before.id) };
-  return transition(state, judge(inputOf(state, now, siblings)), now);
+  const { evidence, plan } = before;
+  closeWindows(evidence, plan, (id) => apartBy(id, ownValue(evidence.devices, id)?.slice ?? null, before) !== null, now);
+  const drifted: Rollout = { ...before, drift: closeHours(before.drift, plan, now, before.id) };
+  const input = inputOf(drifted, now, siblings);
+  const troubled = input.silence !== null && troubledBySilence(input.silence, plan) !== null;
+  const state: Rollout = { ...drifted, silentSince: troubled ? (before.silentSince ?? now.toISOString()) : null };
+  return leaveBehind(state, input, now) ?? transition(state, judge(input), now);
 }
 
 /** What the gate looks at, made from a rollout's state. */
 export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] = []): GateInput {
   const { plan, evidence } = state;
-  const sums = total(Object.values(evidence.devices));
+  const standing = standingOf(state);
+  const shadow = percentOf(state) === 0;
   // Where another plan is replayed, who acted then is not who would act: in shadow nobody does.
-  const acting = state.status !== 'watching' && percentOf(state) > 0 ? state.acting : [];
+  const acting = shadow ? [] : state.acting;
+  const episodes = episodesIn(standing);
   return {
+    clusters: standing.clusters,
+    days: standing.days,
+    wrong: standing.wrong,
     plan,
     id: state.id,
     stage: state.stage,
     hoursInStage: hoursSince(state.stageSince, now),
-    devices: gateDevices(state),
-    slices: Object.fromEntries(
-      Object.entries(evidence.slices).map(([name, devices]) => [name, Object.entries(devices).map(([id, outcome]) => ({ id, ...outcome }))]),
-    ),
-    decidedInStage: acting.length > 0 ? sums.actingDecided - state.before.acting : decided(sums) - state.before.decided,
-    acting: { devices: acting.length, silent: acting.filter((id) => (evidence.devices[id]?.windows ?? 0) <= (state.windowsBefore[id] ?? 0)).length },
-    health: healthOf(
-      evidence,
-      plan,
-      state.members.length,
-      Object.entries(state.failing).map(([device, code]) => ({ device, code })),
-    ),
+    devices: standing.devices.length,
+    answers: answersOf(standing),
+    episodesInStage: shadow ? episodes - state.before.episodes : evidence.actingEpisodes - state.before.acting,
+    acting: shadow ? null : acting.length,
+    silence: silenceOf(state, acting, now),
+    silentHours: state.silentSince === null ? null : hoursSince(state.silentSince, now),
+    health: healthOf(state, acting),
+    limitStops: state.limitStops,
     drift: driftOf(state.drift, plan),
     round: state.round,
     approved: state.approved,
     mayAdvance: mayAdvance(plan, now),
     siblings,
-    watching: state.status === 'watching',
+    status: isActive(state) ? state.status : 'running',
   };
 }
 
-export function gateDevices({ evidence }: Pick<Rollout, 'evidence'>): GateDevice[] {
-  return Object.entries(evidence.devices).map(([id, { agreed, wins, losses, undecided }]) => ({ id, agreed, wins, losses, undecided }));
+function healthOf({ evidence, members, failing }: Rollout, acting: readonly string[]): HealthFacts {
+  const acts = new Set(acting);
+  const known = (id: string): DeviceHealth[] => {
+    const device = ownValue(evidence.devices, id);
+    return device === undefined ? [] : [{ id, ...device.health }];
+  };
+  return {
+    acting: acting.flatMap(known),
+    control: members.filter((id) => !acts.has(id)).flatMap(known),
+    wanted: members.length,
+    failing: Object.entries(failing).map(([device, code]) => ({ device, code })),
+  };
 }
 
 export function hoursSince(then: string, now: Date): number {
   return Math.max(0, (now.getTime() - Date.parse(then)) / 3_600_000);
 }
 
+/**
+ * Devices that are unlike all others, and slices in which the candidate is worse, are judged apart from now on. Null where
+ * there are none. Slices wait where the fleet itself is harmed: that is said first.
+ */
+function leaveBehind(state: Rollout, input: GateInput, now: Date): Step | null {
+  const harmed = () => weigh(input, state.plan).harm.pooled >= -Math.log(state.plan.alphaHarm);
+  const found = findApart(state, input.wrong);
+  const units = found.filter(({ kind }) => kind === 'device');
+  const chosen = units.length > 0 ? units : harmed() ? [] : found;
+  const many = tooManyApart(state);
+  if (chosen.length === 0 && many === null) return null;
+  const next = chosen.reduce((all, one) => withApart(all, one, now), state);
+  const tooMany = tooManyApart(next);
+  const verdict = (name: 'APART' | 'SUSPEND', cause: Verdict['cause'], reason: string): Verdict => ({
+    verdict: name,
+    cause,
+    reason,
+    episodes: Math.round(episodesOf(next)),
+    ask: null,
+  });
+  if (tooMany !== null) {
+    const step = transition(next, verdict('SUSPEND', 'too-many-apart', [tooMany, ...chosen.map(({ reason }) => reason)].join('; ')), now);
+    return chosen.length === 0 ? step : { ...step, effects: withAssign(step.effects) };
+  }
+  const cause = chosen[0]?.kind === 'device' ? 'unlike-others' : 'worse-in-slice';
+  return record(next, verdict('APART', cause, chosen.map(({ reason }) => reason).join('; ')), 'stays on production there', {}, [{ kind: 'assign' }], now);
+}
+function withAssign(effects: readonly Effect[]): readonly Effect[] {
+  return effects.some(({ kind }) => kind === 'assign') ? effects : [...effects, { kind: 'assign' }];
+}
+
+/** What was averaged over days held those devices too, so days begin anew. */
+function withApart(state: Rollout, { kind, name, reason }: Found, now: Date): Rollout {
+  const entry = { at: now.toISOString(), reason };
+  const evidence = { ...state.evidence, days: {} };
+  for (const devices of Object.values(evidence.waiting)) for (const one of Object.values(devices)) one.day = null;
+  return kind === 'device'
+    ? { ...state, evidence, setAside: { ...state.setAside, [name]: entry } }
+    : { ...state, evidence, excluded: { ...state.excluded, [name]: entry } };
+}
+
 /** What a verdict does to a rollout; pure, and the same for real fleets and simulated ones. */
 export function transition(state: Rollout, verdict: Verdict, now: Date): Step {
-  const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = []) => record(state, verdict, action, change, effects, now);
+  const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = [], said = verdict) => record(state, said, action, change, effects, now);
+  // Who went back by a person's word is not sent forward again by the gate: the person is asked.
+  if (state.kind === 'rollback' && (verdict.verdict === 'FAIL' || verdict.verdict === 'SUSPEND'))
+    return say('wait for a person', {}, [], { ...verdict, verdict: 'INCONCLUSIVE', reason: `${verdict.reason}; a person went back to this version, and decides` });
   switch (verdict.verdict) {
     case 'FAIL':
-      return say('roll back', { status: 'rolled-back' }, [
-        ...(state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version } as const] : []),
-        { kind: 'quarantine', version: state.to.version },
-        { kind: 'assign' },
-      ]);
-    case 'SUSPEND':
+      return say('roll back', { status: 'rolled-back' }, [...backToProduction(state), { kind: 'quarantine', version: state.to.version }, { kind: 'assign' }]);
+    case 'SUSPEND': {
+      const limit = isLimit(verdict) ? { limitStops: state.limitStops + 1 } : {};
       // In the shadow it is where a suspension would put it; it stays there while the evidence says so.
-      if (percentOf(state) === 0) return say('wait');
-      return say('back to shadow', { status: 'suspended', stage: 0, stageSince: now.toISOString() }, [
-        ...(state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version } as const] : []),
-        { kind: 'assign' },
-      ]);
+      if (percentOf(state) === 0) return say('wait', state.last?.cause === verdict.cause ? {} : limit);
+      return say('back to shadow', { status: 'suspended', stage: 0, stageSince: now.toISOString(), ...limit }, [...backToProduction(state), { kind: 'assign' }]);
+    }
     case 'WORLD':
     case 'AMBIGUOUS':
       return say('freeze');
+    case 'APART':
     case 'HOLD':
     case 'INCONCLUSIVE':
       if (verdict.cause === 'watch' && hoursSince(state.stageSince, now) >= state.plan.watchHours)
@@ -169,28 +253,31 @@ export function transition(state: Rollout, verdict: Verdict, now: Date): Step {
   }
 }
 
+const isLimit = ({ cause }: Verdict) => cause === 'crashes' || cause === 'latency' || cause === 'memory' || cause === 'failures';
+
+/** A version that is watched is in production already: taking it back restores what was there before, exceptions too. */
+function backToProduction(state: Rollout): readonly Effect[] {
+  return state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version, except: state.exceptions }] : [];
+}
+
+/** What stays behind when the rollout completes: an earlier exception keeps its version, everything else the rollout's production. */
+function leftBehind({ excluded, setAside, exceptions, from }: Rollout): Record<string, ModelRef> {
+  const names = [...Object.keys(excluded), ...Object.keys(setAside).map((id) => `device=${id}`)];
+  return Object.fromEntries(names.map((name) => [name, ownValue(exceptions, name) ?? from]));
+}
+
 /** Waiting is recorded when its cause changes, everything else always. */
 function record(state: Rollout, verdict: Verdict, action: string, change: Partial<Rollout>, effects: readonly Effect[], now: Date): Step {
   const { ask, ...facts } = verdict;
   const last: Entry = { at: now.toISOString(), stage: stageName(state), ...facts, action };
-  const quiet = (action === 'wait' || action === 'freeze') && state.last?.verdict === last.verdict && state.last.cause === last.cause;
-  const asked = askedFor(state.last);
-  const wanted = ask === 'labels';
+  const waits = action === 'wait' || action === 'freeze' || action === 'wait for a person';
+  const quiet = waits && state.last?.verdict === last.verdict && state.last.cause === last.cause;
   return {
     state: { ...state, ...change, last, history: quiet ? state.history : [...state.history, last] },
-    effects: [
-      ...effects,
-      ...(wanted === asked ? [] : [{ kind: 'ask-labels', wanted } as const]),
-      ...(ask === 'round' && state.last?.cause !== 'round' ? [{ kind: 'start-round' } as const] : []),
-    ],
+    effects: [...effects, ...(ask === 'round' && state.last?.cause !== 'round' ? [{ kind: 'start-round' } as const] : [])],
     decision: quiet ? null : last,
     verdict,
   };
-}
-
-/** Whether the last entry made the status pages ask for labels. */
-export function askedFor(last: Entry | null): boolean {
-  return last !== null && (last.cause === 'labels' || last.cause === 'candidate-changed' || last.cause === 'ambiguous' || last.cause === 'one-device');
 }
 
 function stageName({ plan, stage, status }: Rollout): string {
@@ -216,17 +303,16 @@ function advance(state: Rollout, verdict: Verdict, now: Date): Step {
     verdict,
     'complete',
     { status: state.plan.watchHours > 0 ? 'watching' : 'completed', ...since },
-    [...first, { kind: 'set-production', version: state.to.version }, { kind: 'assign' }],
+    [...first, { kind: 'set-production', version: state.to.version, except: leftBehind(state) }, { kind: 'assign' }],
     now,
   );
 }
 
 function stageStart(state: Rollout): Pick<Rollout, 'before' | 'windowsBefore'> {
-  const sums = total(Object.values(state.evidence.devices));
-  return { before: { decided: decided(sums), acting: sums.actingDecided }, windowsBefore: actingWindows(state, Object.keys(state.evidence.devices)) };
-}
-function actingWindows({ evidence }: Rollout, devices: readonly string[]): Record<string, number> {
-  return Object.fromEntries(devices.map((id) => [id, evidence.devices[id]?.windows ?? 0]));
+  return {
+    before: { episodes: episodesOf(state), acting: state.evidence.actingEpisodes },
+    windowsBefore: Object.fromEntries(Object.entries(state.evidence.devices).map(([id, { windows }]) => [id, windows])),
+  };
 }
 
 // — a person's turn —
@@ -244,7 +330,7 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
       verdict: 'ORDER',
       cause: 'person',
       reason: `${event.who}: ${event.reason}`,
-      episodes: decided(total(Object.values(state.evidence.devices))),
+      episodes: Math.round(episodesOf(state)),
       action,
     };
     return { state: { ...state, ...change, last, history: [...state.history, last] }, effects, decision: last, verdict: null };
@@ -266,7 +352,7 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
       const status = event.order === 'abort' ? 'aborted' : 'superseded';
       // A version that is watched is in production already: ending the watch keeps it, aborting takes it back.
       if (state.status === 'watching' && event.order === 'supersede') return obey('end the watch', { status: 'completed' }, [assign]);
-      const back: readonly Effect[] = state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version }] : [];
+      const back = backToProduction(state);
       return obey(event.order, { status }, [...back, assign]);
     }
     case 'approve':
@@ -299,6 +385,6 @@ function force(
   return obey(
     `forced to complete${watched ? `, watched for ${hours(state.plan.watchHours)}` : ''}`,
     { status: watched ? 'watching' : 'completed', ceiling: 100, ...since },
-    [{ kind: 'set-production', version: state.to.version }, { kind: 'assign' }],
+    [{ kind: 'set-production', version: state.to.version, except: leftBehind(state) }, { kind: 'assign' }],
   );
 }

@@ -50,8 +50,6 @@ export interface Placement {
   readonly belongs: boolean;
   /** The rollout made the candidate act on it at some time. */
   readonly mayAct: boolean;
-  /** Judged apart from the others: left on production. */
-  readonly apart: boolean;
 }
 
 /** Takes a report in. What gives no evidence is counted under its reason, never silently. */

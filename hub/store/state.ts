@@ -1,4 +1,4 @@
-import { digest, MODEL_NAME, manifest, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { desired, reported } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import { round } from '../evaluations/round.js';
@@ -47,7 +47,12 @@ const version = z.object({
   wasProduction: z.boolean().default(false),
   evaluations: z.array(found).default([]),
 });
-const model = z.object({ production: z.string().regex(VERSION).nullable(), versions: z.record(z.string(), version) });
+const model = z.object({
+  production: z.string().regex(VERSION).nullable(),
+  versions: z.record(z.string(), version),
+  /** What stays on another version than production, by slice (`channel=one`) or device (`device=pi-3`): a rollout left it behind. */
+  exceptions: z.record(z.string(), modelRef).default({}),
+});
 export type Model = z.infer<typeof model>;
 
 /** Everything the hub remembers, in one document. */

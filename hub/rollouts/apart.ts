@@ -1,0 +1,147 @@
+import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
+import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
+import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
+import { addTallies, type DeviceEvidence, ownValue, type Tally, totalOf } from './evidence.js';
+import { SMALL_FLEET } from './gate.js';
+import type { Plan } from './plan.js';
+import type { Rollout } from './rollout.js';
+import { evalue, percent, points } from './words.js';
+
+/**
+ * Who is judged apart, and stays on production while the rollout goes on: slices in which the candidate is worse by more
+ * than the margin, and single devices that are unlike all others. docs/gate.md, "Slices" and "Broken units". Pure.
+ */
+
+/** A unit differs honestly by a few points for ever; its own case begins far outside of that. */
+const LEAST_DIFFERENCE = 0.1;
+
+export type Membership = Pick<Rollout, 'excluded' | 'setAside'>;
+
+/** The slices of a device by the plan: `channel=one`, `site=home`, `hardware=pi5`. */
+export function slicesOfDevice({ channel, site, hardware }: DeviceEvidence['slice']): readonly string[] {
+  return [`channel=${channel}`, `site=${site}`, `hardware=${hardware}`];
+}
+
+/** The slice or device for which one is judged apart; null where it counts with the others. */
+export function apartBy(id: string, slice: DeviceEvidence['slice'] | null, { excluded, setAside }: Membership): string | null {
+  if (Object.hasOwn(setAside, id)) return `device=${id}`;
+  return slice === null ? null : (slicesOfDevice(slice).find((name) => Object.hasOwn(excluded, name)) ?? null);
+}
+
+export interface SliceEvidence {
+  readonly name: string;
+  readonly devices: readonly string[];
+  /** By channel, averaged inside the slice. */
+  readonly clusters: readonly Tallies[];
+}
+
+/** The evidence by slice, of devices that are not set aside; excluded slices among them. One pass over the devices. */
+export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evidence' | 'plan' | 'setAside'>): SliceEvidence[] {
+  const slices = new Map<string, { devices: string[]; clusters: Map<string, Tally[]> }>();
+  const place = (name: string) => {
+    const known = slices.get(name) ?? { devices: [], clusters: new Map<string, Tally[]>() };
+    slices.set(name, known);
+    return known;
+  };
+  const add = (name: string, cluster: string, tallies: Tallies) => {
+    const { clusters } = place(name);
+    const own = clusters.get(cluster) ?? [];
+    addTallies(own, tallies);
+    clusters.set(cluster, own);
+  };
+  for (const [id, device] of Object.entries(evidence.devices)) {
+    if (Object.hasOwn(setAside, id)) continue;
+    for (const dimension of plan.slices) place(`${dimension}=${device.slice[dimension]}`).devices.push(id);
+    for (const part of device.parts) {
+      // A device without a named channel is in no channel's slice.
+      if (plan.slices.includes('channel') && part.cluster.startsWith('channel=')) add(part.cluster, part.cluster, part.tallies);
+      for (const [name, tallies] of Object.entries(part.slices)) add(name, part.cluster, tallies);
+    }
+  }
+  return [...slices]
+    .map(([name, { devices, clusters }]) => ({ name, devices, clusters: [...clusters.values()] }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** ln of the evidence that the candidate is worse in a slice by more than the margin. */
+export function harmInSlice({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): number {
+  const total: Tally[] = [];
+  for (const tallies of clusters) addTallies(total, tallies);
+  const pooled = logHarm(total, { tolerance: margin, wrong });
+  if (clusters.length < SMALL_FLEET || pooled <= 0) return pooled;
+  const fleet = new ClusterLikelihood(
+    clusters.map((tallies) => clusterOf(tallies, 'harm', wrong)),
+    { clip: true },
+  );
+  return Math.min(pooled, fleet.logHarm(margin));
+}
+
+export type Found = { readonly kind: 'slice' | 'device'; readonly name: string; readonly reason: string };
+
+/** Slices and devices that must be judged apart from now on. */
+export function findApart(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
+  return [...brokenUnits(state, wrong), ...worseSlices(state, wrong)];
+}
+
+function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
+  const { plan, excluded } = state;
+  const slices = sliceEvidence(state);
+  const devices = slices.reduce((most, one) => Math.max(most, one.devices.length), 0);
+  const threshold = Math.log(Math.max(1, slices.length) / plan.alphaSlices);
+  return slices.flatMap((slice): Found[] => {
+    if (Object.hasOwn(excluded, slice.name)) return [];
+    // A slice that is the whole fleet is no slice: the fleet's own evidence decides about it.
+    if (slice.devices.length === devices && holdsAll(slice, state)) return [];
+    const log = harmInSlice(slice, plan, wrong);
+    if (log < threshold) return [];
+    const { wins, losses, episodes } = totalOf(slice.clusters.flat());
+    return [
+      {
+        kind: 'slice',
+        name: slice.name,
+        reason: `worse in ${slice.name} by more than ${points(plan.margin)}: ${losses.toFixed(0)} lost, ${wins.toFixed(0)} won in ${episodes.toFixed(0)} episodes there; H = ${evalue(log)} ≥ ${evalue(threshold)}, the threshold of ${slices.length} slices`,
+      },
+    ];
+  });
+}
+
+function holdsAll({ devices }: SliceEvidence, { evidence, setAside }: Pick<Rollout, 'evidence' | 'setAside'>): boolean {
+  return devices.length === Object.keys(evidence.devices).filter((id) => !Object.hasOwn(setAside, id)).length;
+}
+
+function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
+  const devices = Object.entries(evidence.devices).filter(([id, one]) => one.own.length > 0 && apartBy(id, one.slice, { setAside, excluded }) === null);
+  if (devices.length < SMALL_FLEET) return [];
+  const { low, high, units } = findOutliers(
+    devices.map(([, { own }]) => own),
+    { least: Math.max(LEAST_DIFFERENCE, 2 * plan.margin), wrong },
+  );
+  const threshold = Math.log((2 * devices.length) / plan.alphaSlices);
+  return devices.flatMap(([id, device], i): Found[] => {
+    const { below, above } = units[i] ?? { below: 0, above: 0 };
+    if (Math.max(below, above) < threshold) return [];
+    const { wins, losses, episodes } = totalOf(device.own);
+    const beyond = below >= above ? `below ${percent(low)}` : `above ${percent(high)}`;
+    return [
+      {
+        kind: 'device',
+        name: id,
+        reason: `${id} is unlike all others: ${losses} lost, ${wins} won in ${episodes} episodes, a difference ${beyond}, where the others lie within (E = ${evalue(Math.max(below, above))} ≥ ${evalue(threshold)}); it watches ${device.slice.channel} at ${device.slice.site} on ${device.slice.hardware}`,
+      },
+    ];
+  });
+}
+
+/** Why too much of the fleet is judged apart to go on, in words; null where it is not. */
+export function tooManyApart(state: Pick<Rollout, 'evidence' | 'plan' | 'members' | 'setAside' | 'excluded'>): string | null {
+  const { plan, members } = state;
+  const by = members.map((id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state));
+  const alone = by.filter((one) => one?.startsWith('device=') === true).length;
+  const inSlices = by.filter((one) => one !== null).length - alone;
+  // One broken device is its own case in a small fleet too.
+  if (alone > Math.max(1, plan.maxSetAside * members.length))
+    return `${alone} of ${members.length} devices are unlike the others; at most ${percent(plan.maxSetAside)} may be set aside`;
+  if (inSlices > plan.maxExcluded * members.length)
+    return `the slices in which the candidate is worse (${Object.keys(state.excluded).join(', ')}) hold ${inSlices} of ${members.length} devices; at most ${percent(plan.maxExcluded)} may stay on production`;
+  return null;
+}

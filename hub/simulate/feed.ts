@@ -1,0 +1,31 @@
+import { noDevice, ownValue } from '../rollouts/evidence.js';
+import type { Rollout } from '../rollouts/rollout.js';
+import { clusterOfSlice, enter, slicesOf } from '../rollouts/windows.js';
+import type { RoomWindow } from './living-rooms.js';
+
+/** Puts simulated windows where reports would have put them: the gate's own evidence, without the cost of a report for each. */
+export function feed(state: Rollout, window: number, rooms: readonly RoomWindow[], acts: (device: number) => boolean = () => false): void {
+  for (const room of rooms) {
+    const id = nameOf(room.device);
+    const slice = sliceOf(room);
+    const device = ownValue(state.evidence.devices, id) ?? noDevice(slice, clusterOfSlice(slice));
+    state.evidence.devices[id] = device;
+    device.windows += 1;
+    device.lastWindow = window;
+    device.episodes += room.episodes;
+    device.differ += room.differ;
+    enter(state.evidence, window, id, {
+      cluster: device.cluster,
+      slices: slicesOf(slice, state.plan),
+      tallies: [{ rate: room.rate, zeros: room.zeros, wins: room.wins, losses: room.losses, open: room.open }],
+      draws: [],
+      episodes: room.episodes,
+      acts: acts(room.device),
+    });
+  }
+}
+
+export const nameOf = (device: number) => `pi-${device}`;
+export function sliceOf({ channel, device }: Pick<RoomWindow, 'channel' | 'device'>) {
+  return { channel: `c${channel}`, site: `s${device % 3}`, hardware: device % 4 === 0 ? 'pi4' : 'pi5' };
+}
