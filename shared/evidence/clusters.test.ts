@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { binomial } from '../draws.js';
 import { seeded } from '../random.js';
 import { type Cluster, ClusterLikelihood } from './clusters.js';
 import { FleetLikelihood } from './fleet.js';
@@ -48,6 +49,57 @@ describe('the random-effects model over clusters', () => {
   test('says nothing without episodes', () => {
     const empty = new ClusterLikelihood([cluster(0, 0, 0)], { clip: true });
     assert.deepEqual([empty.clusters, empty.logHarm(0.01), empty.logNoWorse(0.02), empty.confidenceSequence(0.05)], [0, 0, 0, null]);
+  });
+
+  test('a fleet whose draws have not come yet promotes nobody, however many episodes it had', () => {
+    for (const rate of [0.25, 1 / 16, 1 / 64]) {
+      const episodes = 2 / (0.1 * rate);
+      const silent = clusterOf([{ rate, zeros: episodes / 20, wins: 0, losses: 0, open: 0 }], 'promotion', 0.02);
+      const model = new ClusterLikelihood(alike(20, silent), { clip: true });
+      assert.ok(model.logNoWorse(0.02) < Math.log(20), `rate ${rate}: two draws were to be expected, none came: ${model.logNoWorse(0.02)}`);
+      const range = model.confidenceSequence(0.05);
+      assert.ok(range !== null && range.low < -0.05 && range.high > 0.05, JSON.stringify(range));
+    }
+  });
+
+  test('false "no worse" and "worse" at the edge stay under alpha at every look, at any rate (seed rates)', () => {
+    const random = seeded('rates');
+    const runs = 60;
+    for (const [rate, channels, win] of [
+      [1, 5, 0],
+      [1 / 4, 5, 0.4],
+      [1 / 16, 5, 0.4],
+      [1 / 16, 20, 0],
+      [1 / 64, 20, 0.4],
+    ] as const) {
+      // Worse by .02 exactly: by chance of a win, what must disagree for it.
+      const disagreements = 0.02 / (1 - 2 * win);
+      let [promoted, harmed] = [0, 0];
+      for (let run = 0; run < runs; run++) {
+        const counts = Array.from({ length: channels }, () => ({ rate, zeros: 0, wins: 0, losses: 0, open: 0 }));
+        const largest = { promotion: 0, harm: 0 };
+        for (let look = 0; look < 40; look++) {
+          for (const one of counts) {
+            const drawn = binomial(random, 72, disagreements * rate);
+            const wins = binomial(random, drawn, win);
+            one.zeros += 72 - drawn;
+            one.wins += wins;
+            one.losses += drawn - wins;
+          }
+          const model = (side: 'harm' | 'promotion') =>
+            new ClusterLikelihood(
+              counts.map((one) => clusterOf([one], side, 0)),
+              { clip: true },
+            );
+          largest.promotion = Math.max(largest.promotion, model('promotion').logNoWorse(0.02));
+          largest.harm = Math.max(largest.harm, model('harm').logHarm(0.02));
+        }
+        promoted += Number(largest.promotion >= Math.log(20));
+        harmed += Number(largest.harm >= Math.log(20));
+      }
+      const most = 0.05 + 3 * Math.sqrt((0.05 * 0.95) / runs);
+      assert.ok(Math.max(promoted, harmed) / runs <= most, `${promoted} promoted, ${harmed} harmed of ${runs} at rate ${rate}, ${channels} channels`);
+    }
   });
 
   test('clusters that come several times are a list of them, clipped or not', () => {

@@ -78,7 +78,7 @@ describe('evidence from draws', () => {
   });
 
   test('has expectation one at the edge of its null, over two rates, where all is answered and right', () => {
-    const n = 5;
+    const n = 3;
     for (const shift of [0.1, -0.1, 0]) {
       close(
         expectation(at(0.15 - shift / 2, 0.15 + shift / 2, NONE, NONE), n, (t) => logNoWorse(t, { margin: shift, wrong: 0 })),
@@ -166,7 +166,8 @@ describe('a cluster', () => {
       close(cluster.square, all.reduce((sum, x) => sum + x * x, 0) / all.length, 1e-12);
       assert.equal(cluster.episodes, all.length);
       close(cluster.share ?? 0, (4 + 16) / 98, 1e-12);
+      close((cluster.step ?? 0) ** 2, (34 + 64 * 16) / 98, 1e-12);
     }
-    assert.deepEqual(clusterOf([], 'harm', 0), { mean: 0, square: 0, episodes: 0, share: 0 });
+    assert.deepEqual(clusterOf([], 'harm', 0), { mean: 0, square: 0, episodes: 0, share: 0, step: 1 });
   });
 });

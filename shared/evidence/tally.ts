@@ -55,21 +55,23 @@ export function logNoWorse(tallies: Tallies, { margin, wrong }: { margin: number
 }
 
 /**
- * One cluster's mean step, its mean square and its share of disagreements, for the random-effects model. `side` tells which
+ * One cluster's mean step, its mean square, its share of disagreements and what one draw counts, for the random-effects model. `side` tells which
  * way open draws and wrong answers count.
  */
 export function clusterOf(tallies: Tallies, side: 'harm' | 'promotion', wrong: number): Cluster {
   tallies.forEach(requireTally);
   const steps = stepsOf(side, wrong);
-  let [episodes, sum, squares, disagreements] = [0, 0, 0, 0];
+  let [episodes, sum, squares, disagreements, scale] = [0, 0, 0, 0, 0];
   for (const { rate, zeros, wins, losses, open } of tallies) {
-    episodes += zeros + wins + losses + open;
+    const here = zeros + wins + losses + open;
+    episodes += here;
+    scale += here / rate ** 2;
     sum += (wins * steps.wins + losses * steps.losses + open * steps.open) / rate;
     squares += (wins * steps.wins ** 2 + losses * steps.losses ** 2 + open * steps.open ** 2) / rate ** 2;
     disagreements += (wins + losses + open) / rate;
   }
-  if (episodes === 0) return { mean: 0, square: 0, episodes, share: 0 };
-  return { mean: sum / episodes, square: squares / episodes, episodes, share: disagreements / episodes };
+  if (episodes === 0) return { mean: 0, square: 0, episodes, share: 0, step: 1 };
+  return { mean: sum / episodes, square: squares / episodes, episodes, share: disagreements / episodes, step: Math.sqrt(scale / episodes) };
 }
 
 /** What a drawn disagreement says about d, at rate 1. */
