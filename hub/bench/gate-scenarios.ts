@@ -1,62 +1,106 @@
-import { binomial } from '@adbreak/shared/draws.js';
 import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
 import { calibrate, startWorld, watchAlarm, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
+import { findApart, tooManyApart } from '../rollouts/apart.js';
 import { type Detectors, driftOf, watchHour } from '../rollouts/drift.js';
-import { after, report, started } from '../rollouts/fixtures.js';
-import { bare } from '../rollouts/forecast.js';
-import { judge } from '../rollouts/gate.js';
+import { BEGIN, bare, started } from '../rollouts/fixtures.js';
+import { judge, promotionLog, weigh } from '../rollouts/gate.js';
 import type { Plan } from '../rollouts/plan.js';
-import { start, step } from '../rollouts/step.js';
-import { type PairedFleet, PairedStream } from '../simulate/paired.js';
+import type { Rollout } from '../rollouts/rollout.js';
+import { standingOf } from '../rollouts/standing.js';
+import { start } from '../rollouts/step.js';
+import { closeWindows, windowOf } from '../rollouts/windows.js';
+import { apartBy } from '../rollouts/apart.js';
+import { ownValue } from '../rollouts/evidence.js';
+import { feed } from '../simulate/feed.js';
+import { type LivingRooms, RoomStream } from '../simulate/living-rooms.js';
 import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
 import { drawConfidences, psiGate, REFERENCE, zGate } from './peers.js';
 
-/** The runs of `make bench-gates`: one function a run, seeded, through the real gate with a look at every window. */
+/** The runs of `make bench-gates` that judge evidence alone: one function a run, seeded, through the gate's own windows. */
 export const WINDOWS = 240;
 export const PER_WINDOW = 4;
 export const WORLD_WINDOWS = 336;
+const HOUR = 3_600_000;
 
-export interface NullRun {
-  readonly fail: boolean;
-  readonly suspend: boolean;
-  readonly pass: boolean;
+export interface EvidenceRun {
+  /** Distinct episodes at the first verdict of each kind; null where it never came. */
+  readonly fail: number | null;
+  /** Harm shown by all episodes and by channels, days left out: what earlier gates called FAIL. */
+  readonly shown: number | null;
+  readonly suspend: number | null;
+  /** Promotion from an early stage (channels), and from the last one (days too). */
+  readonly pass: number | null;
+  readonly last: number | null;
   readonly psi: string;
   readonly z: string;
 }
-
-/** A candidate with a true difference: what the gate and the two peers make of 240 windows. */
-export function pairedRun(
-  plan: Plan,
-  fleet: PairedFleet,
-  seed: string,
-  peers: boolean,
-): NullRun & { readonly failAt: number | null; readonly harmAt: number | null; readonly passAt: number | null } {
-  const random = seeded(seed);
-  const stream = new PairedStream(fleet, random);
-  const sums = { wins: 0, losses: 0, episodes: 0 };
-  let [failAt, harmAt, passAt]: [number | null, number | null, number | null] = [null, null, null];
-  let [psi, z] = ['wait', 'wait'];
-  for (let window = 0; window < WINDOWS && (failAt === null || passAt === null); window++) {
-    const seen = stream.next();
-    if (peers) {
-      sums.wins += seen.wins;
-      sums.losses += seen.losses;
-      sums.episodes += seen.episodes;
-      const left = WINDOWS - 1 - window;
-      if (psi === 'wait') psi = psiGate({ ...seen, candidate: drawConfidences(random, seen.episodes, 0) }, REFERENCE, left);
-      if (z === 'wait') z = zGate(sums, plan.margin, left);
-    }
-    const { verdict } = judge(bare(plan, stream));
-    if ((verdict === 'SUSPEND' || verdict === 'FAIL') && harmAt === null) harmAt = stream.decided;
-    if (verdict === 'FAIL') failAt ??= stream.decided;
-    if (verdict === 'PASS') passAt ??= stream.decided;
-    // A rollout ends with its first FAIL; its first PASS in shadow would move it on.
-    if (!peers && (failAt !== null || passAt !== null)) break;
-  }
-  return { fail: failAt !== null, suspend: harmAt !== null, pass: passAt !== null, failAt, harmAt, passAt, psi, z };
+export interface Looks {
+  readonly windows: number;
+  /** A look each so many windows. */
+  readonly every: number;
+  readonly peers: boolean;
+  /** The run ends with its first FAIL or last PASS. */
+  readonly stop: boolean;
 }
 
+/** A candidate with a true difference in a fleet of living rooms: what the gate and the two peers make of it. */
+export function evidenceRun(plan: Plan, rooms: LivingRooms, looks: Looks, seed: string): EvidenceRun {
+  const random = seeded(seed);
+  const stream = new RoomStream(rooms, random);
+  let state = start(started({ ...plan, windowSeconds: 3600, lagHours: 0, dayHours: rooms.windowsPerDay ?? 24 }));
+  const found: Record<'fail' | 'shown' | 'suspend' | 'pass' | 'last', number | null> = { fail: null, shown: null, suspend: null, pass: null, last: null };
+  const sums = { wins: 0, losses: 0, episodes: 0 };
+  let [psi, z] = ['wait', 'wait'];
+  const [harmful, promoted] = [-Math.log(plan.alphaHarm), -Math.log(plan.alphaPromote)];
+  for (let hour = 0; hour < looks.windows; hour++) {
+    const seen = stream.next(hour);
+    feed(state, windowOf(BEGIN + hour * HOUR, state.plan), seen);
+    if (looks.peers) {
+      const window = seen.reduce((sum, one) => ({ wins: sum.wins + one.wins, losses: sum.losses + one.losses, episodes: sum.episodes + one.episodes }), { wins: 0, losses: 0, episodes: 0 });
+      sums.wins += window.wins;
+      sums.losses += window.losses;
+      sums.episodes += window.episodes;
+      const left = looks.windows - 1 - hour;
+      if (psi === 'wait') psi = psiGate({ ...window, candidate: drawConfidences(random, window.episodes, 0) }, REFERENCE, left);
+      if (z === 'wait') z = zGate(sums, plan.margin, left);
+    }
+    if ((hour + 1) % looks.every !== 0) continue;
+    const looked = look(state, new Date(BEGIN + (hour + 1) * HOUR));
+    state = looked.state;
+    const { weighed, apart } = looked;
+    const episodes = weighed.totals.episodes;
+    const mark = (key: keyof typeof found, there: boolean) => {
+      if (there) found[key] ??= episodes;
+    };
+    const pooled = weighed.harm.pooled >= harmful;
+    const shown = pooled && (weighed.harm.channels ?? weighed.harm.pooled) >= harmful;
+    mark('suspend', pooled || apart);
+    mark('shown', shown);
+    mark('fail', shown && weighed.harm.days !== null && weighed.harm.days >= harmful);
+    // Where harm is shown nothing passes.
+    mark('pass', !pooled && !apart && promotionLog(weighed, false) >= promoted);
+    mark('last', !pooled && !apart && weighed.promotion.days !== null && promotionLog(weighed, true) >= promoted);
+    if (looks.stop && (found.fail !== null || found.last !== null)) break;
+  }
+  return { ...found, psi, z };
+}
+
+/** One look at the evidence, devices and slices that are judged apart left behind as the state machine does. */
+function look(state: Rollout, now: Date) {
+  closeWindows(state.evidence, state.plan, (id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null, now);
+  const standing = standingOf(state);
+  const harmed = weigh(standing, state.plan).harm.pooled >= -Math.log(state.plan.alphaHarm);
+  const found = findApart(state, standing.wrong).filter(({ kind }) => kind === 'device' || !harmed);
+  let next = state;
+  for (const { kind, name, reason } of found) {
+    const entry = { [name]: { at: now.toISOString(), reason } };
+    next = { ...next, evidence: { ...next.evidence, days: {} } };
+    next = kind === 'device' ? { ...next, setAside: { ...next.setAside, ...entry } } : { ...next, excluded: { ...next.excluded, ...entry } };
+  }
+  next = { ...next, members: Object.keys(next.evidence.devices) };
+  return { state: next, weighed: weigh(standingOf(next), next.plan), apart: tooManyApart(next) !== null };
+}
 export interface WorldFleet {
   readonly devices: number;
   readonly weeks: number;
@@ -106,74 +150,3 @@ export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: num
   return { falseAlarms: count.alarms, frozen: count.frozen, windows: WORLD_WINDOWS, pSmall: count.small, pAll: count.all, delays, lag: calibration.lag };
 }
 
-const CHANGE = 48;
-export interface ShiftRun {
-  /** After the change, and before it: the latter has nothing to do with the world. */
-  readonly rollback: boolean;
-  readonly earlier: boolean;
-  readonly promoted: boolean;
-  readonly worldAt: number | null;
-  readonly psi: string;
-  readonly z: string;
-}
-
-/** A fifth of what is on becomes doubtful to both models in window 48; the candidate is as good as production throughout. Two arms that drift together. */
-export function shiftRun(plan: Plan, seed: string): ShiftRun {
-  const random = seeded(seed);
-  const devices = 20;
-  const programme = new ProgrammeStream({ ...PROGRAMME, devices, effectHours: 6 }, random);
-  const calibration = calibrate(programme.reference(4));
-  if (calibration === null) throw new Error('a reference of four weeks calibrates');
-  const stream = new PairedStream({ devices, episodes: PER_WINDOW, disagreement: 0.1, difference: 0, correlation: 0.02 }, random);
-  const sums = { wins: 0, losses: 0, episodes: 0 };
-  let detectors: Detectors = { world: null, disagreement: startDetector(0.11), disagreementAlarm: false, hours: 0, episodes: 0 };
-  let [psi, z] = ['wait', 'wait'];
-  let worldAt: number | null = null;
-  for (let window = 0; window < WINDOWS; window++) {
-    const doubtful = window < CHANGE ? 0 : 0.2;
-    const hour = programme.next(doubtful);
-    const seen = stream.next();
-    detectors = watchHour(detectors, calibration, plan, { ...hour, disagreements: seen.wins + seen.losses, episodes: seen.episodes }, random);
-    sums.wins += seen.wins;
-    sums.losses += seen.losses;
-    sums.episodes += seen.episodes;
-    const left = WINDOWS - 1 - window;
-    if (psi === 'wait') psi = psiGate({ ...seen, candidate: drawConfidences(random, seen.episodes, doubtful) }, REFERENCE, left);
-    if (z === 'wait') z = zGate(sums, plan.margin, left);
-    const { verdict } = judge({ ...bare(plan, stream), drift: driftOf(detectors, plan) });
-    if (verdict === 'WORLD' && worldAt === null && window >= CHANGE) worldAt = window - CHANGE + 1;
-    if (verdict === 'FAIL') return { rollback: window >= CHANGE, earlier: window < CHANGE, promoted: false, worldAt, psi, z };
-    // Promoted: the verdict passes while the world is changed, after the alarm.
-    if (verdict === 'PASS' && worldAt !== null) return { rollback: false, earlier: false, promoted: true, worldAt, psi, z };
-  }
-  return { rollback: false, earlier: false, promoted: false, worldAt, psi, z };
-}
-
-/**
- * A canary whose devices fall silent while the others go on reporting a better candidate from their shadow: whole reports
- * through the whole state machine, which has to find out by itself that nothing comes from where the candidate acts.
- */
-export function silentRun(plan: Plan, seed: string): { readonly promoted: boolean; readonly reached: number; readonly z: string } {
-  const random = seeded(seed);
-  const members = Array.from({ length: 20 }, (_, i) => `pi-${i}`);
-  const canary = members.slice(0, 2);
-  let z = 'wait';
-  let state = start(started(plan));
-  const send = (event: Parameters<typeof step>[1]) => {
-    ({ state } = step(state, event));
-  };
-  for (let hour = 0; hour < WINDOWS && state.status === 'running'; hour++) {
-    const acting = state.stage === 0 ? [] : canary;
-    const at = after(hour + 1).toISOString();
-    send({ kind: 'assigned', at, members, acting });
-    for (const device of members.filter((one) => !acting.includes(one))) {
-      const wins = binomial(random, 2 * PER_WINDOW, 0.13);
-      const losses = binomial(random, 2 * PER_WINDOW - wins, 0.04);
-      send({ kind: 'window', at, device, report: report(hour + 1, hour, { wins, losses, agreed: 6 * PER_WINDOW - wins - losses }) });
-    }
-    send({ kind: 'tick', at, siblings: [] });
-    // Of the canary's own frames there are none: this gate takes that for no alarm.
-    if (z === 'wait' && state.stage > 0) z = zGate({ wins: 0, losses: 0, episodes: 0 }, plan.margin, WINDOWS - 1 - hour);
-  }
-  return { promoted: state.stage > 1 || state.status === 'watching' || state.status === 'completed', reached: state.stage, z };
-}

@@ -1,16 +1,12 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { modelRef } from '@adbreak/shared/contract/manifest.js';
 import { check } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { explainRollout, explanationText } from '../rollouts/explain.js';
-import { readEvents } from '../rollouts/log.js';
 import { readPlan } from '../rollouts/plan.js';
-import { replay } from '../rollouts/replay.js';
-import { type Entry, entry, STATUSES } from '../rollouts/rollout.js';
+import { entry, STATUSES } from '../rollouts/rollout.js';
+import { replayCommand } from './replay.js';
 import { call, print, type Remote, type remote as withHub } from './remote.js';
 
 const view = z.object({
@@ -118,54 +114,6 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .action(replayCommand);
 }
 
-async function replayCommand({ events, plan, json }: { events: string; plan?: string; json: boolean }): Promise<void> {
-  // Before the lines begin to flow: readline keeps none for a reader that comes late.
-  const other = plan === undefined ? null : await readPlan(plan);
-  const file = createReadStream(events);
-  const failed = new Promise<never>((_, reject) =>
-    file.once('error', (cause) =>
-      reject(
-        new AdbreakError('not_found', `Cannot read the events ${events}: ${explain(cause)}`, {
-          cause,
-          remedy: '`adbreak rollouts events ID > FILE` fetches one.',
-        }),
-      ),
-    ),
-  );
-  const say = (one: Entry) => console.log(json ? JSON.stringify(one) : `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`);
-  const run = replay(readEvents(createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }), events), other, say);
-  const result = await Promise.race([run, failed]);
-  const { rollout, decisions, recorded, firstDifference, leftOut } = result;
-  const identical = recorded.length > 0 ? firstDifference === null : null;
-  if (json) {
-    console.log(
-      JSON.stringify({
-        replay: rollout.id,
-        plan: rollout.plan.name,
-        status: rollout.status,
-        events: result.events,
-        decisions: decisions.length,
-        recorded: recorded.length,
-        identical,
-        leftOut,
-      }),
-    );
-  } else {
-    const at = decisions.at(-1)?.at ?? rollout.startedAt;
-    console.log(
-      `\n${explanationText({ ...explainRollout(rollout, new Date(at)), sections: explainRollout(rollout, new Date(at)).sections.filter(({ title }) => title !== 'So far') })}`,
-    );
-    for (const line of leftOut) console.log(`left out: ${line}`);
-    if (identical !== null)
-      console.log(
-        identical
-          ? `identical: ${decisions.length} of ${recorded.length} recorded decisions`
-          : `different from the recorded decisions, first at number ${(firstDifference ?? 0) + 1}`,
-      );
-  }
-  // Another plan may differ; the log's own must not.
-  if (identical === false && plan === undefined) process.exitCode = 1;
-}
 
 async function order(id: string, name: string, flags: Remote & { reason: string }): Promise<void> {
   console.log(

@@ -7,11 +7,13 @@ import { z } from 'zod';
 import { authorize } from '../identity/secrets.js';
 import { ratesOf } from '../monitoring/rates.js';
 import { ORDERS } from '../rollouts/events.js';
+import { totalOf } from '../rollouts/evidence.js';
 import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { forecast, forecastText } from '../rollouts/forecast.js';
 import { plan } from '../rollouts/plan.js';
-import { type Entry, episodesOf, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
-import { type Standing, standingOf } from '../rollouts/standing.js';
+import { type Difference, differenceOf } from '../rollouts/gate.js';
+import { type Entry, isActive, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
+import { episodesOf, standingOf } from '../rollouts/standing.js';
 import type { HttpContext } from './context.js';
 
 const path = z.object({ id: z.string().regex(ROLLOUT_ID) });
@@ -85,23 +87,29 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>
 }
 
 /** The candidate's difference with its confidence sequence, as of the gate's last look. Pages ask every two seconds: it is made once a look. */
-const differences = new WeakMap<Entry, Standing['difference']>();
+const differences = new WeakMap<Entry, Difference | null>();
 function differenceView(rollout: Rollout) {
   if (rollout.last === null) return null;
-  const known = differences.get(rollout.last) ?? standingOf(rollout).difference;
+  if (!isActive(rollout)) return rollout.summary?.difference ?? null;
+  const known = differences.get(rollout.last) ?? differenceOf(standingOf(rollout), rollout.plan);
   differences.set(rollout.last, known);
   return known;
 }
 
 /** A rollout for people: without the bulk that only the gate needs. */
 export function view(rollout: Rollout) {
-  const { drift: _, windowsBefore: __, baseline: ___, evidence, ...rest } = rollout;
+  const { drift: _, windowsBefore: __, baseline: ___, placed: ____, evidence, ...rest } = rollout;
   return {
     ...rest,
-    evidence: Object.fromEntries(Object.entries(evidence.devices).map(([device, { sequence: ____, ...sums }]) => [device, sums])),
+    evidence: Object.fromEntries(
+      Object.entries(evidence.devices).map(([device, { own, episodes, windows, waiting, cluster, control }]) => [
+        device,
+        { ...totalOf(own), episodes, windows, waiting, cluster, control },
+      ]),
+    ),
     percent: percentOf(rollout),
     difference: differenceView(rollout),
-    episodes: episodesOf(rollout),
+    episodes: Math.round(isActive(rollout) ? episodesOf(rollout) : (rollout.summary?.episodes ?? 0)),
     stageName: rollout.plan.stages[rollout.stage]?.name ?? '',
   };
 }

@@ -1,10 +1,10 @@
-import { decided, total } from '../rollouts/evidence.js';
+import { totalOf } from '../rollouts/evidence.js';
 import type { FleetRates } from '../rollouts/forecast.js';
 import { count, percent } from '../rollouts/words.js';
 import type { HubState } from '../store/state.js';
 
 /** Assumptions for a fleet that has shown nothing: a scene of a minute and a half, two versions that differ on a tenth. */
-const ASSUMED = { episodesPerDay: 24 * 40, disagreement: 0.1, labelled: 1, correlation: 0.02 };
+const ASSUMED = { episodesPerDay: 24 * 40, disagreement: 0.1, answered: 1, correlation: 0.02 };
 const DAYS = 7;
 /** Fewer tell nothing of how often versions differ. */
 const LEAST_EPISODES = 100;
@@ -17,23 +17,35 @@ export function ratesOf(state: Pick<HubState, 'devices' | 'models' | 'rollouts' 
   const since = now.getTime() / 3_600_000 - 24 * DAYS;
   const hours = Object.entries((digest === undefined ? undefined : state.hours[digest])?.hours ?? {}).filter(([hour]) => Number(hour) >= since);
   const episodes = hours.reduce((sum, [, bins]) => sum + bins.reduce((a, b) => a + b, 0), 0);
-  const sumsOf = (rollout: HubState['rollouts'][number]) => total(Object.values(rollout.evidence.devices));
   const last = state.rollouts.findLast((rollout) => rollout.model === model && sumsOf(rollout).episodes >= LEAST_EPISODES);
   const sums = last === undefined ? null : sumsOf(last);
-  const disagreements = sums === null ? 0 : sums.wins + sums.losses + sums.undecided;
-  const known = sums !== null;
+  const draws = sums === null ? 0 : sums.answered + sums.open;
   const rates = {
     episodesPerDay: hours.length > 0 && devices > 0 ? (24 * episodes) / hours.length / devices : ASSUMED.episodesPerDay,
-    disagreement: known ? Math.min(0.5, Math.max(0.01, disagreements / (decided(sums) + sums.undecided))) : ASSUMED.disagreement,
-    labelled: known && disagreements > 0 ? (sums.wins + sums.losses) / disagreements : ASSUMED.labelled,
+    disagreement: sums === null ? ASSUMED.disagreement : Math.min(0.5, Math.max(0.01, sums.differ / sums.episodes)),
+    answered: sums !== null && draws > 0 ? sums.answered / draws : ASSUMED.answered,
     correlation: ASSUMED.correlation,
   };
+  const known = sums !== null;
   return {
     ...rates,
     sources: [
       `${rates.episodesPerDay.toFixed(0)} episodes a device and day: ${hours.length > 0 ? `from ${count(hours.length, 'hour')} of its own` : 'assumed, nothing is measured yet'}`,
-      `two versions differ on ${percent(rates.disagreement)}, ${percent(rates.labelled)} of these get a label: ${known && last !== undefined ? `from rollout ${last.id}` : 'assumed, no rollout yet'}`,
-      `a correlation of ${rates.correlation} within a device: assumed`,
+      `two versions differ on ${percent(rates.disagreement)}, ${percent(rates.answered)} of what is drawn gets an answer: ${known && last !== undefined ? `from rollout ${last.id}` : 'assumed, no rollout yet'}`,
+      `a correlation of ${rates.correlation} within a channel: assumed`,
     ],
   };
+}
+
+/** What a rollout's devices found, each by itself. */
+function sumsOf({ evidence }: HubState['rollouts'][number]) {
+  let [episodes, differ, answered, open] = [0, 0, 0, 0];
+  for (const device of Object.values(evidence.devices)) {
+    const totals = totalOf(device.own);
+    episodes += device.episodes;
+    differ += device.differ;
+    answered += totals.wins + totals.losses;
+    open += totals.open;
+  }
+  return { episodes, differ, answered, open };
 }

@@ -90,7 +90,7 @@ export class Registry {
       await this.#publish(targets);
       await this.#store.change(
         (state) => {
-          const entry = state.models[name] ?? { production: null, versions: {} };
+          const entry = state.models[name] ?? { production: null, exceptions: {}, versions: {} };
           state.models[name] = {
             ...entry,
             versions: {

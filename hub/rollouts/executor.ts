@@ -8,7 +8,7 @@ import type { Model } from '../store/state.js';
 import type { AuditEntry, Store } from '../store/store.js';
 import type { EventOf, Order, RolloutEvent } from './events.js';
 import { noEvidence } from './evidence.js';
-import { differenceOf, promotionEvidence, type Sibling, type Verdict } from './gate.js';
+import { promotionLog, type Sibling, type Verdict, weigh } from './gate.js';
 import type { RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
 import type { Plan } from './plan.js';
@@ -90,6 +90,11 @@ export class Executor {
   /** Two or more candidates beside the same production; each device runs one of them. */
   async compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
     const { store } = this.#options;
+    const devices = Object.values(store.state.devices).filter((device) => device.model === model && !device.revoked).length;
+    if (devices < versions.length * plan.minDevices)
+      throw new AdbreakError('conflict', `Cannot compare ${versions.length} versions of ${model} on ${devices} devices: each needs ${plan.minDevices} by the plan ${plan.name}`, {
+        remedy: 'Compare fewer, use a plan with a smaller minDevices, or roll them out one after the other.',
+      });
     if (new Set(versions).size !== versions.length) throw new AdbreakError('input_invalid', `Cannot compare ${versions.join(' and ')}: one comes twice`);
     for (const version of versions) this.#version(model, version, 'compare');
     const from = productionOf(store.state, model);
@@ -183,10 +188,11 @@ export class Executor {
   /** Gives every device of a model its desired state where that has changed. */
   async assign(model: string): Promise<void> {
     const { store, publishDesired, now } = this.#options;
-    for (const [id, { members, acting }] of memberships(store.state, model)) {
+    for (const [id, { members, acting, excepted }] of memberships(store.state, model)) {
       const rollout = this.find(id);
-      if (isDeepStrictEqual(rollout.members, members) && isDeepStrictEqual(rollout.acting, acting)) continue;
-      await this.#apply(id, { kind: 'assigned', at: now().toISOString(), members, acting });
+      const before = { members: rollout.members, acting: rollout.acting, excepted: rollout.excepted };
+      if (isDeepStrictEqual(before, { members, acting, excepted })) continue;
+      await this.#apply(id, { kind: 'assigned', at: now().toISOString(), members, acting, excepted });
     }
     const wanted = assignments(store.state, model);
     const changed: [Desired, string][] = [];
@@ -231,7 +237,7 @@ export class Executor {
       throw new AdbreakError('conflict', `Cannot roll ${model} ${version} out to ${percent} %: there is no production version to compare it with`, {
         remedy: 'Promote the first version with rollout_percentage 100.',
       });
-    await this.#options.store.change((state) => edit(state.models[model], { kind: 'set-production', version }), audit);
+    await this.#options.store.change((state) => edit(state.models[model], { kind: 'set-production', version, except: {} }), audit);
     await this.assign(model);
     return null;
   }
@@ -247,16 +253,18 @@ export class Executor {
       kind: 'started',
       at,
       who,
+      gate: 2,
       ceiling: percent,
       rollout: { id: `${model}-${version}-${randomBytes(3).toString('hex')}`, model, kind, group, from, to: { version, digest: manifest.digest }, plan },
       baseline: structuredClone(store.state.hours[from.digest]?.labels ?? null),
+      exceptions: { ...store.state.models[model]?.exceptions },
       reference: referenceWeeks(store.state.hours[from.digest], now().getTime()),
     };
     await log.append(event.rollout.id, [event]);
     await store.change((state) => {
       // What all but the last ended rollout gathered is in its event log; the hub's own state stays small.
       for (const ended of state.rollouts.filter((one) => one.model === model && !isActive(one)).slice(0, -1))
-        Object.assign(ended, { evidence: noEvidence(), windowsBefore: {} });
+        Object.assign(ended, { evidence: noEvidence(0), windowsBefore: {}, placed: {} });
       state.rollouts.push(start(event));
     }, audit);
     await this.assign(model);
@@ -269,13 +277,13 @@ export class Executor {
     return this.#options.store.state.rollouts
       .filter((other) => other.group === group && other.id !== id)
       .map((other) => {
-        const { sums, fleet } = standingOf(other);
+        const weighed = weigh(standingOf(other), plan);
         const passed = other.last?.cause === 'siblings' || other.last?.cause === 'outdone' || other.stage > 0;
         return {
           id: other.id,
-          log: promotionEvidence(sums, fleet, plan).log,
+          log: promotionLog(weighed, other.stage === plan.stages.length - 1),
           status: !isActive(other) || other.last?.verdict === 'INCONCLUSIVE' ? 'ended' : passed ? 'passed' : 'open',
-          difference: differenceOf(sums),
+          difference: weighed.difference,
         };
       });
   }
@@ -316,7 +324,7 @@ export class Executor {
     if (effects.some(({ kind }) => kind === 'supersede-siblings'))
       for (const other of this.#options.store.state.rollouts.filter((one) => one.group === state.group && one.id !== state.id && isActive(one)))
         await this.order(other.id, 'supersede', `gate:${state.id}`, `${state.to.version} passed and goes on`);
-    if (effects.some(({ kind }) => kind === 'assign' || kind === 'ask-labels')) await this.assign(state.model);
+    if (effects.some(({ kind }) => kind === 'assign')) await this.assign(state.model);
     if (effects.some(({ kind }) => kind === 'start-round')) await this.#options.startRound(state);
   }
 }
@@ -326,12 +334,12 @@ function edit(model: Model | undefined, effect: Effect): void {
   if (model === undefined) return;
   switch (effect.kind) {
     case 'assign':
-    case 'ask-labels':
     case 'start-round':
     case 'supersede-siblings':
       return;
     case 'set-production': {
       model.production = effect.version;
+      model.exceptions = { ...effect.except };
       const version = model.versions[effect.version];
       if (version !== undefined) version.wasProduction = true;
       return;

@@ -1,13 +1,16 @@
 import { confidenceBasedAccuracy, expectedCalibrationError } from '@adbreak/shared/evidence/calibration.js';
-import { logHarmPooled } from '@adbreak/shared/evidence/harm.js';
-import { logNonInferiority } from '@adbreak/shared/evidence/non-inferiority.js';
+import { apartBy, harmInSlice, sliceEvidence } from './apart.js';
 import { causeOfLoss } from './cause.js';
 import { calibrationOf } from './drift.js';
-import { type ArmLabels, decided } from './evidence.js';
-import { type GateInput, promotionEvidence, SMALL_FLEET } from './gate.js';
-import { isActive, percentOf, type Rollout } from './rollout.js';
-import { type Standing, standingOf } from './standing.js';
+import { type ArmLabels, type DeviceEvidence, totalOf } from './evidence.js';
+import { differenceOf, type Evidence3, type GateInput, LEAST_DAYS, SMALL_FLEET, type Weighed, weigh } from './gate.js';
+import { perDay } from './health.js';
+import { toleranceOf } from './plan.js';
+import { isActive, percentOf, type Rollout, type Summary } from './rollout.js';
+import { troubledBySilence } from './silence.js';
+import { controlsOf, standingOf } from './standing.js';
 import { hoursSince, inputOf } from './step.js';
+import { startOf } from './windows.js';
 import { count, evalue, hours, percent, points } from './words.js';
 
 export interface Explanation {
@@ -18,51 +21,110 @@ export interface Explanation {
 
 /** Why a rollout is where it is, and what would change the verdict; pure. */
 export function explainRollout(rollout: Rollout, now: Date): Explanation {
-  const { plan, status } = rollout;
-  const stage = plan.stages[rollout.stage];
-  const where =
-    status === 'running' || status === 'paused'
-      ? `${status} in stage ${stage?.name}, acting on ${percentOf(rollout) === 0 ? 0 : rollout.acting.length} of ${count(rollout.members.length, 'device')} (${percentOf(rollout)} %)`
-      : status.replace('-', ' ');
-  const standing = standingOf(rollout);
   const input = inputOf(rollout, now);
+  const weighed = weigh(input, rollout.plan);
   const sections = [
     { title: 'Why', lines: why(rollout) },
-    { title: 'Evidence', lines: evidenceLines(rollout, standing) },
-    { title: 'What would change it', lines: isActive(rollout) ? whatIf(rollout, standing, input, now) : [] },
-    { title: 'Slices', lines: sliceLines(rollout) },
+    { title: 'Evidence', lines: evidenceLines(rollout, weighed) },
+    { title: 'Answers', lines: answerLines(rollout) },
+    { title: 'What each day added', lines: dayLines(rollout) },
+    { title: 'What would change it', lines: isActive(rollout) ? whatIf(rollout, weighed, input, now) : [] },
+    { title: 'Stays on production', lines: apartLines(rollout) },
+    { title: 'Slices', lines: sliceLines(rollout, input.wrong) },
+    { title: 'Who is missing', lines: missingLines(rollout, input) },
     { title: 'The world', lines: worldLines(rollout, input.drift) },
     { title: 'Health', lines: healthLines(rollout, input) },
     { title: 'So far', lines: rollout.history.map((one) => `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`) },
   ];
-  return { headline: `${rollout.model} ${rollout.from.version} → ${rollout.to.version}: ${where}`, sections: sections.filter(({ lines }) => lines.length > 0) };
+  return {
+    headline: `${rollout.model} ${rollout.from.version} → ${rollout.to.version}: ${whereItIs(rollout)}`,
+    sections: sections.filter(({ lines }) => lines.length > 0),
+  };
 }
 
 export function explanationText({ headline, sections }: Explanation): string {
   return [headline, ...sections.flatMap(({ title, lines }) => ['', `${title}`, ...lines.map((line) => `  ${line}`)])].join('\n');
 }
 
+function whereItIs(rollout: Rollout): string {
+  const { status, plan } = rollout;
+  if (status !== 'running' && status !== 'paused') return status.replace('-', ' ');
+  const acting = percentOf(rollout) === 0 ? 0 : rollout.acting.length;
+  return `${status} in stage ${plan.stages[rollout.stage]?.name}, acting on ${acting} of ${count(rollout.members.length, 'device')} (${percentOf(rollout)} %)`;
+}
+
 function why({ last }: Rollout): string[] {
   return last === null ? ['The gate has not looked yet.'] : [`${last.verdict} → ${last.action} (${last.at})`, last.reason];
 }
 
-function evidenceLines(rollout: Rollout, { kept, leftOut, sums, fleet, difference }: Standing): string[] {
-  const { plan } = rollout;
-  const n = decided(sums);
-  if (n + sums.undecided === 0)
-    return [
-      isActive(rollout) || rollout.last?.episodes === 0 ? 'no episode has been reported yet' : `in its event log: \`adbreak rollouts events ${rollout.id}\``,
-    ];
-  const promotion = promotionEvidence(sums, fleet, plan);
-  const { production, candidate } = rollout.evidence.labels;
+// — evidence —
+
+function evidenceLines(rollout: Rollout, weighed: Weighed): string[] {
+  const { plan, evidence, summary } = rollout;
+  if (!isActive(rollout)) return summary === null ? [] : summaryLines(summary, plan);
+  const waiting = Object.values(evidence.open).reduce((sum, window) => sum + Object.values(window).reduce((all, { episodes }) => all + episodes, 0), 0);
+  const open = waiting === 0 ? [] : [`${count(waiting, 'episode')} in ${count(Object.keys(evidence.open).length, 'window')} that are not closed yet: each waits ${hours(plan.lagHours)} for late reports`];
+  if (weighed.totals.episodes === 0) return ['no window with episodes is closed yet', ...open, ...unaskedLines(rollout)];
+  const { production, candidate } = evidence.labels;
   return [
-    `${count(n, 'episode')} decided on ${count(kept.length, 'device')}: ${sums.wins} won, ${sums.losses} lost, ${sums.agreed} alike; ${sums.undecided} disagreements without a label`,
-    `difference to production: ${difference === null ? 'unknown' : `${signed(difference.value)}; at every look so far, with confidence ${percent(1 - plan.alphaHarm)}, between ${signed(difference.low)} and ${signed(difference.high)} of episodes`}`,
-    `harm: E_pooled = ${evalue(logHarmPooled(sums.losses, sums.wins))}${fleet.devices < SMALL_FLEET ? '' : `, E_fleet = ${evalue(fleet.logHarm())}`}; at ${(1 / plan.alphaHarm).toFixed(0)} it is harmful`,
-    `no worse by ${points(plan.margin)}: M = ${evalue(promotion.m)}${promotion.fleet === null ? '' : `, E_fleet = ${evalue(promotion.fleet)}`}; at ${(1 / plan.alphaPromote).toFixed(0)} it passes`,
+    `${amount(weighed.totals.episodes)} distinct episodes on ${count(weighed.channels, 'channel')} and ${count(standingOf(rollout).devices.length, 'device')}: ${outcomes(weighed.totals)}`,
+    differenceLine(differenceOf(standingOf(rollout), plan), plan.alphaHarm),
+    `worse by more than ${points(toleranceOf(plan))}: ${evidenceText('H', weighed.harm)}; at ${(1 / plan.alphaHarm).toFixed(0)} it is harmful`,
+    `no worse than ${points(plan.margin)}: ${evidenceText('M', weighed.promotion)}; at ${(1 / plan.alphaPromote).toFixed(0)} it passes`,
+    ...fewLines(weighed),
+    ...open,
+    ...unaskedLines(rollout),
     ...[labelLine('production', production), labelLine('candidate', candidate)].filter((line) => line !== null),
-    ...leftOut.map(({ why: reason }) => `left out: ${reason}`),
+    ...refusedLines(rollout),
   ];
+}
+
+/** Averages are fractions; people read whole numbers where they are. */
+function amount(n: number): string {
+  return Number.isInteger(n) || n >= 100 ? Math.round(n).toLocaleString('en-US') : n.toFixed(1);
+}
+function outcomes({ wins, losses, open }: { readonly wins: number; readonly losses: number; readonly open: number }): string {
+  return `${amount(wins)} won, ${amount(losses)} lost, ${amount(open)} drawn without an answer`;
+}
+function differenceLine(difference: Summary['difference'], alpha: number): string {
+  if (difference === null) return 'difference to production: unknown';
+  return `difference to production: ${signed(difference.value)}; at every look so far, with confidence ${percent(1 - alpha)}, between ${signed(difference.low)} and ${signed(difference.high)} of episodes`;
+}
+function evidenceText(name: string, { pooled, channels, days }: Evidence3): string {
+  return [`${name} = ${evalue(pooled)}`, channels === null ? '' : `E_fleet = ${evalue(channels)}`, days === null ? '' : `E_days = ${evalue(days)}`].filter((one) => one !== '').join(', ');
+}
+function fewLines({ channels, days }: Weighed): string[] {
+  return [
+    ...(channels < SMALL_FLEET ? [`with ${count(channels, 'channel')} the fleet is those channels: nothing is said about others`] : []),
+    ...(days < LEAST_DAYS ? [`${days} of ${LEAST_DAYS} days: a rollback and the last stage need them, since a day's programme is common to all`] : []),
+  ];
+}
+
+function summaryLines(summary: Summary, plan: Rollout['plan']): string[] {
+  return [
+    `${amount(summary.episodes)} distinct episodes on ${count(summary.channels, 'channel')} and ${count(summary.devices, 'device')} in ${count(summary.days, 'day')}: ${outcomes(summary)}`,
+    differenceLine(summary.difference, plan.alphaHarm),
+    `worse: E = ${evalue(summary.harm)}; no worse: E = ${evalue(summary.promotion)}`,
+  ];
+}
+
+function unaskedLines({ evidence }: Rollout): string[] {
+  const unasked = Object.entries(evidence.devices).filter(([, device]) => device.unasked > 0 && device.own.length === 0);
+  return unasked.length === 0 ? [] : [`${count(unasked.length, 'device')} give no evidence, since nobody can be asked there or the agent is too old to draw: ${some(unasked.map(([id]) => id))}`];
+}
+
+const REFUSED: Readonly<Record<keyof Rollout['evidence']['refused'], string>> = {
+  late: 'came after their window was closed; they count for monitoring',
+  unaligned: 'span a border between windows; they count for monitoring',
+  misdated: "lie in the future: those devices' clocks are wrong",
+  foreign: 'are of devices, models or arms that this rollout did not put there',
+  wandering: 'are of devices that named too many channels',
+  loud: 'claim many times the episodes of the others',
+  answers: '',
+};
+function refusedLines({ evidence: { refused } }: Rollout): string[] {
+  const reports = Object.entries(refused).flatMap(([reason, n]) => (n === 0 || reason === 'answers' ? [] : [`${count(n, 'report')} ${REFUSED[reason as keyof typeof REFUSED]}`]));
+  return refused.answers === 0 ? reports : [...reports, `${count(refused.answers, 'answer')} to draws that were not drawn, or are over`];
 }
 
 function labelLine(arm: string, labels: ArmLabels): string | null {
@@ -73,6 +135,36 @@ function labelLine(arm: string, labels: ArmLabels): string | null {
   const n = a + b + c + d;
   return n === 0 ? estimate : `${estimate}, by ${count(n, 'label')} ${percent((a + d) / n)} (calibration error ${percent(expectedCalibrationError(bins))})`;
 }
+
+// — who was asked —
+
+function answerLines(rollout: Rollout): string[] {
+  const { plan, evidence } = rollout;
+  const devices = Object.entries(evidence.devices).filter(([, { own }]) => own.length > 0);
+  if (devices.length === 0 || !isActive(rollout)) return [];
+  const asked = devices.map(([id, device]) => ({ id, device, ...totalOf(device.own) }));
+  const sum = (of: (one: (typeof asked)[number]) => number) => asked.reduce((all, one) => all + of(one), 0);
+  const [answered, open, waiting] = [sum(({ wins, losses }) => wins + losses), sum((one) => one.open), sum(({ device }) => device.waiting)];
+  const silent = asked.filter((one) => one.open > 0 && one.wins + one.losses === 0).sort((a, b) => b.open - a.open);
+  const controls = controlsOf(rollout);
+  const items = sum(({ device }) => device.control.answered);
+  return [
+    `${plan.labels === 'all' ? 'every disagreement is asked about' : `about ${plan.labels.perDeviceAndWeek} answers a device and week are asked for`}; ${count(answered, 'answer')} so far, ${count(open, 'draw')} without one, of which ${waiting} still wait on the devices (${hours(plan.answerHours)} at most)`,
+    ...(silent.length === 0 ? [] : [`asked and never answered: ${some(silent.map((one) => `${one.id} (${one.open})`))}`]),
+    `wrong answers: ${items === 0 ? 'no control item was answered yet' : `${percent(controls.share)} of ${count(items, 'control item')} (${percent(controls.low)} to ${percent(controls.high)})`}; the gate allows for ${percent(controls.used)}`,
+  ];
+}
+
+function dayLines({ evidence, plan }: Rollout): string[] {
+  const days = Object.entries(evidence.days).slice(-10);
+  return days.map(([day, tallies]) => {
+    const totals = totalOf(tallies);
+    const at = new Date(Number(day) * plan.dayHours * 3_600_000).toISOString();
+    return `${plan.dayHours === 24 ? at.slice(0, 10) : at.slice(0, 19)}: ${amount(totals.episodes)} distinct episodes, ${outcomes(totals)}`;
+  });
+}
+
+// — what would change it —
 
 /** Search for the least factor by which evidence must grow; the far end is as good as never. */
 function least(reached: (n: number) => boolean, most: number): number | null {
@@ -86,25 +178,31 @@ function least(reached: (n: number) => boolean, most: number): number | null {
   return high;
 }
 
-function whatIf(rollout: Rollout, standing: Standing, input: GateInput, now: Date): string[] {
+/** The same evidence, so many times as much. */
+function grown({ clusters, days, wrong }: GateInput, factor: number): Pick<GateInput, 'clusters' | 'days' | 'wrong'> {
+  return {
+    wrong,
+    days,
+    clusters: clusters.map((one) => ({
+      ...one,
+      tallies: one.tallies.map(({ rate, zeros, wins, losses, open }) => ({ rate, zeros: factor * zeros, wins: factor * wins, losses: factor * losses, open: factor * open })),
+    })),
+  };
+}
+
+function whatIf(rollout: Rollout, weighed: Weighed, input: GateInput, now: Date): string[] {
   const { plan } = rollout;
   const stage = plan.stages[rollout.stage];
-  const { sums } = standing;
-  const n = decided(sums);
+  if (rollout.status === 'watching') return [`${hours(Math.max(0, plan.watchHours - input.hoursInStage))} until the watch ends`];
+  if (rollout.status === 'paused') return [`a person must resume it: \`adbreak rollouts resume ${rollout.id}\``];
   const lines: string[] = [];
-  const harmThreshold = -Math.log(plan.alphaHarm);
-  const losses = least((k) => logHarmPooled(sums.losses + k, sums.wins) >= harmThreshold, 10_000);
-  if (losses !== null && rollout.status !== 'suspended')
-    lines.push(`${count(losses, 'further episode')} in a row where only the candidate is wrong would suspend it`);
-  if (rollout.status === 'watching') return [...lines, `${hours(Math.max(0, plan.watchHours - input.hoursInStage))} until the watch ends`];
-  if (rollout.status === 'paused') return [...lines, `a person must resume it: \`adbreak rollouts resume ${rollout.id}\``];
   const left = Math.max(0, (stage?.soakHours ?? 0) - input.hoursInStage);
   if (left > 0) lines.push(`${hours(left)} more in stage ${stage?.name}`);
-  const missing = Math.max(0, (stage?.minEpisodes ?? 0) - input.decidedInStage);
-  if (missing > 0) lines.push(`${count(missing, 'more episode')} in this stage`);
-  const unlabelled = Math.ceil(sums.undecided - plan.maxUnlabelled * (sums.wins + sums.losses + sums.undecided));
-  if (unlabelled > 0) lines.push(`labels on ${unlabelled} of ${sums.undecided} disagreements, from the status pages of the devices`);
-  if (plan.evidence === 'non-inferiority' && n > 0) lines.push(promotionForecast(rollout, standing, now));
+  const missing = Math.max(0, (stage?.minEpisodes ?? 0) - input.episodesInStage);
+  if (missing > 0) lines.push(`${count(Math.ceil(missing), 'more distinct episode')} in this stage`);
+  const share = weighed.totals.open / Math.max(1, weighed.totals.wins + weighed.totals.losses + weighed.totals.open);
+  if (share > 0.1) lines.push(`answers on the status pages: ${percent(share)} of the draws have none, and more than a tenth can hardly pass`);
+  if (plan.evidence === 'non-inferiority' && weighed.totals.episodes > 0) lines.push(promotionForecast(rollout, weighed, input, now));
   const until = plan.deadlineHours - input.hoursInStage;
   lines.push(
     until > 0
@@ -114,75 +212,96 @@ function whatIf(rollout: Rollout, standing: Standing, input: GateInput, now: Dat
   return lines;
 }
 
-/** How many episodes at the rates so far until M passes, and how many days those take. */
-function promotionForecast(rollout: Rollout, { sums, fleet: likelihood }: Standing, now: Date): string {
-  const { plan } = rollout;
-  const n = decided(sums);
+/** How many distinct episodes at the rates so far until M passes, and how long those take. */
+function promotionForecast({ plan, startedAt }: Rollout, { promotion, totals }: Weighed, input: GateInput, now: Date): string {
   const threshold = -Math.log(plan.alphaPromote);
-  const at = (factor: number) => logNonInferiority({ wins: sums.wins * factor, losses: sums.losses * factor, agreed: sums.agreed * factor }, plan.margin);
-  if (at(1) >= threshold) {
-    const { fleet } = promotionEvidence(sums, likelihood, plan);
-    return fleet === null || fleet >= threshold
+  const needed = (1 / plan.alphaPromote).toFixed(0);
+  if (promotion.pooled >= threshold)
+    return promotion.channels === null || promotion.channels >= threshold
       ? 'the evidence for promotion is there'
-      : `M passes; E_fleet = ${evalue(fleet)} needs ${(1 / plan.alphaPromote).toFixed(0)}: more episodes on every device, or more devices`;
-  }
-  const factor = least((k) => at(1 + k / 100) >= threshold, 100_000);
-  if (factor === null)
-    return `at the rates so far M never reaches ${(1 / plan.alphaPromote).toFixed(0)}: the candidate would have to do better, or the margin be wider`;
-  const more = Math.ceil((n * factor) / 100);
-  const perHour = n / Math.max(1 / 60, hoursSince(rollout.startedAt, now));
-  return `at the rates so far about ${count(more, 'more episode')} (${hours(more / perHour)}) until M reaches ${(1 / plan.alphaPromote).toFixed(0)}`;
+      : `M passes; E_fleet = ${evalue(promotion.channels)} needs ${needed}: more distinct episodes on every channel, or more channels`;
+  const factor = least((k) => weigh(grown(input, 1 + k / 100), plan).promotion.pooled >= threshold, 100_000);
+  if (factor === null) return `at the rates so far M never reaches ${needed}: the candidate would have to do better, more draws be answered, or the margin be wider`;
+  const more = Math.ceil((totals.episodes * factor) / 100);
+  const perHour = totals.episodes / Math.max(1 / 60, hoursSince(startedAt, now));
+  return `at the rates so far about ${count(more, 'more distinct episode')} (${hours(more / perHour)}) until M reaches ${needed}`;
 }
 
-function sliceLines({ evidence, plan }: Rollout): string[] {
-  const entries = Object.entries(evidence.slices).sort(([a], [b]) => (a < b ? -1 : 1));
-  const threshold = Math.log(Math.max(1, entries.length) / plan.alphaSlices);
-  return entries.slice(0, 30).map(([name, devices]) => {
-    const all = Object.values(devices);
-    const sums = all.reduce((sum, one) => ({ agreed: sum.agreed + one.agreed, wins: sum.wins + one.wins, losses: sum.losses + one.losses }), {
-      agreed: 0,
-      wins: 0,
-      losses: 0,
-    });
-    return `${name}: ${count(all.length, 'device')}, ${count(decided(sums), 'episode')}, ${sums.wins} won, ${sums.losses} lost; harm E = ${evalue(logHarmPooled(sums.losses, sums.wins))} against ${evalue(threshold)}`;
+// — who is judged apart, and who is missing —
+
+function apartLines({ excluded, setAside, members, evidence }: Rollout): string[] {
+  const held = (name: string) => members.filter((id) => apartBy(id, evidence.devices[id]?.slice ?? null, { excluded, setAside }) === name).length;
+  return [
+    ...Object.entries(excluded).map(([name, { at, reason }]) => `${name}, ${count(held(name), 'device')}, since ${at}: ${reason}`),
+    ...Object.entries(setAside).map(([, { at, reason }]) => `since ${at}: ${reason}`),
+  ];
+}
+
+function sliceLines(rollout: Rollout, wrong: number): string[] {
+  const slices = sliceEvidence(rollout);
+  const threshold = Math.log(Math.max(1, slices.length) / rollout.plan.alphaSlices);
+  return slices.slice(0, 30).map((slice) => {
+    const totals = totalOf(slice.clusters.flat());
+    return `${slice.name}: ${count(slice.devices.length, 'device')}, ${amount(totals.episodes)} distinct episodes, ${amount(totals.wins)} won, ${amount(totals.losses)} lost; harm H = ${evalue(harmInSlice(slice, rollout.plan, wrong))} against ${evalue(threshold)}`;
   });
 }
 
-function worldLines(rollout: Rollout, seen: GateInput['drift']): string[] {
-  const { drift, plan, baseline, evidence } = rollout;
-  const calibration = calibrationOf(drift.reference);
-  const cause = baseline === null ? null : causeOfLoss(baseline, evidence.labels.production);
+function missingLines(rollout: Rollout, { silence }: GateInput): string[] {
+  if (silence === null || !isActive(rollout)) return [];
+  const never = rollout.members.filter((id) => !Object.hasOwn(rollout.evidence.devices, id));
+  const last = (id: string) => {
+    const device: DeviceEvidence | undefined = rollout.evidence.devices[id];
+    return device === undefined ? id : `${id} (since ${new Date(startOf(device.lastWindow + 1, rollout.plan)).toISOString().slice(0, 16)})`;
+  };
+  const trouble = troubledBySilence(silence, rollout.plan);
+  const silent = [...silence.acting.silent, ...silence.control.silent].filter((id) => !never.includes(id));
   return [
-    drift.reference === null && !isActive(rollout)
-      ? ''
-      : calibration === null
-        ? `no WORLD verdict: production has fewer than two reference weeks (${drift.reference?.length ?? 0})`
-        : `against ${calibration.weeks} reference weeks, ${drift.world?.windows ?? 0} hours seen: R = ${evalue(Math.log(Math.max(1e-300, seen.world ?? 0)))}, ${seen.worldAlarm ? 'an alarm stands' : `alarm at ${plan.world.falseAlarmHours}`}; ${calibration.lag === 1 ? 'hours count as unrelated' : `effects last ${calibration.lag} hours, so ${calibration.lag} detectors take turns`}`,
-    seen.disagreement === null || drift.disagreement === null
-      ? ''
-      : `disagreements: up to ${percent(drift.disagreement.baseline)} are usual here; evidence of a rise R = ${evalue(Math.log(Math.max(1e-300, seen.disagreement)))}${seen.disagreementAlarm ? ', an alarm' : ''}`,
-    cause === null ? '' : cause.reason,
-    drift.late > 0 ? `${count(drift.late, 'report')} came too late for the hour's drift; they count as evidence` : '',
-    drift.misdated > 0 ? `${count(drift.misdated, 'report')} bear a date that cannot be: those devices' clocks are wrong` : '',
-  ].filter((line) => line !== '');
+    ...(trouble === null ? [] : [trouble]),
+    ...(never.length === 0 ? [] : [`${count(never.length, 'device')} have sent nothing for this rollout yet: ${some(never)}`]),
+    ...(silent.length === 0 ? [] : [`silent: ${some(silent.map(last))}`]),
+  ];
 }
 
-function healthLines(rollout: Rollout, { health }: GateInput): string[] {
-  if (health === null || health.reporting === 0) return [];
-  const perDay = ({ hours: h, restarts }: { hours: number; restarts: number }) => (h === 0 ? 0 : (24 * restarts) / h).toFixed(2);
-  const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
+function some(names: readonly string[]): string {
+  return names.length > 8 ? `${names.slice(0, 8).join(', ')}, and ${names.length - 8} more` : names.join(', ');
+}
+
+// — the world, health —
+
+function worldLines(rollout: Rollout, seen: GateInput['drift']): string[] {
+  const { drift, plan, baseline, evidence } = rollout;
+  const cause = baseline === null ? null : causeOfLoss(baseline, evidence.labels.production);
   return [
-    `restarts per device and day: ${perDay(health.acting)} where the candidate acts, ${perDay(health.control)} on the others`,
-    ...(rollout.evidence.downloadFailures === 0 ? [] : [`${count(rollout.evidence.downloadFailures, 'failed download')} so far`]),
-    `latency, 95 of 100: production ${ms(health.latency.production)}, candidate ${ms(health.latency.candidate)}`,
+    worldLine(rollout, seen),
+    seen.disagreement === null || drift.disagreement === null
+      ? 'disagreements: what is usual is learned from a whole day first'
+      : `disagreements: up to ${percent(Math.max(drift.disagreement.baseline, ...(drift.baselines ?? [])))} are usual here, by the hour; evidence of a rise R = ${evalue(Math.log(Math.max(1e-300, seen.disagreement)))}${seen.disagreementAlarm ? ', an alarm' : ''}`,
+    cause === null ? '' : cause.reason,
+    drift.late > 0 ? `${count(drift.late, 'report')} came too late for the hour's drift` : '',
+    drift.misdated > 0 ? `${count(drift.misdated, 'report')} bear a date that cannot be: those devices' clocks are wrong` : '',
+  ].filter((line) => line !== '' && (isActive(rollout) || drift.hours > 0) && plan.name !== '');
+}
+
+function worldLine(rollout: Rollout, seen: GateInput['drift']): string {
+  const { drift, plan } = rollout;
+  if (drift.reference === null && !isActive(rollout)) return '';
+  const calibration = calibrationOf(drift.reference);
+  if (calibration === null) return `no WORLD verdict: production has fewer than two reference weeks (${drift.reference?.length ?? 0})`;
+  const alarm = seen.worldAlarm ? 'an alarm stands' : `alarm at ${plan.world.falseAlarmHours}`;
+  const lag = calibration.lag === 1 ? 'hours count as unrelated' : `effects last ${calibration.lag} hours, so ${calibration.lag} detectors take turns`;
+  return `against ${calibration.weeks} reference weeks, ${drift.world?.windows ?? 0} hours seen: R = ${evalue(Math.log(Math.max(1e-300, seen.world ?? 0)))}, ${alarm}; ${lag}`;
+}
+
+function healthLines({ evidence, plan }: Rollout, { health, limitStops }: GateInput): string[] {
+  if (health === null || health.acting.length + health.control.length === 0) return [];
+  const restless = health.acting.filter(({ acting }) => perDay(acting) > plan.abort.crashesPerDay && acting.restarts > 0);
+  return [
+    `restarts above ${plan.abort.crashesPerDay} a day: ${restless.length} of ${health.acting.length} devices where the candidate acts${restless.length === 0 ? '' : ` (${some(restless.map(({ id }) => id))})`}`,
+    ...(evidence.downloadFailures === 0 ? [] : [`${count(evidence.downloadFailures, 'failed download')} so far`]),
     ...(health.failing.length === 0
       ? []
-      : [
-          `${health.failing.length} of ${health.wanted} devices cannot run the candidate: ${health.failing
-            .slice(0, 5)
-            .map(({ device, code }) => `${device} (${code})`)
-            .join(', ')}`,
-        ]),
+      : [`${health.failing.length} of ${health.wanted} devices cannot run the candidate: ${some(health.failing.map(({ device, code }) => `${device} (${code})`))}`]),
+    ...(limitStops === 0 ? [] : [`a limit has stopped this rollout ${limitStops === 1 ? 'once' : `${limitStops} times`}; the next time it is rolled back`]),
   ];
 }
 

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import type { EventOf } from './events.js';
-import { bare } from './forecast.js';
-import type { GateInput } from './gate.js';
+import type { GateCluster, GateInput } from './gate.js';
 import { type Plan, readPlan } from './plan.js';
-import type { GateDevice } from './screen.js';
+import { step } from './step.js';
+import type { Rollout } from './rollout.js';
 
 /** Small rollouts for tests: devices with given outcomes, reports that add up. */
 export const configPath = (name: string) => fileURLToPath(new URL(`../../../configs/rollouts/${name}.yaml`, import.meta.url));
@@ -13,13 +13,53 @@ export const DIGESTS = { from: 'a'.repeat(64), to: 'b'.repeat(64) } as const;
 export const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
 export const after = (hours: number) => new Date(BEGIN + hours * 3_600_000);
 
-export const device = (id: string, wins: number, losses: number, agreed: number, undecided = 0): GateDevice => ({ id, wins, losses, agreed, undecided });
-export const fleetOf = (n: number, wins: number, losses: number, agreed: number, undecided = 0): GateDevice[] =>
-  Array.from({ length: n }, (_, i) => device(`pi-${i}`, wins, losses, agreed, undecided));
+/** A channel with everything answered. */
+export const cluster = (id: string, wins: number, losses: number, agreed: number, open = 0): GateCluster => ({
+  id: `channel=${id}`,
+  tallies: [{ rate: 1, zeros: agreed, wins, losses, open }],
+});
+export const clustersOf = (n: number, wins: number, losses: number, agreed: number, open = 0): GateCluster[] =>
+  Array.from({ length: n }, (_, i) => cluster(`c${i}`, wins, losses, agreed, open));
 
-export function input(devices: readonly GateDevice[], change: Partial<GateInput> = {}): GateInput {
-  const decided = devices.reduce((sum, { wins, losses, agreed, devices: n = 1 }) => sum + n * (wins + losses + agreed), 0);
-  return { ...bare(DEMO_PLAN, { devices, decided }), plan: DEMO_PLAN, id: 'r', hoursInStage: 0.5, approved: false, ...change };
+/** The gate with evidence alone to decide on: no soak, no quota, no drift, no health. Days are the evidence in five equal parts. */
+export function bare(plan: Plan, clusters: readonly GateCluster[]): GateInput {
+  const fifth = clusters.flatMap(({ tallies }) =>
+    tallies.map(({ rate, zeros, wins, losses, open }) => ({ rate, zeros: zeros / 5, wins: wins / 5, losses: losses / 5, open: open / 5 })),
+  );
+  return {
+    clusters,
+    days: Array.from({ length: 5 }, () => fifth),
+    wrong: 0,
+    plan: { ...plan, minDevices: 1, stages: plan.stages.map((stage) => ({ ...stage, soakHours: 0, minEpisodes: 0, approve: null, round: null })) },
+    id: 'r',
+    stage: 0,
+    hoursInStage: 0,
+    devices: clusters.length,
+    answers: { most: null, all: 0 },
+    episodesInStage: 0,
+    acting: null,
+    silence: null,
+    silentHours: null,
+    health: null,
+    limitStops: 0,
+    drift: { world: null, worldDoubt: false, worldAlarm: false, disagreement: null, disagreementAlarm: false },
+    round: null,
+    approved: true,
+    mayAdvance: true,
+    siblings: [],
+    status: 'running',
+  };
+}
+
+/** The demo's plan as it is, in its first stage. */
+export function input(clusters: readonly GateCluster[], change: Partial<GateInput> = {}): GateInput {
+  const episodes = clusters.reduce((sum, { tallies }) => sum + tallies.reduce((all, one) => all + one.zeros + one.wins + one.losses + one.open, 0), 0);
+  return { ...bare(DEMO_PLAN, clusters), plan: DEMO_PLAN, hoursInStage: 0.5, episodesInStage: episodes, approved: false, ...change };
+}
+
+/** Members, and where the candidate acts. */
+export function assign(state: Rollout, members: readonly string[], acting: readonly string[] = [], hour = 0): Rollout {
+  return step(state, { kind: 'assigned', at: after(hour).toISOString(), members: [...members], acting: [...acting], excepted: {} }).state;
 }
 
 export function started(plan: Plan, change: Partial<EventOf<'started'>['rollout']> = {}): EventOf<'started'> {
@@ -28,6 +68,7 @@ export function started(plan: Plan, change: Partial<EventOf<'started'>['rollout'
     at: after(0).toISOString(),
     who: 'test',
     ceiling: 100,
+    gate: 2,
     rollout: {
       id: 'r',
       model: 'base-ad-detector',
@@ -40,6 +81,7 @@ export function started(plan: Plan, change: Partial<EventOf<'started'>['rollout'
     },
     reference: null,
     baseline: null,
+    exceptions: {},
   };
 }
 

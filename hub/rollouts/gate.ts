@@ -130,8 +130,16 @@ export interface Weighed {
   readonly days: number;
   readonly harm: Evidence3;
   readonly promotion: Evidence3;
-  /** Candidate less production, share of episodes, with open draws left out; and what the evidence does not rule out. */
-  readonly difference: { readonly value: number; readonly low: number; readonly high: number } | null;
+  /** Candidate less production, share of episodes, with open draws left out. */
+  readonly difference: number;
+}
+
+type Side = 'harm' | 'promotion';
+function modelOf(groups: readonly GateCluster[], side: Side, wrong: number): ClusterLikelihood {
+  return new ClusterLikelihood(
+    groups.map(({ tallies, clusters: n = 1 }) => ({ ...clusterOf(tallies, side, wrong), clusters: n })),
+    { clip: true },
+  );
 }
 
 /** Everything that the gate's two questions need, once for the gate, the explanation and the simulator. Pure. */
@@ -139,11 +147,7 @@ export function weigh({ clusters, days, wrong }: CountedEvidence, plan: Plan): W
   const total: Tally[] = [];
   for (const { tallies, clusters: n = 1 } of clusters) addTallies(total, tallies, n);
   const tolerance = toleranceOf(plan);
-  const model = (groups: readonly GateCluster[], side: 'harm' | 'promotion') =>
-    new ClusterLikelihood(
-      groups.map(({ tallies, clusters: n = 1 }) => ({ ...clusterOf(tallies, side, wrong), clusters: n })),
-      { clip: true },
-    );
+  const model = (groups: readonly GateCluster[], side: Side) => modelOf(groups, side, wrong);
   const byDay = days.map((tallies, i) => ({ id: String(i), tallies }));
   const [harm, promotion] = [model(clusters, 'harm'), model(clusters, 'promotion')];
   const [dayHarm, dayPromotion] = [model(byDay, 'harm'), model(byDay, 'promotion')];
@@ -163,18 +167,26 @@ export function weigh({ clusters, days, wrong }: CountedEvidence, plan: Plan): W
       channels: enough ? promotion.logNoWorse(plan.margin) : null,
       days: enoughDays ? dayPromotion.logNoWorse(plan.margin) : null,
     },
-    difference: differenceOf(total, harm, promotion, plan),
+    difference: valueOf(total),
   };
 }
 
-/** Open draws may be anything: the interval goes from where they all are losses to where they all are wins. */
-function differenceOf(total: Tallies, harm: ClusterLikelihood, promotion: ClusterLikelihood, { alphaHarm }: Plan): Weighed['difference'] {
-  const low = promotion.confidenceSequence(alphaHarm)?.low;
-  const high = harm.confidenceSequence(alphaHarm)?.high;
+/** Candidate less production, share of episodes, and what the evidence does not rule out. */
+export interface Difference {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+/** Open draws may be anything: the interval goes from where they all are losses to where they all are wins. Null without episodes. */
+export function differenceOf({ clusters, wrong }: CountedEvidence, { alphaHarm }: Plan): Difference | null {
+  const total: Tally[] = [];
+  for (const { tallies, clusters: n = 1 } of clusters) addTallies(total, tallies, n);
+  const low = modelOf(clusters, 'promotion', wrong).confidenceSequence(alphaHarm)?.low;
+  const high = modelOf(clusters, 'harm', wrong).confidenceSequence(alphaHarm)?.high;
   return low === undefined || high === undefined ? null : { value: valueOf(total), low, high };
 }
 /** Answered outcomes over their rate, per episode. */
-export function valueOf(tallies: Tallies): number {
+function valueOf(tallies: Tallies): number {
   let [sum, episodes] = [0, 0];
   for (const { rate, zeros, wins, losses, open } of tallies) {
     sum += (wins - losses) / rate;
@@ -272,7 +284,7 @@ function suspended(all: Case): Verdict {
 /** More open draws than this share of all, and a rise of the disagreements asks for answers first. */
 const MANY_OPEN = 0.2;
 function drift(all: Case): Verdict | null {
-  const { input, weighed, say } = all;
+  const { input, weighed } = all;
   const { drift: seen, plan } = input;
   const limit = plan.world.falseAlarmHours;
   const shifted = `production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))}, the alarm is at ${limit})`;
@@ -378,7 +390,7 @@ function best(all: Case): Verdict | null {
   const open = input.siblings.filter(({ status }) => status === 'open');
   if (open.length > 0 && input.hoursInStage < input.plan.deadlineHours)
     return all.say('HOLD', 'siblings', `passed; it waits for ${open.map(({ id }) => id).join(', ')} to be decided`);
-  const own = weighed.difference?.value ?? 0;
+  const own = weighed.difference;
   const better = input.siblings.find(({ id, status, difference }) => status === 'passed' && (difference > own || (difference === own && id < input.id)));
   return better === undefined
     ? null

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { storageError } from '@adbreak/shared/storage/atomic.js';
-import { type RolloutEvent, rolloutEvent } from './events.js';
+import type { z } from 'zod';
+import type { RolloutEvent } from './events.js';
 
 /** A reference of four weeks is the largest event: 672 histograms. */
 export const EVENT_LIMIT = 4 * 1024 * 1024;
@@ -38,7 +39,11 @@ export class RolloutLog {
 }
 
 /** The events of a log, line by line; an error names the line. A last line that a power cut left unfinished is left out. */
-export async function* readEvents(lines: AsyncIterable<string>, path: string): AsyncGenerator<RolloutEvent> {
+export async function* readEvents<Event = RolloutEvent>(
+  lines: AsyncIterable<string>,
+  path: string,
+  schema: z.ZodType<Event>,
+): AsyncGenerator<Event> {
   let number = 0;
   let broken: unknown = null;
   for await (const line of lines) {
@@ -46,7 +51,7 @@ export async function* readEvents(lines: AsyncIterable<string>, path: string): A
     number += 1;
     if (line.trim() === '') continue;
     try {
-      yield parseJson(rolloutEvent, line, EVENT_LIMIT, `line ${number} of ${path}`);
+      yield parseJson(schema, line, EVENT_LIMIT, `line ${number} of ${path}`);
     } catch (error) {
       if (!(error instanceof AdbreakError) || !/it is not JSON/.test(error.message)) throw error;
       broken = error;

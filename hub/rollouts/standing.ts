@@ -1,7 +1,7 @@
 import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
 import { apartBy } from './apart.js';
 import { addTallies, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
-import { type CountedEvidence, type GateCluster, leastOf, type Weighed, weigh } from './gate.js';
+import { type CountedEvidence, differenceOf, type GateCluster, leastOf, weigh } from './gate.js';
 import type { Rollout, Summary } from './rollout.js';
 
 /** The evidence that counts, and what it weighs: one reading of a rollout for the gate, the explanation and the page. */
@@ -54,14 +54,16 @@ export function episodesOf(state: Readable): number {
 }
 
 /** What stays known of a rollout that has ended. */
-export function summaryOf(state: Readable, weighed: Weighed = weigh(standingOf(state), state.plan)): Summary {
-  const { totals, difference, channels, days } = weighed;
+export function summaryOf(state: Readable): Summary {
+  const standing = standingOf(state);
+  const weighed = weigh(standing, state.plan);
+  const { totals, channels, days } = weighed;
   return {
     ...totals,
     channels,
     days,
-    devices: standingOf(state).devices.length,
-    difference,
+    devices: standing.devices.length,
+    difference: differenceOf(standing, state.plan),
     harm: leastOf(weighed.harm),
     promotion: leastOf(weighed.promotion),
   };

@@ -126,9 +126,13 @@ function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
   const { evidence, plan } = before;
   closeWindows(evidence, plan, (id) => apartBy(id, ownValue(evidence.devices, id)?.slice ?? null, before) !== null, now);
   const drifted: Rollout = { ...before, drift: closeHours(before.drift, plan, now, before.id) };
-  const input = inputOf(drifted, now, siblings);
-  const troubled = input.silence !== null && troubledBySilence(input.silence, plan) !== null;
-  const state: Rollout = { ...drifted, silentSince: troubled ? (before.silentSince ?? now.toISOString()) : null };
+  return look(drifted, inputOf(drifted, now, siblings), now);
+}
+
+/** One look at evidence that is closed: who is judged apart first, then the verdict on the others. */
+export function look(before: Rollout, input: GateInput, now: Date): Step {
+  const troubled = input.silence !== null && troubledBySilence(input.silence, before.plan) !== null;
+  const state: Rollout = { ...before, silentSince: troubled ? (before.silentSince ?? now.toISOString()) : null };
   return leaveBehind(state, input, now) ?? transition(state, judge(input), now);
 }
 
@@ -225,7 +229,7 @@ function withApart(state: Rollout, { kind, name, reason }: Found, now: Date): Ro
 }
 
 /** What a verdict does to a rollout; pure, and the same for real fleets and simulated ones. */
-export function transition(state: Rollout, verdict: Verdict, now: Date): Step {
+function transition(state: Rollout, verdict: Verdict, now: Date): Step {
   const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = [], said = verdict) => record(state, said, action, change, effects, now);
   // Who went back by a person's word is not sent forward again by the gate: the person is asked.
   if (state.kind === 'rollback' && (verdict.verdict === 'FAIL' || verdict.verdict === 'SUSPEND'))

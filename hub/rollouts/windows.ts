@@ -240,7 +240,9 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
   const counted = entries.filter(([, { episodes }]) => episodes <= most);
   sums.refused.loud = saturated(sums.refused.loud + entries.length - counted.length);
   if (counted.length > 0) sums.closedWindows += 1;
-  const group = (id: string, slice: string, cluster: string) => JSON.stringify([apart(id), slice, cluster]);
+  const alone = new Map(counted.map(([id]) => [id, apart(id)]));
+  // Neither name holds a line feed: a schema would have refused it.
+  const group = (id: string, slice: string, cluster: string) => `${alone.get(id)}\n${slice}\n${cluster}`;
   const sizes = new Map<string, number>();
   const acting = new Map<string, { devices: number; episodes: number }>();
   for (const [id, { cluster, slices, acts, episodes }] of counted) {
@@ -248,7 +250,7 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
       const key = group(id, slice, cluster);
       sizes.set(key, (sizes.get(key) ?? 0) + 1);
     }
-    if (!acts || apart(id)) continue;
+    if (!acts || alone.get(id) === true) continue;
     const there = acting.get(cluster) ?? { devices: 0, episodes: 0 };
     acting.set(cluster, { devices: there.devices + 1, episodes: there.episodes + episodes });
   }
@@ -267,7 +269,7 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
       slices[slice] = inside;
       addTallies(sliceOf(part, slice), entry.tallies, inside);
     }
-    const counts = !apart(id);
+    const counts = alone.get(id) !== true;
     if (counts) {
       sums.days[day] ??= [];
       addTallies(sums.days[day], entry.tallies, weight);

@@ -4,14 +4,18 @@ import { clusterOfSlice, enter, slicesOf } from '../rollouts/windows.js';
 import type { RoomWindow } from './living-rooms.js';
 
 /** Puts simulated windows where reports would have put them: the gate's own evidence, without the cost of a report for each. */
-export function feed(state: Rollout, window: number, rooms: readonly RoomWindow[], acts: (device: number) => boolean = () => false): void {
+export function feed(state: Rollout, window: number, rooms: readonly RoomWindow[], acts: (device: number) => boolean = () => false, restarts: (device: number, acting: boolean) => number = () => 0): void {
   for (const room of rooms) {
     const id = nameOf(room.device);
-    const slice = sliceOf(room);
-    const device = ownValue(state.evidence.devices, id) ?? noDevice(slice, clusterOfSlice(slice));
+    const known = ownValue(state.evidence.devices, id);
+    const slice = known?.slice ?? sliceOf(room);
+    const device = known ?? noDevice(slice, clusterOfSlice(slice));
     state.evidence.devices[id] = device;
     device.windows += 1;
     device.lastWindow = window;
+    const arm = acts(room.device) ? device.health.acting : device.health.own;
+    arm.hours += state.plan.windowSeconds / 3600;
+    arm.restarts += restarts(room.device, acts(room.device));
     device.episodes += room.episodes;
     device.differ += room.differ;
     enter(state.evidence, window, id, {

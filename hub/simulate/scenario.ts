@@ -16,31 +16,52 @@ export const scenario = z.strictObject({
   runs: z.int().min(1).max(10_000).default(1),
   fleet: z.strictObject({
     devices: z.int().min(1).max(2_000_000),
+    /** Channels that they share; devices of one channel see the same episodes. As many as devices, 200 at most, where nothing is said. */
+    channels: z.int().min(1).max(2000).optional(),
+    /** Devices a channel after Zipf: 0 is evenly, 1 is as the names of a language. */
+    zipf: z.number().min(0).max(3).default(0),
+    /** Share of the hours in which all channels show the same. */
+    common: share.default(0),
+    /** Share of its episodes that a device sees alone. */
+    captureNoise: share.default(0),
     /** Episodes a device ends in an hour: a scene or an advertisement of 90 seconds makes 40. */
     episodesPerHour: z.int().min(1).max(1000).default(40),
-    /** Share of disagreements that people label. */
-    labelled: share.default(1),
-    /** Share of labels that are wrong. */
-    labelNoise: share.default(0),
-    /** Of win or loss among one device's disagreements. */
+    /** Channels' volumes differ by factors up to this one. */
+    spread: z.number().min(1).max(20).default(1),
+    /** Of win or loss among one channel's disagreements. */
     correlation: z.number().min(0).lt(1).default(0.02),
     /** Share of device-hours without a report. */
     offline: share.default(0),
+    /** Share of devices that come one an hour after the rollout has begun. */
+    late: share.default(0),
   }),
+  /** Answers: shares of the drawn that nobody answers, and of the answers that are wrong, by what is true. */
+  people: z
+    .strictObject({
+      missing: z.strictObject({ wins: share.default(0), losses: share.default(0) }).prefault({}),
+      wrong: z.strictObject({ wins: share.default(0), losses: share.default(0) }).prefault({}),
+    })
+    .prefault({}),
   candidate: z.strictObject({
     /** Share of episodes on which it differs from production, and how many more of them it has right. */
     disagreement: z.number().gt(0).max(0.5).default(0.1),
     difference: z.number().min(-0.5).max(0.5).default(0),
     /** Restarts per device and day where it acts; production has .05. */
     crashesPerDay: z.number().min(0).max(1000).default(0.05),
-    /** Devices on which it acts send nothing. */
-    silent: z.boolean().default(false),
+    /** Devices on which it acts send nothing, from so many hours after the rollout began; null: never. */
+    silentAfterHours: z.number().nonnegative().nullable().default(null),
+    /** The first device differs by this instead: one broken unit. */
+    broken: z.number().min(-1).max(1).nullable().default(null),
+    /** Devices that report nothing but losses, or nothing but wins. */
+    liars: z.strictObject({ count: z.int().min(1), side: z.enum(['losses', 'wins']) }).nullable().default(null),
   }),
   world: z
     .strictObject({
       referenceWeeks: z.int().min(0).max(8).default(4),
       /** Hours that a programme's effect lasts. */
       effectHours: z.int().min(1).max(48).default(1),
+      /** Standard deviation of a difference that is common to all channels for a day. */
+      dayEffect: z.number().min(0).max(0.2).default(0),
       /** From a day on: share of episodes that become doubtful to both models, and the disagreement and difference from then on. */
       changes: z
         .array(

@@ -1,15 +1,18 @@
+import { DRAW_RATES } from '@adbreak/shared/contract/messages.js';
 import { poisson } from '@adbreak/shared/draws.js';
 import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
 import { type Calibration, calibrate } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
+import { apartBy } from '../rollouts/apart.js';
+import { cohort } from '../rollouts/cohort.js';
 import { type Detectors, type DriftVerdict, driftOf, watchHour } from '../rollouts/drift.js';
-import { noEvidence } from '../rollouts/evidence.js';
-import { type GateInput, judge } from '../rollouts/gate.js';
-import { healthOf } from '../rollouts/health.js';
+import { ownValue } from '../rollouts/evidence.js';
 import type { Plan } from '../rollouts/plan.js';
 import { type Entry, isActive, percentOf, type Rollout } from '../rollouts/rollout.js';
-import { hoursSince, start, transition } from '../rollouts/step.js';
-import { VirtualFleet } from './fleet.js';
+import { inputOf, look, start, step } from '../rollouts/step.js';
+import { closeWindows, windowOf } from '../rollouts/windows.js';
+import { feed, nameOf, sliceOf } from './feed.js';
+import { RoomStream, type RoomWindow } from './living-rooms.js';
 import { PROGRAMME, ProgrammeStream } from './programme.js';
 import type { Scenario } from './scenario.js';
 
@@ -22,23 +25,59 @@ export interface SimulatedRun {
   readonly worldDelay: number | null;
   readonly falseWorldHours: number;
   readonly hours: number;
+  /** Answers that people gave until it left the shadow, and in all. */
+  readonly answers: { readonly shadow: number | null; readonly all: number };
 }
 
 const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
 const HOUR = 3_600_000;
 const PRODUCTION_CRASHES = 0.05;
+const MOST_CHANNELS = 200;
+/** Devices of one channel see the same: more than this an average needs not. */
+const DEVICES_OF_A_CHANNEL = 8;
 
-/** One rollout on a virtual fleet: the same gate and the same transitions as a real one, an hour at a time. Pure; seeded. */
+/** How many devices stand for a scenario's: very many on one channel change no average. */
+export function simulatedDevices({ fleet }: Scenario): { readonly devices: number; readonly channels: number } {
+  const channels = Math.min(fleet.devices, fleet.channels ?? MOST_CHANNELS);
+  return { channels, devices: Math.min(fleet.devices, channels * DEVICES_OF_A_CHANNEL) };
+}
+
+/** One rollout on a virtual fleet: the same gate and the same state machine as a real one, an hour at a time. Pure; seeded. */
 export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, onHour: (state: Rollout, hour: number) => void = () => undefined): SimulatedRun {
   const random = seeded(`${scenario.name}/${seed}`);
-  const fleet = new VirtualFleet(scenario, random.fork('fleet'));
-  const world = new SimulatedWorld(scenario, seed);
-  const crashes = random.fork('crashes');
+  const { devices, channels } = simulatedDevices(scenario);
+  const { fleet, people, candidate, world } = scenario;
+  const hourly = { ...plan, windowSeconds: 3600 };
+  const streamOf = (disagreement: number, difference: number) =>
+    new RoomStream(
+      {
+        devices,
+        channels,
+        zipf: fleet.zipf,
+        common: fleet.common,
+        captureNoise: fleet.captureNoise,
+        episodes: fleet.episodesPerHour,
+        spread: fleet.spread,
+        disagreement,
+        difference,
+        correlation: fleet.correlation,
+        dayEffect: world.dayEffect,
+        late: fleet.late,
+        ...(candidate.broken !== null && { broken: candidate.broken }),
+        ...(candidate.liars !== null && { liars: { ...candidate.liars, disagreement: 0.5 } }),
+        people: { ...people, rate: drawRate(plan, 168 * fleet.episodesPerHour * disagreement) },
+      },
+      // The same tendencies and days, whatever changes: a change of the world moves all alike.
+      random.fork('rooms'),
+    );
+  const drawn = new SimulatedWorld(scenario, channels, seed);
+  const luck = random.fork('luck');
   let state = start({
     kind: 'started',
     at: new Date(BEGIN).toISOString(),
     who: 'simulation',
     ceiling: 100,
+    gate: 2,
     rollout: {
       id: `sim-${seed}`,
       model: 'simulated',
@@ -46,62 +85,72 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, on
       group: null,
       from: { version: '1.0.0', digest: 'a'.repeat(64) },
       to: { version: '2.0.0', digest: 'b'.repeat(64) },
-      plan,
+      plan: hourly,
     },
+    exceptions: {},
     reference: null,
     baseline: null,
   });
-  const evidence = noEvidence();
-  let [worldDelay, falseWorldHours, hour, decidedBefore]: [number | null, number, number, number] = [null, 0, 0, 0];
-  let current = { ...scenario.candidate };
-  let stage = -1;
+  let rooms = streamOf(candidate.disagreement, candidate.difference);
+  let current = { disagreement: candidate.disagreement, difference: candidate.difference };
+  let acting = new Set<number>();
+  const answers: { shadow: number | null; all: number } = { shadow: null, all: 0 };
+  let [worldDelay, falseWorldHours, hour]: [number | null, number, number] = [null, 0, 0];
+  const firstChange = world.changes[0];
   for (; hour < scenario.days * 24 && isActive(state); hour++) {
-    const change = scenario.world.changes.findLast(({ fromDay }) => hour >= fromDay * 24);
-    const wanted = { disagreement: change?.disagreement ?? scenario.candidate.disagreement, difference: change?.difference ?? scenario.candidate.difference };
+    const change = world.changes.findLast(({ fromDay }) => hour >= fromDay * 24);
+    const wanted = { disagreement: change?.disagreement ?? candidate.disagreement, difference: change?.difference ?? candidate.difference };
     if (wanted.disagreement !== current.disagreement || wanted.difference !== current.difference) {
-      current = { ...current, ...wanted };
-      fleet.change(current.disagreement, current.difference);
+      current = wanted;
+      rooms = streamOf(current.disagreement, current.difference);
     }
-    if (state.stage !== stage) {
-      stage = state.stage;
-      fleet.resetActing();
-      decidedBefore = 0;
-    }
-    const acting = Math.ceil((fleet.size * percentOf(state)) / 100);
-    const silent = scenario.candidate.silent ? acting : 0;
-    const seen = fleet.hour(current.disagreement, Math.min(silent, fleet.size - 1));
-    decidedBefore += seen.episodes;
-    evidence.acting.hours += acting;
-    evidence.acting.restarts += silent > 0 ? 0 : poisson(crashes, (acting * scenario.candidate.crashesPerDay) / 24);
-    evidence.control.hours += fleet.size - acting;
-    evidence.control.restarts += poisson(crashes, ((fleet.size - acting) * PRODUCTION_CRASHES) / 24);
-    const drift = world.hour(change?.doubtful ?? 0, seen, plan);
+    const begins = new Date(BEGIN + hour * HOUR);
+    acting = place(state, rooms, acting);
+    state = step(state, {
+      kind: 'assigned',
+      at: begins.toISOString(),
+      members: Array.from({ length: devices }, (_, i) => nameOf(i)),
+      acting: [...acting].map(nameOf),
+      excepted: {},
+    }).state;
+    const silent = candidate.silentAfterHours !== null && hour >= candidate.silentAfterHours;
+    const seen = rooms.next(hour, (device) => !(silent && acting.has(device)) && luck.uniform() >= fleet.offline);
+    answers.all += seen.reduce((sum, { wins, losses }) => sum + wins + losses, 0);
+    feed(
+      state,
+      windowOf(begins.getTime(), hourly),
+      seen,
+      (device) => acting.has(device),
+      (_, acts) => poisson(luck, (acts ? candidate.crashesPerDay : PRODUCTION_CRASHES) / 24),
+    );
     const now = new Date(BEGIN + (hour + 1) * HOUR);
-    const input: GateInput = {
-      plan,
-      id: state.id,
-      stage: state.stage,
-      hoursInStage: hoursSince(state.stageSince, now),
-      devices: fleet.groups(),
-      slices: {},
-      decidedInStage: acting > 0 ? Math.round(silent > 0 ? 0 : fleet.actingDecided * acting) : decidedBefore,
-      acting: { devices: state.status === 'running' ? acting : 0, silent },
-      health: healthOf(evidence, plan, fleet.size, []),
-      drift,
-      round: null,
-      approved: true,
-      mayAdvance: true,
-      siblings: [],
-      watching: state.status === 'watching',
-    };
-    state = transition(state, judge(input), now).state;
+    closeWindows(state.evidence, hourly, (id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null, now);
+    const drift = drawn.hour(change?.doubtful ?? 0, seen, plan);
+    state = look(state, { ...inputOf(state, now), drift, approved: true, mayAdvance: true }, now).state;
+    if (state.stage > 0) answers.shadow ??= answers.all;
     const alarmed = state.last?.verdict === 'WORLD' || state.last?.verdict === 'AMBIGUOUS';
-    const firstChange = scenario.world.changes[0];
     if (alarmed && (firstChange === undefined || hour < firstChange.fromDay * 24)) falseWorldHours += 1;
     if (alarmed && worldDelay === null && firstChange !== undefined && hour >= firstChange.fromDay * 24) worldDelay = hour + 1 - firstChange.fromDay * 24;
     onHour(state, hour);
   }
-  return { status: state.status, stage: state.stage, days: hour / 24, history: state.history, worldDelay, falseWorldHours, hours: hour };
+  return { status: state.status, stage: state.stage, days: hour / 24, history: state.history, worldDelay, falseWorldHours, hours: hour, answers };
+}
+
+/** The rate at which devices draw for a plan's answers a week. */
+function drawRate({ labels }: Plan, disagreementsAWeek: number): number {
+  if (labels === 'all') return 1;
+  return DRAW_RATES.find((rate) => rate * disagreementsAWeek <= labels.perDeviceAndWeek) ?? 1 / 256;
+}
+
+/** On which devices the candidate acts: the stage's share, without those that are judged apart; who acts goes on acting. */
+function place(state: Rollout, rooms: RoomStream, before: ReadonlySet<number>): Set<number> {
+  const percent = percentOf(state);
+  if (percent === 0) return new Set();
+  const members = rooms.channelOf.map((channel, device) => ({ id: nameOf(device), slice: sliceOf({ channel, device }), tags: {} }));
+  const free = members.filter(({ id, slice }) => apartBy(id, slice, state) === null);
+  if (before.size >= (percent / 100) * free.length && [...before].every((device) => free.some(({ id }) => id === nameOf(device)))) return new Set(before);
+  const chosen = cohort(state.id, free, percent, new Set([...before].map(nameOf).filter((id) => free.some((one) => one.id === id))));
+  return new Set(members.flatMap(({ id }, device) => (chosen.has(id) ? [device] : [])));
 }
 
 /** The hours that the drift detectors see. */
@@ -110,23 +159,32 @@ class SimulatedWorld {
   readonly #calibration: Calibration | null;
   readonly #random;
   #detectors: Detectors = { world: null, disagreement: null, disagreementAlarm: false, hours: 0, episodes: 0 };
-  #usual = { disagreements: 0, episodes: 0 };
+  #usual = { hours: 0, disagreements: 0, episodes: 0 };
 
-  constructor({ fleet, world }: Scenario, seed: string) {
+  constructor({ fleet, world }: Scenario, channels: number, seed: string) {
     this.#random = seeded(`world/${seed}`);
     this.#stream = new ProgrammeStream(
-      { ...PROGRAMME, devices: fleet.devices, episodesPerHour: fleet.episodesPerHour, effectHours: world.effectHours },
+      { ...PROGRAMME, devices: channels, episodesPerHour: fleet.episodesPerHour, effectHours: world.effectHours },
       this.#random.fork('programme'),
     );
     this.#calibration = world.referenceWeeks === 0 ? null : calibrate(this.#stream.reference(world.referenceWeeks));
   }
 
-  hour(doubtful: number, seen: { readonly disagreements: number; readonly episodes: number }, plan: Plan): DriftVerdict {
+  /** Each channel weighs what one of its devices saw. */
+  hour(doubtful: number, rooms: readonly RoomWindow[], plan: Plan): DriftVerdict {
+    const devices = new Map<number, number>();
+    for (const { channel } of rooms) devices.set(channel, (devices.get(channel) ?? 0) + 1);
+    const average = (of: (room: RoomWindow) => number) => Math.round(rooms.reduce((sum, room) => sum + of(room) / (devices.get(room.channel) ?? 1), 0));
+    const seen = { disagreements: average(({ differ }) => differ), episodes: average(({ episodes }) => episodes) };
     this.#detectors = watchHour(this.#detectors, this.#calibration, plan, { ...this.#stream.next(doubtful), ...seen }, this.#random);
     if (this.#detectors.disagreement === null) {
-      this.#usual = { disagreements: this.#usual.disagreements + seen.disagreements, episodes: this.#usual.episodes + seen.episodes };
-      const { disagreements, episodes } = this.#usual;
-      if (episodes >= 500) this.#detectors = { ...this.#detectors, disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)) };
+      this.#usual = {
+        hours: this.#usual.hours + 1,
+        disagreements: this.#usual.disagreements + seen.disagreements,
+        episodes: this.#usual.episodes + seen.episodes,
+      };
+      const { hours, disagreements, episodes } = this.#usual;
+      if (hours >= 24 && episodes >= 500) this.#detectors = { ...this.#detectors, disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)) };
     }
     return driftOf(this.#detectors, plan);
   }

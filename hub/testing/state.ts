@@ -34,5 +34,5 @@ export function modelEntry(production: string | null, versions: readonly string[
     wasProduction: false,
     evaluations: [],
   });
-  return { production, versions: Object.fromEntries(versions.map((version) => [version, entry(version)])) };
+  return { production, exceptions: {}, versions: Object.fromEntries(versions.map((version) => [version, entry(version)])) };
 }

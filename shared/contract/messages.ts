@@ -9,6 +9,11 @@ export const MESSAGE_LIMIT = 64 * 1024;
 const count = z.int().nonnegative().max(1e9);
 const instant = z.iso.datetime();
 const text = z.string().max(500);
+/** A name that people read and keys are made of. */
+const sliceName = z
+  .string()
+  .max(60)
+  .refine((name) => !/\p{Cc}/u.test(name), 'must not hold control characters');
 
 export type { ModelRef } from './manifest.js';
 
@@ -42,8 +47,6 @@ export const desired = z.object({
   evaluation: roundRequest.nullable().default(null),
   /** The rollout waits for a person's word on episodes where the two models differ: the status page asks for it. */
   ask: z.literal('disagreements').nullable().default(null),
-  /** Share of disagreements that the device draws at random for labelling; a label on the others does not count as evidence. */
-  labelRate: z.number().gt(0).max(1).default(1),
   /** How the device draws the disagreements that count as evidence. */
   draws: drawOrder.default({ perWeek: null, answerHours: 24 }),
 });
@@ -110,7 +113,7 @@ export const windowReport = z.strictObject({
   sequence: z.int().positive(),
   start: instant,
   end: instant,
-  slice: z.strictObject({ channel: z.string().max(60), site: z.string().max(60), hardware: z.string().max(60) }),
+  slice: z.strictObject({ channel: sliceName, site: sliceName, hardware: sliceName }),
   rollout: z.string().max(80).nullable(),
   production: digest,
   candidate: digest.nullable(),
