@@ -52,12 +52,24 @@ def harm_pooled(x, a=10):
 
 
 class Fleet:
-    """The random-effects likelihood, device by device, with the null's maximum by scipy."""
+    """The random-effects likelihood, cluster by cluster, with the null's maximum by scipy."""
 
-    def __init__(self, devices):
-        self.n = np.array([d["episodes"] for d in devices], float)
-        self.difference = np.array([d["wins"] - d["losses"] for d in devices]) / self.n
-        self.s2 = max(0.001, sum(d["wins"] + d["losses"] for d in devices) / self.n.sum())
+    def __init__(self, n, difference, s2):
+        self.n, self.difference, self.s2 = n, difference, max(0.001, s2)
+
+    @classmethod
+    def of_devices(cls, devices):
+        n, wins, losses = (np.array([d[key] for d in devices], float) for key in ("episodes", "wins", "losses"))
+        return cls(n, (wins - losses) / n, (wins + losses).sum() / n.sum())
+
+    @classmethod
+    def of_clusters(cls, groups, clip):
+        times = [g["clusters"] for g in groups]
+        n, mean, square, share, step = (np.repeat([g[key] for g in groups], times) for key in ("episodes", "mean", "square", "share", "step"))
+        mean, square, share, step, n = (value[n > 0] for value in (mean, square, share, step, n))
+        s2 = max(0.001, np.average(square, weights=n) + 3 * (np.average(step**2, weights=n) - 1) / n.sum())
+        limit = 2 * np.median(share) + 2 * np.sqrt(s2 / n) if clip else np.inf
+        return cls(n, np.clip(mean, -limit, limit), s2)
 
     def log_likelihood(self, delta, tau):
         return stats.norm.logpdf(self.difference, delta, np.sqrt(tau**2 + self.s2 / self.n)).sum()
@@ -70,13 +82,17 @@ class Fleet:
         return max(max(search(t), self.log_likelihood(low, t), self.log_likelihood(high, t)) for t in TAUS)
 
 
-def fleet(x, low, high, alternative):
-    model = Fleet(x["devices"])
-    return model.alternative(alternative) - model.largest(low, high)
+HARMS = np.array([0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2])
+PROMOTIONS = [-0.015, -0.01, -0.005, 0, 0.005, 0.01, 0.02, 0.03, 0.05]
 
 
-def sequence(x, alpha=0.05):
-    model = Fleet(x["devices"])
+def evidence(model, alternative, low=None, high=None):
+    """Against Delta in [low, high]; an open side reaches beyond every cluster's own difference."""
+    reach = 1 + np.abs(model.difference).max()
+    return model.alternative(alternative) - model.largest(-reach if low is None else low, reach if high is None else high)
+
+
+def sequence(model, alpha=0.05):
     deltas = [0] + [sign * d for d in (0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2) for sign in (-1, 1)]
     top = model.alternative(deltas)
     excluded = lambda d: top - max(model.log_likelihood(d, t) for t in TAUS) + np.log(alpha)
@@ -90,6 +106,66 @@ def betting(x, up, down, zero, limit):
     bets = (np.arange(64) + 0.5) / 64 * limit
     logs = x["wins"] * np.log1p(bets * up) + x["losses"] * np.log1p(bets * down) + x["agreed"] * np.log1p(bets * zero)
     return special.logsumexp(logs) - np.log(64)
+
+
+def moves(tally, wrong, side):
+    """What an episode at one rate may add to the estimate of d, and how often it did: [(count, step)]."""
+    weight, step = (1 + wrong) / (1 - wrong), 1 / tally["rate"]
+    values = {"harm": (weight, -1, 1), "promotion": (1, -weight, -1)}[side]
+    return [(tally["zeros"], 0.0)] + [(tally[key], value * step) for key, value in zip(("wins", "losses", "open"), values)]
+
+
+def drawn(tallies, wrong, side, shift):
+    """Wealth of 64 gamblers who stake a share kappa of what the worst possible move of each episode's rate would cost."""
+    sign = -1 if side == "harm" else 1
+    wealth = np.zeros(64)
+    for tally in tallies:
+        payoffs = [(count, sign * value + (-shift if side == "harm" else shift)) for count, value in moves(tally, wrong, side)]
+        worst = min(payoff for _, payoff in payoffs)
+        stakes = np.arange(0.5, 64) / 64 / -worst
+        wealth += sum(count * np.log1p(stakes * payoff) for count, payoff in payoffs)
+    return special.logsumexp(wealth, b=1 / 64)
+
+
+def cluster_of(x):
+    counts, values = np.array([move for tally in x["tallies"] for move in moves(tally, x["wrong"], x["side"])]).T
+    rates = np.repeat([tally["rate"] for tally in x["tallies"]], 4)
+    disagreed = (values != 0) / rates
+    if counts.sum() == 0:
+        return [0, 0, 0, 0, 1]
+    mean = lambda of: np.average(of, weights=counts)
+    return [mean(values), mean(values**2), counts.sum(), mean(disagreed), np.sqrt(mean(rates**-2.0))]
+
+
+def wrong_answers(x, level=0.95):
+    controls = [c for c in x["controls"] if c["answered"]]
+    wrong, n = (sum(c[key] for c in controls) for key in ("wrong", "answered"))
+    if n == 0:
+        return [0, 0, 1, x["assumed"]]
+    exact = stats.binomtest(wrong, n).proportion_ci(level, "exact")
+    low, high, labellers = exact.low, exact.high, len(controls)
+    if labellers > 1:
+        if 0 < wrong < n:
+            counts = {"counts": [{"right": c["wrong"], "episodes": c["answered"]} for c in controls]}
+            low, high = min(low, share(counts, -1)), max(high, share(counts, 1))
+        else:  # no labeller differs: the rule of three over labellers
+            reach = 1 - (1 - level) ** (1 / labellers)
+            low, high = min(low, 0 if wrong == 0 else 1 - reach), max(high, reach if wrong == 0 else 1)
+    return [wrong / n, low, high, min(0.45, high) if n >= 10 and low > x["assumed"] else x["assumed"]]
+
+
+def outliers(x):
+    def means(side):
+        rows = [cluster_of({"tallies": unit, "wrong": x["wrong"], "side": side}) for unit in x["fleet"]]
+        return np.array([row[0] for row in rows if row[2] > 0])
+
+    reach = lambda values: max(x["least"], 4 * stats.median_abs_deviation(values, scale=1 / 1.4826))
+    worst, best = means("promotion"), means("harm")
+    low = np.clip(np.median(worst), -1, 1) - reach(worst)
+    high = np.clip(np.median(best), -1, 1) + reach(best)
+    below = lambda unit: max(0, drawn(unit, x["wrong"], "harm", -low)) if low > -1 else 0
+    above = lambda unit: max(0, drawn(unit, x["wrong"], "promotion", -high)) if high < 1 else 0
+    return [low, high, *(value for unit in x["fleet"] for value in (below(unit), above(unit)))]
 
 
 def closed(x):
@@ -219,11 +295,11 @@ REFERENCES = {
     "chi2_statistic": lambda x: chi2(x).statistic,
     "chi2_p": lambda x: chi2(x).pvalue,
     "harm_pooled_log": harm_pooled,
-    "harm_fleet_log": lambda x: fleet(x, 0, 2, [-d for d in (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2)]),
-    "promotion_fleet_log": lambda x: fleet(x, -2, -x["margin"], [-0.015, -0.01, -0.005, 0, 0.005, 0.01, 0.02, 0.03, 0.05]),
+    "harm_fleet_log": lambda x: evidence(Fleet.of_devices(x["devices"]), -HARMS, low=0),
+    "promotion_fleet_log": lambda x: evidence(Fleet.of_devices(x["devices"]), PROMOTIONS, high=-x["margin"]),
     "non_inferiority_log": lambda x: betting(x, 1 + x["margin"], x["margin"] - 1, x["margin"], 1 / (1 - x["margin"])),
     "sampled_log": lambda x: betting(x, 1 / x["rate"] + x["margin"], x["margin"] - 1 / x["rate"], x["margin"], 1 / (1 / x["rate"] - x["margin"])),
-    "sequence": sequence,
+    "sequence": lambda x: sequence(Fleet.of_devices(x["devices"])),
     "closed_log": closed,
     "calibration_error": calibration_error,
     "confidence_based_accuracy": confidence_based_accuracy,
@@ -239,6 +315,14 @@ REFERENCES = {
     "page_hinkley": page_hinkley,
     "share_low": lambda x: share(x, -1),
     "share_high": lambda x: share(x, 1),
+    "harm_drawn_log": lambda x: drawn(x["tallies"], x["wrong"], "harm", x["shift"]),
+    "no_worse_drawn_log": lambda x: drawn(x["tallies"], x["wrong"], "promotion", x["shift"]),
+    "cluster_of": cluster_of,
+    "clusters_harm_log": lambda x: evidence(Fleet.of_clusters(x["groups"], x["clip"]), -HARMS - x["shift"], low=-x["shift"]),
+    "clusters_no_worse_log": lambda x: evidence(Fleet.of_clusters(x["groups"], x["clip"]), PROMOTIONS, high=-x["shift"]),
+    "clusters_sequence": lambda x: sequence(Fleet.of_clusters(x["groups"], x["clip"])),
+    "wrong_answers": wrong_answers,
+    "outliers": outliers,
     "student_quantile": lambda x: stats.t.ppf(x["level"], x["degrees"]),
 }
 worst, cases = defaultdict(float), defaultdict(int)

@@ -5,6 +5,7 @@ import {
   thresholdedAccuracy,
   thresholdOfConfidence,
 } from '@adbreak/shared/evidence/calibration.js';
+import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
 import { chiSquare, jensenShannon, kolmogorovSmirnov, psi, wasserstein } from '@adbreak/shared/evidence/distances.js';
 import { FleetLikelihood, logHarmFleet, logNonInferiorityFleet } from '@adbreak/shared/evidence/fleet.js';
@@ -12,9 +13,12 @@ import { logHarmPooled } from '@adbreak/shared/evidence/harm.js';
 import { fleetShare, studentQuantile } from '@adbreak/shared/evidence/intervals.js';
 import { logClosed } from '@adbreak/shared/evidence/multiplicity.js';
 import { logNonInferiority } from '@adbreak/shared/evidence/non-inferiority.js';
+import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { logNonInferioritySampled } from '@adbreak/shared/evidence/sampled.js';
 import { Adwin, PageHinkley } from '@adbreak/shared/evidence/streams.js';
+import { clusterOf, logHarm, logNoWorse, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import { calibrate, conformalP, scoresOf, startWorld, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
+import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
 
@@ -153,4 +157,52 @@ for (let i = 0; i < 20; i++) {
     rows.push(state.last);
   }
   write('world_evidence_log', { rows, lag: calibration.lag }, Math.log(worldEvidence(state)));
+}
+
+/** What came with draws: fractional counts at several rates, open draws, wrong answers, clusters of them, units beside their fleet. */
+const draws = random.fork('draws');
+for (let i = 0; i < 200; i++) {
+  const tallies = (scale: number): Tallies =>
+    draws
+      .shuffle([1, 1 / 2, 1 / 4, 1 / 16, 1 / 256])
+      .slice(0, 1 + draws.integer(3))
+      .map((rate) => {
+        const count = (share: number) => (draws.uniform() < 0.15 ? 0 : scale * share * draws.uniform());
+        return { rate, zeros: count(2), wins: count(0.15 * rate), losses: count(0.15 * rate), open: count(0.03 * rate) };
+      });
+  const wrong = draws.pick([0, 0.02, 0.1, 0.45]);
+  const shift = draws.pick([-0.3, -0.02, 0, 0.01, 0.02, 0.05, 0.4]);
+  const drawn = tallies(2000);
+  write('harm_drawn_log', { tallies: drawn, shift, wrong }, logHarm(drawn, { tolerance: shift, wrong }));
+  write('no_worse_drawn_log', { tallies: drawn, shift, wrong }, logNoWorse(drawn, { margin: shift, wrong }));
+  const side = draws.pick(['harm', 'promotion'] as const);
+  const { mean, square, episodes, share = 0, step = 1 } = clusterOf(drawn, side, wrong);
+  write('cluster_of', { tallies: drawn, side, wrong }, [mean, square, episodes, share, step]);
+
+  const groups = Array.from({ length: 1 + draws.integer(20) }, () => {
+    const liar = draws.uniform() < 0.05;
+    const own = liar ? [{ rate: 1, zeros: 10, wins: 400, losses: 0, open: 0 }] : tallies(600);
+    return { ...clusterOf(own, side, wrong), clusters: 1 + draws.integer(3) };
+  });
+  const clip = draws.uniform() < 0.5;
+  const model = new ClusterLikelihood(groups, { clip });
+  const question = { groups, clip, shift: draws.pick([-0.02, 0.005, 0.01, 0.02, 0.05]) };
+  write('clusters_harm_log', question, model.logHarm(question.shift));
+  write('clusters_no_worse_log', question, model.logNoWorse(question.shift));
+  const sequence = model.confidenceSequence(0.05);
+  if (sequence !== null) write('clusters_sequence', question, [sequence.low, sequence.high]);
+
+  const mistaken = draws.pick([0, 0.02, 0.1, 0.5, 1]);
+  const controls = Array.from({ length: draws.integer(12) }, () => {
+    const answered = draws.integer(25);
+    return { answered, wrong: Array.from({ length: answered }, () => draws.uniform()).filter((u) => u < mistaken).length };
+  });
+  const answers = wrongAnswers(controls, 0.02);
+  write('wrong_answers', { controls, assumed: 0.02 }, [answers.share, answers.low, answers.high, answers.used]);
+
+  const units = Array.from({ length: 3 + draws.integer(20) }, () => tallies(draws.pick([0, 200, 2000, 20_000])));
+  const broken = [{ rate: 1, zeros: 100, wins: 5, losses: 70, open: 2 }];
+  const fleet = draws.uniform() < 0.5 ? units : [...units, broken, broken.map((one) => ({ ...one, wins: one.losses, losses: one.wins }))];
+  const found = findOutliers(fleet, { least: 0.05, wrong });
+  write('outliers', { fleet, least: 0.05, wrong }, [found.low, found.high, ...found.units.flatMap(({ below, above }) => [below, above])]);
 }

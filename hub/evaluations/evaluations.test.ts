@@ -70,7 +70,8 @@ const answer = (round: string, change: Partial<RoundReport> = {}): RoundReport =
 test('a round closes when all have answered; its rollout and its version hear of it', async (t) => {
   const { store, closed, evaluations, order } = await rounds(t);
   const { id } = await evaluations.start(order);
-  for (const device of ['pi-0', 'pi-1', 'pi-2', 'pi-3']) await evaluations.take(device, answer(id));
+  for (const device of ['pi-0', 'pi-1']) await evaluations.take(device, answer(id));
+  for (const device of ['pi-2', 'pi-3']) await evaluations.take(device, answer(id, { slice: { channel: 'two', site: 'home', hardware: 'pi5' } }));
   await evaluations.take(
     'pi-0',
     answer(id, { sources: { operator: 0, button: 9, rule: 0 }, counts: { episodes: 9, productionRight: 9, candidateRight: 9, wins: 0, losses: 0 } }),

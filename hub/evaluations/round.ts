@@ -1,5 +1,5 @@
 import { type RoundReport, roundReport, roundRequest, SECURE_FIELDS, secureVector } from '@adbreak/shared/contract/rounds.js';
-import { differenceInterval, type Estimate, type Moments, shareOf } from '@adbreak/shared/evidence/intervals.js';
+import { differenceInterval, type Estimate, exactInterval, type Moments, shareOf } from '@adbreak/shared/evidence/intervals.js';
 import { z } from 'zod';
 
 const instant = z.iso.datetime();
@@ -30,6 +30,8 @@ export interface RoundResult {
   readonly asked: number;
   /** Devices behind the estimates. */
   readonly answered: number;
+  /** What the intervals take as independent: channels, since devices of one see the same episodes; devices in a secure round, which knows no channels. */
+  readonly unit: 'channel' | 'device';
   readonly episodes: number;
   readonly inconclusive: boolean;
   /** Why nothing, or less, is shown. */
@@ -44,7 +46,10 @@ export interface RoundResult {
   readonly sources: { readonly operator: number; readonly button: number; readonly rule: number } | null;
   readonly ageHours: { readonly youngest: number; readonly oldest: number } | null;
 }
-/** Micro share Σx/Σn with its interval, and the devices' own mean where single devices are known. */
+/**
+ * Micro share Σx/Σn with its interval, over channels' averages or, in a secure round, over devices; and the devices' own mean
+ * where single devices are known.
+ */
 export type ArmResult = Omit<Estimate, 'deviceMean'> & { readonly deviceMean: number | null };
 export interface SliceResult {
   readonly devices: number;
@@ -55,36 +60,22 @@ export interface SliceResult {
 
 /** Everything a round tells; pure. Below its quorum it is inconclusive and shows no estimate. */
 export function resultOf(state: Round): RoundResult {
-  const reports = Object.values(state.answers).filter(({ counts }) => counts.episodes > 0);
-  const sums = state.request.secure
-    ? (state.sum ?? SECURE_FIELDS.map(() => 0))
-    : reports
-        .map(({ counts }) => secureVector(counts))
-        .reduce(
-          addVectors,
-          SECURE_FIELDS.map(() => 0),
-        );
-  const fields = fieldsOf(sums);
-  const notes: string[] = [];
-  if (fields.devices < state.quorum) notes.push(`${fields.devices} devices with labelled episodes answered; the quorum is ${state.quorum}`);
-  if (fields.devices < state.minDevices) notes.push(`an estimate needs ${state.minDevices} devices behind it, so that it tells nothing about one of them`);
   const { epsilon, secure } = state.request;
-  if (epsilon !== null) notes.push(`every count carries discrete Laplace noise of scale ${(1 / epsilon).toFixed(2)}; the intervals hold it`);
-  const inconclusive = fields.devices < Math.max(2, state.quorum, state.minDevices) || fields.n <= 0;
-  const hidden: Pick<RoundResult, 'production' | 'candidate' | 'difference' | 'slices' | 'worst'> = {
-    production: null,
-    candidate: null,
-    difference: null,
-    slices: {},
-    worst: null,
-  };
+  const reports = Object.values(state.answers).filter(({ counts }) => counts.episodes > 0);
+  const sums = secure ? (state.sum ?? NOTHING) : sumOverChannels(reports);
+  const units = fieldsOf(sums);
+  const answered = secure ? units.devices : reports.length;
+  const episodes = secure ? units.n : episodesOf(reports);
+  const inconclusive = answered < Math.max(2, state.quorum, state.minDevices) || units.devices < 2 || units.n <= 0;
+  const notes = [...shortages(state, answered, units.devices), ...(inconclusive ? [] : limitsOf(state.request))];
   return {
     asked: state.cohort.length,
-    answered: fields.devices,
-    episodes: Math.max(0, fields.n),
+    answered,
+    unit: secure ? 'device' : 'channel',
+    episodes: Math.max(0, episodes),
     inconclusive,
     ...(inconclusive
-      ? hidden
+      ? HIDDEN
       : {
           ...armsOf(sums, secure ? null : reports),
           difference: differenceInterval(momentsOfDifference(sums)),
@@ -104,6 +95,59 @@ export function resultOf(state: Round): RoundResult {
       null,
     ),
   };
+}
+const HIDDEN: Pick<RoundResult, 'production' | 'candidate' | 'difference' | 'slices' | 'worst'> = {
+  production: null,
+  candidate: null,
+  difference: null,
+  slices: {},
+  worst: null,
+};
+
+/** Why nothing is shown. Privacy and the quorum count devices; an interval needs channels. */
+function shortages({ quorum, minDevices, request: { secure } }: Round, answered: number, units: number): string[] {
+  const notes: string[] = [];
+  if (answered < quorum) notes.push(`${answered} devices with labelled episodes answered; the quorum is ${quorum}`);
+  if (answered < minDevices) notes.push(`an estimate needs ${minDevices} devices behind it, so that it tells nothing about one of them`);
+  if (!secure && answered > 0 && units < 2)
+    notes.push('all answers come from one channel: its devices see the same episodes, and an interval for the fleet needs two channels');
+  return notes;
+}
+/** What a reader of the intervals has to know. */
+function limitsOf({ epsilon, secure }: Round['request']): string[] {
+  const notes: string[] = [];
+  if (epsilon !== null) notes.push(`every count carries discrete Laplace noise of scale ${(1 / epsilon).toFixed(2)}; the intervals hold it`);
+  if (secure) notes.push('a secure sum knows no channels: the intervals take devices as the unit and may be too narrow where devices share a channel');
+  return notes;
+}
+
+const NOTHING = SECURE_FIELDS.map(() => 0);
+function episodesOf(reports: readonly RoundReport[]): number {
+  return reports.reduce((sum, { counts }) => sum + counts.episodes, 0);
+}
+
+/**
+ * Devices of one channel see the same episodes: their counts are averaged and the channel is one cluster, however many
+ * devices watch it (GATES.md sections 2a and 7). A plain round's sums run over channels as a secure one's over devices.
+ */
+function sumOverChannels(reports: readonly RoundReport[]): number[] {
+  return channelMeans(reports).map(secureVector).reduce(addVectors, NOTHING);
+}
+function channelMeans(reports: readonly RoundReport[]): RoundReport['counts'][] {
+  return [...groups(reports, ({ slice }) => [clusterOfSlice(slice)]).values()].map((own) => {
+    const mean = (field: keyof RoundReport['counts']) => own.reduce((sum, { counts }) => sum + counts[field], 0) / own.length;
+    return {
+      episodes: mean('episodes'),
+      productionRight: mean('productionRight'),
+      candidateRight: mean('candidateRight'),
+      wins: mean('wins'),
+      losses: mean('losses'),
+    };
+  });
+}
+/** Where a site does not say what it watches, the site is the cluster. */
+function clusterOfSlice({ channel, site }: RoundReport['slice']): string {
+  return channel === '' || channel === 'unknown' ? `site=${site}` : `channel=${channel}`;
 }
 
 export function addVectors(a: readonly number[], b: readonly number[]): number[] {
@@ -128,43 +172,65 @@ function fieldsOf(sums: readonly number[]): Record<(typeof SECURE_FIELDS)[number
   };
 }
 
-/** Plain and secure rounds end in the same sums, so they give the same intervals. */
+/** Plain and secure rounds end in the same sums. Units are channels or devices; what is shown counts devices and their episodes. */
 function armsOf(sums: readonly number[], reports: readonly RoundReport[] | null): { production: ArmResult; candidate: ArmResult } {
   const { devices, n, nn, production, pp, pn, candidate, cc, cn } = fieldsOf(sums);
+  const behind = reports === null ? {} : { devices: reports.length, episodes: episodesOf(reports) };
   const mean = (arm: 'productionRight' | 'candidateRight') =>
     reports === null ? null : reports.reduce((sum, { counts }) => sum + counts[arm] / counts.episodes, 0) / reports.length;
   return {
-    production: { ...shareOf({ devices, n, nn, x: production, xx: pp, xn: pn }), deviceMean: mean('productionRight') },
-    candidate: { ...shareOf({ devices, n, nn, x: candidate, xx: cc, xn: cn }), deviceMean: mean('candidateRight') },
+    production: { ...share({ devices, n, nn, x: production, xx: pp, xn: pn }), ...behind, deviceMean: mean('productionRight') },
+    candidate: { ...share({ devices, n, nn, x: candidate, xx: cc, xn: cn }), ...behind, deviceMean: mean('candidateRight') },
   };
+}
+/**
+ * A share with its interval. A cell of one channel asks about that channel alone, whose devices share their episodes: the
+ * average device's episodes are its sample.
+ */
+function share(moments: Moments): Omit<Estimate, 'deviceMean'> {
+  const { devices, n: episodes, x } = moments;
+  if (devices > 1) return shareOf(moments);
+  // Noise may carry a count beyond its bounds.
+  const right = Math.max(0, Math.min(episodes, x));
+  return { micro: right / episodes, ...exactInterval(right, episodes), devices, episodes };
 }
 function momentsOfDifference(sums: readonly number[]): Moments {
   const { devices, n, nn, production, candidate, dd, dn } = fieldsOf(sums);
   return { devices, n, nn, x: candidate - production, xx: dd, xn: dn };
 }
 
-function slicesOf({ minDevices }: Round, reports: readonly RoundReport[], notes: string[]): RoundResult['slices'] {
-  const byName = new Map<string, RoundReport[]>();
-  for (const report of reports)
-    for (const dimension of ['channel', 'site', 'hardware'] as const) {
-      const key = `${dimension}=${report.slice[dimension]}`;
-      const own = byName.get(key) ?? [];
-      own.push(report);
-      byName.set(key, own);
-    }
+function slicesOf({ minDevices, request: { epsilon } }: Round, reports: readonly RoundReport[], notes: string[]): RoundResult['slices'] {
+  const cells = [...groups(reports, ({ slice }) => DIMENSIONS.map((dimension) => `${dimension}=${slice[dimension]}`))];
   const least = Math.max(2, minDevices);
-  const hidden = [...byName.values()].filter(({ length }) => length < least).length;
+  const few = (own: readonly RoundReport[]) => own.length < least;
+  // The interval of one channel knows its episodes and not the noise on their count.
+  const drowned = (own: readonly RoundReport[]) => epsilon !== null && channelMeans(own).length < 2;
+  const hidden = cells.filter(([, own]) => few(own)).length;
   if (hidden > 0) notes.push(`${hidden} slices have fewer than ${least} devices and show no estimate`);
+  const shown = cells.filter(([, own]) => !few(own));
+  const alone = shown.filter(([, own]) => channelMeans(own).length < 2).length;
+  if (alone > 0)
+    notes.push(`${alone} slices hold one channel: ${epsilon === null ? 'their intervals take its episodes as the unit' : 'under noise they show no estimate'}`);
   return Object.fromEntries(
-    [...byName]
+    cells
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, own]): [string, SliceResult] => [
         name,
-        own.length < least
-          ? { devices: own.length, production: null, candidate: null }
-          : { devices: own.length, ...armsOf(own.map(({ counts }) => secureVector(counts)).reduce(addVectors), own) },
+        few(own) || drowned(own) ? { devices: own.length, production: null, candidate: null } : { devices: own.length, ...armsOf(sumOverChannels(own), own) },
       ]),
   );
+}
+const DIMENSIONS = ['channel', 'site', 'hardware'] as const;
+
+function groups(reports: readonly RoundReport[], keysOf: (report: RoundReport) => readonly string[]): Map<string, RoundReport[]> {
+  const byKey = new Map<string, RoundReport[]>();
+  for (const report of reports)
+    for (const key of keysOf(report)) {
+      const own = byKey.get(key) ?? [];
+      own.push(report);
+      byKey.set(key, own);
+    }
+  return byKey;
 }
 
 function worstOf({ answers, minDevices }: Round): RoundResult['worst'] {

@@ -16,7 +16,7 @@ export function evaluationText(round: Round, result: RoundResult): string {
     ...(difference === null
       ? []
       : [
-          `  ${'difference'.padEnd(22)}${(100 * difference.value).toFixed(1)} points (${(100 * difference.low).toFixed(1)} to ${(100 * difference.high).toFixed(1)}), 95 %, devices as the unit`,
+          `  ${'difference'.padEnd(22)}${(100 * difference.value).toFixed(1)} points (${(100 * difference.low).toFixed(1)} to ${(100 * difference.high).toFixed(1)}), 95 %, ${result.unit}s as the unit`,
         ]),
     ...Object.entries(result.slices).map(
       ([name, slice]) => `  ${name.padEnd(22)}${count(slice.devices, 'device')}: production ${share(slice.production)}, candidate ${share(slice.candidate)}`,

@@ -96,3 +96,26 @@ export function studentQuantile(p: number, degrees: number): number {
   }
   return (low + high) / 2;
 }
+
+/**
+ * Clopper and Pearson's interval (1934) of a binomial share: the shares p whose tails P(X >= x; p) and P(X <= x; p) both hold
+ * (1 - level)/2 or more; [0, 1] of nothing. Fractional counts are averages over devices. Reference: scipy.stats.binomtest.
+ */
+export function exactInterval(x: number, n: number, level = 0.95): { readonly low: number; readonly high: number } {
+  const tail = Math.log((1 - level) / 2);
+  return {
+    // P(X >= x) = I_p(x, n - x + 1) and P(X <= x) = I_(1-p)(n - x, x + 1): DLMF 8.17.5.
+    low: x === 0 ? 0 : crossing((p) => logIncompleteBeta(p, x, n - x + 1), tail),
+    high: x === n ? 1 : 1 - crossing((q) => logIncompleteBeta(q, n - x, x + 1), tail),
+  };
+}
+/** Where a rising function of (0, 1) reaches a value, by bisection. */
+function crossing(rising: (p: number) => number, value: number): number {
+  let [low, high] = [0, 1];
+  for (let i = 0; i < 200 && high - low > 1e-15; i++) {
+    const middle = (low + high) / 2;
+    if (rising(middle) < value) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}

@@ -45,8 +45,10 @@ function expectation(laws: readonly [Law, Law], n: number, log: (tallies: Tallie
   return sum;
 }
 const NONE = { win: 0, loss: 0 };
-const at = (win: number, loss: number, open: Law['open'], wrong: Law['wrong']) =>
-  [1, 0.25].map((rate) => ({ rate, win, loss, open, wrong })) as unknown as readonly [Law, Law];
+const at = (win: number, loss: number, open: Law['open'], wrong: Law['wrong']): readonly [Law, Law] => [
+  { rate: 1, win, loss, open, wrong },
+  { rate: 0.25, win, loss, open, wrong },
+];
 
 describe('evidence from draws', () => {
   test('is the evidence of before where everything is drawn, answered and right', () => {

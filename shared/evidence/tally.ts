@@ -11,6 +11,10 @@ import { logMeanExp } from './non-inferiority.js';
  * - With a share e <= `wrong` of answers turned round, an outcome that is weighed with (1 + wrong)/(1 - wrong) still weighs
  *   at least 1 on average: (1 - e) w - e >= 1. Turned round the other way it only loses: (1 - e) - e w <= 1.
  *
+ * Answers may come late, and losses later than wins. Evidence is at most N, the product that holds the truth of what is
+ * still open; an answer changes N by a factor of at most 1 on average, whichever draws people choose to answer, and so does
+ * a new episode under the null: N is a supermartingale, and evidence below it is valid at every look.
+ *
  * Counts are averages over the devices of a channel and window, hence fractions. One kappa stands in every factor of a
  * product, so that an average of counts in the exponents stays below the average of the devices' own e-values (Jensen).
  */

@@ -99,6 +99,31 @@ describe(`validity at every look, seed ${SEED}`, () => {
     assert.ok(credulous > 2 * ALPHA, `${credulous} of ${RUNS} runs`);
   });
 
+  test('answers that come late: what hurts the candidate (promotion) or clears it (harm) ten looks after the rest', (t) => {
+    const world: World = { name: 'late', rates: [0.25], open: NONE, errors: { wins: EPSILON, losses: EPSILON } };
+    for (const [late, wins, losses] of [
+      ['losses', 0.04, 0.08],
+      ['wins', 0.05, 0.07],
+    ] as const) {
+      const random = seeded(`${SEED}/late/${late}`);
+      let crossed = 0;
+      for (let run = 0; run < RUNS; run++) {
+        const windows: Tally[] = [];
+        for (let look = 0; look < LOOKS; look++) {
+          windows.push(windowOf(random, 60, 0.25, wins, losses, world));
+          const seen = windows.map((one, i) => (i <= look - 10 ? one : { ...one, [late]: 0, open: one.open + one[late] }));
+          const tallies = seen.reduce<readonly Tally[]>(add, []);
+          const log = late === 'losses' ? logNoWorse(tallies, { margin: 0.04, wrong: EPSILON }) : logHarm(tallies, { tolerance: 0.02, wrong: EPSILON });
+          if (log < Math.log(1 / ALPHA)) continue;
+          crossed += 1;
+          break;
+        }
+      }
+      t.diagnostic(`${late} late: reached in ${((100 * crossed) / RUNS).toFixed(1)} % of ${RUNS} runs`);
+      assert.ok(crossed / RUNS <= MOST, `${late} late: ${crossed} of ${RUNS} runs`);
+    }
+  });
+
   for (const question of ['harm', 'promotion'] as const)
     test(`the fleet's evidence over twenty channels that differ (correlation .1), draws at 1/4, clipped: ${question}`, () => {
       const [runs, correlation, disagreements, edge] = [150, 0.1, 0.12, 0.0216];

@@ -1,11 +1,9 @@
-import { logIncompleteBeta } from './beta.js';
-import { fleetShare } from './intervals.js';
+import { exactInterval, fleetShare } from './intervals.js';
 
 /** Under so many answered control items nothing is concluded from them. */
 const FEW_ITEMS = 10;
 /** At 1/2 answers say nothing; evidence weighed with a share above this would never arrive. */
 const MOST = 0.45;
-const LEVEL = 0.95;
 
 /**
  * How many answers are wrong, from hidden control items: disagreements whose answer is known. The interval is the widest of
@@ -27,34 +25,8 @@ export function wrongAnswers(
   const items = labellers.reduce((sum, { answered }) => sum + answered, 0);
   const wrong = labellers.reduce((sum, one) => sum + one.wrong, 0);
   const alone = exactInterval(wrong, items);
-  const among =
-    labellers.length < 2
-      ? alone
-      : fleetShare(
-          labellers.map(({ answered, wrong: right }) => ({ episodes: answered, right })),
-          LEVEL,
-        );
+  const among = labellers.length < 2 ? alone : fleetShare(labellers.map(({ answered, wrong: right }) => ({ episodes: answered, right })));
   const [low, high] = [Math.min(alone.low, among.low), Math.max(alone.high, among.high)];
   const rejected = items >= FEW_ITEMS && low > assumed;
   return { share: items === 0 ? 0 : wrong / items, low, high, used: rejected ? Math.min(MOST, high) : assumed };
-}
-
-/** Clopper and Pearson's interval of a binomial share: the shares p whose tails P(X >= x; p) and P(X <= x; p) are .025 or more. */
-function exactInterval(x: number, n: number): { readonly low: number; readonly high: number } {
-  const tail = Math.log((1 - LEVEL) / 2);
-  return {
-    // P(X >= x) = I_p(x, n - x + 1) and P(X <= x) = I_(1-p)(n - x, x + 1): DLMF 8.17.5.
-    low: x === 0 ? 0 : crossing((p) => logIncompleteBeta(p, x, n - x + 1), tail),
-    high: x === n ? 1 : 1 - crossing((q) => logIncompleteBeta(q, n - x, x + 1), tail),
-  };
-}
-/** Where a rising function of (0, 1) reaches a value, by bisection. */
-function crossing(rising: (p: number) => number, value: number): number {
-  let [low, high] = [0, 1];
-  for (let i = 0; i < 200 && high - low > 1e-15; i++) {
-    const middle = (low + high) / 2;
-    if (rising(middle) < value) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
 }
