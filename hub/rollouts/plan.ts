@@ -92,6 +92,8 @@ export const plan = z
     watchHours: z.number().nonnegative().max(10_000).default(48),
     /** `no-harm` moves on without proof of being no worse: for going back to a version that was in production before. */
     evidence: z.enum(['non-inferiority', 'no-harm']).default('non-inferiority'),
+    /** The least role that may use this plan by its name, where it is one of the hub's. */
+    role: z.enum(['operator', 'admin']).default('operator'),
     stages: z.array(stage).min(1).max(12),
   })
   .refine(({ stages }) => stages.every((one, i) => i === 0 || one.percent >= (stages[i - 1]?.percent ?? 0)), 'stages must not shrink in percent')
@@ -103,9 +105,57 @@ export type Stage = Plan['stages'][number];
 
 const LIMIT = 64 * 1024;
 
+/**
+ * What a plan may say at most, whoever wrote it. Within these a pass still means something: by the widest margin and alpha, two
+ * models that never differ need thirty-four episodes, and one that is a tenth worse passes in one of ten rollouts. Plans
+ * that are stored already, and those in event logs, are read by the schema above: a narrower bound must not make a hub's past unreadable.
+ */
+function limits(rules: Plan): [field: string, value: number, low: number, high: number][] {
+  const { abort, world } = rules;
+  return [
+    // One episode of ten worse is what viewers see; a site too small for less needs a person, not a wider margin.
+    ['margin', rules.margin, 0.001, 0.1],
+    // Above, the verdict is a coin. Below, harm would have to be overwhelming before anything is taken back.
+    ['alphaHarm', rules.alphaHarm, 0.001, 0.1],
+    ['alphaSlices', rules.alphaSlices, 0.001, 0.1],
+    ['alphaPromote', rules.alphaPromote, 1e-6, 0.1],
+    ['minDevices', rules.minDevices, 1, 1e6],
+    // Half of the disagreements without a label are a verdict by those who chose what to label.
+    ['maxUnlabelled', rules.maxUnlabelled, 0, 0.5],
+    // A label counts 1 / labelRate: below, single labels decide.
+    ['labelRate', rules.labelRate, 0.01, 1],
+    ['maxFromOneDevice', rules.maxFromOneDevice, 0.1, 1],
+    ['maxTimesMedian', rules.maxTimesMedian, 2, 1000],
+    // Somebody must have sent something where the candidate acts: silence is never success.
+    ['maxSilent', rules.maxSilent, 0, 0.9],
+    // More than eleven years without a false alarm are no alarm at all.
+    ['world.falseAlarmHours', world.falseAlarmHours, 100, 100_000],
+    ['world.lagHours', world.lagHours, 0, 168],
+    // Limits so high that nothing breaks them are none.
+    ['abort.crashesPerDay', abort.crashesPerDay, 0.01, 100],
+    ['abort.latencyP95Ms', abort.latencyP95Ms, 1, 60_000],
+    ['abort.latencyRatio', abort.latencyRatio, 1, 100],
+    ['abort.memoryMb', abort.memoryMb, 16, 65_536],
+    ['abort.failures', abort.failures, 0, 0.5],
+    ['deadlineHours', rules.deadlineHours, 0.01, 100_000],
+    ['watchHours', rules.watchHours, 0, 10_000],
+    ...rules.stages.flatMap(({ minEpisodes, soakHours }, i): [string, number, number, number][] => [
+      [`stages.${i}.minEpisodes`, minEpisodes, 10, 1e7],
+      [`stages.${i}.soakHours`, soakHours, 0, 10_000],
+    ]),
+  ];
+}
+
+/** A plan by which something may move from now on. */
+export const boundedPlan = plan.superRefine((rules, context) => {
+  for (const [field, value, low, high] of limits(rules))
+    if (!(value >= low && value <= high))
+      context.addIssue({ code: 'custom', path: field.split('.'), message: `must be from ${low} to ${high}: it is ${value}` });
+});
+
 export async function readPlan(path: string): Promise<Plan> {
   return parseJson(
-    plan,
+    boundedPlan,
     JSON.stringify((await readYaml(path, 'the rollout plan', 'Look at configs/rollouts/ for plans.')) ?? null),
     LIMIT,
     `the rollout plan ${path}`,
