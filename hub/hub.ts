@@ -1,17 +1,19 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { schedule } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { ingest } from './fleet/ingest.js';
-import { buildHttp } from './http/app.js';
+import { buildHttp, type Route } from './http/app.js';
 import { Authority } from './identity/authority.js';
+import { purged } from './identity/claims.js';
 import { newSecret } from './identity/secrets.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
-import { readPlan } from './rollouts/plan.js';
+import { readPlans } from './rollouts/plans.js';
 import { LowdbStore } from './store/store.js';
 
 export interface HubOptions {
@@ -21,9 +23,12 @@ export interface HubOptions {
   readonly mqttPort: number;
   /** Names and addresses under which devices reach the hub. */
   readonly names: readonly string[];
-  /** YAML of the plans for promote and rollback calls that name none. */
+  /** YAML of the plan for promote calls that name none. */
   readonly planPath: string;
+  /** For rollback calls that name none, where the folder of plans has none of the name `rollback`. */
   readonly rollbackPlanPath: string;
+  /** Folder of the plans that operators use by name; configs/rollouts where it is not given. */
+  readonly plansPath?: string;
   /** How often the gate looks, a node-cron expression with seconds. */
   readonly tick: string;
   readonly log: (line: string) => void;
@@ -35,7 +40,10 @@ export interface RunningHub extends AsyncDisposable {
   readonly authority: string;
   /** The administrator's token, on the first start only. */
   readonly firstToken: string | null;
+  /** What it answers over HTTPS. */
+  readonly routes: readonly Route[];
 }
+const PLANS = fileURLToPath(new URL('../../configs/rollouts', import.meta.url));
 const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
@@ -48,7 +56,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   const store = await LowdbStore.open(folder, now);
   const authority = await Authority.open(join(folder, 'identity'), now());
   const registry = await Registry.open(join(folder, 'registry'), store, now);
-  const plans = { promote: await readPlan(options.planPath), rollback: await readPlan(options.rollbackPlanPath) };
+  const plans = await readPlans(options.plansPath ?? PLANS, options.planPath, options.rollbackPlanPath);
   const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
   const server = await authority.issueServer(options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -102,7 +110,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     },
   });
   await executor.recover();
-  const http = await buildHttp({
+  await purgeClaims(store, now());
+  const { app: http, routes } = await buildHttp({
     store,
     authority,
     registry,
@@ -116,6 +125,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     events,
     host: options.host,
     mqttPort: broker.port,
+    report: log,
   });
   await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
@@ -129,6 +139,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
         .catch(complain('gate')),
     ),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
+    schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
   ];
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
@@ -137,6 +148,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     mqttPort: broker.port,
     authority: authority.certificate,
     firstToken,
+    routes,
     [Symbol.asyncDispose]: async () => {
       for (const job of jobs) await job.stop();
       await http.close();
@@ -144,6 +156,14 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       await store.close();
     },
   };
+}
+
+async function purgeClaims(store: LowdbStore, now: Date): Promise<void> {
+  const kept = purged(store.state.claims, now);
+  if (kept.length < store.state.claims.length)
+    await store.change((state) => {
+      state.claims = purged(state.claims, now);
+    });
 }
 
 async function makeFirstToken(store: LowdbStore, now: Date): Promise<string | null> {

@@ -39,6 +39,8 @@ export const ERROR_CODES = {
   conflict: { status: 409, remedy: 'Look at the current state and decide again.' },
   forbidden: { status: 403, remedy: 'Use a token whose role allows it: `adbreak tokens create --role operator`.' },
   unauthorized: { status: 401, remedy: 'Send `Authorization: Bearer TOKEN`; make one with `adbreak tokens create`.' },
+  too_many_requests: { status: 429, remedy: 'Wait as long as Retry-After says; then send a token that this hub knows.' },
+  internal: { status: 500, remedy: 'Look for the request named in the log of the hub, and report what stands there.' },
   weights_unavailable: { status: 500, remedy: 'Install python3-pip and run `adbreak weights pull`, or import a file with `adbreak weights import`.' },
   labels_invalid: { status: 422, remedy: 'Give a CSV with the header start,end,label; seconds, and `ad` or `content`.' },
   training_failed: { status: 500, remedy: 'Look at the data set: each class needs frames in train, val and test.' },

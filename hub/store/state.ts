@@ -9,7 +9,14 @@ const instant = z.iso.datetime();
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-const claim = z.object({ hash: digest, device: z.string().nullable(), expires: instant, usedBy: z.string().nullable() });
+const claim = z.object({
+  hash: digest,
+  device: z.string().nullable(),
+  expires: instant,
+  usedBy: z.string().nullable(),
+  /** What was issued for it: the same request again gets the same answer. */
+  certificate: z.string().nullable().default(null),
+});
 const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
 const device = z.object({
   id: z.string(),
