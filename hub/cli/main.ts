@@ -7,13 +7,14 @@ import { runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
 import { startHub } from '../hub.js';
-import { readPlan } from '../rollouts/plan.js';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
+import { PLAN_FLAG, planFlag } from './plan.js';
 import { pushVersion } from './push.js';
 import { call, print, type Remote, remote } from './remote.js';
 import { rolloutCommands } from './rollouts.js';
+import { tagChanges } from './tags.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
@@ -54,8 +55,9 @@ program
   .option('--mqtt-port <n>', 'MQTT port', port, 8883)
   .option('--name <names...>', 'further names and addresses of this hub', [])
   .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
+  .option('--plans <dir>', 'folder of the plans that operators use by name', join(ROOT, 'configs/rollouts'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
-  .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; tick: string }) => {
+  .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; plans: string; tick: string }) => {
     const hub = await startHub({
       folder: options.state,
       host: options.host,
@@ -63,6 +65,7 @@ program
       mqttPort: options.mqttPort,
       names: [options.host, ...options.name],
       planPath: options.plan,
+      plansPath: options.plans,
       rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
       tick: options.tick,
       log: (line) => console.log(`${new Date().toISOString()} ${line}`),
@@ -91,14 +94,9 @@ remote(devices.command('claim'))
     print(await call(flags, '/api/v1/claims', { method: 'POST', json: { device: flags.device ?? null, hours: flags.hours, count: flags.count } })),
   );
 remote(devices.command('tag <id> <tags...>'))
-  .description('names a device belongs to, key=value; stages of a plan may reach it by them')
+  .description('key=value adds or changes a tag, key= takes it away, the others stay; stages of a plan may reach a device by its tags')
   .action(async (id: string, tags: string[], flags: Remote) =>
-    print(
-      await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, {
-        method: 'PUT',
-        json: { tags: Object.fromEntries(tags.map((tag) => tag.split('=', 2))) },
-      }),
-    ),
+    print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, { method: 'PATCH', json: { tags: tagChanges(tags) } })),
   );
 remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) =>
   print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })),
@@ -112,7 +110,7 @@ remote(models.command('push <dir>'))
 remote(models.command('promote <name> <version>'))
   .description('roll a version out through its gates')
   .option('--percent <n>', 'go no further than this share of devices', Number, 100)
-  .option('--plan <file>', 'rollout plan')
+  .option('--plan <name or file>', PLAN_FLAG)
   .option('--supersede', 'end the rollout of another version that is running', false)
   .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean }) =>
     print(
@@ -122,7 +120,7 @@ remote(models.command('promote <name> <version>'))
           status: flags.percent < 100 ? 'canary' : 'production',
           rollout_percentage: flags.percent,
           supersede: flags.supersede,
-          ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }),
+          ...(await planFlag(flags.plan)),
         },
       }),
     ),

@@ -8,9 +8,10 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { readEvents } from '../rollouts/log.js';
-import { readPlan } from '../rollouts/plan.js';
+import { type Plan, plan, readPlan } from '../rollouts/plan.js';
 import { replay } from '../rollouts/replay.js';
 import { type Entry, entry, STATUSES } from '../rollouts/rollout.js';
+import { PLAN_FLAG, planFlag } from './plan.js';
 import { call, print, type Remote, type remote as withHub } from './remote.js';
 
 const view = z.object({
@@ -28,6 +29,7 @@ const view = z.object({
   history: z.array(entry),
 });
 type View = z.infer<typeof view>;
+const hubPlans = z.object({ promote: z.string(), rollback: z.string(), plans: z.array(plan) });
 const text = z.object({ text: z.string() });
 const encode = encodeURIComponent;
 
@@ -43,14 +45,23 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
       if (all.length === 0) return console.log('no rollouts yet: `adbreak models promote NAME VERSION` starts one');
       for (const one of all) console.log(summary(one));
     });
+  remote(rollouts.command('plans'))
+    .description('the plans of the hub, which `--plan NAME` uses')
+    .option('--json', 'everything, as JSON', false)
+    .action(async (flags: Remote & { json: boolean }) => {
+      const answer = await call(flags, '/api/v1/plans');
+      if (flags.json) return print(answer);
+      const { plans, ...unnamed } = check(hubPlans, answer, 'the answer of the hub');
+      for (const one of plans) console.log(planLine(one, unnamed));
+    });
   remote(rollouts.command('plan <model>'))
     .description('before anything moves: which devices would move when, and how long each gate is expected to take')
-    .option('--plan <file>', "a plan; the hub's own where none is named")
+    .option('--plan <name or file>', PLAN_FLAG)
     .option('--json', 'as JSON', false)
     .action(async (model: string, flags: Remote & { plan?: string; json: boolean }) => {
       const answer = await call(flags, '/api/v1/rollouts/plan', {
         method: 'POST',
-        json: { model, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) },
+        json: { model, ...(await planFlag(flags.plan)) },
       });
       if (flags.json) print(answer);
       else console.log(check(text, answer, 'the answer of the hub').text);
@@ -85,16 +96,16 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
   remote(rollouts.command('rollback <id>'))
     .description("takes a completed rollout's version back, as a rollout of the version before it")
     .requiredOption('--reason <text>', 'kept in the audit log')
-    .option('--plan <file>', 'a plan; configs/rollouts/rollback.yaml where none is named')
+    .option('--plan <name or file>', `${PLAN_FLAG}; the one named rollback where none is given`)
     .action(async (id: string, flags: Remote & { reason: string; plan?: string }) => {
-      const json = { reason: flags.reason, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) };
+      const json = { reason: flags.reason, ...(await planFlag(flags.plan)) };
       console.log(summary(check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
     });
   remote(rollouts.command('compare <model> <versions...>'))
     .description('A/B: several candidates beside one production; each device runs one of them, the best that passes goes on')
-    .option('--plan <file>', "a plan; the hub's own where none is named")
+    .option('--plan <name or file>', PLAN_FLAG)
     .action(async (model: string, versions: string[], flags: Remote & { plan?: string }) => {
-      const json = { model, versions, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) };
+      const json = { model, versions, ...(await planFlag(flags.plan)) };
       const answer = check(
         z.object({ rollouts: z.array(view) }),
         await call(flags, '/api/v1/rollouts/compare', { method: 'POST', json }),
@@ -118,9 +129,9 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .action(replayCommand);
 }
 
-async function replayCommand({ events, plan, json }: { events: string; plan?: string; json: boolean }): Promise<void> {
+async function replayCommand({ events, plan: path, json }: { events: string; plan?: string; json: boolean }): Promise<void> {
   // Before the lines begin to flow: readline keeps none for a reader that comes late.
-  const other = plan === undefined ? null : await readPlan(plan);
+  const other = path === undefined ? null : await readPlan(path);
   const file = createReadStream(events);
   const failed = new Promise<never>((_, reject) =>
     file.once('error', (cause) =>
@@ -164,7 +175,7 @@ async function replayCommand({ events, plan, json }: { events: string; plan?: st
       );
   }
   // Another plan may differ; the log's own must not.
-  if (identical === false && plan === undefined) process.exitCode = 1;
+  if (identical === false && path === undefined) process.exitCode = 1;
 }
 
 async function order(id: string, name: string, flags: Remote & { reason: string }): Promise<void> {
@@ -192,4 +203,12 @@ async function watch(id: string, flags: Remote & { seconds: number }): Promise<v
 function summary(one: View): string {
   const head = `${one.id}  ${one.from.version} → ${one.to.version}  ${one.status}${one.status === 'running' ? ` (${one.stageName}, ${one.percent} %)` : ''}  acting on ${one.acting.length} of ${one.members.length}  ${one.episodes} episodes`;
   return one.last === null ? head : `${head}\n    ${one.last.verdict}: ${one.last.reason}`;
+}
+
+function planLine({ name, evidence, margin, alphaPromote, minDevices, role, stages }: Plan, unnamed: { promote: string; rollback: string }): string {
+  const proof = evidence === 'no-harm' ? 'no harm, for going back only' : `margin ${100 * margin} points, alpha ${alphaPromote}`;
+  const used = [name === unnamed.promote ? 'where promote names none' : '', name === unnamed.rollback ? 'where rollback names none' : ''].filter(Boolean);
+  const notes = [...used, ...(role === 'admin' ? ['for administrators'] : [])];
+  const steps = stages.map((stage) => `${stage.name} ${stage.percent} %`).join(', ');
+  return `${name}  ${proof}, ${minDevices} devices; ${steps}${notes.length === 0 ? '' : `  (${notes.join('; ')})`}`;
 }
