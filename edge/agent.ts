@@ -5,6 +5,7 @@ import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js
 import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
+import { requireWritable } from './config/state-folder.js';
 import { openIdentity } from './identity/enrol.js';
 import { lockState } from './identity/lock.js';
 import { memoryMb } from './inference/memory.js';
@@ -63,6 +64,7 @@ export class Agent implements AsyncDisposable {
   }
 
   static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
+    await requireWritable(config.state);
     const lock = await lockState(config.state);
     const slots = await SlotStore.open(join(config.state, 'models'), log);
     const reservoir = await Reservoir.open(

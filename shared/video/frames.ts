@@ -12,8 +12,25 @@ export interface Preprocess {
   /** ffmpeg's scaler flag. */
   readonly scaler: 'area' | 'bilinear' | 'bicubic';
 }
+/**
+ * What a V4L2 device (an HDMI grabber, a camera) is asked for. It must offer the format, or ffmpeg refuses with a list;
+ * of size and rate the driver gives the nearest that it has.
+ */
+export interface DeviceMode {
+  /** A pixel format or codec by ffmpeg's name; auto: the first that ffmpeg and the driver agree on. */
+  readonly format: string;
+  /** WIDTHxHEIGHT. */
+  readonly size: string;
+  readonly framerate: number;
+}
+/** What USB grabbers offer over USB 2: raw pictures of this size would not fit through it. */
+export const DEFAULT_MODE = { format: 'mjpeg', size: '1280x720', framerate: 30 } as const satisfies DeviceMode;
+
 export interface FrameRequest {
+  /** A file, a URL, or a V4L2 device: /dev/videoN, /dev/v4l/by-id/…. */
   readonly source: string;
+  /** For a V4L2 device; DEFAULT_MODE without it. */
+  readonly mode?: DeviceMode;
   readonly preprocess: Preprocess;
   /** Frames a second of media time. */
   readonly fps: number;
@@ -31,8 +48,26 @@ export interface Frame {
 /** Lines of ffmpeg's stderr kept to say why it ended. */
 const STDERR_LINES = 100;
 
+export function sourceKind(source: string): 'device' | 'url' | 'file' {
+  if (/^\/dev\/(video\d|v4l\/)/.test(source)) return 'device';
+  return /^[a-z]+:\/\//.test(source) ? 'url' : 'file';
+}
+
+/** How ffmpeg opens a source: told, never guessed. */
+function inputArguments(source: string, { format, size, framerate }: DeviceMode): string[] {
+  switch (sourceKind(source)) {
+    case 'device':
+      return ['-f', 'v4l2', ...(format === 'auto' ? [] : ['-input_format', format]), '-video_size', size, '-framerate', String(framerate), '-i', source];
+    case 'url':
+      return ['-i', source];
+    case 'file':
+      // A path that begins with a dash or holds a colon must not become an option or a protocol.
+      return ['-i', `file:${source}`];
+  }
+}
+
 /** ffmpeg's arguments for raw RGB24 frames on stdout. */
-export function frameArguments({ source, preprocess, fps, realtime }: FrameRequest): string[] {
+export function frameArguments({ source, mode = DEFAULT_MODE, preprocess, fps, realtime }: FrameRequest): string[] {
   const { width, height, scaler } = preprocess;
   return [
     '-hide_banner',
@@ -40,9 +75,7 @@ export function frameArguments({ source, preprocess, fps, realtime }: FrameReque
     'error',
     '-nostdin',
     ...(realtime ? ['-re'] : []),
-    // A path that begins with a dash or holds a colon must not become an option or a protocol.
-    '-i',
-    /^[a-z]+:\/\//.test(source) ? source : `file:${source}`,
+    ...inputArguments(source, mode),
     '-map',
     '0:v:0',
     '-an',

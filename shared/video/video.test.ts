@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '../errors.js';
@@ -50,6 +52,42 @@ describe('frames of a real file', () => {
     await assert.rejects(read(`${path}.gone`), coded('video_unreadable', /No such file/));
     await assert.rejects(read('-version'), coded('video_unreadable', /-version/));
     await assert.rejects(read(path, '/nowhere/ffmpeg'), coded('ffmpeg_missing', /nowhere/));
+  });
+});
+
+describe('what ffmpeg is told to open', () => {
+  const readFrom = async (source: string) => {
+    let count = 0;
+    for await (const _ of frames({ source, preprocess: PREPROCESS, fps: 2 })) count += 1;
+    return count;
+  };
+
+  test('a V4L2 device is opened by the V4L2 driver of ffmpeg, never read as a file', async () => {
+    // There is no grabber here: ffmpeg says who looked for it.
+    await assert.rejects(readFrom('/dev/video99'), coded('video_unreadable', /v4l2.*Cannot open video device \/dev\/video99/));
+  });
+
+  test('a path with a colon or with a dash at its beginning is a plain file', async (t) => {
+    const folder = await temporaryFolder();
+    const before = process.cwd();
+    t.after(() => process.chdir(before));
+    process.chdir(folder);
+    for (const name of ['a:b.mkv', '-x.mkv', 'http:x.mkv']) {
+      greyVideo(name, [{ level: 90, seconds: 2 }]);
+      assert.equal(await readFrom(name), 4, name);
+    }
+  });
+
+  test('a URL is a stream', async (t) => {
+    const path = join(await temporaryFolder(), 'a.mkv');
+    greyVideo(path, [{ level: 90, seconds: 2 }]);
+    const video = await readFile(path);
+    const server = createServer((_, answer) => void answer.end(video)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const address = server.address();
+    assert.ok(typeof address === 'object' && address !== null);
+    assert.equal(await readFrom(`http://127.0.0.1:${address.port}/a.mkv`), 4);
   });
 });
 
