@@ -41,7 +41,6 @@ export class InferenceChild implements AsyncDisposable {
     this.#timeoutMs = timeoutMs;
     this.#exited = new Promise((resolve) => void child.once('exit', () => resolve()));
     child.on('message', (message: FromWorker) => this.#receive(message));
-    child.on('error', (error) => this.#unreachable(error));
     child.on('exit', (code, signal) =>
       this.#die(`the inference process of ${model.manifest.name} ${model.manifest.version} ended (${signal ?? `code ${code}`})`),
     );
@@ -68,9 +67,9 @@ export class InferenceChild implements AsyncDisposable {
         reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: ${why}`, { cause }));
       };
       child.once('exit', (code, signal) => fail(`the inference process ended (${signal ?? `code ${code}`})`));
-      child.on('error', (cause) => fail('the inference process cannot be reached', cause));
+      child.on('error', (cause) => fail('the inference process cannot be started', cause));
       const load: ToWorker = { kind: 'load', ...model, threads: options.threads ?? 1, runtime: options.runtime ?? 'auto' };
-      sendTo(child, load, (cause) => fail('the inference process cannot be reached', cause));
+      sendTo(child, load);
     }).catch((error: unknown) => {
       child.kill('SIGKILL');
       throw error;
@@ -110,7 +109,7 @@ export class InferenceChild implements AsyncDisposable {
         },
       });
       const message: ToWorker = { kind: 'infer', id, pixels };
-      sendTo(this.#child, message, (error) => this.#unreachable(error));
+      sendTo(this.#child, message);
     });
   }
 
@@ -120,10 +119,6 @@ export class InferenceChild implements AsyncDisposable {
     this.#waiting.delete(message.id);
     if (message.kind === 'result') waiting?.resolve(message);
     else waiting?.reject(new AdbreakError('inference_failed', message.message));
-  }
-
-  #unreachable(error: Error): void {
-    this.#die(`the inference process of ${this.model.manifest.version} cannot be reached: ${error.message}`);
   }
 
   #die(why: string): void {
@@ -142,10 +137,11 @@ export class InferenceChild implements AsyncDisposable {
 
 /**
  * A child may end between two frames, and its channel closes before its end is told. Without a callback `send` reports
- * that as an 'error' event (EPIPE, ERR_IPC_CHANNEL_CLOSED), which unheard ends the agent.
+ * that as an 'error' event (EPIPE, ERR_IPC_CHANNEL_CLOSED), which unheard ends the agent. A child that cannot be reached
+ * is ended; its 'exit' then says how it ended, and what waits for it is rejected.
  */
-function sendTo(child: ChildProcess, message: ToWorker, failed: (error: Error) => void): void {
+function sendTo(child: ChildProcess, message: ToWorker): void {
   child.send(message, (error) => {
-    if (error !== null) failed(error);
+    if (error !== null) child.kill('SIGKILL');
   });
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { AdbreakError, systemCode } from '../errors.js';
+import { parentBinding } from './parent-binding.js';
 
 /**
  * How pixels reach the model. Training and the Pi use this one function, so that the resize is the same operation
@@ -47,6 +48,8 @@ export interface Frame {
 
 /** Lines of ffmpeg's stderr kept to say why it ended. */
 const STDERR_LINES = 100;
+/** What setpriv ends with where the program that it shall become is not there. */
+const NOT_FOUND = 127;
 
 export function sourceKind(source: string): 'device' | 'url' | 'file' {
   if (/^\/dev\/(video\d|v4l\/)/.test(source)) return 'device';
@@ -94,21 +97,27 @@ export function frameArguments({ source, mode = DEFAULT_MODE, preprocess, fps, r
 }
 
 /**
- * Frames of anything ffmpeg reads, in order. Stopping the iteration or the signal ends ffmpeg. Throws `ffmpeg_missing`,
- * or `video_unreadable` with ffmpeg's own words when it fails or gives no frame.
+ * Frames of anything ffmpeg reads, in order. Stopping the iteration or the signal ends ffmpeg; so does the end of
+ * this process, where `parentBinding` can. Throws `ffmpeg_missing`, or `video_unreadable` with ffmpeg's own words when it
+ * fails or gives no frame.
  */
 export async function* frames(request: FrameRequest, signal?: AbortSignal): AsyncGenerator<Frame> {
   const size = request.preprocess.width * request.preprocess.height * 3;
-  const child = spawn(request.ffmpeg ?? 'ffmpeg', frameArguments(request), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ffmpeg = request.ffmpeg ?? 'ffmpeg';
+  const binding = await parentBinding();
+  if (signal?.aborted) return;
+  const [program = ffmpeg, ...rest] = [...binding, ffmpeg, ...frameArguments(request)];
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   const stop = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
   const words = lastLines(child);
   const failure = once(child, 'close').then(
-    ([code]) =>
-      code === 0 || code === null
-        ? null
-        : new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`),
-    (cause: unknown) => startFailure(cause, request.ffmpeg ?? 'ffmpeg'),
+    ([code]) => {
+      if (code === 0 || code === null) return null;
+      if (code === NOT_FOUND && binding.length > 0) return missing(ffmpeg);
+      return new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`);
+    },
+    (cause: unknown) => startFailure(cause, ffmpeg),
   );
   let index = 0;
   let finished = false;
@@ -151,6 +160,10 @@ function lastLines(child: ChildProcess): () => string {
 }
 
 export function startFailure(cause: unknown, program: string): AdbreakError {
-  if (systemCode(cause) === 'ENOENT') return new AdbreakError('ffmpeg_missing', `Cannot start ${program}: it is not installed`, { cause });
+  if (systemCode(cause) === 'ENOENT') return missing(program, cause);
   return new AdbreakError('video_unreadable', `Cannot start ${program}`, { cause });
+}
+
+function missing(program: string, cause?: unknown): AdbreakError {
+  return new AdbreakError('ffmpeg_missing', `Cannot start ${program}: it is not installed`, { cause });
 }
