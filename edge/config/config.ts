@@ -41,7 +41,22 @@ const config = z.strictObject({
     })
     .refine(({ input, v4l2 }) => v4l2 === undefined || sourceKind(input) === 'device', { path: ['v4l2'], error: 'it is for /dev/videoN and /dev/v4l/… alone' }),
   slice: z.strictObject({ channel: name, site: name, hardware: name }),
-  status: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65535).default(8080) }).default({ host: '127.0.0.1', port: 8080 }),
+  status: z
+    .strictObject({
+      host: z.string().min(1).max(253).default('127.0.0.1'),
+      port: z.int().min(0).max(65535).default(8080),
+      /** Names of this device in its network, beside its host name. */
+      names: z
+        .array(
+          z
+            .string()
+            .max(253)
+            .regex(/^[\w.-]+$/),
+        )
+        .max(20)
+        .default([]),
+    })
+    .prefault({}),
   windowSeconds: z.number().min(1).max(86_400).default(3600),
   /** How long an ended episode waits for a person's label. */
   labelSeconds: z.number().min(0).max(86_400).default(600),
