@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
+import { requireWritable } from './config/state-folder.js';
 import { openIdentity } from './identity/enrol.js';
 import { lockState } from './identity/lock.js';
 import { memoryMb } from './inference/memory.js';
@@ -63,6 +65,7 @@ export class Agent implements AsyncDisposable {
   }
 
   static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
+    await requireWritable(config.state);
     const lock = await lockState(config.state);
     const slots = await SlotStore.open(join(config.state, 'models'), log);
     const reservoir = await Reservoir.open(
@@ -177,6 +180,8 @@ export class Agent implements AsyncDisposable {
     const pair = await this.#firstPair();
     if (pair === null) return;
     const { preprocess } = pair.production.model.manifest;
+    if ((await parentBinding()).length === 0)
+      this.#log('setpriv of util-linux is missing or too old: if this agent is killed, its ffmpeg may stay until its source gives a frame');
     for await (const event of capture(this.#config.source, preprocess, this.#stop.signal)) {
       switch (event.kind) {
         case 'frame':

@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   identity_revoked: { status: 403, remedy: 'Enrol the device again with a new claim token, or leave it off.' },
   disk_full: { status: 507, remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.' },
   state_corrupt: { status: 500, remedy: 'Restore the file named from its other copy or a backup; it was not overwritten.' },
+  state_unwritable: { status: 500, remedy: 'Name a folder that this user may write, as `state` in the configuration.' },
   input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
   not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },
