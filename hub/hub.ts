@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { schedule } from 'node-cron';
+import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { ingest } from './fleet/ingest.js';
@@ -11,7 +11,8 @@ import { newSecret } from './identity/secrets.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
-import { readPlan } from './rollouts/plan.js';
+import { type Plan, readPlan } from './rollouts/plan.js';
+import { prepareStateFolder } from './state-folder.js';
 import { LowdbStore } from './store/store.js';
 
 export interface HubOptions {
@@ -40,15 +41,67 @@ const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
 
-/** Wires the hub: state, authority, registry, broker, gate, HTTP. */
+/** What was opened, to be closed in reverse; each step is tried, whatever became of the one before. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
+
+  add(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  async close(complain: (error: unknown) => void): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        complain(error);
+      }
+    }
+  }
+}
+
+/**
+ * Starts the hub. What a person gave is looked at before anything is opened; a start that fails has closed what it opened
+ * when its promise rejects.
+ */
 export async function startHub(options: HubOptions): Promise<RunningHub> {
+  const plans = await checkOptions(options);
+  const opened = new Opened();
+  try {
+    return await openHub(options, plans, opened);
+  } catch (error) {
+    await opened.close((closing) => options.log(`closing: ${explain(closing)}`));
+    throw error;
+  }
+}
+
+type Plans = Readonly<Record<'promote' | 'rollback', Plan>>;
+
+async function checkOptions({ tick, planPath, rollbackPlanPath }: HubOptions): Promise<Plans> {
+  if (!validate(tick))
+    throw new AdbreakError('input_invalid', `Cannot start the hub: --tick must be a cron expression: current value is ${JSON.stringify(tick)}`, {
+      remedy: 'Give five or six fields, such as `*/30 * * * * *` for every 30 seconds.',
+    });
+  return { promote: await planAt(planPath), rollback: await planAt(rollbackPlanPath) };
+}
+
+async function planAt(path: string): Promise<Plan> {
+  return readPlan(path).catch((cause: unknown) => {
+    if (cause instanceof AdbreakError) throw cause;
+    throw new AdbreakError('input_invalid', `Cannot read the rollout plan ${path}`, { cause, remedy: 'Give --plan a file that this user may read.' });
+  });
+}
+
+/** Wires the hub: state, authority, registry, broker, gate, HTTP. */
+async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promise<RunningHub> {
   const now = options.now ?? (() => new Date());
   const { folder, log } = options;
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
+  await prepareStateFolder(folder, log);
   const store = await LowdbStore.open(folder, now);
+  opened.add(() => store.close());
   const authority = await Authority.open(join(folder, 'identity'), now());
   const registry = await Registry.open(join(folder, 'registry'), store, now);
-  const plans = { promote: await readPlan(options.planPath), rollback: await readPlan(options.rollbackPlanPath) };
   const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
   const server = await authority.issueServer(options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -101,6 +154,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       },
     },
   });
+  opened.add(() => broker.close());
   await executor.recover();
   const http = await buildHttp({
     store,
@@ -117,6 +171,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     host: options.host,
     mqttPort: broker.port,
   });
+  opened.add(() => http.close());
   await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
@@ -130,6 +185,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     ),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
   ];
+  opened.add(() => Promise.all(jobs.map((job) => job.stop())));
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
   return {
@@ -137,12 +193,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     mqttPort: broker.port,
     authority: authority.certificate,
     firstToken,
-    [Symbol.asyncDispose]: async () => {
-      for (const job of jobs) await job.stop();
-      await http.close();
-      await broker.close();
-      await store.close();
-    },
+    [Symbol.asyncDispose]: () => opened.close(complain('closing')),
   };
 }
 

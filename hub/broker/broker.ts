@@ -64,7 +64,8 @@ export class Broker {
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(await Aedes.createBroker({ heartbeatInterval: 15_000, concurrency: 100 }), options);
     broker.#server.listen(options.port, options.host);
-    await once(broker.#server, 'listening').catch((cause: unknown) => {
+    await once(broker.#server, 'listening').catch(async (cause: unknown) => {
+      await broker.close();
       throw listenError(cause, `MQTT on ${options.host}:${options.port}`);
     });
     return broker;

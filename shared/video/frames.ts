@@ -71,10 +71,11 @@ export async function* frames(request: FrameRequest, signal?: AbortSignal): Asyn
   signal?.addEventListener('abort', stop, { once: true });
   const words = lastLines(child);
   const failure = once(child, 'close').then(
-    ([code]) =>
-      code === 0 || code === null
+    ([code, ending]) =>
+      code === 0
         ? null
-        : new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`),
+        : // Ended from outside (out of memory, a person's kill): what came is not the whole. What we end ourselves is not asked.
+          new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with ${code ?? ending}`}`),
     (cause: unknown) => startFailure(cause, request.ffmpeg ?? 'ffmpeg'),
   );
   let index = 0;
