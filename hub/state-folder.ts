@@ -1,6 +1,6 @@
 import { access, constants, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
+import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 
 /** What a hub leaves in its folder. Where its state is not yet written, anything else says that the folder is another's. */
 const STATE = 'hub.json';
@@ -17,7 +17,7 @@ const OTHERS = 0o077;
 export async function prepareStateFolder(folder: string, log: (line: string) => void): Promise<void> {
   const path = resolve(folder);
   const names = await makeFolder(path).catch((cause: unknown) => {
-    throw new AdbreakError('input_invalid', `Cannot keep the hub's state in ${path}: ${explain(cause)}`, {
+    throw new AdbreakError('input_invalid', `Cannot keep the hub's state in ${path}`, {
       cause,
       remedy: 'Give --state a folder that this user may write.',
     });

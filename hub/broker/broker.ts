@@ -140,7 +140,7 @@ export class Broker {
 
 /** A port that is taken, told with the port and what to do. */
 export function listenError(cause: unknown, what: string): AdbreakError {
-  return new AdbreakError('conflict', `Cannot listen for ${what}: ${explain(cause)}`, {
+  return new AdbreakError('conflict', `Cannot listen for ${what}`, {
     cause,
     remedy: 'Stop what uses the port, or choose others with --http-port and --mqtt-port.',
   });

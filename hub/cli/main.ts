@@ -7,7 +7,6 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
-import { startHub } from '../hub.js';
 import { readPlan } from '../rollouts/plan.js';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
@@ -76,6 +75,8 @@ program
   .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; tick: string }) => {
     // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
     const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+    // The other commands need none of its parts; loading them takes longer than most of what they do.
+    const { startHub } = await import('../hub.js');
     const hub = await startHub({
       folder: options.state,
       host: options.host,

@@ -58,8 +58,16 @@ test('a start that fails ends the process, with a code and one sentence', { time
   await mkdir(join(folder, 'broken'));
   await writeFile(join(folder, 'broken/hub.json'), '{');
   for (const [what, args, words] of [
-    ['HTTPS port taken', [...state('a'), '--http-port', port, '--mqtt-port', '0'], new RegExp(`^error conflict: Cannot listen for HTTPS on 127.0.0.1:${port}`)],
-    ['MQTT port taken', [...state('b'), '--http-port', '0', '--mqtt-port', port], new RegExp(`^error conflict: Cannot listen for MQTT on 127.0.0.1:${port}`)],
+    [
+      'HTTPS port taken',
+      [...state('a'), '--http-port', port, '--mqtt-port', '0'],
+      new RegExp(`^error conflict: Cannot listen for HTTPS on 127.0.0.1:${port} \\(listen EADDRINUSE`),
+    ],
+    [
+      'MQTT port taken',
+      [...state('b'), '--http-port', '0', '--mqtt-port', port],
+      new RegExp(`^error conflict: Cannot listen for MQTT on 127.0.0.1:${port} \\(listen EADDRINUSE`),
+    ],
     ['an address of another machine', [...state('c'), ...FREE, '--host', '192.0.2.1'], /^error conflict: Cannot listen for MQTT on 192\.0\.2\.1/],
     [
       'a tick that is none',

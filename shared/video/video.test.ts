@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '../errors.js';
@@ -38,6 +38,23 @@ describe('frames of a real file', () => {
     let count = 0;
     for await (const _ of frames({ source: path, preprocess: PREPROCESS, fps: 10 })) if (++count === 3) break;
     assert.equal(count, 3);
+  });
+
+  test('of a reader that something outside ended are an error, not a shorter video', async () => {
+    const path = join(await temporaryFolder(), 'a.mkv');
+    // Far more than pipes hold: ffmpeg waits for its reader when it is ended.
+    greyVideo(path, [{ level: 90, seconds: 600 }]);
+    let count = 0;
+    const read = async () => {
+      for await (const _ of frames({ source: path, preprocess: PREPROCESS, fps: 10 })) {
+        count += 1;
+        if (count > 1) continue;
+        const children = await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8');
+        for (const child of children.trim().split(' ')) process.kill(Number(child), 'SIGKILL');
+      }
+    };
+    await assert.rejects(read, coded('video_unreadable', /ended with SIGKILL/));
+    assert.ok(count >= 1 && count < 6000, `${count} frames`);
   });
 
   test('of what is no video: one error that names it and holds ffmpeg’s words', async () => {
