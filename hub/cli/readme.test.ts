@@ -95,3 +95,16 @@ test('what the commands of README.md write is outside of the checkout, or git do
     assert.equal(execFileSync('git', ['-C', checkout, 'status', '--porcelain'], { encoding: 'utf8' }), 'A  .gitignore\n', place);
   }
 });
+
+test('the lint of `make check` leaves folders alone that are not the project’s', async () => {
+  const checkout = await temporaryFolder();
+  execFileSync('git', ['init', '--quiet', checkout]);
+  for (const name of ['.gitignore', 'biome.json', 'package.json']) await copyFile(join(ROOT, name), join(checkout, name));
+  // As JSON.stringify writes a manifest: not as the formatter would.
+  for (const folder of ['mine', 'data/train', 'model', 'out']) {
+    await mkdir(join(checkout, folder), { recursive: true });
+    await writeFile(join(checkout, folder, 'manifest.json'), '{"labels": [\n"content"]\n}');
+  }
+  const { status, stderr } = spawnSync(join(ROOT, 'node_modules/.bin/biome'), ['ci', '.'], { cwd: checkout, encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+});
