@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { schedule } from 'node-cron';
+import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { ingest } from './fleet/ingest.js';
@@ -13,7 +13,8 @@ import { newSecret } from './identity/secrets.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
-import { readPlans } from './rollouts/plans.js';
+import { type Plans, readPlans } from './rollouts/plans.js';
+import { prepareStateFolder } from './state-folder.js';
 import { LowdbStore } from './store/store.js';
 
 export interface HubOptions {
@@ -48,15 +49,61 @@ const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
 
-/** Wires the hub: state, authority, registry, broker, gate, HTTP. */
+/** What was opened, to be closed in reverse; each step is tried, whatever became of the one before. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
+
+  add(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  async close(complain: (error: unknown) => void): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        complain(error);
+      }
+    }
+  }
+}
+
+/**
+ * Starts the hub. What a person gave is looked at before anything is opened; a start that fails has closed what it opened
+ * when its promise rejects.
+ */
 export async function startHub(options: HubOptions): Promise<RunningHub> {
+  const plans = await checkOptions(options);
+  const opened = new Opened();
+  try {
+    return await openHub(options, plans, opened);
+  } catch (error) {
+    await opened.close((closing) => options.log(`closing: ${explain(closing)}`));
+    throw error;
+  }
+}
+
+async function checkOptions({ tick, plansPath, planPath, rollbackPlanPath }: HubOptions): Promise<Plans> {
+  if (!validate(tick))
+    throw new AdbreakError('input_invalid', `Cannot start the hub: --tick must be a cron expression: current value is ${JSON.stringify(tick)}`, {
+      remedy: 'Give five or six fields, such as `*/30 * * * * *` for every 30 seconds.',
+    });
+  return readPlans(plansPath ?? PLANS, planPath, rollbackPlanPath).catch((cause: unknown) => {
+    if (cause instanceof AdbreakError) throw cause;
+    throw new AdbreakError('input_invalid', `Cannot read the rollout plan ${planPath}`, { cause, remedy: 'Give --plan a file that this user may read.' });
+  });
+}
+
+/** Wires the hub: state, authority, registry, broker, gate, HTTP. */
+async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promise<RunningHub> {
   const now = options.now ?? (() => new Date());
   const { folder, log } = options;
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
+  await prepareStateFolder(folder, log);
   const store = await LowdbStore.open(folder, now);
+  opened.add(() => store.close());
   const authority = await Authority.open(join(folder, 'identity'), now());
   const registry = await Registry.open(join(folder, 'registry'), store, now);
-  const plans = await readPlans(options.plansPath ?? PLANS, options.planPath, options.rollbackPlanPath);
   const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
   const server = await authority.issueServer(options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -109,6 +156,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       },
     },
   });
+  opened.add(() => broker.close());
   await executor.recover();
   await purgeClaims(store, now());
   const { app: http, routes } = await buildHttp({
@@ -127,6 +175,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     mqttPort: broker.port,
     report: log,
   });
+  opened.add(() => http.close());
   await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
@@ -141,6 +190,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
     schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
   ];
+  opened.add(() => Promise.all(jobs.map((job) => job.stop())));
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
   return {
@@ -149,12 +199,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     authority: authority.certificate,
     firstToken,
     routes,
-    [Symbol.asyncDispose]: async () => {
-      for (const job of jobs) await job.stop();
-      await http.close();
-      await broker.close();
-      await store.close();
-    },
+    [Symbol.asyncDispose]: () => opened.close(complain('closing')),
   };
 }
 

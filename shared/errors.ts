@@ -32,6 +32,10 @@ export const ERROR_CODES = {
   },
   identity_revoked: { status: 403, remedy: 'Enrol the device again with a new claim token, or leave it off.' },
   disk_full: { status: 507, remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.' },
+  key_exposed: {
+    status: 500,
+    remedy: 'Take the access away with `chmod 600`; if others had it, make new keys in a new state folder and enrol the devices again.',
+  },
   state_corrupt: { status: 500, remedy: 'Restore the file named from its other copy or a backup; it was not overwritten.' },
   state_unwritable: { status: 500, remedy: 'Name a folder that this user may write, as `state` in the configuration.' },
   input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
@@ -57,10 +61,13 @@ export function explain(error: unknown): string {
   return `${error.message}${cause}`;
 }
 
-/** What a command prints when it ends in an error: code, sentence, remedy. */
+/** What a command prints when it ends in an error: code, sentence (of one line, whatever its causes say), remedy. */
 export function explainForPeople(error: unknown): string {
-  if (error instanceof AdbreakError) return `error ${error.code}: ${explain(error)}\n  what to do: ${error.remedy}`;
-  return `error: ${explain(error)}`;
+  const sentence = explain(error)
+    .replace(/\s*\n\s*/g, ' ')
+    .trim();
+  if (error instanceof AdbreakError) return `error ${error.code}: ${sentence}\n  what to do: ${error.remedy}`;
+  return `error: ${sentence}`;
 }
 
 /** Node's error code (ENOENT, ENOSPC, ...) or undefined. */

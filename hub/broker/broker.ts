@@ -91,7 +91,8 @@ export class Broker {
     const aedes = await Aedes.createBroker({ heartbeatInterval: 15_000, concurrency: 100, connectTimeout: connectMs, ...reading });
     const broker = new Broker(aedes, options);
     broker.#server.listen(options.port, options.host);
-    await once(broker.#server, 'listening').catch((cause: unknown) => {
+    await once(broker.#server, 'listening').catch(async (cause: unknown) => {
+      await broker.close();
       throw listenError(cause, `MQTT on ${options.host}:${options.port}`);
     });
     broker.#server.on('error', (error) => log(`mqtt: ${explain(error)}`));
@@ -228,7 +229,7 @@ function coded(error: unknown): string {
 
 /** A port that is taken, told with the port and what to do. */
 export function listenError(cause: unknown, what: string): AdbreakError {
-  return new AdbreakError('conflict', `Cannot listen for ${what}: ${explain(cause)}`, {
+  return new AdbreakError('conflict', `Cannot listen for ${what}`, {
     cause,
     remedy: 'Stop what uses the port, or choose others with --http-port and --mqtt-port.',
   });

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { runProgram } from '@adbreak/shared/program.js';
+import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
-import { startHub } from '../hub.js';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
@@ -32,11 +32,28 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 async function elsewhere(name: string, [workspace, file]: readonly [string, string], args: string[]): Promise<void> {
   const path = join(ROOT, workspace, 'dist', file);
   const child = spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], { stdio: 'inherit' });
-  // The terminal's Ctrl-C reaches the child too: wait for it to end in its own way.
-  process.on('SIGINT', () => undefined);
+  // The terminal's Ctrl-C reaches the child too: wait for it to end in its own way. Anybody else's reaches this process alone.
+  process.on('SIGINT', () => {
+    if (!inForeground()) child.kill('SIGINT');
+  });
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  const [code, signal] = await once(child, 'exit');
-  process.exitCode = typeof code === 'number' ? code : signal === 'SIGINT' ? 130 : 1;
+  process.exitCode = await new Promise<number>((ended, failed) => {
+    child.once('error', failed);
+    child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : exitCodeOf(signal))));
+  });
+}
+
+/** Whether a terminal sends its Ctrl-C to this process's group: proc(5), pgrp and tpgid of /proc/self/stat. */
+function inForeground(): boolean {
+  try {
+    const [, , group, , , foreground] = readFileSync('/proc/self/stat', 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return group === foreground;
+  } catch {
+    // No /proc here (macOS): a terminal at the other end is the best sign there is.
+    return process.stdin.isTTY;
+  }
 }
 
 const program = new Command('adbreak')
@@ -58,6 +75,10 @@ program
   .option('--plans <dir>', 'folder of the plans that operators use by name', join(ROOT, 'configs/rollouts'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
   .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; plans: string; tick: string }) => {
+    // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
+    const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+    // The other commands need none of its parts; loading them takes longer than most of what they do.
+    const { startHub } = await import('../hub.js');
     const hub = await startHub({
       folder: options.state,
       host: options.host,
@@ -74,11 +95,11 @@ program
     console.log(`hub: ${url}  mqtt: ${hub.mqttPort}`);
     if (hub.firstToken !== null)
       console.log(
-        `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(options.state, 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
+        `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(resolve(options.state), 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
       );
     // A parent that starts us by fork learns the ports and the token without parsing text.
     process.send?.({ httpPort: hub.httpPort, mqttPort: hub.mqttPort, token: hub.firstToken });
-    await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+    await stopped;
     await hub[Symbol.asyncDispose]();
     process.disconnect?.();
   });

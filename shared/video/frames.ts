@@ -112,10 +112,11 @@ export async function* frames(request: FrameRequest, signal?: AbortSignal): Asyn
   signal?.addEventListener('abort', stop, { once: true });
   const words = lastLines(child);
   const failure = once(child, 'close').then(
-    ([code]) => {
-      if (code === 0 || code === null) return null;
+    ([code, ending]) => {
+      if (code === 0) return null;
       if (code === NOT_FOUND && binding.length > 0) return missing(ffmpeg);
-      return new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`);
+      // Ended from outside (out of memory, a person's kill): what came is not the whole. What we end ourselves is not asked.
+      return new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with ${code ?? ending}`}`);
     },
     (cause: unknown) => startFailure(cause, ffmpeg),
   );

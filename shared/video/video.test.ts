@@ -45,6 +45,23 @@ describe('frames of a real file', () => {
     assert.equal(count, 3);
   });
 
+  test('of a reader that something outside ended are an error, not a shorter video', async () => {
+    const path = join(await temporaryFolder(), 'a.mkv');
+    // Far more than pipes hold: ffmpeg waits for its reader when it is ended.
+    greyVideo(path, [{ level: 90, seconds: 600 }]);
+    let count = 0;
+    const read = async () => {
+      for await (const _ of frames({ source: path, preprocess: PREPROCESS, fps: 10 })) {
+        count += 1;
+        if (count > 1) continue;
+        const children = await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8');
+        for (const child of children.trim().split(' ')) process.kill(Number(child), 'SIGKILL');
+      }
+    };
+    await assert.rejects(read, coded('video_unreadable', /ended with SIGKILL/));
+    assert.ok(count >= 1 && count < 6000, `${count} frames`);
+  });
+
   test('of what is no video: one error that names it and holds ffmpeg’s words', async () => {
     const path = join(await temporaryFolder(), 'notes.txt');
     await writeFile(path, 'no video');
