@@ -1,13 +1,17 @@
+import { lookup } from 'node:dns/promises';
+import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { explain } from '@adbreak/shared/errors.js';
 import { schedule } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { ingest } from './fleet/ingest.js';
 import { buildHttp } from './http/app.js';
-import { Authority } from './identity/authority.js';
+import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
+import { DeviceCertificates } from './identity/device-certificates.js';
 import { newSecret } from './identity/secrets.js';
+import { ServerCertificate } from './identity/server-certificate.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
@@ -28,6 +32,15 @@ export interface HubOptions {
   readonly tick: string;
   readonly log: (line: string) => void;
   readonly now?: () => Date;
+  readonly certificates?: Partial<CertificateOptions>;
+}
+interface CertificateOptions {
+  /** How long after its end a device's certificate may still be renewed, milliseconds. */
+  readonly grace: number;
+  /** Shorter ones are for tests. */
+  readonly lifetimes: Lifetimes;
+  /** How often the hub looks at its own certificate, a node-cron expression. */
+  readonly check: string;
 }
 export interface RunningHub extends AsyncDisposable {
   readonly httpPort: number;
@@ -39,6 +52,7 @@ export interface RunningHub extends AsyncDisposable {
 const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
+const CERTIFICATES: CertificateOptions = { grace: 30 * 24 * 3600 * 1000, lifetimes: LIFETIMES, check: '41 * * * *' };
 
 /** Wires the hub: state, authority, registry, broker, gate, HTTP. */
 export async function startHub(options: HubOptions): Promise<RunningHub> {
@@ -46,11 +60,18 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   const { folder, log } = options;
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
   const store = await LowdbStore.open(folder, now);
-  const authority = await Authority.open(join(folder, 'identity'), now());
+  const { grace, lifetimes, check } = { ...CERTIFICATES, ...options.certificates };
+  const authority = await Authority.open(join(folder, 'identity'), now(), lifetimes);
+  const tellOfAuthority = () => {
+    const warning = authority.warning(now());
+    if (warning !== null) log(warning);
+  };
+  tellOfAuthority();
+  const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const registry = await Registry.open(join(folder, 'registry'), store, now);
   const plans = { promote: await readPlan(options.planPath), rollback: await readPlan(options.rollbackPlanPath) };
   const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
-  const server = await authority.issueServer(options.names, now());
+  const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
   const onEvent = (device: string, event: DeviceEvent) => {
     events.push({ device, event });
@@ -76,20 +97,13 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
   const broker: Broker = await Broker.start({
-    server,
+    server: server.current,
     authority: authority.certificate,
     host: options.host,
     port: options.mqttPort,
     log,
     policy: {
-      admit: (id, fingerprint) => {
-        const device = store.state.devices[id];
-        if (device === undefined || device.fingerprint !== fingerprint)
-          return new AdbreakError('unauthorized', `Cannot connect ${id}: its certificate is not the enrolled one`, {
-            remedy: 'Enrol it again with a new claim token.',
-          });
-        return device.revoked ? new AdbreakError('identity_revoked', `Cannot connect ${id}: its identity was revoked`) : null;
-      },
+      admit: (id, fingerprint) => certificates.admit(id, fingerprint),
       take: (device, kind, payload) => ingest({ store, executor, evaluations, now, log, onEvent }, device, kind, payload),
       connection: (id, online) => {
         void store
@@ -105,19 +119,29 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   const http = await buildHttp({
     store,
     authority,
+    certificates,
     registry,
     broker,
     executor,
     evaluations,
     log: rolloutLog,
     plans,
-    server,
+    server: server.current,
     now,
     events,
     host: options.host,
     mqttPort: broker.port,
   });
-  await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
+  const renewOwn = async () => {
+    const next = await server.renew(now());
+    if (next === null) return;
+    broker.useCertificate(next);
+    if (http.server instanceof HttpsServer) http.server.setSecureContext({ key: next.key, cert: next.certificate, ca: authority.certificate });
+    log('the hub has a new certificate of its own; sessions go on');
+  };
+  // For the name `localhost` Fastify opens a second server, out of reach of renewOwn: one address, as MQTT has.
+  const host = options.host === 'localhost' ? (await lookup('localhost')).address : options.host;
+  await http.listen({ host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
   const jobs = [
@@ -129,6 +153,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
         .catch(complain('gate')),
     ),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
+    schedule(RENEWAL, tellOfAuthority),
+    schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());

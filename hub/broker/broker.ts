@@ -91,6 +91,11 @@ export class Broker {
     return new AdbreakError('identity_in_use', `Cannot connect ${device}: another agent is connected with the same identity`);
   }
 
+  /** The hub's next certificate: connections from now on see it, sessions go on with the one they began with. */
+  useCertificate({ key, certificate }: KeyAndCertificate): void {
+    this.#server.setSecureContext({ key, cert: certificate, ca: this.#options.authority });
+  }
+
   /** Ends a device's session, as revocation does. */
   disconnect(device: string): void {
     this.#sessions.get(device)?.client.close();

@@ -55,7 +55,8 @@ program
   .option('--name <names...>', 'further names and addresses of this hub', [])
   .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
-  .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; tick: string }) => {
+  .option('--grace <days>', 'how long after its end a device may renew its certificate without a new claim', graceDays, 30)
+  .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; tick: string; grace: number }) => {
     const hub = await startHub({
       folder: options.state,
       host: options.host,
@@ -65,6 +66,7 @@ program
       planPath: options.plan,
       rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
       tick: options.tick,
+      certificates: { grace: options.grace * 24 * 3600 * 1000 },
       log: (line) => console.log(`${new Date().toISOString()} ${line}`),
     });
     const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
@@ -151,6 +153,12 @@ for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${
 function port(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError('It must be a port from 0 to 65535; 0 takes any free one.');
+  return value;
+}
+
+function graceDays(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 3650)) throw new InvalidArgumentError('It must be a number of days from 0 to 3650.');
   return value;
 }
 

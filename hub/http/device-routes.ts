@@ -1,6 +1,7 @@
 import { TLSSocket } from 'node:tls';
 import { advertised, maskedInput, PHASES, sharedOut, unmasking } from '@adbreak/shared/aggregation/messages.js';
-import { type EnrolResponse, enrolRequest } from '@adbreak/shared/contract/messages.js';
+import { validityOf } from '@adbreak/shared/certificates.js';
+import { type EnrolResponse, enrolRequest, type RenewResponse, renewRequest } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -12,7 +13,7 @@ import type { HttpContext } from './context.js';
 
 /** What devices need of HTTP: enrolment by claim token, and downloads by client certificate. */
 export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {
-  const { store, authority, registry, broker, executor, now, mqttPort } = context;
+  const { store, authority, certificates, registry, broker, executor, now, mqttPort } = context;
 
   app.post('/api/v1/enrol', async (request): Promise<EnrolResponse> => {
     const { token, device, csr } = check(enrolRequest, request.body, 'the enrolment');
@@ -33,6 +34,8 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
           id: device,
           enrolled: now().toISOString(),
           fingerprint: fingerprint(certificate),
+          certificateEnds: new Date(validityOf(certificate).to).toISOString(),
+          renewal: null,
           revoked: false,
           tags: known?.tags ?? {},
           slice: known?.slice ?? null,
@@ -52,6 +55,12 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
     if (known !== undefined) await executor.enrolledAgain(device, known.model);
     await executor.assign(store.state.devices[device]?.model ?? '');
     return { device, certificate, authority: authority.certificate, mqtt: `mqtts://${request.hostname}:${mqttPort}`, root: await registry.root() };
+  });
+
+  /** The next certificate. Alone of all routes it answers a certificate that has ended: who is late renews here, within the grace period. */
+  app.post('/agent/renew', async (request): Promise<RenewResponse> => {
+    const { csr } = check(renewRequest, request.body, 'the renewal');
+    return { certificate: await certificates.renew(shownCertificate(request), csr) };
   });
 
   /** After a refused CONNECT, the reason: MQTT 3.1.1 has a number only. */
@@ -108,13 +117,22 @@ const roundPath = z.object({ round: z.string().regex(ROUND_ID) });
 const instanceQuery = z.object({ instance: z.string().max(64) });
 
 /** The device behind a request's client certificate. */
-function deviceOf(request: FastifyRequest, { store }: Pick<HttpContext, 'store'>): string {
-  const socket = request.raw.socket;
-  if (!(socket instanceof TLSSocket) || !socket.authorized) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
-  const certificate = socket.getPeerCertificate();
-  const device = store.state.devices[String(certificate.subject.CN)];
-  if (device === undefined || device.fingerprint !== fingerprint(certificate.raw))
-    throw new AdbreakError('unauthorized', `Cannot answer: the certificate of ${certificate.subject.CN} is not the enrolled one`);
-  if (device.revoked) throw new AdbreakError('identity_revoked', `Cannot answer: the identity of ${device.id} was revoked`);
-  return device.id;
+function deviceOf(request: FastifyRequest, { certificates }: Pick<HttpContext, 'certificates'>): string {
+  const { id, print, ends } = certificates.identify(shownCertificate(request));
+  // Ours and known: of OpenSSL's reasons only the dates are left.
+  if (!(request.raw.socket instanceof TLSSocket && request.raw.socket.authorized))
+    throw new AdbreakError('identity_expired', `Cannot answer: the certificate of ${id} is not in its time; it ends at ${new Date(ends).toISOString()}`, {
+      remedy: 'The agent renews it by itself within the grace period; later it needs a new claim token.',
+    });
+  const refusal = certificates.admit(id, print);
+  if (refusal !== null) throw refusal;
+  return id;
+}
+
+/** The certificate of the other side, whose key it has proved to hold; nothing else of it is checked yet. */
+function shownCertificate(request: FastifyRequest): Buffer {
+  const { socket } = request.raw;
+  const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  if (shown === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
+  return shown.raw;
 }
