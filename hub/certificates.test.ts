@@ -139,6 +139,20 @@ test('one that has ended opens the renewal alone, within the grace period; revok
   await renewByHand(hub, second);
 });
 
+test('a state from before renewals loads, and its devices renew', async (t) => {
+  const hub = await testHub(t);
+  const first = await enrolByHand(hub, 'pi-1');
+  await hub.running[Symbol.asyncDispose]();
+  const path = join(hub.folder, 'hub.json');
+  const { devices, ...state } = JSON.parse(await readFile(path, 'utf8')) as { devices: Record<string, Record<string, unknown>> };
+  const { certificateEnds: _, renewal: __, ...before } = devices['pi-1'] ?? assert.fail('pi-1 is gone');
+  await writeFile(path, JSON.stringify({ ...state, devices: { 'pi-1': before } }));
+  const again = await testHub(t, { folder: hub.folder });
+  await session(again, first);
+  await session(again, await renewByHand(again, first));
+  await assert.rejects(session(again, first), refused('unauthorized'));
+});
+
 test('a clock of the hub that steps takes no certificate from anybody', async (t) => {
   let ahead = 0;
   const hub = await testHub(t, { now: () => new Date(Date.now() + ahead), certificates: lives(HOUR) });
