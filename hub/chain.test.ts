@@ -131,6 +131,9 @@ test('a second agent with the same identity hears why it is refused; the first o
   const again = await agentOf(t, hub, { device: 'pi-1', state: join(await temporaryFolder(), 'new'), kind: 'live' });
   await once(again.child, 'exit');
   assert.match(again.words(), /error identity_in_use: Cannot enrol pi-1: a device of this name is enrolled already/);
+  first.child.kill('SIGTERM');
+  await once(first.child, 'exit');
+  await until('the second takes over when the first has ended', async () => (await overview(hub)).devices.some(({ online }) => online));
 });
 
 test('after a restart without a hub the confirmed model serves from the disk, and its reports wait for the hub', async (t) => {
@@ -228,11 +231,11 @@ test('the broker: no certificate, no session; own topics, no others', async (t) 
   );
   agent.child.kill('SIGTERM');
   await once(agent.child, 'exit');
-  const identity = JSON.parse(await readFile(join(agent.state, 'identity/identity.json'), 'utf8')) as { certificate: string };
+  const identity = JSON.parse(await readFile(join(agent.state, 'identity/identity.json'), 'utf8')) as { certificate: string; key: string };
   const credentials = {
     ca: hub.authority,
     cert: identity.certificate,
-    key: await readFile(join(agent.state, 'identity/device.key'), 'utf8'),
+    key: identity.key,
     protocolVersion: 4 as const,
     reconnectPeriod: 0,
   };

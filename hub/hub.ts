@@ -1,3 +1,5 @@
+import { lookup } from 'node:dns/promises';
+import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
@@ -7,9 +9,11 @@ import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { ingest } from './fleet/ingest.js';
 import { buildHttp, type Route } from './http/app.js';
-import { Authority } from './identity/authority.js';
+import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { purged } from './identity/claims.js';
+import { DeviceCertificates } from './identity/device-certificates.js';
 import { newSecret } from './identity/secrets.js';
+import { ServerCertificate } from './identity/server-certificate.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
@@ -34,6 +38,15 @@ export interface HubOptions {
   readonly tick: string;
   readonly log: (line: string) => void;
   readonly now?: () => Date;
+  readonly certificates?: Partial<CertificateOptions>;
+}
+interface CertificateOptions {
+  /** How long after its end a device's certificate may still be renewed, milliseconds. */
+  readonly grace: number;
+  /** Shorter ones are for tests. */
+  readonly lifetimes: Lifetimes;
+  /** How often the hub looks at its own certificate, a node-cron expression. */
+  readonly check: string;
 }
 export interface RunningHub extends AsyncDisposable {
   readonly httpPort: number;
@@ -48,6 +61,7 @@ const PLANS = fileURLToPath(new URL('../../configs/rollouts', import.meta.url));
 const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
+const CERTIFICATES: CertificateOptions = { grace: 30 * 24 * 3600 * 1000, lifetimes: LIFETIMES, check: '41 * * * *' };
 
 /** What was opened, to be closed in reverse; each step is tried, whatever became of the one before. */
 class Opened {
@@ -102,10 +116,17 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await prepareStateFolder(folder, log);
   const store = await LowdbStore.open(folder, now);
   opened.add(() => store.close());
-  const authority = await Authority.open(join(folder, 'identity'), now());
+  const { grace, lifetimes, check } = { ...CERTIFICATES, ...options.certificates };
+  const authority = await Authority.open(join(folder, 'identity'), now(), lifetimes);
+  const tellOfAuthority = () => {
+    const warning = authority.warning(now());
+    if (warning !== null) log(warning);
+  };
+  tellOfAuthority();
+  const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const registry = await Registry.open(join(folder, 'registry'), store, now);
   const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
-  const server = await authority.issueServer(options.names, now());
+  const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
   const onEvent = (device: string, event: DeviceEvent) => {
     events.push({ device, event });
@@ -131,20 +152,13 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
   const broker: Broker = await Broker.start({
-    server,
+    server: server.current,
     authority: authority.certificate,
     host: options.host,
     port: options.mqttPort,
     log,
     policy: {
-      admit: (id, fingerprint) => {
-        const device = store.state.devices[id];
-        if (device === undefined || device.fingerprint !== fingerprint)
-          return new AdbreakError('unauthorized', `Cannot connect ${id}: its certificate is not the enrolled one`, {
-            remedy: 'Enrol it again with a new claim token.',
-          });
-        return device.revoked ? new AdbreakError('identity_revoked', `Cannot connect ${id}: its identity was revoked`) : null;
-      },
+      admit: (id, fingerprint) => certificates.admit(id, fingerprint),
       take: (device, kind, payload) => ingest({ store, executor, evaluations, now, log, onEvent }, device, kind, payload),
       connection: (id, online) => {
         void store
@@ -162,13 +176,14 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const { app: http, routes } = await buildHttp({
     store,
     authority,
+    certificates,
     registry,
     broker,
     executor,
     evaluations,
     log: rolloutLog,
     plans,
-    server,
+    server: server.current,
     now,
     events,
     host: options.host,
@@ -176,7 +191,16 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     report: log,
   });
   opened.add(() => http.close());
-  await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
+  const renewOwn = async () => {
+    const next = await server.renew(now());
+    if (next === null) return;
+    broker.useCertificate(next);
+    if (http.server instanceof HttpsServer) http.server.setSecureContext({ key: next.key, cert: next.certificate, ca: authority.certificate });
+    log('the hub has a new certificate of its own; sessions go on');
+  };
+  // For the name `localhost` Fastify opens a second server, out of reach of renewOwn: one address, as MQTT has.
+  const host = options.host === 'localhost' ? (await lookup('localhost')).address : options.host;
+  await http.listen({ host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
   const jobs = [
@@ -189,6 +213,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     ),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
     schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
+    schedule(RENEWAL, tellOfAuthority),
+    schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
   opened.add(() => Promise.all(jobs.map((job) => job.stop())));
   const address = http.server.address();

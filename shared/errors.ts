@@ -31,6 +31,10 @@ export const ERROR_CODES = {
     remedy: 'Stop the other agent, or give this card an identity of its own: `adbreak devices claim`, then `--state` on an empty folder.',
   },
   identity_revoked: { status: 403, remedy: 'Enrol the device again with a new claim token, or leave it off.' },
+  identity_expired: {
+    status: 403,
+    remedy: 'Make a claim for this device, `adbreak devices claim --device ID`, write its token to the card and restart the agent.',
+  },
   disk_full: { status: 507, remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.' },
   key_exposed: {
     status: 500,

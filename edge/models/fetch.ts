@@ -8,7 +8,7 @@ import { readLimited, sha256, storageError, syncFolder, writeAtomic } from '@adb
 import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { Agent, fetch } from 'undici';
-import type { Identity } from '../identity/enrol.js';
+import type { Identity } from '../identity/identity.js';
 import type { ModelFile } from '../inference/child.js';
 import { openModelFile } from './model-file.js';
 

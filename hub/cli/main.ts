@@ -74,35 +74,49 @@ program
   .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
   .option('--plans <dir>', 'folder of the plans that operators use by name', join(ROOT, 'configs/rollouts'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
-  .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; plans: string; tick: string }) => {
-    // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
-    const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-    // The other commands need none of its parts; loading them takes longer than most of what they do.
-    const { startHub } = await import('../hub.js');
-    const hub = await startHub({
-      folder: options.state,
-      host: options.host,
-      httpPort: options.httpPort,
-      mqttPort: options.mqttPort,
-      names: [options.host, ...options.name],
-      planPath: options.plan,
-      plansPath: options.plans,
-      rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
-      tick: options.tick,
-      log: (line) => console.log(`${new Date().toISOString()} ${line}`),
-    });
-    const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
-    console.log(`hub: ${url}  mqtt: ${hub.mqttPort}`);
-    if (hub.firstToken !== null)
-      console.log(
-        `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(resolve(options.state), 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
-      );
-    // A parent that starts us by fork learns the ports and the token without parsing text.
-    process.send?.({ httpPort: hub.httpPort, mqttPort: hub.mqttPort, token: hub.firstToken });
-    await stopped;
-    await hub[Symbol.asyncDispose]();
-    process.disconnect?.();
-  });
+  .option('--grace <days>', 'how long after its end a device may renew its certificate without a new claim', graceDays, 30)
+  .action(
+    async (options: {
+      state: string;
+      host: string;
+      httpPort: number;
+      mqttPort: number;
+      name: string[];
+      plan: string;
+      plans: string;
+      tick: string;
+      grace: number;
+    }) => {
+      // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
+      const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+      // The other commands need none of its parts; loading them takes longer than most of what they do.
+      const { startHub } = await import('../hub.js');
+      const hub = await startHub({
+        folder: options.state,
+        host: options.host,
+        httpPort: options.httpPort,
+        mqttPort: options.mqttPort,
+        names: [options.host, ...options.name],
+        planPath: options.plan,
+        plansPath: options.plans,
+        rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
+        tick: options.tick,
+        certificates: { grace: options.grace * 24 * 3600 * 1000 },
+        log: (line) => console.log(`${new Date().toISOString()} ${line}`),
+      });
+      const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
+      console.log(`hub: ${url}  mqtt: ${hub.mqttPort}`);
+      if (hub.firstToken !== null)
+        console.log(
+          `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(resolve(options.state), 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
+        );
+      // A parent that starts us by fork learns the ports and the token without parsing text.
+      process.send?.({ httpPort: hub.httpPort, mqttPort: hub.mqttPort, token: hub.firstToken });
+      await stopped;
+      await hub[Symbol.asyncDispose]();
+      process.disconnect?.();
+    },
+  );
 
 const devices = program.command('devices').description('devices and their identities');
 remote(devices.command('list')).action(async (flags: Remote) => print((await overview(flags)).devices));
@@ -170,6 +184,12 @@ for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${
 function port(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError('It must be a port from 0 to 65535; 0 takes any free one.');
+  return value;
+}
+
+function graceDays(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 3650)) throw new InvalidArgumentError('It must be a number of days from 0 to 3650.');
   return value;
 }
 

@@ -2,6 +2,7 @@ import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import type { Broker } from '../broker/broker.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import type { Authority, KeyAndCertificate } from '../identity/authority.js';
+import type { DeviceCertificates } from '../identity/device-certificates.js';
 import type { Registry } from '../registry/registry.js';
 import type { Executor } from '../rollouts/executor.js';
 import type { RolloutLog } from '../rollouts/log.js';
@@ -12,6 +13,7 @@ import type { Store } from '../store/store.js';
 export interface HttpContext {
   readonly store: Store;
   readonly authority: Authority;
+  readonly certificates: DeviceCertificates;
   readonly registry: Registry;
   readonly broker: Broker;
   readonly executor: Executor;

@@ -1,6 +1,7 @@
 import { TLSSocket } from 'node:tls';
 import { advertised, maskedInput, PHASES, sharedOut, unmasking } from '@adbreak/shared/aggregation/messages.js';
-import { type EnrolResponse, enrolRequest } from '@adbreak/shared/contract/messages.js';
+import { validityOf } from '@adbreak/shared/certificates.js';
+import { type EnrolResponse, enrolRequest, type RenewResponse, renewRequest } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -13,7 +14,7 @@ import { newDevice, own } from './names.js';
 
 /** What devices need of HTTP: enrolment by claim token, and downloads by client certificate. */
 export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {
-  const { store, authority, registry, broker, executor, now, mqttPort } = context;
+  const { store, authority, certificates, registry, broker, executor, now, mqttPort } = context;
 
   const answer = async (request: FastifyRequest, device: string, certificate: string): Promise<EnrolResponse> => ({
     device,
@@ -44,6 +45,8 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
               id: device,
               enrolled: now().toISOString(),
               fingerprint: fingerprint(certificate),
+              certificateEnds: new Date(validityOf(certificate).to).toISOString(),
+              renewal: null,
               revoked: false,
               tags: known?.tags ?? {},
               slice: known?.slice ?? null,
@@ -71,6 +74,12 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
         return answer(request, device, certificate);
       },
     });
+  });
+
+  /** The next certificate. Alone of all routes it answers a certificate that has ended: who is late renews here, within the grace period. */
+  app.post('/agent/renew', async (request): Promise<RenewResponse> => {
+    const { csr } = check(renewRequest, request.body, 'the renewal');
+    return { certificate: await certificates.renew(shownCertificate(request), csr) };
   });
 
   /** After a refused CONNECT, the reason: MQTT 3.1.1 has a number only. */
@@ -131,14 +140,22 @@ const instanceQuery = z.object({ instance: z.string().max(64) });
  * The device behind a request's client certificate. `authorized` alone says too little: Node gives it to a resumed TLS 1.3
  * session too, for which nobody showed a certificate. The certificate itself counts, and that it is the enrolled one.
  */
-function deviceOf(request: FastifyRequest, { store }: Pick<HttpContext, 'store'>): string {
-  const socket = request.raw.socket;
-  const certificate = socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
-  if (certificate === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
-  const name = /^CN=([a-z0-9-]+)$/.exec(certificate.subject)?.[1] ?? '';
-  const device = own(store.state.devices, name);
-  if (device === undefined || device.fingerprint !== fingerprint(certificate.raw))
-    throw new AdbreakError('unauthorized', `Cannot answer: the certificate of ${name} is not the enrolled one`);
-  if (device.revoked) throw new AdbreakError('identity_revoked', `Cannot answer: the identity of ${device.id} was revoked`);
-  return device.id;
+function deviceOf(request: FastifyRequest, { certificates }: Pick<HttpContext, 'certificates'>): string {
+  const { id, print, ends } = certificates.identify(shownCertificate(request));
+  // Ours and known: of OpenSSL's reasons only the dates are left.
+  if (!(request.raw.socket instanceof TLSSocket && request.raw.socket.authorized))
+    throw new AdbreakError('identity_expired', `Cannot answer: the certificate of ${id} is not in its time; it ends at ${new Date(ends).toISOString()}`, {
+      remedy: 'The agent renews it by itself within the grace period; later it needs a new claim token.',
+    });
+  const refusal = certificates.admit(id, print);
+  if (refusal !== null) throw refusal;
+  return id;
+}
+
+/** The certificate of the other side, whose key it has proved to hold; nothing else of it is checked yet. */
+function shownCertificate(request: FastifyRequest): Buffer {
+  const { socket } = request.raw;
+  const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  if (shown === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
+  return shown.raw;
 }

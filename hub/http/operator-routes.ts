@@ -46,7 +46,7 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const { devices, models, rollouts, evaluations } = store.state;
     return {
       at: now().toISOString(),
-      devices: Object.values(devices).map(({ fingerprint: _, ...device }) => device),
+      devices: Object.values(devices).map(({ fingerprint: _, renewal: __, ...device }) => device),
       models,
       rollouts: rollouts.map(view),
       evaluations: evaluations.map(roundView),

@@ -22,6 +22,10 @@ const device = z.object({
   id: z.string(),
   enrolled: instant,
   fingerprint: digest,
+  /** When that certificate ends; null for one that a hub before renewals gave out. */
+  certificateEnds: instant.nullable().default(null),
+  /** The next certificate: given out, and not used yet. Until the device comes with it, the one before goes on. */
+  renewal: z.object({ fingerprint: digest, ends: instant }).nullable().default(null),
   revoked: z.boolean(),
   tags: z.record(z.string(), z.string()),
   /** Channel, site and hardware, as its last report says. */

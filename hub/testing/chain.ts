@@ -66,6 +66,8 @@ interface AgentOptions {
   state?: string;
   input?: string;
   kind?: string;
+  /** Options of Node for its process. */
+  node?: string[];
 }
 interface TestAgent {
   readonly child: ChildProcess;
@@ -74,7 +76,11 @@ interface TestAgent {
   readonly state: string;
 }
 
-export async function agentOf(t: TestContext, hub: TestHub, { device = 'pi-1', token, state, input, kind = 'file' }: AgentOptions = {}): Promise<TestAgent> {
+export async function agentOf(
+  t: TestContext,
+  hub: TestHub,
+  { device = 'pi-1', token, state, input, kind = 'file', node = [] }: AgentOptions = {},
+): Promise<TestAgent> {
   const folder = await temporaryFolder();
   const claim = token ?? ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] }).tokens[0];
   const video = input ?? join(folder, 'video.mkv');
@@ -99,7 +105,7 @@ export async function agentOf(t: TestContext, hub: TestHub, { device = 'pi-1', t
       labelSeconds: 1,
     }),
   );
-  const child = spawn(process.execPath, [AGENT, '--config', join(folder, 'edge.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...node, AGENT, '--config', join(folder, 'edge.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
   let words = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
