@@ -4,7 +4,7 @@ import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { schedule } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
-import { ingest } from './fleet/ingest.js';
+import { Intake } from './fleet/ingest.js';
 import { buildHttp } from './http/app.js';
 import { Authority } from './identity/authority.js';
 import { newSecret } from './identity/secrets.js';
@@ -12,6 +12,7 @@ import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
 import { readPlan } from './rollouts/plan.js';
+import { lockHub } from './store/lock.js';
 import { LowdbStore } from './store/store.js';
 
 export interface HubOptions {
@@ -40,16 +41,32 @@ const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
 
-/** Wires the hub: state, authority, registry, broker, gate, HTTP. */
+/** One hub a folder; the lock ends with the hub, and where it cannot start. */
 export async function startHub(options: HubOptions): Promise<RunningHub> {
+  const lock = await lockHub(options.folder);
+  try {
+    const hub = await wire(options);
+    const close = async () => {
+      await hub[Symbol.asyncDispose]();
+      await lock[Symbol.asyncDispose]();
+    };
+    return { ...hub, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Wires the hub: state, authority, registry, broker, gate, HTTP. */
+async function wire(options: HubOptions): Promise<RunningHub> {
   const now = options.now ?? (() => new Date());
   const { folder, log } = options;
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
-  const store = await LowdbStore.open(folder, now);
+  const store = await LowdbStore.open(folder, now, log);
   const authority = await Authority.open(join(folder, 'identity'), now());
   const registry = await Registry.open(join(folder, 'registry'), store, now);
   const plans = { promote: await readPlan(options.planPath), rollback: await readPlan(options.rollbackPlanPath) };
-  const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
+  const rolloutLog = new RolloutLog(join(folder, 'rollouts'), log);
   const server = await authority.issueServer(options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
   const onEvent = (device: string, event: DeviceEvent) => {
@@ -65,8 +82,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     onDecision: (rollout) => {
       if (rollout.last !== null) log(`rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`);
     },
-    // A round that cannot start must not stop the gate: the rollout waits for it, and says so.
-    startRound: (rollout) => evaluations.startFor(rollout).then(() => undefined, complain(`round for ${rollout.id}`)),
+    startRound: (rollout) => evaluations.startFor(rollout),
+    complain: log,
   });
   const evaluations = new Evaluations({
     store,
@@ -75,6 +92,9 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
+  const intake = new Intake({ store, executor, evaluations, now, log, onEvent });
+  // What the logs know better than the state, before the first device speaks.
+  await executor.catchUp();
   const broker: Broker = await Broker.start({
     server,
     authority: authority.certificate,
@@ -90,8 +110,9 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
           });
         return device.revoked ? new AdbreakError('identity_revoked', `Cannot connect ${id}: its identity was revoked`) : null;
       },
-      take: (device, kind, payload) => ingest({ store, executor, evaluations, now, log, onEvent }, device, kind, payload),
+      take: (device, kind, payload) => intake.take(device, kind, payload),
       connection: (id, online) => {
+        if (online) intake.connected(id);
         void store
           .change((state) => {
             const device = state.devices[id];
@@ -126,7 +147,10 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
         .tick()
         .catch(complain('evaluations'))
         .then(() => executor.tick())
-        .catch(complain('gate')),
+        .catch(complain('gate'))
+        // What a failed write left in memory only is written as soon as there is room.
+        .then(() => store.durable())
+        .catch(complain('state')),
     ),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
   ];

@@ -36,6 +36,7 @@ class Fleet {
       publishDesired: async (desired, device) => void this.published.set(device, desired),
       onDecision: () => undefined,
       startRound: async ({ id }) => void this.rounds.push(id),
+      complain: () => undefined,
     });
   }
   readonly executor: Executor;
@@ -201,6 +202,7 @@ test('the log of a rollout replays to the same decisions with the command line, 
   await fleet.store.close();
   const again = await Fleet.open(t, 6, fleet.folder);
   again.now = fleet.now;
+  await again.executor.catchUp();
   await again.executor.recover();
   assert.deepEqual(again.executor.find(id), JSON.parse(JSON.stringify(fleet.executor.find(id))));
   const sequenceAfter = async (n: number, counts: Parameters<typeof report>[2]) => {
