@@ -13,7 +13,7 @@ import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { callHub } from './cli/client.js';
 import { report } from './rollouts/fixtures.js';
 import { hubState } from './store/state.js';
-import { publish } from './testing/chain.js';
+import { publish, until } from './testing/chain.js';
 import { enrol, type HubProcess, kill, Publisher, spawnHub } from './testing/killed.js';
 
 /** Real hubs that are killed while real MQTT clients publish; what was acknowledged is held against what is there afterwards. */
@@ -44,12 +44,14 @@ async function whatIsThere(folder: string, id: string) {
 }
 
 function assertReplays(folder: string, id: string): void {
-  const replayed = spawnSync(process.execPath, [BIN, 'rollouts', 'replay', '--events', join(folder, 'rollouts', `${id}.jsonl`), '--json'], { encoding: 'utf8' });
+  const replayed = spawnSync(process.execPath, [BIN, 'rollouts', 'replay', '--events', join(folder, 'rollouts', `${id}.jsonl`), '--json'], {
+    encoding: 'utf8',
+  });
   assert.equal(replayed.status, 0, replayed.stdout.slice(-2000) + replayed.stderr);
   assert.match(replayed.stdout, /"identical":true/);
 }
 
-test('twenty kills: what was acknowledged is there once, and the log replays to the same decisions', { timeout: 200_000 }, async (t) => {
+test('twenty kills: what was acknowledged is there once, and the log replays to the same decisions', { timeout: 400_000 }, async (t) => {
   const seed = `kills ${Date.now()}`;
   t.diagnostic(`seed: ${seed}`);
   const random = seeded(seed);
@@ -65,7 +67,10 @@ test('twenty kills: what was acknowledged is there once, and the log replays to 
         await callHub(running, `/api/v1/rollouts/${id}/${order}`, { method: 'POST', json: { reason: `kill ${kills}` } }).catch(() => undefined);
     })();
     const sending = Promise.all(publishers.map((one) => one.run(running, Number.MAX_SAFE_INTEGER)));
-    await sleep(40 + random.integer(350));
+    const heard = () => publishers.reduce((sum, one) => sum + one.acknowledged, 0);
+    const before = heard();
+    await until('windows are acknowledged', async () => heard() > before, 60);
+    await sleep(random.integer(300));
     await kill(hub);
     await Promise.all([sending, orders]);
   }
@@ -86,7 +91,8 @@ test('twenty kills: what was acknowledged is there once, and the log replays to 
     assert.ok(known !== undefined && counted !== undefined);
     assert.equal(known.sequence, last);
     assert.deepEqual([known.missingWindows, known.refusedReports], [0, 0]);
-    if (rollout.status === 'running' || rollout.status === 'paused') assert.deepEqual([counted.windows, counted.episodes], [last, 10 * last], `${device}: none lost, none twice`);
+    if (rollout.status === 'running' || rollout.status === 'paused')
+      assert.deepEqual([counted.windows, counted.episodes], [last, 10 * last], `${device}: none lost, none twice`);
   }
   const sent = publishers.reduce((sum, one) => sum + one.acknowledged, 0);
   const hours = Object.values(state.hours[digests.production]?.hours ?? {}).flat();

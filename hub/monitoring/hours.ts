@@ -21,7 +21,7 @@ const REFERENCE_WEEKS = 4;
 const COMPLETE = 0.9;
 
 /** What is taken in: the hub's own time, and the digests of versions that it has registered. */
-export interface Watch {
+interface Watch {
   readonly now: number;
   readonly digests: ReadonlySet<string>;
 }

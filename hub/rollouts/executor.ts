@@ -184,7 +184,13 @@ export class Executor {
     const { store } = this.#options;
     const device = store.state.devices[id];
     if (device === undefined) throw new AdbreakError('not_found', `Cannot tag device ${id}: it is not enrolled`);
-    await store.change((state) => void Object.assign(state.devices[id] ?? {}, { tags: { ...tags } }), { who, what: 'device.tag', subject: id, before: device.tags, after: tags });
+    await store.change((state) => void Object.assign(state.devices[id] ?? {}, { tags: { ...tags } }), {
+      who,
+      what: 'device.tag',
+      subject: id,
+      before: device.tags,
+      after: tags,
+    });
     await this.assign(device.model);
     return { id, tags };
   }
@@ -194,7 +200,10 @@ export class Executor {
     const rollout = this.#options.store.state.rollouts.find(({ id }) => id === report.rollout);
     if (rollout === undefined || !isActive(rollout)) return;
     if (!hasRoomFor(rollout, device))
-      throw new AdbreakError('input_invalid', `Cannot count window ${report.sequence} of ${device}: a sum of rollout ${rollout.id} would outgrow whole numbers`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot count window ${report.sequence} of ${device}: a sum of rollout ${rollout.id} would outgrow whole numbers`,
+      );
     await this.#apply(rollout.id, { kind: 'window', at: this.#options.now().toISOString(), device, report });
   }
 
@@ -253,7 +262,8 @@ export class Executor {
       const length = await log.length(id);
       // Before positions were kept, state and log were written at the same time: the state is believed.
       const seen = known === undefined ? 0 : (known.seen ?? length);
-      if (known !== undefined && length < seen) complain(`rollout ${id}: its log ends ${seen - length} bytes before what the state has seen; it cannot be replayed`);
+      if (known !== undefined && length < seen)
+        complain(`rollout ${id}: its log ends ${seen - length} bytes before what the state has seen; it cannot be replayed`);
       if (known !== undefined && length <= seen) {
         if (known.seen !== length) store.edit((all) => replace(all.rollouts, { ...known, seen: length }));
         continue;
@@ -536,19 +546,20 @@ function replace(rollouts: StoredRollout[], rollout: StoredRollout): void {
 
 /** The part of effects that is outside the hub's memory. */
 function pendingOf(effects: readonly Effect[]): Pending[] {
-  return effects.flatMap(({ kind }): Pending[] => {
-    switch (kind) {
-      case 'assign':
-      case 'ask-labels':
-        return ['assign'];
-      case 'start-round':
-      case 'supersede-siblings':
-        return [kind];
-      case 'set-production':
-      case 'quarantine':
-        return [];
-    }
-  });
+  return effects.map(pendingOfOne).filter((kind) => kind !== null);
+}
+function pendingOfOne({ kind }: Effect): Pending | null {
+  switch (kind) {
+    case 'assign':
+    case 'ask-labels':
+      return 'assign';
+    case 'start-round':
+    case 'supersede-siblings':
+      return kind;
+    case 'set-production':
+    case 'quarantine':
+      return null;
+  }
 }
 
 /** The part of an effect that is the hub's own memory; it becomes durable together with the rollout's new state. */

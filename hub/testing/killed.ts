@@ -3,14 +3,13 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { topicOf } from '@adbreak/shared/contract/topics.js';
-import { Pkcs10CertificateRequestGenerator } from '../identity/x509.js';
 import { connect, type MqttClient } from 'mqtt';
 import { z } from 'zod';
 import { callHub, type HubAddress } from '../cli/client.js';
+import { Pkcs10CertificateRequestGenerator } from '../identity/x509.js';
 import { configPath } from '../rollouts/fixtures.js';
 
 /** The real hub as a process that is killed, and devices with real certificates that publish windows to it. */
@@ -84,15 +83,14 @@ export class Publisher {
   /** Publishes windows, each of them twice in a row, until the hub is gone or `last` is acknowledged. */
   async run(hub: HubProcess, last: number): Promise<void> {
     const client = this.#connect(hub);
-    const closed = new Promise<void>((resolve) => client.on('close', () => resolve()));
+    const closed = Promise.race([new Promise<void>((resolve) => client.on('close', () => resolve())), once(hub.child, 'exit')]);
     try {
-      await Promise.race([new Promise<void>((resolve) => client.on('connect', () => resolve())), closed, sleep(5000)]);
+      await Promise.race([new Promise<void>((resolve) => client.on('connect', () => resolve())), closed]);
       while (client.connected && this.acknowledged < last) {
         const batch = Array.from({ length: Math.min(4, last - this.acknowledged) }, (_, i) => this.acknowledged + 1 + i);
-        await Promise.race([
-          Promise.all(batch.flatMap((sequence) => [this.#publish(client, sequence), this.#publish(client, sequence)])),
-          closed,
-        ]).catch(() => undefined);
+        await Promise.race([Promise.all(batch.flatMap((sequence) => [this.#publish(client, sequence), this.#publish(client, sequence)])), closed]).catch(
+          () => undefined,
+        );
       }
     } finally {
       client.end(true);
