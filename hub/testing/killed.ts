@@ -84,9 +84,13 @@ export class Publisher {
   async run(hub: HubProcess, last: number): Promise<void> {
     const client = this.#connect(hub);
     const closed = Promise.race([new Promise<void>((resolve) => client.on('close', () => resolve())), once(hub.child, 'exit')]);
+    let there = true;
+    void closed.then(() => {
+      there = false;
+    });
     try {
       await Promise.race([new Promise<void>((resolve) => client.on('connect', () => resolve())), closed]);
-      while (client.connected && this.acknowledged < last) {
+      while (there && client.connected && this.acknowledged < last) {
         const batch = Array.from({ length: Math.min(4, last - this.acknowledged) }, (_, i) => this.acknowledged + 1 + i);
         await Promise.race([Promise.all(batch.flatMap((sequence) => [this.#publish(client, sequence), this.#publish(client, sequence)])), closed]).catch(
           () => undefined,
