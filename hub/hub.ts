@@ -7,7 +7,7 @@ import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
-import { ingest } from './fleet/ingest.js';
+import { Intake } from './fleet/ingest.js';
 import { buildHttp, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { purged } from './identity/claims.js';
@@ -19,6 +19,7 @@ import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
 import { type Plans, readPlans } from './rollouts/plans.js';
 import { prepareStateFolder } from './state-folder.js';
+import { lockHub } from './store/lock.js';
 import { LowdbStore } from './store/store.js';
 
 export interface HubOptions {
@@ -114,7 +115,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const { folder, log } = options;
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
   await prepareStateFolder(folder, log);
-  const store = await LowdbStore.open(folder, now);
+  const lock = await lockHub(folder);
+  opened.add(() => lock[Symbol.asyncDispose]());
+  const store = await LowdbStore.open(folder, now, log);
   opened.add(() => store.close());
   const { grace, lifetimes, check } = { ...CERTIFICATES, ...options.certificates };
   const authority = await Authority.open(join(folder, 'identity'), now(), lifetimes);
@@ -125,7 +128,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   tellOfAuthority();
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const registry = await Registry.open(join(folder, 'registry'), store, now);
-  const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
+  const rolloutLog = new RolloutLog(join(folder, 'rollouts'), log);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
   const onEvent = (device: string, event: DeviceEvent) => {
@@ -141,8 +144,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     onDecision: (rollout) => {
       if (rollout.last !== null) log(`rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`);
     },
-    // A round that cannot start must not stop the gate: the rollout waits for it, and says so.
-    startRound: (rollout) => evaluations.startFor(rollout).then(() => undefined, complain(`round for ${rollout.id}`)),
+    startRound: (rollout) => evaluations.startFor(rollout),
+    complain: log,
   });
   const evaluations = new Evaluations({
     store,
@@ -151,6 +154,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
+  const intake = new Intake({ store, executor, evaluations, now, log, onEvent });
+  // What the logs know better than the state, before the first device speaks.
+  await executor.catchUp();
   const broker: Broker = await Broker.start({
     server: server.current,
     authority: authority.certificate,
@@ -159,8 +165,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     log,
     policy: {
       admit: (id, fingerprint) => certificates.admit(id, fingerprint),
-      take: (device, kind, payload) => ingest({ store, executor, evaluations, now, log, onEvent }, device, kind, payload),
+      take: (device, kind, payload) => intake.take(device, kind, payload),
       connection: (id, online) => {
+        if (online) intake.connected(id);
         void store
           .change((state) => {
             const device = state.devices[id];
@@ -209,7 +216,10 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
         .tick()
         .catch(complain('evaluations'))
         .then(() => executor.tick())
-        .catch(complain('gate')),
+        .catch(complain('gate'))
+        // What a failed write left in memory only is written as soon as there is room.
+        .then(() => store.durable())
+        .catch(complain('state')),
     ),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
     schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),

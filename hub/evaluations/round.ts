@@ -23,6 +23,8 @@ export const round = z.object({
   /** A secure round's sum, once enough devices have unmasked it; in the order of SECURE_FIELDS. */
   sum: z.array(z.number()).length(SECURE_FIELDS.length).nullable(),
   closed: instant.nullable(),
+  /** What went wrong with it, for all to read: it is inconclusive then. */
+  trouble: z.string().nullable().default(null),
 });
 export type Round = z.infer<typeof round>;
 
@@ -68,9 +70,10 @@ export function resultOf(state: Round): RoundResult {
   const notes: string[] = [];
   if (fields.devices < state.quorum) notes.push(`${fields.devices} devices with labelled episodes answered; the quorum is ${state.quorum}`);
   if (fields.devices < state.minDevices) notes.push(`an estimate needs ${state.minDevices} devices behind it, so that it tells nothing about one of them`);
+  if (state.trouble !== null) notes.push(state.trouble);
   const { epsilon, secure } = state.request;
   if (epsilon !== null) notes.push(`every count carries discrete Laplace noise of scale ${(1 / epsilon).toFixed(2)}; the intervals hold it`);
-  const inconclusive = fields.devices < Math.max(2, state.quorum, state.minDevices) || fields.n <= 0;
+  const inconclusive = state.trouble !== null || fields.devices < Math.max(2, state.quorum, state.minDevices) || fields.n <= 0;
   const hidden: Pick<RoundResult, 'production' | 'candidate' | 'difference' | 'slices' | 'worst'> = {
     production: null,
     candidate: null,
@@ -104,6 +107,20 @@ export function resultOf(state: Round): RoundResult {
       null,
     ),
   };
+}
+
+/** A secure sum that no devices can have counted: a share or an input was damaged, and what came out is noise. Null where it adds up. */
+export function sumContradiction(sum: readonly number[], asked: number): string | null {
+  const { devices, n, production, candidate, wins, losses, nn, pp, pn, cc, cn, dd, dn } = fieldsOf(sum);
+  const possible =
+    sum.every(Number.isSafeInteger) &&
+    [devices, n, production, candidate, wins, losses, nn, pp, pn, cc, cn, dd].every((one) => one >= 0) &&
+    devices <= asked &&
+    devices <= n &&
+    Math.max(production, candidate, wins + losses) <= n &&
+    wins - losses === candidate - production &&
+    Math.max(pp, pn, cc, cn, dd, Math.abs(dn)) <= nn;
+  return possible ? null : 'the sum came out as no devices can have counted: a share or an input was damaged';
 }
 
 export function addVectors(a: readonly number[], b: readonly number[]): number[] {

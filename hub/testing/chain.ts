@@ -9,7 +9,7 @@ import { greyVideo, loopVideo, temporaryFolder } from '@adbreak/shared/testing/t
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { fetch } from 'undici';
 import { stringify } from 'yaml';
-import { callHub } from '../cli/client.js';
+import { callHub, type HubAddress } from '../cli/client.js';
 import { pushVersion } from '../cli/push.js';
 import type { TestHub } from '../testing.js';
 
@@ -50,7 +50,7 @@ export async function until<T>(what: string, look: () => Promise<T | undefined |
   throw new Error(`not within ${seconds} s: ${what}`);
 }
 
-export async function publish(hub: TestHub, version: string, sign: 1 | -1 = 1, { promote = true } = {}): Promise<void> {
+export async function publish(hub: HubAddress, version: string, sign: 1 | -1 = 1, { promote = true } = {}): Promise<void> {
   const folder = join(await temporaryFolder(), version);
   const { file, manifest } = tinyRelease(version, sign);
   await mkdir(folder);

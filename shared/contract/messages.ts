@@ -123,7 +123,7 @@ export const event = z.discriminatedUnion('kind', [
 ]);
 export type DeviceEvent = z.infer<typeof event>;
 
-export const deviceId = z.string().regex(DEVICE_ID, 'must be lower-case letters, digits and dashes');
+export const deviceId = z.string().regex(DEVICE_ID, 'must be lower-case letters, digits and dashes, and not the name of what every object has');
 export const enrolRequest = z.strictObject({ token: z.string().min(16).max(100), device: deviceId, csr: z.string().max(4096), instance: z.string().max(64) });
 export type EnrolRequest = z.infer<typeof enrolRequest>;
 export const enrolResponse = z.object({ device: deviceId, certificate: z.string(), authority: z.string(), mqtt: z.string(), root: z.string() });
