@@ -1,9 +1,11 @@
-import { webcrypto } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type EnrolResponse, enrolResponse, renewResponse } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Agent, fetch } from 'undici';
 import { DeviceIdentity, type KeyPair } from './identity.js';
 
@@ -37,16 +39,24 @@ export async function openIdentity(folder: string, options: EnrolOptions, log: (
     log(`identity: ${explain(damage)}; trying the claim token of the configuration`);
   }
   try {
-    const { response, key } = await enrol(options);
-    return await DeviceIdentity.create(folder, response, key);
+    const { response, key } = await enrol(options, folder);
+    const identity = await DeviceIdentity.create(folder, response, key);
+    await enrolmentOver(folder);
+    return identity;
   } catch (cause) {
     if (damage === null) throw cause;
     throw new AdbreakError('state_corrupt', damage.message, { cause, remedy: damage.remedy });
   }
 }
 
-/** The key is made here and never leaves: the hub sees a signing request. */
-export async function enrol({ device, hub, authorityPath, token, instance, signal }: EnrolOptions): Promise<{ response: EnrolResponse; key: string }> {
+/**
+ * The key is made here and never leaves: the hub sees a signing request. It is on the disk before the claim is spent: where
+ * the answer is lost, the same key asked again gets the same certificate, and any other key would find the claim used.
+ */
+export async function enrol(
+  { device, hub, authorityPath, token, instance, signal }: EnrolOptions,
+  folder: string,
+): Promise<{ response: EnrolResponse; key: string }> {
   if (token === undefined) throw new AdbreakError('token_invalid', `Cannot enrol ${device}: the configuration has no claim token`);
   const authority = await readFile(authorityPath, 'utf8').catch((cause: unknown) => {
     throw new AdbreakError('not_found', `Cannot read the authority's certificate ${authorityPath}`, {
@@ -54,9 +64,20 @@ export async function enrol({ device, hub, authorityPath, token, instance, signa
       remedy: "Copy the hub's identity/ca.pem to the card.",
     });
   });
-  const { key, csr } = await newKey(device);
+  const pending = pendingKey(folder);
+  const kept = await readLimited(pending, LIMIT);
+  const { key, csr } = (kept === undefined ? null : await requestFor(device, Buffer.from(kept).toString())) ?? (await newKey(device));
+  await writeAtomic(pending, key, { mode: 0o600 });
   const answer = await ask(`enrol ${device}`, new URL('/api/v1/enrol', hub), { ca: authority }, { token, device, csr, instance }, signal);
   return { response: check(enrolResponse, answer, "the hub's answer to the enrolment"), key };
+}
+
+/** The certificate is on the disk: the key that waited for it is in the same file. */
+export async function enrolmentOver(folder: string): Promise<void> {
+  await rm(pendingKey(folder), { force: true });
+}
+function pendingKey(folder: string): string {
+  return join(folder, 'enrolment.key');
 }
 
 /** A new key and the next certificate for it, asked for under the pair that the device has: also one that has ended. */
@@ -79,6 +100,24 @@ async function newKey(device: string): Promise<{ key: string; csr: string }> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
   return { key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'), csr: csr.toString('pem') };
+}
+
+/** The signing request of a key that an interrupted enrolment left; null where what it left is none. */
+async function requestFor(device: string, key: string): Promise<{ key: string; csr: string } | null> {
+  const { PemConverter, Pkcs10CertificateRequestGenerator } = await import('./x509.js');
+  try {
+    const secret = createPrivateKey(key);
+    const [privateDer, publicDer] = [secret.export({ type: 'pkcs8', format: 'der' }), createPublicKey(secret).export({ type: 'spki', format: 'der' })];
+    const keys = {
+      privateKey: await webcrypto.subtle.importKey('pkcs8', privateDer, ALGORITHM, true, ['sign']),
+      publicKey: await webcrypto.subtle.importKey('spki', publicDer, ALGORITHM, true, ['verify']),
+    };
+    const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
+    return { key: PemConverter.encode(privateDer, 'PRIVATE KEY'), csr: csr.toString('pem') };
+  } catch {
+    // Half a file, or another kind of key: a new one is as good, the claim was not spent on it.
+    return null;
+  }
 }
 
 async function ask(

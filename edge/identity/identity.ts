@@ -61,6 +61,10 @@ export class DeviceIdentity implements Identity {
     return identity;
   }
 
+  /** The state folder's part for the identity. */
+  get folder(): string {
+    return this.#folder;
+  }
   get device(): string {
     return this.#stored.device;
   }

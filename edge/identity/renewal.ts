@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
-import { type EnrolOptions, enrol, newClaim, renew } from './enrol.js';
+import { type EnrolOptions, enrol, enrolmentOver, newClaim, renew } from './enrol.js';
 import type { DeviceIdentity } from './identity.js';
 import { leastTime, pause, renewalTime } from './schedule.js';
 
@@ -102,13 +102,14 @@ export class Renewal implements AsyncDisposable {
       if (!(error instanceof AdbreakError) || !LOST.includes(error.code)) throw error;
       if (token === undefined || this.#tokenTried) throw lost(error, device);
       log(`identity: ${explain(error)}; trying the claim token of the configuration`);
-      const { response, key } = await enrol({ ...this.#options, signal: this.#stop.signal }).catch((cause: unknown) => {
+      const { response, key } = await enrol({ ...this.#options, signal: this.#stop.signal }, identity.folder).catch((cause: unknown) => {
         if (cause instanceof AdbreakError && cause.code === 'hub_unreachable') throw cause;
         this.#tokenTried = true;
         throw lost(error, device, cause);
       });
       this.#tokenTried = true;
       await identity.enrolled(response, key);
+      await enrolmentOver(identity.folder);
       log(`${device}: enrolled anew`);
     }
   }
