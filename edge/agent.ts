@@ -3,10 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
+import { requireWritable } from './config/state-folder.js';
 import { openIdentity } from './identity/enrol.js';
+import type { DeviceIdentity } from './identity/identity.js';
 import { lockState } from './identity/lock.js';
+import { Renewal } from './identity/renewal.js';
 import { memoryMb } from './inference/memory.js';
 import { Lineup } from './lineup.js';
 import { ModelStore } from './models/fetch.js';
@@ -22,6 +26,11 @@ export const AGENT_VERSION = '0.1.0';
 
 /** Faults that come while a model is fetched. */
 const DOWNLOAD_CODES: readonly ErrorCode[] = ['hub_unreachable', 'metadata_invalid', 'manifest_forged', 'disk_full'];
+
+/** Why the hub refuses a device; over when it lets it in. */
+const REFUSALS: readonly ErrorCode[] = ['identity_in_use', 'identity_revoked', 'identity_expired', 'unauthorized'];
+/** A renewal, or a new claim, may end them. */
+const RENEWABLE: readonly ErrorCode[] = ['identity_expired', 'unauthorized'];
 
 /** The agent: capture, two inference children, decision, evidence, slots, status page, uplink. */
 export class Agent implements AsyncDisposable {
@@ -39,6 +48,9 @@ export class Agent implements AsyncDisposable {
   #downloadFailures = 0;
   #session: Session | null = null;
   #page: StatusPage | null = null;
+  #renewal: Renewal | null = null;
+  /** Code of what last kept the certificate from being renewed. */
+  #renewalFault: ErrorCode | null = null;
   #problem: Reported['problem'] = null;
   #source: Reported['source'] = 'running';
   #windowStart = new Date();
@@ -63,6 +75,7 @@ export class Agent implements AsyncDisposable {
   }
 
   static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
+    await requireWritable(config.state);
     const lock = await lockState(config.state);
     const slots = await SlotStore.open(join(config.state, 'models'), log);
     const reservoir = await Reservoir.open(
@@ -82,9 +95,9 @@ export class Agent implements AsyncDisposable {
     return this.#page?.url ?? null;
   }
   async #connect(): Promise<void> {
-    const { device, hub, authority, token, state } = this.#config;
+    const { device, hub, state } = this.#config;
     const instance = randomUUID();
-    const identity = await openIdentity({ device, hub, authorityPath: authority, token, folder: join(state, 'identity'), instance });
+    const identity = await openIdentity(join(state, 'identity'), this.#enrolment(instance), this.#log);
     this.#page = await StatusPage.start({
       ...this.#config.status,
       view: () => this.#view(),
@@ -134,9 +147,11 @@ export class Agent implements AsyncDisposable {
       },
       onRefused: (reason) => this.#refused(reason),
     });
+    this.#renewal = this.#keepAlive(identity, instance);
     this.#cleanup.push(
       () => this.#page?.[Symbol.asyncDispose](),
       () => this.#session?.[Symbol.asyncDispose](),
+      () => this.#renewal?.[Symbol.asyncDispose](),
     );
     const timer = setInterval(
       () => void this.#closeWindow().catch((error: unknown) => this.#log(`window: ${explain(error)}`)),
@@ -144,6 +159,29 @@ export class Agent implements AsyncDisposable {
     );
     this.#cleanup.push(() => clearInterval(timer));
     this.#log(`${device}: status page ${this.#page.url}`);
+  }
+
+  #enrolment(instance: string) {
+    const { device, hub, authority, token } = this.#config;
+    return { device, hub, authorityPath: authority, token, instance };
+  }
+
+  #keepAlive(identity: DeviceIdentity, instance: string): Renewal {
+    return new Renewal({
+      ...this.#enrolment(instance),
+      identity,
+      log: this.#log,
+      uniform: Math.random,
+      onRenewed: () => {
+        if (this.#renewalFault !== null && this.#problem?.code === this.#renewalFault) this.#clear();
+        this.#renewalFault = null;
+        this.#session?.renew();
+      },
+      onFault: (error) => {
+        this.#renewalFault = error.code;
+        if (this.#problem?.code !== error.code) this.#fault(error);
+      },
+    });
   }
 
   // — what goes wrong —
@@ -167,7 +205,10 @@ export class Agent implements AsyncDisposable {
   }
   #refused(reason: AdbreakError | null): void {
     if (reason === null) {
-      if (this.#problem?.code === 'identity_in_use' || this.#problem?.code === 'identity_revoked') this.#clear();
+      if (REFUSALS.some((code) => code === this.#problem?.code)) this.#clear();
+    } else if (RENEWABLE.includes(reason.code)) {
+      // It is no fault yet: the renewal says so where it cannot help.
+      this.#renewal?.hurry();
     } else if (this.#problem?.code !== reason.code) this.#fault(reason);
   }
 
@@ -177,6 +218,8 @@ export class Agent implements AsyncDisposable {
     const pair = await this.#firstPair();
     if (pair === null) return;
     const { preprocess } = pair.production.model.manifest;
+    if ((await parentBinding()).length === 0)
+      this.#log('setpriv of util-linux is missing or too old: if this agent is killed, its ffmpeg may stay until its source gives a frame');
     for await (const event of capture(this.#config.source, preprocess, this.#stop.signal)) {
       switch (event.kind) {
         case 'frame':

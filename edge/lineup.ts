@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { GOLDEN_TOLERANCE, testPattern } from '@adbreak/shared/video/patterns.js';
@@ -68,6 +68,7 @@ export class Lineup implements AsyncDisposable {
         this.#options.onFault(null);
         // What was adopted is adopted again after a power cut, hub or no hub.
         await writeAtomic(this.#options.desiredPath, JSON.stringify(desired)).catch((error: unknown) => this.#options.onFault(error));
+        await this.#makeRoom();
         return await this.#options.onChange();
       } catch (error) {
         // The models at work go on working; a broken assignment never stops the programme.
@@ -182,6 +183,7 @@ export class Lineup implements AsyncDisposable {
         this.#options.log(`${model.version} confirmed after ${CONFIRM_AFTER} inferences`);
         await this.#options.onEvent({ kind: 'slot-confirmed', at: new Date().toISOString(), model, reason: `${CONFIRM_AFTER} inferences served` });
         await this.#options.onChange();
+        await this.#makeRoom();
       })
       .catch((error: unknown) => this.#options.onFault(error));
   }
@@ -195,17 +197,36 @@ export class Lineup implements AsyncDisposable {
     this.#options.log(`${role} ${child.model.manifest.version}: ${reason}`);
     await child[Symbol.asyncDispose]();
     const acts = pair.desired.serve === role;
-    if (this.#crashes >= MOST_CRASHES && role === 'candidate') return this.#giveUpCandidate(pair, acts, reason);
-    await sleep(Math.min(RETRY_MS, 250 * 2 ** this.#crashes), undefined, { signal: this.#stop.signal }).catch(() => undefined);
-    if (this.#stop.signal.aborted) return;
     try {
+      if (this.#crashes >= MOST_CRASHES && role === 'candidate') return await this.#giveUpCandidate(pair, acts, reason);
+      await sleep(Math.min(RETRY_MS, 250 * 2 ** this.#crashes), undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      if (this.#stop.signal.aborted) return;
       const fresh = await this.#startProbed(child.model);
       // A new assignment may have come meanwhile: then this child has no place any more.
       if (this.#options.pipeline.pair === pair) this.#options.pipeline.install({ ...pair, [role]: fresh });
       else await fresh[Symbol.asyncDispose]();
     } catch (error) {
+      // A child that does not start, a slot state that a full disk does not take: the next frame tries again.
       this.#options.onFault(error);
     }
+  }
+
+  /** Once nothing is on trial, models that no slot, assignment or round names are deleted. What cannot be deleted costs its space alone. */
+  async #makeRoom(): Promise<void> {
+    const { models, slots, pipeline, log } = this.#options;
+    const { confirmed, trial, previous } = slots.state;
+    if (trial !== null) return;
+    const { pair } = pipeline;
+    const named = [
+      confirmed,
+      previous,
+      ...[this.#wanted, pair?.desired, this.#wanted?.evaluation].flatMap((one) => [one?.production, one?.candidate]),
+      pair?.production.model.manifest,
+      pair?.candidate?.model.manifest,
+    ];
+    await models
+      .deleteAllBut(new Set(named.flatMap((model) => model?.digest ?? [])), log)
+      .catch((error: unknown) => log(`models: cannot look for what may be deleted: ${explain(error)}`));
   }
 
   /** The candidate's crashes cost the candidate: production acts alone until the hub decides otherwise. */

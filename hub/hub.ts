@@ -1,17 +1,25 @@
+import { lookup } from 'node:dns/promises';
+import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { schedule } from 'node-cron';
+import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
-import { ingest } from './fleet/ingest.js';
-import { buildHttp } from './http/app.js';
-import { Authority } from './identity/authority.js';
+import { Intake } from './fleet/ingest.js';
+import { buildHttp, type Route } from './http/app.js';
+import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
+import { purged } from './identity/claims.js';
+import { DeviceCertificates } from './identity/device-certificates.js';
 import { newSecret } from './identity/secrets.js';
+import { ServerCertificate } from './identity/server-certificate.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
-import { readPlan } from './rollouts/plan.js';
+import { type Plans, readPlans } from './rollouts/plans.js';
+import { prepareStateFolder } from './state-folder.js';
+import { lockHub } from './store/lock.js';
 import { LowdbStore } from './store/store.js';
 
 export interface HubOptions {
@@ -21,13 +29,25 @@ export interface HubOptions {
   readonly mqttPort: number;
   /** Names and addresses under which devices reach the hub. */
   readonly names: readonly string[];
-  /** YAML of the plans for promote and rollback calls that name none. */
+  /** YAML of the plan for promote calls that name none. */
   readonly planPath: string;
+  /** For rollback calls that name none, where the folder of plans has none of the name `rollback`. */
   readonly rollbackPlanPath: string;
+  /** Folder of the plans that operators use by name; configs/rollouts where it is not given. */
+  readonly plansPath?: string;
   /** How often the gate looks, a node-cron expression with seconds. */
   readonly tick: string;
   readonly log: (line: string) => void;
   readonly now?: () => Date;
+  readonly certificates?: Partial<CertificateOptions>;
+}
+interface CertificateOptions {
+  /** How long after its end a device's certificate may still be renewed, milliseconds. */
+  readonly grace: number;
+  /** Shorter ones are for tests. */
+  readonly lifetimes: Lifetimes;
+  /** How often the hub looks at its own certificate, a node-cron expression. */
+  readonly check: string;
 }
 export interface RunningHub extends AsyncDisposable {
   readonly httpPort: number;
@@ -35,22 +55,81 @@ export interface RunningHub extends AsyncDisposable {
   readonly authority: string;
   /** The administrator's token, on the first start only. */
   readonly firstToken: string | null;
+  /** What it answers over HTTPS. */
+  readonly routes: readonly Route[];
 }
+const PLANS = fileURLToPath(new URL('../../configs/rollouts', import.meta.url));
 const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
+const CERTIFICATES: CertificateOptions = { grace: 30 * 24 * 3600 * 1000, lifetimes: LIFETIMES, check: '41 * * * *' };
+
+/** What was opened, to be closed in reverse; each step is tried, whatever became of the one before. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
+
+  add(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  async close(complain: (error: unknown) => void): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        complain(error);
+      }
+    }
+  }
+}
+
+/**
+ * Starts the hub. What a person gave is looked at before anything is opened; a start that fails has closed what it opened
+ * when its promise rejects.
+ */
+export async function startHub(options: HubOptions): Promise<RunningHub> {
+  const plans = await checkOptions(options);
+  const opened = new Opened();
+  try {
+    return await openHub(options, plans, opened);
+  } catch (error) {
+    await opened.close((closing) => options.log(`closing: ${explain(closing)}`));
+    throw error;
+  }
+}
+
+async function checkOptions({ tick, plansPath, planPath, rollbackPlanPath }: HubOptions): Promise<Plans> {
+  if (!validate(tick))
+    throw new AdbreakError('input_invalid', `Cannot start the hub: --tick must be a cron expression: current value is ${JSON.stringify(tick)}`, {
+      remedy: 'Give five or six fields, such as `*/30 * * * * *` for every 30 seconds.',
+    });
+  return readPlans(plansPath ?? PLANS, planPath, rollbackPlanPath).catch((cause: unknown) => {
+    if (cause instanceof AdbreakError) throw cause;
+    throw new AdbreakError('input_invalid', `Cannot read the rollout plan ${planPath}`, { cause, remedy: 'Give --plan a file that this user may read.' });
+  });
+}
 
 /** Wires the hub: state, authority, registry, broker, gate, HTTP. */
-export async function startHub(options: HubOptions): Promise<RunningHub> {
+async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promise<RunningHub> {
   const now = options.now ?? (() => new Date());
   const { folder, log } = options;
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
-  const store = await LowdbStore.open(folder, now);
-  const authority = await Authority.open(join(folder, 'identity'), now());
+  await prepareStateFolder(folder, log);
+  const lock = await lockHub(folder);
+  opened.add(() => lock[Symbol.asyncDispose]());
+  const store = await LowdbStore.open(folder, now, log);
+  opened.add(() => store.close());
+  const { grace, lifetimes, check } = { ...CERTIFICATES, ...options.certificates };
+  const authority = await Authority.open(join(folder, 'identity'), now(), lifetimes);
+  const tellOfAuthority = () => {
+    const warning = authority.warning(now());
+    if (warning !== null) log(warning);
+  };
+  tellOfAuthority();
+  const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const registry = await Registry.open(join(folder, 'registry'), store, now);
-  const plans = { promote: await readPlan(options.planPath), rollback: await readPlan(options.rollbackPlanPath) };
-  const rolloutLog = new RolloutLog(join(folder, 'rollouts'));
-  const server = await authority.issueServer(options.names, now());
+  const rolloutLog = new RolloutLog(join(folder, 'rollouts'), log);
+  const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
   const onEvent = (device: string, event: DeviceEvent) => {
     events.push({ device, event });
@@ -65,8 +144,8 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     onDecision: (rollout) => {
       if (rollout.last !== null) log(`rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`);
     },
-    // A round that cannot start must not stop the gate: the rollout waits for it, and says so.
-    startRound: (rollout) => evaluations.startFor(rollout).then(() => undefined, complain(`round for ${rollout.id}`)),
+    startRound: (rollout) => evaluations.startFor(rollout),
+    complain: log,
   });
   const evaluations = new Evaluations({
     store,
@@ -75,23 +154,20 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
+  const intake = new Intake({ store, executor, evaluations, now, log, onEvent });
+  // What the logs know better than the state, before the first device speaks.
+  await executor.catchUp();
   const broker: Broker = await Broker.start({
-    server,
+    server: server.current,
     authority: authority.certificate,
     host: options.host,
     port: options.mqttPort,
     log,
     policy: {
-      admit: (id, fingerprint) => {
-        const device = store.state.devices[id];
-        if (device === undefined || device.fingerprint !== fingerprint)
-          return new AdbreakError('unauthorized', `Cannot connect ${id}: its certificate is not the enrolled one`, {
-            remedy: 'Enrol it again with a new claim token.',
-          });
-        return device.revoked ? new AdbreakError('identity_revoked', `Cannot connect ${id}: its identity was revoked`) : null;
-      },
-      take: (device, kind, payload) => ingest({ store, executor, evaluations, now, log, onEvent }, device, kind, payload),
+      admit: (id, fingerprint) => certificates.admit(id, fingerprint),
+      take: (device, kind, payload) => intake.take(device, kind, payload),
       connection: (id, online) => {
+        if (online) intake.connected(id);
         void store
           .change((state) => {
             const device = state.devices[id];
@@ -101,23 +177,37 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       },
     },
   });
+  opened.add(() => broker.close());
   await executor.recover();
-  const http = await buildHttp({
+  await purgeClaims(store, now());
+  const { app: http, routes } = await buildHttp({
     store,
     authority,
+    certificates,
     registry,
     broker,
     executor,
     evaluations,
     log: rolloutLog,
     plans,
-    server,
+    server: server.current,
     now,
     events,
     host: options.host,
     mqttPort: broker.port,
+    report: log,
   });
-  await http.listen({ host: options.host, port: options.httpPort }).catch((cause: unknown) => {
+  opened.add(() => http.close());
+  const renewOwn = async () => {
+    const next = await server.renew(now());
+    if (next === null) return;
+    broker.useCertificate(next);
+    if (http.server instanceof HttpsServer) http.server.setSecureContext({ key: next.key, cert: next.certificate, ca: authority.certificate });
+    log('the hub has a new certificate of its own; sessions go on');
+  };
+  // For the name `localhost` Fastify opens a second server, out of reach of renewOwn: one address, as MQTT has.
+  const host = options.host === 'localhost' ? (await lookup('localhost')).address : options.host;
+  await http.listen({ host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
   const jobs = [
@@ -126,10 +216,17 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
         .tick()
         .catch(complain('evaluations'))
         .then(() => executor.tick())
-        .catch(complain('gate')),
+        .catch(complain('gate'))
+        // What a failed write left in memory only is written as soon as there is room.
+        .then(() => store.durable())
+        .catch(complain('state')),
     ),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
+    schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
+    schedule(RENEWAL, tellOfAuthority),
+    schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
+  opened.add(() => Promise.all(jobs.map((job) => job.stop())));
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
   return {
@@ -137,13 +234,17 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     mqttPort: broker.port,
     authority: authority.certificate,
     firstToken,
-    [Symbol.asyncDispose]: async () => {
-      for (const job of jobs) await job.stop();
-      await http.close();
-      await broker.close();
-      await store.close();
-    },
+    routes,
+    [Symbol.asyncDispose]: () => opened.close(complain('closing')),
   };
+}
+
+async function purgeClaims(store: LowdbStore, now: Date): Promise<void> {
+  const kept = purged(store.state.claims, now);
+  if (kept.length < store.state.claims.length)
+    await store.change((state) => {
+      state.claims = purged(state.claims, now);
+    });
 }
 
 async function makeFirstToken(store: LowdbStore, now: Date): Promise<string | null> {

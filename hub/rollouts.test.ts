@@ -22,6 +22,8 @@ const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error inst
 class Fleet {
   readonly published = new Map<string, Desired>();
   readonly rounds: string[] = [];
+  /** Why rounds cannot start. */
+  refusal: Error | null = null;
   now = new Date('2026-01-01T00:00:00.000Z');
   #sequence = 0;
   readonly folder: string;
@@ -35,7 +37,11 @@ class Fleet {
       now: () => this.now,
       publishDesired: async (desired, device) => void this.published.set(device, desired),
       onDecision: () => undefined,
-      startRound: async ({ id }) => void this.rounds.push(id),
+      startRound: async ({ id }) => {
+        if (this.refusal !== null) throw this.refusal;
+        this.rounds.push(id);
+      },
+      complain: () => undefined,
     });
   }
   readonly executor: Executor;
@@ -168,6 +174,24 @@ test('a stage that asks for a round starts one, once, and waits for its result',
   assert.equal(fleet.executor.find(id).stage, 1);
 });
 
+test('a round that could not start is tried again at the next look, also after a restart, and starts once', async (t) => {
+  const fleet = await Fleet.open(t, 4);
+  const [first, ...rest] = DEMO_PLAN.stages;
+  assert.ok(first !== undefined);
+  const { id } = (await fleet.promote('2.0.0', { plan: { ...DEMO_PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] } })) ?? { id: '' };
+  fleet.refusal = new Error('no devices');
+  await fleet.hour(id, GOOD);
+  await fleet.executor.tick();
+  assert.deepEqual(fleet.rounds, []);
+  await fleet.store.close();
+  const again = await Fleet.open(t, 4, fleet.folder);
+  again.now = fleet.now;
+  await again.executor.catchUp();
+  await again.executor.recover();
+  await again.executor.tick();
+  assert.deepEqual(again.rounds, [id]);
+});
+
 test('devices that cannot run the candidate end the rollout; labels are asked where a page can answer', async (t) => {
   const fleet = await Fleet.open(t, 4);
   await fleet.store.change((state) => {
@@ -201,6 +225,7 @@ test('the log of a rollout replays to the same decisions with the command line, 
   await fleet.store.close();
   const again = await Fleet.open(t, 6, fleet.folder);
   again.now = fleet.now;
+  await again.executor.catchUp();
   await again.executor.recover();
   assert.deepEqual(again.executor.find(id), JSON.parse(JSON.stringify(fleet.executor.find(id))));
   const sequenceAfter = async (n: number, counts: Parameters<typeof report>[2]) => {

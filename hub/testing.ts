@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import type { HubAddress } from './cli/client.js';
-import { type RunningHub, startHub } from './hub.js';
+import { type HubOptions, type RunningHub, startHub } from './hub.js';
 
 export interface TestHub extends HubAddress {
   readonly running: RunningHub;
@@ -11,20 +11,24 @@ export interface TestHub extends HubAddress {
 }
 
 /** A whole hub on free ports of the loopback, in a temporary folder. */
-export async function testHub(t: TestContext, options: { now?: () => Date; folder?: string } = {}): Promise<TestHub> {
+export async function testHub(
+  t: TestContext,
+  options: Partial<Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort'>> = {},
+): Promise<TestHub> {
   const folder = options.folder ?? (await temporaryFolder());
   const log: string[] = [];
   const running = await startHub({
     folder,
     host: '127.0.0.1',
-    httpPort: 0,
-    mqttPort: 0,
+    httpPort: options.httpPort ?? 0,
+    mqttPort: options.mqttPort ?? 0,
     names: [],
     tick: '* * * * * *',
     log: (line) => log.push(line),
     planPath: fileURLToPath(new URL('../../configs/rollouts/demo.yaml', import.meta.url)),
     rollbackPlanPath: fileURLToPath(new URL('../../configs/rollouts/rollback.yaml', import.meta.url)),
     ...(options.now && { now: options.now }),
+    ...(options.certificates && { certificates: options.certificates }),
   });
   t.after(() => running[Symbol.asyncDispose]());
   return { running, folder, log, hub: `https://127.0.0.1:${running.httpPort}`, token: running.firstToken ?? '', authority: running.authority };

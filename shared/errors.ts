@@ -31,14 +31,25 @@ export const ERROR_CODES = {
     remedy: 'Stop the other agent, or give this card an identity of its own: `adbreak devices claim`, then `--state` on an empty folder.',
   },
   identity_revoked: { status: 403, remedy: 'Enrol the device again with a new claim token, or leave it off.' },
+  identity_expired: {
+    status: 403,
+    remedy: 'Make a claim for this device, `adbreak devices claim --device ID`, write its token to the card and restart the agent.',
+  },
   disk_full: { status: 507, remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.' },
+  key_exposed: {
+    status: 500,
+    remedy: 'Take the access away with `chmod 600`; if others had it, make new keys in a new state folder and enrol the devices again.',
+  },
   state_corrupt: { status: 500, remedy: 'Restore the file named from its other copy or a backup; it was not overwritten.' },
+  state_unwritable: { status: 500, remedy: 'Name a folder that this user may write, as `state` in the configuration.' },
   input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
   not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },
   conflict: { status: 409, remedy: 'Look at the current state and decide again.' },
   forbidden: { status: 403, remedy: 'Use a token whose role allows it: `adbreak tokens create --role operator`.' },
   unauthorized: { status: 401, remedy: 'Send `Authorization: Bearer TOKEN`; make one with `adbreak tokens create`.' },
+  too_many_requests: { status: 429, remedy: 'Wait as long as Retry-After says; then send a token that this hub knows.' },
+  internal: { status: 500, remedy: 'Look for the request named in the log of the hub, and report what stands there.' },
   weights_unavailable: { status: 500, remedy: 'Install python3-pip and run `adbreak weights pull`, or import a file with `adbreak weights import`.' },
   labels_invalid: { status: 422, remedy: 'Give a CSV with the header start,end,label; seconds, and `ad` or `content`.' },
   training_failed: { status: 500, remedy: 'Look at the data set: each class needs frames in train, val and test.' },
@@ -54,10 +65,13 @@ export function explain(error: unknown): string {
   return `${error.message}${cause}`;
 }
 
-/** What a command prints when it ends in an error: code, sentence, remedy. */
+/** What a command prints when it ends in an error: code, sentence (of one line, whatever its causes say), remedy. */
 export function explainForPeople(error: unknown): string {
-  if (error instanceof AdbreakError) return `error ${error.code}: ${explain(error)}\n  what to do: ${error.remedy}`;
-  return `error: ${explain(error)}`;
+  const sentence = explain(error)
+    .replace(/\s*\n\s*/g, ' ')
+    .trim();
+  if (error instanceof AdbreakError) return `error ${error.code}: ${sentence}\n  what to do: ${error.remedy}`;
+  return `error: ${sentence}`;
 }
 
 /** Node's error code (ENOENT, ENOSPC, ...) or undefined. */

@@ -1,15 +1,14 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { runProgram } from '@adbreak/shared/program.js';
+import { onInterruption, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { formatLabels } from '@adbreak/shared/video/labels.js';
 import { Command, InvalidArgumentError } from 'commander';
 import { addConvertCommand } from './convert/command.js';
-import { cutRecording, planCuts } from './dataset/cut.js';
-import { type Dataset, openDataset, type Recording, readLabels, SPLITS } from './dataset/recordings.js';
+import { cutRecording, type Piece, planCuts } from './dataset/cut.js';
+import { beginRecording, type Dataset, fillDataset, openDataset, type Recording, readLabels, SPLITS } from './dataset/recordings.js';
 import { renderBroadcast } from './dataset/synthetic/broadcast.js';
 import { CHANNELS, type Channel } from './dataset/synthetic/channels.js';
 import { train } from './fit/train.js';
@@ -20,9 +19,8 @@ import { storedWeights } from './weights/store.js';
 
 /** The trainer's commands; `adbreak dataset|train|weights|convert|model` starts this file. */
 const program = new Command('adbreak').exitOverride().enablePositionalOptions();
-const stop = new AbortController();
-process.once('SIGINT', () => stop.abort());
-process.once('SIGTERM', () => stop.abort());
+const interruption = onInterruption();
+const { signal } = interruption;
 
 const dataset = program.command('dataset').description('recordings with labels');
 dataset
@@ -34,10 +32,13 @@ dataset
   .option('--splits <names>', 'only these of train, val and test (comma-separated)', (text: string) => text.split(','), [...SPLITS])
   .action(async (options: { output: string; seed: number; seconds: number; splits: string[] }) => {
     const shares = { train: 1, val: 0.4, test: 0.6 };
-    for (const split of SPLITS.filter((name) => options.splits.includes(name))) {
-      for (const channel of CHANNELS)
-        await synthesize(channel, `${options.seed}/${split}`, Math.round(options.seconds * shares[split]), join(options.output, split, channel.name));
-    }
+    const splits = SPLITS.filter((name) => options.splits.includes(name));
+    await fillDataset(options.output, splits, async () => {
+      for (const split of splits) {
+        for (const channel of CHANNELS)
+          await synthesize(channel, `${options.seed}/${split}`, Math.round(options.seconds * shares[split]), join(options.output, split, channel.name));
+      }
+    });
   });
 dataset
   .command('broadcast')
@@ -60,7 +61,8 @@ dataset
   .action(async (options: { video: string; labels: string; output: string; live: string[] }) => {
     const spans = await readLabels(options.labels);
     const pieces = planCuts(spans, options.output, options.live);
-    await cutRecording(options.video, spans, pieces, ({ output, start, end }) => console.log(`${output}.mkv: ${start.toFixed(1)} to ${end.toFixed(1)} s`));
+    const told = ({ output, start, end }: Piece) => console.log(`${output}.mkv: ${start.toFixed(1)} to ${end.toFixed(1)} s`);
+    await fillDataset(options.output, SPLITS, () => cutRecording(options.video, spans, pieces, told, signal));
   });
 
 program
@@ -105,7 +107,7 @@ program
           pretrained,
           now: new Date(),
           say: (line) => console.log(line),
-          signal: stop.signal,
+          signal,
         },
         openRuntime('tflite'),
       );
@@ -115,12 +117,12 @@ program
     },
   );
 
-addWeightsCommands(program);
-addConvertCommand(program, stop.signal);
-addModelCommands(program, stop.signal);
+addWeightsCommands(program, signal);
+addConvertCommand(program, signal);
+addModelCommands(program, signal);
 
 async function synthesize(channel: Channel, seed: string, seconds: number, output: string): Promise<void> {
-  await mkdir(join(output, '..'), { recursive: true });
+  await beginRecording(output);
   const started = Date.now();
   let shown = 0;
   const spans = await renderBroadcast(
@@ -135,7 +137,7 @@ async function synthesize(channel: Channel, seed: string, seconds: number, outpu
         process.stderr.write(`\r  ${channel.name}: ${Math.round(done)} of ${Math.round(of)} s `);
       },
     },
-    stop.signal,
+    signal,
   );
   await writeAtomic(`${output}.csv`, formatLabels(spans));
   console.log(`${output}.mkv: ${Math.round(spans.at(-1)?.end ?? 0)} s of channel ${channel.name}, rendered in ${((Date.now() - started) / 1000).toFixed(1)} s`);
@@ -186,4 +188,4 @@ function matching(pattern: RegExp) {
   };
 }
 
-await runProgram(() => program.parseAsync());
+await runProgram(() => program.parseAsync(), interruption);

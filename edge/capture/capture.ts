@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { explain } from '@adbreak/shared/errors.js';
-import { type Frame, frames, type Preprocess } from '@adbreak/shared/video/frames.js';
+import { type DeviceMode, type Frame, type FrameRequest, frames, type Preprocess } from '@adbreak/shared/video/frames.js';
 
 export interface Source {
   readonly input: string;
   /** A file is read as fast as it is inferred; of a live source the latest frame wins and the others are counted. */
   readonly kind: 'file' | 'live';
   readonly fps: number;
+  /** For a V4L2 device. */
+  readonly v4l2?: DeviceMode | undefined;
 }
 export type CaptureEvent =
   | { readonly kind: 'frame'; readonly frame: Frame; readonly dropped: number }
@@ -16,6 +18,10 @@ export type CaptureEvent =
 const BACKOFF_MS = { first: 1000, longest: 60_000 };
 /** A live source that gives no frame for so long hangs, whatever ffmpeg thinks of it. */
 const STALL_MS = 20_000;
+
+export function requestOf({ input, fps, v4l2 }: Source, preprocess: Preprocess): FrameRequest {
+  return { source: input, preprocess, fps, ...(v4l2 !== undefined && { mode: v4l2 }) };
+}
 
 /**
  * Frames of a source with its troubles as events, never as exceptions. A live source that ends or fails is opened
@@ -27,7 +33,7 @@ export async function* capture(source: Source, preprocess: Preprocess, signal: A
   while (!signal.aborted) {
     let reason = 'the source ended';
     let last = offset;
-    const request = { source: source.input, preprocess, fps: source.fps };
+    const request = requestOf(source, preprocess);
     const watchdog = new Watchdog(stallMs, signal);
     try {
       const opened = source.kind === 'live' ? latest(watchdog.guard(frames(request, watchdog.signal))) : each(frames(request, signal));

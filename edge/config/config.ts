@@ -4,10 +4,22 @@ import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { RUNTIME_CHOICES } from '@adbreak/shared/tflite/open.js';
+import { DEFAULT_MODE, sourceKind } from '@adbreak/shared/video/frames.js';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
 const name = z.string().min(1).max(60);
+
+/** Formats of HDMI grabbers, by ffmpeg's names. */
+const DEVICE_FORMATS = ['auto', 'mjpeg', 'h264', 'yuyv422', 'uyvy422', 'nv12', 'yuv420p', 'rgb24', 'bgr24', 'bgr0'] as const;
+const deviceMode = z.strictObject({
+  format: z.enum(DEVICE_FORMATS).default(DEFAULT_MODE.format),
+  size: z
+    .string()
+    .regex(/^[1-9]\d{1,3}x[1-9]\d{1,3}$/, 'it must be WIDTHxHEIGHT, as in 1280x720')
+    .default(DEFAULT_MODE.size),
+  framerate: z.number().min(1).max(240).default(DEFAULT_MODE.framerate),
+});
 
 /** configs/edge.yaml: what a card says. Relative paths are relative to the file. */
 const config = z.strictObject({
@@ -18,14 +30,33 @@ const config = z.strictObject({
   /** Claim token; needed until the device is enrolled. */
   token: z.string().optional(),
   state: z.string(),
-  source: z.strictObject({
-    /** A file, a URL, or a V4L2 device. */
-    input: z.string().min(1).max(1000),
-    kind: z.enum(['file', 'live']),
-    fps: z.number().gt(0).max(30).default(2),
-  }),
+  source: z
+    .strictObject({
+      /** A file, a URL, or a V4L2 device. */
+      input: z.string().min(1).max(1000),
+      kind: z.enum(['file', 'live']),
+      fps: z.number().gt(0).max(30).default(2),
+      /** What the device is asked for. */
+      v4l2: deviceMode.optional(),
+    })
+    .refine(({ input, v4l2 }) => v4l2 === undefined || sourceKind(input) === 'device', { path: ['v4l2'], error: 'it is for /dev/videoN and /dev/v4l/… alone' }),
   slice: z.strictObject({ channel: name, site: name, hardware: name }),
-  status: z.strictObject({ host: z.string().default('127.0.0.1'), port: z.int().min(0).max(65535).default(8080) }).default({ host: '127.0.0.1', port: 8080 }),
+  status: z
+    .strictObject({
+      host: z.string().min(1).max(253).default('127.0.0.1'),
+      port: z.int().min(0).max(65535).default(8080),
+      /** Names of this device in its network, beside its host name. */
+      names: z
+        .array(
+          z
+            .string()
+            .max(253)
+            .regex(/^[\w.-]+$/),
+        )
+        .max(20)
+        .default([]),
+    })
+    .prefault({}),
   windowSeconds: z.number().min(1).max(86_400).default(3600),
   /** How long an ended episode waits for a person's label. */
   labelSeconds: z.number().min(0).max(86_400).default(600),
@@ -51,5 +82,11 @@ export async function readConfig(path: string): Promise<EdgeConfig> {
   }
   const read = check(config, value, `the configuration ${path}`);
   const absolute = (file: string) => (isAbsolute(file) ? file : join(dirname(path), file));
-  return { ...read, authority: absolute(read.authority), state: absolute(read.state) };
+  const { input } = read.source;
+  return {
+    ...read,
+    authority: absolute(read.authority),
+    state: absolute(read.state),
+    source: { ...read.source, input: sourceKind(input) === 'file' ? absolute(input) : input },
+  };
 }

@@ -1,44 +1,62 @@
-import { webcrypto } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { enrolResponse } from '@adbreak/shared/contract/messages.js';
+import { type EnrolResponse, enrolResponse, renewResponse } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Agent, fetch } from 'undici';
+import { DeviceIdentity, type KeyPair } from './identity.js';
 
-export interface Identity {
-  readonly device: string;
-  readonly key: string;
-  readonly certificate: string;
-  readonly authority: string;
-  readonly mqtt: string;
-  /** TUF root metadata, trusted from enrolment on. */
-  readonly root: string;
-}
-interface EnrolOptions {
+export interface EnrolOptions {
   readonly device: string;
   readonly hub: string;
   readonly authorityPath: string;
   readonly token: string | undefined;
-  readonly folder: string;
   readonly instance: string;
+  /** An agent that stops waits for no hub. */
+  readonly signal?: AbortSignal;
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const LIMIT = 64 * 1024;
+const TIMEOUT_MS = 30_000;
 
-/** The device's identity from its state folder, or a new one from the hub against the card's claim token. */
-export async function openIdentity(options: EnrolOptions): Promise<Identity> {
-  const stored = await readLimited(join(options.folder, 'identity.json'), LIMIT);
-  if (stored === undefined) return enrol(options);
-  const key = await readFile(join(options.folder, 'device.key'), 'utf8');
-  return { ...check(enrolResponse, JSON.parse(Buffer.from(stored).toString()), join(options.folder, 'identity.json'), 'state_corrupt'), key };
+/**
+ * The device's identity from its state folder, or a new one from the hub against the card's claim token. One that the
+ * card has damaged is given up for a new one only when the token is good: what is on the disk stays until then.
+ */
+export async function openIdentity(folder: string, options: EnrolOptions, log: (line: string) => void): Promise<DeviceIdentity> {
+  let damage: AdbreakError | null = null;
+  try {
+    const identity = await DeviceIdentity.open(folder);
+    if (identity !== null) return identity;
+  } catch (error) {
+    if (!(error instanceof AdbreakError) || error.code !== 'state_corrupt') throw error;
+    damage = new AdbreakError('state_corrupt', error.message, { cause: error.cause, remedy: newClaim(options.device) });
+    if (options.token === undefined) throw damage;
+    log(`identity: ${explain(damage)}; trying the claim token of the configuration`);
+  }
+  try {
+    const { response, key } = await enrol(options, folder);
+    const identity = await DeviceIdentity.create(folder, response, key);
+    await enrolmentOver(folder);
+    return identity;
+  } catch (cause) {
+    if (damage === null) throw cause;
+    throw new AdbreakError('state_corrupt', damage.message, { cause, remedy: damage.remedy });
+  }
 }
 
-/** The key is made here and never leaves: the hub sees a signing request. */
-async function enrol({ device, hub, authorityPath, token, folder, instance }: EnrolOptions): Promise<Identity> {
+/**
+ * The key is made here and never leaves: the hub sees a signing request. It is on the disk before the claim is spent: where
+ * the answer is lost, the same key asked again gets the same certificate, and any other key would find the claim used.
+ */
+export async function enrol(
+  { device, hub, authorityPath, token, instance, signal }: EnrolOptions,
+  folder: string,
+): Promise<{ response: EnrolResponse; key: string }> {
   if (token === undefined) throw new AdbreakError('token_invalid', `Cannot enrol ${device}: the configuration has no claim token`);
   const authority = await readFile(authorityPath, 'utf8').catch((cause: unknown) => {
     throw new AdbreakError('not_found', `Cannot read the authority's certificate ${authorityPath}`, {
@@ -46,29 +64,85 @@ async function enrol({ device, hub, authorityPath, token, folder, instance }: En
       remedy: "Copy the hub's identity/ca.pem to the card.",
     });
   });
-  // Needed once in a device's life, and ten megabytes large.
+  const pending = pendingKey(folder);
+  const kept = await readLimited(pending, LIMIT);
+  const { key, csr } = (kept === undefined ? null : await requestFor(device, Buffer.from(kept).toString())) ?? (await newKey(device));
+  await writeAtomic(pending, key, { mode: 0o600 });
+  const answer = await ask(`enrol ${device}`, new URL('/api/v1/enrol', hub), { ca: authority }, { token, device, csr, instance }, signal);
+  return { response: check(enrolResponse, answer, "the hub's answer to the enrolment"), key };
+}
+
+/** The certificate is on the disk: the key that waited for it is in the same file. */
+export async function enrolmentOver(folder: string): Promise<void> {
+  await rm(pendingKey(folder), { force: true });
+}
+function pendingKey(folder: string): string {
+  return join(folder, 'enrolment.key');
+}
+
+/** A new key and the next certificate for it, asked for under the pair that the device has: also one that has ended. */
+export async function renew({ device, hub, signal }: Pick<EnrolOptions, 'device' | 'hub' | 'signal'>, authority: string, under: KeyPair): Promise<KeyPair> {
+  const { key, csr } = await newKey(device);
+  const credentials = { ca: authority, cert: under.certificate, key: under.key };
+  const answer = await ask(`renew the certificate of ${device}`, new URL('/agent/renew', hub), credentials, { csr }, signal);
+  return { key, certificate: check(renewResponse, answer, "the hub's answer to the renewal").certificate };
+}
+
+/** What a person does for a device whose identity is lost. */
+export function newClaim(device: string): string {
+  return `Make a claim for it, \`adbreak devices claim --device ${device}\`, write its token to the configuration and restart the agent.`;
+}
+
+/** A key for each certificate: one that was copied off a card is worth nothing after the next renewal. */
+async function newKey(device: string): Promise<{ key: string; csr: string }> {
+  // Needed every two months, and ten megabytes large.
   const { PemConverter, Pkcs10CertificateRequestGenerator } = await import('./x509.js');
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
-  const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
-  const dispatcher = new Agent({ connect: { ca: authority } });
+  return { key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'), csr: csr.toString('pem') };
+}
+
+/** The signing request of a key that an interrupted enrolment left; null where what it left is none. */
+async function requestFor(device: string, key: string): Promise<{ key: string; csr: string } | null> {
+  const { PemConverter, Pkcs10CertificateRequestGenerator } = await import('./x509.js');
   try {
-    const answer = await fetch(new URL('/api/v1/enrol', hub), {
+    const secret = createPrivateKey(key);
+    const [privateDer, publicDer] = [secret.export({ type: 'pkcs8', format: 'der' }), createPublicKey(secret).export({ type: 'spki', format: 'der' })];
+    const keys = {
+      privateKey: await webcrypto.subtle.importKey('pkcs8', privateDer, ALGORITHM, true, ['sign']),
+      publicKey: await webcrypto.subtle.importKey('spki', publicDer, ALGORITHM, true, ['verify']),
+    };
+    const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
+    return { key: PemConverter.encode(privateDer, 'PRIVATE KEY'), csr: csr.toString('pem') };
+  } catch {
+    // Half a file, or another kind of key: a new one is as good, the claim was not spent on it.
+    return null;
+  }
+}
+
+async function ask(
+  what: string,
+  url: URL,
+  connect: { ca: string; cert?: string; key?: string },
+  body: unknown,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const dispatcher = new Agent({ connect, maxResponseSize: LIMIT });
+  try {
+    const answer = await fetch(url, {
       method: 'POST',
       dispatcher,
+      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ token, device, csr: csr.toString('pem'), instance }),
+      body: JSON.stringify(body),
     });
-    const body: unknown = await answer.json();
-    if (!answer.ok) throw errorFromAnswer(body, answer.status);
-    const response = check(enrolResponse, body, "the hub's answer to the enrolment");
-    // The key first: a certificate without its key would lock the device out.
-    await writeAtomic(join(folder, 'device.key'), key, { mode: 0o600 });
-    await writeAtomic(join(folder, 'identity.json'), JSON.stringify(response), { mode: 0o600 });
-    return { ...response, key };
+    const value: unknown = await answer.json();
+    if (!answer.ok) throw errorFromAnswer(value, answer.status);
+    return value;
   } catch (cause) {
     if (cause instanceof AdbreakError) throw cause;
-    throw new AdbreakError('hub_unreachable', `Cannot enrol ${device} at ${hub}: ${explain(cause)}`, { cause });
+    throw new AdbreakError('hub_unreachable', `Cannot ${what} at ${url.origin}: ${explain(cause)}`, { cause });
   } finally {
     await dispatcher.close();
   }

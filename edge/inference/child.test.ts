@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { seeded } from '@adbreak/shared/random.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { TINY_SIZE, tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { InferenceChild } from './child.js';
@@ -44,4 +46,24 @@ test('a child that hangs is ended after its time', async () => {
   await using child = await InferenceChild.start(await modelOnDisk(), { timeoutMs: 300 });
   process.kill(child.pid ?? 0, 'SIGSTOP');
   await assert.rejects(child.infer(grey(1)), coded('inference_failed'));
+});
+
+test('a child that is killed at any moment under 200 frames a second costs its frames, never the process', async (t) => {
+  const SEED = 8;
+  t.diagnostic(`seed ${SEED}`);
+  const { uniform } = seeded(SEED);
+  const model = await modelOnDisk();
+  for (let kill = 0; kill < 25; kill++) {
+    await using child = await InferenceChild.start(model);
+    const answers: Promise<unknown>[] = [];
+    // An error that nobody waits for (EPIPE, ERR_IPC_CHANNEL_CLOSED) would end this process, and so this test.
+    const frames = setInterval(() => answers.push(child.infer(grey(9)).catch((error: unknown) => error)), 5);
+    await sleep(uniform() * 60);
+    process.kill(child.pid ?? 0, 'SIGKILL');
+    while (child.alive) await sleep(5);
+    await sleep(20);
+    clearInterval(frames);
+    const last = (await Promise.all(answers)).at(-1);
+    assert.ok(coded('inference_failed')(last), `kill ${kill}: ${String(last)}`);
+  }
 });

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Manifest } from '@adbreak/shared/contract/manifest.js';
 import { isErrorCode } from '@adbreak/shared/contract/wire-error.js';
@@ -34,11 +33,13 @@ export class InferenceChild implements AsyncDisposable {
   #next = 0;
   #waiting = new Map<number, { resolve: (result: Inference) => void; reject: (error: Error) => void }>();
   #gone: AdbreakError | null = null;
+  readonly #exited: Promise<void>;
 
   private constructor(child: ChildProcess, model: ModelFile, timeoutMs: number) {
     this.#child = child;
     this.model = model;
     this.#timeoutMs = timeoutMs;
+    this.#exited = new Promise((resolve) => void child.once('exit', () => resolve()));
     child.on('message', (message: FromWorker) => this.#receive(message));
     child.on('exit', (code, signal) =>
       this.#die(`the inference process of ${model.manifest.name} ${model.manifest.version} ended (${signal ?? `code ${code}`})`),
@@ -61,12 +62,14 @@ export class InferenceChild implements AsyncDisposable {
         clearTimeout(timer);
         resolve(message);
       });
-      child.once('exit', (code, signal) => {
+      const fail = (why: string, cause?: Error) => {
         clearTimeout(timer);
-        reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: the inference process ended (${signal ?? `code ${code}`})`));
-      });
+        reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: ${why}`, { cause }));
+      };
+      child.once('exit', (code, signal) => fail(`the inference process ended (${signal ?? `code ${code}`})`));
+      child.on('error', (cause) => fail('the inference process cannot be started', cause));
       const load: ToWorker = { kind: 'load', ...model, threads: options.threads ?? 1, runtime: options.runtime ?? 'auto' };
-      child.send(load);
+      sendTo(child, load);
     }).catch((error: unknown) => {
       child.kill('SIGKILL');
       throw error;
@@ -106,7 +109,7 @@ export class InferenceChild implements AsyncDisposable {
         },
       });
       const message: ToWorker = { kind: 'infer', id, pixels };
-      this.#child.send(message);
+      sendTo(this.#child, message);
     });
   }
 
@@ -128,6 +131,17 @@ export class InferenceChild implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const running = this.#child.exitCode === null && this.#child.signalCode === null;
     this.#die('it was stopped');
-    if (running) await once(this.#child, 'exit');
+    if (running) await this.#exited;
   }
+}
+
+/**
+ * A child may end between two frames, and its channel closes before its end is told. Without a callback `send` reports
+ * that as an 'error' event (EPIPE, ERR_IPC_CHANNEL_CLOSED), which unheard ends the agent. A child that cannot be reached
+ * is ended; its 'exit' then says how it ended, and what waits for it is rejected.
+ */
+function sendTo(child: ChildProcess, message: ToWorker): void {
+  child.send(message, (error) => {
+    if (error !== null) child.kill('SIGKILL');
+  });
 }

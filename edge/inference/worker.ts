@@ -11,7 +11,8 @@ import type { FromWorker, ToWorker } from './protocol.js';
  */
 let classifier: AdClassifier | undefined;
 
-const send = (message: FromWorker) => void process.send?.(message);
+/** An agent that is gone is told of by `disconnect`, below: here nobody is left to hear of it. */
+const send = (message: FromWorker) => void process.send?.(message, undefined, undefined, () => undefined);
 
 async function load(message: Extract<ToWorker, { kind: 'load' }>): Promise<void> {
   try {

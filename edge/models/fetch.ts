@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MANIFEST_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
@@ -8,7 +8,7 @@ import { readLimited, sha256, storageError, syncFolder, writeAtomic } from '@adb
 import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { Agent, fetch } from 'undici';
-import type { Identity } from '../identity/enrol.js';
+import type { Identity } from '../identity/identity.js';
 import type { ModelFile } from '../inference/child.js';
 import { openModelFile } from './model-file.js';
 
@@ -41,6 +41,7 @@ export class ModelStore {
   readonly #folder: string;
   readonly #identity: Identity;
   readonly #hub: string;
+  readonly #downloading = new Set<string>();
 
   constructor(folder: string, identity: Identity, hub: string) {
     this.#folder = folder;
@@ -53,19 +54,45 @@ export class ModelStore {
     return (await this.#onDisk(model)) ?? (await this.#download(name, model));
   }
 
+  /** Deletes every other model, and what a power cut left of a download or a deletion. What cannot be deleted is told to the log. */
+  async deleteAllBut(kept: ReadonlySet<string>, log: (line: string) => void): Promise<void> {
+    for (const name of await readdir(this.#folder)) {
+      const [, mark, digest] = /^(\.staging-|\.deleted-)?([0-9a-f]{64})$/.exec(name) ?? [];
+      if (digest === undefined || (mark === undefined && kept.has(digest)) || (mark === '.staging-' && this.#downloading.has(digest))) continue;
+      try {
+        await this.#delete(name, digest);
+        if (mark === undefined) log(`models: ${digest.slice(0, 12)} is needed no more and was deleted`);
+      } catch (error) {
+        log(`models: cannot delete ${join(this.#folder, name)}: ${explain(error)}`);
+      }
+    }
+  }
+
+  /** Under another name first: a power cut must not leave half a model under its digest. */
+  async #delete(name: string, digest: string): Promise<void> {
+    const doomed = join(this.#folder, `.deleted-${digest}`);
+    if (name === digest) {
+      await rm(doomed, { recursive: true, force: true });
+      await rename(join(this.#folder, name), doomed);
+      await syncFolder(this.#folder);
+    }
+    await rm(name === digest ? doomed : join(this.#folder, name), { recursive: true, force: true });
+  }
+
   async #onDisk({ digest }: ModelRef): Promise<ModelFile | null> {
     const folder = join(this.#folder, digest);
     const bytes = await readLimited(join(folder, 'model.tflite'), 1 << 28);
     if (bytes === undefined) return null;
     if (sha256(bytes) === digest) return openModelFile(folder);
     // The card has damaged it: fetch it again rather than run it.
-    await rm(folder, { recursive: true, force: true });
+    await this.#delete(digest, digest);
     return null;
   }
 
   async #download(name: string, model: ModelRef): Promise<ModelFile> {
     const fetcher = new HubFetcher(this.#identity);
     const staging = join(this.#folder, `.staging-${model.digest}`);
+    this.#downloading.add(model.digest);
     try {
       await mkdir(staging, { recursive: true });
       const updater = await this.#updater(fetcher);
@@ -95,6 +122,7 @@ export class ModelStore {
     } catch (cause) {
       throw refusal(storageError(cause, staging), name, model);
     } finally {
+      this.#downloading.delete(model.digest);
       await rm(staging, { recursive: true, force: true });
       await fetcher.close();
     }

@@ -11,7 +11,7 @@ import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { Agent, fetch } from 'undici';
 import { z } from 'zod';
-import type { Identity } from '../identity/enrol.js';
+import type { Identity } from '../identity/identity.js';
 import { InferenceChild } from '../inference/child.js';
 import type { ModelStore } from '../models/fetch.js';
 import { addNoise, COST_OF_A_ROUND, countRound, type Judged } from './count.js';

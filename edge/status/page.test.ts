@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -136,6 +137,27 @@ describe('the status page', () => {
     assert.equal((await post(`{"episode":null,"label":"ad","x":"${'y'.repeat(5000)}"}`)).status, 413);
     assert.equal((await post('{"episode":999,"label":"ad"}')).status, 409);
     assert.equal(labels.length, before);
+  });
+
+  test('works under the name that multicast DNS gives the device', async () => {
+    const elsewhere = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, '--host-resolver-rules=MAP *.local 127.0.0.1'] });
+    try {
+      const there = await elsewhere.newPage();
+      await there.goto(status.url.replace('127.0.0.1', `${hostname().split('.')[0]}.local`));
+      await there
+        .locator('#verdict')
+        .filter({ hasText: /PROGRAMME/ })
+        .waitFor({ timeout: 10_000 });
+      const before = labels.length;
+      await there.keyboard.press('c');
+      await there
+        .locator('#answer')
+        .filter({ hasText: /noted: programme/ })
+        .waitFor({ timeout: 10_000 });
+      assert.equal(labels.length, before + 1);
+    } finally {
+      await elsewhere.close();
+    }
   });
 
   test('tells those who watch of each ended episode', async () => {

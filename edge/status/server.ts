@@ -1,15 +1,19 @@
 import { readFileSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
+import { hostname } from 'node:os';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, ERROR_CODES, explain } from '@adbreak/shared/errors.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { bitmap } from './bitmap.js';
+import { Listeners } from './listeners.js';
+import { namesOf, refusalOf } from './visitors.js';
 
 interface PageOptions {
   readonly host: string;
   readonly port: number;
+  /** Names of the device that it does not know of itself, as a router or a reverse proxy gives them. */
+  readonly names?: readonly string[];
   readonly view: () => unknown;
   readonly frame: () => { pixels: Uint8Array; width: number; height: number } | null;
   readonly label: (episode: number | null, label: Label) => boolean;
@@ -18,12 +22,14 @@ interface PageOptions {
 const labelBody = z.strictObject({ episode: z.int().positive().nullable(), label: z.enum(['ad', 'content']) });
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const MOST_LISTENERS = 20;
+/** What one listens on, never a name of one's own. */
+const EVERY_ADDRESS = ['0.0.0.0', '::'];
+const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The Pi's own page: what it sees, what it thinks, and the person's word on it. It talks to whoever stands before it; no hub is needed. */
 export class StatusPage implements AsyncDisposable {
   readonly #app: FastifyInstance;
-  readonly #listeners = new Set<ServerResponse>();
+  readonly #listeners = new Listeners();
   readonly #host: string;
 
   private constructor(app: FastifyInstance, host: string) {
@@ -32,7 +38,7 @@ export class StatusPage implements AsyncDisposable {
   }
 
   static async start(options: PageOptions): Promise<StatusPage> {
-    const app = Fastify({ bodyLimit: 4096, forceCloseConnections: true });
+    const app = Fastify({ bodyLimit: 4096, forceCloseConnections: true, requestTimeout: REQUEST_TIMEOUT_MS });
     const page = new StatusPage(app, options.host);
     page.#routes(options);
     await app.listen({ host: options.host, port: options.port }).catch((cause: unknown) => {
@@ -47,15 +53,23 @@ export class StatusPage implements AsyncDisposable {
   get url(): string {
     const address = this.#app.server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    return `http://${this.#host === '0.0.0.0' ? 'localhost' : this.#host}:${port}/`;
+    if (EVERY_ADDRESS.includes(this.#host)) return `http://localhost:${port}/`;
+    return `http://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${port}/`;
   }
 
   /** Tells everybody who watches. */
   send(kind: 'episode' | 'event', message: unknown): void {
-    for (const listener of this.#listeners) listener.write(`event: ${kind}\ndata: ${JSON.stringify(message)}\n\n`);
+    this.#listeners.send(`event: ${kind}\ndata: ${JSON.stringify(message)}\n\n`);
   }
 
-  #routes({ view, frame, label }: PageOptions): void {
+  #routes({ host, names = [], view, frame, label }: PageOptions): void {
+    const ours = namesOf(hostname(), EVERY_ADDRESS.includes(host) ? names : [host, ...names]);
+    this.#app.addHook('onRequest', async ({ headers, socket }, reply) => {
+      // Not even as a picture in somebody else's page.
+      reply.header('cross-origin-resource-policy', 'same-origin');
+      const refusal = refusalOf({ host: headers.host, origin: headers.origin, address: socket.localAddress }, ours);
+      if (refusal !== null) throw refusal;
+    });
     const html = readFileSync(new URL('../../status/page.html', import.meta.url), 'utf8');
     this.#app.setErrorHandler((error, _, reply) => {
       if (error instanceof AdbreakError)
@@ -76,9 +90,6 @@ export class StatusPage implements AsyncDisposable {
         .send(bitmap(current.pixels, current.width, current.height));
     });
     this.#app.post('/api/labels', async (request) => {
-      // A page from elsewhere in the person's browser must not be able to label.
-      const { origin, host } = request.headers;
-      if (origin !== undefined && new URL(origin).host !== host) throw new AdbreakError('forbidden', `Cannot label: the request comes from ${origin}`);
       const body = check(labelBody, request.body, 'the label');
       if (!label(body.episode, body.label))
         throw new AdbreakError('conflict', `Cannot label: episode ${body.episode ?? 'now'} is not running and was counted already`, {
@@ -87,17 +98,13 @@ export class StatusPage implements AsyncDisposable {
       return { ok: true };
     });
     this.#app.get('/api/stream', (request, reply) => {
-      if (this.#listeners.size >= MOST_LISTENERS) throw new AdbreakError('conflict', `Cannot watch: ${MOST_LISTENERS} pages are watching already`);
       reply.hijack();
-      reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-      reply.raw.write(':\n\n');
-      this.#listeners.add(reply.raw);
-      request.raw.on('close', () => this.#listeners.delete(reply.raw));
+      this.#listeners.admit(reply.raw, request.ip);
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const listener of this.#listeners) listener.end();
+    this.#listeners[Symbol.dispose]();
     await this.#app.close();
   }
 }

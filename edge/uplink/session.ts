@@ -4,13 +4,14 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { type DeviceTopic, roundTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { type AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { connect, type MqttClient } from 'mqtt';
 import { Agent, fetch } from 'undici';
-import type { Identity } from '../identity/enrol.js';
+import type { Identity } from '../identity/identity.js';
 import type { Spool } from './spool.js';
 
 interface SessionOptions {
+  /** Read again at each connection: a renewal exchanges key and certificate. */
   readonly identity: Identity;
   readonly hub: string;
   /** Names this process: two agents with one identity differ in it. */
@@ -25,6 +26,9 @@ interface SessionOptions {
 const RECONNECT_MS = 2000;
 const KEEPALIVE_SECONDS = 20;
 const IDLE_MS = 250;
+const ASK_TIMEOUT_MS = 30_000;
+/** CONNACK return code, MQTT 3.1.1 section 3.2.2.3. */
+const NOT_AUTHORIZED = 5;
 
 /** The MQTT session: status with a last will, the desired state, and the spool in order, each report until it is acknowledged. */
 export class Session implements AsyncDisposable {
@@ -33,6 +37,10 @@ export class Session implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #sending: Promise<void>;
   #reported: Reported | null = null;
+  /** How this connection went, and how many before it were not accepted. */
+  #accepted = false;
+  #refused = false;
+  #failures = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -47,18 +55,28 @@ export class Session implements AsyncDisposable {
       clean: true,
       keepalive: KEEPALIVE_SECONDS,
       reconnectPeriod: RECONNECT_MS,
+      // A refusal may end: the other agent stops, the certificate is renewed.
+      reconnectOnConnackError: true,
       connectTimeout: 15_000,
       queueQoSZero: false,
       will: { topic: topicOf(identity.device, 'status'), payload: Buffer.from(JSON.stringify(this.#status(false))), qos: 1, retain: true },
     });
+    this.#client.on('close', () => void this.#closed());
     this.#client.on('connect', () => void this.#connected().catch((error: unknown) => options.log(`mqtt: ${explain(error)}`)));
-    this.#client.on('error', (error) => void this.#explainRefusal(error));
+    this.#client.on('error', (error) => this.#failed(error));
     this.#client.on('message', (topic, payload) => this.#message(topic, payload));
     this.#sending = this.#sendSpool();
   }
 
   get connected(): boolean {
     return this.#client.connected;
+  }
+
+  /** Connects again under the identity's new certificate. What is on its way is sent again; the spool goes on. */
+  renew(): void {
+    const { key, certificate, authority } = this.#options.identity;
+    Object.assign(this.#client.options, { key, cert: certificate, ca: authority });
+    this.#client.stream.destroy();
   }
 
   /** The newest reported state is what counts: it is sent now, or after the next connection. */
@@ -85,6 +103,8 @@ export class Session implements AsyncDisposable {
   }
 
   async #connected(): Promise<void> {
+    this.#accepted = true;
+    this.#failures = 0;
     this.#options.onRefused(null);
     await this.#client.subscribeAsync(topicOf(this.#options.identity.device, 'desired'), { qos: 1 });
     await this.#publish('status', this.#status(true), true);
@@ -100,18 +120,31 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** CONNACK says a number; the hub says the reason over HTTPS. */
-  async #explainRefusal(error: Error): Promise<void> {
-    const refused = 'code' in error && error.code === 5;
-    if (!refused) return this.#options.log(`mqtt: ${explain(error)}; trying again`);
-    const { identity, hub, instance } = this.#options;
+  #failed(error: Error): void {
+    this.#refused = 'code' in error && error.code === NOT_AUTHORIZED;
+    if (!this.#refused) this.#options.log(`mqtt: ${explain(error)}; trying again`);
+  }
+
+  /**
+   * CONNACK says a number, and a certificate that has ended gets none: TLS closes the connection. The hub says the
+   * reason over HTTPS: asked after the 1st, 2nd, 4th … failure, then every minute.
+   */
+  async #closed(): Promise<void> {
+    const refused = this.#refused;
+    const accepted = this.#accepted;
+    this.#refused = false;
+    this.#accepted = false;
+    if (accepted || this.#stop.signal.aborted) return;
+    this.#failures += 1;
+    if (!Number.isInteger(Math.log2(this.#failures)) && this.#failures % 32 !== 0) return;
+    const { identity, hub, instance, log, onRefused } = this.#options;
     const dispatcher = new Agent({ connect: { ca: identity.authority, cert: identity.certificate, key: identity.key } });
     try {
-      const answer = await fetch(new URL(`/agent/session?instance=${instance}`, hub), { dispatcher });
-      const reason = answer.ok ? new AdbreakError('unauthorized', 'The hub refused the connection') : errorFromAnswer(await answer.json(), answer.status);
-      this.#options.onRefused(reason);
+      const answer = await fetch(new URL(`/agent/session?instance=${instance}`, hub), { dispatcher, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
+      if (!answer.ok) onRefused(errorFromAnswer(await answer.json(), answer.status));
     } catch (cause) {
-      this.#options.log(`mqtt: refused, and the hub does not say why: ${explain(cause)}`);
+      // A hub that is down answers neither, and `#failed` has said so.
+      if (refused) log(`mqtt: refused, and the hub does not say why: ${explain(cause)}`);
     } finally {
       await dispatcher.close();
     }

@@ -1,8 +1,9 @@
 import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
 import { calibrate, startWorld, watchAlarm, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { findApart, tooManyApart } from '../rollouts/apart.js';
+import { apartBy, findApart, tooManyApart } from '../rollouts/apart.js';
 import { type Detectors, driftOf, watchHour } from '../rollouts/drift.js';
+import { ownValue } from '../rollouts/evidence.js';
 import { BEGIN, bare, started } from '../rollouts/fixtures.js';
 import { judge, promotionLog, weigh } from '../rollouts/gate.js';
 import type { Plan } from '../rollouts/plan.js';
@@ -10,8 +11,6 @@ import type { Rollout } from '../rollouts/rollout.js';
 import { standingOf } from '../rollouts/standing.js';
 import { start } from '../rollouts/step.js';
 import { closeWindows, windowOf } from '../rollouts/windows.js';
-import { apartBy } from '../rollouts/apart.js';
-import { ownValue } from '../rollouts/evidence.js';
 import { feed } from '../simulate/feed.js';
 import { type LivingRooms, RoomStream } from '../simulate/living-rooms.js';
 import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
@@ -57,7 +56,11 @@ export function evidenceRun(plan: Plan, rooms: LivingRooms, looks: Looks, seed: 
     const seen = stream.next(hour);
     feed(state, windowOf(BEGIN + hour * HOUR, state.plan), seen);
     if (looks.peers) {
-      const window = seen.reduce((sum, one) => ({ wins: sum.wins + one.wins, losses: sum.losses + one.losses, episodes: sum.episodes + one.episodes }), { wins: 0, losses: 0, episodes: 0 });
+      const window = seen.reduce((sum, one) => ({ wins: sum.wins + one.wins, losses: sum.losses + one.losses, episodes: sum.episodes + one.episodes }), {
+        wins: 0,
+        losses: 0,
+        episodes: 0,
+      });
       sums.wins += window.wins;
       sums.losses += window.losses;
       sums.episodes += window.episodes;
@@ -149,4 +152,3 @@ export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: num
   }
   return { falseAlarms: count.alarms, frozen: count.frozen, windows: WORLD_WINDOWS, pSmall: count.small, pAll: count.all, delays, lag: calibration.lag };
 }
-

@@ -1,10 +1,15 @@
-import { once } from 'node:events';
-import { createServer, type Server, TLSSocket } from 'node:tls';
-import { MESSAGE_LIMIT } from '@adbreak/shared/contract/messages.js';
-import { DEVICE_TOPICS, type DeviceTopic, parseTopic, topicOf } from '@adbreak/shared/contract/topics.js';
+import { constants } from 'node:crypto';
+import { type EventEmitter, once } from 'node:events';
+import type { Socket } from 'node:net';
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { type DeviceTopic, parseTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { Aedes, type Client } from 'aedes';
-import { fingerprint, type KeyAndCertificate } from '../identity/authority.js';
+import { Aedes, type Client, type ConnectPacket, type PublishPacket } from 'aedes';
+import type { KeyAndCertificate } from '../identity/authority.js';
+import { connectRefusal, reading, writeRefusal } from './access.js';
+import { Connection } from './connection.js';
+import { type Identity, identityOf } from './identity.js';
+import { CONTROL_LIMIT } from './packets.js';
 
 /** What the broker asks of the rest of the hub. */
 interface BrokerPolicy {
@@ -21,58 +26,87 @@ export interface BrokerOptions {
   readonly port: number;
   readonly policy: BrokerPolicy;
   readonly log: (line: string) => void;
+  /** How long a client may take for its handshake, and then for its CONNECT. */
+  readonly connectMs?: number;
 }
 interface Session {
-  readonly client: Client;
+  readonly connection: Connection;
   readonly instance: string;
 }
 
 /** CONNACK return codes, MQTT 3.1.1 section 3.2.2.3. */
 const NOT_AUTHORIZED = 5;
+const REFUSED = Buffer.of(0x20, 2, 0, NOT_AUTHORIZED);
+const CONNECT_MS = 10_000;
+/** A client that was refused reads the answer and leaves, or is cut off. */
+const FAREWELL_MS = 2000;
 
 /**
  * Aedes over mutual TLS. A device is who its certificate says; it writes its own topics, reads its own `desired`, and
- * nothing else. A second agent with the same identity is refused while the first one is connected.
+ * nothing else. A second agent with the same identity is refused while the first one is connected. What is refused at
+ * the handshake never reaches Aedes.
  */
 export class Broker {
   readonly #aedes: Aedes;
   readonly #server: Server;
   readonly #options: BrokerOptions;
+  /** Every socket, in whatever state: one that never speaks must not keep the hub from stopping. */
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Set<Connection>();
+  readonly #connects = new WeakMap<Client, ConnectPacket>();
   readonly #sessions = new Map<string, Session>();
 
   private constructor(aedes: Aedes, options: BrokerOptions) {
     this.#aedes = aedes;
     this.#options = options;
-    const { server, authority } = options;
-    this.#server = createServer({ key: server.key, cert: server.certificate, ca: authority, requestCert: true, rejectUnauthorized: true }, (socket) =>
-      aedes.handle(socket),
+    const { server, authority, connectMs = CONNECT_MS } = options;
+    this.#server = createServer({ ...secureContext(server, authority), requestCert: true, rejectUnauthorized: true, handshakeTimeout: connectMs }, (socket) =>
+      this.#secured(socket),
     );
-    this.#server.on('tlsClientError', (error, socket) => options.log(`mqtt: refused ${socket.remoteAddress}: ${explain(error)}`));
-    aedes.authenticate = (client, username, _, done) => this.#authenticate(client, username, done);
-    aedes.authorizePublish = (client, packet, done) => this.#publish(client, packet.topic, packet.payload, packet.retain, done);
-    aedes.authorizeSubscribe = (client, subscription, done) => {
-      const topic = parseTopic(subscription.topic);
-      const own = topic !== null && topic.device === client.id && DEVICE_TOPICS[topic.kind] === 'hub';
-      // A refused subscription is answered with 0x80 and the session goes on (MQTT 3.1.1 section 3.9.3).
-      done(null, own ? subscription : null);
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    this.#server.on('tlsClientError', (error, socket) => {
+      options.log(`mqtt: refused ${socket.remoteAddress}: ${explain(error)}`);
+      // After a timeout Node leaves this to us.
+      socket.destroy();
+    });
+    aedes.preConnect = (client, packet, done) => {
+      this.#connects.set(client, packet);
+      done(null, true);
     };
-    aedes.on('clientDisconnect', (client) => this.#left(client));
-    aedes.on('clientError', (client, error) => options.log(`mqtt: ${client.id}: ${explain(error)}`));
-    aedes.on('connectionError', (client, error) => options.log(`mqtt: ${client.id || 'a client'} was refused: ${explain(error)}`));
+    aedes.authenticate = (client, username, _, done) => this.#authenticate(client, username, done);
+    aedes.authorizePublish = (client, packet, done) => this.#publish(client, packet, done);
+    // An 'error' without a listener ends the process; Aedes' types leave this one out.
+    const errors: EventEmitter = aedes;
+    errors.on('error', (error: unknown) => options.log(`mqtt: ${explain(error)}`));
+    aedes.on('clientReady', (client) => connectionOf(client)?.open());
+    for (const event of ['clientError', 'connectionError'] as const)
+      aedes.on(event, (client, error) => options.log(`mqtt: ${connectionOf(client)?.identity.device ?? 'a client'}: ${coded(error)}`));
   }
 
   static async start(options: BrokerOptions): Promise<Broker> {
-    const broker = new Broker(await Aedes.createBroker({ heartbeatInterval: 15_000, concurrency: 100 }), options);
+    const { connectMs = CONNECT_MS, log } = options;
+    const aedes = await Aedes.createBroker({ heartbeatInterval: 15_000, concurrency: 100, connectTimeout: connectMs, ...reading });
+    const broker = new Broker(aedes, options);
     broker.#server.listen(options.port, options.host);
-    await once(broker.#server, 'listening').catch((cause: unknown) => {
+    await once(broker.#server, 'listening').catch(async (cause: unknown) => {
+      await broker.close();
       throw listenError(cause, `MQTT on ${options.host}:${options.port}`);
     });
+    broker.#server.on('error', (error) => log(`mqtt: ${explain(error)}`));
     return broker;
   }
 
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : this.#options.port;
+  }
+
+  /** New handshakes get this certificate; sessions that are open go on. */
+  useCertificate(server: KeyAndCertificate): void {
+    this.#server.setSecureContext(secureContext(server, this.#options.authority));
   }
 
   /** Publishes the hub's own retained word to a device. */
@@ -87,59 +121,115 @@ export class Broker {
   /** Null when this instance may hold the session, else why it may not: devices ask after a refused CONNECT. */
   conflict(device: string, instance: string): AdbreakError | null {
     const session = this.#sessions.get(device);
-    if (session === undefined || session.instance === instance || session.client.closed) return null;
+    if (session === undefined || session.instance === instance || session.connection.destroyed) return null;
     return new AdbreakError('identity_in_use', `Cannot connect ${device}: another agent is connected with the same identity`);
   }
 
-  /** Ends a device's session, as revocation does. */
+  /** Ends whatever a device has open, as revocation does. */
   disconnect(device: string): void {
-    this.#sessions.get(device)?.client.close();
+    for (const connection of this.#connections) if (connection.identity.device === device) connection.destroy();
   }
 
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
-    await new Promise((resolve) => this.#server.close(resolve));
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const connection of this.#connections) connection.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 
-  #authenticate(client: Client, instance: string | undefined, done: Parameters<Aedes['authenticate']>[3]): void {
-    const refuse = (reason: AdbreakError) => {
-      this.#options.log(`mqtt: ${reason.code}: ${reason.message}`);
-      done(Object.assign(new Error(reason.message), { returnCode: NOT_AUTHORIZED }), null);
-    };
-    const certificate = client.conn instanceof TLSSocket ? client.conn.getPeerCertificate() : null;
-    if (certificate === null || certificate.raw === undefined) return refuse(new AdbreakError('unauthorized', 'Cannot connect: no client certificate'));
-    const device = certificate.subject.CN;
-    if (device !== client.id) return refuse(new AdbreakError('forbidden', `Cannot connect ${client.id}: the certificate is for ${String(device)}`));
-    const refusal = this.#options.policy.admit(device, fingerprint(certificate.raw)) ?? this.conflict(device, instance ?? '');
+  #secured(socket: TLSSocket): void {
+    const identity = identityOf(socket);
+    const refusal = identity instanceof AdbreakError ? identity : this.#options.policy.admit(identity.device, identity.fingerprint);
+    if (identity instanceof AdbreakError || refusal !== null) {
+      this.#options.log(`mqtt: ${coded(refusal)}`);
+      return turnAway(socket);
+    }
+    const connection = new Connection(socket, identity);
+    this.#connections.add(connection);
+    connection.once('close', () => {
+      this.#connections.delete(connection);
+      this.#left(connection);
+    });
+    this.#aedes.handle(connection);
+  }
+
+  #authenticate(client: Client, instance = '', done: Parameters<Aedes['authenticate']>[3]): void {
+    // Aedes answers with the code, ends the connection and tells why by 'clientError'.
+    const refuse = (error: AdbreakError) => done(Object.assign(error, { returnCode: NOT_AUTHORIZED }), null);
+    const connection = connectionOf(client);
+    const packet = this.#connects.get(client);
+    if (connection === null || packet === undefined || connection.destroyed)
+      return refuse(new AdbreakError('unauthorized', `Cannot connect ${client.id}: its connection has ended`));
+    const refusal = this.#refusal(client.id, connection.identity, packet) ?? this.conflict(client.id, instance);
     if (refusal !== null) return refuse(refusal);
-    this.#sessions.set(device, { client, instance: instance ?? '' });
-    this.#options.policy.connection(device, true);
+    // Section 3.1.4: a client that connects anew ends its older connection.
+    this.#sessions.get(client.id)?.connection.destroy();
+    this.#sessions.set(client.id, { connection, instance });
+    this.#options.policy.connection(client.id, true);
     done(null, true);
   }
 
-  #publish(client: Client | null, topic: string, payload: string | Buffer, retain: boolean, done: (error?: Error | null) => void): void {
-    if (client === null) return done(null);
-    const parsed = parseTopic(topic);
-    if (parsed === null || parsed.device !== client.id || DEVICE_TOPICS[parsed.kind] !== 'device')
-      return done(new AdbreakError('forbidden', `Cannot publish: ${client.id} may not write ${topic}`));
-    if (payload.length > MESSAGE_LIMIT)
-      return done(new AdbreakError('input_too_large', `Cannot publish to ${topic}: ${payload.length} bytes, at most ${MESSAGE_LIMIT}`));
-    if (retain && parsed.kind !== 'status' && parsed.kind !== 'reported')
-      return done(new AdbreakError('forbidden', `Cannot publish: ${topic} is not retained`));
-    // PUBACK follows this callback: what is acknowledged is on the hub's disk.
-    this.#options.policy.take(parsed.device, parsed.kind, typeof payload === 'string' ? Buffer.from(payload) : payload).then(() => done(null), done);
+  #refusal(id: string, { device, fingerprint }: Identity, packet: ConnectPacket): AdbreakError | null {
+    if (device !== id) return new AdbreakError('forbidden', `Cannot connect ${id}: the certificate is for ${device}`);
+    // Asked again: it may have been revoked since the handshake.
+    return this.#options.policy.admit(device, fingerprint) ?? connectRefusal(device, packet);
   }
 
-  #left(client: Client): void {
-    if (this.#sessions.get(client.id)?.client !== client) return;
-    this.#sessions.delete(client.id);
-    this.#options.policy.connection(client.id, false);
+  #publish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
+    const connection = client && connectionOf(client);
+    if (client === null || connection === null) return done(null);
+    const { topic, payload } = packet;
+    const parsed = parseTopic(topic);
+    const refusal = writeRefusal(client.id, packet);
+    if (parsed === null || refusal !== null) return done(refusal);
+    const taken = this.#options.policy.take(parsed.device, parsed.kind, typeof payload === 'string' ? Buffer.from(payload) : payload);
+    // PUBACK follows `done`: what is acknowledged is on the hub's disk, and so is what the device sent before it
+    // (MQTT-4.6.0-2: PUBACKs go out in the order of their PUBLISHs).
+    connection.taken = Promise.all([connection.taken, taken]);
+    connection.taken.then(() => done(null), done);
   }
+
+  #left(connection: Connection): void {
+    const { device } = connection.identity;
+    if (this.#sessions.get(device)?.connection !== connection) return;
+    this.#sessions.delete(device);
+    this.#options.policy.connection(device, false);
+  }
+}
+
+/**
+ * No session is resumed: without tickets OpenSSL looks into the server's cache, which Node keeps empty as nobody listens
+ * to 'newSession'. And TLS 1.3 alone: no client renegotiates.
+ */
+function secureContext({ key, certificate }: KeyAndCertificate, authority: string): SecureContextOptions {
+  return { key, cert: certificate, ca: authority, minVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET };
+}
+
+/** Says no, as a CONNACK that waits for no CONNECT; what the client sends meanwhile is thrown away, and there is little of it. */
+function turnAway(socket: TLSSocket): void {
+  let thrown = 0;
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk: Buffer) => {
+    thrown += chunk.length;
+    if (thrown > CONTROL_LIMIT) socket.destroy();
+  });
+  const cut = setTimeout(() => socket.destroy(), FAREWELL_MS);
+  socket.once('close', () => clearTimeout(cut));
+  socket.end(REFUSED);
+}
+
+function connectionOf(client: Client): Connection | null {
+  return client.conn instanceof Connection ? client.conn : null;
+}
+
+function coded(error: unknown): string {
+  return error instanceof AdbreakError ? `${error.code}: ${explain(error)}` : explain(error);
 }
 
 /** A port that is taken, told with the port and what to do. */
 export function listenError(cause: unknown, what: string): AdbreakError {
-  return new AdbreakError('conflict', `Cannot listen for ${what}: ${explain(cause)}`, {
+  return new AdbreakError('conflict', `Cannot listen for ${what}`, {
     cause,
     remedy: 'Stop what uses the port, or choose others with --http-port and --mqtt-port.',
   });

@@ -7,11 +7,28 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ERROR_CODES } from '@adbreak/shared/errors.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
-import { testHub } from '../testing.js';
+import { card } from '../testing/cards.js';
+import { type TestHub, testHub } from '../testing.js';
+import { callHub } from './client.js';
 
 const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
 const adbreak = (...args: string[]) =>
   spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8', env: { ...process.env, ADBREAK_HUB: '', ADBREAK_TOKEN: '', ADBREAK_CA: '' } });
+
+/** A command against a hub of this process; not spawnSync, or the hub could not answer. */
+async function runAt(hub: TestHub, ...args: string[]): Promise<{ code: unknown; out: string; error: string }> {
+  const env = { ...process.env, ADBREAK_HUB: hub.hub, ADBREAK_TOKEN: hub.token, ADBREAK_CA: join(hub.folder, 'identity/ca.pem') };
+  const child = spawn(process.execPath, [BIN, ...args], { env });
+  const words = { out: '', error: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    words.out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words.error += text;
+  });
+  const [code] = await once(child, 'close');
+  return { code, ...words };
+}
 
 test('every command that a remedy names exists', () => {
   const remedies = Object.values(ERROR_CODES)
@@ -36,20 +53,7 @@ test('commands of edge and trainer run as processes and hand their exit code on'
 
 test('rollouts are listed, planned, explained, ordered and watched from the command line', async (t) => {
   const hub = await testHub(t);
-  const ca = join(hub.folder, 'identity/ca.pem');
-  // Not spawnSync: the hub answers in this process.
-  const run = async (...args: string[]) => {
-    const child = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, ADBREAK_HUB: hub.hub, ADBREAK_TOKEN: hub.token, ADBREAK_CA: ca } });
-    const words = { out: '', error: '' };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      words.out += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      words.error += text;
-    });
-    const [code] = await once(child, 'close');
-    return { code, ...words };
-  };
+  const run = (...args: string[]) => runAt(hub, ...args);
   assert.match((await run('rollouts', 'list')).out, /no rollouts yet/);
   for (const version of ['1.0.0', '2.0.0']) {
     const folder = join(hub.folder, `release-${version}`);
@@ -73,6 +77,38 @@ test('rollouts are listed, planned, explained, ordered and watched from the comm
   assert.match((await run('rollouts', 'resume', id)).error, /error conflict: Cannot resume rollout .*: it is aborted/);
   assert.match((await run('evaluations', 'list')).out, /no rounds yet/);
   assert.match((await run('evaluations', 'start', '--model', 'base-ad-detector', '--candidate', '2.0.0')).error, /0 devices can be asked, the quorum is 10/);
+});
+
+test('tags are added, changed and taken away one by one; a malformed one changes nothing', async (t) => {
+  const hub = await testHub(t);
+  const { tokens } = (await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] };
+  const { csr } = await card('pi-1');
+  await callHub(hub, '/api/v1/enrol', { method: 'POST', json: { token: tokens[0], device: 'pi-1', csr, instance: 'i' } });
+  const tags = async () => ((await callHub(hub, '/api/v1/overview')) as { devices: { tags: Record<string, string> }[] }).devices[0]?.tags;
+  const tag = (...words: string[]) => runAt(hub, 'devices', 'tag', 'pi-1', ...words);
+  assert.equal((await tag('ring=early', 'room=attic')).code, 0);
+  for (const word of ['hello', '=x', 'Ring=x', 'ring=x=y'.padEnd(90, 'z')]) {
+    const { code, error } = await tag(word);
+    assert.equal(code, 1, word);
+    assert.match(error, /error input_invalid: Cannot tag by ".*": it is not key=value/);
+    assert.deepEqual(await tags(), { ring: 'early', room: 'attic' }, word);
+  }
+  assert.equal((await tag('ring=late', 'sum=a=b')).code, 0);
+  assert.deepEqual(await tags(), { ring: 'late', room: 'attic', sum: 'a=b' });
+  assert.equal((await tag('room=')).code, 0);
+  assert.deepEqual(await tags(), { ring: 'late', sum: 'a=b' });
+});
+
+test('a plan is named or brought as a file; the hub lists its own', async (t) => {
+  const hub = await testHub(t);
+  const plans = (await runAt(hub, 'rollouts', 'plans')).out;
+  assert.match(plans, /^standard {2}margin 2 points, alpha 0\.05, 5 devices; shadow 0 %, canary 10 %, half 50 %, all 100 %$/m);
+  assert.match(plans, /^demo .*\(where promote names none; for administrators\)$/m);
+  assert.match(plans, /^rollback {2}no harm, for going back only.*\(where rollback names none\)$/m);
+  assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', 'standard')).out, /half 50 %/);
+  const file = fileURLToPath(new URL('../../../configs/rollouts/standard.yaml', import.meta.url));
+  assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', file)).out, /half 50 %/);
+  assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', 'nothing')).error, /error not_found: Cannot use the plan nothing/);
 });
 
 test('a mistake is one sentence and an exit code', () => {

@@ -30,7 +30,7 @@ export async function hubAddress(flags: { hub?: string; token?: string; ca?: str
 }
 
 export interface HubRequest {
-  readonly method?: 'GET' | 'POST' | 'PUT';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
   readonly json?: unknown;
   readonly form?: FormData;
 }

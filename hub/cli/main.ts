@@ -1,19 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { runProgram } from '@adbreak/shared/program.js';
+import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
-import { startHub } from '../hub.js';
-import { readPlan } from '../rollouts/plan.js';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
+import { PLAN_FLAG, planFlag } from './plan.js';
 import { pushVersion } from './push.js';
 import { call, print, type Remote, remote } from './remote.js';
 import { rolloutCommands } from './rollouts.js';
+import { tagChanges } from './tags.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
@@ -31,11 +32,28 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 async function elsewhere(name: string, [workspace, file]: readonly [string, string], args: string[]): Promise<void> {
   const path = join(ROOT, workspace, 'dist', file);
   const child = spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], { stdio: 'inherit' });
-  // The terminal's Ctrl-C reaches the child too: wait for it to end in its own way.
-  process.on('SIGINT', () => undefined);
+  // The terminal's Ctrl-C reaches the child too: wait for it to end in its own way. Anybody else's reaches this process alone.
+  process.on('SIGINT', () => {
+    if (!inForeground()) child.kill('SIGINT');
+  });
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  const [code, signal] = await once(child, 'exit');
-  process.exitCode = typeof code === 'number' ? code : signal === 'SIGINT' ? 130 : 1;
+  process.exitCode = await new Promise<number>((ended, failed) => {
+    child.once('error', failed);
+    child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : exitCodeOf(signal))));
+  });
+}
+
+/** Whether a terminal sends its Ctrl-C to this process's group: proc(5), pgrp and tpgid of /proc/self/stat. */
+function inForeground(): boolean {
+  try {
+    const [, , group, , , foreground] = readFileSync('/proc/self/stat', 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return group === foreground;
+  } catch {
+    // No /proc here (macOS): a terminal at the other end is the best sign there is.
+    return process.stdin.isTTY;
+  }
 }
 
 const program = new Command('adbreak')
@@ -54,31 +72,51 @@ program
   .option('--mqtt-port <n>', 'MQTT port', port, 8883)
   .option('--name <names...>', 'further names and addresses of this hub', [])
   .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
+  .option('--plans <dir>', 'folder of the plans that operators use by name', join(ROOT, 'configs/rollouts'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
-  .action(async (options: { state: string; host: string; httpPort: number; mqttPort: number; name: string[]; plan: string; tick: string }) => {
-    const hub = await startHub({
-      folder: options.state,
-      host: options.host,
-      httpPort: options.httpPort,
-      mqttPort: options.mqttPort,
-      names: [options.host, ...options.name],
-      planPath: options.plan,
-      rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
-      tick: options.tick,
-      log: (line) => console.log(`${new Date().toISOString()} ${line}`),
-    });
-    const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
-    console.log(`hub: ${url}  mqtt: ${hub.mqttPort}`);
-    if (hub.firstToken !== null)
-      console.log(
-        `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(options.state, 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
-      );
-    // A parent that starts us by fork learns the ports and the token without parsing text.
-    process.send?.({ httpPort: hub.httpPort, mqttPort: hub.mqttPort, token: hub.firstToken });
-    await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-    await hub[Symbol.asyncDispose]();
-    process.disconnect?.();
-  });
+  .option('--grace <days>', 'how long after its end a device may renew its certificate without a new claim', graceDays, 30)
+  .action(
+    async (options: {
+      state: string;
+      host: string;
+      httpPort: number;
+      mqttPort: number;
+      name: string[];
+      plan: string;
+      plans: string;
+      tick: string;
+      grace: number;
+    }) => {
+      // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
+      const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+      // The other commands need none of its parts; loading them takes longer than most of what they do.
+      const { startHub } = await import('../hub.js');
+      const hub = await startHub({
+        folder: options.state,
+        host: options.host,
+        httpPort: options.httpPort,
+        mqttPort: options.mqttPort,
+        names: [options.host, ...options.name],
+        planPath: options.plan,
+        plansPath: options.plans,
+        rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
+        tick: options.tick,
+        certificates: { grace: options.grace * 24 * 3600 * 1000 },
+        log: (line) => console.log(`${new Date().toISOString()} ${line}`),
+      });
+      const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
+      console.log(`hub: ${url}  mqtt: ${hub.mqttPort}`);
+      if (hub.firstToken !== null)
+        console.log(
+          `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(resolve(options.state), 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
+        );
+      // A parent that starts us by fork learns the ports and the token without parsing text.
+      process.send?.({ httpPort: hub.httpPort, mqttPort: hub.mqttPort, token: hub.firstToken });
+      await stopped;
+      await hub[Symbol.asyncDispose]();
+      process.disconnect?.();
+    },
+  );
 
 const devices = program.command('devices').description('devices and their identities');
 remote(devices.command('list')).action(async (flags: Remote) => print((await overview(flags)).devices));
@@ -91,14 +129,9 @@ remote(devices.command('claim'))
     print(await call(flags, '/api/v1/claims', { method: 'POST', json: { device: flags.device ?? null, hours: flags.hours, count: flags.count } })),
   );
 remote(devices.command('tag <id> <tags...>'))
-  .description('names a device belongs to, key=value; stages of a plan may reach it by them')
+  .description('key=value adds or changes a tag, key= takes it away, the others stay; stages of a plan may reach a device by its tags')
   .action(async (id: string, tags: string[], flags: Remote) =>
-    print(
-      await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, {
-        method: 'PUT',
-        json: { tags: Object.fromEntries(tags.map((tag) => tag.split('=', 2))) },
-      }),
-    ),
+    print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, { method: 'PATCH', json: { tags: tagChanges(tags) } })),
   );
 remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) =>
   print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })),
@@ -112,7 +145,7 @@ remote(models.command('push <dir>'))
 remote(models.command('promote <name> <version>'))
   .description('roll a version out through its gates')
   .option('--percent <n>', 'go no further than this share of devices', Number, 100)
-  .option('--plan <file>', 'rollout plan')
+  .option('--plan <name or file>', PLAN_FLAG)
   .option('--supersede', 'end the rollout of another version that is running', false)
   .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean }) =>
     print(
@@ -122,7 +155,7 @@ remote(models.command('promote <name> <version>'))
           status: flags.percent < 100 ? 'canary' : 'production',
           rollout_percentage: flags.percent,
           supersede: flags.supersede,
-          ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }),
+          ...(await planFlag(flags.plan)),
         },
       }),
     ),
@@ -151,6 +184,12 @@ for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${
 function port(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError('It must be a port from 0 to 65535; 0 takes any free one.');
+  return value;
+}
+
+function graceDays(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 3650)) throw new InvalidArgumentError('It must be a number of days from 0 to 3650.');
   return value;
 }
 

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { rolloutEvent } from '../rollouts/events.js';
 import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { rolloutEvent as firstEvent } from '../rollouts/first-gate/events.js';
-import { readEvents } from '../rollouts/log.js';
+import { isOfFirstGate, readEvents } from '../rollouts/log.js';
 import { readPlan } from '../rollouts/plan.js';
 import { type Replay, replay, replayFirst } from '../rollouts/replay.js';
 import type { Rollout } from '../rollouts/rollout.js';
@@ -26,7 +26,10 @@ interface Decided {
 /** `adbreak rollouts replay`: what happened and why, or what another plan would have done. Logs of the first gate are audited by that gate. */
 export async function replayCommand({ events, plan, json }: Flags): Promise<void> {
   const say = (one: Decided) => console.log(json ? JSON.stringify(one) : `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`);
-  if (await isOfFirstGate(events)) {
+  const first = await isOfFirstGate(events).catch((cause: unknown) => {
+    throw unreadable(events, cause);
+  });
+  if (first) {
     if (plan !== undefined)
       throw new AdbreakError('input_invalid', `Cannot replay ${events} under another plan: the log is of the first gate, which knew no channels`, {
         remedy: 'Leave --plan out: it is audited as it was decided.',
@@ -72,28 +75,12 @@ async function readThrough<Event, T>(path: string, schema: z.ZodType<Event>, use
 }
 function open(path: string): { readonly lines: Interface; readonly failed: Promise<never> } {
   const file = createReadStream(path);
-  const failed = new Promise<never>((_, reject) =>
-    file.once('error', (cause) =>
-      reject(
-        new AdbreakError('not_found', `Cannot read the events ${path}: ${explain(cause)}`, {
-          cause,
-          remedy: '`adbreak rollouts events ID > FILE` fetches one.',
-        }),
-      ),
-    ),
-  );
+  const failed = new Promise<never>((_, reject) => file.once('error', (cause) => reject(unreadable(path, cause))));
   return { lines: createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }), failed };
 }
-
-/** The first gate's logs begin without the number of a gate. */
-async function isOfFirstGate(path: string): Promise<boolean> {
-  const { lines, failed } = open(path);
-  const first = async () => {
-    for await (const line of lines) if (line.trim() !== '') return line;
-    return '';
-  };
-  const line = await Promise.race([first(), failed]);
-  lines.close();
-  // Parsed for good below; here only which of the two forms it is.
-  return line.includes('"kind":"started"') && !line.includes('"gate":');
+function unreadable(path: string, cause: unknown): AdbreakError {
+  return new AdbreakError('not_found', `Cannot read the events ${path}: ${explain(cause)}`, {
+    cause,
+    remedy: '`adbreak rollouts events ID > FILE` fetches one.',
+  });
 }

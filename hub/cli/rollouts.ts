@@ -4,10 +4,11 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { readPlan } from '../rollouts/plan.js';
+import { type Plan, plan } from '../rollouts/plan.js';
 import { entry, STATUSES } from '../rollouts/rollout.js';
-import { replayCommand } from './replay.js';
+import { PLAN_FLAG, planFlag } from './plan.js';
 import { call, print, type Remote, type remote as withHub } from './remote.js';
+import { replayCommand } from './replay.js';
 
 const view = z.object({
   id: z.string(),
@@ -24,6 +25,7 @@ const view = z.object({
   history: z.array(entry),
 });
 type View = z.infer<typeof view>;
+const hubPlans = z.object({ promote: z.string(), rollback: z.string(), plans: z.array(plan) });
 const text = z.object({ text: z.string() });
 const encode = encodeURIComponent;
 
@@ -39,14 +41,23 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
       if (all.length === 0) return console.log('no rollouts yet: `adbreak models promote NAME VERSION` starts one');
       for (const one of all) console.log(summary(one));
     });
+  remote(rollouts.command('plans'))
+    .description('the plans of the hub, which `--plan NAME` uses')
+    .option('--json', 'everything, as JSON', false)
+    .action(async (flags: Remote & { json: boolean }) => {
+      const answer = await call(flags, '/api/v1/plans');
+      if (flags.json) return print(answer);
+      const { plans, ...unnamed } = check(hubPlans, answer, 'the answer of the hub');
+      for (const one of plans) console.log(planLine(one, unnamed));
+    });
   remote(rollouts.command('plan <model>'))
     .description('before anything moves: which devices would move when, and how long each gate is expected to take')
-    .option('--plan <file>', "a plan; the hub's own where none is named")
+    .option('--plan <name or file>', PLAN_FLAG)
     .option('--json', 'as JSON', false)
     .action(async (model: string, flags: Remote & { plan?: string; json: boolean }) => {
       const answer = await call(flags, '/api/v1/rollouts/plan', {
         method: 'POST',
-        json: { model, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) },
+        json: { model, ...(await planFlag(flags.plan)) },
       });
       if (flags.json) print(answer);
       else console.log(check(text, answer, 'the answer of the hub').text);
@@ -81,16 +92,16 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
   remote(rollouts.command('rollback <id>'))
     .description("takes a completed rollout's version back, as a rollout of the version before it")
     .requiredOption('--reason <text>', 'kept in the audit log')
-    .option('--plan <file>', 'a plan; configs/rollouts/rollback.yaml where none is named')
+    .option('--plan <name or file>', `${PLAN_FLAG}; the one named rollback where none is given`)
     .action(async (id: string, flags: Remote & { reason: string; plan?: string }) => {
-      const json = { reason: flags.reason, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) };
+      const json = { reason: flags.reason, ...(await planFlag(flags.plan)) };
       console.log(summary(check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
     });
   remote(rollouts.command('compare <model> <versions...>'))
     .description('A/B: several candidates beside one production; each device runs one of them, the best that passes goes on')
-    .option('--plan <file>', "a plan; the hub's own where none is named")
+    .option('--plan <name or file>', PLAN_FLAG)
     .action(async (model: string, versions: string[], flags: Remote & { plan?: string }) => {
-      const json = { model, versions, ...(flags.plan !== undefined && { plan: await readPlan(flags.plan) }) };
+      const json = { model, versions, ...(await planFlag(flags.plan)) };
       const answer = check(
         z.object({ rollouts: z.array(view) }),
         await call(flags, '/api/v1/rollouts/compare', { method: 'POST', json }),
@@ -113,7 +124,6 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .option('--json', 'decisions as JSON lines, then a line of JSON', false)
     .action(replayCommand);
 }
-
 
 async function order(id: string, name: string, flags: Remote & { reason: string }): Promise<void> {
   console.log(
@@ -140,4 +150,12 @@ async function watch(id: string, flags: Remote & { seconds: number }): Promise<v
 function summary(one: View): string {
   const head = `${one.id}  ${one.from.version} → ${one.to.version}  ${one.status}${one.status === 'running' ? ` (${one.stageName}, ${one.percent} %)` : ''}  acting on ${one.acting.length} of ${one.members.length}  ${one.episodes} episodes`;
   return one.last === null ? head : `${head}\n    ${one.last.verdict}: ${one.last.reason}`;
+}
+
+function planLine({ name, evidence, margin, alphaPromote, minDevices, role, stages }: Plan, unnamed: { promote: string; rollback: string }): string {
+  const proof = evidence === 'no-harm' ? 'no harm, for going back only' : `margin ${100 * margin} points, alpha ${alphaPromote}`;
+  const used = [name === unnamed.promote ? 'where promote names none' : '', name === unnamed.rollback ? 'where rollback names none' : ''].filter(Boolean);
+  const notes = [...used, ...(role === 'admin' ? ['for administrators'] : [])];
+  const steps = stages.map((stage) => `${stage.name} ${stage.percent} %`).join(', ');
+  return `${name}  ${proof}, ${minDevices} devices; ${steps}${notes.length === 0 ? '' : `  (${notes.join('; ')})`}`;
 }

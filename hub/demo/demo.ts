@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { manifest } from '@adbreak/shared/contract/manifest.js';
-import { AdbreakError, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { type Interruption, onInterruption, runProgram } from '@adbreak/shared/program.js';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { callHub, type HubAddress } from '../cli/client.js';
@@ -40,42 +42,45 @@ const overview = z.object({ rollouts: z.array(view), devices: z.array(z.object({
 type View = z.infer<typeof view>;
 
 const started = Date.now();
+const secondsSoFar = () => Math.round((Date.now() - started) / 1000);
 const say = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}`);
 
-async function main(): Promise<void> {
-  const once = process.env['ONCE'] === '1';
-  const stop = new AbortController();
-  const interrupted = new Promise<void>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => done());
-  });
+/** Whatever ends the demo ends its parts: what they started ends with them, and their ports are free. */
+async function main({ signal }: Interruption): Promise<void> {
   const parts: Part[] = [];
+  const over = new AbortController();
+  const stop = AbortSignal.any([signal, over.signal]);
+  const endParts = () => Promise.all(parts.map((part) => part[Symbol.asyncDispose]()));
+  // At once, and again when the story has ended: it may have been about to start another.
+  signal.addEventListener('abort', () => void endParts(), { once: true });
   try {
-    const story = tell(parts, stop.signal);
-    const result = await Promise.race([
-      story,
-      interrupted.then(() => {
-        throw new AdbreakError('conflict', 'The demo was interrupted', { remedy: 'Start it again; it begins afresh.' });
-      }),
-    ]);
-    console.log(JSON.stringify({ ...result, seconds: Math.round((Date.now() - started) / 1000) }));
-    if (once) return;
+    const result = await tell(parts, stop);
+    console.log(JSON.stringify({ ...result, seconds: secondsSoFar() }));
+    if (process.env['ONCE'] === '1') return;
     say('the hub and the agents go on; Ctrl-C ends them');
-    await interrupted;
+    await once(signal, 'abort');
+  } catch (error) {
+    if (!signal.aborted)
+      console.log(JSON.stringify({ demo: 'failed', reason: error instanceof Error ? error.message : String(error), seconds: secondsSoFar() }));
+    throw error;
   } finally {
-    stop.abort();
-    await Promise.all(parts.map((part) => part[Symbol.asyncDispose]()));
+    over.abort();
+    await endParts();
   }
 }
 
 async function tell(parts: Part[], signal: AbortSignal) {
   await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
-  const weights = await fetchWeights();
-  const data = await makeData();
+  const weights = await fetchWeights(signal);
+  const data = await makeData(signal);
   // Training takes one core, rendering what the agents will watch takes the other.
-  const [manifests] = await Promise.all([makeModels(data), process.env['VIDEO'] === undefined ? renderBroadcasts(SECONDS.broadcast[weights]) : undefined]);
+  const [manifests] = await Promise.all([
+    makeModels(data, signal),
+    process.env['VIDEO'] === undefined ? renderBroadcasts(SECONDS.broadcast[weights], signal) : undefined,
+  ]);
 
-  const hub = await startHub(parts);
+  const hub = await startHub(parts, signal);
   await pushVersion(hub, join(FOLDER, 'models/1.0.0'));
   await callHub(hub, `/api/v1/models/${MODEL}/versions/1.0.0/promote`, {
     method: 'POST',
@@ -116,17 +121,18 @@ async function tell(parts: Part[], signal: AbortSignal) {
   };
 }
 
-async function fetchWeights(): Promise<'pretrained' | 'scratch'> {
+async function fetchWeights(signal: AbortSignal): Promise<'pretrained' | 'scratch'> {
   try {
-    await trainer(['weights', 'pull'], say);
+    await trainer(['weights', 'pull'], say, signal);
     return 'pretrained';
   } catch (error) {
+    signal.throwIfAborted();
     say(`no pretrained weights, so a small network is trained from scratch (${explain(error)})`);
     return 'scratch';
   }
 }
 
-async function makeData(): Promise<string> {
+async function makeData(signal: AbortSignal): Promise<string> {
   const data = join(FOLDER, 'data');
   const { VIDEO, LABELS } = process.env;
   if (VIDEO === undefined) {
@@ -135,6 +141,7 @@ async function makeData(): Promise<string> {
       trainer(
         ['dataset', 'synthesize', '--output', data, '--seconds', String(SECONDS.training), '--seed', process.env['SEED'] ?? '1', '--splits', splits],
         () => undefined,
+        signal,
       );
     await Promise.all([synthesize('train'), synthesize('val,test')]);
   } else {
@@ -143,13 +150,14 @@ async function makeData(): Promise<string> {
     await trainer(
       ['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...AGENTS.map(({ device }) => join(FOLDER, device))],
       say,
+      signal,
     );
   }
   return data;
 }
 
 /** Three versions: the first from two minutes of one channel, the second from everything, the third from labels exchanged by mistake. */
-async function makeModels(data: string) {
+async function makeModels(data: string, signal: AbortSignal) {
   const { VIDEO } = process.env;
   const wrong = await exchangeLabels(data);
   const make = async (version: string, args: readonly string[]) => {
@@ -171,6 +179,7 @@ async function makeModels(data: string) {
       (line) => {
         if (!line.startsWith('  ')) say(`${version}: ${line}`);
       },
+      signal,
     );
     return manifest.parse(JSON.parse(await readFile(join(FOLDER, 'models', version, 'manifest.json'), 'utf8')));
   };
@@ -204,7 +213,7 @@ async function exchangeLabels(data: string): Promise<string> {
   return wrong;
 }
 
-async function renderBroadcasts(seconds: number): Promise<void> {
+async function renderBroadcasts(seconds: number, signal: AbortSignal): Promise<void> {
   for (const { device, channel } of AGENTS)
     await trainer(
       [
@@ -220,16 +229,18 @@ async function renderBroadcasts(seconds: number): Promise<void> {
         String(seconds),
       ],
       () => undefined,
+      signal,
     );
 }
 
-async function startHub(parts: Part[]): Promise<HubAddress> {
-  const { part, hello } = await Part.start(
+async function startHub(parts: Part[], signal: AbortSignal): Promise<HubAddress> {
+  signal.throwIfAborted();
+  const hello = await Part.start(
     'hub',
     ['hub', 'start', '--state', join(FOLDER, 'hub'), '--http-port', process.env['PORT'] ?? '0', '--mqtt-port', '0', '--tick', '* * * * * *'],
     join(FOLDER, 'hub.log'),
+    parts,
   );
-  parts.push(part);
   const { httpPort, token } = z.object({ httpPort: z.number(), token: z.string() }).parse(hello);
   const hub = `https://127.0.0.1:${httpPort}`;
   say(`hub: ${hub}/#token=${token}`);
@@ -258,8 +269,8 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
       }),
       { mode: 0o600 },
     );
-    const { part, hello } = await Part.start('agent', ['--config', config], join(FOLDER, `${device}.log`));
-    parts.push(part);
+    signal.throwIfAborted();
+    const hello = await Part.start('agent', ['--config', config], join(FOLDER, `${device}.log`), parts);
     const { status } = z.object({ status: z.string() }).parse(hello);
     say(`${device} watches channel ${channel}: ${status}`);
     void watchAndLabel(status, join(FOLDER, `${device}.csv`), 1 / FPS, signal);
@@ -338,12 +349,5 @@ async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): P
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(explainForPeople(error));
-  console.log(
-    JSON.stringify({ demo: 'failed', reason: error instanceof Error ? error.message : String(error), seconds: Math.round((Date.now() - started) / 1000) }),
-  );
-  process.exitCode = 1;
-}
+const interruption = onInterruption();
+await runProgram(() => main(interruption), interruption);

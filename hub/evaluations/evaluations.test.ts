@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
+import { SecureClient } from '@adbreak/shared/aggregation/client.js';
+import type { SecureSum } from '@adbreak/shared/aggregation/server.js';
+import { type RoundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import type { RoundOutcome } from '../rollouts/rollout.js';
@@ -128,4 +131,52 @@ test('a secure round takes no counts of single devices, and does not outlive the
   assert.equal(restarted.secureView('pi-0', id).phase, 'over');
   await restarted.tick();
   assert.deepEqual([restarted.find(id).status, resultOf(restarted.find(id)).inconclusive], ['closed', true]);
+});
+
+test('one damaged share ends its own round, inconclusive and with the reason; the round beside it gives its sum', async (t) => {
+  const { clock, closed, evaluations, order } = await rounds(t);
+  const secure = { ...order, where: { channel: ['one', 'two'] }, secure: true };
+  const [bad, good] = [await evaluations.start(secure), await evaluations.start({ ...secure, rollout: 'another' })];
+  const devices = ['pi-0', 'pi-1', 'pi-2', 'pi-3'];
+  const step = async (act: (round: string, device: string, sum: SecureSum) => void) => {
+    for (const { id } of [bad, good]) for (const device of devices) evaluations.secureMessage(device, id, (sum) => act(id, device, sum));
+    clock.now = new Date(clock.now.getTime() + 1000);
+    await evaluations.tick();
+  };
+  const clients = new Map([bad, good].flatMap(({ id }) => devices.map((device) => [`${id}/${device}`, new SecureClient(device, randomBytes)])));
+  const clientOf = (round: string, device: string) => {
+    const client = clients.get(`${round}/${device}`);
+    assert.ok(client !== undefined);
+    return client;
+  };
+  await step((round, device, sum) => sum.takeKeys(device, clientOf(round, device).advertise()));
+  await step((round, device, sum) => {
+    const view = sum.view(device);
+    assert.ok(view.phase === 'shares');
+    sum.takeShares(device, clientOf(round, device).shareOut(view.peers, view.threshold));
+  });
+  await step((round, device, sum) => {
+    const view = sum.view(device);
+    assert.ok(view.phase === 'masked');
+    sum.takeMasked(device, clientOf(round, device).mask(secureVector(answer(round).counts), view.boxes));
+  });
+  await step((round, device, sum) => {
+    const view = sum.view(device);
+    assert.ok(view.phase === 'unmask');
+    const shares = clientOf(round, device).unmask(view.survivors);
+    sum.takeUnmasking(device, round === bad.id && device === 'pi-0' ? { ...shares, self: { ...shares.self, 'pi-1': '1:AAAA' } } : shares);
+  });
+  await evaluations.tick();
+  assert.deepEqual([evaluations.find(bad.id).status, evaluations.find(good.id).status], ['closed', 'closed']);
+  const [wrong, right] = [resultOf(evaluations.find(bad.id)), resultOf(evaluations.find(good.id))];
+  assert.equal(wrong.inconclusive, true);
+  assert.match(wrong.notes.join(), /cannot be opened/);
+  assert.deepEqual([right.inconclusive, right.episodes], [false, 80]);
+  assert.deepEqual(
+    new Map(closed.map(([rollout, { inconclusive }]) => [rollout, inconclusive])),
+    new Map([
+      ['some-rollout', true],
+      ['another', false],
+    ]),
+  );
 });

@@ -3,13 +3,13 @@ import type { SecureView } from '@adbreak/shared/aggregation/messages.js';
 import { SecureSum } from '@adbreak/shared/aggregation/server.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { type RoundReport, roundContradiction, SECURE_FIELDS } from '@adbreak/shared/contract/rounds.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { productionOf } from '../fleet/desired.js';
 import { type Member, reaches } from '../rollouts/cohort.js';
 import type { Where } from '../rollouts/plan.js';
 import type { Rollout, RoundOutcome } from '../rollouts/rollout.js';
 import type { Store } from '../store/store.js';
-import { type Round, resultOf } from './round.js';
+import { type Round, resultOf, sumContradiction } from './round.js';
 
 interface EvaluationsOptions {
   readonly store: Store;
@@ -97,12 +97,15 @@ export class Evaluations {
       answers: {},
       sum: null,
       closed: null,
+      trouble: null,
     };
     if (order.secure)
       this.#secure.set(id, { sum: new SecureSum(cohort, SECURE_FIELDS.length, Math.max(order.quorum, order.minDevices)), since: started.getTime() });
     await store.change(
       (state) => {
         state.evaluations.push(round);
+        // In one write with the round: a gate that waits for one never gets two.
+        for (const rollout of state.rollouts) if (rollout.id === order.rollout) rollout.pending = rollout.pending.filter((kind) => kind !== 'start-round');
         const ended = state.evaluations.filter(({ status }) => status !== 'open');
         if (state.evaluations.length > KEPT_ROUNDS && ended[0] !== undefined) state.evaluations = state.evaluations.filter((one) => one !== ended[0]);
       },
@@ -117,10 +120,10 @@ export class Evaluations {
     return round;
   }
 
-  /** The round that a rollout's stage asks for. */
+  /** The round that a rollout's stage asks for; none where one is open for it already. */
   async startFor(rollout: Rollout): Promise<void> {
     const stage = rollout.plan.stages[rollout.stage];
-    if (stage?.round == null) return;
+    if (stage?.round == null || this.#options.store.state.evaluations.some((round) => round.rollout === rollout.id && round.status === 'open')) return;
     await this.start({
       model: rollout.model,
       candidate: rollout.to.version,
@@ -144,7 +147,8 @@ export class Evaluations {
     if (report.production !== round.request.production.digest || report.candidate !== round.request.candidate.digest) throw refuse('it compares other models');
     const wrong = roundContradiction(report, round.request.epsilon !== null);
     if (wrong !== null) throw refuse(wrong);
-    if (round.answers[device] !== undefined) return;
+    // The first one may still be on its way to the disk.
+    if (Object.hasOwn(round.answers, device)) return this.#options.store.durable();
     await this.#options.store.change(() => {
       round.answers[device] = report;
     });
@@ -177,8 +181,13 @@ export class Evaluations {
     const now = this.#options.now().getTime();
     for (const round of this.#options.store.state.evaluations.filter(({ status }) => status === 'open')) {
       const over = now >= Date.parse(round.request.deadline);
-      if (round.request.secure) await this.#tickSecure(round, now, over);
-      else if (over || Object.keys(round.answers).length === round.cohort.length) await this.#close(round, 'closed', 'hub');
+      try {
+        if (round.request.secure) await this.#tickSecure(round, now, over);
+        else if (over || Object.keys(round.answers).length === round.cohort.length) await this.#close(round, 'closed', 'hub');
+      } catch (error) {
+        // One round's trouble is its own: it is looked at again, and the others go on.
+        this.#options.log(`round ${round.id}: ${explain(error)}`);
+      }
     }
   }
 
@@ -195,6 +204,8 @@ export class Evaluations {
     if (sum.complete || now - running.since > PHASE_MS || over) {
       running.since = now;
       const opened = sum.advance();
+      const wrong = opened === null ? sum.trouble : sumContradiction(opened, round.cohort.length);
+      if (wrong !== null) return this.#close(round, 'closed', 'hub', wrong);
       if (opened !== null) await this.#options.store.change(() => void Object.assign(round, { sum: opened }));
     }
     if (sum.phase === 'over') {
@@ -203,14 +214,14 @@ export class Evaluations {
     }
   }
 
-  async #close(round: Round, status: 'closed' | 'cancelled', who: string): Promise<void> {
+  async #close(round: Round, status: 'closed' | 'cancelled', who: string, trouble: string | null = null): Promise<void> {
     const { store, now, assign, onClosed, log } = this.#options;
     this.#secure.delete(round.id);
     const at = now().toISOString();
-    const result = resultOf(round);
+    const result = resultOf({ ...round, trouble });
     await store.change(
       (state) => {
-        Object.assign(round, { status, closed: at });
+        Object.assign(round, { status, closed: at, trouble });
         const { candidate, production } = round.request;
         const version = state.models[round.model]?.versions[candidate.version];
         if (version === undefined || status !== 'closed') return;
@@ -226,6 +237,7 @@ export class Evaluations {
       },
       { who, what: `evaluation.${status}`, subject: round.id, after: { answers: result.answered } },
     );
+    if (trouble !== null) log(`round ${round.id}: ${trouble}`);
     log(
       `round ${round.id}: ${status}, ${result.answered} of ${result.asked} devices${result.difference === null ? '' : `, difference ${result.difference.low.toFixed(4)} to ${result.difference.high.toFixed(4)}`}`,
     );

@@ -1,6 +1,7 @@
 import { type RoundReport, roundReport, roundRequest, SECURE_FIELDS, secureVector } from '@adbreak/shared/contract/rounds.js';
 import { differenceInterval, type Estimate, exactInterval, type Moments, shareOf } from '@adbreak/shared/evidence/intervals.js';
 import { z } from 'zod';
+import { clusterOfSlice } from '../rollouts/windows.js';
 
 const instant = z.iso.datetime();
 
@@ -23,6 +24,8 @@ export const round = z.object({
   /** A secure round's sum, once enough devices have unmasked it; in the order of SECURE_FIELDS. */
   sum: z.array(z.number()).length(SECURE_FIELDS.length).nullable(),
   closed: instant.nullable(),
+  /** What went wrong with it, for all to read: it is inconclusive then. */
+  trouble: z.string().nullable().default(null),
 });
 export type Round = z.infer<typeof round>;
 
@@ -66,8 +69,12 @@ export function resultOf(state: Round): RoundResult {
   const units = fieldsOf(sums);
   const answered = secure ? units.devices : reports.length;
   const episodes = secure ? units.n : episodesOf(reports);
-  const inconclusive = answered < Math.max(2, state.quorum, state.minDevices) || units.devices < 2 || units.n <= 0;
-  const notes = [...shortages(state, answered, units.devices), ...(inconclusive ? [] : limitsOf(state.request))];
+  const inconclusive = state.trouble !== null || answered < Math.max(2, state.quorum, state.minDevices) || units.devices < 2 || units.n <= 0;
+  const notes = [
+    ...(state.trouble === null ? [] : [state.trouble]),
+    ...shortages(state, answered, units.devices),
+    ...(inconclusive ? [] : limitsOf(state.request)),
+  ];
   return {
     asked: state.cohort.length,
     answered,
@@ -145,9 +152,19 @@ function channelMeans(reports: readonly RoundReport[]): RoundReport['counts'][] 
     };
   });
 }
-/** Where a site does not say what it watches, the site is the cluster. */
-function clusterOfSlice({ channel, site }: RoundReport['slice']): string {
-  return channel === '' || channel === 'unknown' ? `site=${site}` : `channel=${channel}`;
+
+/** A secure sum that no devices can have counted: a share or an input was damaged, and what came out is noise. Null where it adds up. */
+export function sumContradiction(sum: readonly number[], asked: number): string | null {
+  const { devices, n, production, candidate, wins, losses, nn, pp, pn, cc, cn, dd, dn } = fieldsOf(sum);
+  const possible =
+    sum.every(Number.isSafeInteger) &&
+    [devices, n, production, candidate, wins, losses, nn, pp, pn, cc, cn, dd].every((one) => one >= 0) &&
+    devices <= asked &&
+    devices <= n &&
+    Math.max(production, candidate, wins + losses) <= n &&
+    wins - losses === candidate - production &&
+    Math.max(pp, pn, cc, cn, dd, Math.abs(dn)) <= nn;
+  return possible ? null : 'the sum came out as no devices can have counted: a share or an input was damaged';
 }
 
 export function addVectors(a: readonly number[], b: readonly number[]): number[] {

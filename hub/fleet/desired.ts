@@ -1,6 +1,6 @@
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
-import { activeRollouts, exceptionOf } from '../rollouts/memberships.js';
 import { ownValue } from '../rollouts/evidence.js';
+import { activeRollouts, exceptionOf } from '../rollouts/memberships.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState } from '../store/state.js';
 

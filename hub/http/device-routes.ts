@@ -1,57 +1,85 @@
 import { TLSSocket } from 'node:tls';
 import { advertised, maskedInput, PHASES, sharedOut, unmasking } from '@adbreak/shared/aggregation/messages.js';
-import { type EnrolResponse, enrolRequest } from '@adbreak/shared/contract/messages.js';
+import { validityOf } from '@adbreak/shared/certificates.js';
+import { type EnrolResponse, enrolRequest, type RenewResponse, renewRequest } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { fingerprint } from '../identity/authority.js';
-import { findClaim } from '../identity/secrets.js';
+import { Claims } from '../identity/claims.js';
 import type { HttpContext } from './context.js';
+import { newDevice, own } from './names.js';
 
 /** What devices need of HTTP: enrolment by claim token, and downloads by client certificate. */
 export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {
-  const { store, authority, registry, broker, executor, now, mqttPort } = context;
+  const { store, authority, certificates, registry, broker, executor, now, mqttPort } = context;
 
+  const answer = async (request: FastifyRequest, device: string, certificate: string): Promise<EnrolResponse> => ({
+    device,
+    certificate,
+    authority: authority.certificate,
+    mqtt: `mqtts://${request.hostname}:${mqttPort}`,
+    root: await registry.root(),
+  });
+  const claims = new Claims<EnrolResponse>(() => store.state, now);
   app.post('/api/v1/enrol', async (request): Promise<EnrolResponse> => {
-    const { token, device, csr } = check(enrolRequest, request.body, 'the enrolment');
-    const claim = findClaim(store.state, token, device, now());
-    const known = store.state.devices[device];
-    // A re-imaged card is a new key for an old identity: that takes a claim made for this very device.
-    if (known !== undefined && !known.revoked && claim.device !== device) {
-      throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is enrolled already`, {
-        remedy: `Choose another name, or make a claim for this device: \`adbreak devices claim --device ${device}\`.`,
-      });
-    }
-    const certificate = await authority.issueDevice(device, csr, now());
-    await store.change(
-      (state) => {
-        const used = state.claims.find(({ hash }) => hash === claim.hash);
-        if (used !== undefined) used.usedBy = device;
-        state.devices[device] = {
-          id: device,
-          enrolled: now().toISOString(),
-          fingerprint: fingerprint(certificate),
-          revoked: false,
-          tags: known?.tags ?? {},
-          slice: known?.slice ?? null,
-          model: known?.model ?? 'base-ad-detector',
-          desired: known?.desired ?? null,
-          online: false,
-          lastSeen: null,
-          reported: null,
-          sequence: 0,
-          missingWindows: 0,
-          refusedReports: 0,
-        };
+    const card = check(enrolment, request.body, 'the enrolment');
+    const { device, csr } = card;
+    return claims.redeem(card, {
+      issue: async (claim) => {
+        const known = own(store.state.devices, device);
+        // A re-imaged card is a new key for an old identity: that takes a claim made for this very device.
+        if (known !== undefined && !known.revoked && claim.device !== device) {
+          throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is enrolled already`, {
+            remedy: `Choose another name, or make a claim for this device: \`adbreak devices claim --device ${device}\`.`,
+          });
+        }
+        const certificate = await authority.issueDevice(device, csr, now());
+        await store.change(
+          (state) => {
+            const used = state.claims.find(({ hash }) => hash === claim.hash);
+            if (used !== undefined) Object.assign(used, { usedBy: device, certificate });
+            state.devices[device] = {
+              id: device,
+              enrolled: now().toISOString(),
+              fingerprint: fingerprint(certificate),
+              certificateEnds: new Date(validityOf(certificate).to).toISOString(),
+              renewal: null,
+              revoked: false,
+              tags: known?.tags ?? {},
+              slice: known?.slice ?? null,
+              model: known?.model ?? 'base-ad-detector',
+              desired: known?.desired ?? null,
+              online: false,
+              lastSeen: null,
+              reported: null,
+              sequence: 0,
+              missingWindows: 0,
+              refusedReports: 0,
+            };
+          },
+          { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
+        );
+        broker.disconnect(device);
+        if (known !== undefined) await executor.enrolledAgain(device, known.model);
+        await executor.assign(own(store.state.devices, device)?.model ?? '');
+        return answer(request, device, certificate);
       },
-      { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
-    );
-    broker.disconnect(device);
-    if (known !== undefined) await executor.enrolledAgain(device, known.model);
-    await executor.assign(store.state.devices[device]?.model ?? '');
-    return { device, certificate, authority: authority.certificate, mqtt: `mqtts://${request.hostname}:${mqttPort}`, root: await registry.root() };
+      again: async (certificate) => {
+        // The first answer may have been lost because the disk or an assignment failed: told is what is durable.
+        await store.change(() => undefined);
+        await executor.assign(own(store.state.devices, device)?.model ?? '');
+        return answer(request, device, certificate);
+      },
+    });
+  });
+
+  /** The next certificate. Alone of all routes it answers a certificate that has ended: who is late renews here, within the grace period. */
+  app.post('/agent/renew', async (request): Promise<RenewResponse> => {
+    const { csr } = check(renewRequest, request.body, 'the renewal');
+    return { certificate: await certificates.renew(shownCertificate(request), csr) };
   });
 
   /** After a refused CONNECT, the reason: MQTT 3.1.1 has a number only. */
@@ -104,17 +132,30 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
   });
 }
 
+const enrolment = enrolRequest.extend({ device: newDevice });
 const roundPath = z.object({ round: z.string().regex(ROUND_ID) });
 const instanceQuery = z.object({ instance: z.string().max(64) });
 
-/** The device behind a request's client certificate. */
-function deviceOf(request: FastifyRequest, { store }: Pick<HttpContext, 'store'>): string {
-  const socket = request.raw.socket;
-  if (!(socket instanceof TLSSocket) || !socket.authorized) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
-  const certificate = socket.getPeerCertificate();
-  const device = store.state.devices[String(certificate.subject.CN)];
-  if (device === undefined || device.fingerprint !== fingerprint(certificate.raw))
-    throw new AdbreakError('unauthorized', `Cannot answer: the certificate of ${certificate.subject.CN} is not the enrolled one`);
-  if (device.revoked) throw new AdbreakError('identity_revoked', `Cannot answer: the identity of ${device.id} was revoked`);
-  return device.id;
+/**
+ * The device behind a request's client certificate. `authorized` alone says too little: Node gives it to a resumed TLS 1.3
+ * session too, for which nobody showed a certificate. The certificate itself counts, and that it is the enrolled one.
+ */
+function deviceOf(request: FastifyRequest, { certificates }: Pick<HttpContext, 'certificates'>): string {
+  const { id, print, ends } = certificates.identify(shownCertificate(request));
+  // Ours and known: of OpenSSL's reasons only the dates are left.
+  if (!(request.raw.socket instanceof TLSSocket && request.raw.socket.authorized))
+    throw new AdbreakError('identity_expired', `Cannot answer: the certificate of ${id} is not in its time; it ends at ${new Date(ends).toISOString()}`, {
+      remedy: 'The agent renews it by itself within the grace period; later it needs a new claim token.',
+    });
+  const refusal = certificates.admit(id, print);
+  if (refusal !== null) throw refusal;
+  return id;
+}
+
+/** The certificate of the other side, whose key it has proved to hold; nothing else of it is checked yet. */
+function shownCertificate(request: FastifyRequest): Buffer {
+  const { socket } = request.raw;
+  const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  if (shown === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
+  return shown.raw;
 }

@@ -1,4 +1,4 @@
-import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { VERSION } from '@adbreak/shared/contract/manifest.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
 import type { FastifyInstance } from 'fastify';
@@ -7,10 +7,11 @@ import { type Round, resultOf } from '../evaluations/round.js';
 import { evaluationText } from '../evaluations/text.js';
 import { authorize } from '../identity/secrets.js';
 import type { HttpContext } from './context.js';
+import { knownModel, modelName } from './names.js';
 
 const names = z.array(z.string().min(1).max(60)).min(1).max(50);
 const startBody = z.strictObject({
-  model: z.string().regex(MODEL_NAME),
+  model: modelName,
   candidate: z.string().regex(VERSION),
   against: z.string().regex(VERSION).optional(),
   where: z
@@ -35,6 +36,7 @@ export function evaluationRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, { s
   app.post('/api/v1/evaluations', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { min_devices, ...body } = check(startBody, request.body, 'the round');
+    knownModel(store.state, body.model, 'evaluate');
     return reply.code(201).send(roundView(await evaluations.start({ ...body, minDevices: min_devices, who, rollout: null })));
   });
   app.get('/api/v1/evaluations', async (request) => {

@@ -1,14 +1,16 @@
-import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { VERSION } from '@adbreak/shared/contract/manifest.js';
 import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
-import type { FastifyInstance } from 'fastify';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { purged } from '../identity/claims.js';
 import { authorize, newSecret } from '../identity/secrets.js';
-import { plan } from '../rollouts/plan.js';
 import { ROLES } from '../store/state.js';
 import type { HttpContext } from './context.js';
 import { roundView } from './evaluation-routes.js';
+import { knownDevice, knownModel, modelName, newDevice, newModel, own } from './names.js';
+import { askedPlan, planFor } from './plans.js';
 import { view } from './rollout-routes.js';
 
 /** The seed system's promote body (production-ml-model-training-guide.txt), and a plan if one is wanted. */
@@ -16,12 +18,12 @@ const promoteBody = z.object({
   is_production: z.boolean().optional(),
   status: z.enum(['production', 'canary']).default('production'),
   rollout_percentage: z.number().gt(0).max(100).default(100),
-  plan: plan.optional(),
+  plan: askedPlan,
   /** Ends the rollout of another version that is running. */
   supersede: z.boolean().default(false),
 });
 const claimBody = z.object({
-  device: deviceId.nullable().default(null),
+  device: newDevice.nullable().default(null),
   hours: z
     .number()
     .positive()
@@ -31,7 +33,7 @@ const claimBody = z.object({
 });
 const tokenBody = z.object({ id: z.string().regex(/^[a-z0-9-]{1,40}$/), role: z.enum(ROLES) });
 const names = z.object({
-  name: z.string().regex(MODEL_NAME, 'must be a model name'),
+  name: modelName,
   version: z.union([z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'), z.literal('production')]),
 });
 
@@ -44,7 +46,7 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const { devices, models, rollouts, evaluations } = store.state;
     return {
       at: now().toISOString(),
-      devices: Object.values(devices).map(({ fingerprint: _, ...device }) => device),
+      devices: Object.values(devices).map(({ fingerprint: _, renewal: __, ...device }) => device),
       models,
       rollouts: rollouts.map(view),
       evaluations: evaluations.map(roundView),
@@ -54,14 +56,8 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
 
   app.put('/api/v1/models/:name/versions/:version', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
-    const { name, version } = check(names, request.params, 'the path');
-    let manifest = '';
-    let model: Buffer | undefined;
-    for await (const part of request.parts()) {
-      if (part.type === 'file') model = await part.toBuffer();
-      else if (part.fieldname === 'manifest' && typeof part.value === 'string') manifest = part.value;
-    }
-    if (model === undefined) throw new AdbreakError('input_invalid', 'Cannot register: the form needs a field `manifest` and a file `model`');
+    const { name, version } = check(names.extend({ name: newModel }), request.params, 'the path');
+    const { manifest, model } = await readForm(request);
     const facts = await registry.register(model, Buffer.from(manifest), who, { name, version });
     return reply.code(201).send({ name: facts.name, version: facts.version, digest: facts.digest });
   });
@@ -69,22 +65,23 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { name, version } = check(names, request.params, 'the path');
     const body = check(promoteBody, request.body ?? {}, 'the promote call');
+    knownModel(store.state, name, 'promote');
     const rollout = await executor.promote({
       model: name,
       version,
       percent: body.rollout_percentage,
-      plan: body.plan ?? context.plans.promote,
+      plan: await planFor(context, request, body.plan, { otherwise: context.plans.promote, subject: `${name} ${version}` }),
       supersede: body.supersede,
       who,
     });
-    return { model_name: name, version, rollout: rollout === null ? null : view(rollout), production: store.state.models[name]?.production ?? null };
+    return { model_name: name, version, rollout: rollout === null ? null : view(rollout), production: own(store.state.models, name)?.production ?? null };
   });
   app.get('/api/v1/models/:name/versions/:version/download', async (request, reply) => {
     authorize(store.state, request.headers.authorization, 'viewer');
     const { name, version } = check(names, request.params, 'the path');
-    const entry = store.state.models[name];
-    const wanted = version === 'production' ? entry?.production : version;
-    const facts = wanted == null ? undefined : entry?.versions[wanted]?.manifest;
+    const entry = knownModel(store.state, name, 'download');
+    const wanted = version === 'production' ? entry.production : version;
+    const facts = wanted === null ? undefined : own(entry.versions, wanted)?.manifest;
     const bytes = facts === undefined ? undefined : await registry.artifact(facts.digest);
     if (facts === undefined || bytes === undefined) throw new AdbreakError('not_found', `Cannot download ${name} ${version}: there is no such version`);
     return reply
@@ -100,12 +97,12 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const { device, hours, count } = check(claimBody, request.body ?? {}, 'the claim');
     const expires = new Date(now().getTime() + hours * 3_600_000).toISOString();
     const made = Array.from({ length: count }, () => newSecret('claim'));
-    await store.change((state) => void state.claims.push(...made.map(({ hash }) => ({ hash, device, expires, usedBy: null }))), {
-      who,
-      what: 'claim.create',
-      subject: device ?? 'any',
-      after: { count, expires },
-    });
+    await store.change(
+      (state) => {
+        state.claims = [...purged(state.claims, now()), ...made.map(({ hash }) => ({ hash, device, expires, usedBy: null, certificate: null }))];
+      },
+      { who, what: 'claim.create', subject: device ?? 'any', after: { count, expires } },
+    );
     return reply.code(201).send({ tokens: made.map(({ secret }) => secret), expires });
   });
   app.post('/api/v1/tokens', async (request, reply) => {
@@ -124,10 +121,10 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
   app.post('/api/v1/devices/:id/revoke', async (request) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { id } = check(z.object({ id: deviceId }), request.params, 'the path');
-    if (store.state.devices[id] === undefined) throw new AdbreakError('not_found', `There is no device ${id}`);
+    knownDevice(store.state, id, 'revoke');
     await store.change(
       (state) => {
-        const device = state.devices[id];
+        const device = own(state.devices, id);
         if (device !== undefined) device.revoked = true;
       },
       { who, what: 'device.revoke', subject: id },
@@ -135,4 +132,21 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     broker.disconnect(id);
     return { id, revoked: true };
   });
+}
+
+/** The form of a new version. What the parser cannot read is the form's fault, whatever it throws: nothing of ours is asked yet. */
+async function readForm(request: FastifyRequest): Promise<{ manifest: string; model: Buffer }> {
+  let manifest = '';
+  let model: Buffer | undefined;
+  try {
+    for await (const part of request.parts()) {
+      if (part.type === 'file') model = await part.toBuffer();
+      else if (part.fieldname === 'manifest' && typeof part.value === 'string') manifest = part.value;
+    }
+  } catch (cause) {
+    if (cause instanceof Error && 'statusCode' in cause) throw cause;
+    throw new AdbreakError('input_invalid', `Cannot register: the form is broken: ${explain(cause)}`, { cause });
+  }
+  if (model === undefined) throw new AdbreakError('input_invalid', 'Cannot register: the form needs a field `manifest` and a file `model`');
+  return { manifest, model };
 }

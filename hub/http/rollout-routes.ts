@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs';
-import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { VERSION } from '@adbreak/shared/contract/manifest.js';
 import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { authorize } from '../identity/secrets.js';
@@ -10,24 +11,28 @@ import { ORDERS } from '../rollouts/events.js';
 import { totalOf } from '../rollouts/evidence.js';
 import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { forecast, forecastText } from '../rollouts/forecast.js';
-import { plan } from '../rollouts/plan.js';
 import { type Difference, differenceOf } from '../rollouts/gate.js';
 import { type Entry, isActive, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
 import { episodesOf, standingOf } from '../rollouts/standing.js';
 import type { HttpContext } from './context.js';
+import { knownDevice, knownModel, modelName } from './names.js';
+import { askedPlan, planFor, planOf } from './plans.js';
 
 const path = z.object({ id: z.string().regex(ROLLOUT_ID) });
 const reason = z.string().trim().min(1).max(500);
 const orderBody = z.strictObject({ reason: reason.default('no reason given'), percent: z.number().min(0).max(100).optional() });
 /** What goes past the gate or back says why. */
 const forceBody = z.strictObject({ reason });
-const rollbackBody = z.strictObject({ reason, plan: plan.optional() });
-const compareBody = z.strictObject({ model: z.string().regex(MODEL_NAME), versions: z.array(z.string().regex(VERSION)).min(2).max(5), plan: plan.optional() });
-const planBody = z.strictObject({ model: z.string().regex(MODEL_NAME), plan: plan.optional() });
-const tagsBody = z.strictObject({ tags: z.record(z.string().regex(/^[a-z0-9_-]{1,60}$/), z.string().min(1).max(60)) });
+const rollbackBody = z.strictObject({ reason, plan: askedPlan });
+const compareBody = z.strictObject({ model: modelName, versions: z.array(z.string().regex(VERSION)).min(2).max(5), plan: askedPlan });
+const planBody = z.strictObject({ model: modelName, plan: askedPlan });
+const tag = z.string().regex(/^[a-z0-9_-]{1,60}$/, 'must be lower-case letters, digits, dashes and underscores');
+const few = (tags: object) => Object.keys(tags).length <= 50;
+const tagsBody = z.strictObject({ tags: z.record(tag, z.string().min(1).max(60)).refine(few, 'a device has at most 50 tags') });
+const tagChanges = z.strictObject({ tags: z.record(tag, z.string().min(1).max(60).nullable()).refine(few, 'at most 50 tags at once') });
 
 /** Rollouts: what they do, why, and what people order. */
-export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>, context: HttpContext): void {
+export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put' | 'patch'>, context: HttpContext): void {
   const { store, executor, plans, now, log } = context;
   const id = (params: unknown) => check(path, params, 'the path').id;
   /** The stage says who may approve it. */
@@ -62,27 +67,51 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>
   app.post('/api/v1/rollouts/:id/rollback', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const body = check(rollbackBody, request.body ?? {}, 'the rollback');
-    return reply.code(201).send(view(await executor.rollback(id(request.params), body.plan ?? plans.rollback, who, body.reason)));
+    const rollout = executor.find(id(request.params));
+    const plan = await planFor(context, request, body.plan, { otherwise: plans.rollback, subject: rollout.id });
+    return reply.code(201).send(view(await executor.rollback(rollout.id, plan, who, body.reason)));
   });
   app.post('/api/v1/rollouts/compare', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const body = check(compareBody, request.body, 'the comparison');
-    return reply.code(201).send({ rollouts: (await executor.compare(body.model, body.versions, body.plan ?? plans.promote, who)).map(view) });
+    knownModel(store.state, body.model, 'compare versions of');
+    const plan = await planFor(context, request, body.plan, { otherwise: plans.promote, subject: `${body.model} ${body.versions.join(' ')}` });
+    if (plan.evidence === 'no-harm')
+      throw new AdbreakError('conflict', `Cannot compare by the plan ${plan.name}: a plan without proof of being no worse is for going back only`, {
+        remedy: 'Use another plan: `adbreak rollouts plans`.',
+      });
+    return reply.code(201).send({ rollouts: (await executor.compare(body.model, body.versions, plan, who)).map(view) });
+  });
+  /** The hub's own plans, which an operator may use by their names. */
+  app.get('/api/v1/plans', async (request) => {
+    authorize(store.state, request.headers.authorization, 'viewer');
+    return { promote: plans.promote.name, rollback: plans.rollback.name, plans: [...plans.named.values()] };
   });
   /** Before anything moves: who would move when, and how long the gates would take. */
   app.post('/api/v1/rollouts/plan', async (request) => {
     authorize(store.state, request.headers.authorization, 'viewer');
     const body = check(planBody, request.body, 'the plan');
-    const rules = body.plan ?? plans.promote;
+    // Nothing moves by a forecast, so a plan of one's own may be tried by anybody who may look.
+    const rules = planOf(plans, body.plan, plans.promote);
     const members = Object.values(store.state.devices).filter((device) => device.model === body.model && !device.revoked);
     const made = forecast(rules, members, ratesOf(store.state, body.model, now()));
     return { ...made, text: forecastText(rules, made) };
   });
+  /** PUT replaces a device's tags; PATCH changes those named, and takes one away where the value is null. */
   app.put('/api/v1/devices/:id/tags', async (request) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const device = check(z.object({ id: deviceId }), request.params, 'the path').id;
     const { tags } = check(tagsBody, request.body, 'the tags');
+    knownDevice(store.state, device, 'tag');
     return executor.tag(device, tags, who);
+  });
+  app.patch('/api/v1/devices/:id/tags', async (request) => {
+    const who = authorize(store.state, request.headers.authorization, 'operator');
+    const device = check(z.object({ id: deviceId }), request.params, 'the path').id;
+    const { tags } = check(tagChanges, request.body, 'the tags');
+    const merged = new Map<string, string | null>([...Object.entries(knownDevice(store.state, device, 'tag').tags), ...Object.entries(tags)]);
+    const kept = Object.fromEntries([...merged].filter(([, value]) => value !== null));
+    return executor.tag(device, check(tagsBody, { tags: kept }, 'the tags').tags, who);
   });
 }
 

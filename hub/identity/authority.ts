@@ -1,17 +1,26 @@
 import { X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { type Validity, validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { requestedKey } from './signing-request.js';
 import * as x509 from './x509.js';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY = 24 * 3600 * 1000;
-/** A device renews in its last third. */
-const DEVICE_DAYS = 90;
-const AUTHORITY_DAYS = 3650;
-/** A Pi without a clock battery may be behind: certificates begin a day ago. */
+const AUTHORITY_LIFE = 3650 * DAY;
+/** From here on the authority's end is told every day: a fleet of cards needs time to be given another one. */
+const AUTHORITY_WARNING = 365 * DAY;
+/** A Pi without a clock battery may be behind: certificates begin a day ago, or their whole life where that is shorter. */
 const CLOCK_SLACK = DAY;
+
+/** How long certificates live, milliseconds. Both devices and the hub renew theirs in the last third. */
+export interface Lifetimes {
+  readonly device: number;
+  readonly server: number;
+}
+export const LIFETIMES: Lifetimes = { device: 90 * DAY, server: 365 * DAY };
 
 export interface KeyAndCertificate {
   readonly key: string;
@@ -22,19 +31,24 @@ export interface KeyAndCertificate {
 export class Authority {
   readonly certificate: string;
   readonly #signer: webcrypto.CryptoKey;
+  readonly #root: NodeCertificate;
   readonly #issuer: string;
+  readonly #lifetimes: Lifetimes;
 
-  private constructor(certificate: string, signer: webcrypto.CryptoKey) {
+  private constructor(certificate: string, signer: webcrypto.CryptoKey, lifetimes: Lifetimes) {
     this.certificate = certificate;
     this.#signer = signer;
+    this.#root = new NodeCertificate(certificate);
     this.#issuer = new x509.X509Certificate(certificate).subject;
+    this.#lifetimes = lifetimes;
   }
 
   /** Opens the authority in `folder`, or makes one on first use. */
-  static async open(folder: string, now: Date): Promise<Authority> {
+  static async open(folder: string, now: Date, lifetimes = LIFETIMES): Promise<Authority> {
     const paths = { key: join(folder, 'ca.key'), certificate: join(folder, 'ca.pem') };
     const [key, certificate] = await Promise.all([readLimited(paths.key, 16_384), readLimited(paths.certificate, 16_384)]);
-    if (key !== undefined && certificate !== undefined) return new Authority(Buffer.from(certificate).toString(), await importKey(Buffer.from(key).toString()));
+    if (key !== undefined && certificate !== undefined)
+      return new Authority(Buffer.from(certificate).toString(), await importKey(Buffer.from(key).toString()), lifetimes);
     if (key !== undefined || certificate !== undefined)
       throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: one of ${paths.key} and ${paths.certificate} is missing`);
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
@@ -42,7 +56,7 @@ export class Authority {
       serialNumber: serial(),
       name: 'CN=Adbreak fleet authority',
       notBefore: new Date(now.getTime() - CLOCK_SLACK),
-      notAfter: new Date(now.getTime() + AUTHORITY_DAYS * DAY),
+      notAfter: new Date(now.getTime() + AUTHORITY_LIFE),
       signingAlgorithm: ALGORITHM,
       keys,
       extensions: [
@@ -52,7 +66,24 @@ export class Authority {
     });
     await writeAtomic(paths.key, await exportKey(keys.privateKey), { mode: 0o600 });
     await writeAtomic(paths.certificate, root.toString('pem'));
-    return new Authority(root.toString('pem'), keys.privateKey);
+    return new Authority(root.toString('pem'), keys.privateKey, lifetimes);
+  }
+
+  /** Whether this authority signed a certificate; says nothing of its dates. */
+  issued(certificate: NodeCertificate): boolean {
+    return certificate.checkIssued(this.#root) && certificate.verify(this.#root.publicKey);
+  }
+
+  /** What an operator must hear of the authority's own life; null while there is nothing to say. */
+  warning(now: Date): string | null {
+    const { from, to } = validityOf(this.certificate);
+    if (now.getTime() < from)
+      return `the clock of this hub says ${now.toISOString()}, which is before its authority began: no device is given a certificate until the clock is right`;
+    if (now.getTime() < to - AUTHORITY_WARNING) return null;
+    const end = new Date(to).toISOString().slice(0, 10);
+    return to <= now.getTime()
+      ? `THE AUTHORITY OF THIS FLEET ENDED on ${end}: no device trusts this hub any more; see docs/operations/certificates.md`
+      : `THE AUTHORITY OF THIS FLEET ENDS on ${end}, in ${Math.ceil((to - now.getTime()) / DAY)} days: from then on no device trusts this hub; see docs/operations/certificates.md`;
   }
 
   /** A key and certificate for the hub's own servers. */
@@ -60,26 +91,28 @@ export class Authority {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const all = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])];
     const alternative = all.map((name) => ({ type: /^[\d.]+$|:/.test(name) ? ('ip' as const) : ('dns' as const), value: name }));
-    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, now, 365, [
+    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, { from: now.getTime(), to: now.getTime() + this.#lifetimes.server }, [
       new x509.SubjectAlternativeNameExtension(alternative),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
     ]);
     return { key: await exportKey(keys.privateKey), certificate };
   }
 
-  /** A client certificate from a device's signing request. The name in it is ours, whatever the request says. */
-  async issueDevice(device: string, csr: string, now: Date): Promise<string> {
-    let request: x509.Pkcs10CertificateRequest;
-    try {
-      request = new x509.Pkcs10CertificateRequest(csr);
-    } catch (cause) {
-      throw new AdbreakError('input_invalid', 'Cannot enrol: the signing request is not PKCS#10 PEM', { cause });
-    }
-    if (!(await request.verify())) throw new AdbreakError('input_invalid', 'Cannot enrol: the signing request is not signed by its own key');
-    return this.#issue(`CN=${device}`, request.publicKey, now, DEVICE_DAYS, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
+  /**
+   * A client certificate from a device's signing request. The name in it is ours, whatever the request says. A renewal
+   * gives the end of the certificate `before`: the new one never ends earlier, so a clock that was set back while it was
+   * signed takes no time from the device.
+   */
+  async issueDevice(device: string, csr: string, now: Date, before = 0): Promise<string> {
+    if (now.getTime() < validityOf(this.certificate).from)
+      throw new AdbreakError('conflict', `Cannot give ${device} a certificate: the hub's clock says ${now.toISOString()}, before its authority began`, {
+        remedy: 'Set the clock of the hub; the device asks again by itself.',
+      });
+    const validity = { from: now.getTime(), to: Math.max(now.getTime() + this.#lifetimes.device, before) };
+    return this.#issue(`CN=${device}`, await requestedKey(csr), validity, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
   }
 
-  async #issue(subject: string, publicKey: x509.PublicKey | webcrypto.CryptoKey, now: Date, days: number, extensions: x509.Extension[]): Promise<string> {
+  async #issue(subject: string, publicKey: x509.PublicKey | webcrypto.CryptoKey, { from, to }: Validity, extensions: x509.Extension[]): Promise<string> {
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serial(),
       subject,
@@ -87,8 +120,8 @@ export class Authority {
       publicKey,
       signingKey: this.#signer,
       signingAlgorithm: ALGORITHM,
-      notBefore: new Date(now.getTime() - CLOCK_SLACK),
-      notAfter: new Date(now.getTime() + days * DAY),
+      notBefore: new Date(from - Math.min(CLOCK_SLACK, to - from)),
+      notAfter: new Date(to),
       extensions: [new x509.BasicConstraintsExtension(false, undefined, true), ...extensions],
     });
     return certificate.toString('pem');

@@ -7,10 +7,14 @@ import { after, report } from '../rollouts/fixtures.js';
 import { absorbHours, type ModelHours, referenceWeeks } from './hours.js';
 
 const DIGEST = 'a'.repeat(64);
+/** Reports that come when they are made, of known versions. */
+function absorb(hours: Record<string, ModelHours>, one: ReturnType<typeof report>, now = Date.parse(one.start)): void {
+  absorbHours(hours, one, { now, digests: new Set(['a', 'b', 'c'].map((letter) => letter.repeat(64))) });
+}
 
 test('reference weeks are whole weeks before the rollout, by hour of the week; gaps make a week none', () => {
   const hours: Record<string, ModelHours> = {};
-  for (let hour = 0; hour < 3 * 168; hour++) absorbHours(hours, report(hour + 1, hour, { agreed: 30 + (hour % 168) }));
+  for (let hour = 0; hour < 3 * 168; hour++) absorb(hours, report(hour + 1, hour, { agreed: 30 + (hour % 168) }));
   const weeks = referenceWeeks(hours[DIGEST], after(3 * 168).getTime());
   assert.equal(weeks?.length, 3);
   const [first, second] = weeks ?? [];
@@ -23,10 +27,24 @@ test('reference weeks are whole weeks before the rollout, by hour of the week; g
 
 test('old hours are forgotten', () => {
   const hours: Record<string, ModelHours> = {};
-  for (let hour = 0; hour < 8 * 168; hour++) absorbHours(hours, report(hour + 1, hour, { agreed: 3 }));
+  for (let hour = 0; hour < 8 * 168; hour++) absorb(hours, report(hour + 1, hour, { agreed: 3 }));
   assert.equal(Object.keys(hours[DIGEST]?.hours ?? {}).length, 7 * 168);
-  for (let hour = 20 * 168; hour < 20 * 168 + 3; hour++) absorbHours(hours, report(hour, hour, { agreed: 3 }, { production: 'c'.repeat(64) }));
+  for (let hour = 20 * 168; hour < 20 * 168 + 3; hour++) absorb(hours, report(hour, hour, { agreed: 3 }, { production: 'c'.repeat(64) }));
   assert.deepEqual(Object.keys(hours).toSorted(), ['b'.repeat(64), 'c'.repeat(64)], 'and versions that nobody has run since');
+});
+
+test('hours of unknown models, older than those that are kept, or beyond whole numbers are not taken in', () => {
+  const hours: Record<string, ModelHours> = {};
+  absorb(hours, report(1, 0, { agreed: 3 }, { production: 'd'.repeat(64) }));
+  assert.deepEqual(Object.keys(hours), ['b'.repeat(64)], 'the candidate alone is known');
+  absorb(hours, report(2, 1, { agreed: 3 }), after(7 * 168 + 2).getTime());
+  assert.equal(Object.hasOwn(hours, DIGEST), false, 'seven weeks old');
+  absorb(hours, report(3, 2, { agreed: 3 }));
+  const known = hours[DIGEST];
+  assert.ok(known !== undefined);
+  known.labels.histogram[6] = 2 ** 45;
+  absorb(hours, report(4, 3, { agreed: 3 }));
+  assert.equal(Object.keys(known.hours).length, 1);
 });
 
 test('what kind of change it was: of what is shown, of what it means, or of how often', () => {

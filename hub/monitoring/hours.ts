@@ -3,6 +3,7 @@ import { HOURS_OF_WEEK, hourOf, WORLD_BINS } from '@adbreak/shared/evidence/worl
 import { z } from 'zod';
 import { addCoarse } from '../rollouts/drift.js';
 import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
+import { hasRoom } from '../rollouts/room.js';
 
 /** Hourly histograms of each model version's p(ad), over the whole fleet: what WORLD is measured against. */
 export const modelHours = z.object({
@@ -19,18 +20,31 @@ const REFERENCE_WEEKS = 4;
 /** A week is a reference when this share of its hours was watched. */
 const COMPLETE = 0.9;
 
-/** Adds a report's histograms under both its models' digests, in place; hours older than seven weeks are forgotten. */
-export function absorbHours(all: Record<string, ModelHours>, report: WindowReport): void {
+/** What is taken in: the hub's own time, and the digests of versions that it has registered. */
+interface Watch {
+  readonly now: number;
+  readonly digests: ReadonlySet<string>;
+}
+
+/**
+ * Adds a report's histograms under both its models' digests, in place. Hours older than seven weeks are forgotten, and not
+ * taken in; nor are models that the hub does not know, and sums that would outgrow whole numbers: what devices can make the
+ * hub keep has an end.
+ */
+export function absorbHours(all: Record<string, ModelHours>, report: WindowReport, { now, digests }: Watch): void {
   const { hour } = hourOf(Date.parse(report.start));
+  const oldest = hourOf(now).hour - KEPT_HOURS;
+  if (hour <= oldest) return;
   const { detail } = report.labelled;
   for (const [digest, histogram, labels] of [
     [report.production, report.histograms.production, detail?.production ?? null],
     [report.candidate, report.histograms.candidate, detail?.candidate ?? null],
   ] as const) {
-    if (digest === null || histogram === null || histogram.bins.length === 0) continue;
-    const known = all[digest] ?? { hours: {}, labels: noLabels() };
+    if (digest === null || histogram === null || histogram.bins.length === 0 || !digests.has(digest)) continue;
+    const known = (Object.hasOwn(all, digest) ? all[digest] : undefined) ?? { hours: {}, labels: noLabels() };
+    if (!hasRoom([known.labels, known.hours[hour]])) continue;
     absorbLabels(known.labels, histogram.bins, labels);
-    if (known.hours[hour] === undefined) forget(all, hour);
+    if (known.hours[hour] === undefined) forget(all, oldest);
     const bins = known.hours[hour] ?? Array<number>(WORLD_BINS).fill(0);
     addCoarse(bins, histogram.bins);
     known.hours[hour] = bins;
@@ -39,9 +53,9 @@ export function absorbHours(all: Record<string, ModelHours>, report: WindowRepor
 }
 
 /** With each new hour: what is older than seven weeks, and versions that nobody has run since then. */
-function forget(all: Record<string, ModelHours>, now: number): void {
+function forget(all: Record<string, ModelHours>, oldest: number): void {
   for (const [digest, { hours }] of Object.entries(all)) {
-    for (const hour of Object.keys(hours)) if (Number(hour) <= now - KEPT_HOURS) delete hours[hour];
+    for (const hour of Object.keys(hours)) if (Number(hour) <= oldest) delete hours[hour];
     if (Object.keys(hours).length === 0) delete all[digest];
   }
 }

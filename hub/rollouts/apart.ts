@@ -1,5 +1,5 @@
-import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
+import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import { addTallies, type DeviceEvidence, ownValue, type Tally, totalOf } from './evidence.js';
 import { SMALL_FLEET } from './gate.js';
@@ -58,9 +58,7 @@ export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evide
       for (const [name, tallies] of Object.entries(part.slices)) add(name, part.cluster, tallies);
     }
   }
-  return [...slices]
-    .map(([name, { devices, clusters }]) => ({ name, devices, clusters: [...clusters.values()] }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...slices].map(([name, { devices, clusters }]) => ({ name, devices, clusters: [...clusters.values()] })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** ln of the evidence that the candidate is worse in a slice by more than the margin. */

@@ -185,7 +185,12 @@ function learn(state: Drift, channels: readonly Channel[], slot: number, hour: n
   const episodes = units.reduce((sum, one) => sum + one.episodes, 0);
   if (hour - learningSince + 1 < slots || episodes < LEARN_EPISODES || units.length < 2) return gathered;
   const high = (counts: readonly { episodes: number; disagreements: number }[]) =>
-    counts.length < 2 ? 0 : fleetShare(counts.map((one) => ({ episodes: one.episodes, right: Math.min(one.episodes, one.disagreements) })), 0.95).high;
+    counts.length < 2
+      ? 0
+      : fleetShare(
+          counts.map((one) => ({ episodes: one.episodes, right: Math.min(one.episodes, one.disagreements) })),
+          0.95,
+        ).high;
   const whole = high(units);
   const hours = kept.map((own) => {
     const counts = Object.values(own);

@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Desired, WindowReport } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { assignments, productionOf } from '../fleet/desired.js';
 import { referenceWeeks } from '../monitoring/hours.js';
-import type { Model } from '../store/state.js';
+import type { Model, Pending, StoredRollout } from '../store/state.js';
 import type { AuditEntry, Store } from '../store/store.js';
 import type { EventOf, Order, RolloutEvent } from './events.js';
 import { noEvidence } from './evidence.js';
 import { promotionLog, type Sibling, type Verdict, weigh } from './gate.js';
-import type { RolloutLog } from './log.js';
+import { isOfFirstGate, type RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
 import type { Plan } from './plan.js';
-import { isActive, type Rollout, type RoundOutcome } from './rollout.js';
+import { type Entry, isActive, type Rollout, type RoundOutcome } from './rollout.js';
+import { hasRoomFor } from './room.js';
 import { standingOf } from './standing.js';
 import { type Effect, start, step } from './step.js';
 
@@ -22,8 +23,10 @@ export interface ExecutorOptions {
   readonly now: () => Date;
   readonly publishDesired: (desired: Desired, device: string) => Promise<void>;
   readonly onDecision: (rollout: Rollout, verdict: Verdict | null) => void;
-  /** A gate waits for a federated round. */
+  /** A gate waits for a federated round. Starts none where one is open for it already; tried again at the next look where it throws. */
   readonly startRound: (rollout: Rollout) => Promise<void>;
+  /** Hears what went wrong with one rollout, while the others go on. */
+  readonly complain: (line: string) => void;
 }
 interface PromoteRequest {
   readonly model: string;
@@ -35,9 +38,29 @@ interface PromoteRequest {
   readonly supersede?: boolean;
 }
 
-/** Carries out what the gate and people decide: the event into the log, the new state to disk, effects after it, each of them idempotent. */
+type Moving = Exclude<RolloutEvent, { kind: 'started' }>;
+/** An event that waits for its turn. */
+interface Waiting {
+  readonly event: Moving;
+  readonly audit: AuditEntry | undefined;
+  readonly done: (stored: Promise<void> | undefined) => void;
+  readonly fail: (reason: unknown) => void;
+}
+/** So many reports share one write of the log. */
+const MOST_AT_ONCE = 500;
+
+/**
+ * Carries out what the gate and people decide: the event into the log, then the new state into memory and to disk, then the
+ * effects, each of them idempotent. What is in memory of a rollout is in its log, in the same order: a failed write of the
+ * log changes nothing, and a start takes from the log what the state has not seen. docs/decisions/005.
+ */
 export class Executor {
   readonly #options: ExecutorOptions;
+  /** By rollout: one event at a time, or some reports together. */
+  readonly #queues = new Map<string, Waiting[]>();
+  readonly #carrying = new Set<string>();
+  /** By rollout, the last complaint: the same one is not told at every look. */
+  readonly #complaints = new Map<string, string>();
   #ticking = false;
 
   constructor(options: ExecutorOptions) {
@@ -49,12 +72,23 @@ export class Executor {
     if (this.#ticking) return;
     this.#ticking = true;
     try {
-      const at = this.#options.now().toISOString();
-      for (const rollout of this.#options.store.state.rollouts.filter(isActive))
-        await this.#apply(rollout.id, { kind: 'tick', at, siblings: this.#siblings(rollout) });
+      for (const { id } of [...this.#options.store.state.rollouts]) {
+        try {
+          await this.#look(id);
+        } catch (error) {
+          this.#complain(id, error);
+        }
+      }
     } finally {
       this.#ticking = false;
     }
+  }
+
+  /** The gate's look at one rollout, and what is left to do of its decisions. */
+  async #look(id: string): Promise<void> {
+    const rollout = this.find(id);
+    if (isActive(rollout)) await this.#apply(id, { kind: 'tick', at: this.#options.now().toISOString(), siblings: this.#siblings(rollout) });
+    await this.#carryOut(id);
   }
 
   /** Starts a rollout from the current production version, or raises the ceiling of the one that runs already. */
@@ -92,9 +126,13 @@ export class Executor {
     const { store } = this.#options;
     const devices = Object.values(store.state.devices).filter((device) => device.model === model && !device.revoked).length;
     if (devices < versions.length * plan.minDevices)
-      throw new AdbreakError('conflict', `Cannot compare ${versions.length} versions of ${model} on ${devices} devices: each needs ${plan.minDevices} by the plan ${plan.name}`, {
-        remedy: 'Compare fewer, use a plan with a smaller minDevices, or roll them out one after the other.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot compare ${versions.length} versions of ${model} on ${devices} devices: each needs ${plan.minDevices} by the plan ${plan.name}`,
+        {
+          remedy: 'Compare fewer, use a plan with a smaller minDevices, or roll them out one after the other.',
+        },
+      );
     if (new Set(versions).size !== versions.length) throw new AdbreakError('input_invalid', `Cannot compare ${versions.join(' and ')}: one comes twice`);
     for (const version of versions) this.#version(model, version, 'compare');
     const from = productionOf(store.state, model);
@@ -155,28 +193,39 @@ export class Executor {
     const { store } = this.#options;
     const device = store.state.devices[id];
     if (device === undefined) throw new AdbreakError('not_found', `Cannot tag device ${id}: it is not enrolled`);
-    await store.change(() => void Object.assign(device, { tags: { ...tags } }), { who, what: 'device.tag', subject: id, before: device.tags, after: tags });
+    await store.change((state) => void Object.assign(state.devices[id] ?? {}, { tags: { ...tags } }), {
+      who,
+      what: 'device.tag',
+      subject: id,
+      before: device.tags,
+      after: tags,
+    });
     await this.assign(device.model);
     return { id, tags };
   }
 
-  /** A window report of a device whose rollout it names. */
+  /** A window report of a device whose rollout it names: counted, and in the log, when the promise resolves. */
   async take(device: string, report: WindowReport): Promise<void> {
     const rollout = this.#options.store.state.rollouts.find(({ id }) => id === report.rollout);
     if (rollout === undefined || !isActive(rollout)) return;
+    if (!hasRoomFor(rollout, device))
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot count window ${report.sequence} of ${device}: a sum of rollout ${rollout.id} would outgrow whole numbers`,
+      );
     await this.#apply(rollout.id, { kind: 'window', at: this.#options.now().toISOString(), device, report });
   }
 
   /** What a device says about running the candidate: a coded problem, or null when there is none. */
   async deviceSays(device: string, model: string, problem: string | null): Promise<void> {
     const rollout = activeRollouts(this.#options.store.state, model).find(({ members }) => members.includes(device));
-    if (rollout === undefined || (rollout.failing[device] ?? null) === problem) return;
+    if (rollout === undefined || (Object.hasOwn(rollout.failing, device) ? rollout.failing[device] : null) === problem) return;
     await this.#apply(rollout.id, { kind: 'device', at: this.#options.now().toISOString(), device, problem, enrolledAgain: false });
   }
 
   /** A new card under an old name: its windows begin at one again. */
   async enrolledAgain(device: string, model: string): Promise<void> {
-    for (const { id } of activeRollouts(this.#options.store.state, model).filter(({ evidence }) => evidence.devices[device] !== undefined))
+    for (const { id } of activeRollouts(this.#options.store.state, model).filter(({ evidence }) => Object.hasOwn(evidence.devices, device)))
       await this.#apply(id, { kind: 'device', at: this.#options.now().toISOString(), device, problem: null, enrolledAgain: true });
   }
 
@@ -188,8 +237,11 @@ export class Executor {
   /** Gives every device of a model its desired state where that has changed. */
   async assign(model: string): Promise<void> {
     const { store, publishDesired, now } = this.#options;
-    for (const [id, { members, acting, excepted }] of memberships(store.state, model)) {
+    for (const { id } of activeRollouts(store.state, model)) {
+      // Anew for each: while one was written, another order may have moved devices.
+      const { members, acting, excepted } = memberships(store.state, model).get(id) ?? { members: [], acting: [], excepted: {} };
       const rollout = this.find(id);
+      if (!isActive(rollout)) continue;
       const before = { members: rollout.members, acting: rollout.acting, excepted: rollout.excepted };
       if (isDeepStrictEqual(before, { members, acting, excepted })) continue;
       await this.#apply(id, { kind: 'assigned', at: now().toISOString(), members, acting, excepted });
@@ -209,14 +261,80 @@ export class Executor {
     await Promise.all(changed.map(([desired, id]) => publishDesired(desired, id)));
   }
 
+  /**
+   * Before the first message after a start: events that are in a log and that the state has not seen are applied, as a
+   * process that was killed would have gone on. A log that cannot be read stops the start: going on would lose it.
+   */
+  async catchUp(): Promise<void> {
+    const { store, log, complain } = this.#options;
+    for (const id of await log.ids()) {
+      const known = store.state.rollouts.find((one) => one.id === id);
+      if (known === undefined && (await isOfFirstGate(log.path(id)))) continue;
+      const length = await log.length(id);
+      // Before positions were kept, state and log were written at the same time: the state is believed.
+      const seen = known === undefined ? 0 : (known.seen ?? length);
+      if (known !== undefined && length < seen)
+        complain(`rollout ${id}: its log ends ${seen - length} bytes before what the state has seen; it cannot be replayed`);
+      if (known !== undefined && length <= seen) {
+        if (known.seen !== length) store.edit((all) => replace(all.rollouts, { ...known, seen: length }));
+        continue;
+      }
+      await this.#catchUpWith(id, known, seen);
+    }
+    await store.durable();
+  }
+
+  async #catchUpWith(id: string, known: StoredRollout | undefined, from: number): Promise<void> {
+    const { store, log, complain } = this.#options;
+    let state: Rollout | undefined = known;
+    let events = 0;
+    const effects: Effect[] = [];
+    // A decision is written with its event; where the write ended between the two, it is written now.
+    let unwritten: Entry | null = null;
+    try {
+      for await (const event of log.read(id, from)) {
+        events += 1;
+        if (event.kind === 'decision') unwritten = null;
+        else if (event.kind === 'started') state = start(event);
+        else if (state !== undefined) {
+          const result: ReturnType<typeof step> = step(state, event);
+          state = result.state;
+          effects.push(...result.effects);
+          unwritten = result.decision;
+        }
+      }
+    } catch (cause) {
+      throw new AdbreakError('state_corrupt', `Cannot take up rollout ${id}: ${explain(cause)}`, {
+        cause,
+        remedy: `Restore ${log.path(id)} from a backup, or move it away with hub.json restored to the time before; nothing was overwritten.`,
+      });
+    }
+    if (state === undefined || store.state.models[state.model]?.versions[state.to.version] === undefined) {
+      complain(`${log.path(id)} is the log of no rollout that this hub knows; it is left alone`);
+      return;
+    }
+    const seen = unwritten === null ? await log.length(id) : await log.append(id, [{ kind: 'decision', entry: unwritten }]);
+    const next = trimmed(state);
+    const pending = [...(known?.pending ?? []), ...pendingOf(effects)];
+    await store.change(
+      (all) => {
+        replace(all.rollouts, { ...next, seen, pending });
+        for (const effect of effects) edit(all.models[next.model], effect);
+      },
+      { who: 'hub', what: 'rollout.recover', subject: id, after: { events, status: next.status } },
+    );
+    complain(`rollout ${id}: ${events} lines of its log came after the state that was kept; it goes on from there`);
+  }
+
   /** After a start: the broker keeps retained messages in memory only, and a crash may have come before an effect. */
   async recover(): Promise<void> {
     const { store, publishDesired } = this.#options;
+    for (const { id } of [...store.state.rollouts]) await this.#carryOut(id);
     for (const model of Object.keys(store.state.models)) await this.assign(model);
     await Promise.all(Object.values(store.state.devices).map((device) => (device.desired === null ? undefined : publishDesired(device.desired, device.id))));
   }
 
-  find(id: string): Rollout {
+  find(id: string): StoredRollout {
     const rollout = this.#options.store.state.rollouts.find((candidate) => candidate.id === id);
     if (rollout === undefined) throw new AdbreakError('not_found', `Cannot find rollout ${id}`, { remedy: 'See `adbreak rollouts list`.' });
     return rollout;
@@ -260,12 +378,12 @@ export class Executor {
       exceptions: { ...store.state.models[model]?.exceptions },
       reference: referenceWeeks(store.state.hours[from.digest], now().getTime()),
     };
-    await log.append(event.rollout.id, [event]);
+    const seen = await log.append(event.rollout.id, [event]);
     await store.change((state) => {
       // What all but the last ended rollout gathered is in its event log; the hub's own state stays small.
       for (const ended of state.rollouts.filter((one) => one.model === model && !isActive(one)).slice(0, -1))
         Object.assign(ended, { evidence: noEvidence(0), windowsBefore: {}, placed: {} });
-      state.rollouts.push(start(event));
+      state.rollouts.push({ ...start(event), seen, pending: [] });
     }, audit);
     await this.assign(model);
     return this.find(event.rollout.id);
@@ -281,51 +399,180 @@ export class Executor {
         const passed = other.last?.cause === 'siblings' || other.last?.cause === 'outdone' || other.stage > 0;
         return {
           id: other.id,
-          log: promotionLog(weighed, other.stage === plan.stages.length - 1),
+          // JSON has no infinity: the log must hold what the gate saw.
+          log: Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, promotionLog(weighed, other.stage === plan.stages.length - 1))),
           status: !isActive(other) || other.last?.verdict === 'INCONCLUSIVE' ? 'ended' : passed ? 'passed' : 'open',
           difference: weighed.difference,
         };
       });
   }
 
-  /** One event through the state machine: into the log and to disk, then its effects. */
-  async #apply(id: string, event: Exclude<RolloutEvent, { kind: 'started' }>, audit?: AuditEntry): Promise<void> {
-    const { store, log, onDecision } = this.#options;
-    const before = this.find(id);
-    const { state, effects, decision, verdict } = step(before, event);
-    // A look that decided nothing and closed no hour is not worth a line: replaying without it gives the same.
-    const quiet = event.kind === 'tick' && decision === null && state.drift === before.drift && effects.length === 0;
-    const kept: Rollout = !isActive(state) ? { ...state, drift: { ...state.drift, reference: null, open: {} } } : state;
-    const logged = quiet ? undefined : log.append(id, [event, ...(decision === null ? [] : [{ kind: 'decision', entry: decision } as const])]);
-    const stored =
-      quiet && state.last?.reason === before.last?.reason
-        ? undefined
-        : store.change(
-            (all) => {
-              all.rollouts = all.rollouts.map((one) => (one.id === id ? kept : one));
-              for (const effect of effects) edit(all.models[state.model], effect);
-            },
-            audit ??
-              (effects.length === 0 || decision === null
-                ? undefined
-                : {
-                    who: `gate:${id}`,
-                    what: `rollout.${decision.action}`,
-                    subject: `${state.model} ${state.to.version}`,
-                    after: { verdict: decision.verdict, reason: decision.reason },
-                  }),
-          );
-    await Promise.all([logged, stored]);
-    if (decision !== null) onDecision(state, verdict);
-    await this.#carryOut(state, effects);
+  /** One event through the state machine, in its turn: into the log, into memory and to disk, then its effects. */
+  async #apply(id: string, event: Moving, audit?: AuditEntry): Promise<void> {
+    await new Promise<void>((done, fail) => {
+      const waiting: Waiting = { event, audit, done: (stored) => done(stored), fail };
+      const queue = this.#queues.get(id);
+      if (queue !== undefined) {
+        queue.push(waiting);
+        return;
+      }
+      const own = [waiting];
+      this.#queues.set(id, own);
+      void this.#drain(id, own);
+    });
+    if (!isSummed(event)) await this.#carryOut(id);
   }
 
-  async #carryOut(state: Rollout, effects: readonly Effect[]): Promise<void> {
-    if (effects.some(({ kind }) => kind === 'supersede-siblings'))
-      for (const other of this.#options.store.state.rollouts.filter((one) => one.group === state.group && one.id !== state.id && isActive(one)))
-        await this.order(other.id, 'supersede', `gate:${state.id}`, `${state.to.version} passed and goes on`);
-    if (effects.some(({ kind }) => kind === 'assign')) await this.assign(state.model);
-    if (effects.some(({ kind }) => kind === 'start-round')) await this.#options.startRound(state);
+  /** Never rejects: each event's caller hears of its own failure. */
+  async #drain(id: string, queue: Waiting[]): Promise<void> {
+    for (let [first] = queue; first !== undefined; [first] = queue) {
+      const reports = queue.findIndex(({ event }) => event.kind !== 'window');
+      const batch = queue.splice(0, Math.max(1, Math.min(MOST_AT_ONCE, reports < 0 ? queue.length : reports)));
+      try {
+        const stored = isSummed(first.event) ? await this.#addUp(id, batch) : await this.#decide(id, first);
+        for (const { done } of batch) done(stored?.written);
+      } catch (error) {
+        for (const { fail } of batch) fail(error);
+      }
+    }
+    this.#queues.delete(id);
+  }
+
+  /** Reports and what devices say decide nothing, and are added up in place: only once the log has them. */
+  async #addUp(id: string, batch: readonly Waiting[]): Promise<undefined> {
+    const { store, log } = this.#options;
+    const before = this.find(id);
+    if (!isActive(before)) return;
+    const events = batch.map(({ event }) => event).filter((event) => !isCounted(before, event));
+    if (events.length === 0) return;
+    const seen = await log.append(id, events);
+    store.edit((all) => {
+      let state: Rollout = this.find(id);
+      for (const event of events) state = step(state, event).state;
+      replace(all.rollouts, { ...state, seen, pending: this.find(id).pending });
+    });
+  }
+
+  async #decide(id: string, { event, audit }: Waiting): Promise<{ readonly written: Promise<void> } | undefined> {
+    const { store, log, onDecision } = this.#options;
+    const before = this.find(id);
+    if (!isActive(before)) {
+      if (event.kind !== 'order') return;
+      throw new AdbreakError('conflict', `Cannot ${event.order} rollout ${id}: it is ${before.status}`);
+    }
+    const { state, effects, decision, verdict } = step(before, event);
+    // A look that decided nothing and closed nothing is not worth a line: replaying without it gives the same.
+    const unmoved = state.drift === before.drift && state.evidence === before.evidence && state.silentSince === before.silentSince;
+    const quiet = event.kind === 'tick' && decision === null && unmoved && effects.length === 0;
+    if (quiet) {
+      if (state.last?.reason !== before.last?.reason) store.edit((all) => replace(all.rollouts, { ...state, seen: before.seen, pending: before.pending }));
+      return;
+    }
+    const seen = await log.append(id, [event, ...(decision === null ? [] : [{ kind: 'decision', entry: decision } as const])]);
+    const written = store.change(
+      (all) => {
+        replace(all.rollouts, { ...trimmed(state), seen, pending: [...this.find(id).pending, ...pendingOf(effects)] });
+        for (const effect of effects) edit(all.models[state.model], effect);
+      },
+      audit ??
+        (effects.length === 0 || decision === null
+          ? undefined
+          : {
+              who: `gate:${id}`,
+              what: `rollout.${decision.action}`,
+              subject: `${state.model} ${state.to.version}`,
+              after: { verdict: decision.verdict, reason: decision.reason },
+            }),
+    );
+    if (decision !== null) onDecision(state, verdict);
+    return { written };
+  }
+
+  /** What decisions left to do, one after the other; what fails stays for the next look. */
+  async #carryOut(id: string): Promise<void> {
+    // Whoever is at it takes what comes meanwhile along.
+    if (this.#carrying.has(id)) return;
+    this.#carrying.add(id);
+    const failed = new Set<Pending>();
+    try {
+      for (;;) {
+        const next = this.find(id).pending.find((kind) => !failed.has(kind));
+        if (next === undefined) break;
+        try {
+          await this.#carryOutOne(this.find(id), next);
+          this.#options.store.edit((all) => {
+            const { pending, ...rollout } = this.find(id);
+            replace(all.rollouts, { ...rollout, pending: pending.toSpliced(pending.indexOf(next), pending.includes(next) ? 1 : 0) });
+          });
+        } catch (error) {
+          failed.add(next);
+          this.#complain(id, error);
+        }
+      }
+      if (failed.size === 0) this.#complaints.delete(id);
+    } finally {
+      this.#carrying.delete(id);
+    }
+  }
+
+  async #carryOutOne(rollout: Rollout, kind: Pending): Promise<void> {
+    switch (kind) {
+      case 'supersede-siblings':
+        for (const other of this.#options.store.state.rollouts.filter((one) => one.group === rollout.group && one.id !== rollout.id && isActive(one)))
+          await this.order(other.id, 'supersede', `gate:${rollout.id}`, `${rollout.to.version} passed and goes on`);
+        return;
+      case 'assign':
+        return this.assign(rollout.model);
+      case 'start-round':
+        // The gate may have gone on since: then nobody waits for the round.
+        if (isActive(rollout) && rollout.last?.cause === 'round') await this.#options.startRound(rollout);
+    }
+  }
+
+  #complain(id: string, error: unknown): void {
+    const line = `rollout ${id}: ${explain(error)}`;
+    if (this.#complaints.get(id) === line) return;
+    this.#complaints.set(id, line);
+    this.#options.complain(line);
+  }
+}
+
+/** Events that are added up in place and decide nothing. */
+function isSummed(event: Moving): boolean {
+  return event.kind === 'window' || event.kind === 'device';
+}
+
+/** A report that the sums hold, and so the log; QoS 1 may deliver twice. */
+function isCounted({ evidence }: Rollout, event: Moving): boolean {
+  if (event.kind !== 'window' || !Object.hasOwn(evidence.devices, event.device)) return false;
+  return event.report.sequence <= (evidence.devices[event.device]?.sequence ?? 0);
+}
+
+/** An ended rollout needs no reference and no open hours any more. */
+function trimmed(state: Rollout): Rollout {
+  if (isActive(state)) return state;
+  return { ...state, evidence: { ...state.evidence, open: {}, waiting: {} }, drift: { ...state.drift, reference: null, open: {}, usual: [] } };
+}
+
+function replace(rollouts: StoredRollout[], rollout: StoredRollout): void {
+  const at = rollouts.findIndex(({ id }) => id === rollout.id);
+  rollouts.splice(at < 0 ? rollouts.length : at, at < 0 ? 0 : 1, rollout);
+}
+
+/** The part of effects that is outside the hub's memory. */
+function pendingOf(effects: readonly Effect[]): Pending[] {
+  return effects.map(pendingOfOne).filter((kind) => kind !== null);
+}
+function pendingOfOne({ kind }: Effect): Pending | null {
+  switch (kind) {
+    case 'assign':
+      return 'assign';
+    case 'start-round':
+    case 'supersede-siblings':
+      return kind;
+    case 'set-production':
+    case 'quarantine':
+      return null;
   }
 }
 

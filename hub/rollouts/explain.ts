@@ -63,7 +63,12 @@ function evidenceLines(rollout: Rollout, weighed: Weighed): string[] {
   const { plan, evidence, summary } = rollout;
   if (!isActive(rollout)) return summary === null ? [] : summaryLines(summary, plan);
   const waiting = Object.values(evidence.open).reduce((sum, window) => sum + Object.values(window).reduce((all, { episodes }) => all + episodes, 0), 0);
-  const open = waiting === 0 ? [] : [`${count(waiting, 'episode')} in ${count(Object.keys(evidence.open).length, 'window')} that are not closed yet: each waits ${hours(plan.lagHours)} for late reports`];
+  const open =
+    waiting === 0
+      ? []
+      : [
+          `${count(waiting, 'episode')} in ${count(Object.keys(evidence.open).length, 'window')} that are not closed yet: each waits ${hours(plan.lagHours)} for late reports`,
+        ];
   if (weighed.totals.episodes === 0) return ['no window with episodes is closed yet', ...open, ...unaskedLines(rollout)];
   const { production, candidate } = evidence.labels;
   return [
@@ -91,7 +96,9 @@ function differenceLine(difference: Summary['difference'], alpha: number): strin
   return `difference to production: ${signed(difference.value)}; at every look so far, with confidence ${percent(1 - alpha)}, between ${signed(difference.low)} and ${signed(difference.high)} of episodes`;
 }
 function evidenceText(name: string, { pooled, channels, days }: Evidence3): string {
-  return [`${name} = ${evalue(pooled)}`, channels === null ? '' : `E_fleet = ${evalue(channels)}`, days === null ? '' : `E_days = ${evalue(days)}`].filter((one) => one !== '').join(', ');
+  return [`${name} = ${evalue(pooled)}`, channels === null ? '' : `E_fleet = ${evalue(channels)}`, days === null ? '' : `E_days = ${evalue(days)}`]
+    .filter((one) => one !== '')
+    .join(', ');
 }
 function fewLines({ channels, days }: Weighed): string[] {
   return [
@@ -110,7 +117,11 @@ function summaryLines(summary: Summary, plan: Rollout['plan']): string[] {
 
 function unaskedLines({ evidence }: Rollout): string[] {
   const unasked = Object.entries(evidence.devices).filter(([, device]) => device.unasked > 0 && device.own.length === 0);
-  return unasked.length === 0 ? [] : [`${count(unasked.length, 'device')} give no evidence, since nobody can be asked there or the agent is too old to draw: ${some(unasked.map(([id]) => id))}`];
+  return unasked.length === 0
+    ? []
+    : [
+        `${count(unasked.length, 'device')} give no evidence, since nobody can be asked there or the agent is too old to draw: ${some(unasked.map(([id]) => id))}`,
+      ];
 }
 
 const REFUSED: Readonly<Record<keyof Rollout['evidence']['refused'], string>> = {
@@ -123,7 +134,9 @@ const REFUSED: Readonly<Record<keyof Rollout['evidence']['refused'], string>> = 
   answers: '',
 };
 function refusedLines({ evidence: { refused } }: Rollout): string[] {
-  const reports = Object.entries(refused).flatMap(([reason, n]) => (n === 0 || reason === 'answers' ? [] : [`${count(n, 'report')} ${REFUSED[reason as keyof typeof REFUSED]}`]));
+  const reports = Object.entries(refused).flatMap(([reason, n]) =>
+    n === 0 || reason === 'answers' ? [] : [`${count(n, 'report')} ${REFUSED[reason as keyof typeof REFUSED]}`],
+  );
   return refused.answers === 0 ? reports : [...reports, `${count(refused.answers, 'answer')} to draws that were not drawn, or are over`];
 }
 
@@ -185,7 +198,13 @@ function grown({ clusters, days, wrong }: GateInput, factor: number): Pick<GateI
     days,
     clusters: clusters.map((one) => ({
       ...one,
-      tallies: one.tallies.map(({ rate, zeros, wins, losses, open }) => ({ rate, zeros: factor * zeros, wins: factor * wins, losses: factor * losses, open: factor * open })),
+      tallies: one.tallies.map(({ rate, zeros, wins, losses, open }) => ({
+        rate,
+        zeros: factor * zeros,
+        wins: factor * wins,
+        losses: factor * losses,
+        open: factor * open,
+      })),
     })),
   };
 }
@@ -221,7 +240,8 @@ function promotionForecast({ plan, startedAt }: Rollout, { promotion, totals }: 
       ? 'the evidence for promotion is there'
       : `M passes; E_fleet = ${evalue(promotion.channels)} needs ${needed}: more distinct episodes on every channel, or more channels`;
   const factor = least((k) => weigh(grown(input, 1 + k / 100), plan).promotion.pooled >= threshold, 100_000);
-  if (factor === null) return `at the rates so far M never reaches ${needed}: the candidate would have to do better, more draws be answered, or the margin be wider`;
+  if (factor === null)
+    return `at the rates so far M never reaches ${needed}: the candidate would have to do better, more draws be answered, or the margin be wider`;
   const more = Math.ceil((totals.episodes * factor) / 100);
   const perHour = totals.episodes / Math.max(1 / 60, hoursSince(startedAt, now));
   return `at the rates so far about ${count(more, 'more distinct episode')} (${hours(more / perHour)}) until M reaches ${needed}`;
@@ -300,7 +320,9 @@ function healthLines({ evidence, plan }: Rollout, { health, limitStops }: GateIn
     ...(evidence.downloadFailures === 0 ? [] : [`${count(evidence.downloadFailures, 'failed download')} so far`]),
     ...(health.failing.length === 0
       ? []
-      : [`${health.failing.length} of ${health.wanted} devices cannot run the candidate: ${some(health.failing.map(({ device, code }) => `${device} (${code})`))}`]),
+      : [
+          `${health.failing.length} of ${health.wanted} devices cannot run the candidate: ${some(health.failing.map(({ device, code }) => `${device} (${code})`))}`,
+        ]),
     ...(limitStops === 0 ? [] : [`a limit has stopped this rollout ${limitStops === 1 ? 'once' : `${limitStops} times`}; the next time it is rolled back`]),
   ];
 }

@@ -3,8 +3,8 @@ import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import type { EventOf } from './events.js';
 import type { GateCluster, GateInput } from './gate.js';
 import { type Plan, readPlan } from './plan.js';
-import { step } from './step.js';
 import type { Rollout } from './rollout.js';
+import { step } from './step.js';
 
 /** Small rollouts for tests: devices with given outcomes, reports that add up. */
 export const configPath = (name: string) => fileURLToPath(new URL(`../../../configs/rollouts/${name}.yaml`, import.meta.url));

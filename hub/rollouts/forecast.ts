@@ -182,13 +182,21 @@ function stagesOf(plan: Plan, members: readonly Member[], rates: FleetRates, cha
   });
 }
 
-function warningsOf(plan: Plan, { devices, channels, promotion, decidable, rates }: Pick<Forecast, 'devices' | 'channels' | 'promotion' | 'decidable' | 'rates'>): string[] {
+function warningsOf(
+  plan: Plan,
+  { devices, channels, promotion, decidable, rates }: Pick<Forecast, 'devices' | 'channels' | 'promotion' | 'decidable' | 'rates'>,
+): string[] {
   const warnings: string[] = [];
   if (devices < plan.minDevices) warnings.push(`the plan asks for evidence from ${plan.minDevices} devices, the fleet has ${devices}: it will wait for ever`);
   if (devices > 0 && channels < SMALL_FLEET)
-    warnings.push(`the fleet watches ${count(channels, 'channel')}: what it finds holds for ${channels === 1 ? 'that channel' : 'those channels'}, and devices on one channel count once`);
+    warnings.push(
+      `the fleet watches ${count(channels, 'channel')}: what it finds holds for ${channels === 1 ? 'that channel' : 'those channels'}, and devices on one channel count once`,
+    );
   if (plan.evidence === 'no-harm' || devices === 0) return warnings;
-  if (rates.answered < 0.9) warnings.push(`${percent(rates.answered)} of what is drawn gets an answer; a draw without one counts against the candidate, and more than a tenth can hardly pass`);
+  if (rates.answered < 0.9)
+    warnings.push(
+      `${percent(rates.answered)} of what is drawn gets an answer; a draw without one counts against the candidate, and more than a tenth can hardly pass`,
+    );
   if (promotion.share >= 0.5) return warnings;
   const few = `only ${percent(promotion.share)} of candidates as good as production get through in ${hours(plan.deadlineHours)} with a margin of ${points(plan.margin)}`;
   warnings.push(

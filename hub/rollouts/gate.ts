@@ -248,7 +248,11 @@ function harm({ input, weighed, say }: Case): Verdict | null {
     return say('SUSPEND', 'worse', `${facts}; on the channels that are watched, not yet shown for all (E_fleet = ${evalue(channels)})`);
   const small = channels === null ? `; with ${count(weighed.channels, 'channel')} the fleet is those channels` : `; E_fleet = ${evalue(channels)}`;
   if (days === null)
-    return say('SUSPEND', 'worse', `${facts}${small}; a rollback needs ${LEAST_DAYS} days of evidence, there are ${weighed.days}: back to the shadow costs nothing`);
+    return say(
+      'SUSPEND',
+      'worse',
+      `${facts}${small}; a rollback needs ${LEAST_DAYS} days of evidence, there are ${weighed.days}: back to the shadow costs nothing`,
+    );
   if (days < threshold) return say('SUSPEND', 'worse', `${facts}${small}; not yet shown over the days (E_days = ${evalue(days)})`);
   return say('FAIL', 'worse', `${facts}${small}, E_days = ${evalue(days)}`);
 }
@@ -377,7 +381,10 @@ function stillOpen(all: Case, facts: string, threshold: number): Verdict | null 
   const { input, weighed } = all;
   const { wins, losses, open } = weighed.totals;
   if (open === 0) return null;
-  const without = { ...input, clusters: input.clusters.map((one) => ({ ...one, tallies: one.tallies.map((t) => ({ ...t, zeros: t.zeros + t.open, open: 0 })) })) };
+  const without = {
+    ...input,
+    clusters: input.clusters.map((one) => ({ ...one, tallies: one.tallies.map((t) => ({ ...t, zeros: t.zeros + t.open, open: 0 })) })),
+  };
   if (promotionLog(weigh(without, input.plan), false) < threshold) return null;
   const share = open / (wins + losses + open);
   return wait(all, 'labels', `${percent(share)} of the drawn disagreements have no answer, and each counts against the candidate: ${facts}`, 'labels');

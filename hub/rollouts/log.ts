@@ -1,49 +1,96 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
-import { storageError } from '@adbreak/shared/storage/atomic.js';
+import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { AppendFile } from '@adbreak/shared/storage/append.js';
 import type { z } from 'zod';
-import type { RolloutEvent } from './events.js';
+import { type RolloutEvent, rolloutEvent } from './events.js';
+import { ROLLOUT_ID } from './rollout.js';
 
 /** A reference of four weeks is the largest event: 672 histograms. */
 export const EVENT_LIMIT = 4 * 1024 * 1024;
+const SUFFIX = '.jsonl';
 
-/** One append-only file for each rollout: what happened, in order. */
+/** One append-only file for each rollout: what happened, in order. Each is written by one caller at a time. */
 export class RolloutLog {
   readonly #folder: string;
-  #last: Promise<void> = Promise.resolve();
+  readonly #say: (line: string) => void;
+  readonly #files = new Map<string, Promise<AppendFile>>();
 
-  constructor(folder: string) {
+  /** @param say hears of torn lines that were mended */
+  constructor(folder: string, say: (line: string) => void = () => undefined) {
     this.#folder = folder;
+    this.#say = say;
   }
   path(id: string): string {
-    return join(this.#folder, `${id}.jsonl`);
+    return join(this.#folder, `${id}${SUFFIX}`);
   }
 
-  /** Appends in the order of the calls. */
-  append(id: string, events: readonly RolloutEvent[]): Promise<void> {
+  /** The rollouts that have a log. */
+  async ids(): Promise<string[]> {
+    try {
+      const names = await readdir(this.#folder);
+      return names
+        .filter((name) => name.endsWith(SUFFIX))
+        .map((name) => name.slice(0, -SUFFIX.length))
+        .filter((id) => ROLLOUT_ID.test(id))
+        .sort();
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  /** Bytes of whole lines, after a torn last one was cut off. */
+  async length(id: string): Promise<number> {
+    return (await this.#file(id)).length;
+  }
+
+  /** Appends and syncs; the log's new length. Each line is read back first: what no schema takes would close the log for ever. */
+  async append(id: string, events: readonly RolloutEvent[]): Promise<number> {
+    const file = await this.#file(id);
+    const lines = events.map((event) => JSON.stringify(event));
+    for (const line of lines) parseJson(rolloutEvent, line, EVENT_LIMIT, `an event of rollout ${id}`);
+    return file.append(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** The events after a position that `append` or `length` gave. */
+  read(id: string, from: number): AsyncGenerator<RolloutEvent> {
     const path = this.path(id);
-    const written = this.#last
-      .catch(() => undefined)
-      .then(async () => {
-        await mkdir(this.#folder, { recursive: true });
-        await appendFile(path, events.map((event) => `${JSON.stringify(event)}\n`).join(''), { mode: 0o600 });
-      })
-      .catch((cause: unknown) => {
-        throw storageError(cause, path);
-      });
-    this.#last = written;
-    return written;
+    return readEvents(createInterface({ input: createReadStream(path, { start: from }), crlfDelay: Infinity }), `${path} after byte ${from}`, rolloutEvent);
+  }
+
+  #file(id: string): Promise<AppendFile> {
+    const known = this.#files.get(id);
+    if (known !== undefined) return known;
+    const opened = AppendFile.open(this.path(id)).then((file) => {
+      if (file.cut > 0) this.#say(`${file.path}: its last line was not finished; ${file.cut} bytes are cut off`);
+      return file;
+    });
+    this.#files.set(id, opened);
+    // A file that could not be opened is tried again by the next caller; this one hears why.
+    opened.catch(() => this.#files.delete(id));
+    return opened;
+  }
+}
+
+/** Logs of the first gate begin without the number of a gate; they are audited by that gate, and go on under none. */
+export async function isOfFirstGate(path: string): Promise<boolean> {
+  const file = createReadStream(path);
+  try {
+    // Parsed for good by whoever reads on; here only which of the two forms it is.
+    for await (const line of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }))
+      if (line.trim() !== '') return line.includes('"kind":"started"') && !line.includes('"gate":');
+    return false;
+  } finally {
+    file.destroy();
   }
 }
 
 /** The events of a log, line by line; an error names the line. A last line that a power cut left unfinished is left out. */
-export async function* readEvents<Event = RolloutEvent>(
-  lines: AsyncIterable<string>,
-  path: string,
-  schema: z.ZodType<Event>,
-): AsyncGenerator<Event> {
+export async function* readEvents<Event = RolloutEvent>(lines: AsyncIterable<string>, path: string, schema: z.ZodType<Event>): AsyncGenerator<Event> {
   let number = 0;
   let broken: unknown = null;
   for await (const line of lines) {

@@ -77,7 +77,10 @@ function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<str
     if (there !== undefined) give(there, device);
     return there === undefined;
   });
-  const rank = (device: Member) => createHash('sha256').update(`${rollouts.map(({ id }) => id).join()}\0${device.id}`).digest('hex');
+  const rank = (device: Member) =>
+    createHash('sha256')
+      .update(`${rollouts.map(({ id }) => id).join()}\0${device.id}`)
+      .digest('hex');
   const ordered = waiting.map((device) => ({ device, rank: rank(device) })).sort((a, b) => (a.rank < b.rank ? -1 : 1));
   for (const { device } of ordered) {
     const load = ({ id }: Rollout) => [perChannel.get(JSON.stringify([id, channelOf(device)])) ?? 0, hands.get(id)?.length ?? 0] as const;

@@ -120,6 +120,8 @@ export const plan = z
     watchHours: z.number().nonnegative().max(10_000).default(48),
     /** `no-harm` moves on without proof of being no worse: for going back to a version that was in production before. */
     evidence: z.enum(['non-inferiority', 'no-harm']).default('non-inferiority'),
+    /** The least role that may use this plan by its name, where it is one of the hub's. */
+    role: z.enum(['operator', 'admin']).default('operator'),
     stages: z.array(stage).min(1).max(12),
   })
   .refine(({ tolerance, margin }) => tolerance === undefined || tolerance <= margin, 'tolerance must not exceed the margin')
@@ -133,6 +135,62 @@ export type Stage = Plan['stages'][number];
 
 const LIMIT = 64 * 1024;
 
+/**
+ * What a plan may say at most, whoever wrote it. Within these a pass still means something: by the widest margin and alpha, two
+ * models that never differ need thirty-four episodes, and one that is a tenth worse passes in one of ten rollouts. Plans
+ * that are stored already, and those in event logs, are read by the schema above: a narrower bound must not make a hub's past unreadable.
+ */
+function limits(rules: Plan): [field: string, value: number, low: number, high: number][] {
+  const { abort, world } = rules;
+  return [
+    // One episode of ten worse is what viewers see; a site too small for less needs a person, not a wider margin.
+    ['margin', rules.margin, 0.001, 0.1],
+    // Above, the verdict is a coin. Below, harm would have to be overwhelming before anything is taken back.
+    ['alphaHarm', rules.alphaHarm, 0.001, 0.1],
+    ['alphaSlices', rules.alphaSlices, 0.001, 0.1],
+    ['alphaPromote', rules.alphaPromote, 1e-6, 0.1],
+    ['minDevices', rules.minDevices, 1, 1e6],
+    // More wrong answers than this say nothing.
+    ['wrong', rules.wrong, 0, 0.3],
+    ['windowSeconds', rules.windowSeconds, 1, 86_400],
+    ['lagHours', rules.lagHours, 0, 168],
+    ['dayHours', rules.dayHours, 0.001, 168],
+    ['answerHours', rules.answerHours, 0.001, 1000],
+    // What is left behind must stay the smaller part.
+    ['maxExcluded', rules.maxExcluded, 0, 0.5],
+    ['maxSetAside', rules.maxSetAside, 0, 0.3],
+    ['maxFromOneDevice', rules.maxFromOneDevice, 0.1, 1],
+    ['maxTimesMedian', rules.maxTimesMedian, 2, 1000],
+    // Somebody must have sent something where the candidate acts: silence is never success.
+    ['silence.share', rules.silence.share, 0, 0.9],
+    ['silence.missing', rules.silence.missing, 0, 0.9],
+    ['silence.windows', rules.silence.windows, 1, 1000],
+    ['silence.suspendHours', rules.silence.suspendHours, 0.01, 10_000],
+    // More than eleven years without a false alarm are no alarm at all.
+    ['world.falseAlarmHours', world.falseAlarmHours, 100, 100_000],
+    // Limits so high that nothing breaks them are none.
+    ['abort.crashesPerDay', abort.crashesPerDay, 0.01, 100],
+    ['abort.latencyP95Ms', abort.latencyP95Ms, 1, 60_000],
+    ['abort.latencyRatio', abort.latencyRatio, 1, 100],
+    ['abort.memoryMb', abort.memoryMb, 16, 65_536],
+    ['abort.failures', abort.failures, 0, 0.5],
+    ['abort.devices', abort.devices, 0, 0.5],
+    ['deadlineHours', rules.deadlineHours, 0.01, 100_000],
+    ['watchHours', rules.watchHours, 0, 10_000],
+    ...rules.stages.flatMap(({ minEpisodes, soakHours }, i): [string, number, number, number][] => [
+      [`stages.${i}.minEpisodes`, minEpisodes, 10, 1e7],
+      [`stages.${i}.soakHours`, soakHours, 0, 10_000],
+    ]),
+  ];
+}
+
+/** A plan by which something may move from now on. */
+export const boundedPlan = plan.superRefine((rules, context) => {
+  for (const [field, value, low, high] of limits(rules))
+    if (!(value >= low && value <= high))
+      context.addIssue({ code: 'custom', path: field.split('.'), message: `must be from ${low} to ${high}: it is ${value}` });
+});
+
 export async function readPlan(path: string): Promise<Plan> {
   return checkPlan((await readYaml(path, 'the rollout plan', 'Look at configs/rollouts/ for plans.')) ?? null, `the rollout plan ${path}`);
 }
@@ -144,7 +202,7 @@ export function checkPlan(value: unknown, what: string): Plan {
     throw new AdbreakError('input_invalid', `Cannot read ${what}: it has the earlier form`, {
       remedy: `Change ${found.map((field) => `${field} (now ${EARLIER[field]})`).join('; ')}.`,
     });
-  return check(plan, value, what);
+  return check(boundedPlan, value, what);
 }
 
 /** Fields of plans before evidence was counted by channel, and what says the same now. */

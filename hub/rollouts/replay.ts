@@ -1,8 +1,8 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { RolloutEvent } from './events.js';
-import { start as firstStart, step as firstStep } from './first-gate/step.js';
 import type { RolloutEvent as FirstEvent } from './first-gate/events.js';
 import type { Entry as FirstEntry, Rollout as FirstRollout } from './first-gate/rollout.js';
+import { start as firstStart, step as firstStep } from './first-gate/step.js';
 import type { Plan } from './plan.js';
 import type { Entry, Rollout } from './rollout.js';
 import { start, step } from './step.js';
@@ -26,13 +26,20 @@ interface Gate<R, E, Event extends { readonly kind: string }> {
 }
 
 /** Runs the gate over a log, under the log's own plan or another one; a function of the events alone. */
-export function replay(events: AsyncIterable<RolloutEvent>, other: Plan | null, onDecision: (entry: Entry) => void = () => undefined): Promise<Replay<Rollout, Entry>> {
+export function replay(
+  events: AsyncIterable<RolloutEvent>,
+  other: Plan | null,
+  onDecision: (entry: Entry) => void = () => undefined,
+): Promise<Replay<Rollout, Entry>> {
   const from = other === null ? start : (event: Extract<RolloutEvent, { kind: 'started' }>) => start({ ...event, rollout: { ...event.rollout, plan: other } });
   return run<Rollout, Entry, RolloutEvent>(events, { start: from, step }, other !== null, onDecision);
 }
 
 /** Audits a log of the first gate, by that gate: what it decided then must come out again. */
-export function replayFirst(events: AsyncIterable<FirstEvent>, onDecision: (entry: FirstEntry) => void = () => undefined): Promise<Replay<FirstRollout, FirstEntry>> {
+export function replayFirst(
+  events: AsyncIterable<FirstEvent>,
+  onDecision: (entry: FirstEntry) => void = () => undefined,
+): Promise<Replay<FirstRollout, FirstEntry>> {
   return run<FirstRollout, FirstEntry, FirstEvent>(events, { start: firstStart, step: firstStep }, false, onDecision);
 }
 

@@ -12,7 +12,11 @@ export interface SilenceFacts {
 }
 
 /** @param acting devices on which the candidate acts; while a completed rollout is watched, all */
-export function silenceOf(state: Pick<Rollout, 'plan' | 'evidence' | 'members' | 'placed' | 'stageSince' | 'windowsBefore'>, acting: readonly string[], now: Date): SilenceFacts {
+export function silenceOf(
+  state: Pick<Rollout, 'plan' | 'evidence' | 'members' | 'placed' | 'stageSince' | 'windowsBefore'>,
+  acting: readonly string[],
+  now: Date,
+): SilenceFacts {
   const { plan, evidence, members, placed } = state;
   // A window's report has half a window's time to come.
   const complete = windowOf(now.getTime() - 500 * plan.windowSeconds, plan) - 1;

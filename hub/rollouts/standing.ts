@@ -70,7 +70,10 @@ export function summaryOf(state: Readable): Summary {
 }
 
 /** Answered disagreements of the device that gave most, and of all. */
-export function answersOf({ devices }: Pick<Standing, 'devices'>): { readonly most: { readonly device: string; readonly n: number } | null; readonly all: number } {
+export function answersOf({ devices }: Pick<Standing, 'devices'>): {
+  readonly most: { readonly device: string; readonly n: number } | null;
+  readonly all: number;
+} {
   let [most, all]: [{ device: string; n: number } | null, number] = [null, 0];
   for (const { id, device } of devices) {
     const { wins, losses } = totalOf(device.own);

@@ -1,5 +1,5 @@
-import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { apartBy, type Found, findApart, tooManyApart } from './apart.js';
 import { absorbHour, closeHours, driftOf, noDrift } from './drift.js';
@@ -11,7 +11,7 @@ import { mayAdvance } from './plan.js';
 import { type Entry, isActive, percentOf, type Rollout } from './rollout.js';
 import { silenceOf, troubledBySilence } from './silence.js';
 import { answersOf, episodesIn, episodesOf, standingOf, summaryOf } from './standing.js';
-import { absorb, closeWindows, clusterOfSlice, windowOf } from './windows.js';
+import { absorb, closeWindows, clusterOfSlice, mayClose, windowOf } from './windows.js';
 import { hours, percent } from './words.js';
 
 /** What a decision does to the world; idempotent, carried out after the new state is on disk. */
@@ -123,9 +123,11 @@ function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'as
 // — the gate's turn —
 
 function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
-  const { evidence, plan } = before;
-  closeWindows(evidence, plan, (id) => apartBy(id, ownValue(evidence.devices, id)?.slice ?? null, before) !== null, now);
-  const drifted: Rollout = { ...before, drift: closeHours(before.drift, plan, now, before.id) };
+  const { plan } = before;
+  // A copy, once a window: a look whose log could not be written must have changed nothing.
+  const evidence = mayClose(before.evidence, plan, now) ? structuredClone(before.evidence) : before.evidence;
+  if (evidence !== before.evidence) closeWindows(evidence, plan, (id) => apartBy(id, ownValue(evidence.devices, id)?.slice ?? null, before) !== null, now);
+  const drifted: Rollout = { ...before, evidence, drift: closeHours(before.drift, plan, now, before.id) };
   return look(drifted, inputOf(drifted, now, siblings), now);
 }
 
@@ -221,8 +223,11 @@ function withAssign(effects: readonly Effect[]): readonly Effect[] {
 /** What was averaged over days held those devices too, so days begin anew. */
 function withApart(state: Rollout, { kind, name, reason }: Found, now: Date): Rollout {
   const entry = { at: now.toISOString(), reason };
-  const evidence = { ...state.evidence, days: {} };
-  for (const devices of Object.values(evidence.waiting)) for (const one of Object.values(devices)) one.day = null;
+  const waiting = Object.entries(state.evidence.waiting).map(([window, devices]) => [
+    window,
+    Object.fromEntries(Object.entries(devices).map(([id, one]) => [id, { ...one, day: null }])),
+  ]);
+  const evidence = { ...state.evidence, days: {}, waiting: Object.fromEntries(waiting) };
   return kind === 'device'
     ? { ...state, evidence, setAside: { ...state.setAside, [name]: entry } }
     : { ...state, evidence, excluded: { ...state.excluded, [name]: entry } };
@@ -230,10 +235,15 @@ function withApart(state: Rollout, { kind, name, reason }: Found, now: Date): Ro
 
 /** What a verdict does to a rollout; pure, and the same for real fleets and simulated ones. */
 function transition(state: Rollout, verdict: Verdict, now: Date): Step {
-  const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = [], said = verdict) => record(state, said, action, change, effects, now);
+  const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = [], said = verdict) =>
+    record(state, said, action, change, effects, now);
   // Who went back by a person's word is not sent forward again by the gate: the person is asked.
   if (state.kind === 'rollback' && (verdict.verdict === 'FAIL' || verdict.verdict === 'SUSPEND'))
-    return say('wait for a person', {}, [], { ...verdict, verdict: 'INCONCLUSIVE', reason: `${verdict.reason}; a person went back to this version, and decides` });
+    return say('wait for a person', {}, [], {
+      ...verdict,
+      verdict: 'INCONCLUSIVE',
+      reason: `${verdict.reason}; a person went back to this version, and decides`,
+    });
   switch (verdict.verdict) {
     case 'FAIL':
       return say('roll back', { status: 'rolled-back' }, [...backToProduction(state), { kind: 'quarantine', version: state.to.version }, { kind: 'assign' }]);
@@ -241,7 +251,10 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
       const limit = isLimit(verdict) ? { limitStops: state.limitStops + 1 } : {};
       // In the shadow it is where a suspension would put it; it stays there while the evidence says so.
       if (percentOf(state) === 0) return say('wait', state.last?.cause === verdict.cause ? {} : limit);
-      return say('back to shadow', { status: 'suspended', stage: 0, stageSince: now.toISOString(), ...limit }, [...backToProduction(state), { kind: 'assign' }]);
+      return say('back to shadow', { status: 'suspended', stage: 0, stageSince: now.toISOString(), ...limit }, [
+        ...backToProduction(state),
+        { kind: 'assign' },
+      ]);
     }
     case 'WORLD':
     case 'AMBIGUOUS':

@@ -211,10 +211,17 @@ function sliceOf(part: DeviceEvidence['parts'][number], slice: string): Tally[] 
 
 // — closing —
 
+/** The last window whose time for late reports is over. */
+function lastClosable(plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): number {
+  return windowOf(now.getTime() - plan.lagHours * 3_600_000, plan) - 1;
+}
+export function mayClose({ closed }: Pick<Evidence, 'closed'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): boolean {
+  return lastClosable(plan, now) > closed;
+}
+
 /** Closes the windows whose time for late reports is over: each cluster's devices are averaged. `apart` devices are averaged by themselves and count for no day. */
 export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string) => boolean, now: Date): void {
-  const lag = plan.lagHours * 3_600_000;
-  const last = windowOf(now.getTime() - lag, plan) - 1;
+  const last = lastClosable(plan, now);
   const due = Object.keys(sums.open)
     .map(Number)
     .filter((window) => window <= last)
@@ -224,7 +231,7 @@ export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string)
     delete sums.open[window];
   }
   sums.closed = Math.max(sums.closed, last);
-  const patience = plan.answerHours * 3_600_000 + lag;
+  const patience = (plan.answerHours + plan.lagHours) * 3_600_000;
   for (const window of Object.keys(sums.waiting)) if (startOf(Number(window) + 1, plan) + patience < now.getTime()) delete sums.waiting[window];
 }
 

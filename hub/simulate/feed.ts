@@ -4,7 +4,13 @@ import { clusterOfSlice, enter, slicesOf } from '../rollouts/windows.js';
 import type { RoomWindow } from './living-rooms.js';
 
 /** Puts simulated windows where reports would have put them: the gate's own evidence, without the cost of a report for each. */
-export function feed(state: Rollout, window: number, rooms: readonly RoomWindow[], acts: (device: number) => boolean = () => false, restarts: (device: number, acting: boolean) => number = () => 0): void {
+export function feed(
+  state: Rollout,
+  window: number,
+  rooms: readonly RoomWindow[],
+  acts: (device: number) => boolean = () => false,
+  restarts: (device: number, acting: boolean) => number = () => 0,
+): void {
   for (const room of rooms) {
     const id = nameOf(room.device);
     const known = ownValue(state.evidence.devices, id);

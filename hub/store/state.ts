@@ -6,15 +6,27 @@ import { modelHours } from '../monitoring/hours.js';
 import { rollout } from '../rollouts/rollout.js';
 
 const instant = z.iso.datetime();
+const count = z.int().nonnegative();
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-const claim = z.object({ hash: digest, device: z.string().nullable(), expires: instant, usedBy: z.string().nullable() });
+const claim = z.object({
+  hash: digest,
+  device: z.string().nullable(),
+  expires: instant,
+  usedBy: z.string().nullable(),
+  /** What was issued for it: the same request again gets the same answer. */
+  certificate: z.string().nullable().default(null),
+});
 const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
 const device = z.object({
   id: z.string(),
   enrolled: instant,
   fingerprint: digest,
+  /** When that certificate ends; null for one that a hub before renewals gave out. */
+  certificateEnds: instant.nullable().default(null),
+  /** The next certificate: given out, and not used yet. Until the device comes with it, the one before goes on. */
+  renewal: z.object({ fingerprint: digest, ends: instant }).nullable().default(null),
   revoked: z.boolean(),
   tags: z.record(z.string(), z.string()),
   /** Channel, site and hardware, as its last report says. */
@@ -29,6 +41,8 @@ const device = z.object({
   sequence: z.int().nonnegative(),
   missingWindows: z.int().nonnegative(),
   refusedReports: z.int().nonnegative(),
+  /** When the last window ended that was added to the hours. */
+  watchedUntil: instant.optional(),
 });
 
 /** What a federated round found of a version; the round itself may be forgotten. */
@@ -55,6 +69,16 @@ const model = z.object({
 });
 export type Model = z.infer<typeof model>;
 
+/** What a decision still has to do outside the state; carried out after it is on disk, again at the next look where that failed. */
+const PENDING = ['supersede-siblings', 'assign', 'start-round'] as const;
+export type Pending = (typeof PENDING)[number];
+const storedRollout = rollout.extend({
+  /** Bytes of its event log that this state has seen; what comes after them is applied at the next start. Null in a state of before 0.3. */
+  seen: count.nullable().default(null),
+  pending: z.array(z.enum(PENDING)).default([]),
+});
+export type StoredRollout = z.infer<typeof storedRollout>;
+
 /** Everything the hub remembers, in one document. */
 export const hubState = z.object({
   schema: z.literal(2),
@@ -62,14 +86,22 @@ export const hubState = z.object({
   tokens: z.array(token),
   devices: z.record(z.string(), device),
   models: z.record(z.string(), model),
-  rollouts: z.array(rollout),
+  rollouts: z.array(storedRollout),
   evaluations: z.array(round),
   /** Hourly histograms by model digest. */
   hours: z.record(z.string(), modelHours),
 });
 export type HubState = z.infer<typeof hubState>;
 
-export const EMPTY_STATE: HubState = { schema: 2, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} };
+export function emptyState(): HubState {
+  return ownNames({ schema: 2, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} });
+}
+
+/** Devices, models and digests are looked up by names from outside: no such name may find what every object inherits. */
+export function ownNames(state: HubState): HubState {
+  const own = <T>(entries: Record<string, T>): Record<string, T> => Object.assign(Object.create(null), entries);
+  return { ...state, devices: own(state.devices), models: own(state.models), hours: own(state.hours) };
+}
 
 /** The state as 0.1.0 wrote it. Its rollouts had no events and no drift: they end here, and devices go on with production. */
 const old = z.looseObject({ schema: z.literal(1), rollouts: z.array(z.unknown()) });

@@ -1,10 +1,10 @@
-import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
-import { readLimited, storageError, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { AppendFile } from '@adbreak/shared/storage/append.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { type Adapter, Low } from 'lowdb';
 import { z } from 'zod';
-import { EMPTY_STATE, type HubState, hubState, migrate } from './state.js';
+import { emptyState, type HubState, hubState, migrate, ownNames } from './state.js';
 
 const LIMIT = 256 * 1024 * 1024;
 
@@ -16,65 +16,94 @@ export interface AuditEntry {
   readonly after?: unknown;
 }
 
-/** The port behind which the hub's state lives. A change is visible at once and durable when its promise resolves. */
+/**
+ * The port behind which the hub's state lives. Every write holds all of it, so memory is never behind the disk: after a
+ * failed write it is ahead, and nobody is told that something is kept until a later write has succeeded. Who finds that a
+ * thing is done already (a duplicate) waits for `durable` before saying so.
+ */
 export interface Store {
   readonly state: Readonly<HubState>;
+  /** Visible at once, on disk with the next write: for what follows from a log that is on disk already. */
+  edit(edit: (state: HubState) => void): void;
+  /** Visible at once, on disk when the promise resolves, its line of the audit log before it. */
   change(edit: (state: HubState) => void, audit?: AuditEntry): Promise<void>;
+  /** Resolves when all that is visible now is on disk. */
+  durable(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** lowdb over one JSON file, written atomically; an append-only audit log beside it. */
 export class LowdbStore implements Store {
   readonly #db: Low<HubState>;
-  readonly #auditPath: string;
   readonly #now: () => Date;
+  /** Lines that wait for the next write. */
+  readonly #audit: string[];
+  /** Changes made, and the last one that is on disk. */
+  #made = 0;
+  #written = 0;
   #writing: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
-  private constructor(db: Low<HubState>, auditPath: string, now: () => Date) {
+  private constructor(db: Low<HubState>, audit: string[], now: () => Date) {
     this.#db = db;
-    this.#auditPath = auditPath;
+    this.#audit = audit;
     this.#now = now;
   }
 
-  static async open(folder: string, now: () => Date): Promise<LowdbStore> {
+  /** @param say hears of a torn audit log that was mended */
+  static async open(folder: string, now: () => Date, say: (line: string) => void = () => undefined): Promise<LowdbStore> {
     const path = join(folder, 'hub.json');
+    const auditFile = await AppendFile.open(join(folder, 'audit.jsonl'));
+    if (auditFile.cut > 0) say(`${auditFile.path}: its last line was not finished; ${auditFile.cut} bytes are cut off`);
+    const audit: string[] = [];
     const adapter: Adapter<HubState> = {
       read: async () => {
         const bytes = await readLimited(path, LIMIT);
         if (bytes === undefined) return null;
         const migrated = migrate(parseJson(z.unknown(), bytes, LIMIT, path, 'state_corrupt'));
-        if (migrated === null) return parseJson(hubState, bytes, LIMIT, path, 'state_corrupt');
+        if (migrated === null) return ownNames(parseJson(hubState, bytes, LIMIT, path, 'state_corrupt'));
         // The old file stays beside the new one: what was dropped can be read there.
         await writeAtomic(join(folder, 'hub.0.1.0.json'), bytes, { mode: 0o600 });
-        return check(hubState, migrated, path, 'state_corrupt');
+        return ownNames(check(hubState, migrated, path, 'state_corrupt'));
       },
       // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
-      write: (state) => writeAtomic(path, JSON.stringify(state), { mode: 0o600 }),
+      write: async (state) => {
+        const text = JSON.stringify(state);
+        // A change may lack from the state, but never from the audit log: its lines come first, and wait on after a failure.
+        const lines = audit.length;
+        if (lines > 0) await auditFile.append(audit.slice(0, lines).join(''));
+        audit.splice(0, lines);
+        await writeAtomic(path, text, { mode: 0o600 });
+      },
     };
-    const db = new Low(adapter, structuredClone(EMPTY_STATE));
+    const db = new Low(adapter, emptyState());
     await db.read();
-    return new LowdbStore(db, join(folder, 'audit.jsonl'), now);
+    return new LowdbStore(db, audit, now);
   }
 
   get state(): Readonly<HubState> {
     return this.#db.data;
   }
 
-  async change(edit: (state: HubState) => void, audit?: AuditEntry): Promise<void> {
+  edit(edit: (state: HubState) => void): void {
     edit(this.#db.data);
-    if (audit !== undefined) {
-      await appendFile(this.#auditPath, `${JSON.stringify({ at: this.#now().toISOString(), ...audit })}\n`, { mode: 0o600 }).catch((cause: unknown) => {
-        throw storageError(cause, this.#auditPath);
-      });
-    }
+    this.#made += 1;
+  }
+
+  async change(edit: (state: HubState) => void, audit?: AuditEntry): Promise<void> {
+    this.edit(edit);
+    if (audit !== undefined) this.#audit.push(`${JSON.stringify({ at: this.#now().toISOString(), ...audit })}\n`);
     await this.#flush();
+  }
+
+  async durable(): Promise<void> {
+    if (this.#written < this.#made) await this.#flush();
   }
 
   /** One write runs, one waits: everybody who comes while a write runs shares the next one. */
   #flush(): Promise<void> {
     if (this.#writing === null) {
-      this.#writing = this.#db.write().finally(() => {
+      this.#writing = this.#write().finally(() => {
         this.#writing = null;
       });
       return this.#writing;
@@ -89,8 +118,13 @@ export class LowdbStore implements Store {
     return this.#next;
   }
 
+  async #write(): Promise<void> {
+    const made = this.#made;
+    await this.#db.write();
+    this.#written = made;
+  }
+
   async close(): Promise<void> {
-    await this.#writing;
-    await this.#next;
+    await this.durable();
   }
 }

@@ -9,7 +9,7 @@ import { greyVideo, loopVideo, temporaryFolder } from '@adbreak/shared/testing/t
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { fetch } from 'undici';
 import { stringify } from 'yaml';
-import { callHub } from '../cli/client.js';
+import { callHub, type HubAddress } from '../cli/client.js';
 import { pushVersion } from '../cli/push.js';
 import type { TestHub } from '../testing.js';
 
@@ -50,7 +50,7 @@ export async function until<T>(what: string, look: () => Promise<T | undefined |
   throw new Error(`not within ${seconds} s: ${what}`);
 }
 
-export async function publish(hub: TestHub, version: string, sign: 1 | -1 = 1, { promote = true } = {}): Promise<void> {
+export async function publish(hub: HubAddress, version: string, sign: 1 | -1 = 1, { promote = true } = {}): Promise<void> {
   const folder = join(await temporaryFolder(), version);
   const { file, manifest } = tinyRelease(version, sign);
   await mkdir(folder);
@@ -66,6 +66,8 @@ interface AgentOptions {
   state?: string;
   input?: string;
   kind?: string;
+  /** Options of Node for its process. */
+  node?: string[];
 }
 interface TestAgent {
   readonly child: ChildProcess;
@@ -74,7 +76,11 @@ interface TestAgent {
   readonly state: string;
 }
 
-export async function agentOf(t: TestContext, hub: TestHub, { device = 'pi-1', token, state, input, kind = 'file' }: AgentOptions = {}): Promise<TestAgent> {
+export async function agentOf(
+  t: TestContext,
+  hub: TestHub,
+  { device = 'pi-1', token, state, input, kind = 'file', node = [] }: AgentOptions = {},
+): Promise<TestAgent> {
   const folder = await temporaryFolder();
   const claim = token ?? ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] }).tokens[0];
   const video = input ?? join(folder, 'video.mkv');
@@ -99,7 +105,7 @@ export async function agentOf(t: TestContext, hub: TestHub, { device = 'pi-1', t
       labelSeconds: 1,
     }),
   );
-  const child = spawn(process.execPath, [AGENT, '--config', join(folder, 'edge.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...node, AGENT, '--config', join(folder, 'edge.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
   let words = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -10,6 +10,8 @@ export function deviceEntry(id: string, channel: string, change: Partial<HubStat
     id,
     enrolled: AT,
     fingerprint: 'f'.repeat(64),
+    certificateEnds: null,
+    renewal: null,
     revoked: false,
     tags: {},
     slice: { channel, site: 'home', hardware: 'pi5' },

@@ -7,13 +7,16 @@ const key = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64
 /** Whole numbers modulo 2^64, in decimal: JSON numbers end at 2^53. */
 const residue = z.string().regex(/^\d{1,20}$/);
 
+/** Number of the device, and its share of 32 bytes in base64. */
+const share = z.string().regex(/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]):[A-Za-z0-9+/]{43}=$/, 'must be a share of 32 bytes');
+
 export const advertised = z.strictObject({ channel: key, mask: key });
 export type Advertised = z.infer<typeof advertised>;
 /** For each peer an encrypted pair of shares. */
 export const sharedOut = z.strictObject({ boxes: z.record(device, z.string().max(400)) });
 export const maskedInput = z.strictObject({ vector: z.array(residue).length(SECURE_FIELDS.length) });
 /** A peer's shares: of its own mask where it answered, of its pairwise key where it dropped out. Never both. */
-export const unmasking = z.strictObject({ self: z.record(device, z.string().max(100)), pairwise: z.record(device, z.string().max(100)) });
+export const unmasking = z.strictObject({ self: z.record(device, share), pairwise: z.record(device, share) });
 export type Unmasking = z.infer<typeof unmasking>;
 
 export const PHASES = ['keys', 'shares', 'masked', 'unmask'] as const;

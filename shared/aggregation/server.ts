@@ -1,4 +1,4 @@
-import { AdbreakError } from '../errors.js';
+import { AdbreakError, explain } from '../errors.js';
 import { add, agree, fromResidue, maskOf } from './masks.js';
 import type { Advertised, Phase, SecureView, Unmasking } from './messages.js';
 import { combine } from './shamir.js';
@@ -13,6 +13,7 @@ export class SecureSum {
   readonly #least: number;
   #phase: Phase | 'over' = 'keys';
   #reason = '';
+  #trouble: string | null = null;
   #threshold = 0;
   readonly #keys = new Map<string, Advertised>();
   readonly #boxes = new Map<string, Readonly<Record<string, string>>>();
@@ -27,6 +28,10 @@ export class SecureSum {
     this.#least = Math.max(3, least);
   }
 
+  /** Why the sum could not be opened though enough devices answered; null where nothing went wrong. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
   get phase(): Phase | 'over' {
     return this.#phase;
   }
@@ -103,7 +108,7 @@ export class SecureSum {
         return this.#next('unmask', this.#inputs.size);
       case 'unmask':
         if (this.#shares.size < this.#threshold) return this.#end(this.#shares.size);
-        return this.#open();
+        return this.#opened();
       case 'over':
         return null;
     }
@@ -127,6 +132,17 @@ export class SecureSum {
       throw new AdbreakError('conflict', `Cannot take ${phase} of ${device}: the round is in the phase ${this.#phase}, or it answered already`);
   }
 
+  /** A damaged share must end its own round, not keep it open for ever. */
+  #opened(): number[] | null {
+    try {
+      return this.#open();
+    } catch (error) {
+      this.#trouble = `the sum cannot be opened: ${explain(error)}`;
+      this.#reason = this.#trouble.slice(0, 300);
+      this.#phase = 'over';
+      return null;
+    }
+  }
   #open(): number[] {
     let sum: bigint[] = Array(this.#length).fill(0n);
     for (const input of this.#inputs.values()) sum = add(sum, input);

@@ -61,6 +61,7 @@ describe('topics', () => {
     'other/pi-1/windows',
     'adbreak/v1/devices/pi-1',
     'adbreak/v1/devices/pi-1/toString',
+    'adbreak/v1/devices/constructor/windows',
     '',
   ]) {
     test(`${JSON.stringify(topic)} is none`, () => assert.equal(parseTopic(topic), null));
@@ -84,6 +85,16 @@ describe('window reports', () => {
     ],
     ['more wins than disagreements', { labelled: { ...REPORT.labelled, wins: 3 } }],
     ['more labels than episodes', { labelled: { ...REPORT.labelled, episodes: 9 } }],
+    ['a bucket of the latency named twice', { latency: { production: Array.from({ length: 64 }, (): [number, number] => [3, 1e9]), candidate: null } }],
+    [
+      'a pair of tenths named twice',
+      {
+        jointConfidence: [
+          [1, 1, 1],
+          [1, 1, 1],
+        ],
+      },
+    ],
     ['an end before its start', { end: '2025-12-31T23:00:00.000Z' }],
     ['a joint table without a candidate', { candidate: null }],
     ['a sum of confidences that its bins cannot have', { histograms: { ...REPORT.histograms, candidate: { bins: [[12, 5]], sum: 4 } } }],

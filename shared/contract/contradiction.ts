@@ -2,8 +2,18 @@ import { BINS, type SparseHistogram, type WindowReport } from './messages.js';
 
 /** Counts that a device cannot have made by honest counting; null when they add up. */
 export function contradiction(report: WindowReport): string | null {
-  if (Date.parse(report.end) < Date.parse(report.start)) return 'it ends before it starts';
-  return contradictingHistograms(report) ?? contradictingJoint(report) ?? contradictingLabels(report) ?? contradictingDraws(report);
+  if (!(Date.parse(report.end) >= Date.parse(report.start))) return 'it ends before it starts';
+  return repeated(report) ?? contradictingHistograms(report) ?? contradictingJoint(report) ?? contradictingLabels(report) ?? contradictingDraws(report);
+}
+
+/** A sparse list names each of its places once: one that comes again would add up to more than a count may be. */
+function repeated({ latency, jointConfidence, labelled: { detail } }: WindowReport): string | null {
+  const twice = (places: readonly (number | string)[]) => new Set(places).size !== places.length;
+  for (const buckets of [latency.production, latency.candidate ?? []])
+    if (twice(buckets.map(([bucket]) => bucket))) return 'a bucket of the latency comes twice';
+  if (twice(jointConfidence.map(([production, candidate]) => `${production} ${candidate}`))) return 'a pair of tenths comes twice';
+  for (const arm of [detail?.production, detail?.candidate]) if (arm != null && twice(arm.tenths.map(([tenth]) => tenth))) return 'a tenth comes twice';
+  return null;
 }
 
 const sumOf = (rows: readonly (readonly number[])[]) => rows.flat().reduce((a, b) => a + b, 0);

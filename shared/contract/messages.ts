@@ -163,8 +163,13 @@ export const event = z.discriminatedUnion('kind', [
 ]);
 export type DeviceEvent = z.infer<typeof event>;
 
-export const deviceId = z.string().regex(DEVICE_ID, 'must be lower-case letters, digits and dashes');
+export const deviceId = z.string().regex(DEVICE_ID, 'must be lower-case letters, digits and dashes, and not the name of what every object has');
 export const enrolRequest = z.strictObject({ token: z.string().min(16).max(100), device: deviceId, csr: z.string().max(4096), instance: z.string().max(64) });
 export type EnrolRequest = z.infer<typeof enrolRequest>;
 export const enrolResponse = z.object({ device: deviceId, certificate: z.string(), authority: z.string(), mqtt: z.string(), root: z.string() });
 export type EnrolResponse = z.infer<typeof enrolResponse>;
+
+/** A device asks for its next certificate over mutual TLS: the one before says who it is, so the request holds a key alone. */
+export const renewRequest = z.strictObject({ csr: z.string().max(4096) });
+export const renewResponse = z.object({ certificate: z.string().max(8192) });
+export type RenewResponse = z.infer<typeof renewResponse>;

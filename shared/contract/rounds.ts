@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { digest, modelRef } from './manifest.js';
 
-const count = z.int().nonnegative().max(1e9);
+const MOST = 1e9;
+const count = z.int().nonnegative().max(MOST);
+/** With noise a count may be negative; its size has an end, so that sums over a fleet stay whole numbers. */
+const noisy = z.int().min(-MOST).max(MOST);
 const instant = z.iso.datetime();
 
 export const ROUND_ID = /^[a-z0-9][a-z0-9.-]{0,79}$/;
@@ -27,7 +30,7 @@ export const roundReport = z.strictObject({
   sources: z.strictObject({ operator: count, button: count, rule: count }),
   /** Age of the labels, hours: youngest and oldest; null without episodes. */
   ageHours: z.strictObject({ youngest: z.number().nonnegative().max(1e6), oldest: z.number().nonnegative().max(1e6) }).nullable(),
-  counts: z.strictObject({ episodes: z.int(), productionRight: z.int(), candidateRight: z.int(), wins: z.int(), losses: z.int() }),
+  counts: z.strictObject({ episodes: noisy, productionRight: noisy, candidateRight: noisy, wins: noisy, losses: noisy }),
   slice: z.strictObject({ channel: z.string().max(60), site: z.string().max(60), hardware: z.string().max(60) }),
   /** What its noise has spent in all, on this device. */
   epsilonSpent: z.number().nonnegative().max(1e6),

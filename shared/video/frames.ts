@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { AdbreakError, systemCode } from '../errors.js';
+import { parentBinding } from './parent-binding.js';
 
 /**
  * How pixels reach the model. Training and the Pi use this one function, so that the resize is the same operation
@@ -12,8 +13,25 @@ export interface Preprocess {
   /** ffmpeg's scaler flag. */
   readonly scaler: 'area' | 'bilinear' | 'bicubic';
 }
+/**
+ * What a V4L2 device (an HDMI grabber, a camera) is asked for. It must offer the format, or ffmpeg refuses with a list;
+ * of size and rate the driver gives the nearest that it has.
+ */
+export interface DeviceMode {
+  /** A pixel format or codec by ffmpeg's name; auto: the first that ffmpeg and the driver agree on. */
+  readonly format: string;
+  /** WIDTHxHEIGHT. */
+  readonly size: string;
+  readonly framerate: number;
+}
+/** What USB grabbers offer over USB 2: raw pictures of this size would not fit through it. */
+export const DEFAULT_MODE = { format: 'mjpeg', size: '1280x720', framerate: 30 } as const satisfies DeviceMode;
+
 export interface FrameRequest {
+  /** A file, a URL, or a V4L2 device: /dev/videoN, /dev/v4l/by-id/…. */
   readonly source: string;
+  /** For a V4L2 device; DEFAULT_MODE without it. */
+  readonly mode?: DeviceMode;
   readonly preprocess: Preprocess;
   /** Frames a second of media time. */
   readonly fps: number;
@@ -30,9 +48,29 @@ export interface Frame {
 
 /** Lines of ffmpeg's stderr kept to say why it ended. */
 const STDERR_LINES = 100;
+/** What setpriv ends with where the program that it shall become is not there. */
+const NOT_FOUND = 127;
+
+export function sourceKind(source: string): 'device' | 'url' | 'file' {
+  if (/^\/dev\/(video\d|v4l\/)/.test(source)) return 'device';
+  return /^[a-z]+:\/\//.test(source) ? 'url' : 'file';
+}
+
+/** How ffmpeg opens a source: told, never guessed. */
+function inputArguments(source: string, { format, size, framerate }: DeviceMode): string[] {
+  switch (sourceKind(source)) {
+    case 'device':
+      return ['-f', 'v4l2', ...(format === 'auto' ? [] : ['-input_format', format]), '-video_size', size, '-framerate', String(framerate), '-i', source];
+    case 'url':
+      return ['-i', source];
+    case 'file':
+      // A path that begins with a dash or holds a colon must not become an option or a protocol.
+      return ['-i', `file:${source}`];
+  }
+}
 
 /** ffmpeg's arguments for raw RGB24 frames on stdout. */
-export function frameArguments({ source, preprocess, fps, realtime }: FrameRequest): string[] {
+export function frameArguments({ source, mode = DEFAULT_MODE, preprocess, fps, realtime }: FrameRequest): string[] {
   const { width, height, scaler } = preprocess;
   return [
     '-hide_banner',
@@ -40,9 +78,7 @@ export function frameArguments({ source, preprocess, fps, realtime }: FrameReque
     'error',
     '-nostdin',
     ...(realtime ? ['-re'] : []),
-    // A path that begins with a dash or holds a colon must not become an option or a protocol.
-    '-i',
-    /^[a-z]+:\/\//.test(source) ? source : `file:${source}`,
+    ...inputArguments(source, mode),
     '-map',
     '0:v:0',
     '-an',
@@ -61,21 +97,28 @@ export function frameArguments({ source, preprocess, fps, realtime }: FrameReque
 }
 
 /**
- * Frames of anything ffmpeg reads, in order. Stopping the iteration or the signal ends ffmpeg. Throws `ffmpeg_missing`,
- * or `video_unreadable` with ffmpeg's own words when it fails or gives no frame.
+ * Frames of anything ffmpeg reads, in order. Stopping the iteration or the signal ends ffmpeg; so does the end of
+ * this process, where `parentBinding` can. Throws `ffmpeg_missing`, or `video_unreadable` with ffmpeg's own words when it
+ * fails or gives no frame.
  */
 export async function* frames(request: FrameRequest, signal?: AbortSignal): AsyncGenerator<Frame> {
   const size = request.preprocess.width * request.preprocess.height * 3;
-  const child = spawn(request.ffmpeg ?? 'ffmpeg', frameArguments(request), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ffmpeg = request.ffmpeg ?? 'ffmpeg';
+  const binding = await parentBinding();
+  if (signal?.aborted) return;
+  const [program = ffmpeg, ...rest] = [...binding, ffmpeg, ...frameArguments(request)];
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   const stop = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
   const words = lastLines(child);
   const failure = once(child, 'close').then(
-    ([code]) =>
-      code === 0 || code === null
-        ? null
-        : new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with code ${code}`}`),
-    (cause: unknown) => startFailure(cause, request.ffmpeg ?? 'ffmpeg'),
+    ([code, ending]) => {
+      if (code === 0) return null;
+      if (code === NOT_FOUND && binding.length > 0) return missing(ffmpeg);
+      // Ended from outside (out of memory, a person's kill): what came is not the whole. What we end ourselves is not asked.
+      return new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with ${code ?? ending}`}`);
+    },
+    (cause: unknown) => startFailure(cause, ffmpeg),
   );
   let index = 0;
   let finished = false;
@@ -118,6 +161,10 @@ function lastLines(child: ChildProcess): () => string {
 }
 
 export function startFailure(cause: unknown, program: string): AdbreakError {
-  if (systemCode(cause) === 'ENOENT') return new AdbreakError('ffmpeg_missing', `Cannot start ${program}: it is not installed`, { cause });
+  if (systemCode(cause) === 'ENOENT') return missing(program, cause);
   return new AdbreakError('video_unreadable', `Cannot start ${program}`, { cause });
+}
+
+function missing(program: string, cause?: unknown): AdbreakError {
+  return new AdbreakError('ffmpeg_missing', `Cannot start ${program}: it is not installed`, { cause });
 }

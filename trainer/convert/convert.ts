@@ -70,14 +70,8 @@ export function convertToFloat(graph: Graph): Uint8Array {
 }
 
 /** INT8 TFLite file of a graph. */
-export async function convertToInt8(
-  graph: Graph,
-  runtime: TfliteRuntime,
-  pixels: readonly Uint8Array[],
-  normalization: Normalization,
-  threads = 1,
-): Promise<Uint8Array> {
-  return writeModel((await convertInt8(graph, runtime, pixels, { normalization, threads })).model);
+export async function convertToInt8(graph: Graph, runtime: TfliteRuntime, pixels: readonly Uint8Array[], options: Int8Options): Promise<Uint8Array> {
+  return writeModel((await convertInt8(graph, runtime, pixels, options)).model);
 }
 
 /** Ranges from pictures of one colour are ranges of nothing: every activation behind them would clip. */

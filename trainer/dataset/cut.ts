@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { startFailure } from '@adbreak/shared/video/frames.js';
 import { formatLabels, type Span } from '@adbreak/shared/video/labels.js';
+import { beginRecording } from './recordings.js';
 
 const run = promisify(execFile);
 
@@ -43,12 +44,18 @@ export function planCuts(spans: readonly Span[], output: string, live: readonly 
   });
 }
 
-/** Cuts frame-exactly (by decoding) and moves the labels along. */
-export async function cutRecording(video: string, spans: readonly Span[], pieces: readonly Piece[], onPiece: (piece: Piece) => void): Promise<void> {
+/** Cuts frame-exactly (by decoding) and moves the labels along. A piece appears under its name only when it is whole. */
+export async function cutRecording(
+  video: string,
+  spans: readonly Span[],
+  pieces: readonly Piece[],
+  onPiece: (piece: Piece) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   for (const piece of pieces) {
-    await mkdir(join(piece.output, '..'), { recursive: true });
-    const path = `${piece.output}.mkv`;
-    await run('ffmpeg', [
+    await beginRecording(piece.output);
+    const unfinished = `${piece.output}.mkv.part`;
+    const encoding = [
       '-hide_banner',
       '-loglevel',
       'error',
@@ -72,11 +79,17 @@ export async function cutRecording(video: string, spans: readonly Span[], pieces
       'ultrafast',
       '-crf',
       '23',
-      `file:${path}`,
-    ]).catch((cause: unknown) => {
+      '-f',
+      'matroska',
+      `file:${unfinished}`,
+    ];
+    await run('ffmpeg', encoding, { killSignal: 'SIGKILL', ...(signal && { signal }) }).catch(async (cause: unknown) => {
+      await rm(unfinished, { force: true });
+      signal?.throwIfAborted();
       const error = startFailure(cause, 'ffmpeg');
       throw error.code === 'ffmpeg_missing' ? error : new AdbreakError('video_unreadable', `Cannot cut ${video}`, { cause });
     });
+    await rename(unfinished, `${piece.output}.mkv`);
     const own = spans.filter(({ start, end }) => end > piece.start && start < piece.end);
     await writeAtomic(
       `${piece.output}.csv`,

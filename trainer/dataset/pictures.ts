@@ -36,6 +36,7 @@ async function fromFile(path: string, size: number, limit: number, signal: Abort
   const all: Uint8Array[] = [];
   for await (const { pixels } of frames({ source: path, preprocess: { width: size, height: size, scaler: 'area' }, fps: 1 }, signal))
     all.push(Uint8Array.from(pixels));
+  signal?.throwIfAborted();
   return spread(all, limit);
 }
 

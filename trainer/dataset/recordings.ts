@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { parseLabels, type Span } from '@adbreak/shared/video/labels.js';
 
 export const SPLITS = ['train', 'val', 'test'] as const;
@@ -16,6 +17,8 @@ export interface Recording {
 }
 export type Dataset = Readonly<Record<Split, readonly Recording[]>>;
 
+/** Stands in a split while it is made: a part of a data set must not pass for the whole. */
+const UNFINISHED = '.unfinished';
 const VIDEO = /\.(mkv|mp4|ts|mov|avi|webm)$/i;
 
 /** Reads DIR/{train,val,test}/NAME.{mkv,...} with NAME.csv. A recording lies in one split only, by construction. */
@@ -26,6 +29,20 @@ export async function openDataset(folder: string): Promise<Dataset> {
   return { train, val, test: await recordingsIn(join(folder, 'test')) };
 }
 
+/** Runs what fills the splits of a data set; what it leaves when it is interrupted or fails is refused by `openDataset`. */
+export async function fillDataset(folder: string, splits: readonly string[], fill: () => Promise<void>): Promise<void> {
+  const markers = splits.map((split) => join(folder, split, UNFINISHED));
+  for (const marker of markers) await writeAtomic(marker, '');
+  await fill();
+  for (const marker of markers) await rm(marker);
+}
+
+/** Makes room for a recording. The labels of an older one of this name go first: interrupted, they must not lie beside the new one. */
+export async function beginRecording(stem: string): Promise<void> {
+  await mkdir(dirname(stem), { recursive: true });
+  await rm(`${stem}.csv`, { force: true });
+}
+
 async function recordingsIn(folder: string): Promise<Recording[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new AdbreakError('not_found', `Cannot open the data set: ${folder} does not exist`, {
@@ -33,6 +50,10 @@ async function recordingsIn(folder: string): Promise<Recording[]> {
       remedy: 'Make one with `adbreak dataset synthesize`, or put NAME.mkv and NAME.csv into train/, val/ and test/.',
     });
   });
+  if (names.includes(UNFINISHED))
+    throw new AdbreakError('conflict', `Cannot open the data set: ${folder} is unfinished; what made it was interrupted, or still runs`, {
+      remedy: 'Run the command that makes it again, to its end.',
+    });
   return Promise.all(
     names
       .filter((name) => VIDEO.test(name))

@@ -1,11 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import { type Frame, frames, type Preprocess } from '@adbreak/shared/video/frames.js';
 import { labelAt } from '@adbreak/shared/video/labels.js';
 import { normalize } from '../convert/convert.js';
 import { fileDigest, type Recording } from '../dataset/recordings.js';
+import { CACHE_FORMAT, readRows, writeRows } from './cache.js';
 import type { Examples } from './head.js';
 
 /** A fixed function of a frame, cached on disk under its identity. */
@@ -22,6 +22,8 @@ interface ExtractOptions {
   readonly onFrame?: () => void;
   readonly signal?: AbortSignal;
 }
+
+export type Sampling = Pick<ExtractOptions, 'preprocess' | 'fps' | 'signal'>;
 
 /** Features of the frozen backbone: the float model on the Pi's runtime. */
 export async function backboneExtractor(
@@ -61,12 +63,15 @@ export function histogramExtractor(): Extractor {
   };
 }
 
+/** All frames of a recording, or an AbortError: an iteration that just ends early would pass for a whole one. */
+async function* everyFrame(recording: Recording, { preprocess, fps, signal }: Sampling): AsyncGenerator<Frame> {
+  yield* frames({ source: recording.video, preprocess, fps }, signal);
+  signal?.throwIfAborted();
+}
+
 /** Labelled frames of recordings; frames outside the labels are left out. */
-export async function* labelledFrames(
-  recording: Recording,
-  { preprocess, fps, signal }: Pick<ExtractOptions, 'preprocess' | 'fps' | 'signal'>,
-): AsyncGenerator<Frame & { isAd: boolean }> {
-  for await (const frame of frames({ source: recording.video, preprocess, fps }, signal)) {
+export async function* labelledFrames(recording: Recording, sampling: Sampling): AsyncGenerator<Frame & { isAd: boolean }> {
+  for await (const frame of everyFrame(recording, sampling)) {
     const label = labelAt(recording.spans, frame.time);
     if (label !== null) yield { ...frame, isAd: label === 'ad' };
   }
@@ -85,29 +90,25 @@ export async function examplesOf(recordings: readonly Recording[], extractors: r
 }
 
 async function examplesOfOne(recording: Recording, extractors: readonly Extractor[], options: ExtractOptions): Promise<Examples[]> {
-  const key = sha256(JSON.stringify([await fileDigest(recording.video), options.preprocess, options.fps]));
-  const paths = extractors.map(({ identity }) => join(options.cache, `${sha256(key + identity)}.f32`));
-  const cached = await Promise.all(paths.map((path) => readFile(path).catch(() => undefined)));
+  const key = sha256(JSON.stringify([CACHE_FORMAT, await fileDigest(recording.video), options.preprocess, options.fps]));
+  const paths = extractors.map(({ identity }) => join(options.cache, `${sha256(key + identity)}.rows`));
+  const cached = await Promise.all(extractors.map(({ width }, i) => readRows(paths[i] ?? '', width)));
   // Labels are not part of the cache: features of every frame are, so that relabelling costs nothing.
-  if (cached.every((file) => file !== undefined))
-    return extractors.map(({ width }, i) => relabel(recording, options.fps, width, cached[i] ?? new Uint8Array(0)));
+  if (cached.every((rows) => rows !== null)) return extractors.map(({ width }, i) => relabel(recording, options.fps, width, cached[i] ?? new Float32Array(0)));
   const rows: Float32Array[][] = extractors.map(() => []);
-  for await (const frame of frames({ source: recording.video, preprocess: options.preprocess, fps: options.fps }, options.signal)) {
+  for await (const frame of everyFrame(recording, options)) {
     for (const [i, extractor] of extractors.entries()) rows[i]?.push(await extractor.extract(frame.pixels));
     options.onFrame?.();
   }
-  await mkdir(options.cache, { recursive: true });
   return Promise.all(
     extractors.map(async ({ width }, i) => {
-      const all = Buffer.concat((rows[i] ?? []).map((row) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength)));
-      await writeAtomic(paths[i] ?? '', all);
+      const all = await writeRows(paths[i] ?? '', width, rows[i] ?? []);
       return relabel(recording, options.fps, width, all);
     }),
   );
 }
 
-function relabel(recording: Recording, fps: number, width: number, file: Uint8Array): Examples {
-  const all = new Float32Array(Uint8Array.from(file).buffer);
+function relabel(recording: Recording, fps: number, width: number, all: Float32Array): Examples {
   const kept: number[] = [];
   const isAd: boolean[] = [];
   for (let row = 0; row < all.length / width; row++) {

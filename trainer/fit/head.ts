@@ -21,6 +21,7 @@ interface FitOptions {
   readonly seed: number;
   readonly epochs?: number;
   readonly onEpoch?: (epoch: number, validationLoss: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 const BATCH = 256;
@@ -32,7 +33,7 @@ const PATIENCE = 8;
  * Multinomial logistic regression on standardised features, Adam, L2, early stopping on validation loss, then one
  * temperature fitted on validation (Guo et al. 2017). Throws `training_failed` where a class is missing.
  */
-export async function fitHead(train: Examples, validation: Examples, { seed, epochs = 80, onEpoch }: FitOptions): Promise<Head> {
+export async function fitHead(train: Examples, validation: Examples, { seed, epochs = 80, onEpoch, signal }: FitOptions): Promise<Head> {
   await openBackend();
   for (const [name, { isAd }] of [
     ['train', train],
@@ -78,6 +79,7 @@ export async function fitHead(train: Examples, validation: Examples, { seed, epo
     logits.dispose();
     onEpoch?.(epoch, loss);
     await new Promise(setImmediate);
+    signal?.throwIfAborted();
   }
   for (const tensor of [x, y, vx, vy, kernel, bias]) tensor.dispose();
   optimizer.dispose();

@@ -18,7 +18,7 @@ const RATE = 1e-3;
 export async function fitSmallNet(
   examples: readonly LabelledPixels[],
   normalization: { mean: number; std: number },
-  options: { seed: number; epochs: number; onEpoch?: (epoch: number, loss: number) => void },
+  options: { seed: number; epochs: number; onEpoch?: (epoch: number, loss: number) => void; signal?: AbortSignal },
 ): Promise<SmallLayer[]> {
   await openBackend();
   const random = seeded(`small-net/${options.seed}`);
@@ -56,6 +56,7 @@ export async function fitSmallNet(
         return (loss?.dataSync()[0] ?? 0) * BATCH;
       });
       await new Promise(setImmediate);
+      options.signal?.throwIfAborted();
     }
     options.onEpoch?.(epoch, total / examples.length);
   }

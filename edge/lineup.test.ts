@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
+import { seeded } from '@adbreak/shared/random.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { TINY_SIZE, tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import { Lineup } from './lineup.js';
+import { ModelStore } from './models/fetch.js';
+import { SlotStore } from './models/slot-store.js';
+import { EMPTY_SLOTS, type SlotState } from './models/slots.js';
+import { Pipeline } from './pipeline.js';
+
+/** A hub is not needed for models that are on disk. */
+const NOBODY = { device: 'pi', key: '', certificate: '', authority: '', mqtt: '', root: '' };
+const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0', '5.0.0'];
+const SIZE = { width: TINY_SIZE, height: TINY_SIZE };
+const PIXELS = new Uint8Array(TINY_SIZE * TINY_SIZE * 3).fill(90);
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 60_000; !(await holds()); await sleep(10)) assert.ok(Date.now() < deadline, `not within 60 s: ${what}`);
+}
+
+/** Models, slots, children and frames as on a Pi, 200 frames a second. */
+async function device(
+  t: TestContext,
+  { slots = () => ({}), watches = true }: { slots?: (model: (version: string) => ModelRef) => Partial<SlotState>; watches?: boolean } = {},
+) {
+  const folder = await temporaryFolder();
+  const models: Record<string, ModelRef> = {};
+  for (const version of VERSIONS) {
+    const { file, manifest } = tinyRelease(version);
+    models[version] = { version, digest: manifest.digest };
+    await mkdir(join(folder, manifest.digest));
+    await writeFile(join(folder, manifest.digest, 'model.tflite'), file);
+    await writeFile(join(folder, manifest.digest, 'manifest.json'), JSON.stringify(manifest));
+  }
+  const said: string[] = [];
+  const log = (line: string) => void said.push(line);
+  const store = await SlotStore.open(folder, log);
+  const model = (version: string) => models[version] ?? assert.fail(version);
+  await store.save({ ...EMPTY_SLOTS, ...slots(model) });
+  const pipeline: Pipeline = new Pipeline({
+    labelSeconds: 0,
+    onEvent: () => undefined,
+    onEpisode: () => undefined,
+    onFailure: async (role, child, reason) => lineup.replace(role, child, reason),
+    onServed: () => lineup.served(),
+    onLabelled: () => undefined,
+    uniform: () => 0,
+    now: () => 0,
+  });
+  const lineup: Lineup = new Lineup({
+    models: new ModelStore(folder, NOBODY, 'https://hub.example'),
+    slots: store,
+    pipeline,
+    threads: 1,
+    runtime: 'auto',
+    desiredPath: join(folder, 'desired.json'),
+    log,
+    onEvent: async () => undefined,
+    onFault: (error) => (error === null ? undefined : log(String(error))),
+    onChange: async () => undefined,
+  });
+  const stop = new AbortController();
+  const feeding = (async () => {
+    for (let index = 0; watches && !stop.signal.aborted; index++) {
+      await pipeline.process({ index, time: index / 200, pixels: PIXELS }, 0, SIZE);
+      await sleep(5);
+    }
+  })();
+  t.after(async () => {
+    stop.abort();
+    await Promise.all([feeding, lineup[Symbol.asyncDispose]()]);
+  });
+  const desired = (revision: number, production: string, candidate: string | null): Desired => ({
+    revision,
+    model: 'base-ad-detector',
+    production: model(production),
+    candidate: candidate === null ? null : model(candidate),
+    serve: 'production',
+    rollout: null,
+    evaluation: null,
+    ask: null,
+    labelRate: 1,
+  });
+  const onDisk = async () => {
+    const names = await readdir(folder);
+    return VERSIONS.filter((version) => names.includes(model(version).digest));
+  };
+  return { lineup, pipeline, desired, model, onDisk, store, said };
+}
+
+test('children that are killed at any moment under 200 frames a second are replaced, twenty times', async (t) => {
+  const SEED = 20;
+  t.diagnostic(`seed ${SEED}`);
+  const { integer } = seeded(SEED);
+  const { lineup, pipeline, desired } = await device(t);
+  for (let round = 1; round <= 10; round++) {
+    // A new revision forgets the crashes before it, which would make the pauses longer each time.
+    lineup.want(desired(round, '1.0.0', '2.0.0'));
+    await until(`revision ${round}`, () => pipeline.pair?.desired.revision === round);
+    const { pair } = pipeline;
+    await sleep(integer(50));
+    process.kill(pair?.production.pid ?? 0, 'SIGKILL');
+    await sleep(integer(5));
+    process.kill(pair?.candidate?.pid ?? 0, 'SIGKILL');
+    const replaced = (role: 'production' | 'candidate') => pipeline.pair?.[role] !== pair?.[role] && pipeline.pair?.[role]?.alive === true;
+    await until(`both replaced in round ${round}`, () => replaced('production') && replaced('candidate'));
+  }
+});
+
+test('models that nothing names any more are deleted once nothing is on trial; the way back stays', async (t) => {
+  const { lineup, pipeline, desired, model, onDisk, store, said } = await device(t);
+  lineup.want(desired(1, '1.0.0', '2.0.0'));
+  await until('1.0.0 is confirmed', () => store.state.confirmed?.version === '1.0.0');
+  await until('others are gone', async () => (await onDisk()).join() === '1.0.0,2.0.0');
+  assert.match(said.join('\n'), new RegExp(`${model('5.0.0').digest.slice(0, 12)} is needed no more`));
+
+  // The candidate becomes production: what it replaced is the way back.
+  lineup.want(desired(2, '2.0.0', null));
+  await until('2.0.0 is confirmed', () => store.state.confirmed?.version === '2.0.0');
+  await until('2.0.0 serves', () => pipeline.pair?.production.model.manifest.version === '2.0.0');
+  await sleep(300);
+  assert.deepEqual(await onDisk(), ['1.0.0', '2.0.0']);
+});
+
+test('while a model is on trial nothing is deleted', async (t) => {
+  const { lineup, pipeline, desired, onDisk, store } = await device(t, { watches: false });
+  lineup.want(desired(1, '1.0.0', null));
+  await until('1.0.0 acts', () => pipeline.pair !== null);
+  await sleep(300);
+  assert.equal(store.state.trial?.model.version, '1.0.0');
+  assert.deepEqual(await onDisk(), VERSIONS);
+});
+
+test('what the slots and a federated round name stays', async (t) => {
+  const slots = (model: (version: string) => ModelRef) => ({ confirmed: model('1.0.0'), previous: model('5.0.0') });
+  const { lineup, desired, model, onDisk } = await device(t, { slots });
+  const evaluation = {
+    round: 'round-1',
+    production: model('3.0.0'),
+    candidate: model('4.0.0'),
+    deadline: '2030-01-01T00:00:00.000Z',
+    secure: false,
+    epsilon: null,
+  };
+  lineup.want({ ...desired(1, '1.0.0', null), evaluation });
+  await until('2.0.0 is gone', async () => !(await onDisk()).includes('2.0.0'));
+  await sleep(300);
+  assert.deepEqual(await onDisk(), ['1.0.0', '3.0.0', '4.0.0', '5.0.0']);
+});

@@ -1,0 +1,24 @@
+import type { TLSSocket } from 'node:tls';
+import { DEVICE_ID } from '@adbreak/shared/contract/topics.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { fingerprint } from '../identity/authority.js';
+
+/** Who holds a connection, by its certificate. */
+export interface Identity {
+  readonly device: string;
+  readonly fingerprint: string;
+}
+
+/**
+ * Reads a handshake's outcome. Node counts a resumed TLS 1.3 session as authorized even when its first handshake showed
+ * no certificate (VerifyPeerCertificate answers X509_V_OK for it), so `authorized` is not enough: the certificate must
+ * be there, shown in this very handshake.
+ */
+export function identityOf(socket: TLSSocket): Identity | AdbreakError {
+  if (socket.isSessionReused()) return new AdbreakError('unauthorized', 'Cannot connect: a resumed TLS session shows no certificate');
+  const certificate = socket.getPeerX509Certificate();
+  if (!socket.authorized || certificate === undefined) return new AdbreakError('unauthorized', 'Cannot connect: no client certificate');
+  const device = /^CN=(.*)$/.exec(certificate.subject)?.[1] ?? '';
+  if (!DEVICE_ID.test(device)) return new AdbreakError('forbidden', `Cannot connect: the certificate is for no device: ${certificate.subject}`);
+  return { device, fingerprint: fingerprint(certificate.raw) };
+}

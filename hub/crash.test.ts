@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import { seeded } from '@adbreak/shared/random.js';
+import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import { callHub } from './cli/client.js';
+import { report } from './rollouts/fixtures.js';
+import { hubState } from './store/state.js';
+import { publish, until } from './testing/chain.js';
+import { enrol, type HubProcess, kill, Publisher, spawnHub } from './testing/killed.js';
+
+/** Real hubs that are killed while real MQTT clients publish; what was acknowledged is held against what is there afterwards. */
+const BIN = fileURLToPath(new URL('../bin/adbreak.js', import.meta.url));
+const SECONDS = Date.now() - 6 * 3_600_000;
+
+async function fleet(t: TestContext, folder: string) {
+  const hub = await spawnHub(t, folder);
+  await publish(hub, '1.0.0');
+  const identities = [await enrol(hub, 'pi-1'), await enrol(hub, 'pi-2'), await enrol(hub, 'pi-3')];
+  await publish(hub, '2.0.0');
+  const { rollouts } = hubState.parse(JSON.parse(await readFile(join(folder, 'hub.json'), 'utf8')));
+  const id = rollouts[0]?.id ?? '';
+  const digests = { production: tinyRelease('1.0.0').manifest.digest, candidate: tinyRelease('2.0.0').manifest.digest };
+  const make = (sequence: number): WindowReport => ({
+    ...report(sequence, 0, { wins: 1, losses: 1, agreed: 8 }, { rollout: id, ...digests }),
+    start: new Date(SECONDS + sequence * 1000).toISOString(),
+    end: new Date(SECONDS + (sequence + 1) * 1000).toISOString(),
+  });
+  return { hub, id, publishers: identities.map((identity) => new Publisher(identity, make)), digests };
+}
+
+async function whatIsThere(folder: string, id: string) {
+  const state = hubState.parse(JSON.parse(await readFile(join(folder, 'hub.json'), 'utf8')));
+  const rollout = state.rollouts.find((one) => one.id === id);
+  assert.ok(rollout !== undefined);
+  return { state, rollout };
+}
+
+function assertReplays(folder: string, id: string): void {
+  const replayed = spawnSync(process.execPath, [BIN, 'rollouts', 'replay', '--events', join(folder, 'rollouts', `${id}.jsonl`), '--json'], {
+    encoding: 'utf8',
+  });
+  assert.equal(replayed.status, 0, replayed.stdout.slice(-2000) + replayed.stderr);
+  assert.match(replayed.stdout, /"identical":true/);
+}
+
+test('twenty kills: what was acknowledged is there once, and the log replays to the same decisions', { timeout: 400_000 }, async (t) => {
+  const seed = `kills ${Date.now()}`;
+  t.diagnostic(`seed: ${seed}`);
+  const random = seeded(seed);
+  const folder = await temporaryFolder();
+  const { hub: first, id, publishers, digests } = await fleet(t, folder);
+  let hub: HubProcess = first;
+  const { token } = first;
+  for (let kills = 0; kills < 20; kills++) {
+    if (kills > 0) hub = await spawnHub(t, folder, token);
+    const running = hub;
+    const orders = (async () => {
+      for (const order of ['pause', 'resume', 'pause', 'resume'])
+        await callHub(running, `/api/v1/rollouts/${id}/${order}`, { method: 'POST', json: { reason: `kill ${kills}` } }).catch(() => undefined);
+    })();
+    const sending = Promise.all(publishers.map((one) => one.run(running, Number.MAX_SAFE_INTEGER)));
+    const heard = () => publishers.reduce((sum, one) => sum + one.acknowledged, 0);
+    const before = heard();
+    await until('windows are acknowledged', async () => heard() > before, 60);
+    await sleep(random.integer(300));
+    await kill(hub);
+    await Promise.all([sending, orders]);
+  }
+  const acknowledged = publishers.map((one) => one.acknowledged);
+  t.diagnostic(`acknowledged: ${acknowledged.join(', ')}`);
+  assert.ok(
+    acknowledged.every((n) => n > 0),
+    'every device was heard',
+  );
+  hub = await spawnHub(t, folder, token);
+  await Promise.all(publishers.map((one, i) => one.run(hub, (acknowledged[i] ?? 0) + 5)));
+  hub.child.kill('SIGTERM');
+  await once(hub.child, 'exit');
+  const { state, rollout } = await whatIsThere(folder, id);
+  for (const [i, { acknowledged: last }] of publishers.entries()) {
+    const device = `pi-${i + 1}`;
+    const [known, counted] = [state.devices[device], rollout.evidence.devices[device]];
+    assert.ok(known !== undefined && counted !== undefined);
+    assert.equal(known.sequence, last);
+    assert.deepEqual([known.missingWindows, known.refusedReports], [0, 0]);
+    if (rollout.status === 'running' || rollout.status === 'paused')
+      assert.deepEqual([counted.windows, counted.episodes], [last, 10 * last], `${device}: none lost, none twice`);
+  }
+  const sent = publishers.reduce((sum, one) => sum + one.acknowledged, 0);
+  const hours = Object.values(state.hours[digests.production]?.hours ?? {}).flat();
+  assert.equal(
+    hours.reduce((sum, n) => sum + n, 0),
+    10 * sent,
+    'the hours of the fleet hold each window once',
+  );
+  assertReplays(folder, id);
+  for (const line of (await readFile(join(folder, 'audit.jsonl'), 'utf8')).trim().split('\n')) JSON.parse(line);
+});
+
+test('a full disk: nothing is acknowledged that a kill then loses, and the log can be read', { timeout: 120_000 }, async (t) => {
+  const folder = await smallVolume(t, 1500);
+  const { hub, id, publishers } = await fleet(t, folder);
+  const ballast = join(folder, 'ballast');
+  const run = async (one: HubProcess, ms: number) => {
+    const until = Date.now() + ms;
+    while (Date.now() < until) await Promise.race([Promise.all(publishers.map((p) => p.run(one, p.acknowledged + 40))), sleep(until - Date.now())]);
+  };
+  await run(hub, 600);
+  for (let size = 900_000; size > 500; size = Math.floor(size / 2)) await writeFile(ballast, Buffer.alloc(size), { flag: 'a' }).catch(() => undefined);
+  await run(hub, 1500);
+  const full = publishers.map((one) => one.acknowledged);
+  await kill(hub);
+  await rm(ballast);
+  assert.match(hub.words(), /no space left/);
+  const again = await spawnHub(t, folder, hub.token);
+  const { state, rollout } = await whatIsThere(folder, id);
+  for (const [i, last] of full.entries()) {
+    const device = `pi-${i + 1}`;
+    assert.ok((state.devices[device]?.sequence ?? 0) >= last, `${device}: ${state.devices[device]?.sequence} of ${last} acknowledged are there`);
+    if (rollout.status === 'running') assert.ok((rollout.evidence.devices[device]?.windows ?? 0) >= last, `${device}: the rollout knows as many`);
+  }
+  await Promise.all(publishers.map((one) => one.run(again, one.acknowledged + 3)));
+  again.child.kill('SIGTERM');
+  await once(again.child, 'exit');
+  const after = await whatIsThere(folder, id);
+  if (after.rollout.status === 'running')
+    for (const [i, one] of publishers.entries()) assert.equal(after.rollout.evidence.devices[`pi-${i + 1}`]?.windows, one.acknowledged, 'none twice');
+  assertReplays(folder, id);
+});
+
+test('torn last lines are cut off at the start, and said so', { timeout: 60_000 }, async (t) => {
+  const folder = await temporaryFolder();
+  const { hub, id } = await fleet(t, folder);
+  await kill(hub);
+  const [log, audit] = [join(folder, 'rollouts', `${id}.jsonl`), join(folder, 'audit.jsonl')];
+  await writeFile(log, '{"kind":"ti', { flag: 'a' });
+  await writeFile(audit, '{"at":', { flag: 'a' });
+  const again = await spawnHub(t, folder, hub.token);
+  assert.match(again.words(), /\.jsonl: its last line was not finished; 11 bytes are cut off/);
+  assert.match(again.words(), /audit\.jsonl: its last line was not finished; 6 bytes/);
+  await callHub(again, `/api/v1/rollouts/${id}/pause`, { method: 'POST', json: { reason: 'after the cut' } });
+  assertReplays(folder, id);
+  for (const line of (await readFile(audit, 'utf8')).trim().split('\n')) JSON.parse(line);
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.endsWith('.part')),
+    [],
+  );
+});
+
+test('a second hub on the same folder is refused, and may start when the first was killed', { timeout: 60_000 }, async (t) => {
+  const folder = await temporaryFolder();
+  const first = await spawnHub(t, folder);
+  await assert.rejects(spawnHub(t, folder), /error conflict: Cannot start: another hub runs on the state folder .*[\s\S]*what to do: Stop it/);
+  await kill(first);
+  await kill(await spawnHub(t, folder));
+});

@@ -1,0 +1,105 @@
+import { X509Certificate } from 'node:crypto';
+import { validityOf } from '@adbreak/shared/certificates.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { HubState } from '../store/state.js';
+import type { Store } from '../store/store.js';
+import { type Authority, fingerprint } from './authority.js';
+
+type Device = HubState['devices'][string];
+interface Options {
+  readonly store: Store;
+  readonly authority: Authority;
+  /** How long after its end a certificate may still be renewed, milliseconds. */
+  readonly grace: number;
+  readonly now: () => Date;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Which certificate is whose. A device has the one it uses, and after a renewal the next one beside it: both are
+ * accepted until it has come with the next one, so an answer that was lost on its way locks nobody out.
+ */
+export class DeviceCertificates {
+  readonly #options: Options;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Null when a device may act under this certificate, else why not. Its first use ends the certificate before it. */
+  admit(id: string, print: string): AdbreakError | null {
+    const { store, log } = this.#options;
+    const device = find(store.state, id, print);
+    if (device instanceof AdbreakError) return device;
+    if (device.renewal?.fingerprint === print)
+      void store
+        .change(
+          (state) => {
+            const own = find(state, id, print);
+            if (!(own instanceof AdbreakError)) settle(own, print);
+          },
+          audit(id, 'device.renewed'),
+        )
+        .catch((error: unknown) => log(`${id}: ${explain(error)}`));
+    return null;
+  }
+
+  /** The device behind a certificate that TLS was shown: signed by our authority, known, not revoked. Its dates are the caller's to judge. */
+  identify(raw: Buffer): { id: string; print: string; ends: number } {
+    const certificate = new X509Certificate(raw);
+    const id = /^CN=(.+)$/m.exec(certificate.subject)?.[1] ?? '';
+    if (!this.#options.authority.issued(certificate))
+      throw new AdbreakError('unauthorized', 'Cannot answer: the client certificate is not from this fleet’s authority', { remedy: UNKNOWN });
+    const print = fingerprint(raw);
+    const device = find(this.#options.store.state, id, print);
+    if (device instanceof AdbreakError) throw device;
+    return { id, print, ends: validityOf(raw).to };
+  }
+
+  /**
+   * The next certificate of the device that shows this one, also when it has ended, within the grace period. One that
+   * is not valid yet is renewed as well: it was signed while the hub's clock stood in the future.
+   */
+  async renew(raw: Buffer, csr: string): Promise<string> {
+    const { store, authority, grace, now } = this.#options;
+    const { id, print, ends } = this.identify(raw);
+    if (now().getTime() > ends + grace)
+      throw new AdbreakError(
+        'identity_expired',
+        `Cannot renew ${id}: its certificate ended at ${new Date(ends).toISOString()}, longer ago than the ${days(grace)} of grace`,
+        { remedy: `Make a claim for it, \`adbreak devices claim --device ${id}\`, write its token to the card and restart the agent.` },
+      );
+    const certificate = await authority.issueDevice(id, csr, now(), ends);
+    await store.change(
+      (state) => {
+        // Looked at again: the device may have been revoked or enrolled anew while we signed.
+        const device = find(state, id, print);
+        if (device instanceof AdbreakError) throw device;
+        settle(device, print);
+        device.renewal = { fingerprint: fingerprint(certificate), ends: new Date(validityOf(certificate).to).toISOString() };
+      },
+      audit(id, 'device.renew'),
+    );
+    return certificate;
+  }
+}
+
+const UNKNOWN = 'Enrol it again with a new claim token: `adbreak devices claim --device ID`.';
+
+function find(state: Readonly<HubState>, id: string, print: string): Device | AdbreakError {
+  const device = Object.hasOwn(state.devices, id) ? state.devices[id] : undefined;
+  if (device === undefined || (device.fingerprint !== print && device.renewal?.fingerprint !== print))
+    return new AdbreakError('unauthorized', `Cannot let ${id} in: its certificate is not the enrolled one`, { remedy: UNKNOWN.replace('ID', id) });
+  return device.revoked ? new AdbreakError('identity_revoked', `Cannot let ${id} in: its identity was revoked`) : device;
+}
+
+/** The next certificate was used: the one before is accepted no more. */
+function settle(device: Device, print: string): void {
+  if (device.renewal?.fingerprint !== print) return;
+  device.fingerprint = print;
+  device.certificateEnds = device.renewal.ends;
+  device.renewal = null;
+}
+
+const audit = (id: string, what: string) => ({ who: `device:${id}`, what, subject: id });
+const days = (milliseconds: number) => `${Math.round(milliseconds / 86_400_000)} days`;

@@ -1,0 +1,57 @@
+import { isIPv6 } from 'node:net';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+
+/** A secret was presented that is none of this hub's: what is counted against an address. */
+export class UnknownSecret extends AdbreakError {}
+
+/** Wrong tokens that one address may send at once, and how many more each second. A person with an old token in a script notices; a card has one. */
+const AT_ONCE = 20;
+const A_SECOND = 1;
+/** Addresses remembered; beyond them the one that was silent longest is forgotten. About 2 MB. */
+const REMEMBERED = 10_000;
+
+interface Bucket {
+  left: number;
+  at: number;
+}
+
+/**
+ * Wrong tokens by the address they come from: a token bucket each, in bounded memory. It slows what is wrong alone: a right
+ * token is found by its hash at once, so nobody's wrong ones keep it waiting, also not behind the same router.
+ */
+export class Guesses {
+  readonly #buckets = new Map<string, Bucket>();
+
+  /** Counts one wrong token. Gives 0, or the seconds after which the address may send the next one. */
+  count(address: string, now: Date): number {
+    const name = network(address);
+    const at = now.getTime();
+    const known = this.#buckets.get(name) ?? { left: AT_ONCE, at };
+    // A clock that was set back gives nothing, and takes nothing.
+    const left = Math.min(AT_ONCE, known.left + (Math.max(0, at - known.at) / 1000) * A_SECOND);
+    const spent = left >= 1;
+    // Deleted first: a Map keeps the order of insertion, so its first one was silent longest.
+    this.#buckets.delete(name);
+    this.#buckets.set(name, { left: spent ? left - 1 : left, at });
+    for (const [oldest] of this.#buckets) {
+      if (this.#buckets.size <= REMEMBERED) break;
+      this.#buckets.delete(oldest);
+    }
+    return spent ? 0 : Math.ceil((1 - left) / A_SECOND);
+  }
+
+  get remembered(): number {
+    return this.#buckets.size;
+  }
+}
+
+/** An IPv4 address, also where it is mapped into IPv6; of IPv6 the first 64 bits, which are one household's (RFC 6177). */
+function network(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
+  const [head = '', tail] = address.split('%', 1)[0]?.split('::', 2) ?? [];
+  const groups = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => '0');
+  return [...groups, ...zeros, ...after].slice(0, 4).join(':');
+}

@@ -1,0 +1,36 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { type Plan, readPlan } from './plan.js';
+
+/** The plans that a hub was started with: what an operator may move a model by. */
+export interface Plans {
+  readonly named: ReadonlyMap<string, Plan>;
+  /** For promote and rollback calls that name none. */
+  readonly promote: Plan;
+  readonly rollback: Plan;
+}
+
+const MOST = 100;
+
+/** The plans of a folder's YAML files, and the two for calls that name none, each under its own name. Throws where one is no plan. */
+export async function readPlans(folder: string, promotePath: string, rollbackPath: string): Promise<Plans> {
+  const names = await readdir(folder).catch((cause: unknown) => {
+    throw new AdbreakError('not_found', `Cannot read the folder of plans ${folder}`, {
+      cause,
+      remedy: 'Give --plans a folder of YAML files; see configs/rollouts/.',
+    });
+  });
+  const files = names.filter((name) => /\.ya?ml$/.test(name)).sort();
+  if (files.length > MOST) throw new AdbreakError('input_too_large', `Cannot read the folder of plans ${folder}: ${files.length} files, at most ${MOST}`);
+  const named = new Map<string, Plan>();
+  for (const file of files) {
+    const plan = await readPlan(join(folder, file));
+    if (named.has(plan.name)) throw new AdbreakError('conflict', `Cannot read the plan ${join(folder, file)}: there are two of the name ${plan.name}`);
+    named.set(plan.name, plan);
+  }
+  const promote = await readPlan(promotePath);
+  const rollback = named.get('rollback') ?? (await readPlan(rollbackPath));
+  // Whoever started the hub with a file of its own means that one, also where a plan of the folder has its name.
+  return { named: named.set(rollback.name, rollback).set(promote.name, promote), promote, rollback };
+}
