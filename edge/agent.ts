@@ -18,11 +18,18 @@ import { SlotStore } from './models/slot-store.js';
 import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
 import { Evaluator } from './reservoir/evaluator.js';
 import { Reservoir } from './reservoir/reservoir.js';
+import type { LedgerState } from './shadow/ledger.js';
 import { StatusPage } from './status/server.js';
+import { readLedger, writeLedger } from './uplink/ledger-file.js';
 import { Session } from './uplink/session.js';
 import { Spool } from './uplink/spool.js';
 
 export const AGENT_VERSION = '0.1.0';
+
+/** In the state folder: the counts of the open window, and the draws that wait. */
+const LEDGER = 'windows.json';
+/** How often the clock is looked at. */
+const LOOK_MS = 1000;
 
 /** Faults that come while a model is fetched. */
 const DOWNLOAD_CODES: readonly ErrorCode[] = ['hub_unreachable', 'metadata_invalid', 'manifest_forged', 'disk_full'];
@@ -53,10 +60,14 @@ export class Agent implements AsyncDisposable {
   #renewalFault: ErrorCode | null = null;
   #problem: Reported['problem'] = null;
   #source: Reported['source'] = 'running';
-  #windowStart = new Date();
+  #closing: Promise<void> = Promise.resolve();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(config: EdgeConfig, slots: SlotStore, spool: Spool, reservoir: Reservoir, log: (line: string) => void) {
+  private constructor(
+    config: EdgeConfig,
+    { slots, spool, reservoir, before }: { slots: SlotStore; spool: Spool; reservoir: Reservoir; before: LedgerState | null },
+    log: (line: string) => void,
+  ) {
     this.#config = config;
     this.#slots = slots;
     this.#spool = spool;
@@ -64,6 +75,10 @@ export class Agent implements AsyncDisposable {
     this.#reservoir = reservoir;
     this.#pipeline = new Pipeline({
       labelSeconds: config.labelSeconds,
+      windowSeconds: config.windowSeconds,
+      // An agent that cannot open its page does not start.
+      canAsk: true,
+      before,
       now: () => Date.now(),
       onEvent: (event) => void this.#event(event),
       onEpisode: (episode) => this.#page?.send('episode', episode),
@@ -84,8 +99,12 @@ export class Agent implements AsyncDisposable {
       Math.random,
       log,
     );
-    const agent = new Agent(config, slots, await Spool.open(join(config.state, 'spool'), log), reservoir, log);
+    const spool = await Spool.open(join(config.state, 'spool'), log);
+    const before = await readLedger(join(config.state, LEDGER), log);
+    const agent = new Agent(config, { slots, spool, reservoir, before }, log);
     agent.#cleanup.push(() => lock[Symbol.asyncDispose]());
+    // A window that ended while the agent was off is reported as it was, before anything new is counted.
+    await agent.#turnWindow();
     await agent.#connect();
     agent.#running = agent.#watch();
     return agent;
@@ -102,6 +121,7 @@ export class Agent implements AsyncDisposable {
       ...this.#config.status,
       view: () => this.#view(),
       frame: () => this.#frame(),
+      picture: (episode, index) => this.#pipeline.picture(episode, index),
       label: (episode, label) => this.#pipeline.label(episode, label),
     });
     const models = new ModelStore(join(state, 'models'), identity, hub);
@@ -142,7 +162,7 @@ export class Agent implements AsyncDisposable {
       log: this.#log,
       onDesired: (desired) => {
         lineup.want(desired);
-        this.#pipeline.ask(desired);
+        this.#pipeline.order(desired);
         this.#evaluator?.want(desired.evaluation, desired.model);
       },
       onRefused: (reason) => this.#refused(reason),
@@ -153,10 +173,8 @@ export class Agent implements AsyncDisposable {
       () => this.#session?.[Symbol.asyncDispose](),
       () => this.#renewal?.[Symbol.asyncDispose](),
     );
-    const timer = setInterval(
-      () => void this.#closeWindow().catch((error: unknown) => this.#log(`window: ${explain(error)}`)),
-      this.#config.windowSeconds * 1000,
-    );
+    // Not one timer for each window: the clock may step.
+    const timer = setInterval(() => void this.#turnWindow(), Math.min(LOOK_MS, this.#config.windowSeconds * 250));
     this.#cleanup.push(() => clearInterval(timer));
     this.#log(`${device}: status page ${this.#page.url}`);
   }
@@ -252,20 +270,35 @@ export class Agent implements AsyncDisposable {
 
   // — what the hub and the page see —
 
+  #turnWindow(): Promise<void> {
+    return this.#inTurn(() => this.#closeWindow());
+  }
+  /** One after the other: a look at the clock during a slow write waits for it. */
+  #inTurn(task: () => Promise<void>): Promise<void> {
+    this.#closing = this.#closing.then(task).catch((error: unknown) => this.#log(`window: ${explain(error)}`));
+    return this.#closing;
+  }
+
   async #closeWindow(): Promise<void> {
-    const start = this.#windowStart;
-    const end = new Date();
-    this.#windowStart = end;
+    if (!this.#pipeline.windowIsOver) return;
     const { pair } = this.#pipeline;
-    this.#pipeline.countHealth(this.#downloadFailures, await memoryMb([process.pid, pair?.production.pid, pair?.candidate?.pid]));
+    const failures = this.#downloadFailures;
     this.#downloadFailures = 0;
-    for (const counts of this.#pipeline.closeWindow())
-      await this.#spool.add({ ...counts, start: start.toISOString(), end: end.toISOString(), slice: this.#config.slice });
+    this.#pipeline.countHealth(failures, await memoryMb([process.pid, pair?.production.pid, pair?.candidate?.pid]));
+    const closed = this.#pipeline.closeWindow();
+    // First what has left the ledger, then the reports: a power cut between the two costs a window, the other way round it counts twice.
+    await this.#saveLedger();
+    for (const report of closed) await this.#spool.add({ ...report, slice: this.#config.slice });
     await this.#spool.flush();
     const { problem } = this.#spool;
     if (problem !== null && this.#problem === null) this.#fault(problem);
     else if (problem === null && this.#problem?.code === 'disk_full') this.#problem = null;
     await this.#report();
+  }
+
+  /** On a full disk the reports still go out from memory; what a restart would lose then is said. */
+  async #saveLedger(): Promise<void> {
+    await writeLedger(join(this.#config.state, LEDGER), this.#pipeline.evidence).catch((error: unknown) => this.#log(`windows: ${explain(error)}`));
   }
 
   async #event(event: DeviceEvent): Promise<void> {
@@ -319,7 +352,9 @@ export class Agent implements AsyncDisposable {
     this.#stop.abort();
     // Together: a frame may be waiting for a child that is being replaced.
     await Promise.all([this.#running, this.#lineup?.[Symbol.asyncDispose](), this.#evaluator?.[Symbol.asyncDispose]()]);
-    await this.#closeWindow();
+    await this.#turnWindow();
+    // The open window goes on after a restart; a part of it is no report.
+    await this.#inTurn(() => this.#saveLedger());
     for (const clean of this.#cleanup.toReversed()) await clean();
   }
 }

@@ -1,11 +1,12 @@
-import type { Desired, DeviceEvent, WindowReport } from '@adbreak/shared/contract/messages.js';
+import type { Desired, DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { explain } from '@adbreak/shared/errors.js';
 import type { Frame } from '@adbreak/shared/video/frames.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
 import { DEFAULT_DECIDER, type DeciderState, decide, INITIAL_DECIDER } from './decide/decider.js';
 import { BETWEEN, DEFAULT_EPISODES, type Segmenter, segment, signatureOf } from './decide/episodes.js';
 import type { Inference, InferenceChild } from './inference/child.js';
-import { type Counts, countEpisode, countLatency, disagrees, type Episode, emptyCounts, extend, type Pairing, pairingOf, votes } from './shadow/episode-log.js';
+import { countLatency, type Episode, extend, pairingOf, votes } from './shadow/episode-log.js';
+import { key, Ledger, type LedgerState } from './shadow/ledger.js';
 
 /** The models at work on the frames. */
 export interface Pair {
@@ -17,12 +18,21 @@ export interface EndedEpisode {
   readonly id: number;
   readonly start: number;
   readonly end: number;
+  /** When it ended, by the clock of the device. */
+  readonly at: string;
   readonly label: Label | null;
-  /** What each model says of it, p(ad). */
-  readonly production: number;
+  /** What each model says of it, p(ad). Null while a person is asked: nobody shall answer what a model said, or see that both agree. */
+  readonly production: number | null;
   readonly candidate: number | null;
   /** The rollout waits for a person's word on it. */
   readonly asked: boolean;
+  /** Pictures of it that are still here. */
+  readonly pictures: number;
+}
+export interface Picture {
+  readonly pixels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
 }
 /** A labelled episode with some of its frames, for the device's own reservoir. */
 export interface LabelledEpisode {
@@ -31,6 +41,11 @@ export interface LabelledEpisode {
 }
 interface PipelineOptions {
   readonly labelSeconds: number;
+  readonly windowSeconds: number;
+  /** People can be asked here. */
+  readonly canAsk: boolean;
+  /** What the last run left behind, or null. */
+  readonly before: LedgerState | null;
   readonly onEvent: (event: DeviceEvent) => void;
   readonly onEpisode: (episode: EndedEpisode) => void;
   /** A child failed; the owner replaces it and installs the new pair. */
@@ -40,20 +55,23 @@ interface PipelineOptions {
   readonly uniform: () => number;
   readonly now: () => number;
 }
-interface Pending {
-  readonly episode: Episode;
-  readonly since: number;
-}
 
 /** Shorter than this a stretch is not an episode: a flash between two blacks. */
 const FEWEST_FRAMES = 3;
 const RECENT = 20;
+/** Questions that the page shows at once, the oldest with pictures first; it says how many there are. */
+const MOST_SHOWN = 20;
 /** Frames kept of an episode, spread over it by reservoir sampling. */
 const KEPT_FRAMES = 3;
-/** Disagreements that are asked about wait this many times longer for a person. */
-const PATIENCE = 6;
-/** Episodes that hold frames in memory while they wait for a label; older ones wait without. */
+/** Ended episodes that hold frames in memory. */
 const MOST_WITH_FRAMES = 40;
+
+interface Kept {
+  readonly frames: Uint8Array[];
+  readonly width: number;
+  readonly height: number;
+  seen: number;
+}
 
 /** Frames in, decisions and evidence out: production and candidate on the same frame, one of them acting. */
 export class Pipeline {
@@ -62,32 +80,47 @@ export class Pipeline {
   #decider: DeciderState = INITIAL_DECIDER;
   #segmenter: Segmenter = BETWEEN;
   #episode: Episode | null = null;
-  #pending: Pending[] = [];
-  #recent: EndedEpisode[] = [];
-  #counts = new Map<string, Counts>();
-  #nextId = 1;
-  #ask: Desired['ask'] = null;
-  #labelRate = 1;
-  #kept = new Map<number, { seen: number; frames: Uint8Array[] }>();
+  /** The last episodes that ended, with when they did. */
+  #recent: { readonly episode: Episode; readonly at: number }[] = [];
+  readonly #ledger: Ledger;
+  #nextId: number;
+  #orders: Pick<Desired, 'revision' | 'ask' | 'rollout'> = { revision: 0, ask: null, rollout: null };
+  #kept = new Map<number, Kept>();
   #last: { readonly frame: Frame; readonly probability: number } | null = null;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    const now = options.now();
+    // Every disagreement is drawn until the hub has said otherwise.
+    this.#ledger = new Ledger(options, { perWeek: null, answerHours: 24 }, now, options.before);
+    // No id of an earlier run comes again: a page that was left open must not answer another episode.
+    const { pending, waiting } = this.#ledger.state;
+    this.#nextId = Math.max(now, ...[...pending, ...waiting].map(({ episode }) => episode.id + 1));
   }
 
   get pair(): Pair | null {
     return this.#pair;
   }
   get view() {
+    const asked = this.#asked;
+    // What can be seen comes first: whoever has no picture of a scene, and nothing but its time, guesses.
+    const inOrder = [...asked.filter(({ episode }) => this.#kept.has(episode.id)), ...asked.filter(({ episode }) => !this.#kept.has(episode.id))];
+    const ids = new Set(asked.map(({ episode }) => episode.id));
     return {
       label: this.#decider.label,
       posterior: this.#decider.posterior,
       probability: this.#last?.probability ?? null,
       mediaTime: this.#last?.frame.time ?? null,
       openEpisode: this.#episode === null ? null : { id: this.#episode.id, start: this.#episode.start, label: this.#episode.label },
-      recent: this.#recent,
-      ask: this.#ask !== null,
+      recent: this.#recent.map(({ episode, at }) => this.#ended(episode, at, ids.has(episode.id))),
+      asked: inOrder.slice(0, MOST_SHOWN).map(({ episode, since }) => this.#ended(episode, since, true)),
+      askedCount: asked.length,
+      ask: this.#orders.ask !== null,
     };
+  }
+  /** What a stop must not lose. */
+  get evidence(): LedgerState {
+    return this.#ledger.state;
   }
   get lastFrame(): Frame | null {
     return this.#last?.frame ?? null;
@@ -97,6 +130,7 @@ export class Pipeline {
   install(pair: Pair): void {
     const changed = this.#pair === null || key(pairingOf(pair.desired)) !== key(pairingOf(this.#pair.desired));
     this.#pair = pair;
+    this.order(pair.desired);
     if (!changed) return;
     if (this.#episode !== null) this.#kept.delete(this.#episode.id);
     this.#episode = null;
@@ -118,25 +152,33 @@ export class Pipeline {
     this.#options.onServed();
   }
 
-  /** What the rollout wants of people here: the page asks for it, and disagreements wait longer. */
-  ask({ ask, labelRate }: Pick<Desired, 'ask' | 'labelRate'>): void {
-    this.#ask = ask;
-    this.#labelRate = labelRate;
+  /** What the hub wants of people here. An assignment that is older than the last one says nothing any more. */
+  order(desired: Desired): void {
+    if (desired.revision < this.#orders.revision) return;
+    this.#orders = desired;
+    this.#ledger.order(desired.draws);
   }
 
-  /** A person's word on an episode, running or ended a moment ago. False when it is counted already. */
+  /**
+   * A person's word on an episode: on the one that runs, one that ended a moment ago, or one that is asked about. False when
+   * it is counted already and nothing waits for it.
+   */
   label(id: number | null, label: Label): boolean {
     if (this.#episode !== null && (id === null || id === this.#episode.id)) {
       this.#episode = { ...this.#episode, label };
       return true;
     }
-    const index = this.#pending.findIndex(({ episode }) => episode.id === id);
-    const pending = this.#pending[index];
-    if (pending === undefined) return false;
-    this.#pending.splice(index, 1);
-    this.#recent = this.#recent.map((one) => (one.id === id ? { ...one, label } : one));
-    this.#take({ ...pending.episode, label });
+    if (id === null || !this.#ledger.label(id, label, this.#options.now())) return false;
+    this.#recent = this.#recent.map(({ episode, at }) => ({ episode: episode.id === id ? { ...episode, label } : episode, at }));
+    this.#keepForRounds(id, label);
     return true;
+  }
+
+  /** One of the pictures of an episode, or null when it has none any more. */
+  picture(id: number, index: number): Picture | null {
+    const kept = this.#kept.get(id);
+    const pixels = kept?.frames[index];
+    return kept === undefined || pixels === undefined ? null : { pixels, width: kept.width, height: kept.height };
   }
 
   /** The source stopped: what runs ends here. */
@@ -145,18 +187,21 @@ export class Pipeline {
     this.#segmenter = BETWEEN;
   }
 
-  /** The counts of the window that ends now, one report for each pairing that saw frames. */
-  closeWindow(): Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>[] {
-    this.#expire();
-    const counts = [...this.#counts.values()].filter(({ frames, episodes, downloadFailures }) => frames > 0 || episodes > 0 || downloadFailures > 0);
-    this.#counts.clear();
-    return counts;
+  get windowIsOver(): boolean {
+    return this.#ledger.isOver(this.#options.now());
+  }
+
+  /** The reports of the window that is over, one for each pairing; nothing while it is open. */
+  closeWindow(): ReturnType<Ledger['closeWindow']> {
+    const closed = this.#ledger.closeWindow(this.#options.now(), this.#pair === null ? null : pairingOf(this.#pair.desired));
+    this.#dropFrames();
+    return closed;
   }
 
   /** Failed downloads and the memory in use, for the window that runs. */
   countHealth(downloadFailures: number, memoryMb: number): void {
     if (this.#pair !== null)
-      this.#edit(pairingOf(this.#pair.desired), (counts) => ({
+      this.#ledger.edit(pairingOf(this.#pair.desired), (counts) => ({
         ...counts,
         downloadFailures: counts.downloadFailures + downloadFailures,
         memoryMb: Math.max(counts.memoryMb, memoryMb),
@@ -164,7 +209,7 @@ export class Pipeline {
   }
 
   countRestart(): void {
-    if (this.#pair !== null) this.#edit(pairingOf(this.#pair.desired), (counts) => ({ ...counts, restarts: counts.restarts + 1 }));
+    if (this.#pair !== null) this.#ledger.edit(pairingOf(this.#pair.desired), (counts) => ({ ...counts, restarts: counts.restarts + 1 }));
   }
 
   #decide(time: number, probability: number): void {
@@ -179,7 +224,7 @@ export class Pipeline {
   }
 
   #count(pair: Pair, production: Inference, candidate: Inference | null, dropped: number): void {
-    this.#edit(pairingOf(pair.desired), (counts) => ({
+    this.#ledger.edit(pairingOf(pair.desired), (counts) => ({
       ...counts,
       frames: counts.frames + 1,
       dropped: counts.dropped + dropped,
@@ -206,9 +251,8 @@ export class Pipeline {
       productionSum: 0,
       candidateSum: pair.candidate === null ? null : 0,
       label: null,
-      drawn: this.#labelRate >= 1 || this.#options.uniform() < this.#labelRate,
     };
-    this.#keepFrame(this.#episode.id, frame.pixels);
+    this.#keepFrame(this.#episode.id, { pixels: frame.pixels, width, height });
     this.#episode = extend(this.#episode, frame.time, production, candidate);
   }
 
@@ -219,39 +263,34 @@ export class Pipeline {
     if (episode.frames < FEWEST_FRAMES) return void this.#kept.delete(episode.id);
     // With a candidate assigned, an episode that it did not see to its end is no pair.
     if (episode.pairing.candidate !== null && episode.candidateSum === null) return void this.#kept.delete(episode.id);
-    const ended: EndedEpisode = {
-      id: episode.id,
-      start: episode.start,
-      end: episode.end,
-      label: episode.label,
-      ...votes(episode),
-      asked: this.#asked(episode),
-    };
-    this.#recent = [ended, ...this.#recent].slice(0, RECENT);
-    if (episode.label !== null) this.#take(episode);
-    else {
-      this.#pending.push({ episode, since: this.#options.now() });
-      const old = this.#pending.at(-1 - MOST_WITH_FRAMES);
-      if (old !== undefined) this.#kept.delete(old.episode.id);
-    }
-    this.#options.onEpisode(ended);
-  }
-
-  #expire(): void {
     const now = this.#options.now();
-    const waits = ({ episode, since }: Pending) => now - since < this.#options.labelSeconds * 1000 * (this.#asked(episode) ? PATIENCE : 1);
-    const expired = this.#pending.filter((one) => !waits(one));
-    this.#pending = this.#pending.filter(waits);
-    for (const { episode } of expired) this.#take(episode);
+    this.#recent = [{ episode, at: now }, ...this.#recent].slice(0, RECENT);
+    this.#ledger.end(episode, now, this.#orders.ask !== null);
+    if (episode.label !== null) this.#keepForRounds(episode.id, episode.label);
+    this.#dropFrames();
+    this.#options.onEpisode(
+      this.#ended(
+        episode,
+        now,
+        this.#asked.some((one) => one.episode.id === episode.id),
+      ),
+    );
   }
 
-  /** Is a person's word on this episode what the rollout waits for? */
-  #asked(episode: Episode): boolean {
-    return this.#ask !== null && episode.drawn && disagrees(episode);
+  /** What is asked about now: only while the hub wants it, and for the rollout that runs. */
+  get #asked(): Ledger['asked'] {
+    const { ask, rollout } = this.#orders;
+    return ask === null ? [] : this.#ledger.asked.filter(({ episode }) => episode.pairing.rollout === rollout);
   }
 
-  #keepFrame(id: number, pixels: Uint8Array): void {
-    const kept = this.#kept.get(id) ?? { seen: 0, frames: [] };
+  #ended(episode: Episode, at: number, asked: boolean): EndedEpisode {
+    const { id, start, end, label } = episode;
+    const said = asked ? { production: null, candidate: null } : votes(episode);
+    return { id, start, end, at: new Date(at).toISOString(), label, ...said, asked, pictures: this.#kept.get(id)?.frames.length ?? 0 };
+  }
+
+  #keepFrame(id: number, { pixels, width, height }: Picture): void {
+    const kept = this.#kept.get(id) ?? { seen: 0, frames: [], width, height };
     this.#kept.set(id, kept);
     kept.seen += 1;
     // Algorithm R (Vitter 1985): every frame of the episode is kept with the same chance.
@@ -259,17 +298,23 @@ export class Pipeline {
     if (place < KEPT_FRAMES) kept.frames[place] = pixels;
   }
 
-  #take(episode: Episode): void {
-    const frames = this.#kept.get(episode.id)?.frames ?? [];
-    this.#kept.delete(episode.id);
-    if (episode.label !== null && frames.length > 0) this.#options.onLabelled({ label: episode.label, frames });
-    this.#edit(episode.pairing, (counts) => countEpisode(counts, episode));
+  /** A label is a label, also on a control item that it contradicts: where both models are wrong, it is the person who is right. */
+  #keepForRounds(id: number, label: Label): void {
+    const frames = this.#kept.get(id)?.frames ?? [];
+    this.#kept.delete(id);
+    if (frames.length > 0) this.#options.onLabelled({ label, frames });
   }
-  #edit(pairing: Pairing, edit: (counts: Counts) => Counts): void {
-    this.#counts.set(key(pairing), edit(this.#counts.get(key(pairing)) ?? emptyCounts(pairing)));
-  }
-}
 
-function key({ rollout, production, candidate, serving }: Pairing): string {
-  return JSON.stringify([rollout, production, candidate, serving]);
+  /**
+   * Frames stay while a person's word is awaited: until an episode is counted, and of draws until they are answered. Beyond
+   * the bound those go first that nobody is asked about, then the oldest questions: they stay on the page, by their time alone.
+   */
+  #dropFrames(): void {
+    for (const id of this.#kept.keys()) if (id !== this.#episode?.id && !this.#ledger.holds(id)) this.#kept.delete(id);
+    const ended = [...this.#kept.keys()].filter((id) => id !== this.#episode?.id);
+    if (ended.length <= MOST_WITH_FRAMES) return;
+    const asked = new Set(this.#ledger.asked.map(({ episode }) => episode.id));
+    const inOrder = [...ended.filter((id) => !asked.has(id)), ...ended.filter((id) => asked.has(id))];
+    for (const id of inOrder.slice(0, ended.length - MOST_WITH_FRAMES)) this.#kept.delete(id);
+  }
 }

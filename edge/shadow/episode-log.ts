@@ -18,8 +18,6 @@ export interface Episode {
   readonly productionSum: number;
   readonly candidateSum: number | null;
   readonly label: Label | null;
-  /** Drawn for labelling where only a share of the disagreements is; a label counts on the others for nothing. */
-  readonly drawn: boolean;
 }
 
 export function extend(episode: Episode, time: number, production: number, candidate: number | null): Episode {
@@ -52,6 +50,7 @@ export function emptyCounts(pairing: Pairing): Counts {
   return {
     ...pairing,
     episodes: 0,
+    // Every episode is new content until the device knows what airs again; the recurrence to come fills it.
     content: null,
     draws: null,
     answers: [],
@@ -89,7 +88,22 @@ export function disagrees(episode: Episode): boolean {
   return candidate !== null && production >= 0.5 !== candidate >= 0.5;
 }
 
-/** Adds an episode to the counts of its pairing; pure. */
+/** Both models leave no doubt, and say the same: what such an episode is may be taken for known. Null where it may not. */
+export function convictionOf(episode: Episode): Label | null {
+  const { production, candidate } = votes(episode);
+  if (candidate === null) return null;
+  if (Math.min(production, candidate) >= 0.98) return 'ad';
+  return Math.max(production, candidate) <= 0.02 ? 'content' : null;
+}
+
+/** What a person's word on a disagreement says: a win where only production was wrong, a loss where only the candidate was. */
+export function outcomeOf(episode: Episode, label: Label): { wins: number; losses: number } {
+  const { production } = votes(episode);
+  const wins = Number(production >= 0.5 !== (label === 'ad'));
+  return { wins, losses: 1 - wins };
+}
+
+/** Adds an episode to the counts of its pairing, with its label whether it was drawn or not; pure. */
 export function countEpisode(counts: Counts, episode: Episode): Counts {
   const { production, candidate } = votes(episode);
   const p: 0 | 1 = production >= 0.5 ? 1 : 0;
@@ -105,10 +119,28 @@ export function countEpisode(counts: Counts, episode: Episode): Counts {
       production: addTo(counts.histograms.production, production),
       candidate: counts.histograms.candidate === null || candidate === null ? counts.histograms.candidate : addTo(counts.histograms.candidate, candidate),
     },
-    labelled:
-      episode.label === null || (!episode.drawn && disagrees(episode))
-        ? counts.labelled
-        : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, production, candidate),
+    labelled: episode.label === null ? counts.labelled : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, production, candidate),
+  };
+}
+
+/** Adds a drawn disagreement, answered or not, to the draws of a window with this rate. */
+export function countDraw(counts: Counts, episode: Episode, rate: number): Counts {
+  const { drawn, wins, losses } = counts.draws ?? { drawn: 0, wins: 0, losses: 0 };
+  const outcome = episode.label === null ? { wins: 0, losses: 0 } : outcomeOf(episode, episode.label);
+  return { ...counts, draws: { rate, drawn: drawn + 1, wins: wins + outcome.wins, losses: losses + outcome.losses } };
+}
+
+/** Adds a control item that a person answered, or did not within its time. */
+export function countControl(counts: Counts, episode: Episode): Counts {
+  const { asked, answered, wrong } = counts.control;
+  const isAnswered = episode.label !== null;
+  return {
+    ...counts,
+    control: {
+      asked: asked + 1,
+      answered: answered + Number(isAnswered),
+      wrong: wrong + Number(isAnswered && episode.label !== convictionOf(episode)),
+    },
   };
 }
 

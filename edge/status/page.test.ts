@@ -16,6 +16,28 @@ const CHROMIUM = '/usr/bin/chromium';
 const SHOTS = '.work/screenshots';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
+interface Recent {
+  readonly id: number;
+  readonly start: number;
+  readonly end: number;
+  readonly label: string | null;
+  readonly production: number | null;
+  readonly candidate: number | null;
+  readonly asked: boolean;
+}
+type Question = Recent & { readonly at: string; readonly pictures: number };
+const question = (id: number, hoursAgo: number, pictures = 3): Question => ({
+  id,
+  start: 100,
+  end: 118.5,
+  label: null,
+  production: null,
+  candidate: null,
+  asked: true,
+  at: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(),
+  pictures,
+});
+
 const BASE = {
   device: 'living-room',
   channel: 'one',
@@ -27,7 +49,9 @@ const BASE = {
   recent: [
     { id: 11, start: 732, end: 750, label: null, production: 0.12, candidate: 0.61, asked: false },
     { id: 10, start: 700, end: 731.5, label: 'ad', production: 0.93, candidate: 0.97, asked: false },
-  ],
+  ] as Recent[],
+  asked: [] as Question[],
+  askedCount: 0,
   source: 'running',
   problem: null as { code: string; message: string } | null,
   connected: true,
@@ -54,6 +78,7 @@ describe('the status page', () => {
       port: 0,
       view: () => view,
       frame: () => ({ pixels, width: 224, height: 224 }),
+      picture: (episode, index) => (episode === 999 ? null : { pixels: testPattern(episode + index, 224, 224), width: 224, height: 224 }),
       label: (episode, label) => {
         if (episode === 999) return false;
         labels.push([episode, label]);
@@ -70,6 +95,11 @@ describe('the status page', () => {
   });
 
   const shows = (selector: string, words: RegExp) => page.locator(selector).filter({ hasText: words }).waitFor({ timeout: 5000 });
+  /** Until an expression is true in the page; the page's own policy forbids it to poll one. */
+  const holds = async (expression: string) => {
+    for (const deadline = Date.now() + 5000; Date.now() < deadline; await page.waitForTimeout(50)) if ((await page.evaluate(expression)) === true) return;
+    assert.fail(`not within 5 s: ${expression}`);
+  };
   const screenshot = async (name: string) => {
     const path = join(SHOTS, `status-${name}.png`);
     await page.screenshot({ path });
@@ -102,14 +132,46 @@ describe('the status page', () => {
     assert.equal(labels.length, 3, 'a browser shortcut is no label');
   });
 
-  test('asks for the episodes that a rollout waits for, and stops asking', async () => {
+  test('asks for the episodes that a rollout waits for, hours old ones too, with pictures and without what the models say', async () => {
     assert.equal(await page.isVisible('#ask'), false);
-    view = { ...BASE, ask: true, recent: BASE.recent.map((one) => ({ ...one, asked: one.id === 11 })) };
-    await shows('#ask', /Your word decides.*one scene/);
+    const fresh: Recent[] = BASE.recent.map((one) => (one.id === 11 ? { ...one, asked: true, production: null, candidate: null } : one));
+    view = { ...BASE, ask: true, recent: fresh, asked: [question(3, 26, 0), question(5, 7), question(11, 0)], askedCount: 31 };
+    await shows('#ask', /Your word decides.*31 scenes wait \(3 are shown\)/s);
     assert.equal(await page.locator('tr.asked').count(), 1);
+    assert.doesNotMatch((await page.textContent('tr.asked')) ?? '', /%/, 'nothing that would tell a question from a control');
+    assert.equal(await page.locator('.question').count(), 3);
+    assert.match((await page.locator('.question').first().textContent()) ?? '', /day until .* 19 s long.*not here any more/);
+    await holds('document.querySelectorAll(".question img").length === 6 && [...document.images].every((i) => i.naturalWidth === 224)');
+    await page.evaluate('getSelection().removeAllRanges()');
+    await page.locator('.question').nth(1).focus();
     await screenshot('asks');
-    view = BASE;
+  });
+
+  test('A and C answer the chosen question, then the next one; with none chosen they are about what is on', async () => {
+    labels.length = 0;
+    await page.keyboard.press('c');
+    view = { ...view, asked: view.asked.filter(({ id }) => id !== 5), askedCount: 30 };
+    await holds('document.querySelectorAll(".question").length === 2');
+    await page.keyboard.press('a');
+    view = { ...view, asked: view.asked.filter(({ id }) => id !== 11), askedCount: 1 };
+    await shows('#ask', /one scene waits/);
+    await page.locator('.question button.ad').first().click();
+    view = { ...view, asked: [], askedCount: 0 };
     await page.locator('#ask').waitFor({ state: 'hidden', timeout: 5000 });
+    await page.keyboard.press('a');
+    await page.waitForTimeout(300);
+    assert.deepEqual(labels, [
+      [5, 'content'],
+      [11, 'ad'],
+      [3, 'ad'],
+      [null, 'ad'],
+    ]);
+    view = BASE;
+  });
+
+  test('has no picture of an episode that is gone, and takes no other address for one', async () => {
+    const answer = async (path: string) => (await fetch(new URL(path, status.url))).status;
+    assert.deepEqual(await Promise.all(['5/0', '999/0', '5/12', 'x/0', '0/1'].map((path) => answer(`/api/episodes/${path}.bmp`))), [200, 404, 400, 400, 400]);
   });
 
   test('says what is wrong: no signal, no hub, a problem', async () => {

@@ -16,10 +16,13 @@ interface PageOptions {
   readonly names?: readonly string[];
   readonly view: () => unknown;
   readonly frame: () => { pixels: Uint8Array; width: number; height: number } | null;
+  /** One of the pictures of an episode that is not answered yet. */
+  readonly picture: (episode: number, index: number) => { pixels: Uint8Array; width: number; height: number } | null;
   readonly label: (episode: number | null, label: Label) => boolean;
 }
 
 const labelBody = z.strictObject({ episode: z.int().positive().nullable(), label: z.enum(['ad', 'content']) });
+const pictureParameters = z.strictObject({ episode: z.coerce.number().int().positive(), index: z.coerce.number().int().min(0).max(9) });
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** What one listens on, never a name of one's own. */
@@ -62,7 +65,7 @@ export class StatusPage implements AsyncDisposable {
     this.#listeners.send(`event: ${kind}\ndata: ${JSON.stringify(message)}\n\n`);
   }
 
-  #routes({ host, names = [], view, frame, label }: PageOptions): void {
+  #routes({ host, names = [], view, frame, picture, label }: PageOptions): void {
     const ours = namesOf(hostname(), EVERY_ADDRESS.includes(host) ? names : [host, ...names]);
     this.#app.addHook('onRequest', async ({ headers, socket }, reply) => {
       // Not even as a picture in somebody else's page.
@@ -88,6 +91,15 @@ export class StatusPage implements AsyncDisposable {
         .type('image/bmp')
         .header('cache-control', 'no-store')
         .send(bitmap(current.pixels, current.width, current.height));
+    });
+    this.#app.get('/api/episodes/:episode/:index.bmp', (request, reply) => {
+      const { episode, index } = check(pictureParameters, request.params, 'the address of a picture');
+      const kept = picture(episode, index);
+      if (kept === null) throw new AdbreakError('not_found', `There is no picture ${index} of episode ${episode} any more`);
+      return reply
+        .type('image/bmp')
+        .header('cache-control', 'no-store')
+        .send(bitmap(kept.pixels, kept.width, kept.height));
     });
     this.#app.post('/api/labels', async (request) => {
       const body = check(labelBody, request.body, 'the label');

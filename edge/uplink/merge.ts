@@ -1,6 +1,13 @@
 import type { SparseHistogram, WindowReport } from '@adbreak/shared/contract/messages.js';
 
-/** Two reports of one pairing and slice added up, under the later sequence; null where they must not be mixed. */
+/** As many as a report may hold. */
+const MOST_ANSWERS = 100;
+
+/**
+ * Two reports of one pairing and slice added up, under the later sequence; null where they must not be mixed. Counts of
+ * several windows in one are no evidence any more: a window's draws have one rate, and are averaged over a channel's devices
+ * window by window. They count for rates, latency and monitoring; the answers to draws of other windows go on.
+ */
 export function merge(a: WindowReport, b: WindowReport | undefined): WindowReport | null {
   if (b === undefined) return null;
   const key = ({ slice, rollout, production, candidate, serving }: WindowReport) =>
@@ -9,7 +16,17 @@ export function merge(a: WindowReport, b: WindowReport | undefined): WindowRepor
   const add = (field: 'episodes' | 'adFrames' | 'frames' | 'dropped' | 'restarts' | 'downloadFailures') => a[field] + b[field];
   return {
     ...b,
-    start: a.start,
+    start: new Date(beginOf(a, b)).toISOString(),
+    end: new Date(Math.max(Date.parse(a.end), Date.parse(b.end))).toISOString(),
+    content: a.content === null && b.content === null ? null : (a.content ?? a.episodes) + (b.content ?? b.episodes),
+    draws: null,
+    answers: joinAnswers(a, b),
+    waiting: b.waiting,
+    control: {
+      asked: a.control.asked + b.control.asked,
+      answered: a.control.answered + b.control.answered,
+      wrong: a.control.wrong + b.control.wrong,
+    },
     episodes: add('episodes'),
     adFrames: add('adFrames'),
     frames: add('frames'),
@@ -36,6 +53,23 @@ export function merge(a: WindowReport, b: WindowReport | undefined): WindowRepor
     memoryMb: Math.max(a.memoryMb, b.memoryMb),
     latency: { production: addBins(a.latency.production, b.latency.production), candidate: both(a.latency.candidate, b.latency.candidate, addBins) },
   };
+}
+
+/** The later report may begin before the earlier one: clocks step back. */
+function beginOf(a: WindowReport, b: WindowReport): number {
+  return Math.min(Date.parse(a.start), Date.parse(b.start));
+}
+
+/** By window. The oldest go where they are too many, and those to draws that this merging gives up: a draw without an answer counts in the worst case. */
+function joinAnswers(a: WindowReport, b: WindowReport): WindowReport['answers'] {
+  const sums = new Map<number, { wins: number; losses: number }>();
+  for (const { start, wins, losses } of [...a.answers, ...b.answers]) {
+    const window = Date.parse(start);
+    const known = sums.get(window) ?? { wins: 0, losses: 0 };
+    if (window < beginOf(a, b)) sums.set(window, { wins: known.wins + wins, losses: known.losses + losses });
+  }
+  const oldestFirst = [...sums].sort(([x], [y]) => x - y).slice(-MOST_ANSWERS);
+  return oldestFirst.map(([window, outcome]) => ({ start: new Date(window).toISOString(), ...outcome }));
 }
 
 type Table = NonNullable<WindowReport['joint']>;

@@ -3,11 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { contradiction } from '@adbreak/shared/contract/contradiction.js';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { merge } from './merge.js';
 import { Spool } from './spool.js';
 
 const silent = () => undefined;
@@ -78,18 +76,4 @@ test('a full disk loses nothing: reports wait in memory and are written when the
   await spool.flush();
   assert.equal(spool.problem, null);
   assert.ok((await readdir(join(folder, 'spool'))).filter((name) => name.endsWith('.json')).length > 0);
-});
-
-test('merging adds everything up and keeps what must not be mixed apart', () => {
-  const [a, b] = [
-    { ...report(2), sequence: 4 },
-    { ...report(3), sequence: 5 },
-  ];
-  const sum = merge(a, b);
-  assert.equal(sum?.episodes, 5);
-  assert.equal(sum?.sequence, 5);
-  assert.deepEqual(sum?.histograms.production.bins, [[7, 5]]);
-  assert.deepEqual(sum?.latency.production, [[10, 6]]);
-  assert.equal(sum === null ? 'nothing' : contradiction(sum), null);
-  assert.equal(merge(a, { ...report(3, 'b'), sequence: 5 }), null);
 });

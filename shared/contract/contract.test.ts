@@ -71,6 +71,8 @@ describe('topics', () => {
 describe('window reports', () => {
   test('that add up are taken', () => {
     assert.equal(contradiction(windowReport.parse(REPORT)), null);
+    // Both disagreements are labelled: the one that was drawn is an answer, the other is a label alone.
+    assert.equal(contradiction({ ...REPORT, draws: { rate: 0.5, drawn: 1, wins: 1, losses: 0 } }), null);
   });
   const lies: [string, Partial<WindowReport>][] = [
     ['more episodes than the histogram holds', { episodes: 6 }],
@@ -127,6 +129,20 @@ describe('window reports', () => {
       },
     ],
   ];
+  const drawn = { rate: 1, drawn: 2, wins: 1, losses: 0 };
+  const answer = { start: '2025-12-31T23:00:00.000Z', wins: 1, losses: 0 };
+  lies.push(
+    ['more new content than episodes', { content: 6 }],
+    ['more draws than disagreements', { draws: { ...drawn, drawn: 3, wins: 2 } }],
+    ['undrawn disagreements at a rate of 1', { draws: { ...drawn, drawn: 1 } }],
+    ['more answers than draws', { draws: { rate: 0.5, drawn: 1, wins: 2, losses: 0 } }],
+    ['answers that are no labels', { draws: { ...drawn, losses: 1 } }],
+    ['a labelled disagreement that was drawn and is no answer', { draws: drawn }],
+    ['draws without a candidate', { candidate: null, joint: null, histograms: { ...REPORT.histograms, candidate: null }, draws: drawn }],
+    ['an answer to a draw of its own window', { answers: [{ ...answer, start: REPORT.start }] }],
+    ['two answers for one window', { answers: [answer, answer] }],
+    ['more control answers than control items', { control: { asked: 1, answered: 2, wrong: 0 } }],
+  );
   for (const [what, change] of lies) test(`with ${what} are contradictory`, () => assert.notEqual(contradiction({ ...REPORT, ...change }), null));
   for (const [what, change] of [
     ['negative counts', { frames: -1 }],

@@ -73,5 +73,8 @@ function contradictingDraws({ episodes, content, joint, labelled, draws, answers
   if (draws.rate === 1 && draws.drawn < disagreements) return 'at a rate of 1 every disagreement is drawn';
   if (draws.wins + draws.losses > draws.drawn) return 'more answers than draws';
   if (draws.wins > labelled.wins || draws.losses > labelled.losses) return 'answers to draws that are not among the labels';
+  // Every label on a disagreement is an answer to a draw, or lies on one that was not drawn.
+  if (labelled.wins + labelled.losses - draws.wins - draws.losses > disagreements - draws.drawn)
+    return 'labelled disagreements that are neither drawn nor undrawn';
   return null;
 }
