@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type EnrolResponse, enrolResponse, renewResponse } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Agent, fetch } from 'undici';
 import { DeviceIdentity, type KeyPair } from './identity.js';
@@ -22,6 +22,8 @@ export interface EnrolOptions {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const LIMIT = 64 * 1024;
 const TIMEOUT_MS = 30_000;
+/** The hub's no to an enrolment, after which its key is worth nothing. */
+const REFUSED: readonly ErrorCode[] = ['token_invalid', 'token_used', 'identity_in_use', 'input_invalid'];
 
 /**
  * The device's identity from its state folder, or a new one from the hub against the card's claim token. One that the
@@ -68,7 +70,12 @@ export async function enrol(
   const kept = await readLimited(pending, LIMIT);
   const { key, csr } = (kept === undefined ? null : await requestFor(device, Buffer.from(kept).toString())) ?? (await newKey(device));
   await writeAtomic(pending, key, { mode: 0o600 });
-  const answer = await ask(`enrol ${device}`, new URL('/api/v1/enrol', hub), { ca: authority }, { token, device, csr, instance }, signal);
+  const body = { token, device, csr, instance };
+  const answer = await ask(`enrol ${device}`, new URL('/api/v1/enrol', hub), { ca: authority }, body, signal).catch(async (cause: unknown) => {
+    // No claim was spent on the key, and none will be.
+    if (cause instanceof AdbreakError && REFUSED.includes(cause.code)) await enrolmentOver(folder);
+    throw cause;
+  });
   return { response: check(enrolResponse, answer, "the hub's answer to the enrolment"), key };
 }
 

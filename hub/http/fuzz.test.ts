@@ -349,8 +349,8 @@ test('names that every object has are unknown names', async (t) => {
   assert.equal(await coded(`${versions}/promote`, 'POST', {}), 'not_found');
   assert.equal(await coded(`${versions}/download`), 'not_found');
   assert.equal(await coded('/api/v1/models/constructor/versions/production/download'), 'not_found');
-  assert.equal(await coded('/api/v1/devices/constructor/revoke', 'POST', {}), 'not_found');
-  assert.equal(await coded('/api/v1/devices/constructor/tags', 'PUT', { tags: {} }), 'not_found');
+  assert.equal(await coded('/api/v1/devices/constructor/revoke', 'POST', {}), 'input_invalid', 'no device may have this name');
+  assert.equal(await coded('/api/v1/devices/constructor/tags', 'PUT', { tags: {} }), 'input_invalid');
   assert.equal(await coded('/api/v1/rollouts/constructor'), 'not_found');
   assert.equal(await coded('/api/v1/evaluations/constructor'), 'not_found');
   assert.equal(await coded('/api/v1/evaluations', 'POST', { model: 'constructor', candidate: '1.0.0' }), 'not_found');
