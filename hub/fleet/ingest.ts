@@ -136,7 +136,7 @@ export class Intake {
     if (start === undefined || end === undefined || until === undefined || start < until - 2 * CLOCK_TOLERANCE_MS) return;
     device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     const versions = Object.values(state.models[device.model]?.versions ?? {});
-    absorbHours(state.hours, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });
+    absorbHours(state.hours, device.id, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });
   }
 }
 

@@ -9,7 +9,7 @@ import { absorbHours, type ModelHours, referenceWeeks } from './hours.js';
 const DIGEST = 'a'.repeat(64);
 /** Reports that come when they are made, of known versions. */
 function absorb(hours: Record<string, ModelHours>, one: ReturnType<typeof report>, now = Date.parse(one.start)): void {
-  absorbHours(hours, one, { now, digests: new Set(['a', 'b', 'c'].map((letter) => letter.repeat(64))) });
+  absorbHours(hours, 'pi-1', one, { now, digests: new Set(['a', 'b', 'c'].map((letter) => letter.repeat(64))) });
 }
 
 test('reference weeks are whole weeks before the rollout, by hour of the week; gaps make a week none', () => {
@@ -25,10 +25,27 @@ test('reference weeks are whole weeks before the rollout, by hour of the week; g
   assert.ok(hours['b'.repeat(64)] !== undefined, 'a candidate gathers its own from the shadow');
 });
 
+test('each channel weighs what one of its devices saw, however many watch it; what comes too late is no part of it', () => {
+  const hours: Record<string, ModelHours> = {};
+  const watch = (now: number) => ({ now: after(now).getTime(), digests: new Set([DIGEST]) });
+  const slice = (channel: string) => ({ slice: { channel, site: 'home', hardware: 'pi5' } });
+  for (let i = 0; i < 9; i++) absorbHours(hours, `pi-${i}`, report(1, 0, { agreed: 10 }, slice('one')), watch(0.9));
+  absorbHours(hours, 'pi-9', report(1, 0, { agreed: 30 }, slice('two')), watch(0.9));
+  absorbHours(hours, 'pi-9', report(2, 4, { agreed: 30 }, slice('two')), watch(4.5));
+  const closed = Object.values(hours[DIGEST]?.hours ?? {})[0] ?? [];
+  assert.equal(
+    closed.reduce((sum, n) => sum + n, 0),
+    40,
+    'ten of the first channel, thirty of the second',
+  );
+  absorbHours(hours, 'pi-8', report(9, 0, { agreed: 1000 }, slice('one')), watch(4.6));
+  assert.deepEqual(Object.values(hours[DIGEST]?.hours ?? {})[0], closed);
+});
+
 test('old hours are forgotten', () => {
   const hours: Record<string, ModelHours> = {};
   for (let hour = 0; hour < 8 * 168; hour++) absorb(hours, report(hour + 1, hour, { agreed: 3 }));
-  assert.equal(Object.keys(hours[DIGEST]?.hours ?? {}).length, 7 * 168);
+  assert.equal(Object.keys({ ...hours[DIGEST]?.hours, ...hours[DIGEST]?.open }).length, 7 * 168);
   for (let hour = 20 * 168; hour < 20 * 168 + 3; hour++) absorb(hours, report(hour, hour, { agreed: 3 }, { production: 'c'.repeat(64) }));
   assert.deepEqual(Object.keys(hours).toSorted(), ['b'.repeat(64), 'c'.repeat(64)], 'and versions that nobody has run since');
 });
@@ -44,7 +61,7 @@ test('hours of unknown models, older than those that are kept, or beyond whole n
   assert.ok(known !== undefined);
   known.labels.histogram[6] = 2 ** 45;
   absorb(hours, report(4, 3, { agreed: 3 }));
-  assert.equal(Object.keys(known.hours).length, 1);
+  assert.equal(Object.keys({ ...known.hours, ...known.open }).length, 1);
 });
 
 test('what kind of change it was: of what is shown, of what it means, or of how often', () => {

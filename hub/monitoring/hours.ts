@@ -2,18 +2,26 @@ import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { HOURS_OF_WEEK, hourOf, WORLD_BINS } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import { addCoarse } from '../rollouts/drift.js';
-import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
+import { absorbLabels, armLabels, noLabels, ownValue } from '../rollouts/evidence.js';
 import { hasRoom } from '../rollouts/room.js';
+import { clusterOfSlice } from '../rollouts/windows.js';
 
-/** Hourly histograms of each model version's p(ad), over the whole fleet: what WORLD is measured against. */
+/** A channel's hour: the sum of the devices that reported, and who they were. */
+const channelHour = z.object({ devices: z.array(z.string()), bins: z.array(z.int().nonnegative()).length(WORLD_BINS) });
+
+/** Hourly histograms of each model version's p(ad), each channel as the mean of its devices: what WORLD is measured against. */
 export const modelHours = z.object({
-  /** By hour since the epoch. */
-  hours: z.record(z.string(), z.array(z.int().nonnegative()).length(WORLD_BINS)),
+  /** Hours that are over, by hour since the epoch: the channels' means added up. */
+  hours: z.record(z.string(), z.array(z.number().nonnegative()).length(WORLD_BINS)),
+  /** Hours that still fill, by channel. */
+  open: z.record(z.string(), z.record(z.string(), channelHour)).default({}),
   /** All labels and confidences of the version, summed. */
   labels: armLabels,
 });
 export type ModelHours = z.infer<typeof modelHours>;
 
+/** An hour waits this long for late reports; what comes after is no part of the reference. */
+const LAG_HOURS = 3;
 /** Four reference weeks, and what a rollout of two weeks adds. */
 const KEPT_HOURS = 7 * HOURS_OF_WEEK;
 const REFERENCE_WEEKS = 4;
@@ -31,32 +39,53 @@ interface Watch {
  * taken in; nor are models that the hub does not know, and sums that would outgrow whole numbers: what devices can make the
  * hub keep has an end.
  */
-export function absorbHours(all: Record<string, ModelHours>, report: WindowReport, { now, digests }: Watch): void {
+export function absorbHours(all: Record<string, ModelHours>, device: string, report: WindowReport, { now, digests }: Watch): void {
   const { hour } = hourOf(Date.parse(report.start));
-  const oldest = hourOf(now).hour - KEPT_HOURS;
-  if (hour <= oldest) return;
+  const current = hourOf(now).hour;
+  if (hour <= current - KEPT_HOURS) return;
   const { detail } = report.labelled;
   for (const [digest, histogram, labels] of [
     [report.production, report.histograms.production, detail?.production ?? null],
     [report.candidate, report.histograms.candidate, detail?.candidate ?? null],
   ] as const) {
     if (digest === null || histogram === null || histogram.bins.length === 0 || !digests.has(digest)) continue;
-    const known = (Object.hasOwn(all, digest) ? all[digest] : undefined) ?? { hours: {}, labels: noLabels() };
-    if (!hasRoom([known.labels, known.hours[hour]])) continue;
+    const known = ownValue(all, digest) ?? { hours: {}, open: {}, labels: noLabels() };
+    const cluster = clusterOfSlice(report.slice);
+    const channel = ownValue(known.open[hour] ?? {}, cluster) ?? { devices: [], bins: Array<number>(WORLD_BINS).fill(0) };
+    if (!hasRoom([known.labels, channel.bins])) continue;
     absorbLabels(known.labels, histogram.bins, labels);
-    if (known.hours[hour] === undefined) forget(all, oldest);
-    const bins = known.hours[hour] ?? Array<number>(WORLD_BINS).fill(0);
-    addCoarse(bins, histogram.bins);
-    known.hours[hour] = bins;
     all[digest] = known;
+    if (known.open[hour] === undefined) close(all, current);
+    if (hour <= current - LAG_HOURS) continue;
+    if (!channel.devices.includes(device)) channel.devices.push(device);
+    addCoarse(channel.bins, histogram.bins);
+    known.open[hour] = { ...known.open[hour], [cluster]: channel };
   }
 }
 
-/** With each new hour: what is older than seven weeks, and versions that nobody has run since then. */
+/** Each channel weighs what one of its devices saw, so that devices that come and go do not look like drift. */
+function average(channels: Readonly<Record<string, z.infer<typeof channelHour>>>): number[] {
+  const mean = Array<number>(WORLD_BINS).fill(0);
+  for (const { devices, bins } of Object.values(channels)) for (const [bin, n] of bins.entries()) mean[bin] = (mean[bin] ?? 0) + n / devices.length;
+  // Three decimals of an episode are enough, and short in the hub's document.
+  return mean.map((n) => Math.round(1000 * n) / 1000);
+}
+
+/** With each new hour: those whose time is over are averaged, and what is older than seven weeks goes, with versions that nobody has run since then. */
+function close(all: Record<string, ModelHours>, current: number): void {
+  for (const known of Object.values(all))
+    for (const [hour, channels] of Object.entries(known.open)) {
+      if (Number(hour) > current - LAG_HOURS) continue;
+      known.hours[hour] = average(channels);
+      delete known.open[hour];
+    }
+  forget(all, current - KEPT_HOURS);
+}
+
 function forget(all: Record<string, ModelHours>, oldest: number): void {
-  for (const [digest, { hours }] of Object.entries(all)) {
+  for (const [digest, { hours, open }] of Object.entries(all)) {
     for (const hour of Object.keys(hours)) if (Number(hour) <= oldest) delete hours[hour];
-    if (Object.keys(hours).length === 0) delete all[digest];
+    if (Object.keys(hours).length === 0 && Object.keys(open).length === 0) delete all[digest];
   }
 }
 
@@ -68,8 +97,9 @@ export function referenceWeeks(known: ModelHours | undefined, now: number): (num
     const week: (number[] | null)[] = Array(HOURS_OF_WEEK).fill(null);
     for (let i = 1; i <= HOURS_OF_WEEK; i++) {
       const hour = end - back * HOURS_OF_WEEK - i;
-      // A copy: late reports go on filling the hours of the fleet, and a rollout keeps the reference it began with.
-      const bins = known.hours[hour];
+      const filling = known.open[hour];
+      const bins = known.hours[hour] ?? (filling === undefined ? undefined : average(filling));
+      // A copy: a rollout keeps the reference it began with.
       week[hour % HOURS_OF_WEEK] = bins === undefined ? null : [...bins];
     }
     return week;

@@ -1,5 +1,6 @@
 import { totalOf } from '../rollouts/evidence.js';
 import type { FleetRates } from '../rollouts/forecast.js';
+import { clusterOfSlice } from '../rollouts/windows.js';
 import { count, percent } from '../rollouts/words.js';
 import type { HubState } from '../store/state.js';
 
@@ -11,7 +12,9 @@ const LEAST_EPISODES = 100;
 
 /** A fleet's own rates: episodes from the last week of its production, disagreements and labels from its last rollout. Pure. */
 export function ratesOf(state: Pick<HubState, 'devices' | 'models' | 'rollouts' | 'hours'>, model: string, now: Date): FleetRates {
-  const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked).length;
+  const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
+  // The fleet's hours hold each channel once.
+  const channels = new Set(devices.map(({ id, slice }) => (slice === null ? `device=${id}` : clusterOfSlice(slice)))).size;
   const production = state.models[model]?.production ?? null;
   const digest = production === null ? undefined : state.models[model]?.versions[production]?.manifest.digest;
   const since = now.getTime() / 3_600_000 - 24 * DAYS;
@@ -21,7 +24,7 @@ export function ratesOf(state: Pick<HubState, 'devices' | 'models' | 'rollouts' 
   const sums = last === undefined ? null : sumsOf(last);
   const draws = sums === null ? 0 : sums.answered + sums.open;
   const rates = {
-    episodesPerDay: hours.length > 0 && devices > 0 ? (24 * episodes) / hours.length / devices : ASSUMED.episodesPerDay,
+    episodesPerDay: hours.length > 0 && channels > 0 ? (24 * episodes) / hours.length / channels : ASSUMED.episodesPerDay,
     disagreement: sums === null ? ASSUMED.disagreement : Math.min(0.5, Math.max(0.01, sums.differ / sums.episodes)),
     answered: sums !== null && draws > 0 ? sums.answered / draws : ASSUMED.answered,
     correlation: ASSUMED.correlation,

@@ -19,7 +19,8 @@ import type { Plan } from './plan.js';
 
 const count = z.int().nonnegative();
 const histogram = z.array(count).length(WORLD_BINS);
-export const reference = z.array(z.array(histogram.nullable()).length(168)).max(8);
+/** Means over devices are fractions. */
+export const reference = z.array(z.array(z.array(z.number().nonnegative()).length(WORLD_BINS).nullable()).length(168)).max(8);
 /** One channel in one hour, with who reported: its average weighs one device's counts, however many watch it. */
 const openHour = z.record(z.string(), z.object({ devices: z.array(z.string()), production: histogram, episodes: count, disagreements: count }));
 /** By channel, in one hour of the plan's day: how many of how many episodes differed while that was being learned. */
