@@ -54,8 +54,8 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
     const channel = ownValue(known.open[hour] ?? {}, cluster) ?? { devices: [], bins: Array<number>(WORLD_BINS).fill(0) };
     if (!hasRoom([known.labels, channel.bins])) continue;
     absorbLabels(known.labels, histogram.bins, labels);
-    all[digest] = known;
     if (known.open[hour] === undefined) close(all, current);
+    all[digest] = known;
     if (hour <= current - LAG_HOURS) continue;
     if (!channel.devices.includes(device)) channel.devices.push(device);
     addCoarse(channel.bins, histogram.bins);
