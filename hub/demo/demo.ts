@@ -20,11 +20,14 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const FOLDER = resolve('.work/demo');
 const MODEL = 'base-ad-detector';
 const FPS = 2;
+/** Two of them watch the same channel, as living rooms do: they see the same episodes, which count once. */
 const AGENTS = [
   { device: 'pi-news', channel: 'one' },
   { device: 'pi-sports', channel: 'arena' },
-  { device: 'pi-film', channel: 'kino' },
+  { device: 'pi-kitchen', channel: 'arena' },
 ] as const;
+const CHANNELS = [...new Set(AGENTS.map(({ channel }) => channel))];
+const broadcastOf = (channel: string) => join(FOLDER, `channel-${channel}`);
 /** The small network looks at several times as many frames a second: its agents need longer broadcasts. */
 const SECONDS = { training: 260, broadcast: { pretrained: 1300, scratch: 3200 } };
 /** A gate that has not decided by then will not: something is broken. */
@@ -148,7 +151,7 @@ async function makeData(signal: AbortSignal): Promise<string> {
     if (LABELS === undefined) throw new AdbreakError('labels_invalid', 'Cannot run the demo on VIDEO without LABELS=file.csv');
     say(`cutting ${VIDEO}: training data, and a part of its own for each agent`);
     await trainer(
-      ['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...AGENTS.map(({ device }) => join(FOLDER, device))],
+      ['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...CHANNELS.map(broadcastOf)],
       say,
       signal,
     );
@@ -214,17 +217,17 @@ async function exchangeLabels(data: string): Promise<string> {
 }
 
 async function renderBroadcasts(seconds: number, signal: AbortSignal): Promise<void> {
-  for (const { device, channel } of AGENTS)
+  for (const channel of CHANNELS)
     await trainer(
       [
         'dataset',
         'broadcast',
         '--output',
-        join(FOLDER, device),
+        broadcastOf(channel),
         '--channel',
         channel,
         '--seed',
-        `${process.env['SEED'] ?? '1'}/${device}`,
+        `${process.env['SEED'] ?? '1'}/${channel}`,
         '--seconds',
         String(seconds),
       ],
@@ -261,7 +264,7 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
         authority: join(FOLDER, 'hub/identity/ca.pem'),
         token,
         state: join(FOLDER, `${device}-state`),
-        source: { input: join(FOLDER, `${device}.mkv`), kind: 'file', fps: FPS },
+        source: { input: `${broadcastOf(channel)}.mkv`, kind: 'file', fps: FPS },
         slice: { channel, site: 'demo', hardware: process.arch },
         status: { host: '127.0.0.1', port: 0 },
         windowSeconds: 2,
@@ -273,7 +276,7 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
     const hello = await Part.start('agent', ['--config', config], join(FOLDER, `${device}.log`), parts);
     const { status } = z.object({ status: z.string() }).parse(hello);
     say(`${device} watches channel ${channel}: ${status}`);
-    void watchAndLabel(status, join(FOLDER, `${device}.csv`), 1 / FPS, signal);
+    void watchAndLabel(status, `${broadcastOf(channel)}.csv`, 1 / FPS, signal);
   }
 }
 

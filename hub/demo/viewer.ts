@@ -4,11 +4,12 @@ import { labelOf, parseLabels } from '@adbreak/shared/video/labels.js';
 import { fetch } from 'undici';
 import { z } from 'zod';
 
+const LARGER_PART = 0.5;
 const ended = z.object({ id: z.number(), start: z.number(), end: z.number() });
 
 /**
  * The person before the status page, who knows the broadcast's ground truth: hears of each ended episode and answers A
- * or C through the page's own interface. An episode that is part ad, part programme gets no answer.
+ * or C through the page's own interface. An episode that is part ad, part programme gets the answer of its larger part.
  */
 export async function watchAndLabel(statusUrl: string, truthPath: string, framePeriod: number, signal: AbortSignal): Promise<void> {
   const spans = parseLabels(await readFile(truthPath, 'utf8'));
@@ -20,7 +21,7 @@ export async function watchAndLabel(statusUrl: string, truthPath: string, frameP
       if (line.startsWith('event: ')) kind = line.slice(7);
       if (!line.startsWith('data: ') || kind !== 'episode') continue;
       const { id, start, end } = ended.parse(JSON.parse(line.slice(6)));
-      const label = labelOf(spans, start, end + framePeriod);
+      const label = labelOf(spans, start, end + framePeriod, LARGER_PART);
       if (label === null) continue;
       await fetch(new URL('/api/labels', statusUrl), {
         method: 'POST',
