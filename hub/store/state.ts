@@ -73,7 +73,7 @@ export type Model = z.infer<typeof model>;
 const PENDING = ['supersede-siblings', 'assign', 'start-round'] as const;
 export type Pending = (typeof PENDING)[number];
 const storedRollout = rollout.extend({
-  /** Bytes of its event log that this state has seen; what comes after them is applied at the next start. Null in a state of before 0.3. */
+  /** Bytes of its event log that this state has seen; what comes after them is applied at the next start. Null in a state that was written before positions were kept. */
   seen: count.nullable().default(null),
   pending: z.array(z.enum(PENDING)).default([]),
 });
