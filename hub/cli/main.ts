@@ -7,6 +7,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
+import { z } from 'zod';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
@@ -147,19 +148,7 @@ remote(models.command('promote <name> <version>'))
   .option('--percent <n>', 'go no further than this share of devices', Number, 100)
   .option('--plan <name or file>', PLAN_FLAG)
   .option('--supersede', 'end the rollout of another version that is running', false)
-  .action(async (name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean }) =>
-    print(
-      await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
-        method: 'POST',
-        json: {
-          status: flags.percent < 100 ? 'canary' : 'production',
-          rollout_percentage: flags.percent,
-          supersede: flags.supersede,
-          ...(await planFlag(flags.plan)),
-        },
-      }),
-    ),
-  );
+  .action(promote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
   .action(async (name: string, version: string, flags: Remote & { output?: string }) => {
@@ -180,6 +169,26 @@ remote(program.command('tokens').description('tokens of people and scripts').com
   );
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
+
+/** The rollout as JSON on stdout; what to expect of it, and the next command, for people on stderr. */
+async function promote(name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean }): Promise<void> {
+  const plan = await planFlag(flags.plan);
+  const started = await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
+    method: 'POST',
+    json: {
+      status: flags.percent < 100 ? 'canary' : 'production',
+      rollout_percentage: flags.percent,
+      supersede: flags.supersede,
+      ...plan,
+    },
+  });
+  print(started);
+  const { id } = z.object({ id: z.string().nullish() }).parse(started);
+  // The first version of a model is in production at once: there is nothing to wait for.
+  if (id == null) return;
+  const forecast = await call(flags, '/api/v1/rollouts/plan', { method: 'POST', json: { model: name, ...plan } });
+  console.error(`\n${z.object({ text: z.string() }).parse(forecast).text}\n\nnext: \`adbreak rollouts watch ${id}\`, \`adbreak rollouts explain ${id}\``);
+}
 
 function port(text: string): number {
   const value = Number(text);

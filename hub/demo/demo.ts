@@ -150,11 +150,7 @@ async function makeData(signal: AbortSignal): Promise<string> {
   } else {
     if (LABELS === undefined) throw new AdbreakError('labels_invalid', 'Cannot run the demo on VIDEO without LABELS=file.csv');
     say(`cutting ${VIDEO}: training data, and a part of its own for each agent`);
-    await trainer(
-      ['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...CHANNELS.map(broadcastOf)],
-      say,
-      signal,
-    );
+    await trainer(['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...CHANNELS.map(broadcastOf)], say, signal);
   }
   return data;
 }
