@@ -183,11 +183,11 @@ async function promote(name: string, version: string, flags: Remote & { percent:
     },
   });
   print(started);
-  const { id } = z.object({ id: z.string().nullish() }).parse(started);
+  const { rollout } = z.object({ rollout: z.object({ id: z.string() }).nullable() }).parse(started);
   // The first version of a model is in production at once: there is nothing to wait for.
-  if (id == null) return;
+  if (rollout === null) return;
   const forecast = await call(flags, '/api/v1/rollouts/plan', { method: 'POST', json: { model: name, ...plan } });
-  console.error(`\n${z.object({ text: z.string() }).parse(forecast).text}\n\nnext: \`adbreak rollouts watch ${id}\`, \`adbreak rollouts explain ${id}\``);
+  console.error(`\n${z.object({ text: z.string() }).parse(forecast).text}\n\nnext: \`adbreak rollouts watch ${rollout.id}\`, \`adbreak rollouts explain ${rollout.id}\``);
 }
 
 function port(text: string): number {
