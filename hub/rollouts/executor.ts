@@ -292,9 +292,8 @@ export class Executor {
   async #apply(id: string, event: Exclude<RolloutEvent, { kind: 'started' }>, audit?: AuditEntry): Promise<void> {
     const { store, log, onDecision } = this.#options;
     const before = this.find(id);
-    const { state, effects, decision, verdict } = step(before, event);
-    // A look that decided nothing and closed no hour is not worth a line: replaying without it gives the same.
-    const quiet = event.kind === 'tick' && decision === null && state.drift === before.drift && effects.length === 0;
+    // A look that changed nothing is not worth a line: replaying without it gives the same.
+    const { state, effects, decision, verdict, quiet } = step(before, event);
     const kept: Rollout = !isActive(state) ? { ...state, drift: { ...state.drift, reference: null, open: {} } } : state;
     const logged = quiet ? undefined : log.append(id, [event, ...(decision === null ? [] : [{ kind: 'decision', entry: decision } as const])]);
     const stored =

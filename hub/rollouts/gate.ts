@@ -167,7 +167,7 @@ export function weigh({ clusters, days, wrong }: CountedEvidence, plan: Plan): W
       channels: enough ? promotion.logNoWorse(plan.margin) : null,
       days: enoughDays ? dayPromotion.logNoWorse(plan.margin) : null,
     },
-    difference: valueOf(total),
+    difference: meanOf(total),
   };
 }
 
@@ -183,10 +183,10 @@ export function differenceOf({ clusters, wrong }: CountedEvidence, { alphaHarm }
   for (const { tallies, clusters: n = 1 } of clusters) addTallies(total, tallies, n);
   const low = modelOf(clusters, 'promotion', wrong).confidenceSequence(alphaHarm)?.low;
   const high = modelOf(clusters, 'harm', wrong).confidenceSequence(alphaHarm)?.high;
-  return low === undefined || high === undefined ? null : { value: valueOf(total), low, high };
+  return low === undefined || high === undefined ? null : { value: meanOf(total), low, high };
 }
 /** Answered outcomes over their rate, per episode. */
-function valueOf(tallies: Tallies): number {
+function meanOf(tallies: Tallies): number {
   let [sum, episodes] = [0, 0];
   for (const { rate, zeros, wins, losses, open } of tallies) {
     sum += (wins - losses) / rate;
