@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { rolloutEvent } from '../rollouts/events.js';
 import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { rolloutEvent as firstEvent } from '../rollouts/first-gate/events.js';
-import { readEvents } from '../rollouts/log.js';
+import { EVENT_LIMIT, readEvents } from '../rollouts/log.js';
 import { readPlan } from '../rollouts/plan.js';
 import { type Replay, replay, replayFirst } from '../rollouts/replay.js';
 import type { Rollout } from '../rollouts/rollout.js';
@@ -85,6 +86,15 @@ function open(path: string): { readonly lines: Interface; readonly failed: Promi
   return { lines: createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }), failed };
 }
 
+const startForm = z.object({ kind: z.literal('started'), gate: z.unknown().optional() });
+function readJson(line: string): unknown {
+  try {
+    return parseJson(z.unknown(), line, EVENT_LIMIT, 'the first line');
+  } catch {
+    return null; // The reader of the log says what is wrong with it, by line.
+  }
+}
+
 /** The first gate's logs begin without the number of a gate. */
 async function isOfFirstGate(path: string): Promise<boolean> {
   const { lines, failed } = open(path);
@@ -94,6 +104,7 @@ async function isOfFirstGate(path: string): Promise<boolean> {
   };
   const line = await Promise.race([first(), failed]);
   lines.close();
-  // Parsed for good below; here only which of the two forms it is.
-  return line.includes('"kind":"started"') && !line.includes('"gate":');
+  // Parsed for good below; here only which of the two forms it is, however a hand has spaced it.
+  const form = startForm.safeParse(readJson(line));
+  return form.success && form.data.gate === undefined;
 }
