@@ -43,7 +43,7 @@ async function device(
   const model = (version: string) => models[version] ?? assert.fail(version);
   await store.save({ ...EMPTY_SLOTS, ...slots(model) });
   const pipeline: Pipeline = new Pipeline({
-    labelSeconds: 0,
+    windowSeconds: 3600, canAsk: false, before: null, labelSeconds: 0,
     onEvent: () => undefined,
     onEpisode: () => undefined,
     onFailure: async (role, child, reason) => lineup.replace(role, child, reason),
@@ -84,7 +84,7 @@ async function device(
     rollout: null,
     evaluation: null,
     ask: null,
-    labelRate: 1,
+    draws: { perWeek: null, answerHours: 24 },
   });
   const onDisk = async () => {
     const names = await readdir(folder);

@@ -4,7 +4,7 @@ import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 
 /** What a hub leaves in its folder. Where its state is not yet written, anything else says that the folder is another's. */
 const STATE = 'hub.json';
-const OWN = new Set([STATE, 'hub.0.1.0.json', 'audit.jsonl', 'identity', 'registry', 'rollouts', '.gitignore']);
+const OWN = new Set([STATE, 'hub.0.1.0.json', 'hub.before.json', 'audit.jsonl', 'identity', 'registry', 'rollouts', '.gitignore']);
 /** Files whose reader could pretend to be the hub, or a fleet's authority. */
 const SECRETS = ['identity/ca.key', ...['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`)];
 const OTHERS = 0o077;

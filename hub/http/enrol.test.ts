@@ -120,7 +120,7 @@ test('with 5,000 open claims a wrong token costs the hub well under a millisecon
   const { Claims } = await import('../identity/claims.js');
   const { claims } = JSON.parse(await readFile(join(hub.folder, 'hub.json'), 'utf8')) as { claims: never[] };
   assert.equal(claims.length, 5000);
-  const state = { schema: 2 as const, claims, tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} };
+  const state = { schema: 3 as const, claims, tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} };
   const redeem = new Claims<never>(
     () => state,
     () => new Date(),

@@ -1,7 +1,7 @@
 import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
-import { addTallies, type DeviceEvidence, ownValue, type Tally, totalOf } from './evidence.js';
+import { addTallies, byName, type DeviceEvidence, ownValue, type Tally, totalOf } from './evidence.js';
 import { SMALL_FLEET } from './gate.js';
 import type { Plan } from './plan.js';
 import type { Rollout } from './rollout.js';
@@ -49,7 +49,7 @@ export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evide
     addTallies(own, tallies);
     clusters.set(cluster, own);
   };
-  for (const [id, device] of Object.entries(evidence.devices)) {
+  for (const [id, device] of byName(evidence.devices)) {
     if (Object.hasOwn(setAside, id)) continue;
     for (const dimension of plan.slices) place(`${dimension}=${device.slice[dimension]}`).devices.push(id);
     for (const part of device.parts) {
@@ -108,7 +108,7 @@ function holdsAll({ devices }: SliceEvidence, { evidence, setAside }: Pick<Rollo
 }
 
 function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
-  const devices = Object.entries(evidence.devices).filter(([id, one]) => one.own.length > 0 && apartBy(id, one.slice, { setAside, excluded }) === null);
+  const devices = byName(evidence.devices).filter(([id, one]) => one.own.length > 0 && apartBy(id, one.slice, { setAside, excluded }) === null);
   if (devices.length < SMALL_FLEET) return [];
   const { low, high, units } = findOutliers(
     devices.map(([, { own }]) => own),

@@ -16,6 +16,7 @@ import { type Random, seeded } from '@adbreak/shared/random.js';
 import { z } from 'zod';
 import { ownValue, saturated } from './evidence.js';
 import type { Plan } from './plan.js';
+import { loudest } from './windows.js';
 
 const count = z.int().nonnegative();
 const histogram = z.array(count).length(WORLD_BINS);
@@ -137,7 +138,7 @@ export function closeHours(state: Drift, plan: Plan, now: Date, seed: string): D
     if (channels.length === 0) continue;
     const slot = hour % slotsOf(plan);
     const detectors = next.baselines === null ? next : { ...next, disagreement: withBaseline(next.disagreement, next.baselines[slot]) };
-    next = { ...next, ...storable(watchHour(detectors, calibration, plan, average(channels, hour), seeded(`${seed}/${hour}`))) };
+    next = { ...next, ...storable(watchHour(detectors, calibration, plan, average(channels, hour, plan), seeded(`${seed}/${hour}`))) };
     if (next.baselines === null) next = learn(next, channels, slot, hour, plan);
   }
   const open = Object.fromEntries(Object.entries(state.open).filter(([hour]) => Number(hour) > last));
@@ -146,12 +147,20 @@ export function closeHours(state: Drift, plan: Plan, now: Date, seed: string): D
 
 type Channel = readonly [cluster: string, Drift['open'][string][string]];
 
-/** An hour of the fleet: each channel is the mean of its devices, so that devices that come and go do not look like drift. */
-function average(channels: readonly Channel[], hour: number): ClosedHour {
+/**
+ * An hour of the fleet: each channel is the mean of its devices, so that devices that come and go do not look like drift. One
+ * that claims many times the others' episodes is the world no more than it is evidence: it weighs as the most that may be said.
+ */
+function average(channels: readonly Channel[], hour: number, plan: Plan): ClosedHour {
   const histogram = Array<number>(WORLD_BINS).fill(0);
   let [episodes, disagreements] = [0, 0];
+  const most = loudest(
+    channels.map(([, one]) => one.episodes / one.devices.length),
+    plan,
+  );
   for (const [, one] of channels) {
-    const weight = 1 / one.devices.length;
+    const said = one.episodes / one.devices.length;
+    const weight = Math.min(1, most / said) / one.devices.length;
     one.production.forEach((n, bin) => {
       histogram[bin] = (histogram[bin] ?? 0) + weight * n;
     });

@@ -1,3 +1,4 @@
+import { contradiction } from '@adbreak/shared/contract/contradiction.js';
 import { digest, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { windowReport } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
@@ -41,7 +42,16 @@ export const rolloutEvent = z.discriminatedUnion('kind', [
     /** Members whose production is another version, by its digest. */
     excepted: z.record(device, digest).default({}),
   }),
-  z.strictObject({ kind: z.literal('window'), at, device, report: windowReport }),
+  /** A log may be written by hand: its reports add up as those from devices do. */
+  z.strictObject({
+    kind: z.literal('window'),
+    at,
+    device,
+    report: windowReport.superRefine((report, context) => {
+      const why = contradiction(report);
+      if (why !== null) context.addIssue({ code: 'custom', message: why });
+    }),
+  }),
   /** A device says it cannot run the candidate (code), or that it can again (null); a new card under an old name counts its windows from one. */
   z.strictObject({ kind: z.literal('device'), at, device, problem: z.string().max(40).nullable(), enrolledAgain: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal('tick'), at, siblings: z.array(sibling).max(10).default([]) }),

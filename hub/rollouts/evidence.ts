@@ -10,6 +10,9 @@ export const tally = z.object({ rate: z.number().gt(0).max(1), zeros: amount, wi
 export const tallies = z.array(tally).max(9);
 export type Tally = z.infer<typeof tally>;
 
+/** A device may name so many places in one rollout; one that goes on naming new ones is no cluster of its own each time. */
+export const MOST_PLACES = 3;
+
 const healthArm = z.object({
   hours: amount,
   restarts: count,
@@ -33,9 +36,9 @@ export const deviceEvidence = z.object({
   /** Highest window sequence counted: what comes again is a duplicate. */
   sequence: count,
   slice: z.object({ channel: z.string(), site: z.string(), hardware: z.string() }),
-  /** The channel it belongs to, and how many it has named in this rollout. */
+  /** The channel it belongs to, and the places (channel, site, hardware) that it has named in this rollout. */
   cluster: z.string(),
-  clusters: count,
+  named: z.array(z.string()).max(MOST_PLACES),
   /** Windows heard of, and the last one, by number since the epoch. */
   windows: count,
   lastWindow: z.int(),
@@ -109,9 +112,9 @@ export const evidence = z.object({
     misdated: count,
     /** Of a device, a pair or an arm that this rollout did not put there. */
     foreign: count,
-    /** Of a device that has named too many channels. */
+    /** From a place beyond those that one device may name. */
     wandering: count,
-    /** Many times the others' episodes in a window. */
+    /** Many times the others' episodes in a window, or more reports than a window can hold. */
     loud: count,
     /** Answers to draws that were not drawn, or are over. */
     answers: count,
@@ -152,13 +155,15 @@ export function noEvidence(closed: number): Evidence {
   };
 }
 
+export function noHealth(): HealthArm {
+  return { hours: 0, restarts: 0, windows: 0, slow: 0, over: 0 };
+}
 export function noDevice(slice: DeviceEvidence['slice'], cluster: string): DeviceEvidence {
-  const arm = (): HealthArm => ({ hours: 0, restarts: 0, windows: 0, slow: 0, over: 0 });
   return {
     sequence: 0,
     slice,
     cluster,
-    clusters: 1,
+    named: [placeOf(slice)],
     windows: 0,
     lastWindow: -1,
     episodes: 0,
@@ -168,13 +173,23 @@ export function noDevice(slice: DeviceEvidence['slice'], cluster: string): Devic
     waiting: 0,
     control: { asked: 0, answered: 0, wrong: 0 },
     unasked: 0,
-    health: { acting: arm(), own: arm() },
+    health: { acting: noHealth(), own: noHealth() },
   };
+}
+
+/** No name holds a line feed: a schema would have refused it. */
+export function placeOf({ channel, site, hardware }: DeviceEvidence['slice']): string {
+  return [channel, site, hardware].join('\n');
 }
 
 /** A name from outside is a key of its own, or none: `constructor` is no device until it has reported. */
 export function ownValue<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+/** By name: the same sums after a restart, and whoever reported first. */
+export function byName<T>(record: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Adds `by` times other counts to one rate's, in place; a rate that is new gets a place of its own. */
@@ -183,6 +198,8 @@ export function addTally(into: Tally[], { rate, zeros: z0, wins, losses, open }:
   if (own === undefined) {
     own = { rate, zeros: 0, wins: 0, losses: 0, open: 0 };
     into.push(own);
+    // In one order, whichever rate came first: sums of fractions are the same then, to the last digit.
+    into.sort((a, b) => b.rate - a.rate);
   }
   own.zeros += by * z0;
   own.wins += by * wins;

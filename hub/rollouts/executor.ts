@@ -460,10 +460,8 @@ export class Executor {
       if (event.kind !== 'order') return;
       throw new AdbreakError('conflict', `Cannot ${event.order} rollout ${id}: it is ${before.status}`);
     }
-    const { state, effects, decision, verdict } = step(before, event);
-    // A look that decided nothing and closed nothing is not worth a line: replaying without it gives the same.
-    const unmoved = state.drift === before.drift && state.evidence === before.evidence && state.silentSince === before.silentSince;
-    const quiet = event.kind === 'tick' && decision === null && unmoved && effects.length === 0;
+    // A look that changed nothing is not worth a line: replaying without it gives the same.
+    const { state, effects, decision, verdict, quiet } = step(before, event);
     if (quiet) {
       if (state.last?.reason !== before.last?.reason) store.edit((all) => replace(all.rollouts, { ...state, seen: before.seen, pending: before.pending }));
       return;

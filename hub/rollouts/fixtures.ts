@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
-import type { EventOf } from './events.js';
+import type { EventOf, RolloutEvent } from './events.js';
 import type { GateCluster, GateInput } from './gate.js';
 import { type Plan, readPlan } from './plan.js';
-import type { Rollout } from './rollout.js';
-import { step } from './step.js';
+import { percentOf, type Rollout } from './rollout.js';
+import { type Effect, start, step } from './step.js';
 
 /** Small rollouts for tests: devices with given outcomes, reports that add up. */
 export const configPath = (name: string) => fileURLToPath(new URL(`../../../configs/rollouts/${name}.yaml`, import.meta.url));
@@ -137,3 +137,70 @@ export function report(
     ...change,
   };
 }
+
+/** The demo's plan with the gate's own hours: windows of an hour, closed half an hour later, everything asked. */
+export const PLAN: Plan = {
+  ...DEMO_PLAN,
+  windowSeconds: 3600,
+  lagHours: 0.5,
+  dayHours: 24,
+  labels: 'all',
+  answerHours: 6,
+  wrong: 0,
+  watchHours: 3,
+  deadlineHours: 200,
+};
+
+/** A rollout that is fed events and remembers everything. */
+export class Play {
+  state: Rollout;
+  readonly events: RolloutEvent[];
+  readonly effects: Effect[] = [];
+  readonly members: readonly string[];
+  readonly #sequences = new Map<string, number>();
+
+  constructor(members: readonly string[] = ['pi-0', 'pi-1', 'pi-2'], first: EventOf<'started'> = started(PLAN)) {
+    this.members = members;
+    this.events = [first];
+    this.state = start(first);
+    this.act([]);
+  }
+  send(event: Exclude<RolloutEvent, { kind: 'started' }>): readonly Effect[] {
+    const { state, effects, decision, quiet } = step(this.state, event);
+    if (!quiet) this.events.push(event);
+    if (decision !== null) this.events.push({ kind: 'decision', entry: decision });
+    this.state = state;
+    this.effects.push(...effects);
+    return effects;
+  }
+  act(acting: readonly string[], hour = 0): void {
+    this.send({ kind: 'assigned', at: after(hour).toISOString(), members: [...this.members], acting: [...acting], excepted: {} });
+  }
+  tick(hour: number): readonly Effect[] {
+    return this.send({ kind: 'tick', at: after(hour).toISOString(), siblings: [] });
+  }
+  order(order: EventOf<'order'>['order'], hour: number, percent?: number): readonly Effect[] {
+    return this.send({ kind: 'order', at: after(hour).toISOString(), who: 'token:ada', order, reason: 'because', ...(percent !== undefined && { percent }) });
+  }
+  /** One device's report of the hour, as it comes when the hour is over. */
+  window(device: string, hour: number, counts: Counts, change: Partial<WindowReport> = {}, at = hour + 1): void {
+    const sequence = change.sequence ?? (this.#sequences.get(device) ?? 0) + 1;
+    this.#sequences.set(device, sequence);
+    this.send({ kind: 'window', at: after(at).toISOString(), device, report: { ...report(sequence, hour, counts, change), sequence } });
+  }
+  /** The same hour of every device, each on a channel of its own where `channels` says so; who acts says so. */
+  hour(
+    hour: number,
+    counts: Counts,
+    { devices = this.members, channel = () => 'one' }: { devices?: readonly string[]; channel?: (device: string) => string } = {},
+  ): void {
+    for (const device of devices) {
+      const serving = percentOf(this.state) > 0 && this.state.acting.includes(device) ? 'candidate' : 'production';
+      this.window(device, hour, counts, { serving, slice: { channel: channel(device), site: 'home', hardware: 'pi5' } });
+    }
+  }
+}
+export type Counts = Parameters<typeof report>[2];
+/** Every device on a channel of its own. */
+export const ownChannel = (device: string) => `c-${device}`;
+export const pis = (n: number) => Array.from({ length: n }, (_, i) => `pi-${i}`);

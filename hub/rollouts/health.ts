@@ -66,7 +66,11 @@ function slow({ acting, control }: HealthFacts, { abort }: Plan): BrokenLimit | 
 
 function hungry({ acting, control }: HealthFacts, { abort }: Plan): BrokenLimit | null {
   const all = [...acting, ...control];
-  const found = all.filter(({ acting: a, own }) => mostly(a.over, a) || mostly(own.over, own));
+  // What was measured while it acted says nothing of a device on which it acts no more.
+  const found = [
+    ...acting.filter((one) => mostly(one.acting.over, one.acting) || mostly(one.own.over, one.own)),
+    ...control.filter(({ own }) => mostly(own.over, own)),
+  ];
   return many(found.length, all.length, abort.devices)
     ? { cause: 'memory', reason: `memory: ${found.length} of ${all.length} devices (${names(found)}) use more than ${abort.memoryMb} MiB in most windows` }
     : null;

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { AppendFile } from '@adbreak/shared/storage/append.js';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { type RolloutEvent, rolloutEvent } from './events.js';
 import { ROLLOUT_ID } from './rollout.js';
 
@@ -76,13 +76,25 @@ export class RolloutLog {
   }
 }
 
+const startForm = z.object({ kind: z.literal('started'), gate: z.unknown().optional() });
+function readJson(line: string): unknown {
+  try {
+    return parseJson(z.unknown(), line, EVENT_LIMIT, 'the first line');
+  } catch {
+    return null; // The reader of the log says what is wrong with it, by line.
+  }
+}
+
 /** Logs of the first gate begin without the number of a gate; they are audited by that gate, and go on under none. */
 export async function isOfFirstGate(path: string): Promise<boolean> {
   const file = createReadStream(path);
   try {
-    // Parsed for good by whoever reads on; here only which of the two forms it is.
-    for await (const line of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }))
-      if (line.trim() !== '') return line.includes('"kind":"started"') && !line.includes('"gate":');
+    for await (const line of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line.trim() === '') continue;
+      // Parsed for good by whoever reads on; here only which of the two forms it is, however a hand has spaced it.
+      const form = startForm.safeParse(readJson(line));
+      return form.success && form.data.gate === undefined;
+    }
     return false;
   } finally {
     file.destroy();

@@ -1,6 +1,6 @@
 import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
 import { apartBy } from './apart.js';
-import { addTallies, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
+import { addTallies, byName, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
 import { type CountedEvidence, differenceOf, type GateCluster, leastOf, weigh } from './gate.js';
 import type { Rollout, Summary } from './rollout.js';
 
@@ -18,10 +18,12 @@ type Readable = Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>;
 export function standingOf(state: Readable): Standing {
   const clusters = new Map<string, Tally[]>();
   const devices: { id: string; device: DeviceEvidence }[] = [];
-  for (const [id, device] of Object.entries(state.evidence.devices)) {
-    if (device.parts.length === 0 || apartBy(id, device.slice, state) !== null) continue;
+  for (const [id, device] of byName(state.evidence.devices)) {
+    if (device.parts.length === 0 || apartBy(id, device.slice, state) !== null || hasLeft(device, state)) continue;
     devices.push({ id, device });
     for (const { cluster, tallies } of device.parts) {
+      // What was seen on a channel stays with it, wherever the device watches now.
+      if (Object.hasOwn(state.excluded, cluster)) continue;
       const own = clusters.get(cluster) ?? [];
       addTallies(own, tallies);
       clusters.set(cluster, own);
@@ -30,12 +32,20 @@ export function standingOf(state: Readable): Standing {
   const controls = controlsOf(state);
   return {
     devices,
-    // By name: sums are the same after a restart.
     clusters: [...clusters].map(([id, tallies]): GateCluster => ({ id, tallies })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     days: Object.values(state.evidence.days),
     wrong: controls.used,
     controls,
   };
+}
+
+/** Of a site or hardware that is judged apart, whatever the device calls itself since: its averages there cannot be told from the rest. */
+function hasLeft({ named }: DeviceEvidence, { excluded }: Readable): boolean {
+  if (Object.keys(excluded).length === 0) return false;
+  return named.some((place) => {
+    const [, site = '', hardware = ''] = place.split('\n');
+    return Object.hasOwn(excluded, `site=${site}`) || Object.hasOwn(excluded, `hardware=${hardware}`);
+  });
 }
 
 export function controlsOf({ evidence, plan }: Pick<Rollout, 'evidence' | 'plan'>): ReturnType<typeof wrongAnswers> {

@@ -4,7 +4,7 @@ import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { apartBy, type Found, findApart, tooManyApart } from './apart.js';
 import { absorbHour, closeHours, driftOf, noDrift } from './drift.js';
 import type { EventOf, RolloutEvent } from './events.js';
-import { noEvidence, ownValue } from './evidence.js';
+import { type DeviceEvidence, noEvidence, noHealth, ownValue, saturated } from './evidence.js';
 import { type GateInput, judge, type Sibling, type Verdict, weigh } from './gate.js';
 import type { DeviceHealth, HealthFacts } from './health.js';
 import { mayAdvance } from './plan.js';
@@ -28,6 +28,8 @@ export interface Step {
   /** The new entry of the history, where something was decided. */
   readonly decision: Entry | null;
   readonly verdict: Verdict | null;
+  /** A look that changed nothing: leaving it out of a log gives the same decisions. */
+  readonly quiet: boolean;
 }
 
 export function start({ at, rollout, ceiling, reference, baseline, exceptions }: EventOf<'started'>): Rollout {
@@ -66,7 +68,7 @@ export function start({ at, rollout, ceiling, reference, baseline, exceptions }:
  * (they are sums); everything else of the old state is left as it was.
  */
 export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'started' }>): Step {
-  const still = (next: Rollout = state): Step => ({ state: next, effects: [], decision: null, verdict: null });
+  const still = (next: Rollout = state): Step => ({ state: next, effects: [], decision: null, verdict: null, quiet: false });
   if (!isActive(state)) return still();
   switch (event.kind) {
     case 'window':
@@ -101,8 +103,10 @@ function takeWindow(state: Rollout, { at, device, report }: EventOf<'window'>): 
   const production = ownValue(state.excepted, device) ?? state.from.digest;
   const belongs = place !== undefined && report.rollout === state.id && report.production === production && report.candidate === state.to.digest;
   const apart = apartBy(device, report.slice, state) !== null;
-  absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true }, Date.parse(at));
-  if (belongs && !apart) absorbHour(state.drift, device, clusterOfSlice(report.slice), report);
+  const became = absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true }, Date.parse(at));
+  if (became === 'misdated') state.drift.misdated = saturated(state.drift.misdated + 1);
+  // Drift is watched in what is known to be this device's, now and of a place that it may name.
+  if (!apart && (became === 'counted' || became === 'unasked' || became === 'late')) absorbHour(state.drift, device, clusterOfSlice(report.slice), report);
 }
 
 function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'assigned'>): Rollout {
@@ -128,7 +132,10 @@ function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
   const evidence = mayClose(before.evidence, plan, now) ? structuredClone(before.evidence) : before.evidence;
   if (evidence !== before.evidence) closeWindows(evidence, plan, (id) => apartBy(id, ownValue(evidence.devices, id)?.slice ?? null, before) !== null, now);
   const drifted: Rollout = { ...before, evidence, drift: closeHours(before.drift, plan, now, before.id) };
-  return look(drifted, inputOf(drifted, now, siblings), now);
+  const done = look(drifted, inputOf(drifted, now, siblings), now);
+  const { state, decision, effects } = done;
+  const same = state.drift === before.drift && evidence === before.evidence && state.silentSince === before.silentSince;
+  return { ...done, quiet: same && decision === null && effects.length === 0 };
 }
 
 /** One look at evidence that is closed: who is judged apart first, then the verdict on the others. */
@@ -161,7 +168,8 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
     silence: silenceOf(state, acting, now),
     silentHours: state.silentSince === null ? null : hoursSince(state.silentSince, now),
     health: healthOf(state, acting),
-    limitStops: state.limitStops,
+    // The stop that stands is no repetition of itself.
+    limitStops: state.limitStops - (limitStands(state) ? 1 : 0),
     drift: driftOf(state.drift, plan),
     round: state.round,
     approved: state.approved,
@@ -248,9 +256,10 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
     case 'FAIL':
       return say('roll back', { status: 'rolled-back' }, [...backToProduction(state), { kind: 'quarantine', version: state.to.version }, { kind: 'assign' }]);
     case 'SUSPEND': {
-      const limit = isLimit(verdict) ? { limitStops: state.limitStops + 1 } : {};
-      // In the shadow it is where a suspension would put it; it stays there while the evidence says so.
-      if (percentOf(state) === 0) return say('wait', state.last?.cause === verdict.cause ? {} : limit);
+      const limit = isLimit(verdict) && !limitStands(state) ? { limitStops: state.limitStops + 1 } : {};
+      // In the shadow it is where a suspension would put it; it stays there while the evidence says so, and then asks a person.
+      if (percentOf(state) === 0)
+        return hoursSince(state.stageSince, now) < state.plan.deadlineHours ? say('wait', limit) : say('wait for a person', limit, [], overdue(verdict, state));
       return say('back to shadow', { status: 'suspended', stage: 0, stageSince: now.toISOString(), ...limit }, [
         ...backToProduction(state),
         { kind: 'assign' },
@@ -263,14 +272,24 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
     case 'HOLD':
     case 'INCONCLUSIVE':
       if (verdict.cause === 'watch' && hoursSince(state.stageSince, now) >= state.plan.watchHours)
-        return say('end the watch', { status: 'completed' }, [{ kind: 'assign' }]);
+        return say('end the watch', { status: 'completed' }, endOfWatch(state));
       return say('wait');
     case 'PASS':
       return state.status === 'running' ? advance(state, verdict, now) : say('wait');
   }
 }
 
-const isLimit = ({ cause }: Verdict) => cause === 'crashes' || cause === 'latency' || cause === 'memory' || cause === 'failures';
+const isLimit = ({ cause }: { readonly cause: string }) => cause === 'crashes' || cause === 'latency' || cause === 'memory' || cause === 'failures';
+
+/** A limit has stopped it, and it has not gone on since. */
+function limitStands({ status, last, limitStops }: Rollout): boolean {
+  return limitStops > 0 && last !== null && (status === 'suspended' || isLimit(last));
+}
+
+function overdue(verdict: Verdict, { id, plan }: Rollout): Verdict {
+  const then = `the deadline of ${hours(plan.deadlineHours)} has passed in the shadow: a person decides (\`adbreak rollouts abort ${id}\`)`;
+  return { ...verdict, verdict: 'INCONCLUSIVE', reason: `${verdict.reason}; ${then}` };
+}
 
 /** A version that is watched is in production already: taking it back restores what was there before, exceptions too. */
 function backToProduction(state: Rollout): readonly Effect[] {
@@ -283,6 +302,11 @@ function leftBehind({ excluded, setAside, exceptions, from }: Rollout): Record<s
   return Object.fromEntries(names.map((name) => [name, ownValue(exceptions, name) ?? from]));
 }
 
+/** Who was judged apart while it was watched stays behind as those before. */
+function endOfWatch(state: Rollout): readonly Effect[] {
+  return [{ kind: 'set-production', version: state.to.version, except: leftBehind(state) }, { kind: 'assign' }];
+}
+
 /** Waiting is recorded when its cause changes, everything else always. */
 function record(state: Rollout, verdict: Verdict, action: string, change: Partial<Rollout>, effects: readonly Effect[], now: Date): Step {
   const { ask, ...facts } = verdict;
@@ -290,11 +314,18 @@ function record(state: Rollout, verdict: Verdict, action: string, change: Partia
   const waits = action === 'wait' || action === 'freeze' || action === 'wait for a person';
   const quiet = waits && state.last?.verdict === last.verdict && state.last.cause === last.cause;
   return {
-    state: { ...state, ...change, last, history: quiet ? state.history : [...state.history, last] },
+    state: { ...state, ...change, last, history: quiet ? state.history : remember(state.history, last) },
     effects: [...effects, ...(ask === 'round' && state.last?.cause !== 'round' ? [{ kind: 'start-round' } as const] : [])],
     decision: quiet ? null : last,
     verdict,
+    quiet: false,
   };
+}
+
+/** The log has all of it; the state keeps as much as people read. */
+const MOST_HISTORY = 1000;
+function remember(history: readonly Entry[], last: Entry): Entry[] {
+  return [...history.slice(1 - MOST_HISTORY), last];
 }
 
 function stageName({ plan, stage, status }: Rollout): string {
@@ -350,7 +381,7 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
       episodes: Math.round(episodesOf(state)),
       action,
     };
-    return { state: { ...state, ...change, last, history: [...state.history, last] }, effects, decision: last, verdict: null };
+    return { state: { ...state, ...change, last, history: remember(state.history, last) }, effects, decision: last, verdict: null, quiet: false };
   };
   const assign: Effect = { kind: 'assign' };
   switch (event.order) {
@@ -362,13 +393,14 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
       const verdict = judge(inputOf({ ...state, status: 'running' }, now));
       if (verdict.verdict === 'SUSPEND' || verdict.verdict === 'FAIL')
         return refuse(`the gate would suspend it again: ${verdict.reason}`, 'Wait for more evidence from the shadow, or abort it.');
-      return obey('resume in shadow', { status: 'running', stage: 0, ...stageStart(state), stageSince: event.at, approved: false }, [assign]);
+      const since = { ...stageStart(state), stageSince: event.at, approved: false };
+      return obey('resume in shadow', { status: 'running', stage: 0, evidence: withoutActing(state.evidence), ...since }, [assign]);
     }
     case 'abort':
     case 'supersede': {
       const status = event.order === 'abort' ? 'aborted' : 'superseded';
       // A version that is watched is in production already: ending the watch keeps it, aborting takes it back.
-      if (state.status === 'watching' && event.order === 'supersede') return obey('end the watch', { status: 'completed' }, [assign]);
+      if (state.status === 'watching' && event.order === 'supersede') return obey('end the watch', { status: 'completed' }, endOfWatch(state));
       const back = backToProduction(state);
       return obey(event.order, { status }, [...back, assign]);
     }
@@ -382,6 +414,15 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
     case 'force':
       return force(state, event, obey, refuse);
   }
+}
+
+/** Where it acts again it is looked at again: what crashed before a person resumed is no second time. */
+function withoutActing(evidence: Rollout['evidence']): Rollout['evidence'] {
+  const devices = Object.entries(evidence.devices).map(([id, one]): [string, DeviceEvidence] => [
+    id,
+    { ...one, health: { ...one.health, acting: noHealth() } },
+  ]);
+  return { ...evidence, devices: Object.fromEntries(devices) };
 }
 
 /** Past the gate by a person's word: the next stage, or completion. Named and recorded as what it is. */

@@ -5,9 +5,11 @@ import {
   addTally,
   type DeviceEvidence,
   type Evidence,
+  MOST_PLACES,
   noDevice,
   type OpenEntry,
   ownValue,
+  placeOf,
   saturated,
   type Tally,
 } from './evidence.js';
@@ -20,8 +22,8 @@ import type { Plan } from './plan.js';
  * changes the evidence in place, as one report of ten thousand devices must not copy it; decisions only read it.
  */
 
-/** A device may name so many channels in one rollout; one that goes on naming new ones is no cluster of its own each time. */
-const MOST_CHANNELS = 3;
+/** A device's own windows with draws inside one window of the plan; seconds in an hour would be none of them. */
+const MOST_DRAWS = 400;
 /** With fewer devices in a window nobody is loud. */
 const LEAST_FOR_LOUD = 3;
 const UNKNOWN = 'unknown';
@@ -52,14 +54,18 @@ export interface Placement {
   readonly mayAct: boolean;
 }
 
+/** What became of a report: it counts, or why it gives no evidence. */
+export type Absorbed = 'counted' | 'duplicate' | 'unasked' | Exclude<keyof Evidence['refused'], 'answers'>;
+
 /** Takes a report in. What gives no evidence is counted under its reason, never silently. */
-export function absorb(sums: Evidence, id: string, report: WindowReport, plan: Plan, placement: Placement, now: number): void {
+export function absorb(sums: Evidence, id: string, report: WindowReport, plan: Plan, placement: Placement, now: number): Absorbed {
+  const refuse = (reason: Exclude<keyof Evidence['refused'], 'answers'>): Absorbed => {
+    sums.refused[reason] = saturated(sums.refused[reason] + 1);
+    return reason;
+  };
   const known = ownValue(sums.devices, id);
-  if (report.sequence <= (known?.sequence ?? 0)) return;
-  if (!placement.belongs || (report.serving === 'candidate' && !placement.mayAct)) {
-    sums.refused.foreign = saturated(sums.refused.foreign + 1);
-    return;
-  }
+  if (report.sequence <= (known?.sequence ?? 0)) return 'duplicate';
+  if (!placement.belongs || (report.serving === 'candidate' && !placement.mayAct)) return refuse('foreign');
   const cluster = clusterOfSlice(report.slice);
   const device = known ?? noDevice(report.slice, cluster);
   sums.devices[id] = device;
@@ -69,39 +75,29 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
   for (const answer of report.answers) takeAnswer(sums, id, device, Date.parse(answer.start), answer, plan);
   const [start, end] = [Date.parse(report.start), Date.parse(report.end)];
   const window = windowOf(start, plan);
-  if (window > windowOf(now, plan)) {
-    sums.refused.misdated = saturated(sums.refused.misdated + 1);
-    return;
-  }
-  if (window !== windowOf(end - 1, plan)) {
-    sums.refused.unaligned = saturated(sums.refused.unaligned + 1);
-    return;
-  }
+  if (window > windowOf(now, plan)) return refuse('misdated');
+  if (window !== windowOf(Math.max(start, end - 1), plan)) return refuse('unaligned');
   if (window > device.lastWindow) {
     device.windows += 1;
     device.lastWindow = window;
   }
-  if (window <= sums.closed) {
-    sums.refused.late = saturated(sums.refused.late + 1);
-    return;
+  const place = placeOf(report.slice);
+  if (!device.named.includes(place)) {
+    if (device.named.length >= MOST_PLACES) return refuse('wandering');
+    device.named.push(place);
   }
-  if (cluster !== device.cluster) {
-    device.cluster = cluster;
-    device.clusters = saturated(device.clusters + 1);
-  }
+  if (window <= sums.closed) return refuse('late');
+  device.cluster = cluster;
   device.slice = report.slice;
-  if (device.clusters > MOST_CHANNELS) {
-    sums.refused.wandering = saturated(sums.refused.wandering + 1);
-    return;
-  }
   if (report.draws === null || report.joint === null) {
     device.unasked = saturated(device.unasked + 1);
-    return;
+    return 'unasked';
   }
   const { rate, drawn, wins, losses } = report.draws;
   const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint;
   const differ = onlyCandidate + onlyProduction;
   const own: Tally = { rate, zeros: both + neither + differ - drawn, wins, losses, open: drawn - wins - losses };
+  if ((ownValue(sums.open[window] ?? {}, id)?.draws.length ?? 0) >= MOST_DRAWS) return refuse('loud');
   device.episodes = saturated(device.episodes + report.episodes);
   device.differ = saturated(device.differ + differ);
   enter(sums, window, id, {
@@ -112,6 +108,7 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
     episodes: report.episodes,
     acts: report.serving === 'candidate',
   });
+  return 'counted';
 }
 
 /** The slices besides the channel that a plan looks at. */
@@ -289,7 +286,7 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
 }
 
 /** The most episodes that a device may claim in a window: the rule looks at how much it says, never at what, so it favours neither model. */
-function loudest(episodes: readonly number[], { maxTimesMedian }: Pick<Plan, 'maxTimesMedian'>): number {
+export function loudest(episodes: readonly number[], { maxTimesMedian }: Pick<Plan, 'maxTimesMedian'>): number {
   if (episodes.length < LEAST_FOR_LOUD) return Number.POSITIVE_INFINITY;
   const sorted = [...episodes].sort((a, b) => a - b);
   return maxTimesMedian * Math.max(1, sorted[(sorted.length - 1) >> 1] ?? 1);

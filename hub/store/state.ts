@@ -81,7 +81,7 @@ export type StoredRollout = z.infer<typeof storedRollout>;
 
 /** Everything the hub remembers, in one document. */
 export const hubState = z.object({
-  schema: z.literal(2),
+  schema: z.literal(3),
   claims: z.array(claim),
   tokens: z.array(token),
   devices: z.record(z.string(), device),
@@ -94,7 +94,7 @@ export const hubState = z.object({
 export type HubState = z.infer<typeof hubState>;
 
 export function emptyState(): HubState {
-  return ownNames({ schema: 2, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} });
+  return ownNames({ schema: 3, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} });
 }
 
 /** Devices, models and digests are looked up by names from outside: no such name may find what every object inherits. */
@@ -103,10 +103,17 @@ export function ownNames(state: HubState): HubState {
   return { ...state, devices: own(state.devices), models: own(state.models), hours: own(state.hours) };
 }
 
-/** The state as 0.1.0 wrote it. Its rollouts had no events and no drift: they end here, and devices go on with production. */
-const old = z.looseObject({ schema: z.literal(1), rollouts: z.array(z.unknown()) });
-/** Null for a state of today's schema. */
+/** The state as 0.1.0 wrote it: its rollouts had no events and no drift, and nothing was evaluated. */
+const first = z.looseObject({ schema: z.literal(1), rollouts: z.array(z.unknown()) });
+/** The state with rollouts of the first gate. */
+const second = z.looseObject({ schema: z.literal(2), rollouts: z.array(z.unknown()) });
+/**
+ * Null for a state of today's schema. Rollouts of an earlier form end here, for what they gathered knew no channels; devices
+ * go on with production, and the event logs stay, to be audited by the gate that wrote them.
+ */
 export function migrate(value: unknown): unknown {
-  const read = old.safeParse(value);
-  return read.success ? { ...read.data, schema: 2, rollouts: [], evaluations: [], hours: {} } : null;
+  const oldest = first.safeParse(value);
+  if (oldest.success) return { ...oldest.data, schema: 3, rollouts: [], evaluations: [], hours: {} };
+  const read = second.safeParse(value);
+  return read.success ? { ...read.data, schema: 3, rollouts: [] } : null;
 }

@@ -63,7 +63,7 @@ export class LowdbStore implements Store {
         const migrated = migrate(parseJson(z.unknown(), bytes, LIMIT, path, 'state_corrupt'));
         if (migrated === null) return ownNames(parseJson(hubState, bytes, LIMIT, path, 'state_corrupt'));
         // The old file stays beside the new one: what was dropped can be read there.
-        await writeAtomic(join(folder, 'hub.0.1.0.json'), bytes, { mode: 0o600 });
+        await writeAtomic(join(folder, 'hub.before.json'), bytes, { mode: 0o600 });
         return ownNames(check(hubState, migrated, path, 'state_corrupt'));
       },
       // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
