@@ -63,6 +63,16 @@ export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evide
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/**
+ * Whether nothing can speak for harm in a slice: at every draw rate its mean step lies within the margin, so every bet has a
+ * mean of 0 or less, and ln(1 + x) <= x says that the evidence is at most 1. Most slices of a fleet are so, at every look.
+ */
+function withinMargin({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): boolean {
+  const total: Tally[] = [];
+  for (const tallies of clusters) addTallies(total, tallies);
+  return total.every((one) => clusterOf([one], 'harm', wrong).mean >= -margin);
+}
+
 /** ln of the evidence that the candidate is worse in a slice by more than the margin. */
 export function harmInSlice({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): number {
   const total: Tally[] = [];
@@ -92,6 +102,7 @@ function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'ex
     if (Object.hasOwn(excluded, slice.name)) return [];
     // A slice that is the whole fleet is no slice: the fleet's own evidence decides about it.
     if (slice.devices.length === devices && holdsAll(slice, state)) return [];
+    if (withinMargin(slice, plan, wrong)) return [];
     const log = harmInSlice(slice, plan, wrong);
     if (log < threshold) return [];
     const { wins, losses, episodes } = totalOf(slice.clusters.flat());
