@@ -4,7 +4,14 @@ import { clusterOfSlice, enter, slicesOf } from '../rollouts/windows.js';
 import type { RoomWindow } from './living-rooms.js';
 
 /** Puts simulated windows where reports would have put them: the gate's own evidence, without the cost of a report for each. */
-export function feed(state: Rollout, window: number, rooms: readonly RoomWindow[], acts: (device: number) => boolean = () => false, restarts: (device: number, acting: boolean) => number = () => 0): void {
+export function feed(
+  state: Rollout,
+  window: number,
+  rooms: readonly RoomWindow[],
+  acts: (device: number) => boolean = () => false,
+  restarts: (device: number, acting: boolean) => number = () => 0,
+): void {
+  const last = state.evidence.open[window - 1] ?? {};
   for (const room of rooms) {
     const id = nameOf(room.device);
     const known = ownValue(state.evidence.devices, id);
@@ -20,7 +27,8 @@ export function feed(state: Rollout, window: number, rooms: readonly RoomWindow[
     device.differ += room.differ;
     enter(state.evidence, window, id, {
       cluster: device.cluster,
-      slices: slicesOf(slice, state.plan),
+      // A device's slices are the same each hour.
+      slices: ownValue(last, id)?.slices ?? slicesOf(slice, state.plan),
       tallies: [{ rate: room.rate, zeros: room.zeros, wins: room.wins, losses: room.losses, open: room.open }],
       draws: [],
       episodes: room.episodes,
