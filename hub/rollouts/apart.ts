@@ -25,7 +25,13 @@ export function slicesOfDevice({ channel, site, hardware }: DeviceEvidence['slic
 /** The slice or device for which one is judged apart; null where it counts with the others. */
 export function apartBy(id: string, slice: DeviceEvidence['slice'] | null, { excluded, setAside }: Membership): string | null {
   if (Object.hasOwn(setAside, id)) return `device=${id}`;
-  return slice === null ? null : (slicesOfDevice(slice).find((name) => Object.hasOwn(excluded, name)) ?? null);
+  // Asked of every device at every look: names are made where there is something to find.
+  return slice === null || isEmpty(excluded) ? null : (slicesOfDevice(slice).find((name) => Object.hasOwn(excluded, name)) ?? null);
+}
+
+function isEmpty(record: object): boolean {
+  for (const _ in record) return false;
+  return true;
 }
 
 export interface SliceEvidence {
