@@ -5,16 +5,17 @@ import { apartBy, findApart, tooManyApart } from '../rollouts/apart.js';
 import { type Detectors, driftOf, watchHour } from '../rollouts/drift.js';
 import { ownValue } from '../rollouts/evidence.js';
 import { BEGIN, bare, started } from '../rollouts/fixtures.js';
-import { judge, promotionLog, weigh } from '../rollouts/gate.js';
+import { judge, promotionLog, type Weighed, weigh } from '../rollouts/gate.js';
 import type { Plan } from '../rollouts/plan.js';
 import type { Rollout } from '../rollouts/rollout.js';
-import { standingOf } from '../rollouts/standing.js';
+import { answersOf, standingOf } from '../rollouts/standing.js';
 import { start } from '../rollouts/step.js';
 import { closeWindows, windowOf } from '../rollouts/windows.js';
 import { feed } from '../simulate/feed.js';
-import { type LivingRooms, RoomStream } from '../simulate/living-rooms.js';
+import { type LivingRooms, RoomStream, type RoomWindow } from '../simulate/living-rooms.js';
 import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
-import { drawConfidences, psiGate, REFERENCE, zGate } from './peers.js';
+import { RoomEvidence } from '../simulate/room-evidence.js';
+import { drawConfidences, type PeerVerdict, psiGate, REFERENCE, zGate } from './peers.js';
 
 /** The runs of `make bench-gates` that judge evidence alone: one function a run, seeded, through the gate's own windows. */
 export const WINDOWS = 240;
@@ -22,88 +23,151 @@ export const PER_WINDOW = 4;
 export const WORLD_WINDOWS = 336;
 const HOUR = 3_600_000;
 
+/** What had come when something was decided for the first time; null where it never was. */
+export type Mark = { readonly episodes: number; readonly window: number; readonly answers: number } | null;
 export interface EvidenceRun {
-  /** Distinct episodes at the first verdict of each kind; null where it never came. */
-  readonly fail: number | null;
-  /** Harm shown by all episodes and by channels, days left out: what earlier gates called FAIL. */
-  readonly shown: number | null;
-  readonly suspend: number | null;
+  /** Harm shown by all episodes (or too much judged apart); by channels too: what earlier gates called FAIL; and by days. */
+  readonly suspend: Mark;
+  readonly shown: Mark;
+  readonly fail: Mark;
   /** Promotion from an early stage (channels), and from the last one (days too). */
-  readonly pass: number | null;
-  readonly last: number | null;
-  readonly psi: string;
-  readonly z: string;
+  readonly pass: Mark;
+  readonly last: Mark;
+  readonly psi: PeerVerdict;
+  readonly z: PeerVerdict;
 }
 export interface Looks {
   readonly windows: number;
   /** A look each so many windows. */
   readonly every: number;
-  readonly peers: boolean;
-  /** The run ends with its first FAIL or last PASS. */
-  readonly stop: boolean;
+  readonly peers?: boolean;
 }
 
+/** How a window's counts come into the evidence: as they are, or by whole reports. */
+export type Enter = (state: Rollout, window: number, hour: number, seen: readonly RoomWindow[]) => void;
+
 /** A candidate with a true difference in a fleet of living rooms: what the gate and the two peers make of it. */
-export function evidenceRun(plan: Plan, rooms: LivingRooms, looks: Looks, seed: string): EvidenceRun {
+export function evidenceRun(
+  plan: Plan,
+  rooms: LivingRooms,
+  looks: Looks,
+  seed: string,
+  enter: Enter = (state, window, _, seen) => feed(state, window, seen),
+): EvidenceRun {
   const random = seeded(seed);
-  const stream = new RoomStream(rooms, random);
+  const stream = new RoomStream(rooms, random.fork('rooms'));
+  const peers = looks.peers === true ? new Peers(looks.windows, plan.margin, random.fork('peers')) : null;
   let state = start(started({ ...plan, windowSeconds: 3600, lagHours: 0, dayHours: rooms.windowsPerDay ?? 24 }));
-  const found: Record<'fail' | 'shown' | 'suspend' | 'pass' | 'last', number | null> = { fail: null, shown: null, suspend: null, pass: null, last: null };
-  const sums = { wins: 0, losses: 0, episodes: 0 };
-  let [psi, z] = ['wait', 'wait'];
+  const found: Record<'fail' | 'shown' | 'suspend' | 'pass' | 'last', Mark> = { fail: null, shown: null, suspend: null, pass: null, last: null };
   const [harmful, promoted] = [-Math.log(plan.alphaHarm), -Math.log(plan.alphaPromote)];
   for (let hour = 0; hour < looks.windows; hour++) {
     const seen = stream.next(hour);
-    feed(state, windowOf(BEGIN + hour * HOUR, state.plan), seen);
-    if (looks.peers) {
-      const window = seen.reduce((sum, one) => ({ wins: sum.wins + one.wins, losses: sum.losses + one.losses, episodes: sum.episodes + one.episodes }), {
-        wins: 0,
-        losses: 0,
-        episodes: 0,
-      });
-      sums.wins += window.wins;
-      sums.losses += window.losses;
-      sums.episodes += window.episodes;
-      const left = looks.windows - 1 - hour;
-      if (psi === 'wait') psi = psiGate({ ...window, candidate: drawConfidences(random, window.episodes, 0) }, REFERENCE, left);
-      if (z === 'wait') z = zGate(sums, plan.margin, left);
-    }
+    enter(state, windowOf(BEGIN + hour * HOUR, state.plan), hour, seen);
+    peers?.look(seen);
     if ((hour + 1) % looks.every !== 0) continue;
     const looked = look(state, new Date(BEGIN + (hour + 1) * HOUR));
     state = looked.state;
     const { weighed, apart } = looked;
-    const episodes = weighed.totals.episodes;
     const mark = (key: keyof typeof found, there: boolean) => {
-      if (there) found[key] ??= episodes;
+      if (there) found[key] ??= { episodes: weighed.totals.episodes, window: hour + 1, answers: answersOf(standingOf(state)).all };
     };
-    const pooled = weighed.harm.pooled >= harmful;
-    const shown = pooled && (weighed.harm.channels ?? weighed.harm.pooled) >= harmful;
-    mark('suspend', pooled || apart);
+    const { pooled, channels, days } = weighed.harm;
+    const harm = pooled >= harmful;
+    const shown = harm && (channels ?? pooled) >= harmful;
+    mark('suspend', harm || apart);
     mark('shown', shown);
-    mark('fail', shown && weighed.harm.days !== null && weighed.harm.days >= harmful);
+    mark('fail', shown && days !== null && days >= harmful);
     // Where harm is shown nothing passes.
-    mark('pass', !pooled && !apart && promotionLog(weighed, false) >= promoted);
-    mark('last', !pooled && !apart && weighed.promotion.days !== null && promotionLog(weighed, true) >= promoted);
-    if (looks.stop && (found.fail !== null || found.last !== null)) break;
+    const free = !harm && !apart;
+    mark('pass', free && promotionLog(weighed, false) >= promoted);
+    mark('last', free && weighed.promotion.days !== null && promotionLog(weighed, true) >= promoted);
   }
-  return { ...found, psi, z };
+  return { ...found, psi: peers?.psi ?? 'wait', z: peers?.z ?? 'wait' };
 }
 
 /** One look at the evidence, devices and slices that are judged apart left behind as the state machine does. */
-function look(state: Rollout, now: Date) {
+function look(state: Rollout, now: Date): { readonly state: Rollout; readonly weighed: Weighed; readonly apart: boolean } {
   closeWindows(state.evidence, state.plan, (id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null, now);
   const standing = standingOf(state);
-  const harmed = weigh(standing, state.plan).harm.pooled >= -Math.log(state.plan.alphaHarm);
+  const weighed = weigh(standing, state.plan);
+  const harmed = weighed.harm.pooled >= -Math.log(state.plan.alphaHarm);
   const found = findApart(state, standing.wrong).filter(({ kind }) => kind === 'device' || !harmed);
-  let next = state;
+  const members = Object.keys(state.evidence.devices);
+  if (found.length === 0) return { state, weighed, apart: tooManyApart({ ...state, members }) !== null };
+  let next: Rollout = { ...state, members, evidence: { ...state.evidence, days: {} } };
   for (const { kind, name, reason } of found) {
     const entry = { [name]: { at: now.toISOString(), reason } };
-    next = { ...next, evidence: { ...next.evidence, days: {} } };
     next = kind === 'device' ? { ...next, setAside: { ...next.setAside, ...entry } } : { ...next, excluded: { ...next.excluded, ...entry } };
   }
-  next = { ...next, members: Object.keys(next.evidence.devices) };
   return { state: next, weighed: weigh(standingOf(next), next.plan), apart: tooManyApart(next) !== null };
 }
+
+/** The two gates beside ours; both decide once. */
+class Peers {
+  psi: PeerVerdict = 'wait';
+  z: PeerVerdict = 'wait';
+  readonly #sums = { wins: 0, losses: 0, episodes: 0 };
+  #left: number;
+  readonly #margin: number;
+  readonly #random;
+
+  constructor(windows: number, margin: number, random: ReturnType<typeof seeded>) {
+    this.#left = windows;
+    this.#margin = margin;
+    this.#random = random;
+  }
+
+  look(seen: readonly RoomWindow[], doubtful = 0): void {
+    this.#left -= 1;
+    const window = { wins: 0, losses: 0, episodes: 0 };
+    for (const one of seen) for (const key of ['wins', 'losses', 'episodes'] as const) window[key] += one[key];
+    for (const key of ['wins', 'losses', 'episodes'] as const) this.#sums[key] += window[key];
+    if (this.psi === 'wait') this.psi = psiGate({ ...window, candidate: drawConfidences(this.#random, window.episodes, doubtful) }, REFERENCE, this.#left);
+    if (this.z === 'wait') this.z = zGate(this.#sums, this.#margin, this.#left);
+  }
+}
+
+const CHANGE = 48;
+export interface ShiftRun {
+  /** After the change, and before it: the latter has nothing to do with the world. */
+  readonly rollback: boolean;
+  readonly earlier: boolean;
+  readonly promoted: boolean;
+  readonly worldAt: number | null;
+  readonly psi: PeerVerdict;
+  readonly z: PeerVerdict;
+}
+
+/** A fifth of what is on becomes doubtful to both models in window 48; the candidate is as good as production throughout. Two arms that drift together. */
+export function shiftRun(plan: Plan, seed: string): ShiftRun {
+  const random = seeded(seed);
+  const devices = 20;
+  const programme = new ProgrammeStream({ ...PROGRAMME, devices, effectHours: 6 }, random);
+  const calibration = calibrate(programme.reference(4));
+  if (calibration === null) throw new Error('a reference of four weeks calibrates');
+  const stream = new RoomStream({ devices, episodes: PER_WINDOW, disagreement: 0.1, difference: 0, correlation: 0.02 }, random.fork('rooms'));
+  const peers = new Peers(WINDOWS, plan.margin, random.fork('peers'));
+  const evidence = new RoomEvidence();
+  let detectors: Detectors = { world: null, disagreement: startDetector(0.11), disagreementAlarm: false, hours: 0, episodes: 0 };
+  let worldAt: number | null = null;
+  const ended = (change: Partial<ShiftRun>): ShiftRun => ({ rollback: false, earlier: false, promoted: false, worldAt, psi: peers.psi, z: peers.z, ...change });
+  for (let window = 0; window < WINDOWS; window++) {
+    const doubtful = window < CHANGE ? 0 : 0.2;
+    const hour = programme.next(doubtful);
+    const seen = stream.next(window);
+    evidence.add(seen, Math.floor(window / 24));
+    const sums = { disagreements: seen.reduce((sum, { differ }) => sum + differ, 0), episodes: seen.reduce((sum, one) => sum + one.episodes, 0) };
+    detectors = watchHour(detectors, calibration, plan, { ...hour, ...sums }, random);
+    peers.look(seen, doubtful);
+    const { verdict } = judge({ ...bare(plan, []), ...evidence.counted(plan.wrong), devices, drift: driftOf(detectors, plan) });
+    if (verdict === 'WORLD' && worldAt === null && window >= CHANGE) worldAt = window - CHANGE + 1;
+    if (verdict === 'FAIL') return ended({ rollback: window >= CHANGE, earlier: window < CHANGE });
+    // Promoted: the verdict passes while the world is changed, after the alarm.
+    if (verdict === 'PASS' && worldAt !== null) return ended({ promoted: true });
+  }
+  return ended({});
+}
+
 export interface WorldFleet {
   readonly devices: number;
   readonly weeks: number;

@@ -25,7 +25,13 @@ export function slicesOfDevice({ channel, site, hardware }: DeviceEvidence['slic
 /** The slice or device for which one is judged apart; null where it counts with the others. */
 export function apartBy(id: string, slice: DeviceEvidence['slice'] | null, { excluded, setAside }: Membership): string | null {
   if (Object.hasOwn(setAside, id)) return `device=${id}`;
-  return slice === null ? null : (slicesOfDevice(slice).find((name) => Object.hasOwn(excluded, name)) ?? null);
+  // Asked of every device at every look: names are made where there is something to find.
+  return slice === null || isEmpty(excluded) ? null : (slicesOfDevice(slice).find((name) => Object.hasOwn(excluded, name)) ?? null);
+}
+
+function isEmpty(record: object): boolean {
+  for (const _ in record) return false;
+  return true;
 }
 
 export interface SliceEvidence {
@@ -61,6 +67,16 @@ export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evide
   return [...slices].map(([name, { devices, clusters }]) => ({ name, devices, clusters: [...clusters.values()] })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/**
+ * Whether nothing can speak for harm in a slice: at every draw rate its mean step lies within the margin, so every bet has a
+ * mean of 0 or less, and ln(1 + x) <= x says that the evidence is at most 1. Most slices of a fleet are so, at every look.
+ */
+function withinMargin({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): boolean {
+  const total: Tally[] = [];
+  for (const tallies of clusters) addTallies(total, tallies);
+  return total.every((one) => clusterOf([one], 'harm', wrong).mean >= -margin);
+}
+
 /** ln of the evidence that the candidate is worse in a slice by more than the margin. */
 export function harmInSlice({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): number {
   const total: Tally[] = [];
@@ -90,6 +106,7 @@ function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'ex
     if (Object.hasOwn(excluded, slice.name)) return [];
     // A slice that is the whole fleet is no slice: the fleet's own evidence decides about it.
     if (slice.devices.length === devices && holdsAll(slice, state)) return [];
+    if (withinMargin(slice, plan, wrong)) return [];
     const log = harmInSlice(slice, plan, wrong);
     if (log < threshold) return [];
     const { wins, losses, episodes } = totalOf(slice.clusters.flat());

@@ -31,7 +31,7 @@ export function simulateCommand(program: Command): void {
       const tell = progress(scenario, flags.json);
       const runs: SimulatedRun[] = [];
       for (let i = 0; i < scenario.runs; i++) {
-        runs.push(simulateRollout(scenario, read.plan, `${flags.seed}/${i}`, (_, hour) => tell(i, hour)));
+        runs.push(simulateRollout(scenario, read.plan, `${flags.seed}/${i}`, { onHour: (_, hour) => tell(i, hour) }));
         // Ctrl-C and the terminal get their turn between two rollouts.
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -50,9 +50,14 @@ export function simulateCommand(program: Command): void {
       console.log(
         `days to the end, median: ${result.medianDays?.toFixed(1) ?? 'none ended'}; suspended on the way: ${result.suspended}; false WORLD hours: ${result.falseWorldHours} of ${result.hours}`,
       );
+      console.log(
+        `answers until it left the shadow, median: ${amount(result.answers.leaveShadow)}; until it completed: ${amount(result.answers.complete)}; in all: ${amount(result.answers.all)}`,
+      );
       if (result.worldDelayHours !== null) console.log(`hours from the change to WORLD, median: ${result.worldDelayHours}`);
     });
 }
+
+const amount = (value: number | null) => (value === null ? 'none did' : Math.round(value).toLocaleString('en-US'));
 
 function progress({ runs, days }: Scenario, quiet: boolean): (run: number, hour: number) => void {
   if (quiet || !process.stderr.isTTY) return () => undefined;
@@ -79,6 +84,11 @@ export function summarize(scenario: Scenario, runs: readonly SimulatedRun[], sec
     suspended: runs.filter(({ history }) => history.some(({ verdict }) => verdict === 'SUSPEND')).length,
     falseWorldHours: runs.reduce((sum, one) => sum + one.falseWorldHours, 0),
     hours: runs.reduce((sum, one) => sum + one.hours, 0),
+    answers: {
+      leaveShadow: median(runs.flatMap(({ answers }) => answers.shadow ?? [])),
+      complete: median(runs.flatMap(({ answers }) => answers.complete ?? [])),
+      all: median(runs.map(({ answers }) => answers.all)),
+    },
     worldDelayHours: median(runs.flatMap(({ worldDelay }) => worldDelay ?? [])),
     seconds,
   };

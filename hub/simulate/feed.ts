@@ -11,6 +11,7 @@ export function feed(
   acts: (device: number) => boolean = () => false,
   restarts: (device: number, acting: boolean) => number = () => 0,
 ): void {
+  const last = state.evidence.open[window - 1] ?? {};
   for (const room of rooms) {
     const id = nameOf(room.device);
     const known = ownValue(state.evidence.devices, id);
@@ -26,7 +27,8 @@ export function feed(
     device.differ += room.differ;
     enter(state.evidence, window, id, {
       cluster: device.cluster,
-      slices: slicesOf(slice, state.plan),
+      // A device's slices are the same each hour.
+      slices: ownValue(last, id)?.slices ?? slicesOf(slice, state.plan),
       tallies: [{ rate: room.rate, zeros: room.zeros, wins: room.wins, losses: room.losses, open: room.open }],
       draws: [],
       episodes: room.episodes,

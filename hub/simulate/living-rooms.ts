@@ -24,11 +24,22 @@ export interface LivingRooms {
   readonly difference: number;
   /** Of win or loss among one channel's disagreements: each keeps its own tendency for ever (beta-binomial). */
   readonly correlation?: number;
-  /** Standard deviation of a difference that is common to a day, to a programme's hours, and of a walk from day to day; share of episodes. */
+  /** Standard deviations of differences, share of episodes: common to a day; common to a programme's hours; a programme's on its channel alone. */
   readonly dayEffect?: number;
   readonly programmeEffect?: number;
+  readonly ownProgramme?: number;
   readonly programmeWindows?: number;
+  /** Standard deviation of a day's step, where each channel's difference goes its own way; and where all go one way together. */
   readonly wander?: number;
+  readonly walk?: number;
+  /** By channel: a difference beside the fleet's, disagreements and volume as multiples of the fleet's. */
+  readonly own?: readonly number[];
+  readonly differing?: readonly number[];
+  readonly volumes?: readonly number[];
+  /** From a window on the difference moves by so much everywhere. */
+  readonly turn?: { readonly window: number; readonly by: number };
+  /** Chance that a device sends nothing of a window in which it lost more than it won. */
+  readonly dropLosing?: number;
   /** Channels' own effects with Student's t of 3 degrees: standard deviation of the scale. */
   readonly heavyTails?: number;
   readonly windowsPerDay?: number;
@@ -36,8 +47,8 @@ export interface LivingRooms {
   readonly evening?: number;
   /** The first device differs by this instead. */
   readonly broken?: number;
-  /** The last devices lie: all their disagreements (this share of episodes) are losses, or wins. */
-  readonly liars?: { readonly count: number; readonly side: 'losses' | 'wins'; readonly disagreement: number };
+  /** The last devices lie: all their disagreements (this share of episodes) are losses, or wins. `shared`: they say that they watch the first channel. */
+  readonly liars?: { readonly count: number; readonly side: 'losses' | 'wins'; readonly disagreement: number; readonly shared?: boolean };
   readonly people?: People;
   /** Share of devices that come one after the other during the first half. */
   readonly late?: number;
@@ -81,16 +92,21 @@ export class RoomStream {
   #dayEffect = 0;
   #walk = 0;
   #programme = 0;
+  readonly #wander: number[];
+  readonly #ownProgramme: number[];
 
   constructor(rooms: LivingRooms, random: Random) {
     this.rooms = rooms;
     this.#random = random;
     this.channels = Math.min(rooms.devices, rooms.channels ?? rooms.devices);
-    this.channelOf = spreadOver(rooms.devices, this.channels, rooms.zipf ?? 0);
+    const shared = rooms.liars?.shared === true ? rooms.devices - rooms.liars.count : rooms.devices;
+    this.channelOf = spreadOver(rooms.devices, this.channels, rooms.zipf ?? 0).map((channel, device) => (device >= shared ? 0 : channel));
     this.#tendency = Array.from({ length: this.channels }, () => tendency(rooms, random));
     this.#effects = Array.from({ length: this.channels }, () => (rooms.heavyTails ?? 0) * student3(random));
     const spread = rooms.spread ?? 1;
-    this.#volume = Array.from({ length: this.channels }, () => (spread === 1 ? 1 : spread ** (2 * random.uniform() - 1)));
+    this.#volume = Array.from({ length: this.channels }, (_, i) => (rooms.volumes?.[i] ?? 1) * (spread === 1 ? 1 : spread ** (2 * random.uniform() - 1)));
+    this.#wander = Array<number>(this.channels).fill(0);
+    this.#ownProgramme = Array<number>(this.channels).fill(0);
   }
 
   /** A window's counts of each device for which `online` says so. */
@@ -104,7 +120,10 @@ export class RoomStream {
     for (let device = 0; device < rooms.devices; device++) {
       if (!online(device) || !this.#joined(device, window)) continue;
       const channel = this.channelOf[device] ?? 0;
-      out.push(this.#answered(device, channel, this.#ownOutcome(device, channel, window) ?? this.#noisy(seen[channel], channel, noise, window)));
+      const outcome = this.#ownOutcome(device, channel, window) ?? this.#noisy(seen[channel], channel, noise, window);
+      const lost = 2 * outcome.losses > outcome.differ;
+      if (lost && (rooms.dropLosing ?? 0) > 0 && this.#random.uniform() < (rooms.dropLosing ?? 0)) continue;
+      out.push(this.#answered(device, channel, outcome));
     }
     return out;
   }
@@ -128,17 +147,23 @@ export class RoomStream {
     if (day !== this.#day) {
       this.#day = day;
       this.#dayEffect = (rooms.dayEffect ?? 0) * (rooms.dayEffect ? this.#random.normal() : 0);
-      if (rooms.wander) this.#walk += rooms.wander * this.#random.normal();
+      if (rooms.walk) this.#walk += rooms.walk * this.#random.normal();
+      if (rooms.wander) for (let i = 0; i < this.channels; i++) this.#wander[i] = (this.#wander[i] ?? 0) + rooms.wander * this.#random.normal();
     }
-    if (rooms.programmeEffect && window % (rooms.programmeWindows ?? 6) === 0) this.#programme = rooms.programmeEffect * this.#random.normal();
+    if (window % (rooms.programmeWindows ?? 6) !== 0) return;
+    if (rooms.programmeEffect) this.#programme = rooms.programmeEffect * this.#random.normal();
+    if (rooms.ownProgramme) for (let i = 0; i < this.channels; i++) this.#ownProgramme[i] = rooms.ownProgramme * this.#random.normal();
   }
 
   /** Episodes, disagreements and losses that everybody on a channel sees. */
   #outcomes(channel: number, episodes: number, window: number): Outcome {
-    const share = this.#disagreement(window);
+    const { own, differing, turn, disagreement } = this.rooms;
+    const share = this.#disagreement(window) * (differing?.[channel] ?? 1);
     const differ = binomial(this.#random, episodes, share);
-    const shift = (this.#effects[channel] ?? 0) + this.#dayEffect + this.#walk + this.#programme;
-    const lose = Math.min(1, Math.max(0, (this.#tendency[channel] ?? 0.5) - shift / (2 * this.rooms.disagreement)));
+    const turned = turn !== undefined && window >= turn.window ? turn.by : 0;
+    const common = this.#dayEffect + this.#walk + this.#programme + turned;
+    const shift = (this.#effects[channel] ?? 0) + (this.#wander[channel] ?? 0) + (this.#ownProgramme[channel] ?? 0) + (own?.[channel] ?? 0) + common;
+    const lose = Math.min(1, Math.max(0, (this.#tendency[channel] ?? 0.5) - shift / (2 * disagreement)));
     return { episodes, differ, losses: binomial(this.#random, differ, lose) };
   }
 

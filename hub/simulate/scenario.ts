@@ -32,6 +32,10 @@ export const scenario = z.strictObject({
     correlation: z.number().min(0).lt(1).default(0.02),
     /** Share of device-hours without a report. */
     offline: share.default(0),
+    /** Share of the devices that never send anything. */
+    silent: share.default(0),
+    /** Restarts a day of the first device, whichever model it runs; the others have .05. */
+    crashing: z.number().min(0).max(1000).nullable().default(null),
     /** Share of devices that come one an hour after the rollout has begun. */
     late: share.default(0),
   }),
@@ -48,8 +52,10 @@ export const scenario = z.strictObject({
     difference: z.number().min(-0.5).max(0.5).default(0),
     /** Restarts per device and day where it acts; production has .05. */
     crashesPerDay: z.number().min(0).max(1000).default(0.05),
-    /** Devices on which it acts send nothing, from so many hours after the rollout began; null: never. */
+    /** A device on which it has acted for so many hours sends nothing any more; null: never. */
     silentAfterHours: z.number().nonnegative().nullable().default(null),
+    /** Chance that a device sends nothing of an hour in which it lost more than it won. */
+    dropLosing: share.default(0),
     /** The first device differs by this instead: one broken unit. */
     broken: z.number().min(-1).max(1).nullable().default(null),
     /** Devices that report nothing but losses, or nothing but wins. */

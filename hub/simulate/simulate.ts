@@ -19,14 +19,16 @@ import type { Scenario } from './scenario.js';
 export interface SimulatedRun {
   readonly status: Rollout['status'];
   readonly stage: number;
+  /** The furthest stage that it came to. */
+  readonly reached: number;
   readonly days: number;
   readonly history: readonly Entry[];
   /** Hours from a change of the world to the first WORLD or AMBIGUOUS; null where there was none. */
   readonly worldDelay: number | null;
   readonly falseWorldHours: number;
   readonly hours: number;
-  /** Answers that people gave until it left the shadow, and in all. */
-  readonly answers: { readonly shadow: number | null; readonly all: number };
+  /** Answers that people gave until it left the shadow, until it completed, and in all. */
+  readonly answers: { readonly shadow: number | null; readonly complete: number | null; readonly all: number };
 }
 
 const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
@@ -42,8 +44,14 @@ export function simulatedDevices({ fleet }: Scenario): { readonly devices: numbe
   return { channels, devices: Math.min(fleet.devices, channels * DEVICES_OF_A_CHANNEL) };
 }
 
+export interface SimulationOptions {
+  readonly onHour?: (state: Rollout, hour: number) => void;
+  /** Hours between two looks of the gate. */
+  readonly lookHours?: number;
+}
+
 /** One rollout on a virtual fleet: the same gate and the same state machine as a real one, an hour at a time. Pure; seeded. */
-export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, onHour: (state: Rollout, hour: number) => void = () => undefined): SimulatedRun {
+export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, { onHour, lookHours = 1 }: SimulationOptions = {}): SimulatedRun {
   const random = seeded(`${scenario.name}/${seed}`);
   const { devices, channels } = simulatedDevices(scenario);
   const { fleet, people, candidate, world } = scenario;
@@ -63,6 +71,7 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, on
         correlation: fleet.correlation,
         dayEffect: world.dayEffect,
         late: fleet.late,
+        dropLosing: candidate.dropLosing,
         ...(candidate.broken !== null && { broken: candidate.broken }),
         ...(candidate.liars !== null && { liars: { ...candidate.liars, disagreement: 0.5 } }),
         people: { ...people, rate: drawRate(plan, 168 * fleet.episodesPerHour * disagreement) },
@@ -93,8 +102,12 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, on
   });
   let rooms = streamOf(candidate.disagreement, candidate.difference);
   let current = { disagreement: candidate.disagreement, difference: candidate.difference };
-  let acting = new Set<number>();
-  const answers: { shadow: number | null; all: number } = { shadow: null, all: 0 };
+  /** Since which hour the candidate acts on a device. */
+  let acting = new Map<number, number>();
+  let [placedBy, reached] = ['', 0];
+  const neverHeard = Math.round(fleet.silent * devices);
+  const crashes = (device: number, acts: boolean) => (device === 0 ? fleet.crashing : null) ?? (acts ? candidate.crashesPerDay : PRODUCTION_CRASHES);
+  const answers: { shadow: number | null; complete: number | null; all: number } = { shadow: null, complete: null, all: 0 };
   let [worldDelay, falseWorldHours, hour]: [number | null, number, number] = [null, 0, 0];
   const firstChange = world.changes[0];
   for (; hour < scenario.days * 24 && isActive(state); hour++) {
@@ -105,35 +118,46 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, on
       rooms = streamOf(current.disagreement, current.difference);
     }
     const begins = new Date(BEGIN + hour * HOUR);
-    acting = place(state, rooms, acting);
-    state = step(state, {
-      kind: 'assigned',
-      at: begins.toISOString(),
-      members: Array.from({ length: devices }, (_, i) => nameOf(i)),
-      acting: [...acting].map(nameOf),
-      excepted: {},
-    }).state;
-    const silent = candidate.silentAfterHours !== null && hour >= candidate.silentAfterHours;
-    const seen = rooms.next(hour, (device) => !(silent && acting.has(device)) && luck.uniform() >= fleet.offline);
+    const places = JSON.stringify([percentOf(state), Object.keys(state.excluded), Object.keys(state.setAside)]);
+    if (places !== placedBy) {
+      placedBy = places;
+      const chosen = place(state, rooms, new Set(acting.keys()));
+      acting = new Map([...chosen].map((device) => [device, acting.get(device) ?? hour]));
+      state = step(state, {
+        kind: 'assigned',
+        at: begins.toISOString(),
+        members: Array.from({ length: devices }, (_, i) => nameOf(i)),
+        acting: [...chosen].map(nameOf),
+        excepted: {},
+      }).state;
+    }
+    const dead = (device: number) => {
+      const since = acting.get(device);
+      return since !== undefined && candidate.silentAfterHours !== null && hour - since >= candidate.silentAfterHours;
+    };
+    const seen = rooms.next(hour, (device) => device < devices - neverHeard && !dead(device) && (fleet.offline === 0 || luck.uniform() >= fleet.offline));
     answers.all += seen.reduce((sum, { wins, losses }) => sum + wins + losses, 0);
     feed(
       state,
       windowOf(begins.getTime(), hourly),
       seen,
       (device) => acting.has(device),
-      (_, acts) => poisson(luck, (acts ? candidate.crashesPerDay : PRODUCTION_CRASHES) / 24),
+      (device, acts) => poisson(luck, crashes(device, acts) / 24),
     );
     const now = new Date(BEGIN + (hour + 1) * HOUR);
-    closeWindows(state.evidence, hourly, (id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null, now);
     const drift = drawn.hour(change?.doubtful ?? 0, seen, plan);
+    onHour?.(state, hour);
+    if ((hour + 1) % lookHours !== 0) continue;
+    closeWindows(state.evidence, hourly, (id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null, now);
     state = look(state, { ...inputOf(state, now), drift, approved: true, mayAdvance: true }, now).state;
+    reached = Math.max(reached, state.stage);
     if (state.stage > 0) answers.shadow ??= answers.all;
+    if (state.status === 'watching' || state.status === 'completed') answers.complete ??= answers.all;
     const alarmed = state.last?.verdict === 'WORLD' || state.last?.verdict === 'AMBIGUOUS';
-    if (alarmed && (firstChange === undefined || hour < firstChange.fromDay * 24)) falseWorldHours += 1;
+    if (alarmed && (firstChange === undefined || hour < firstChange.fromDay * 24)) falseWorldHours += lookHours;
     if (alarmed && worldDelay === null && firstChange !== undefined && hour >= firstChange.fromDay * 24) worldDelay = hour + 1 - firstChange.fromDay * 24;
-    onHour(state, hour);
   }
-  return { status: state.status, stage: state.stage, days: hour / 24, history: state.history, worldDelay, falseWorldHours, hours: hour, answers };
+  return { status: state.status, stage: state.stage, reached, days: hour / 24, history: state.history, worldDelay, falseWorldHours, hours: hour, answers };
 }
 
 /** The rate at which devices draw for a plan's answers a week. */
@@ -148,7 +172,6 @@ function place(state: Rollout, rooms: RoomStream, before: ReadonlySet<number>): 
   if (percent === 0) return new Set();
   const members = rooms.channelOf.map((channel, device) => ({ id: nameOf(device), slice: sliceOf({ channel, device }), tags: {} }));
   const free = members.filter(({ id, slice }) => apartBy(id, slice, state) === null);
-  if (before.size >= (percent / 100) * free.length && [...before].every((device) => free.some(({ id }) => id === nameOf(device)))) return new Set(before);
   const chosen = cohort(state.id, free, percent, new Set([...before].map(nameOf).filter((id) => free.some((one) => one.id === id))));
   return new Set(members.flatMap(({ id }, device) => (chosen.has(id) ? [device] : [])));
 }
@@ -176,7 +199,7 @@ class SimulatedWorld {
     for (const { channel } of rooms) devices.set(channel, (devices.get(channel) ?? 0) + 1);
     const average = (of: (room: RoomWindow) => number) => Math.round(rooms.reduce((sum, room) => sum + of(room) / (devices.get(room.channel) ?? 1), 0));
     const seen = { disagreements: average(({ differ }) => differ), episodes: average(({ episodes }) => episodes) };
-    this.#detectors = watchHour(this.#detectors, this.#calibration, plan, { ...this.#stream.next(doubtful), ...seen }, this.#random);
+    this.#detectors = watchHour(this.#detectors, this.#calibration, plan, { ...this.#programme(doubtful), ...seen }, this.#random);
     if (this.#detectors.disagreement === null) {
       this.#usual = {
         hours: this.#usual.hours + 1,
@@ -188,5 +211,10 @@ class SimulatedWorld {
         this.#detectors = { ...this.#detectors, disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)) };
     }
     return driftOf(this.#detectors, plan);
+  }
+
+  /** Without a reference nobody compares, so nothing need be drawn. */
+  #programme(doubtful: number): ReturnType<ProgrammeStream['next']> {
+    return this.#calibration === null ? { ofWeek: 0, histogram: [] } : this.#stream.next(doubtful);
   }
 }

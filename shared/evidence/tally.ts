@@ -99,18 +99,18 @@ function stepsOf(side: 'harm' | 'promotion', wrong: number): Steps {
 function logBets(tallies: Tallies, { wins, losses, open, shift }: Steps & { shift: number }): number {
   tallies.forEach(requireTally);
   const lowest = Math.min(wins, losses, open);
+  // The innermost loop of every look: factors of a count of 0 are 1, and cost a logarithm each.
   const logs = Array.from({ length: BETS }, (_, i) => {
     const kappa = (i + 0.5) / BETS;
-    return tallies.reduce((sum, { rate, ...counts }) => {
-      const bet = kappa / (-lowest / rate - shift);
-      return (
-        sum +
-        counts.wins * Math.log1p(bet * (wins / rate + shift)) +
-        counts.losses * Math.log1p(bet * (losses / rate + shift)) +
-        counts.open * Math.log1p(bet * (open / rate + shift)) +
-        counts.zeros * Math.log1p(bet * shift)
-      );
-    }, 0);
+    let sum = 0;
+    for (const counts of tallies) {
+      const bet = kappa / (-lowest / counts.rate - shift);
+      if (counts.wins > 0) sum += counts.wins * Math.log1p(bet * (wins / counts.rate + shift));
+      if (counts.losses > 0) sum += counts.losses * Math.log1p(bet * (losses / counts.rate + shift));
+      if (counts.open > 0) sum += counts.open * Math.log1p(bet * (open / counts.rate + shift));
+      if (counts.zeros > 0) sum += counts.zeros * Math.log1p(bet * shift);
+    }
+    return sum;
   });
   return logMeanExp(logs);
 }
