@@ -187,7 +187,9 @@ async function promote(name: string, version: string, flags: Remote & { percent:
   // The first version of a model is in production at once: there is nothing to wait for.
   if (rollout === null) return;
   const forecast = await call(flags, '/api/v1/rollouts/plan', { method: 'POST', json: { model: name, ...plan } });
-  console.error(`\n${z.object({ text: z.string() }).parse(forecast).text}\n\nnext: \`adbreak rollouts watch ${rollout.id}\`, \`adbreak rollouts explain ${rollout.id}\``);
+  console.error(
+    `\n${z.object({ text: z.string() }).parse(forecast).text}\n\nnext: \`adbreak rollouts watch ${rollout.id}\`, \`adbreak rollouts explain ${rollout.id}\``,
+  );
 }
 
 function port(text: string): number {

@@ -10,6 +10,7 @@ import { Executor } from '../rollouts/executor.js';
 import { DEMO_PLAN, report } from '../rollouts/fixtures.js';
 import { RolloutLog } from '../rollouts/log.js';
 import { replay } from '../rollouts/replay.js';
+import type { Rollout } from '../rollouts/rollout.js';
 import { hubState } from '../store/state.js';
 import { LowdbStore } from '../store/store.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
@@ -55,6 +56,8 @@ const digest = (version: string) => (version[0] ?? '0').repeat(64);
 const windowOf = (rollout: string, sequence: number, change: Partial<WindowReport> = {}) =>
   report(sequence, sequence % 40, { wins: 1, losses: 1, agreed: 8 }, { rollout, production: digest('1'), candidate: digest('2'), ...change });
 const send = ({ intake }: Hub, device: string, message: unknown) => intake.take(device, 'windows', Buffer.from(JSON.stringify(message)));
+/** Reports of an hour each that were added up, once each. */
+const counted = ({ evidence }: Pick<Rollout, 'evidence'>) => evidence.devices['pi-0']?.health.own.hours;
 const onDisk = async (folder: string) => hubState.parse(JSON.parse(await readFile(join(folder, 'hub.json'), 'utf8')));
 
 test('a window that comes twice at once is acknowledged twice, both after it is on disk, and counts once', async (t) => {
@@ -67,7 +70,7 @@ test('a window that comes twice at once is acknowledged twice, both after it is 
     await Promise.all([send(one, 'pi-0', windowOf(id, n)).then(look), send(one, 'pi-0', windowOf(id, n)).then(look)]);
     assert.deepEqual(sequences.splice(0), [n, n]);
   }
-  assert.equal(one.executor.find(id).evidence.devices['pi-0']?.windows, 15);
+  assert.equal(counted(one.executor.find(id)), 15);
 });
 
 test('on a full disk nothing is acknowledged, later windows of the session neither; with room again each counts once', async (t) => {
@@ -88,7 +91,7 @@ test('on a full disk nothing is acknowledged, later windows of the session neith
   one.intake.connected('pi-0');
   for (const n of [2, 3, 4]) await send(one, 'pi-0', windowOf(id, n));
   const { evidence } = one.executor.find(id);
-  assert.deepEqual([evidence.devices['pi-0']?.windows, one.store.state.devices['pi-0']?.missingWindows], [4, 0]);
+  assert.deepEqual([counted({ evidence }), one.store.state.devices['pi-0']?.missingWindows], [4, 0]);
   const again = await hub(t, folder);
   assert.deepEqual(JSON.parse(JSON.stringify(again.executor.find(id).evidence)), JSON.parse(JSON.stringify(evidence)));
   assert.equal((await replay(again.log.read(id, 0), null)).firstDifference, null);
@@ -113,7 +116,7 @@ test('a decision whose state was not written is taken from the log, with its eff
   await writeFile(one.log.path(id), `${lines.slice(0, last).join('\n')}\n{"kind":"deci`);
   const again = await hub(t, folder);
   assert.deepEqual([again.executor.find(id).status, again.store.state.models[MODEL]?.production], [expected.status, '2.0.0']);
-  assert.equal(again.executor.find(id).evidence.devices['pi-0']?.windows, 1);
+  assert.equal(counted(again.executor.find(id)), 1);
   await again.executor.recover();
   const replayed = await replay(again.log.read(id, 0), null);
   assert.deepEqual([replayed.firstDifference, replayed.decisions.length], [null, replayed.recorded.length]);
@@ -264,7 +267,7 @@ test('sums that are nearly full take no more, and the hub still opens', async (t
     one.executor.find(id).evidence.latency.production[12] = 2 ** 45;
   });
   for (let n = 2; n < 50; n++) await send(one, 'pi-0', windowOf(id, n, { latency: { production: [[12, 1e9]], candidate: [] } }));
-  assert.deepEqual([one.executor.find(id).evidence.devices['pi-0']?.windows, one.store.state.devices['pi-0']?.refusedReports], [1, 48]);
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [1, 48]);
   await one.store.close();
   await LowdbStore.open(folder, () => NOW);
 });

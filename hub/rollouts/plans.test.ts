@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { stringify } from 'yaml';
-import { configPath, DEMO_PLAN, fleetOf, input } from './fixtures.js';
+import { clustersOf, configPath, DEMO_PLAN, input } from './fixtures.js';
 import { judge } from './gate.js';
 import { boundedPlan } from './plan.js';
 import { readPlans } from './plans.js';
@@ -34,8 +34,8 @@ test('every number of a plan has an upper bound', () => {
 
 test('by the widest plan that is allowed, two models that never differ pass after more than thirty episodes, and not before', () => {
   const stages = DEMO_PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 10, soakHours: 0 }));
-  const plan = boundedPlan.parse({ ...DEMO_PLAN, margin: 0.1, alphaHarm: 0.1, alphaPromote: 0.1, maxUnlabelled: 0.5, stages });
-  const after = (episodes: number) => judge(input(fleetOf(3, 0, 0, episodes / 3), { plan })).verdict;
+  const plan = boundedPlan.parse({ ...DEMO_PLAN, margin: 0.1, alphaHarm: 0.1, alphaPromote: 0.1, stages });
+  const after = (episodes: number) => judge(input(clustersOf(3, 0, 0, episodes / 3), { plan })).verdict;
   assert.deepEqual([after(3), after(30), after(36)], ['HOLD', 'HOLD', 'PASS']);
 });
 
