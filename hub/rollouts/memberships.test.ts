@@ -38,6 +38,26 @@ test('an A/B deals the devices evenly, channel by channel, each to one candidate
   }
 });
 
+test('a candidate that begins when the first one has every device already takes its share of every channel', () => {
+  const devices = pis(40);
+  const first = { ...candidate('a'), members: devices };
+  const state = hub([first, candidate('b')], 40, (i) => `c${i % 5}`);
+  const dealt = memberships(state, MODEL);
+  const [a, b] = [dealt.get('a')?.members ?? [], dealt.get('b')?.members ?? []];
+  assert.deepEqual([a.length, b.length], [20, 20]);
+  for (let i = 0; i < 5; i++) assert.equal(b.filter((id) => state.devices[id]?.slice?.channel === `c${i}`).length, 4);
+  // From then on a device that goes moves nobody.
+  Object.assign(state.devices[a[0] ?? ''] ?? {}, { revoked: true });
+  const kept = {
+    ...state,
+    rollouts: [
+      { ...first, members: a },
+      { ...candidate('b'), members: b },
+    ],
+  };
+  assert.deepEqual(memberships(kept, MODEL).get('b')?.members, b);
+});
+
 test('three candidates, devices without a channel, and revoked ones', () => {
   const state = hub([candidate('a'), candidate('b'), candidate('c')], 9, () => 'one');
   for (const device of Object.values(state.devices)) device.slice = null;
