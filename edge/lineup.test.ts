@@ -43,7 +43,10 @@ async function device(
   const model = (version: string) => models[version] ?? assert.fail(version);
   await store.save({ ...EMPTY_SLOTS, ...slots(model) });
   const pipeline: Pipeline = new Pipeline({
-    windowSeconds: 3600, canAsk: false, before: null, labelSeconds: 0,
+    windowSeconds: 3600,
+    canAsk: false,
+    before: null,
+    labelSeconds: 0,
     onEvent: () => undefined,
     onEpisode: () => undefined,
     onFailure: async (role, child, reason) => lineup.replace(role, child, reason),

@@ -17,7 +17,8 @@ async function pageOf(t: TestContext, host = '0.0.0.0') {
     port: 0,
     names: ['tv.fritz.box'],
     view: () => ({ device: 'pi' }),
-    frame: () => null, picture: () => null,
+    frame: () => null,
+    picture: () => null,
     label: (_, label) => labels.push(label) > 0,
   });
   t.after(() => page[Symbol.asyncDispose]());

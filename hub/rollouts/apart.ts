@@ -91,18 +91,28 @@ export function harmInSlice({ clusters }: Pick<SliceEvidence, 'clusters'>, { mar
 }
 
 export type Found = { readonly kind: 'slice' | 'device'; readonly name: string; readonly reason: string };
+type FoundSlice = Found & Pick<SliceEvidence, 'devices'>;
 
 /** Slices and devices that must be judged apart from now on. */
 export function findApart(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
-  return [...brokenUnits(state, wrong), ...worseSlices(state, wrong)];
+  const [units, slices] = [brokenUnits(state, wrong), worseSlices(state, wrong)];
+  // Where a slice is worse, its devices are no broken units: what differs is what they watch.
+  const unlike = new Set(units.map(({ name }) => name));
+  const explained = new Set(
+    slices.flatMap(({ devices }) => {
+      const among = devices.filter((id) => unlike.has(id));
+      return among.length > 1 && 2 * among.length > devices.length ? among : [];
+    }),
+  );
+  return [...units.filter(({ name }) => !explained.has(name)), ...slices];
 }
 
-function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
+function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): FoundSlice[] {
   const { plan, excluded } = state;
   const slices = sliceEvidence(state);
   const devices = slices.reduce((most, one) => Math.max(most, one.devices.length), 0);
   const threshold = Math.log(Math.max(1, slices.length) / plan.alphaSlices);
-  return slices.flatMap((slice): Found[] => {
+  return slices.flatMap((slice): FoundSlice[] => {
     if (Object.hasOwn(excluded, slice.name)) return [];
     // A slice that is the whole fleet is no slice: the fleet's own evidence decides about it.
     if (slice.devices.length === devices && holdsAll(slice, state)) return [];
@@ -114,6 +124,7 @@ function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'ex
       {
         kind: 'slice',
         name: slice.name,
+        devices: slice.devices,
         reason: `worse in ${slice.name} by more than ${points(plan.margin)}: ${losses.toFixed(0)} lost, ${wins.toFixed(0)} won in ${episodes.toFixed(0)} episodes there; H = ${evalue(log)} ≥ ${evalue(threshold)}, the threshold of ${slices.length} slices`,
       },
     ];
@@ -125,7 +136,13 @@ function holdsAll({ devices }: SliceEvidence, { evidence, setAside }: Pick<Rollo
 }
 
 function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
-  const devices = byName(evidence.devices).filter(([id, one]) => one.own.length > 0 && apartBy(id, one.slice, { setAside, excluded }) === null);
+  const devices = byName(evidence.devices).filter(
+    ([id, one]) =>
+      one.own.length > 0 &&
+      apartBy(id, one.slice, { setAside, excluded }) === null &&
+      // Its own counts hold what it saw on a channel where everybody loses.
+      !one.parts.some(({ cluster }) => Object.hasOwn(excluded, cluster)),
+  );
   if (devices.length < SMALL_FLEET) return [];
   const { low, high, units } = findOutliers(
     devices.map(([, { own }]) => own),

@@ -3,7 +3,7 @@ import { apartBy, harmInSlice, sliceEvidence } from './apart.js';
 import { causeOfLoss } from './cause.js';
 import { calibrationOf } from './drift.js';
 import { type ArmLabels, type DeviceEvidence, totalOf } from './evidence.js';
-import { differenceOf, type Evidence3, type GateInput, LEAST_DAYS, SMALL_FLEET, type Weighed, weigh } from './gate.js';
+import { differenceOf, type Evidence3, type GateInput, LEAST_DAYS, leastOf, SMALL_FLEET, type Weighed, weigh } from './gate.js';
 import { perDay } from './health.js';
 import { toleranceOf } from './plan.js';
 import { isActive, percentOf, type Rollout, type Summary } from './rollout.js';
@@ -74,8 +74,8 @@ function evidenceLines(rollout: Rollout, weighed: Weighed): string[] {
   return [
     `${amount(weighed.totals.episodes)} distinct episodes on ${count(weighed.channels, 'channel')} and ${count(standingOf(rollout).devices.length, 'device')}: ${outcomes(weighed.totals)}`,
     differenceLine(differenceOf(standingOf(rollout), plan), plan.alphaHarm),
-    `worse by more than ${points(toleranceOf(plan))}: ${evidenceText('H', weighed.harm)}; at ${(1 / plan.alphaHarm).toFixed(0)} it is harmful`,
-    `no worse than ${points(plan.margin)}: ${evidenceText('M', weighed.promotion)}; at ${(1 / plan.alphaPromote).toFixed(0)} it passes`,
+    `that it is worse by more than ${points(toleranceOf(plan))}: ${neededText(weighed.harm, plan.alphaHarm)} to call it harmful (${evidenceText('H', weighed.harm)})`,
+    `that it is no worse than ${points(plan.margin)}: ${neededText(weighed.promotion, plan.alphaPromote)} to pass (${evidenceText('M', weighed.promotion)})`,
     ...fewLines(weighed),
     ...open,
     ...unaskedLines(rollout),
@@ -100,9 +100,16 @@ function evidenceText(name: string, { pooled, channels, days }: Evidence3): stri
     .filter((one) => one !== '')
     .join(', ');
 }
+/** The least of the numbers counts: every one of them must get there. */
+function neededText(evidence: Evidence3, alpha: number): string {
+  const [has, needs] = [leastOf(evidence), -Math.log(alpha)];
+  return has >= needs ? `${evalue(has)}, enough with ${evalue(needs)} needed` : `${evalue(has)} of the ${evalue(needs)} that are needed`;
+}
 function fewLines({ channels, days }: Weighed): string[] {
   return [
-    ...(channels < SMALL_FLEET ? [`with ${count(channels, 'channel')} the fleet is those channels: nothing is said about others`] : []),
+    ...(channels < SMALL_FLEET
+      ? [`all of this holds for the ${count(channels, 'channel')} that are watched; from ${SMALL_FLEET} channels on it says something about others`]
+      : []),
     ...(days < LEAST_DAYS ? [`${days} of ${LEAST_DAYS} days: a rollback and the last stage need them, since a day's programme is common to all`] : []),
   ];
 }
@@ -214,7 +221,7 @@ function whatIf(rollout: Rollout, weighed: Weighed, input: GateInput, now: Date)
   const stage = plan.stages[rollout.stage];
   if (rollout.status === 'watching') return [`${hours(Math.max(0, plan.watchHours - input.hoursInStage))} until the watch ends`];
   if (rollout.status === 'paused') return [`a person must resume it: \`adbreak rollouts resume ${rollout.id}\``];
-  const lines: string[] = [];
+  const lines = [...stoppedLines(rollout, input), ...daysLeft(rollout, weighed)];
   const left = Math.max(0, (stage?.soakHours ?? 0) - input.hoursInStage);
   if (left > 0) lines.push(`${hours(left)} more in stage ${stage?.name}`);
   const missing = Math.max(0, (stage?.minEpisodes ?? 0) - input.episodesInStage);
@@ -229,6 +236,22 @@ function whatIf(rollout: Rollout, weighed: Weighed, input: GateInput, now: Date)
       : `the stage's time is over: \`adbreak rollouts force ${rollout.id}\` or \`abort\``,
   );
   return lines;
+}
+
+/** What stands in the way, before numbers that would suffice without it. */
+function stoppedLines({ id, status, last }: Rollout, { silence, plan }: GateInput): string[] {
+  const abort = `\`adbreak rollouts abort ${id}\``;
+  if (last?.cause === 'silent' || (silence !== null && troubledBySilence(silence, plan) !== null))
+    return ['the devices named under "Who is missing" must report again; silence is never success'];
+  if (status === 'suspended')
+    return [
+      `it runs in the shadow, where nobody sees it: a person resumes it when what stopped it is over (\`adbreak rollouts resume ${id}\`), or ends it (${abort})`,
+    ];
+  return last?.verdict === 'SUSPEND' ? [`while this stands nothing advances, whatever else the numbers say; ${abort} ends it`] : [];
+}
+function daysLeft({ plan, stage, status }: Rollout, { days }: Weighed): string[] {
+  const left = LEAST_DAYS - days;
+  return status === 'running' && stage === plan.stages.length - 1 && left > 0 ? [`evidence of ${count(left, 'more day')}`] : [];
 }
 
 /** How many distinct episodes at the rates so far until M passes, and how long those take. */
@@ -312,18 +335,25 @@ function worldLine(rollout: Rollout, seen: GateInput['drift']): string {
   return `against ${calibration.weeks} reference weeks, ${drift.world?.windows ?? 0} hours seen: R = ${evalue(Math.log(Math.max(1e-300, seen.world ?? 0)))}, ${alarm}; ${lag}`;
 }
 
-function healthLines({ evidence, plan }: Rollout, { health, limitStops }: GateInput): string[] {
+function healthLines({ evidence, plan, status, limitStops }: Rollout, { health }: GateInput): string[] {
   if (health === null || health.acting.length + health.control.length === 0) return [];
+  if (!isActive({ status })) return [];
   const restless = health.acting.filter(({ acting }) => perDay(acting) > plan.abort.crashesPerDay && acting.restarts > 0);
   return [
-    `restarts above ${plan.abort.crashesPerDay} a day: ${restless.length} of ${health.acting.length} devices where the candidate acts${restless.length === 0 ? '' : ` (${some(restless.map(({ id }) => id))})`}`,
+    health.acting.length === 0
+      ? 'the candidate acts on no device that has reported'
+      : `restarts above ${plan.abort.crashesPerDay} a day: ${restless.length} of ${health.acting.length} devices where the candidate acts${restless.length === 0 ? '' : ` (${some(restless.map(({ id }) => id))})`}`,
     ...(evidence.downloadFailures === 0 ? [] : [`${count(evidence.downloadFailures, 'failed download')} so far`]),
     ...(health.failing.length === 0
       ? []
       : [
           `${health.failing.length} of ${health.wanted} devices cannot run the candidate: ${some(health.failing.map(({ device, code }) => `${device} (${code})`))}`,
         ]),
-    ...(limitStops === 0 ? [] : [`a limit has stopped this rollout ${limitStops === 1 ? 'once' : `${limitStops} times`}; the next time it is rolled back`]),
+    ...(limitStops === 0
+      ? []
+      : [
+          `a limit has stopped this rollout ${limitStops === 1 ? 'once' : `${limitStops} times`}; if one stops it again after it has gone on, it is rolled back`,
+        ]),
   ];
 }
 

@@ -246,7 +246,10 @@ function harm({ input, weighed, say }: Case): Verdict | null {
     );
   if (channels !== null && channels < threshold)
     return say('SUSPEND', 'worse', `${facts}; on the channels that are watched, not yet shown for all (E_fleet = ${evalue(channels)})`);
-  const small = channels === null ? `; with ${count(weighed.channels, 'channel')} the fleet is those channels` : `; E_fleet = ${evalue(channels)}`;
+  const small =
+    channels === null
+      ? `; with ${count(weighed.channels, 'channel')} the fleet is ${weighed.channels === 1 ? 'that channel' : 'those channels'}`
+      : `; E_fleet = ${evalue(channels)}`;
   if (days === null)
     return say(
       'SUSPEND',
@@ -330,11 +333,12 @@ function waits(all: Case): Verdict | null {
   if (input.devices < plan.minDevices) return wait(all, 'devices', `evidence from ${input.devices} of ${plan.minDevices} devices`);
   const why = input.silence === null ? null : troubledBySilence(input.silence, plan);
   if (why !== null) return wait(all, 'silent', why);
-  if (input.episodesInStage < (stage?.minEpisodes ?? 0))
+  // Sums of thirds: a last digit is no episode.
+  if (input.episodesInStage + 1e-6 < (stage?.minEpisodes ?? 0))
     return wait(
       all,
       'episodes',
-      `${tidy(Math.floor(input.episodesInStage))} of ${stage?.minEpisodes} distinct episodes in this stage${acting === null ? '' : ' where the candidate acts'}`,
+      `${tidy(Math.floor(input.episodesInStage + 1e-6))} of ${stage?.minEpisodes} distinct episodes in this stage${acting === null ? '' : ' where the candidate acts'}`,
     );
   if (input.hoursInStage < (stage?.soakHours ?? 0)) return wait(all, 'soak', `${hours(input.hoursInStage)} of ${hours(stage?.soakHours ?? 0)} in this stage`);
   if (plan.evidence === 'no-harm') return null;

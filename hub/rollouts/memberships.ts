@@ -57,7 +57,8 @@ export function memberships(state: Pick<HubState, 'rollouts' | 'devices' | 'mode
 
 /**
  * Candidates beside one production share the devices evenly, channel by channel: who belongs to one already stays there, the
- * others go to the candidate that has fewest of their channel, then fewest at all.
+ * others go to the candidate that has fewest of their channel, then fewest at all. A candidate that begins beside others takes
+ * its share of every channel from them.
  */
 function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<string, Member[]> {
   const [first] = rollouts;
@@ -72,17 +73,22 @@ function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<str
     perChannel.set(key, (perChannel.get(key) ?? 0) + 1);
   };
   const holder = new Map(rollouts.flatMap(({ id, members }) => members.map((device): [string, string] => [device, id])));
-  const waiting = devices.filter((device) => {
-    const there = holder.get(device.id);
-    if (there !== undefined) give(there, device);
-    return there === undefined;
-  });
   const rank = (device: Member) =>
     createHash('sha256')
       .update(`${rollouts.map(({ id }) => id).join()}\0${device.id}`)
       .digest('hex');
-  const ordered = waiting.map((device) => ({ device, rank: rank(device) })).sort((a, b) => (a.rank < b.rank ? -1 : 1));
-  for (const { device } of ordered) {
+  const ordered = devices.map((device) => ({ device, rank: rank(device) })).sort((a, b) => (a.rank < b.rank ? -1 : 1));
+  const onChannel = new Map<string, number>();
+  for (const device of devices) onChannel.set(channelOf(device), (onChannel.get(channelOf(device)) ?? 0) + 1);
+  const begins = rollouts.some(({ members }) => members.length === 0);
+  const most = (device: Member) => (begins ? Math.ceil((onChannel.get(channelOf(device)) ?? 0) / rollouts.length) : Number.POSITIVE_INFINITY);
+  const waiting = ordered.filter(({ device }) => {
+    const there = holder.get(device.id);
+    if (there === undefined || (perChannel.get(JSON.stringify([there, channelOf(device)])) ?? 0) >= most(device)) return true;
+    give(there, device);
+    return false;
+  });
+  for (const { device } of waiting) {
     const load = ({ id }: Rollout) => [perChannel.get(JSON.stringify([id, channelOf(device)])) ?? 0, hands.get(id)?.length ?? 0] as const;
     const least = rollouts.reduce((best, one) => {
       const [[a, b], [c, d]] = [load(one), load(best)];

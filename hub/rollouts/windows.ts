@@ -126,7 +126,12 @@ export function enter(sums: Evidence, window: number, id: string, entry: OpenEnt
     return;
   }
   addTallies(known.tallies, entry.tallies);
-  known.draws.push(...entry.draws);
+  // A device whose arm changes in a window reports twice with one start and one rate: its draws are answered together.
+  for (const draw of entry.draws) {
+    const same = known.draws.find(({ start, rate }) => start === draw.start && rate === draw.rate);
+    if (same === undefined) known.draws.push(draw);
+    else same.open = saturated(same.open + draw.open);
+  }
   known.episodes = saturated(known.episodes + entry.episodes);
   known.acts ||= entry.acts;
 }

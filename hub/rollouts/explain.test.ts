@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { explainRollout, explanationText } from './explain.js';
+import { after, ownChannel, PLAN, Play, pis, started } from './fixtures.js';
+
+const SOAK = { ...PLAN, slices: ['channel' as const], stages: PLAN.stages.map((stage) => ({ ...stage, soakHours: 1, minEpisodes: 10 })) };
+const text = (play: Play, hour: number) => explanationText(explainRollout(play.state, after(hour)));
+function hours(play: Play, until: number, counts: Parameters<Play['hour']>[1], devices = play.members): Play {
+  for (let hour = 0; hour < until; hour++) {
+    play.hour(hour, counts, { channel: ownChannel, devices });
+    play.tick(hour + 1.75);
+  }
+  return play;
+}
+
+describe('an explanation says what an operator wants to know', () => {
+  test('at the beginning: what waits, and who has sent nothing yet', () => {
+    const play = new Play(pis(6), started(SOAK));
+    play.window('pi-0', 0, { wins: 1, agreed: 5 });
+    play.tick(1.1);
+    for (const words of [/6 episodes in 1 window that are not closed yet/, /5 devices have sent nothing for this rollout yet: pi-1, pi-2/, /no WORLD verdict/])
+      assert.match(text(play, 1.1), words);
+  });
+  test('where nobody answers: who was asked, and that this alone stops it', () => {
+    const said = text(hours(new Play(pis(6), started(SOAK)), 30, { undecided: 1, agreed: 9 }), 31);
+    for (const words of [
+      /100\.0 % of the drawn disagreements have no answer/,
+      /asked and never answered: pi-0 \(30\)/,
+      /answers on the status pages/,
+      /of the 20\.0 that are needed to pass/,
+    ])
+      assert.match(said, words);
+  });
+  test('in the last stage: how many days are missing', () => {
+    const play = new Play(pis(6), started(SOAK));
+    play.order('force', 0);
+    play.order('force', 0);
+    play.act(pis(6));
+    assert.match(text(hours(play, 30, { wins: 1, agreed: 9 }), 31), /evidence of 3 more days\n/);
+  });
+  test('where it is suspended: that numbers for promotion do not help, and the next command', () => {
+    assert.match(
+      text(hours(new Play(pis(6), started(SOAK)), 12, { losses: 4, agreed: 6 }), 13),
+      /while this stands nothing advances.*`adbreak rollouts abort r` ends it/,
+    );
+    const play = new Play(pis(6), started(SOAK));
+    play.order('force', 0);
+    play.act(pis(6));
+    assert.match(text(hours(play, 6, { losses: 6, agreed: 4 }), 7), /a person resumes it when what stopped it is over \(`adbreak rollouts resume r`\)/);
+  });
+  test('where devices are silent: which, since when', () => {
+    const play = new Play(pis(6), started(SOAK));
+    play.hour(0, { agreed: 5 });
+    const said = text(hours(play, 12, { wins: 1, agreed: 9 }, pis(3)), 13);
+    for (const words of [/the devices named under "Who is missing" must report again/, /silent: pi-3 \(since 2026-01-01T01:00\), pi-4/])
+      assert.match(said, words);
+  });
+  test('when it has ended: its numbers stay', () => {
+    const play = hours(new Play(pis(6), started(SOAK)), 12, { wins: 1, agreed: 9 });
+    play.order('abort', 13);
+    const forgotten = { ...play.state, evidence: new Play().state.evidence };
+    assert.match(explanationText(explainRollout(forgotten, after(14))), /720 distinct episodes on 6 channels and 6 devices in 1 days?: 72 won, 0 lost/);
+  });
+});
