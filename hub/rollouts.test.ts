@@ -186,9 +186,9 @@ test('a stage that asks for a round starts one, once, and waits for its result',
 
 test('a round that could not start is tried again at the next look, also after a restart, and starts once', async (t) => {
   const fleet = await Fleet.open(t, 4);
-  const [first, ...rest] = DEMO_PLAN.stages;
+  const [first, ...rest] = PLAN.stages;
   assert.ok(first !== undefined);
-  const { id } = (await fleet.promote('2.0.0', { plan: { ...DEMO_PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] } })) ?? { id: '' };
+  const { id } = (await fleet.promote('2.0.0', { plan: { ...PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] } })) ?? { id: '' };
   fleet.refusal = new Error('no devices');
   await fleet.hour(id, GOOD);
   await fleet.executor.tick();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assignments } from '../fleet/desired.js';
-import { EMPTY_STATE, type HubState } from '../store/state.js';
+import { emptyState, type HubState } from '../store/state.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
 import { after, DIGESTS, PLAN, Play, pis, report, started } from './fixtures.js';
 import { memberships } from './memberships.js';
@@ -113,11 +113,11 @@ describe('one broken unit', () => {
 });
 
 describe('who stays behind, in desired states', () => {
-  const hub = (rollouts: Rollout[], change: Partial<HubState['models'][string]> = {}): HubState => ({
-    ...structuredClone(EMPTY_STATE),
+  const hub = (states: Rollout[], change: Partial<HubState['models'][string]> = {}): HubState => ({
+    ...emptyState(),
     devices: Object.fromEntries(pis(20).map((id) => [id, deviceEntry(id, channelOf(id))])),
     models: { [MODEL]: { ...modelEntry('1.0.0', ['1.0.0', '2.0.0', '3.0.0']), ...change } },
-    rollouts,
+    rollouts: states.map((state) => ({ ...state, seen: 0, pending: [] })),
   });
   const from = { version: '1.0.0', digest: DIGESTS.from };
   const shown = (state: HubState, id: string) => {

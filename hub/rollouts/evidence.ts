@@ -80,6 +80,7 @@ const waitingEntry = z.object({
 });
 
 const latency = z.array(count).length(64);
+export const RECENT_WINDOWS = 24;
 export const armLabels = z.object({
   /** By [truth][vote]. */
   confusion: z.tuple([z.tuple([count, count]), z.tuple([count, count])]),
@@ -98,6 +99,8 @@ export const evidence = z.object({
   /** Windows up to this number are closed. */
   closed: z.int(),
   closedWindows: count,
+  /** What the last windows added when they were closed, for people: by channel averages, all channels together. */
+  recent: z.array(z.object({ window: z.int(), devices: count, episodes: amount, wins: amount, losses: amount, open: amount })).max(RECENT_WINDOWS),
   /** By day: the averages of all channels added up. They begin anew when devices are judged apart from then on. */
   days: z.record(z.string(), tallies),
   /** Distinct episodes where the candidate acted, averaged over the acting devices of a channel. */
@@ -146,6 +149,7 @@ export function noEvidence(closed: number): Evidence {
     waiting: {},
     closed,
     closedWindows: 0,
+    recent: [],
     days: {},
     actingEpisodes: 0,
     refused: { late: 0, unaligned: 0, misdated: 0, foreign: 0, wandering: 0, loud: 0, answers: 0 },

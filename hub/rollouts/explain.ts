@@ -27,6 +27,7 @@ export function explainRollout(rollout: Rollout, now: Date): Explanation {
     { title: 'Why', lines: why(rollout) },
     { title: 'Evidence', lines: evidenceLines(rollout, weighed) },
     { title: 'Answers', lines: answerLines(rollout) },
+    { title: 'What each window added, newest last', lines: windowLines(rollout) },
     { title: 'What each day added', lines: dayLines(rollout) },
     { title: 'What would change it', lines: isActive(rollout) ? whatIf(rollout, weighed, input, now) : [] },
     { title: 'Stays on production', lines: apartLines(rollout) },
@@ -174,6 +175,16 @@ function answerLines(rollout: Rollout): string[] {
     `wrong answers: ${items === 0 ? 'no control item was answered yet' : `${percent(controls.share)} of ${count(items, 'control item')} (${percent(controls.low)} to ${percent(controls.high)})`}; the gate allows for ${percent(controls.used)}`,
   ];
 }
+
+/** As it was when the window was closed; answers that came later stand in the sums alone. */
+function windowLines(rollout: Rollout): string[] {
+  if (!isActive(rollout)) return [];
+  return rollout.evidence.recent.slice(-WINDOWS_SHOWN).map(({ window, devices, ...totals }) => {
+    const at = new Date(startOf(window, rollout.plan)).toISOString();
+    return `${at.slice(0, 19)}: ${amount(totals.episodes)} distinct episodes of ${count(devices, 'device')}, ${outcomes(totals)}`;
+  });
+}
+const WINDOWS_SHOWN = 8;
 
 function dayLines({ evidence, plan }: Rollout): string[] {
   const days = Object.entries(evidence.days).slice(-10);

@@ -2,13 +2,30 @@ import { fileURLToPath } from 'node:url';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import type { EventOf, RolloutEvent } from './events.js';
 import type { GateCluster, GateInput } from './gate.js';
-import { type Plan, readPlan } from './plan.js';
+import { checkPlan, type Plan } from './plan.js';
 import { percentOf, type Rollout } from './rollout.js';
 import { type Effect, start, step } from './step.js';
 
 /** Small rollouts for tests: devices with given outcomes, reports that add up. */
 export const configPath = (name: string) => fileURLToPath(new URL(`../../../configs/rollouts/${name}.yaml`, import.meta.url));
-export const DEMO_PLAN: Plan = await readPlan(configPath('demo'));
+/** A plan for three devices and few episodes; everything else is the default. */
+export const DEMO_PLAN: Plan = checkPlan(
+  {
+    name: 'demo',
+    role: 'admin',
+    margin: 0.08,
+    minDevices: 3,
+    deadlineHours: 1,
+    watchHours: 0.002,
+    slices: ['channel'],
+    stages: [
+      { name: 'shadow', percent: 0, minEpisodes: 60, soakHours: 0.0017 },
+      { name: 'canary', percent: 34, minEpisodes: 10, soakHours: 0.0017 },
+      { name: 'all', percent: 100, minEpisodes: 30, soakHours: 0.0017 },
+    ],
+  },
+  'the plan of the tests',
+);
 export const DIGESTS = { from: 'a'.repeat(64), to: 'b'.repeat(64) } as const;
 export const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
 export const after = (hours: number) => new Date(BEGIN + hours * 3_600_000);

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EMPTY_STATE, type HubState } from '../store/state.js';
+import { emptyState, type HubState } from '../store/state.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
 import { PLAN, pis, started } from './fixtures.js';
 import { memberships } from './memberships.js';
 import { start } from './step.js';
 
 const hub = (rollouts: HubState['rollouts'], n: number, channel: (i: number) => string): HubState => ({
-  ...structuredClone(EMPTY_STATE),
+  ...emptyState(),
   devices: Object.fromEntries(pis(n).map((id, i) => [id, deviceEntry(id, channel(i))])),
   models: { [MODEL]: modelEntry('1.0.0', ['1.0.0', '2.0.0', '3.0.0']) },
   rollouts,
 });
-const candidate = (id: string) => start(started(PLAN, { id, group: 'ab' }));
+const candidate = (id: string) => ({ ...start(started(PLAN, { id, group: 'ab' })), seen: 0, pending: [] });
 
 test('an A/B deals the devices evenly, channel by channel, each to one candidate, and keeps what it has dealt', () => {
   for (const n of [6, 7, 40, 41]) {

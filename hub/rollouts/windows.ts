@@ -10,8 +10,10 @@ import {
   type OpenEntry,
   ownValue,
   placeOf,
+  RECENT_WINDOWS,
   saturated,
   type Tally,
+  totalOf,
 } from './evidence.js';
 import { latencyQuantile } from './health.js';
 import type { Plan } from './plan.js';
@@ -264,6 +266,7 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
     acting.set(cluster, { devices: there.devices + 1, episodes: there.episodes + episodes });
   }
   for (const { devices, episodes } of acting.values()) sums.actingEpisodes += episodes / devices;
+  const added: Tally[] = [];
   const day = dayOf(window, plan);
   for (const [id, entry] of counted) {
     const device = ownValue(sums.devices, id);
@@ -282,12 +285,14 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
     if (counts) {
       sums.days[day] ??= [];
       addTallies(sums.days[day], entry.tallies, weight);
+      addTallies(added, entry.tallies, weight);
     }
     const draws = entry.draws.filter(({ open }) => open > 0);
     if (draws.length === 0) continue;
     sums.waiting[window] ??= {};
     sums.waiting[window][id] = { cluster: entry.cluster, day: counts ? day : null, weight, slices, draws };
   }
+  if (added.length > 0) sums.recent = [...sums.recent, { window, devices: counted.length, ...totalOf(added) }].slice(-RECENT_WINDOWS);
 }
 
 /** The most episodes that a device may claim in a window: the rule looks at how much it says, never at what, so it favours neither model. */
