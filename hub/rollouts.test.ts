@@ -142,7 +142,10 @@ test('a completed rollout is rolled back as a rollout of the version before it',
   await assert.rejects(fleet.executor.rollback(id, plan, 'test', 'again'), coded('conflict', /is not in production/));
   await fleet.promote('3.0.0');
   assert.deepEqual(fleet.executor.find(id).evidence.devices, {}, 'only the last ended rollout keeps its evidence in the state');
-  assert.match(JSON.stringify(explainRollout(fleet.executor.find(id), fleet.now)), /680 distinct episodes on 4 channels and 4 devices in 5 days: 80 won, 0 lost/);
+  assert.match(
+    JSON.stringify(explainRollout(fleet.executor.find(id), fleet.now)),
+    /680 distinct episodes on 4 channels and 4 devices in 5 days: 80 won, 0 lost/,
+  );
 });
 
 test('A/B: each device runs one candidate; the better one goes on, the other is superseded', async (t) => {
