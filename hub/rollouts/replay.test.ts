@@ -91,7 +91,7 @@ describe('replay', () => {
     for (let sixth = 0; sixth < 6; sixth++) window('pi-0', sixth, sixth / 6 + 0.2);
     short.tick(0.7);
     short.tick(0.9);
-    window('pi-1', 2, 0.95);
+    window('pi-1', 3, 0.95);
     short.tick(1.5);
     assert.equal(short.state.evidence.refused.late, 1);
     const { rollout } = await replay(source(short.events), null);
