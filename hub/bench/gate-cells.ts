@@ -35,16 +35,21 @@ export interface Cell {
   readonly difference: number;
   /** Shares of runs that must not exceed what is said, sampling error apart. */
   readonly promise: Readonly<Partial<Record<string, number>>>;
+  /** Share of the runs that it is given, 1 where nothing is said. */
+  readonly share?: number;
   /** Medians of the delay table: what GATES.md says; null where too few get there. */
   readonly golden?: { readonly suspend: number; readonly shown: number | null };
   readonly run: (seed: string) => Result;
 }
 
 const ALPHA = 0.05;
+const DISTRUST_SHARE = 0.25;
 /** As good or better must not FAIL, worse by the margin must not PASS, in its first stage or its last. */
-function errors(difference: number): Cell['promise'] {
+function errors(difference: number, { dayEffect, programmeEffect }: Partial<LivingRooms> = {}): Cell['promise'] {
   if (difference >= 0) return { fail: ALPHA };
-  return difference <= -PLAN.margin ? { pass: ALPHA, last: ALPHA } : {};
+  // What is common to all for hours is no channel's own: stages before the last one are left by channels alone, at a small exposure.
+  const common = (dayEffect ?? 0) + (programmeEffect ?? 0) > 0;
+  return difference > -PLAN.margin ? {} : { ...(!common && { pass: ALPHA }), last: ALPHA };
 }
 
 interface EvidenceCell {
@@ -60,7 +65,8 @@ function evidence(group: Group, name: string, rooms: LivingRooms, { looks, plan,
     group,
     name,
     difference,
-    promise: promise ?? errors(difference),
+    promise: promise ?? errors(difference, rooms),
+    ...(group === 'distrust' && { share: DISTRUST_SHARE }),
     ...(golden !== undefined && { golden }),
     run: (seed) =>
       evidenceRun({ ...PLAN, ...plan }, rooms, looks ?? { windows: WINDOWS, every: 4 }, seed, enter?.()) satisfies EvidenceRun as unknown as Result,
@@ -86,7 +92,8 @@ const old = FLEETS.flatMap((devices) =>
     both((difference) =>
       evidence('old', `${devices} devices, correlation ${correlation}`, fleet(devices, difference, { correlation }), {
         looks: { windows: WINDOWS, every: 2, peers: true },
-        promise: difference === 0 ? { fail: ALPHA, suspend: ALPHA } : { pass: ALPHA, last: ALPHA },
+        // Five channels that differ by 3 points are worse than the tolerance as they are in a quarter of the runs, and suspended for it.
+        promise: { ...errors(difference), ...(difference === 0 && devices >= 20 && { suspend: ALPHA }) },
       }),
     ),
   ),
@@ -156,8 +163,6 @@ const days = [20, 50].flatMap((devices) =>
         fleet(devices, difference, { episodes: 96, disagreement: 0.12, dayEffect, windowsPerDay: 1 }),
         {
           looks: { windows: 10, every: 1 },
-          // Earlier stages advance by channels alone; what cannot be taken back waits for days.
-          promise: difference >= 0 ? { fail: ALPHA } : { last: ALPHA },
         },
       ),
     ),
@@ -171,9 +176,8 @@ const broken = [
     }),
   ),
   ...[0, -0.02].map((difference) =>
-    evidence('broken', '1 of 12 on 4 channels loses 40 points', fleet(12, difference, { channels: 4, broken: -0.4 }), {
-      promise: { ...errors(difference), ...(difference === 0 && { suspend: ALPHA }) },
-    }),
+    // A third of a channel, which is a quarter of the fleet: harm is shown before the unit is, and is over once it is set aside.
+    evidence('broken', '1 of 12 on 4 channels loses 40 points', fleet(12, difference, { channels: 4, broken: -0.4 })),
   ),
 ];
 
@@ -213,14 +217,16 @@ const PEOPLE: readonly [missing: [number, number], wrong: [number, number], rate
     [1, 1 / 4],
   ],
 ];
-/** The seldomer a draw, the more episodes a device has. */
-const episodesAt = (rate: number) => Math.min(40, PER_WINDOW / rate);
+/** The seldomer a draw, the more episodes a device has. Windows of two hours. */
+const episodesAt = (rate: number) => Math.min(80, (2 * PER_WINDOW) / rate);
 const people = PEOPLE.flatMap(([missing, wrong, rates]) =>
   rates.flatMap((rate) =>
     both((difference) => {
       const own: People = { rate, missing: { wins: missing[0], losses: missing[1] }, wrong: { wins: wrong[0], losses: wrong[1] } };
       const name = `drawn 1/${1 / rate}, unanswered ${missing.join(' ')}, wrong ${wrong.join(' ')}`;
-      return evidence('people', name, fleet(20, difference, { episodes: episodesAt(rate), people: own }), { looks: { windows: WINDOWS, every: 12 } });
+      return evidence('people', name, fleet(20, difference, { episodes: episodesAt(rate), people: own, windowsPerDay: 12 }), {
+        looks: { windows: WINDOWS / 2, every: 6 },
+      });
     }),
   ),
 );
@@ -294,6 +300,7 @@ function rollout(group: Group, name: string, made: Scenario, promise: Cell['prom
     name,
     difference: made.candidate.difference,
     promise,
+    ...(group === 'distrust' && { share: DISTRUST_SHARE }),
     run: (seed) => {
       const run = simulateRollout(made, PLAN, seed, { lookHours });
       const reached = Math.max(run.reached, run.status === 'completed' || run.status === 'watching' ? PLAN.stages.length : 0);
@@ -345,6 +352,15 @@ const machine: Cell[] = [
     rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.25 } }),
     {},
     6,
+  ),
+  ...[0.5, 0.8, 1].map((dropLosing) =>
+    rollout(
+      'distrust',
+      `${dropLosing} of the windows that were lost are missing, 4 episodes each, 50`,
+      rolloutOf('less', 14, { fleet: { devices: 50, episodesPerHour: 4 }, candidate: { difference: -0.02, dropLosing } }),
+      {},
+      6,
+    ),
   ),
   rollout(
     'crash',

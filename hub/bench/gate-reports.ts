@@ -47,7 +47,6 @@ export function silentRun(plan: Plan, seed: string): { readonly promoted: boolea
   const random = seeded(seed);
   const members = Array.from({ length: 20 }, (_, i) => `pi-${i}`);
   const canary = members.slice(0, 2);
-  let z: PeerVerdict = 'wait';
   let reached = 0;
   let state = start(started(plan));
   for (let hour = 0; hour < CANARY_HOURS && state.status === 'running'; hour++) {
@@ -62,9 +61,9 @@ export function silentRun(plan: Plan, seed: string): { readonly promoted: boolea
     }
     ({ state } = step(state, { kind: 'tick', at, siblings: [] }));
     reached = Math.max(reached, state.stage);
-    // Of the canary's own frames there are none: this gate takes that for no alarm.
-    if (z === 'wait' && state.stage > 0) z = zGate({ wins: 0, losses: 0, episodes: 0 }, plan.margin, CANARY_HOURS - 1 - hour);
   }
+  // Of the canary's own frames there are none: when its time is over this gate takes that for no alarm.
+  const z = reached > 0 ? zGate({ wins: 0, losses: 0, episodes: 0 }, plan.margin, 0) : 'wait';
   return { promoted: reached > 1 || state.status === 'watching' || state.status === 'completed', reached, z };
 }
 

@@ -22,6 +22,7 @@ export const WINDOWS = 240;
 export const PER_WINDOW = 4;
 export const WORLD_WINDOWS = 336;
 const HOUR = 3_600_000;
+const HOURS_A_DAY = 24;
 
 /** What had come when something was decided for the first time; null where it never was. */
 export type Mark = { readonly episodes: number; readonly window: number; readonly answers: number } | null;
@@ -59,6 +60,7 @@ export function evidenceRun(
   const peers = looks.peers === true ? new Peers(looks.windows, plan.margin, random.fork('peers')) : null;
   let state = start(started({ ...plan, windowSeconds: 3600, lagHours: 0, dayHours: rooms.windowsPerDay ?? 24 }));
   const found: Record<'fail' | 'shown' | 'suspend' | 'pass' | 'last', Mark> = { fail: null, shown: null, suspend: null, pass: null, last: null };
+  const [first] = plan.stages;
   const [harmful, promoted] = [-Math.log(plan.alphaHarm), -Math.log(plan.alphaPromote)];
   for (let hour = 0; hour < looks.windows; hour++) {
     const seen = stream.next(hour);
@@ -77,8 +79,10 @@ export function evidenceRun(
     mark('suspend', harm || apart);
     mark('shown', shown);
     mark('fail', shown && days !== null && days >= harmful);
-    // Where harm is shown nothing passes.
-    const free = !harm && !apart;
+    // Where harm is shown nothing passes; nor before the plan's first stage has its hours and episodes.
+    const due =
+      weighed.totals.episodes >= (first?.minEpisodes ?? 0) && ((hour + 1) * HOURS_A_DAY) / (rooms.windowsPerDay ?? HOURS_A_DAY) >= (first?.soakHours ?? 0);
+    const free = !harm && !apart && due;
     mark('pass', free && promotionLog(weighed, false) >= promoted);
     mark('last', free && weighed.promotion.days !== null && promotionLog(weighed, true) >= promoted);
   }

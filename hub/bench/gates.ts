@@ -23,10 +23,10 @@ function numberFrom(name: string, usual: number): number {
 
 /** A child's share of each cell's runs. */
 function runPart(part: number): void {
-  for (const [c, { group, name, difference, run }] of cells.entries()) {
+  for (const [c, { group, name, difference, share = 1, run }] of cells.entries()) {
     const before = process.cpuUsage().user;
     const results: Result[] = [];
-    for (let i = part; i < RUNS; i += PROCESSES) results.push(run(`${SEED}/${group}/${name}/${difference}/${i}`));
+    for (let i = part; i < Math.max(PROCESSES, share * RUNS); i += PROCESSES) results.push(run(`${SEED}/${group}/${name}/${difference}/${i}`));
     process.send?.({ cell: c, results, seconds: (process.cpuUsage().user - before) / 1e6 });
   }
   process.disconnect?.();
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
       if (own.parts < PROCESSES) return;
       const passed = ((performance.now() - started) / 1000).toFixed(0).padStart(5);
       process.stderr.write(
-        `${passed} s  ${cell + 1}/${cells.length} ${what.group}: ${what.name}, Δ ${what.difference} (${((1000 * own.seconds) / RUNS).toFixed(0)} ms a run)\n`,
+        `${passed} s  ${cell + 1}/${cells.length} ${what.group}: ${what.name}, Δ ${what.difference} (${((1000 * own.seconds) / own.results.length).toFixed(0)} ms a run)\n`,
       );
     });
   for (const stop of ['SIGINT', 'SIGTERM'] as const)

@@ -5,6 +5,7 @@ import {
   type Calibration,
   calibrate,
   hourOf,
+  isCalm,
   startWorld,
   WORLD_BINS,
   type WorldState,
@@ -260,7 +261,7 @@ export interface DriftVerdict {
   /** Evidence that the world changed under production; null without a reference of two weeks. */
   readonly world: number | null;
   readonly worldAlarm: boolean;
-  /** An alarm, or evidence on its way to one: a hundredth of it. */
+  /** An alarm, or evidence on its way to one: a hundredth of it, and hours that are not calm. The evidence of an unchanged world is about its hours, so after two days a hundredth alone says nothing. */
   readonly worldDoubt: boolean;
   /** Evidence that the two models differ more than they used to; null while that is being learned. */
   readonly disagreement: number | null;
@@ -274,7 +275,7 @@ export function driftOf({ world: state, disagreement, disagreementAlarm }: Detec
   return {
     world,
     worldAlarm,
-    worldDoubt: worldAlarm || (world !== null && world >= DOUBT * falseAlarmHours),
+    worldDoubt: worldAlarm || (state !== null && world !== null && world >= DOUBT * falseAlarmHours && !isCalm(state)),
     disagreement: disagreement === null ? null : disagreementEvidence(disagreement),
     disagreementAlarm,
   };

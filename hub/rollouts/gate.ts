@@ -76,6 +76,8 @@ export interface GateCluster {
 export interface CountedEvidence {
   readonly clusters: readonly GateCluster[];
   readonly days: readonly Tallies[];
+  /** Channels of which everything is judged apart: a fleet of five channels that leaves one behind is not a small one of four. */
+  readonly channelsApart?: number;
   /** Share of answers that may be wrong: the plan's, or what control items show. */
   readonly wrong: number;
 }
@@ -143,7 +145,7 @@ function modelOf(groups: readonly GateCluster[], side: Side, wrong: number): Clu
 }
 
 /** Everything that the gate's two questions need, once for the gate, the explanation and the simulator. Pure. */
-export function weigh({ clusters, days, wrong }: CountedEvidence, plan: Plan): Weighed {
+export function weigh({ clusters, days, channelsApart = 0, wrong }: CountedEvidence, plan: Plan): Weighed {
   const total: Tally[] = [];
   for (const { tallies, clusters: n = 1 } of clusters) addTallies(total, tallies, n);
   const tolerance = toleranceOf(plan);
@@ -151,7 +153,7 @@ export function weigh({ clusters, days, wrong }: CountedEvidence, plan: Plan): W
   const byDay = days.map((tallies, i) => ({ id: String(i), tallies }));
   const [harm, promotion] = [model(clusters, 'harm'), model(clusters, 'promotion')];
   const [dayHarm, dayPromotion] = [model(byDay, 'harm'), model(byDay, 'promotion')];
-  const enough = harm.clusters >= SMALL_FLEET;
+  const enough = harm.clusters > 0 && harm.clusters + channelsApart >= SMALL_FLEET;
   const enoughDays = dayHarm.clusters >= LEAST_DAYS;
   return {
     totals: totalOf(total),

@@ -18,8 +18,13 @@ type Readable = Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>;
 export function standingOf(state: Readable): Standing {
   const clusters = new Map<string, Tally[]>();
   const devices: { id: string; device: DeviceEvidence }[] = [];
+  const apart = new Set<string>();
   for (const [id, device] of byName(state.evidence.devices)) {
-    if (device.parts.length === 0 || apartBy(id, device.slice, state) !== null || hasLeft(device, state)) continue;
+    if (device.parts.length === 0) continue;
+    if (apartBy(id, device.slice, state) !== null || hasLeft(device, state)) {
+      for (const { cluster } of device.parts) apart.add(cluster);
+      continue;
+    }
     devices.push({ id, device });
     for (const { cluster, tallies } of device.parts) {
       // What was seen on a channel stays with it, wherever the device watches now.
@@ -34,6 +39,7 @@ export function standingOf(state: Readable): Standing {
     devices,
     clusters: [...clusters].map(([id, tallies]): GateCluster => ({ id, tallies })).sort((a, b) => (a.id < b.id ? -1 : 1)),
     days: Object.values(state.evidence.days),
+    channelsApart: [...apart].filter((cluster) => !clusters.has(cluster)).length,
     wrong: controls.used,
     controls,
   };

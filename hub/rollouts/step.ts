@@ -156,6 +156,7 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
   return {
     clusters: standing.clusters,
     days: standing.days,
+    channelsApart: standing.channelsApart ?? 0,
     wrong: standing.wrong,
     plan,
     id: state.id,

@@ -191,9 +191,13 @@ const CALM = 0.2;
  */
 export function watchAlarm(calibration: Calibration, state: WorldState, c: number): WorldState {
   if (state.alarmAt === null) return worldEvidence(state) >= c ? { ...state, alarmAt: state.windows } : state;
-  const calm = state.strange.reduce((sum, one) => sum + one, 0) <= CALM * state.strange.length;
-  if (state.windows - state.alarmAt < RECENT || !calm) return state;
+  if (state.windows - state.alarmAt < RECENT || !isCalm(state)) return state;
   return { ...startWorld(calibration), windows: state.windows, last: state.last, strange: state.strange };
+}
+
+/** The last two days had no more strange hours than an unchanged world has. */
+export function isCalm({ strange }: Pick<WorldState, 'strange'>): boolean {
+  return strange.reduce((sum, one) => sum + one, 0) <= CALM * strange.length;
 }
 
 /** The evidence that the world has changed: an alarm at c comes falsely once in c windows on average, since lanes are averaged and each saw its share of the windows only. */
