@@ -6,6 +6,7 @@ import { addTallies, type Tally, type Totals, totalOf } from './evidence.js';
 import { brokenLimit, type HealthFacts } from './health.js';
 import { type Plan, type Stage, toleranceOf } from './plan.js';
 import { type SilenceFacts, troubledBySilence } from './silence.js';
+import type { Cause, VerdictName } from './verdicts.js';
 import { count, evalue, hours, percent, points } from './words.js';
 
 /** Below this many channels the fleet is those channels, and the pooled evidence answers for it. docs/gate.md. */
@@ -13,39 +14,6 @@ export const SMALL_FLEET = 5;
 /** The programme of a day is common to all; fewer days say nothing about other days. */
 export const LEAST_DAYS = 5;
 
-export const VERDICTS = ['PASS', 'HOLD', 'SUSPEND', 'FAIL', 'INCONCLUSIVE', 'WORLD', 'AMBIGUOUS', 'APART'] as const;
-export type VerdictName = (typeof VERDICTS)[number];
-export const CAUSES = [
-  'no-worse',
-  'no-harm',
-  'worse',
-  'worse-in-slice',
-  'unlike-others',
-  'too-many-apart',
-  'crashes',
-  'latency',
-  'memory',
-  'failures',
-  'world',
-  'ambiguous',
-  'candidate-changed',
-  'devices',
-  'episodes',
-  'silent',
-  'soak',
-  'labels',
-  'one-device',
-  'evidence',
-  'days',
-  'siblings',
-  'outdone',
-  'round',
-  'approval',
-  'window',
-  'watch',
-  'suspended',
-] as const;
-export type Cause = (typeof CAUSES)[number];
 export interface Verdict {
   readonly verdict: VerdictName;
   readonly cause: Cause;

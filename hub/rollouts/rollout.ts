@@ -2,7 +2,7 @@ import { MODEL_NAME, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
 import { drift } from './drift.js';
 import { armLabels, evidence } from './evidence.js';
-import { CAUSES, VERDICTS } from './gate.js';
+import { CAUSES, VERDICTS } from './verdicts.js';
 import { plan } from './plan.js';
 
 const instant = z.iso.datetime();

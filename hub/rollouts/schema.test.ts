@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { rolloutEvent } from './events.js';
 import { configPath } from './fixtures.js';
-import { CAUSES, VERDICTS } from './gate.js';
+import { CAUSES, VERDICTS } from './verdicts.js';
 import { eventSchema } from './schema.js';
 
 const docs = (name: string) => fileURLToPath(new URL(`../../../docs/protocol/${name}`, import.meta.url));

@@ -11,7 +11,6 @@ const sibling = z.object({ id: z.string(), log: z.number(), status: z.enum(['ope
 
 /** What a person may order. */
 export const ORDERS = ['pause', 'resume', 'abort', 'force', 'approve', 'supersede', 'ceiling'] as const;
-export type Order = (typeof ORDERS)[number];
 
 /**
  * Everything that moves a rollout, one JSON object a line in `rollouts/ID.jsonl`: the state is a function of these events,

@@ -1,4 +1,3 @@
-import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited } from '@adbreak/shared/storage/atomic.js';
 import { parse } from 'yaml';
@@ -14,7 +13,6 @@ const where = z.strictObject({
   hardware: names.optional(),
   tags: z.record(z.string().max(60), z.string().max(60)).optional(),
 });
-export type Where = z.infer<typeof where>;
 
 const stage = z.strictObject({
   name: z.string().regex(/^[a-z0-9 %-]{1,40}$/),
@@ -102,15 +100,6 @@ export type Plan = z.infer<typeof plan>;
 export type Stage = Plan['stages'][number];
 
 const LIMIT = 64 * 1024;
-
-export async function readPlan(path: string): Promise<Plan> {
-  return parseJson(
-    plan,
-    JSON.stringify((await readYaml(path, 'the rollout plan', 'Look at configs/rollouts/ for plans.')) ?? null),
-    LIMIT,
-    `the rollout plan ${path}`,
-  );
-}
 
 /** A YAML file of a person's, with its size looked at first. */
 export async function readYaml(path: string, what: string, remedy: string): Promise<unknown> {

@@ -1,7 +1,7 @@
 import { MODEL_NAME, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
 import { drift } from './drift.js';
-import { armLabels, decided, type Evidence, evidence, total } from './evidence.js';
+import { armLabels, evidence } from './evidence.js';
 import { CAUSES, VERDICTS } from './gate.js';
 import { plan } from './plan.js';
 
@@ -70,7 +70,6 @@ export const rollout = rolloutHead.extend({
   last: entry.nullable(),
 });
 export type Rollout = z.infer<typeof rollout>;
-export type RoundOutcome = z.infer<typeof round>;
 
 /** The candidate runs somewhere, acting or in shadow. */
 export function isActive({ status }: Pick<Rollout, 'status'>): boolean {
@@ -81,8 +80,4 @@ export function isActive({ status }: Pick<Rollout, 'status'>): boolean {
 export function percentOf({ status, plan: rules, stage }: Pick<Rollout, 'status' | 'plan' | 'stage'>): number {
   if (status === 'watching') return 100;
   return status === 'running' || status === 'paused' ? (rules.stages[stage]?.percent ?? 0) : 0;
-}
-
-export function episodesOf({ evidence: { devices } }: { readonly evidence: Pick<Evidence, 'devices'> }): number {
-  return decided(total(Object.values(devices)));
 }

@@ -20,7 +20,3 @@ export function hours(value: number): string {
   if (value >= 1) return `${value.toFixed(1)} h`;
   return value >= 1 / 60 ? `${(60 * value).toFixed(1)} minutes` : `${(3600 * value).toFixed(0)} seconds`;
 }
-
-export function count(n: number, one: string, many = `${one}s`): string {
-  return `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
-}
