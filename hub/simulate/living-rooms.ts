@@ -201,7 +201,8 @@ export class RoomStream {
 
   #answered(device: number, channel: number, { episodes, differ, losses }: Outcome): RoomWindow {
     const { rate = 1, missing, wrong } = this.rooms.people ?? ANSWER_ALL;
-    const [drawnLosses, drawnWins] = rate === 1 ? [losses, differ - losses] : [binomial(this.#random, losses, rate), binomial(this.#random, differ - losses, rate)];
+    const [drawnLosses, drawnWins] =
+      rate === 1 ? [losses, differ - losses] : [binomial(this.#random, losses, rate), binomial(this.#random, differ - losses, rate)];
     const silentLosses = missing === undefined ? 0 : binomial(this.#random, drawnLosses, missing.losses);
     const silentWins = missing === undefined ? 0 : binomial(this.#random, drawnWins, missing.wins);
     const turnedLosses = wrong === undefined ? 0 : binomial(this.#random, drawnLosses - silentLosses, wrong.losses);
@@ -227,7 +228,10 @@ interface Outcome {
 }
 
 /** A channel's chance to lose a disagreement: (1 - Δ/δ)/2 on average. */
-export function tendency({ disagreement, difference, correlation = 0 }: Pick<LivingRooms, 'disagreement' | 'difference' | 'correlation'>, random: Random): number {
+export function tendency(
+  { disagreement, difference, correlation = 0 }: Pick<LivingRooms, 'disagreement' | 'difference' | 'correlation'>,
+  random: Random,
+): number {
   const mean = Math.min(1, Math.max(0, (1 - difference / disagreement) / 2));
   if (correlation <= 0 || mean === 0 || mean === 1) return mean;
   const strength = 1 / correlation - 1;
@@ -247,7 +251,10 @@ function spreadOver(devices: number, channels: number, zipf: number): number[] {
   return Array.from({ length: devices }, (_, i) => {
     if (i < channels) return i;
     const at = (i - channels + 0.5) / Math.max(1, devices - channels);
-    return Math.max(0, ends.findIndex((end) => at <= end));
+    return Math.max(
+      0,
+      ends.findIndex((end) => at <= end),
+    );
   });
 }
 

@@ -59,7 +59,10 @@ export const scenario = z.strictObject({
     /** The first device differs by this instead: one broken unit. */
     broken: z.number().min(-1).max(1).nullable().default(null),
     /** Devices that report nothing but losses, or nothing but wins. */
-    liars: z.strictObject({ count: z.int().min(1), side: z.enum(['losses', 'wins']) }).nullable().default(null),
+    liars: z
+      .strictObject({ count: z.int().min(1), side: z.enum(['losses', 'wins']) })
+      .nullable()
+      .default(null),
   }),
   world: z
     .strictObject({

@@ -207,7 +207,8 @@ class SimulatedWorld {
         episodes: this.#usual.episodes + seen.episodes,
       };
       const { hours, disagreements, episodes } = this.#usual;
-      if (hours >= 24 && episodes >= 500) this.#detectors = { ...this.#detectors, disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)) };
+      if (hours >= 24 && episodes >= 500)
+        this.#detectors = { ...this.#detectors, disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)) };
     }
     return driftOf(this.#detectors, plan);
   }
