@@ -9,7 +9,23 @@ import { type Enter, type EvidenceRun, evidenceRun, type Looks, PER_WINDOW, shif
 /** Every cell of `make bench-gates`: a fleet, what is promised of it, and one run of it from a seed. */
 export const PLAN = await readPlan(fileURLToPath(new URL('../../../configs/rollouts/standard.yaml', import.meta.url)));
 
-export const GROUPS = ['old', 'delay', 'shared', 'days', 'broken', 'people', 'liars', 'distrust', 'answers', 'silence', 'crash', 'night', 'world', 'shift', 'canary'] as const;
+export const GROUPS = [
+  'old',
+  'delay',
+  'shared',
+  'days',
+  'broken',
+  'people',
+  'liars',
+  'distrust',
+  'answers',
+  'silence',
+  'crash',
+  'night',
+  'world',
+  'shift',
+  'canary',
+] as const;
 export type Group = (typeof GROUPS)[number];
 export type Result = Readonly<Record<string, unknown>>;
 export interface Cell {
@@ -52,7 +68,8 @@ function evidence(group: Group, name: string, rooms: LivingRooms, { looks, plan,
     promise: promise ?? errors(difference, rooms),
     ...(group === 'distrust' && { share: DISTRUST_SHARE }),
     ...(golden !== undefined && { golden }),
-    run: (seed) => evidenceRun({ ...PLAN, ...plan }, rooms, looks ?? { windows: WINDOWS, every: 4 }, seed, enter?.()) satisfies EvidenceRun as unknown as Result,
+    run: (seed) =>
+      evidenceRun({ ...PLAN, ...plan }, rooms, looks ?? { windows: WINDOWS, every: 4 }, seed, enter?.()) satisfies EvidenceRun as unknown as Result,
   };
 }
 
@@ -120,7 +137,19 @@ const SHARED: readonly [name: string, rooms: Partial<LivingRooms> & { devices: n
   ['20 devices, 10 channels, half come late', { devices: 20, channels: 10, late: 0.5 }],
   [
     '50 devices, 10 channels, everything at once',
-    { devices: 50, channels: 10, zipf: 1, spread: 3, common: 0.2, captureNoise: 0.2, heavyTails: 0.01, dayEffect: 0.005, programmeEffect: 0.01, wander: 0.002, late: 0.3 },
+    {
+      devices: 50,
+      channels: 10,
+      zipf: 1,
+      spread: 3,
+      common: 0.2,
+      captureNoise: 0.2,
+      heavyTails: 0.01,
+      dayEffect: 0.005,
+      programmeEffect: 0.01,
+      wander: 0.002,
+      late: 0.3,
+    },
   ],
 ];
 const shared = SHARED.flatMap(([name, rooms]) => both((difference) => evidence('shared', name, fleet(rooms.devices, difference, rooms), { looks: FORTNIGHT })));
@@ -128,16 +157,23 @@ const shared = SHARED.flatMap(([name, rooms]) => both((difference) => evidence('
 const days = [20, 50].flatMap((devices) =>
   [0, 0.01, 0.02].flatMap((dayEffect) =>
     [0, -0.02, -0.05, 0.02].map((difference) =>
-      evidence('days', `${devices} channels, day effect ${dayEffect}`, fleet(devices, difference, { episodes: 96, disagreement: 0.12, dayEffect, windowsPerDay: 1 }), {
-        looks: { windows: 10, every: 1 },
-      }),
+      evidence(
+        'days',
+        `${devices} channels, day effect ${dayEffect}`,
+        fleet(devices, difference, { episodes: 96, disagreement: 0.12, dayEffect, windowsPerDay: 1 }),
+        {
+          looks: { windows: 10, every: 1 },
+        },
+      ),
     ),
   ),
 );
 
 const broken = [
   ...[0, -0.02, -0.05].map((difference) =>
-    evidence('broken', '1 of 20 loses 40 points', fleet(20, difference, { broken: -0.4 }), { promise: { ...errors(difference), ...(difference === 0 && { suspend: ALPHA }) } }),
+    evidence('broken', '1 of 20 loses 40 points', fleet(20, difference, { broken: -0.4 }), {
+      promise: { ...errors(difference), ...(difference === 0 && { suspend: ALPHA }) },
+    }),
   ),
   ...[0, -0.02].map((difference) =>
     // A third of a channel, which is a quarter of the fleet: harm is shown before the unit is, and is over once it is set aside.
@@ -149,11 +185,37 @@ const broken = [
 
 const WRONG = PLAN.wrong;
 const PEOPLE: readonly [missing: [number, number], wrong: [number, number], rates: readonly number[]][] = [
-  ...([[0, 0.3], [0.3, 0], [0.05, 0.1], [0.1, 0.1], [0.3, 0.3]] as [number, number][]).map((missing): [[number, number], [number, number], number[]] => [missing, [0, 0], [1, 1 / 4, 1 / 16]]),
-  ...([[WRONG, WRONG], [WRONG, 0], [0, WRONG]] as [number, number][]).map((wrong): [[number, number], [number, number], number[]] => [[0, 0], wrong, [1, 1 / 4, 1 / 16]]),
-  [[0.1, 0.1], [WRONG, WRONG], [1, 1 / 4]],
-  [[0, 0.3], [0, WRONG], [1, 1 / 4]],
-  [[0.3, 0], [WRONG, 0], [1, 1 / 4]],
+  ...(
+    [
+      [0, 0.3],
+      [0.3, 0],
+      [0.05, 0.1],
+      [0.1, 0.1],
+      [0.3, 0.3],
+    ] as [number, number][]
+  ).map((missing): [[number, number], [number, number], number[]] => [missing, [0, 0], [1, 1 / 4, 1 / 16]]),
+  ...(
+    [
+      [WRONG, WRONG],
+      [WRONG, 0],
+      [0, WRONG],
+    ] as [number, number][]
+  ).map((wrong): [[number, number], [number, number], number[]] => [[0, 0], wrong, [1, 1 / 4, 1 / 16]]),
+  [
+    [0.1, 0.1],
+    [WRONG, WRONG],
+    [1, 1 / 4],
+  ],
+  [
+    [0, 0.3],
+    [0, WRONG],
+    [1, 1 / 4],
+  ],
+  [
+    [0.3, 0],
+    [WRONG, 0],
+    [1, 1 / 4],
+  ],
 ];
 /** The seldomer a draw, the more episodes a device has. Windows of two hours. */
 const episodesAt = (rate: number) => Math.min(80, (2 * PER_WINDOW) / rate);
@@ -162,7 +224,9 @@ const people = PEOPLE.flatMap(([missing, wrong, rates]) =>
     both((difference) => {
       const own: People = { rate, missing: { wins: missing[0], losses: missing[1] }, wrong: { wins: wrong[0], losses: wrong[1] } };
       const name = `drawn 1/${1 / rate}, unanswered ${missing.join(' ')}, wrong ${wrong.join(' ')}`;
-      return evidence('people', name, fleet(20, difference, { episodes: episodesAt(rate), people: own, windowsPerDay: 12 }), { looks: { windows: WINDOWS / 2, every: 6 } });
+      return evidence('people', name, fleet(20, difference, { episodes: episodesAt(rate), people: own, windowsPerDay: 12 }), {
+        looks: { windows: WINDOWS / 2, every: 6 },
+      });
     }),
   ),
 );
@@ -174,8 +238,18 @@ const LIARS: readonly [name: string, more: { shared?: boolean; enter?: () => Ent
 ];
 const liars = [5, 20].flatMap((devices) =>
   LIARS.flatMap(([name, { shared: together = false, enter }]) =>
-    ([[-PLAN.margin, 'wins'], [0, 'losses']] as const).map(([difference, side]) =>
-      evidence('liars', `1 of ${devices}, ${name}, nothing but ${side}`, fleet(devices, difference, { liars: { count: 1, side, disagreement: 0.5, shared: together } }), enter === undefined ? {} : { enter }),
+    (
+      [
+        [-PLAN.margin, 'wins'],
+        [0, 'losses'],
+      ] as const
+    ).map(([difference, side]) =>
+      evidence(
+        'liars',
+        `1 of ${devices}, ${name}, nothing but ${side}`,
+        fleet(devices, difference, { liars: { count: 1, side, disagreement: 0.5, shared: together } }),
+        enter === undefined ? {} : { enter },
+      ),
     ),
   ),
 );
@@ -211,7 +285,15 @@ const distrust = DISTRUST.flatMap(([name, rooms, differences, enter]) =>
 
 const world = { referenceWeeks: 0 };
 const rolloutOf = (name: string, days: number, value: Partial<Record<'fleet' | 'candidate' | 'people', object>>): Scenario =>
-  scenario.parse({ name, plan: 'standard.yaml', days, world, ...value, fleet: { devices: 20, correlation: 0, ...value.fleet }, candidate: value.candidate ?? {} });
+  scenario.parse({
+    name,
+    plan: 'standard.yaml',
+    days,
+    world,
+    ...value,
+    fleet: { devices: 20, correlation: 0, ...value.fleet },
+    candidate: value.candidate ?? {},
+  });
 function rollout(group: Group, name: string, made: Scenario, promise: Cell['promise'], lookHours: number, stage = 0): Cell {
   return {
     group,
@@ -238,18 +320,55 @@ function rollout(group: Group, name: string, made: Scenario, promise: Cell['prom
 const machine: Cell[] = [
   rollout('answers', '20 devices, 3 points better, 20 answers a device and week', rolloutOf('answers', 30, { candidate: { difference: 0.03 } }), {}, 1),
   ...GOOD_AND_WORSE.map((difference) =>
-    rollout('silence', 'nobody answers', rolloutOf('nobody', 15, { candidate: { difference }, people: { missing: { wins: 1, losses: 1 } } }), { promoted: 0 }, 6),
+    rollout(
+      'silence',
+      'nobody answers',
+      rolloutOf('nobody', 15, { candidate: { difference }, people: { missing: { wins: 1, losses: 1 } } }),
+      { promoted: 0 },
+      6,
+    ),
   ),
   ...[20, 50].map((devices) =>
-    rollout('silence', `all acting devices die after 8 hours, ${devices}`, rolloutOf('dead', 12, { fleet: { devices }, candidate: { difference: 0.02, silentAfterHours: 8 } }), { promoted: 0 }, 3, 1),
+    rollout(
+      'silence',
+      `all acting devices die after 8 hours, ${devices}`,
+      rolloutOf('dead', 12, { fleet: { devices }, candidate: { difference: 0.02, silentAfterHours: 8 } }),
+      { promoted: 0 },
+      3,
+      1,
+    ),
   ),
   rollout('silence', '40 % are silent from the start', rolloutOf('forty', 10, { fleet: { silent: 0.4 }, candidate: { difference: 0.02 } }), { promoted: 0 }, 6),
-  rollout('silence', 'half of the windows that were lost are missing, 50', rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.5 } }), { promoted: ALPHA }, 6),
-  rollout('distrust', 'a quarter of the windows that were lost are missing, 50', rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.25 } }), {}, 6),
-  ...[0.5, 0.8, 1].map((dropLosing) =>
-    rollout('distrust', `${dropLosing} of the windows that were lost are missing, 4 episodes each, 50`, rolloutOf('less', 14, { fleet: { devices: 50, episodesPerHour: 4 }, candidate: { difference: -0.02, dropLosing } }), {}, 6),
+  rollout(
+    'silence',
+    'half of the windows that were lost are missing, 50',
+    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.5 } }),
+    { promoted: ALPHA },
+    6,
   ),
-  rollout('crash', 'one device restarts 6 times a day with either model', rolloutOf('crash', 14, { fleet: { crashing: 6 }, candidate: { difference: 0.02 } }), { fail: ALPHA }, 3),
+  rollout(
+    'distrust',
+    'a quarter of the windows that were lost are missing, 50',
+    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.25 } }),
+    {},
+    6,
+  ),
+  ...[0.5, 0.8, 1].map((dropLosing) =>
+    rollout(
+      'distrust',
+      `${dropLosing} of the windows that were lost are missing, 4 episodes each, 50`,
+      rolloutOf('less', 14, { fleet: { devices: 50, episodesPerHour: 4 }, candidate: { difference: -0.02, dropLosing } }),
+      {},
+      6,
+    ),
+  ),
+  rollout(
+    'crash',
+    'one device restarts 6 times a day with either model',
+    rolloutOf('crash', 14, { fleet: { crashing: 6 }, candidate: { difference: 0.02 } }),
+    { fail: ALPHA },
+    3,
+  ),
 ];
 
 const NIGHT_HOURS = 168;
@@ -274,7 +393,33 @@ const worlds = WORLDS.map((one): Cell => {
   const name = `${one.devices} devices, ${one.weeks} weeks, effects of ${one.effectHours} h`;
   return { group: 'world', name, difference: 0, promise: {}, run: (seed) => ({ ...worldRun(one, PLAN.world.falseAlarmHours, SHARES, seed) }) };
 });
-const shift: Cell = { group: 'shift', name: 'the world changes under both arms', difference: 0, promise: { rollback: 0, promoted: 0 }, run: (seed) => ({ ...shiftRun(PLAN, seed) }) };
-const canary: Cell = { group: 'canary', name: 'a silent canary, whole reports', difference: 0.09, promise: { promoted: 0 }, run: (seed) => silentRun(PLAN, seed) };
+const shift: Cell = {
+  group: 'shift',
+  name: 'the world changes under both arms',
+  difference: 0,
+  promise: { rollback: 0, promoted: 0 },
+  run: (seed) => ({ ...shiftRun(PLAN, seed) }),
+};
+const canary: Cell = {
+  group: 'canary',
+  name: 'a silent canary, whole reports',
+  difference: 0.09,
+  promise: { promoted: 0 },
+  run: (seed) => silentRun(PLAN, seed),
+};
 
-export const CELLS: readonly Cell[] = [...old, ...delay, ...shared, ...days, ...broken, ...people, ...liars, ...distrust, ...machine, night, ...worlds, shift, canary];
+export const CELLS: readonly Cell[] = [
+  ...old,
+  ...delay,
+  ...shared,
+  ...days,
+  ...broken,
+  ...people,
+  ...liars,
+  ...distrust,
+  ...machine,
+  night,
+  ...worlds,
+  shift,
+  canary,
+];

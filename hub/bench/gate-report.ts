@@ -105,8 +105,10 @@ function worldLine(one: CellResult): string {
   const golden = WORLDS.find(({ devices, weeks, effectHours }) => cell.name === `${devices} devices, ${weeks} weeks, effects of ${effectHours} h`)?.golden;
   return `${cell.name.padEnd(63)}  p ≤ .01${share(sum('pSmall') / sum('pAll'))}  false alarms per 1,000 windows ${three(falsePerThousand(one))}  windows to an alarm at 10, 20, 30 %: ${found.join(', ')} (${golden})`;
 }
-const equalDelay = (results: readonly Result[], at: number) => results.filter(({ delays }) => (delays as Record<string, unknown>)[String(at)] !== null).length / Math.max(1, results.length);
-const falsePerThousand = ({ results }: CellResult) => (1000 * results.reduce((sum, one) => sum + Number(one['falseAlarms']), 0)) / Math.max(1, results.length * WORLD_WINDOWS);
+const equalDelay = (results: readonly Result[], at: number) =>
+  results.filter(({ delays }) => (delays as Record<string, unknown>)[String(at)] !== null).length / Math.max(1, results.length);
+const falsePerThousand = ({ results }: CellResult) =>
+  (1000 * results.reduce((sum, one) => sum + Number(one['falseAlarms']), 0)) / Math.max(1, results.length * WORLD_WINDOWS);
 
 // — promises —
 
@@ -135,7 +137,9 @@ function brokenPromises(one: CellResult): string[] {
 const TICK_LIMIT = 250;
 /** Prints everything; how many promises were broken. */
 export async function report(found: readonly CellResult[], { runs, seed, whole: all, seconds }: Effort): Promise<number> {
-  console.log(`${runs.toLocaleString('en-US')} runs a cell, seed ${seed}, ${found.length} cells, ${DWELL} frames an episode for the peers; ${seconds.toFixed(0)} s`);
+  console.log(
+    `${runs.toLocaleString('en-US')} runs a cell, seed ${seed}, ${found.length} cells, ${DWELL} frames an episode for the peers; ${seconds.toFixed(0)} s`,
+  );
   let group: Group | null = null;
   for (const one of found) {
     if (one.cell.group !== group) console.log(`\n${TITLES[one.cell.group]}`);
@@ -155,7 +159,15 @@ export async function report(found: readonly CellResult[], { runs, seed, whole: 
     `federated interval at 20 devices, correlation .1, nominal 95 %: holds the share in ${three(held.share)} of ${2 * runs} rounds, the difference in ${three(held.difference)}; the pooled (Wilson) interval in ${three(held.pooled)}`,
   );
   console.log(broken.length === 0 ? '\nevery promise holds' : `\nbroken promises:\n${broken.map((one) => `  ${one}`).join('\n')}`);
-  console.log(JSON.stringify({ ...summary(found, runs), broken_promises: broken.length, coverage: held, ...(tick !== null && tickFields(tick)), seconds: Math.round(seconds) }));
+  console.log(
+    JSON.stringify({
+      ...summary(found, runs),
+      broken_promises: broken.length,
+      coverage: held,
+      ...(tick !== null && tickFields(tick)),
+      seconds: Math.round(seconds),
+    }),
+  );
   return broken.length;
 }
 
@@ -187,16 +199,26 @@ function summary(found: readonly CellResult[], runs: number) {
     false_world_worst_cell: Number(most(of('world').map(falsePerThousand)).toFixed(4)),
     silent_promotions: worst(of('canary'), 'promoted'),
     delay: Object.fromEntries(
-      of('delay').map((one) => [`${delta(one.cell.difference).trim()} ${one.cell.name}`, { suspend: markOf(one, 'suspend', 'episodes'), shown: markOf(one, 'shown', 'episodes'), failed: rate(one, 'fail') }]),
+      of('delay').map((one) => [
+        `${delta(one.cell.difference).trim()} ${one.cell.name}`,
+        { suspend: markOf(one, 'suspend', 'episodes'), shown: markOf(one, 'shown', 'episodes'), failed: rate(one, 'fail') },
+      ]),
     ),
     shared: { ...errors('shared'), ...passes('shared') },
     days: {
-      false_rollback: worst(of('days', ({ difference }) => difference >= 0), 'fail'),
+      false_rollback: worst(
+        of('days', ({ difference }) => difference >= 0),
+        'fail',
+      ),
       false_completion: worst(of('days', worse), 'last'),
       early_promotion: worst(of('days', worse), 'pass'),
       failed_at_5: of('days', ({ difference }) => difference === -0.05).map((one) => rate(one, 'fail')),
     },
-    broken_unit: { ...errors('broken'), false_suspend: worst(of('broken', good), 'suspend'), suspended_when_worse: of('broken', worse).map((one) => rate(one, 'suspend')) },
+    broken_unit: {
+      ...errors('broken'),
+      false_suspend: worst(of('broken', good), 'suspend'),
+      suspended_when_worse: of('broken', worse).map((one) => rate(one, 'suspend')),
+    },
     people: errors('people'),
     answers: { leave_shadow: median(of('answers'), 'leaveShadow'), complete: median(of('answers'), 'complete') },
     silence: Object.fromEntries(of('silence').map((one) => [`${one.cell.name} ${delta(one.cell.difference).trim()}`, rate(one, 'promoted')])),

@@ -1,6 +1,6 @@
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { binomial } from '@adbreak/shared/draws.js';
 import { seeded } from '@adbreak/shared/random.js';
-import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { after, assign, report, started } from '../rollouts/fixtures.js';
 import type { Plan } from '../rollouts/plan.js';
 import type { Rollout } from '../rollouts/rollout.js';

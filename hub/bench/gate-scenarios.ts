@@ -80,7 +80,8 @@ export function evidenceRun(
     mark('shown', shown);
     mark('fail', shown && days !== null && days >= harmful);
     // Where harm is shown nothing passes; nor before the plan's first stage has its hours and episodes.
-    const due = weighed.totals.episodes >= (first?.minEpisodes ?? 0) && ((hour + 1) * HOURS_A_DAY) / (rooms.windowsPerDay ?? HOURS_A_DAY) >= (first?.soakHours ?? 0);
+    const due =
+      weighed.totals.episodes >= (first?.minEpisodes ?? 0) && ((hour + 1) * HOURS_A_DAY) / (rooms.windowsPerDay ?? HOURS_A_DAY) >= (first?.soakHours ?? 0);
     const free = !harm && !apart && due;
     mark('pass', free && promotionLog(weighed, false) >= promoted);
     mark('last', free && weighed.promotion.days !== null && promotionLog(weighed, true) >= promoted);

@@ -47,7 +47,9 @@ async function main(): Promise<void> {
       own.seconds += seconds;
       if (own.parts < PROCESSES) return;
       const passed = ((performance.now() - started) / 1000).toFixed(0).padStart(5);
-      process.stderr.write(`${passed} s  ${cell + 1}/${cells.length} ${what.group}: ${what.name}, Δ ${what.difference} (${((1000 * own.seconds) / own.results.length).toFixed(0)} ms a run)\n`);
+      process.stderr.write(
+        `${passed} s  ${cell + 1}/${cells.length} ${what.group}: ${what.name}, Δ ${what.difference} (${((1000 * own.seconds) / own.results.length).toFixed(0)} ms a run)\n`,
+      );
     });
   for (const stop of ['SIGINT', 'SIGTERM'] as const)
     process.once(stop, () => {

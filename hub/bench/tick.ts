@@ -36,7 +36,12 @@ export async function tickTime(): Promise<TickTime> {
       const slice = { channel: `c${i % CHANNELS}`, site: `s${i % SITES}`, hardware: `h${i % HARDWARE}` };
       const { wins, losses } = counts;
       const draws = { rate: RATE, drawn: wins + losses + 1, wins, losses };
-      ({ state } = step(state, { kind: 'window', at: after(hour + 1).toISOString(), device: `pi-${i}`, report: report(hour + 1, hour, counts, { slice, draws }) }));
+      ({ state } = step(state, {
+        kind: 'window',
+        at: after(hour + 1).toISOString(),
+        device: `pi-${i}`,
+        report: report(hour + 1, hour, counts, { slice, draws }),
+      }));
     }
   };
   const timed = (hour: number) => {
