@@ -50,7 +50,7 @@ bench-runtime: build addon litert ## our runtimes beside tfjs-tflite-node's addo
 bench-convert: build litert ## our converter beside Google's, in one run (installs Google's into .work)
 	scripts/verify-reference.sh convert
 
-bench-gates: build ## how often the rollout gate errs, beside a PSI gate and a peeking z-test; RUNS= (1,000) and SEED=
+bench-gates: build ## how often the rollout gate errs, beside a PSI gate and a peeking z-test; RUNS= (1,000), SEED=, ONLY=shared,people
 	node hub/dist/bench/gates.js
 
 verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)

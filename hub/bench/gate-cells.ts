@@ -118,7 +118,7 @@ const delay = DELAYS.map(([correlation, difference, suspend, shown]) =>
 
 // — living rooms —
 
-const FORTNIGHT: Looks = { windows: 120, every: 4 };
+const FIVE_DAYS: Looks = { windows: 120, every: 4, peers: true };
 const SHARED: readonly [name: string, rooms: Partial<LivingRooms> & { devices: number }][] = [
   ['20 devices, 20 channels', { devices: 20, channels: 20 }],
   ['20 devices, 5 channels', { devices: 20, channels: 5 }],
@@ -152,7 +152,7 @@ const SHARED: readonly [name: string, rooms: Partial<LivingRooms> & { devices: n
     },
   ],
 ];
-const shared = SHARED.flatMap(([name, rooms]) => both((difference) => evidence('shared', name, fleet(rooms.devices, difference, rooms), { looks: FORTNIGHT })));
+const shared = SHARED.flatMap(([name, rooms]) => both((difference) => evidence('shared', name, fleet(rooms.devices, difference, rooms), { looks: FIVE_DAYS })));
 
 const days = [20, 50].flatMap((devices) =>
   [0, 0.01, 0.02].flatMap((dayEffect) =>

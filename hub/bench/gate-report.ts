@@ -63,12 +63,12 @@ function line(one: CellResult): string {
   const name = `${cell.name.padEnd(58)} ${delta(cell.difference)}`;
   switch (cell.group) {
     case 'old':
-      return `${name}  ${evidenceLine(one)}   z-test ${share(equal(one, 'z', cell.difference === 0 ? 'rollback' : 'promote'))}  PSI ${share(equal(one, 'psi', cell.difference === 0 ? 'rollback' : 'promote'))}`;
+    case 'shared':
+      return `${name}  ${evidenceLine(one)}   z-test${share(equal(one, 'z', mistake(cell)))}  PSI${share(equal(one, 'psi', mistake(cell)))}`;
     case 'delay': {
       const { golden } = cell;
       return `${name}  SUSPEND${share(rate(one, 'suspend'))}${whole(markOf(one, 'suspend', 'episodes'))} (${golden?.suspend.toLocaleString('en-US')})  shown${share(rate(one, 'shown'))}${whole(markOf(one, 'shown', 'episodes'))} (${golden?.shown?.toLocaleString('en-US') ?? '–'})  FAIL in ten days${share(rate(one, 'fail'))}, window${whole(markOf(one, 'fail', 'window'))}`;
     }
-    case 'shared':
     case 'days':
     case 'broken':
     case 'people':
@@ -90,6 +90,8 @@ function line(one: CellResult): string {
       return `${name}  promoted${share(rate(one, 'promoted'))}  stopped in its stage${share(equal(one, 'reached', 1))}  z-test promoted${share(equal(one, 'z', 'promote'))}`;
   }
 }
+/** What a peer's mistake is. */
+const mistake = ({ difference }: Cell) => (difference === 0 ? 'rollback' : 'promote');
 function evidenceLine(one: CellResult): string {
   return `SUSPEND${share(rate(one, 'suspend'))}  FAIL${share(rate(one, 'fail'))}  PASS${share(rate(one, 'pass'))} (${whole(markOf(one, 'pass', 'episodes')).trim()} episodes, ${whole(markOf(one, 'pass', 'answers')).trim()} answers)  last${share(rate(one, 'last'))}`;
 }
@@ -186,6 +188,8 @@ function summary(found: readonly CellResult[], runs: number) {
   const peers = (key: 'z' | 'psi') => ({
     false_rollback: most(of('old', good).map((one) => equal(one, key, 'rollback'))),
     false_promotion: most(of('old', worse).map((one) => equal(one, key, 'promote'))),
+    shared_false_rollback: most(of('shared', good).map((one) => equal(one, key, 'rollback'))),
+    shared_false_promotion: most(of('shared', worse).map((one) => equal(one, key, 'promote'))),
     world_rollbacks: most(of('shift').map((one) => equal(one, key, 'rollback'))),
   });
   const median = (cells: readonly CellResult[], key: string) => medianOf(cells.flatMap(({ results }) => results.map((result) => result[key])));

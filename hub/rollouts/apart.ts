@@ -14,6 +14,7 @@ import { evalue, percent, points } from './words.js';
 
 /** A unit differs honestly by a few points for ever; its own case begins far outside of that. */
 const LEAST_DIFFERENCE = 0.1;
+const leastDifference = ({ margin }: Pick<Plan, 'margin'>): number => Math.max(LEAST_DIFFERENCE, 2 * margin);
 
 export type Membership = Pick<Rollout, 'excluded' | 'setAside'>;
 
@@ -118,7 +119,7 @@ function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'ex
     if (slice.devices.length === devices && holdsAll(slice, state)) return [];
     if (withinMargin(slice, plan, wrong)) return [];
     const log = harmInSlice(slice, plan, wrong);
-    if (log < threshold) return [];
+    if (log < threshold || isOneUnit(slice, state, wrong, log)) return [];
     const { wins, losses, episodes } = totalOf(slice.clusters.flat());
     return [
       {
@@ -129,6 +130,20 @@ function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'ex
       },
     ];
   });
+}
+
+/**
+ * Whether one device makes the slice look bad: it differs by what its own case begins at, and the others hold less than half
+ * of the evidence that would be their share. The slice waits then: soon the device is set aside by its own evidence, or the others have shown the same.
+ */
+function isOneUnit({ name, devices }: SliceEvidence, state: Pick<Rollout, 'evidence' | 'plan' | 'setAside'>, wrong: number, log: number): boolean {
+  if (devices.length < 2) return false;
+  const meanOf = (id: string) => clusterOf(ownValue(state.evidence.devices, id)?.own ?? [], 'harm', wrong).mean;
+  const worst = devices.reduce((lowest, id) => (meanOf(id) < meanOf(lowest) ? id : lowest));
+  if (meanOf(worst) > -leastDifference(state.plan)) return false;
+  const setAside = { ...state.setAside, [worst]: { at: '', reason: '' } };
+  const others = sliceEvidence({ ...state, setAside }).find((one) => one.name === name);
+  return others === undefined || harmInSlice(others, state.plan, wrong) < (0.5 * log * (devices.length - 1)) / devices.length;
 }
 
 function holdsAll({ devices }: SliceEvidence, { evidence, setAside }: Pick<Rollout, 'evidence' | 'setAside'>): boolean {
@@ -146,7 +161,7 @@ function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evid
   if (devices.length < SMALL_FLEET) return [];
   const { low, high, units } = findOutliers(
     devices.map(([, { own }]) => own),
-    { least: Math.max(LEAST_DIFFERENCE, 2 * plan.margin), wrong },
+    { least: leastDifference(plan), wrong },
   );
   const threshold = Math.log((2 * devices.length) / plan.alphaSlices);
   return devices.flatMap(([id, device], i): Found[] => {

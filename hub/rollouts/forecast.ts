@@ -55,8 +55,8 @@ export interface Forecast {
 }
 
 const RUNS = 60;
-/** Looks a simulated rollout gets: several a day, so that days count as they do in the gate. */
-const MOST_LOOKS = 56;
+/** Looks a simulated rollout gets: two a day, so that days count as they do in the gate. */
+const MOST_LOOKS = 28;
 const HARMS = [0.02, 0.05, 0.1] as const;
 const MARGINS = [0.02, 0.03, 0.05, 0.08] as const;
 /** More devices a channel than this change an average no more. */
@@ -68,17 +68,20 @@ interface Shape {
   readonly channels: number;
   readonly perChannel: number;
   readonly rate: number;
+  /** Devices of the fleet for one that is simulated. */
+  readonly standsFor: number;
 }
 
 /** Which devices move when, and how long each gate is expected to take: the gate's own evidence, on simulated fleets like this one. Pure; seeded. */
 export function forecast(plan: Plan, members: readonly Member[], rates: FleetRates, rollout = 'forecast'): Forecast {
   const devices = members.length;
   const channels = new Set(members.map(({ id, slice }) => (slice === null ? `device=${id}` : clusterOfSlice(slice)))).size;
-  const shape: Shape = {
+  const some = {
     channels: Math.min(MOST_CHANNELS, channels),
     perChannel: Math.max(1, Math.min(DEVICES_OF_A_CHANNEL, Math.round(devices / Math.max(1, channels)))),
     rate: drawRateOf(plan, rates),
   };
+  const shape: Shape = { ...some, standsFor: devices / Math.max(1, some.channels * some.perChannel) };
   const chance = (difference: number, question: Question, rules = plan) => simulate(rules, shape, rates, difference, question);
   const promotion = chance(0, 'leave');
   const decidable = decide(plan, promotion, (margin) => chance(0, 'leave', { ...plan, margin, tolerance: margin / 2 }));
@@ -114,10 +117,14 @@ function decide(plan: Plan, own: Chance, at: (margin: number) => Chance): Foreca
 }
 
 type Question = 'leave' | 'complete' | 'harm';
-function simulate(plan: Plan, { channels, perChannel, rate }: Shape, rates: FleetRates, difference: number, question: Question): Chance {
-  if (channels === 0) return { share: 0, episodes: null, days: null, answers: null };
+function simulate(plan: Plan, { channels, perChannel, rate, standsFor }: Shape, rates: FleetRates, difference: number, question: Question): Chance {
+  const never = { share: 0, episodes: null, days: null, answers: null };
+  if (channels === 0) return never;
+  // With so many draws unanswered the worst case alone is beyond the margin: no evidence can come of it.
+  const worst = rates.answered * difference - (1 - rates.answered) * rates.disagreement;
+  if (question !== 'harm' && worst <= -plan.margin) return never;
   const days = plan.deadlineHours / 24;
-  const looks = Math.min(MOST_LOOKS, Math.max(LEAST_DAYS, Math.ceil(4 * days)));
+  const looks = Math.min(MOST_LOOKS, Math.max(LEAST_DAYS, Math.ceil(2 * days)));
   const perLook = Math.max(1, Math.round((rates.episodesPerDay * days) / looks));
   const perDay = Math.max(1, Math.round((looks * plan.dayHours) / plan.deadlineHours));
   const random = seeded(`forecast/${plan.name}/${difference}/${question}`);
@@ -147,7 +154,7 @@ function simulate(plan: Plan, { channels, perChannel, rate }: Shape, rates: Flee
     share: found.length / RUNS,
     episodes: medianOfRuns(found.map(({ episodes }) => episodes)),
     days: medianOfRuns(found.map(({ look }) => (look * days) / looks)),
-    answers: medianOfRuns(found.map(({ answers }) => answers)),
+    answers: medianOfRuns(found.map(({ answers }) => Math.round(answers * standsFor))),
   };
 }
 

@@ -2,7 +2,7 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import type { Command } from 'commander';
 import { count, percent } from '../rollouts/words.js';
 import { readScenario, type Scenario, scenario as schema } from './scenario.js';
-import { type SimulatedRun, simulateRollout } from './simulate.js';
+import { type SimulatedRun, simulatedDevices, simulateRollout } from './simulate.js';
 
 /** `adbreak simulate`: what the gate would do with a fleet, a candidate and a world of your choice. */
 export function simulateCommand(program: Command): void {
@@ -39,6 +39,9 @@ export function simulateCommand(program: Command): void {
       if (flags.json) return console.log(JSON.stringify(result));
       if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
       const [first] = runs;
+      const { devices, channels } = simulatedDevices(scenario);
+      if (devices < scenario.fleet.devices)
+        console.log(`${count(devices, 'device')} on ${count(channels, 'channel')} stand for them: more on a channel change no average\n`);
       console.log(`${scenario.name}: ${scenario.about}`);
       console.log(
         `${count(scenario.fleet.devices, 'device')}, ${scenario.days} days, ${count(scenario.runs, 'rollout')}, seed ${flags.seed}, ${result.seconds.toFixed(1)} s\n`,

@@ -1,6 +1,3 @@
-import { AdbreakError } from '@adbreak/shared/errors.js';
-import { readLimited } from '@adbreak/shared/storage/atomic.js';
-import { parse } from 'yaml';
 import { z } from 'zod';
 
 const share = z.number().min(0).max(1);
@@ -99,18 +96,7 @@ export const plan = z
 export type Plan = z.infer<typeof plan>;
 export type Stage = Plan['stages'][number];
 
-const LIMIT = 64 * 1024;
-
-/** A YAML file of a person's, with its size looked at first. */
-export async function readYaml(path: string, what: string, remedy: string): Promise<unknown> {
-  const bytes = await readLimited(path, LIMIT);
-  if (bytes === undefined) throw new AdbreakError('not_found', `Cannot read ${what} ${path}: it does not exist`, { remedy });
-  try {
-    return parse(Buffer.from(bytes).toString());
-  } catch (cause) {
-    throw new AdbreakError('input_invalid', `Cannot read ${what} ${path}: it is not YAML`, { cause });
-  }
-}
+const _LIMIT = 64 * 1024;
 
 /** Whether a plan lets a rollout advance now. */
 export function mayAdvance({ windows }: Pick<Plan, 'windows'>, now: Date): boolean {
