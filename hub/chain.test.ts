@@ -59,7 +59,7 @@ test('labels from the status page decide a rollout: the better model is promoted
     60,
   );
   assert.equal(third.status, 'rolled-back', JSON.stringify(third.history));
-  assert.match(third.history.at(-1)?.reason ?? '', /only the candidate was wrong/);
+  assert.match(third.history.at(-1)?.reason ?? '', /worse by more than/);
   const after = await until('3.0.0 is off every device', async () => {
     const now = await overview(hub);
     return now.devices.every(({ reported }) => reported?.serving?.version === '2.0.0' && reported.shadow === null) && now;

@@ -25,7 +25,9 @@ test('two versions over the devices’ own labelled episodes: plain, noisy and s
   const hub = await testHub(t);
   await publish(hub, '1.0.0', -1);
   const video = await scenes();
-  const agents = await Promise.all(['pi-1', 'pi-2', 'pi-3', 'pi-4'].map((device) => agentOf(t, hub, { device, input: video })));
+  const agents = await Promise.all(
+    ['pi-1', 'pi-2', 'pi-3', 'pi-4'].map((device, i) => agentOf(t, hub, { device, input: video, channel: i % 2 === 0 ? 'grey' : 'white' })),
+  );
   const stop = new AbortController();
   t.after(() => stop.abort());
   for (const agent of agents)

@@ -63,7 +63,7 @@ test('the widest plans of all are refused, also an administrator’s: the gate i
     [{ margin: 0.499, alphaPromote: 0.499 }, 'margin'],
     [{ alphaPromote: 0.499 }, 'alphaPromote'],
     [{ alphaHarm: 1e-9 }, 'alphaHarm'],
-    [{ maxUnlabelled: 1 }, 'maxUnlabelled'],
+    [{ maxExcluded: 0.9 }, 'maxExcluded'],
     [{ stages: DEMO_PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 0 })) }, 'stages.0.minEpisodes'],
   ] as const)
     await assert.rejects(promote(admin, '1.1.0', { plan: { ...DEMO_PLAN, ...change } }), coded('input_invalid', new RegExp(`${field}: must be from`)), field);
@@ -85,9 +85,10 @@ test('no comparison by a plan for going back; no going back to what was not in p
   const { admin, operator } = await started(t);
   await assert.rejects(compare(operator, { plan: 'rollback' }), coded('conflict', /for going back only/));
   await assert.rejects(compare(admin, { plan: { ...(await readPlan(configPath('rollback'))), name: 'mine' } }), coded('conflict', /for going back only/));
-  const { rollouts } = (await compare(operator, { plan: 'standard' })) as { rollouts: { id: string }[] };
+  await assert.rejects(compare(operator, { plan: 'standard' }), coded('conflict', /on 0 devices: each needs 5/));
+  const { rollout } = (await promote(operator, '1.1.0', { plan: 'standard' })) as { rollout: { id: string } };
   await assert.rejects(
-    callHub(operator, `/api/v1/rollouts/${rollouts[0]?.id}/rollback`, { method: 'POST', json: { reason: 'x', plan: 'rollback' } }),
+    callHub(operator, `/api/v1/rollouts/${rollout.id}/rollback`, { method: 'POST', json: { reason: 'x', plan: 'rollback' } }),
     coded('conflict', /is not in production/),
   );
 });

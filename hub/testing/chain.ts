@@ -66,6 +66,7 @@ interface AgentOptions {
   state?: string;
   input?: string;
   kind?: string;
+  channel?: string;
   /** Options of Node for its process. */
   node?: string[];
 }
@@ -79,7 +80,7 @@ interface TestAgent {
 export async function agentOf(
   t: TestContext,
   hub: TestHub,
-  { device = 'pi-1', token, state, input, kind = 'file', node = [] }: AgentOptions = {},
+  { device = 'pi-1', token, state, input, kind = 'file', channel = 'grey', node = [] }: AgentOptions = {},
 ): Promise<TestAgent> {
   const folder = await temporaryFolder();
   const claim = token ?? ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] }).tokens[0];
@@ -99,7 +100,7 @@ export async function agentOf(
       token: claim,
       state: state ?? join(folder, 'state'),
       source: { input: video, kind, fps: 2 },
-      slice: { channel: 'grey', site: 'test', hardware: 'pc' },
+      slice: { channel, site: 'test', hardware: 'pc' },
       status: { host: '127.0.0.1', port: 0 },
       windowSeconds: 1,
       labelSeconds: 1,

@@ -96,7 +96,6 @@ export const plan = z
 export type Plan = z.infer<typeof plan>;
 export type Stage = Plan['stages'][number];
 
-
 /** Whether a plan lets a rollout advance now. */
 export function mayAdvance({ windows }: Pick<Plan, 'windows'>, now: Date): boolean {
   const [day, time] = [DAYS[now.getUTCDay()], now.toISOString().slice(11, 16)];
