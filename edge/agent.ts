@@ -14,6 +14,7 @@ import { Renewal } from './identity/renewal.js';
 import { memoryMb } from './inference/memory.js';
 import { Lineup } from './lineup.js';
 import { ModelStore } from './models/fetch.js';
+import { ModelFault } from './models/model-fault.js';
 import { SlotStore } from './models/slot-store.js';
 import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
 import { Evaluator } from './reservoir/evaluator.js';
@@ -206,8 +207,9 @@ export class Agent implements AsyncDisposable {
 
   #fault(error: unknown): void {
     this.#log(explainForPeople(error));
-    this.#problem = { code: error instanceof AdbreakError ? error.code : 'unexpected', message: explain(error).slice(0, 500) };
-    if (error instanceof AdbreakError && DOWNLOAD_CODES.includes(error.code)) this.#downloadFailures += 1;
+    const model = error instanceof ModelFault ? { model: error.digest } : {};
+    this.#problem = { code: error instanceof AdbreakError ? error.code : 'unexpected', message: explain(error).slice(0, 500), ...model };
+    if (error instanceof ModelFault && DOWNLOAD_CODES.includes(error.code)) this.#downloadFailures += 1;
   }
   /** A labelled episode stays on this device, for federated rounds. */
   async #keep({ label, frames }: LabelledEpisode): Promise<void> {

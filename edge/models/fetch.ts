@@ -1,10 +1,10 @@
-import { mkdir, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MANIFEST_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { readLimited, sha256, storageError, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
+import { readLimited, sha256, storageError, syncFile, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { Agent, fetch } from 'undici';
@@ -15,6 +15,9 @@ import { openModelFile } from './model-file.js';
 /** Kept free for everything else on the card. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
 const FETCH_TIMEOUT_MS = 120_000;
+const LARGEST_MODEL = 1 << 28;
+/** What a failing card or a broken file system answers to a read. */
+const UNREADABLE = ['EIO', 'EBADMSG', 'EUCLEAN', 'EISDIR', 'ENOTDIR'];
 
 /** Downloads over mutual TLS. */
 class HubFetcher extends BaseFetcher {
@@ -81,10 +84,15 @@ export class ModelStore {
 
   async #onDisk({ digest }: ModelRef): Promise<ModelFile | null> {
     const folder = join(this.#folder, digest);
-    const bytes = await readLimited(join(folder, 'model.tflite'), 1 << 28);
-    if (bytes === undefined) return null;
-    if (sha256(bytes) === digest) return openModelFile(folder);
-    // The card has damaged it: fetch it again rather than run it.
+    if (!(await exists(folder))) return null;
+    try {
+      const bytes = await readLimited(join(folder, 'model.tflite'), LARGEST_MODEL);
+      const file = await openModelFile(folder);
+      if (bytes !== undefined && sha256(bytes) === digest && file.manifest.digest === digest) return file;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+    // The card has damaged the model or its manifest, or lost one of them: fetch both again rather than run it or stay dark.
     await this.#delete(digest, digest);
     return null;
   }
@@ -114,6 +122,8 @@ export class ModelStore {
           `Cannot take ${name} ${model.version}: the manifest names ${facts.version} ${facts.digest.slice(0, 12)}, the signed metadata ${modelTarget.hashes['sha256']?.slice(0, 12)}, the assignment ${model.digest.slice(0, 12)}`,
         );
       }
+      // tuf-js does not: after a power cut the name would be there, and nothing in it.
+      for (const file of ['manifest.json', 'model.tflite']) await syncFile(join(staging, file));
       await syncFolder(staging);
       const folder = join(this.#folder, model.digest);
       await rename(staging, folder);
@@ -150,6 +160,21 @@ export class ModelStore {
         'disk_full',
         `Cannot download into ${this.#folder}: ${Math.floor((bavail * bsize) / 1024)} KiB are free, ${Math.ceil(need / 1024)} KiB are needed`,
       );
+  }
+}
+
+/** A file that is not what was written; not a process without a file handle or memory to read it. */
+function isDamage(error: unknown): boolean {
+  return error instanceof AdbreakError || UNREADABLE.includes(systemCode(error) ?? '');
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 
