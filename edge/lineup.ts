@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
@@ -46,11 +47,16 @@ export class Lineup implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** What was adopted before the last stop is wanted again; the hub may say otherwise later. */
+  /** What was adopted before the last stop is wanted again; the hub may say otherwise later, and is waited for where it cannot be read. */
   async restore(): Promise<void> {
-    const { desiredPath } = this.#options;
-    const stored = await readLimited(desiredPath, MESSAGE_LIMIT);
-    if (stored !== undefined) this.want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, desiredPath, 'state_corrupt'));
+    const { desiredPath, log } = this.#options;
+    try {
+      const stored = await readLimited(desiredPath, MESSAGE_LIMIT);
+      if (stored !== undefined) this.want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, desiredPath, 'state_corrupt'));
+    } catch (error) {
+      log(`assignment: ${explain(error)}; it is kept as ${desiredPath}.damaged, and the hub is asked`);
+      await rename(desiredPath, `${desiredPath}.damaged`).catch((cause: unknown) => log(`assignment: ${explain(cause)}`));
+    }
   }
 
   /** A higher revision supersedes, also in the middle of an update; an old one is not looked at. */

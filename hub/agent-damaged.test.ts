@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -56,4 +56,18 @@ test("production's files that the card has damaged are downloaded again, and the
   for (const file of ['manifest.json', 'model.tflite'])
     assert.match(first.words(), new RegExp(`synced \\S*/\\.staging-${digest}/${file}`), 'before it has its name');
   for (const file of ['manifest.json', 'model.tflite']) await startOn(`models/${digest}/${file}`);
+});
+
+test('an assignment that cannot be read is set aside, and the hub says it again', { timeout: 120_000 }, async (t) => {
+  const { first, startOn } = await twoVersions(t);
+  const words = await startOn('desired.json');
+  assert.match(words, /assignment: .*desired\.json.*the hub is asked/);
+  assert.equal((await readFile(join(first.state, 'desired.json.damaged'))).length, 0);
+});
+
+test('signed metadata that cannot be read is taken from the enrolment and the hub, root and all', { timeout: 120_000 }, async (t) => {
+  const { first, startOn } = await twoVersions(t);
+  const metadata = ['root', 'timestamp', 'snapshot', 'targets'].map((role) => `models/tuf/${role}.json`);
+  await startOn(...metadata, `models/${digest}/manifest.json`);
+  for (const path of metadata) assert.ok((await readFile(join(first.state, path))).length > 0, path);
 });

@@ -140,14 +140,22 @@ export class ModelStore {
 
   async #updater(fetcher: HubFetcher): Promise<Updater> {
     const metadataDir = join(this.#folder, 'tuf');
-    if ((await readLimited(join(metadataDir, 'root.json'), 512_000)) === undefined) await writeAtomic(join(metadataDir, 'root.json'), this.#identity.root);
-    const updater = new Updater({
-      metadataDir,
-      metadataBaseUrl: new URL('/tuf/metadata', this.#hub).href,
-      targetDir: this.#folder,
-      targetBaseUrl: new URL('/tuf/targets', this.#hub).href,
-      fetcher,
-    });
+    const fromTheDisk = () =>
+      new Updater({
+        metadataDir,
+        metadataBaseUrl: new URL('/tuf/metadata', this.#hub).href,
+        targetDir: this.#folder,
+        targetBaseUrl: new URL('/tuf/targets', this.#hub).href,
+        fetcher,
+      });
+    let updater: Updater;
+    try {
+      updater = fromTheDisk();
+    } catch {
+      // Not there yet, or damaged: the one of the enrolment is trusted as well, and from it on every newer one is fetched.
+      await writeAtomic(join(metadataDir, 'root.json'), this.#identity.root);
+      updater = fromTheDisk();
+    }
     await updater.refresh();
     return updater;
   }
