@@ -23,7 +23,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 const LIMIT = 64 * 1024;
 const TIMEOUT_MS = 30_000;
 /** The hub's no to an enrolment, after which its key is worth nothing. */
-const REFUSED: readonly ErrorCode[] = ['token_invalid', 'token_used', 'identity_in_use', 'input_invalid'];
+export const REFUSED: readonly ErrorCode[] = ['token_invalid', 'token_used', 'identity_in_use', 'input_invalid'];
 
 /**
  * The device's identity from its state folder, or a new one from the hub against the card's claim token. One that the
