@@ -7,7 +7,7 @@ import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
 import { requireWritable } from './config/state-folder.js';
-import { openIdentity } from './identity/enrol.js';
+import { openIdentity, requireEnrolment } from './identity/enrol.js';
 import type { DeviceIdentity } from './identity/identity.js';
 import { lockState } from './identity/lock.js';
 import { Renewal } from './identity/renewal.js';
@@ -91,6 +91,7 @@ export class Agent implements AsyncDisposable {
   }
 
   static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
+    await requireEnrolment(join(config.state, 'identity'), { device: config.device, authorityPath: config.authority, token: config.token });
     await requireWritable(config.state);
     const lock = await lockState(config.state);
     const slots = await SlotStore.open(join(config.state, 'models'), log);

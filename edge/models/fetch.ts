@@ -28,7 +28,7 @@ class HubFetcher extends BaseFetcher {
   }
   override async fetch(url: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const answer = await fetch(url, { dispatcher: this.#dispatcher, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) }).catch((cause: unknown) => {
-      throw new AdbreakError('hub_unreachable', `Cannot fetch ${url}: ${explain(cause)}`, { cause });
+      throw new AdbreakError('hub_unreachable', `Cannot fetch ${url}`, { cause });
     });
     // tuf-js knows this class by identity: a 404 on the next root ends its search for one.
     if (!answer.ok || answer.body === null) throw new DownloadHTTPError(`Cannot fetch ${url}: status ${answer.status}`, answer.status);
@@ -197,10 +197,10 @@ function refusal(error: unknown, name: string, { version }: ModelRef): unknown {
   if (error instanceof AdbreakError) return error;
   const kind = error instanceof Error ? error.constructor.name : '';
   if (/^(DownloadLengthMismatchError|LengthOrHashMismatchError)$/.test(kind))
-    return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed: ${explain(error)}`, {
+    return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed`, {
       cause: error,
     });
   if (/^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(kind))
-    return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused: ${explain(error)}`, { cause: error });
-  return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}: ${explain(error)}`, { cause: error });
+    return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused`, { cause: error });
+  return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}`, { cause: error });
 }
