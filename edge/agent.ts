@@ -7,13 +7,14 @@ import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
 import { requireWritable } from './config/state-folder.js';
-import { openIdentity } from './identity/enrol.js';
+import { openIdentity, requireEnrolment } from './identity/enrol.js';
 import type { DeviceIdentity } from './identity/identity.js';
 import { lockState } from './identity/lock.js';
 import { Renewal } from './identity/renewal.js';
 import { memoryMb } from './inference/memory.js';
 import { Lineup } from './lineup.js';
 import { ModelStore } from './models/fetch.js';
+import { ModelFault } from './models/model-fault.js';
 import { SlotStore } from './models/slot-store.js';
 import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
 import { Evaluator } from './reservoir/evaluator.js';
@@ -90,6 +91,7 @@ export class Agent implements AsyncDisposable {
   }
 
   static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
+    await requireEnrolment(join(config.state, 'identity'), { device: config.device, authorityPath: config.authority, token: config.token });
     await requireWritable(config.state);
     const lock = await lockState(config.state);
     const slots = await SlotStore.open(join(config.state, 'models'), log);
@@ -206,8 +208,9 @@ export class Agent implements AsyncDisposable {
 
   #fault(error: unknown): void {
     this.#log(explainForPeople(error));
-    this.#problem = { code: error instanceof AdbreakError ? error.code : 'unexpected', message: explain(error).slice(0, 500) };
-    if (error instanceof AdbreakError && DOWNLOAD_CODES.includes(error.code)) this.#downloadFailures += 1;
+    const model = error instanceof ModelFault ? { model: error.digest } : {};
+    this.#problem = { code: error instanceof AdbreakError ? error.code : 'unexpected', message: explain(error).slice(0, 500), ...model };
+    if (error instanceof ModelFault && DOWNLOAD_CODES.includes(error.code)) this.#downloadFailures += 1;
   }
   /** A labelled episode stays on this device, for federated rounds. */
   async #keep({ label, frames }: LabelledEpisode): Promise<void> {

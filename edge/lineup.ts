@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
@@ -7,6 +8,7 @@ import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { GOLDEN_TOLERANCE, testPattern } from '@adbreak/shared/video/patterns.js';
 import { InferenceChild, type ModelFile } from './inference/child.js';
 import type { ModelStore } from './models/fetch.js';
+import { ModelFault } from './models/model-fault.js';
 import type { SlotStore } from './models/slot-store.js';
 import { MOST_STARTS, serving, stepSlots } from './models/slots.js';
 import type { Pair, Pipeline } from './pipeline.js';
@@ -45,11 +47,16 @@ export class Lineup implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** What was adopted before the last stop is wanted again; the hub may say otherwise later. */
+  /** What was adopted before the last stop is wanted again; the hub may say otherwise later, and is waited for where it cannot be read. */
   async restore(): Promise<void> {
-    const { desiredPath } = this.#options;
-    const stored = await readLimited(desiredPath, MESSAGE_LIMIT);
-    if (stored !== undefined) this.want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, desiredPath, 'state_corrupt'));
+    const { desiredPath, log } = this.#options;
+    try {
+      const stored = await readLimited(desiredPath, MESSAGE_LIMIT);
+      if (stored !== undefined) this.want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, desiredPath, 'state_corrupt'));
+    } catch (error) {
+      log(`assignment: ${explain(error)}; it is kept as ${desiredPath}.damaged, and the hub is asked`);
+      await rename(desiredPath, `${desiredPath}.damaged`).catch((cause: unknown) => log(`assignment: ${explain(cause)}`));
+    }
   }
 
   /** A higher revision supersedes, also in the middle of an update; an old one is not looked at. */
@@ -83,23 +90,24 @@ export class Lineup implements AsyncDisposable {
   /** Brings the wanted models to work. A candidate that cannot run costs the candidate: production acts alone, and the error is thrown after that. */
   async #adopt(desired: Desired): Promise<void> {
     const before = this.#options.pipeline.pair;
-    const production = await this.#child(desired.model, desired.production, before);
+    const production = await this.#child(desired.model, desired.production, before).catch(ModelFault.of(desired.production));
     let trouble: unknown = null;
     const lose = (error: unknown) => {
       trouble = error;
       return null;
     };
-    let candidate = desired.candidate === null ? null : await this.#candidate(desired, production, before).catch(lose);
+    let candidate = desired.candidate === null ? null : await this.#candidate(desired, production, before).catch(ModelFault.of(desired.candidate)).catch(lose);
     const fresh = () => [production, candidate].filter((child) => child !== null && child !== before?.production && child !== before?.candidate);
     if (this.#wanted !== desired) return this.#discard(fresh());
     if (candidate !== null && desired.serve === 'candidate' && !(await this.#trialMayGoOn(desired))) {
-      await this.#discard(fresh().filter((child) => child !== production));
-      candidate = lose(
-        new AdbreakError(
-          'model_unsupported',
-          `Cannot run ${desired.model} ${desired.candidate?.version}: it was started ${MOST_STARTS} times without being confirmed`,
-        ),
+      const { version } = candidate.model.manifest;
+      const untrusted = new AdbreakError(
+        'model_unsupported',
+        `Cannot run ${desired.model} ${version}: it was started ${MOST_STARTS} times without being confirmed`,
       );
+      const fault = new ModelFault(candidate.model.manifest, untrusted);
+      await this.#discard(fresh().filter((child) => child !== production));
+      candidate = lose(fault);
     }
     const effective: Desired = candidate === null ? { ...desired, candidate: null, serve: 'production' } : desired;
     await this.#switchTo(effective);
@@ -201,7 +209,7 @@ export class Lineup implements AsyncDisposable {
       if (this.#crashes >= MOST_CRASHES && role === 'candidate') return await this.#giveUpCandidate(pair, acts, reason);
       await sleep(Math.min(RETRY_MS, 250 * 2 ** this.#crashes), undefined, { signal: this.#stop.signal }).catch(() => undefined);
       if (this.#stop.signal.aborted) return;
-      const fresh = await this.#startProbed(child.model);
+      const fresh = await this.#startProbed(child.model).catch(ModelFault.of(child.model.manifest));
       // A new assignment may have come meanwhile: then this child has no place any more.
       if (this.#options.pipeline.pair === pair) this.#options.pipeline.install({ ...pair, [role]: fresh });
       else await fresh[Symbol.asyncDispose]();
@@ -240,9 +248,8 @@ export class Lineup implements AsyncDisposable {
       if (model !== null) await this.#options.onEvent({ kind: 'slot-fell-back', at: new Date().toISOString(), model, reason: reason.slice(0, 500) });
     }
     this.#options.pipeline.install({ desired: alone, production: pair.production, candidate: null });
-    this.#options.onFault(
-      new AdbreakError('inference_failed', `${model?.version ?? 'the candidate'} failed ${MOST_CRASHES} times and was given up: ${reason}`),
-    );
+    const fault = new AdbreakError('inference_failed', `${model?.version ?? 'the candidate'} failed ${MOST_CRASHES} times and was given up: ${reason}`);
+    this.#options.onFault(model === null ? fault : new ModelFault(model, fault));
     await this.#options.onChange();
   }
 

@@ -7,6 +7,7 @@ import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
+import { forTheWire } from './fleet/desired.js';
 import { Intake } from './fleet/ingest.js';
 import { buildHttp, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
@@ -140,7 +141,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     store,
     log: rolloutLog,
     now,
-    publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(desired)),
+    publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(forTheWire(desired))),
     onDecision: (rollout) => {
       if (rollout.last !== null) log(`rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`);
     },

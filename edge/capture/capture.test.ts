@@ -17,6 +17,21 @@ test('a file is read to its end once', async () => {
   assert.deepEqual(kinds, [...Array<string>(8).fill('frame'), 'ended']);
 });
 
+test('a file that is left before its end has not ended', async () => {
+  const path = join(await temporaryFolder(), 'a.mkv');
+  greyVideo(path, [{ level: 80, seconds: 60 }]);
+  const stop = new AbortController();
+  const kinds: string[] = [];
+  for await (const event of capture({ input: path, kind: 'file', fps: 2 }, PREPROCESS, stop.signal)) {
+    kinds.push(event.kind);
+    if (kinds.length === 3) stop.abort();
+  }
+  assert.deepEqual(
+    kinds.filter((kind) => kind !== 'frame'),
+    [],
+  );
+});
+
 test('a live source that is gone is said to be lost, with the reason and the next try, again and again', async () => {
   const stop = new AbortController();
   const waits: number[] = [];

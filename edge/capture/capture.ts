@@ -42,6 +42,8 @@ export async function* capture(source: Source, preprocess: Preprocess, signal: A
         pause = BACKOFF_MS.first;
         yield { kind: 'frame', frame: { ...frame, time: last }, dropped };
       }
+      // Who is told to stop has not come to the end.
+      if (signal.aborted) return;
       if (source.kind === 'file') return yield { kind: 'ended' };
     } catch (error) {
       reason = explain(error);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -14,6 +14,7 @@ import { readConfig } from './config.js';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const SHIPPED = join(ROOT, 'configs/edge.yaml');
 const UNIT = join(ROOT, 'provisioning/systemd/adbreak-agent.service');
+const HUB_UNIT = join(ROOT, 'provisioning/systemd/adbreak-hub.service');
 const AGENT = fileURLToPath(new URL('../main.js', import.meta.url));
 
 /** The shipped configuration with another source. */
@@ -84,20 +85,27 @@ describe('the systemd unit', () => {
     if (settings.has('DeviceAllow') || !['', 'auto'].includes(settings.get('DevicePolicy') ?? ''))
       assert.match(settings.get('DeviceAllow') ?? '', /(char-video4linux|\/dev\/video0) rw/);
   });
-  test('is one that systemd takes', async () => {
-    // Where Node is on this machine is not where it is on a Pi.
-    const copy = join(await temporaryFolder(), 'adbreak-agent.service');
-    await writeFile(copy, (await readFile(UNIT, 'utf8')).replace('/usr/bin/node', process.execPath));
-    const { error, status, stderr } = spawnSync('systemd-analyze', ['verify', copy], { encoding: 'utf8' });
-    if (error !== undefined) return assert.match(error.message, /ENOENT/, 'a machine without systemd; the tests above read the unit themselves');
-    assert.equal(
-      stderr
-        .split('\n')
-        .filter((line) => line.includes('adbreak-agent'))
-        .join('\n'),
-      '',
-    );
-    assert.equal(status, 0);
+  test('is one that systemd takes, and so is the hub', async () => {
+    for (const unit of [UNIT, HUB_UNIT]) {
+      // Where Node is on this machine is not where it is on a Pi.
+      const copy = join(await temporaryFolder(), basename(unit));
+      await writeFile(copy, (await readFile(unit, 'utf8')).replace('/usr/bin/node', process.execPath));
+      const { error, status, stderr } = spawnSync('systemd-analyze', ['verify', copy], { encoding: 'utf8' });
+      if (error !== undefined) return assert.match(error.message, /ENOENT/, 'a machine without systemd; the tests above read the unit themselves');
+      assert.equal(
+        stderr
+          .split('\n')
+          .filter((line) => line.includes('adbreak-'))
+          .join('\n'),
+        '',
+      );
+      assert.equal(status, 0);
+    }
+  });
+  test('of the hub gives its certificate the name that devices know, and room for a fleet of connections', async () => {
+    const unit = await readFile(HUB_UNIT, 'utf8');
+    assert.match(unit, /^Environment=ADBREAK_HUB_NAME=%H\nEnvironmentFile=-\S+\nExecStart=.* --name \$\{ADBREAK_HUB_NAME\}$/m, 'in this order: the file wins');
+    assert.match(unit, /^LimitNOFILE=65536$/m);
   });
 });
 
@@ -107,6 +115,7 @@ test('an agent that may not write its state folder says so in a sentence, with w
   await mkdir(locked);
   const path = join(folder, 'edge.yaml');
   await writeFile(path, stringify({ ...parse(await readFile(SHIPPED, 'utf8')), state: join(locked, 'state') }));
+  await writeFile(join(folder, 'ca.pem'), 'a certificate');
   await chmod(locked, 0o555);
   // Root without its capabilities obeys the folder's mode, like anybody else.
   const { status, stderr } = spawnSync('setpriv', ['--bounding-set', '-all', process.execPath, AGENT, '--config', path], { encoding: 'utf8' });
@@ -121,4 +130,17 @@ test('an agent that may not write its state folder says so in a sentence, with w
   } finally {
     execFileSync('umount', ['-l', locked]);
   }
+});
+
+test('an agent whose card lacks the certificate of the hub, or a token, says so before it makes anything', async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, 'edge.yaml');
+  const state = join(folder, 'state');
+  const shipped = parse(await readFile(SHIPPED, 'utf8'));
+  const said = () => spawnSync(process.execPath, [AGENT, '--config', path], { encoding: 'utf8' }).stderr;
+  await writeFile(path, stringify({ ...shipped, state }));
+  assert.match(said(), /^error not_found: Cannot read the authority's certificate \S+ca\.pem/);
+  await writeFile(path, stringify({ ...shipped, state, token: undefined }));
+  assert.match(said(), /^error token_invalid: /);
+  assert.deepEqual(await readdir(folder), ['edge.yaml']);
 });

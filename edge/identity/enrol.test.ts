@@ -5,7 +5,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explainForPeople } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import 'reflect-metadata';
 import { PemConverter, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
@@ -40,7 +40,7 @@ async function door(t: TestContext, lose: number) {
     });
     response.end(JSON.stringify({ device: 'pi-1', certificate: issued.toString('pem'), authority, mqtt: 'mqtts://127.0.0.1:1', root: '{}' }));
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, '0.0.0.0');
   await once(server, 'listening');
   t.after(() => server.close());
   const folder = await temporaryFolder();
@@ -74,4 +74,16 @@ test('half a key that a power cut left is no key: a new one is made', async (t) 
   await openIdentity(folder, options, () => undefined);
   assert.equal(asked.length, 1);
   assert.deepEqual(await readdir(folder), ['identity.json']);
+});
+
+test('a hub that is not there is said once, and one whose certificate has another name with what to do', async (t) => {
+  const { options } = await door(t, 0);
+  const said = async (hub: string) => {
+    const error: unknown = await openIdentity(await temporaryFolder(), { ...options, hub }, () => undefined).catch((thrown: unknown) => thrown);
+    assert.ok(lost(error), String(error));
+    return explainForPeople(error);
+  };
+  assert.equal((await said('https://127.0.0.1:1')).match(/fetch failed/g)?.length, 1);
+  const other = options.hub.replace('127.0.0.1', '127.0.0.2');
+  assert.match(await said(other), /the hub's certificate is not for 127\.0\.0\.2 .*\n {2}what to do: Start the hub with `--name 127\.0\.0\.2`/);
 });

@@ -1,10 +1,10 @@
 import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { access, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EnrolResponse, enrolResponse, renewResponse } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, type ErrorCode, explain, systemCode } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Agent, fetch } from 'undici';
 import { DeviceIdentity, type KeyPair } from './identity.js';
@@ -23,7 +23,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 const LIMIT = 64 * 1024;
 const TIMEOUT_MS = 30_000;
 /** The hub's no to an enrolment, after which its key is worth nothing. */
-const REFUSED: readonly ErrorCode[] = ['token_invalid', 'token_used', 'identity_in_use', 'input_invalid'];
+export const REFUSED: readonly ErrorCode[] = ['token_invalid', 'token_used', 'identity_in_use', 'input_invalid'];
 
 /**
  * The device's identity from its state folder, or a new one from the hub against the card's claim token. One that the
@@ -51,6 +51,33 @@ export async function openIdentity(folder: string, options: EnrolOptions, log: (
   }
 }
 
+/** Whether a first start has what it needs, looked at before anything is made. A folder that cannot be looked into is for those who write there. */
+export async function requireEnrolment(
+  folder: string,
+  { device, authorityPath, token }: Pick<EnrolOptions, 'device' | 'authorityPath' | 'token'>,
+): Promise<void> {
+  const known = await access(join(folder, 'identity.json')).then(
+    () => true,
+    (error: unknown) => systemCode(error) !== 'ENOENT',
+  );
+  if (known) return;
+  if (token === undefined) throw withoutToken(device);
+  await readAuthority(authorityPath);
+}
+
+function withoutToken(device: string): AdbreakError {
+  return new AdbreakError('token_invalid', `Cannot enrol ${device}: the configuration has no claim token`);
+}
+
+async function readAuthority(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AdbreakError('not_found', `Cannot read the authority's certificate ${path}`, {
+      cause,
+      remedy: "Copy the hub's identity/ca.pem to the card.",
+    });
+  });
+}
+
 /**
  * The key is made here and never leaves: the hub sees a signing request. It is on the disk before the claim is spent: where
  * the answer is lost, the same key asked again gets the same certificate, and any other key would find the claim used.
@@ -59,13 +86,8 @@ export async function enrol(
   { device, hub, authorityPath, token, instance, signal }: EnrolOptions,
   folder: string,
 ): Promise<{ response: EnrolResponse; key: string }> {
-  if (token === undefined) throw new AdbreakError('token_invalid', `Cannot enrol ${device}: the configuration has no claim token`);
-  const authority = await readFile(authorityPath, 'utf8').catch((cause: unknown) => {
-    throw new AdbreakError('not_found', `Cannot read the authority's certificate ${authorityPath}`, {
-      cause,
-      remedy: "Copy the hub's identity/ca.pem to the card.",
-    });
-  });
+  if (token === undefined) throw withoutToken(device);
+  const authority = await readAuthority(authorityPath);
   const pending = pendingKey(folder);
   const kept = await readLimited(pending, LIMIT);
   const { key, csr } = (kept === undefined ? null : await requestFor(device, Buffer.from(kept).toString())) ?? (await newKey(device));
@@ -127,6 +149,11 @@ async function requestFor(device: string, key: string): Promise<{ key: string; c
   }
 }
 
+/** An error with all that is behind it. */
+function reasons(error: unknown): unknown[] {
+  return error instanceof Error && error.cause !== undefined ? [error, ...reasons(error.cause)] : [error];
+}
+
 async function ask(
   what: string,
   url: URL,
@@ -149,7 +176,12 @@ async function ask(
     return value;
   } catch (cause) {
     if (cause instanceof AdbreakError) throw cause;
-    throw new AdbreakError('hub_unreachable', `Cannot ${what} at ${url.origin}: ${explain(cause)}`, { cause });
+    if (reasons(cause).some((error) => systemCode(error) === 'ERR_TLS_CERT_ALTNAME_INVALID'))
+      throw new AdbreakError('hub_unreachable', `Cannot ${what} at ${url.origin}: the hub's certificate is not for ${url.hostname}`, {
+        cause,
+        remedy: `Start the hub with \`--name ${url.hostname}\`, or write a name that it has as \`hub\` into the configuration.`,
+      });
+    throw new AdbreakError('hub_unreachable', `Cannot ${what} at ${url.origin}`, { cause });
   } finally {
     await dispatcher.close();
   }

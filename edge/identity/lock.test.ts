@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { lockState } from './lock.js';
 
@@ -9,7 +9,7 @@ test('a second agent on one state folder is refused, and may start when the firs
   const first = await lockState(folder);
   await assert.rejects(
     lockState(folder),
-    (error: unknown) => error instanceof AdbreakError && error.code === 'identity_in_use' && error.message.includes(folder),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'identity_in_use' && !explain(error).includes('\0') && explain(error).endsWith(folder),
   );
   await using _other = await lockState(await temporaryFolder());
   await first[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
-import { type EnrolOptions, enrol, enrolmentOver, newClaim, renew } from './enrol.js';
+import { type EnrolOptions, enrol, enrolmentOver, newClaim, REFUSED, renew } from './enrol.js';
 import type { DeviceIdentity } from './identity.js';
 import { leastTime, pause, renewalTime } from './schedule.js';
 
@@ -24,7 +24,7 @@ const LOST: readonly ErrorCode[] = ['identity_expired', 'unauthorized'];
 /**
  * Keeps the device's certificate alive: renews it in its last third, and at once when the hub says that it has ended,
  * since a Pi's own clock may not know. What the hub does not renew any more is enrolled anew, if the configuration has
- * a claim token that is still good; the token is tried once, as the hub counts wrong ones.
+ * a claim token that is still good; a token that the hub has refused is not tried again, as it counts wrong ones.
  */
 export class Renewal implements AsyncDisposable {
   readonly #options: RenewalOptions;
@@ -103,12 +103,14 @@ export class Renewal implements AsyncDisposable {
       if (token === undefined || this.#tokenTried) throw lost(error, device);
       log(`identity: ${explain(error)}; trying the claim token of the configuration`);
       const { response, key } = await enrol({ ...this.#options, signal: this.#stop.signal }, identity.folder).catch((cause: unknown) => {
-        if (cause instanceof AdbreakError && cause.code === 'hub_unreachable') throw cause;
+        // A hub that is down, overrun or full says nothing about the token.
+        if (!(cause instanceof AdbreakError) || !REFUSED.includes(cause.code)) throw cause;
         this.#tokenTried = true;
         throw lost(error, device, cause);
       });
-      this.#tokenTried = true;
+      // Until this is written the token is still good, for the key that waits on the disk.
       await identity.enrolled(response, key);
+      this.#tokenTried = true;
       await enrolmentOver(identity.folder);
       log(`${device}: enrolled anew`);
     }

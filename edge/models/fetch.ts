@@ -1,10 +1,10 @@
-import { mkdir, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MANIFEST_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { readLimited, sha256, storageError, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
+import { readLimited, sha256, storageError, syncFile, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { Agent, fetch } from 'undici';
@@ -15,6 +15,9 @@ import { openModelFile } from './model-file.js';
 /** Kept free for everything else on the card. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
 const FETCH_TIMEOUT_MS = 120_000;
+const LARGEST_MODEL = 1 << 28;
+/** What a failing card or a broken file system answers to a read. */
+const UNREADABLE = ['EIO', 'EBADMSG', 'EUCLEAN', 'EISDIR', 'ENOTDIR'];
 
 /** Downloads over mutual TLS. */
 class HubFetcher extends BaseFetcher {
@@ -25,7 +28,7 @@ class HubFetcher extends BaseFetcher {
   }
   override async fetch(url: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     const answer = await fetch(url, { dispatcher: this.#dispatcher, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) }).catch((cause: unknown) => {
-      throw new AdbreakError('hub_unreachable', `Cannot fetch ${url}: ${explain(cause)}`, { cause });
+      throw new AdbreakError('hub_unreachable', `Cannot fetch ${url}`, { cause });
     });
     // tuf-js knows this class by identity: a 404 on the next root ends its search for one.
     if (!answer.ok || answer.body === null) throw new DownloadHTTPError(`Cannot fetch ${url}: status ${answer.status}`, answer.status);
@@ -81,10 +84,15 @@ export class ModelStore {
 
   async #onDisk({ digest }: ModelRef): Promise<ModelFile | null> {
     const folder = join(this.#folder, digest);
-    const bytes = await readLimited(join(folder, 'model.tflite'), 1 << 28);
-    if (bytes === undefined) return null;
-    if (sha256(bytes) === digest) return openModelFile(folder);
-    // The card has damaged it: fetch it again rather than run it.
+    if (!(await exists(folder))) return null;
+    try {
+      const bytes = await readLimited(join(folder, 'model.tflite'), LARGEST_MODEL);
+      const file = await openModelFile(folder);
+      if (bytes !== undefined && sha256(bytes) === digest && file.manifest.digest === digest) return file;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+    // The card has damaged the model or its manifest, or lost one of them: fetch both again rather than run it or stay dark.
     await this.#delete(digest, digest);
     return null;
   }
@@ -114,6 +122,8 @@ export class ModelStore {
           `Cannot take ${name} ${model.version}: the manifest names ${facts.version} ${facts.digest.slice(0, 12)}, the signed metadata ${modelTarget.hashes['sha256']?.slice(0, 12)}, the assignment ${model.digest.slice(0, 12)}`,
         );
       }
+      // tuf-js does not: after a power cut the name would be there, and nothing in it.
+      for (const file of ['manifest.json', 'model.tflite']) await syncFile(join(staging, file));
       await syncFolder(staging);
       const folder = join(this.#folder, model.digest);
       await rename(staging, folder);
@@ -130,14 +140,22 @@ export class ModelStore {
 
   async #updater(fetcher: HubFetcher): Promise<Updater> {
     const metadataDir = join(this.#folder, 'tuf');
-    if ((await readLimited(join(metadataDir, 'root.json'), 512_000)) === undefined) await writeAtomic(join(metadataDir, 'root.json'), this.#identity.root);
-    const updater = new Updater({
-      metadataDir,
-      metadataBaseUrl: new URL('/tuf/metadata', this.#hub).href,
-      targetDir: this.#folder,
-      targetBaseUrl: new URL('/tuf/targets', this.#hub).href,
-      fetcher,
-    });
+    const fromTheDisk = () =>
+      new Updater({
+        metadataDir,
+        metadataBaseUrl: new URL('/tuf/metadata', this.#hub).href,
+        targetDir: this.#folder,
+        targetBaseUrl: new URL('/tuf/targets', this.#hub).href,
+        fetcher,
+      });
+    let updater: Updater;
+    try {
+      updater = fromTheDisk();
+    } catch {
+      // Not there yet, or damaged: the one of the enrolment is trusted as well, and from it on every newer one is fetched.
+      await writeAtomic(join(metadataDir, 'root.json'), this.#identity.root);
+      updater = fromTheDisk();
+    }
     await updater.refresh();
     return updater;
   }
@@ -153,6 +171,21 @@ export class ModelStore {
   }
 }
 
+/** A file that is not what was written; not a process without a file handle or memory to read it. */
+function isDamage(error: unknown): boolean {
+  return error instanceof AdbreakError || UNREADABLE.includes(systemCode(error) ?? '');
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 async function target(updater: Updater, path: string): Promise<TargetFile> {
   const info = await updater.getTargetInfo(path);
   if (info === undefined) throw new AdbreakError('not_found', `Cannot take ${path}: the signed metadata does not list it`);
@@ -164,10 +197,10 @@ function refusal(error: unknown, name: string, { version }: ModelRef): unknown {
   if (error instanceof AdbreakError) return error;
   const kind = error instanceof Error ? error.constructor.name : '';
   if (/^(DownloadLengthMismatchError|LengthOrHashMismatchError)$/.test(kind))
-    return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed: ${explain(error)}`, {
+    return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed`, {
       cause: error,
     });
   if (/^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(kind))
-    return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused: ${explain(error)}`, { cause: error });
-  return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}: ${explain(error)}`, { cause: error });
+    return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused`, { cause: error });
+  return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}`, { cause: error });
 }

@@ -45,7 +45,7 @@ export class StatusPage implements AsyncDisposable {
     const page = new StatusPage(app, options.host);
     page.#routes(options);
     await app.listen({ host: options.host, port: options.port }).catch((cause: unknown) => {
-      throw new AdbreakError('conflict', `Cannot open the status page on ${options.host}:${options.port}: ${explain(cause)}`, {
+      throw new AdbreakError('conflict', `Cannot open the status page on ${options.host}:${options.port}`, {
         cause,
         remedy: 'Set status.port in the configuration; 0 takes any free one.',
       });
@@ -53,10 +53,11 @@ export class StatusPage implements AsyncDisposable {
     return page;
   }
 
+  /** As others reach it: under the host name where it listens on every address. */
   get url(): string {
     const address = this.#app.server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    if (EVERY_ADDRESS.includes(this.#host)) return `http://localhost:${port}/`;
+    if (EVERY_ADDRESS.includes(this.#host)) return `http://${hostname()}:${port}/`;
     return `http://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${port}/`;
   }
 
@@ -103,10 +104,7 @@ export class StatusPage implements AsyncDisposable {
     });
     this.#app.post('/api/labels', async (request) => {
       const body = check(labelBody, request.body, 'the label');
-      if (!label(body.episode, body.label))
-        throw new AdbreakError('conflict', `Cannot label: episode ${body.episode ?? 'now'} is not running and was counted already`, {
-          remedy: 'Label an episode while it runs or soon after.',
-        });
+      if (!label(body.episode, body.label)) throw tooLate(body.episode);
       return { ok: true };
     });
     this.#app.get('/api/stream', (request, reply) => {
@@ -119,4 +117,11 @@ export class StatusPage implements AsyncDisposable {
     this.#listeners[Symbol.dispose]();
     await this.#app.close();
   }
+}
+
+function tooLate(episode: number | null): AdbreakError {
+  if (episode === null) return new AdbreakError('conflict', 'Cannot label: nothing is running now', { remedy: 'Choose a scene in the list.' });
+  return new AdbreakError('conflict', `Cannot label: episode ${episode} is not running and was counted already`, {
+    remedy: 'Label an episode while it runs or soon after.',
+  });
 }

@@ -180,3 +180,22 @@ describe('who watches the stream', () => {
     await until('three signs', () => one.heard().split(':\n\n').length > 3);
   });
 });
+
+test('a page that listens on every address is named by the host, and answers under that name', async (t) => {
+  const { page, port } = await pageOf(t);
+  assert.equal(page.url, `http://${hostname()}:${port}/`);
+  assert.equal((await ask({ port, headers: { host: new URL(page.url).host } })).status, 200);
+  assert.match((await pageOf(t, '127.0.0.1')).page.url, /^http:\/\/127\.0\.0\.1:/);
+});
+
+test('a label when nothing runs, and one that comes too late, are told apart', async (t) => {
+  const nothing = () => null;
+  const page = await StatusPage.start({ host: '127.0.0.1', port: 0, view: nothing, frame: nothing, picture: nothing, label: () => false });
+  t.after(() => page[Symbol.asyncDispose]());
+  const said = async (episode: number | null) => {
+    const body = JSON.stringify({ episode, label: 'ad' });
+    return (await fetch(new URL('/api/labels', page.url), { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json();
+  };
+  assert.deepEqual(await said(null), { error: 'conflict', message: 'Cannot label: nothing is running now', remedy: 'Choose a scene in the list.' });
+  assert.match(JSON.stringify(await said(7)), /episode 7 is not running and was counted already/);
+});

@@ -63,6 +63,25 @@ test('a damaged file is skipped and named; the others are sent', async () => {
   assert.match(said.join(), /0000000001\.json/);
 });
 
+test('a number of the last report that cannot be read is passed over for a higher one, and said so', async () => {
+  for (const damaged of ['', 'garbage', '1'.repeat(65), 'Infinity', '-3', '1e3', ' 7', '9999999999']) {
+    const folder = await temporaryFolder();
+    const spool = await Spool.open(folder, silent);
+    for (let n = 1; n <= 3; n++) {
+      await spool.add(report(n));
+      await spool.acknowledge(n);
+    }
+    await writeFile(join(folder, 'sequence'), damaged);
+    const said: string[] = [];
+    const again = await Spool.open(folder, (line) => said.push(line));
+    await again.add(report(4));
+    const { sequence } = again.oldest ?? assert.fail('no report');
+    assert.ok(Number.isInteger(sequence) && sequence > 1e9 && sequence < 5e9, `${JSON.stringify(damaged)}: ${sequence}`);
+    assert.match(said.join(), new RegExp(`sequence.*from number ${sequence}`));
+    assert.equal((await Spool.open(folder, (line) => assert.fail(line))).oldest?.sequence, sequence, 'it is the last one from now on');
+  }
+});
+
 test('a full disk loses nothing: reports wait in memory and are written when there is room', async (t) => {
   const folder = await smallVolume(t, 256);
   execFileSync('dd', ['if=/dev/zero', `of=${join(folder, 'ballast')}`, 'bs=1k', 'count=240'], { stdio: 'ignore' });

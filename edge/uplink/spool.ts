@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MESSAGE_LIMIT, type WindowReport, windowReport } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { merge } from './merge.js';
 
@@ -11,6 +11,8 @@ const MOST_FILES = 1000;
 /** While the disk is full, reports wait in memory, so many at most. */
 const MOST_IN_MEMORY = 200;
 const NAME = /^(\d{10})\.json$/;
+/** Far from the end of what a name holds; the seconds since 1970 reach it in 2128. */
+const HIGHEST_SEQUENCE = 5e9;
 
 interface Waiting {
   readonly report: WindowReport;
@@ -48,12 +50,8 @@ export class Spool {
         log(`spool: ${join(folder, name)} cannot be read and is skipped: ${explain(error)}`);
       }
     }
-    const stored = await readLimited(join(folder, 'sequence'), 64);
-    const sequence = Math.max(
-      Number(stored === undefined ? 0 : Buffer.from(stored).toString()) || 0,
-      ...names.map((name) => Number(NAME.exec(name)?.[1] ?? 0)),
-    );
-    return new Spool(folder, waiting, sequence, log);
+    const known = Math.max(0, ...names.map((name) => Number(NAME.exec(name)?.[1] ?? 0)));
+    return new Spool(folder, waiting, Math.max(known, await lastSequence(join(folder, 'sequence'), log)), log);
   }
 
   get size(): number {
@@ -120,5 +118,23 @@ export class Spool {
 
   #path(sequence: number): string {
     return join(this.#folder, `${String(sequence).padStart(10, '0')}.json`);
+  }
+}
+
+/**
+ * The number of the last report; 0 before the first. Where the file is damaged, one that is certainly higher: a number that
+ * the hub has seen makes it take a new report for an old one, and acknowledge it unread. No agent makes a window a second.
+ */
+async function lastSequence(path: string, log: (line: string) => void): Promise<number> {
+  try {
+    const stored = await readLimited(path, 64);
+    if (stored === undefined) return 0;
+    const text = Buffer.from(stored).toString();
+    if (/^\d{1,10}$/.test(text) && Number(text) <= HIGHEST_SEQUENCE) return Number(text);
+    throw new AdbreakError('state_corrupt', `Cannot read ${path}: it must be the number of the last report: current value is ${JSON.stringify(text)}`);
+  } catch (error) {
+    const later = Math.floor(Date.now() / 1000);
+    log(`spool: ${explain(error)}; reports go on from number ${later + 1}`);
+    return later;
   }
 }

@@ -35,14 +35,26 @@ export function assignments(state: Readonly<HubState>, model: string): Map<strin
   );
 }
 
+/**
+ * As it is published: what has its default is left out, and read as its default. An agent of 0.1.0 refuses a message with a
+ * key that it does not know, and would take no model at all.
+ */
+export function forTheWire({ evaluation, ask, draws, ...known }: Desired): Partial<Desired> {
+  const plain = draws.perWeek === NO_DRAWS.perWeek && draws.answerHours === NO_DRAWS.answerHours;
+  return { ...known, ...(evaluation !== null && { evaluation }), ...(ask !== null && { ask }), ...(!plain && { draws }) };
+}
+
 /** In a rollout: its production, or the older version that an earlier rollout left on this device. Null without a rollout. */
 function productionIn(rollout: Rollout | undefined, device: string, exception: ModelRef | null): ModelRef | null {
   if (rollout === undefined) return null;
   return ownValue(rollout.excepted, device) === undefined ? rollout.from : (exception ?? rollout.from);
 }
 
+/** The draws of a device that is in no rollout, and what an agent takes where the message names none. */
+const NO_DRAWS: Desired['draws'] = { perWeek: null, answerHours: 24 };
+
 function drawsOf(rollout: Rollout | undefined): Desired['draws'] {
-  if (rollout === undefined) return { perWeek: null, answerHours: 24 };
+  if (rollout === undefined) return NO_DRAWS;
   const { labels, answerHours } = rollout.plan;
   return { perWeek: labels === 'all' ? null : labels.perDeviceAndWeek, answerHours };
 }

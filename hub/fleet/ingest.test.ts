@@ -122,6 +122,27 @@ test('a decision whose state was not written is taken from the log, with its eff
   assert.deepEqual([replayed.firstDifference, replayed.decisions.length], [null, replayed.recorded.length]);
 });
 
+test("a candidate is blamed for its own faults alone: not for production's, and not for a full card", async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  const [production, candidate] = ['1', '2'].map((version) => ({ version: `${version}.0.0`, digest: digest(version) }));
+  const blamed = async (code: string, model?: string, serving: typeof production | null = production) => {
+    const problem = { code, message: 'text', ...(model !== undefined && { model }) };
+    const message = { revision: 1, serving, shadow: null, slot: 'confirmed', problem, source: 'running', statusPage: null, at: NOW.toISOString() };
+    for (const device of DEVICES) await one.intake.take(device, 'reported', Buffer.from(JSON.stringify(message)));
+    return Object.keys(one.executor.find(id).failing).length;
+  };
+  assert.equal(await blamed('model_corrupt', digest('2')), 3);
+  assert.equal(await blamed('model_corrupt', digest('1')), 0, "production's");
+  assert.equal(await blamed('model_corrupt', digest('3')), 0, 'of a version that is not wanted any more');
+  assert.equal(await blamed('disk_full', digest('2')), 0, 'no room for the candidate');
+  assert.equal(await blamed('disk_full'), 0, 'no room for the spool');
+  // An agent of 0.1.0 names no model.
+  assert.equal(await blamed('model_corrupt'), 3, 'production serves: it is the candidate that does not');
+  assert.equal(await blamed('model_corrupt', undefined, null), 0, 'nothing serves: production is damaged');
+  assert.equal(await blamed('inference_failed', undefined, candidate), 0, 'the candidate serves');
+});
+
 test('a rollout whose look throws leaves the others their looks', async (t) => {
   const folder = await temporaryFolder();
   const one = await hub(t, folder);

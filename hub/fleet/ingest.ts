@@ -1,5 +1,15 @@
 import { contradiction } from '@adbreak/shared/contract/contradiction.js';
-import { type DeviceEvent, event, MESSAGE_LIMIT, type Reported, reported, status, type WindowReport, windowReport } from '@adbreak/shared/contract/messages.js';
+import {
+  type Desired,
+  type DeviceEvent,
+  event,
+  MESSAGE_LIMIT,
+  type Reported,
+  reported,
+  status,
+  type WindowReport,
+  windowReport,
+} from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { roundReport } from '@adbreak/shared/contract/rounds.js';
 import type { DeviceTopic } from '@adbreak/shared/contract/topics.js';
@@ -71,7 +81,7 @@ export class Intake {
       case 'reported': {
         const message = parseJson(reported, payload, MESSAGE_LIMIT, `${id}/reported`);
         await this.#note(id, () => ({ reported: message, lastSeen: now().toISOString() }));
-        return executor.deviceSays(id, store.state.devices[id]?.model ?? '', candidateProblem(message));
+        return executor.deviceSays(id, store.state.devices[id]?.model ?? '', candidateProblem(message, store.state.devices[id]?.desired ?? null));
       }
       case 'events':
         return onEvent(id, parseJson(event, payload, MESSAGE_LIMIT, `${id}/events`));
@@ -145,8 +155,12 @@ function isRefusal(error: unknown): boolean {
   return error instanceof AdbreakError && error.code !== 'disk_full';
 }
 
-/** Problems that keep a candidate from running. A hub out of reach is none: it says nothing about the candidate. */
-const CANDIDATE_PROBLEMS: readonly ErrorCode[] = ['model_corrupt', 'model_unsupported', 'inference_failed', 'manifest_forged', 'metadata_invalid', 'disk_full'];
-function candidateProblem({ problem }: Reported): string | null {
-  return CANDIDATE_PROBLEMS.find((code) => code === problem?.code) ?? null;
+/** Problems that keep a candidate from running. A hub out of reach or a card that is full is none: neither says anything about the candidate. */
+const CANDIDATE_PROBLEMS: readonly ErrorCode[] = ['model_corrupt', 'model_unsupported', 'inference_failed', 'manifest_forged', 'metadata_invalid'];
+
+/** An agent that does not name the model (0.1.0) means the candidate where production serves: without production it would not look at a candidate. */
+function candidateProblem({ problem, serving }: Reported, desired: Desired | null): string | null {
+  if (problem === null || desired === null || desired.candidate === null) return null;
+  const isCandidates = problem.model === undefined ? serving?.digest === desired.production.digest : problem.model === desired.candidate.digest;
+  return isCandidates ? (CANDIDATE_PROBLEMS.find((code) => code === problem.code) ?? null) : null;
 }

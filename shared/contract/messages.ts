@@ -58,8 +58,8 @@ export const reported = z.strictObject({
   serving: modelRef.nullable(),
   shadow: modelRef.nullable(),
   slot: z.enum(['factory', 'trial', 'confirmed', 'fallen-back']),
-  /** Why it could not do what it shall, or null. */
-  problem: z.strictObject({ code: z.string().max(40), message: text }).nullable(),
+  /** Why it could not do what it shall, or null; `model` where it is one model's, by its digest. An agent of 0.1.0 names none. */
+  problem: z.strictObject({ code: z.string().max(40), message: text, model: digest.optional() }).nullable(),
   source: z.enum(['running', 'ended', 'lost']),
   statusPage: z.string().max(200).nullable(),
   at: instant,

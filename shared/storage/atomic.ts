@@ -25,7 +25,12 @@ export async function writeAtomic(path: string, data: string | Uint8Array, optio
 }
 
 export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
+  await syncFile(folder);
+}
+
+/** The bytes of a file that another program wrote. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
     await handle.sync();
   } finally {
