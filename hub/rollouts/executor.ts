@@ -61,6 +61,10 @@ export class Executor {
   readonly #carrying = new Set<string>();
   /** By rollout, the last complaint: the same one is not told at every look. */
   readonly #complaints = new Map<string, string>();
+  /** By device, the revision of the desired state that it was given last: what differs from it is still to be published. */
+  readonly #published = new Map<string, number>();
+  /** Models whose assignment failed: it is tried again at the next look, whoever asked for it. */
+  readonly #owed = new Set<string>();
   #ticking = false;
 
   constructor(options: ExecutorOptions) {
@@ -77,6 +81,14 @@ export class Executor {
           await this.#look(id);
         } catch (error) {
           this.#complain(id, error);
+        }
+      }
+      for (const model of [...this.#owed]) {
+        try {
+          await this.assign(model);
+          this.#complaints.delete(model);
+        } catch (error) {
+          this.#complain(model, error);
         }
       }
     } finally {
@@ -234,9 +246,22 @@ export class Executor {
     if (rollout !== undefined && isActive(rollout)) await this.#apply(id, { kind: 'round', at: this.#options.now().toISOString(), round });
   }
 
-  /** Gives every device of a model its desired state where that has changed. */
+  /**
+   * Gives every device of a model its desired state where it has not got it: published is what is on disk, and what a failed
+   * write or a failed message held back is published by the next call.
+   */
   async assign(model: string): Promise<void> {
-    const { store, publishDesired, now } = this.#options;
+    this.#owed.delete(model);
+    try {
+      await this.#assign(model);
+    } catch (error) {
+      this.#owed.add(model);
+      throw error;
+    }
+  }
+
+  async #assign(model: string): Promise<void> {
+    const { store, now } = this.#options;
     for (const { id } of activeRollouts(store.state, model)) {
       // Anew for each: while one was written, another order may have moved devices.
       const { members, acting, excepted } = memberships(store.state, model).get(id) ?? { members: [], acting: [], excepted: {} };
@@ -247,7 +272,6 @@ export class Executor {
       await this.#apply(id, { kind: 'assigned', at: now().toISOString(), members, acting, excepted });
     }
     const wanted = assignments(store.state, model);
-    const changed: [Desired, string][] = [];
     await store.change((state) => {
       for (const [id, assignment] of wanted) {
         const device = state.devices[id];
@@ -255,10 +279,23 @@ export class Executor {
         const next = { revision: device.desired?.revision ?? 0, ...assignment };
         if (isDeepStrictEqual(next, device.desired)) continue;
         device.desired = { ...next, revision: next.revision + 1 };
-        changed.push([device.desired, id]);
       }
     });
-    await Promise.all(changed.map(([desired, id]) => publishDesired(desired, id)));
+    await this.#publish(wanted.keys());
+  }
+
+  /** Rejects where one message failed; the others go out. */
+  async #publish(devices: Iterable<string>): Promise<void> {
+    const { store, publishDesired } = this.#options;
+    const outcomes = await Promise.allSettled(
+      [...devices].map(async (id) => {
+        const desired = store.state.devices[id]?.desired ?? null;
+        if (desired === null || this.#published.get(id) === desired.revision) return;
+        await publishDesired(desired, id);
+        this.#published.set(id, desired.revision);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /**
@@ -328,10 +365,10 @@ export class Executor {
 
   /** After a start: the broker keeps retained messages in memory only, and a crash may have come before an effect. */
   async recover(): Promise<void> {
-    const { store, publishDesired } = this.#options;
+    const { store } = this.#options;
     for (const { id } of [...store.state.rollouts]) await this.#carryOut(id);
     for (const model of Object.keys(store.state.models)) await this.assign(model);
-    await Promise.all(Object.values(store.state.devices).map((device) => (device.desired === null ? undefined : publishDesired(device.desired, device.id))));
+    await this.#publish(Object.keys(store.state.devices));
   }
 
   find(id: string): StoredRollout {
@@ -527,10 +564,11 @@ export class Executor {
     }
   }
 
-  #complain(id: string, error: unknown): void {
-    const line = `rollout ${id}: ${explain(error)}`;
-    if (this.#complaints.get(id) === line) return;
-    this.#complaints.set(id, line);
+  /** @param subject a rollout, or a model whose devices could not be assigned */
+  #complain(subject: string, error: unknown): void {
+    const line = `${this.#owed.has(subject) ? 'model' : 'rollout'} ${subject}: ${explain(error)}`;
+    if (this.#complaints.get(subject) === line) return;
+    this.#complaints.set(subject, line);
     this.#options.complain(line);
   }
 }
