@@ -169,6 +169,23 @@ test('a completed rollout is rolled back as a rollout of the version before it',
   );
 });
 
+test('of requests that begin a rollout of one model at the same time, one does', async (t) => {
+  const fleet = await Fleet.open(t, 6);
+  const active = () => fleet.store.state.rollouts.filter(({ status }) => status === 'running').length;
+  const both = await Promise.allSettled([
+    fleet.promote('2.0.0'),
+    fleet.promote('3.0.0'),
+    fleet.promote('2.0.0'),
+    fleet.executor.compare(MODEL, ['3.0.0', '4.0.0'], PLAN, 'test'),
+  ]);
+  assert.equal(active(), 1);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'rejected'],
+    'the same version again raises the ceiling',
+  );
+});
+
 test('an order whose state could not be written reaches the devices as soon as it can, without a restart', async (t) => {
   const fleet = await Fleet.open(t, 4);
   const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };

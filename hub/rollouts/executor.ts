@@ -61,6 +61,8 @@ export class Executor {
   readonly #carrying = new Set<string>();
   /** By rollout, the last complaint: the same one is not told at every look. */
   readonly #complaints = new Map<string, string>();
+  /** By model, the end of the last request that looks whether a rollout may begin, and begins it. */
+  readonly #turns = new Map<string, Promise<unknown>>();
   /** By device, the revision of the desired state that it was given last: what differs from it is still to be published. */
   readonly #published = new Map<string, number>();
   /** Models whose assignment failed: it is tried again at the next look, whoever asked for it. */
@@ -104,7 +106,11 @@ export class Executor {
   }
 
   /** Starts a rollout from the current production version, or raises the ceiling of the one that runs already. */
-  async promote(request: PromoteRequest): Promise<Rollout | null> {
+  promote(request: PromoteRequest): Promise<Rollout | null> {
+    return this.#inTurn(request.model, () => this.#promote(request));
+  }
+
+  async #promote(request: PromoteRequest): Promise<Rollout | null> {
     const { store } = this.#options;
     const { model, version, percent, who, plan } = request;
     this.#version(model, version, 'promote');
@@ -134,7 +140,11 @@ export class Executor {
   }
 
   /** Two or more candidates beside the same production; each device runs one of them. */
-  async compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
+  compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
+    return this.#inTurn(model, () => this.#compare(model, versions, plan, who));
+  }
+
+  async #compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
     const { store } = this.#options;
     const devices = Object.values(store.state.devices).filter((device) => device.model === model && !device.revoked).length;
     if (devices < versions.length * plan.minDevices)
@@ -164,6 +174,10 @@ export class Executor {
 
   /** Takes a completed rollout's version back, as a rollout of the version before it. */
   async rollback(id: string, plan: Plan, who: string, reason: string): Promise<Rollout> {
+    return this.#inTurn(this.find(id).model, () => this.#rollback(id, plan, who, reason));
+  }
+
+  async #rollback(id: string, plan: Plan, who: string, reason: string): Promise<Rollout> {
     const { store } = this.#options;
     const done = this.find(id);
     const production = productionOf(store.state, done.model);
@@ -375,6 +389,17 @@ export class Executor {
     const rollout = this.#options.store.state.rollouts.find((candidate) => candidate.id === id);
     if (rollout === undefined) throw new AdbreakError('not_found', `Cannot find rollout ${id}`, { remedy: 'See `adbreak rollouts list`.' });
     return rollout;
+  }
+
+  /** Between the look for a running rollout and the beginning of another are writes: two requests at once would both find none. */
+  #inTurn<T>(model: string, begin: () => Promise<T>): Promise<T> {
+    const begun = (this.#turns.get(model) ?? Promise.resolve()).then(begin);
+    // Who asked hears of a failure; the next one waits for the end of this one only.
+    this.#turns.set(
+      model,
+      begun.catch(() => undefined),
+    );
+    return begun;
   }
 
   #version(model: string, version: string, what: string) {
