@@ -73,6 +73,24 @@ test('a window that comes twice at once is acknowledged twice, both after it is 
   assert.equal(counted(one.executor.find(id)), 15);
 });
 
+test('a new card under an old name is heard from its first window, though the hub was killed right after its enrolment', async (t) => {
+  const folder = await temporaryFolder();
+  const one = await hub(t, folder);
+  const id = await begin(one);
+  for (let n = 1; n <= 5; n++) await send(one, 'pi-0', windowOf(id, n));
+  // The enrolment as it is written to the disk; what comes after it does not happen.
+  await one.store.change(({ devices }) => {
+    devices['pi-0'] = deviceEntry('pi-0', 'one', { desired: devices['pi-0']?.desired ?? null, enrolledAnew: true });
+  });
+  const again = await hub(t, folder);
+  for (let n = 1; n <= 3; n++) await send(again, 'pi-0', windowOf(id, n));
+  assert.equal(counted(again.executor.find(id)), 8);
+  const third = await hub(t, folder);
+  await send(third, 'pi-0', windowOf(id, 3));
+  assert.equal(counted(third.executor.find(id)), 8, 'begun anew once, not at every start');
+  assert.equal((await replay(third.log.read(id, 0), null)).firstDifference, null);
+});
+
 test('on a full disk nothing is acknowledged, later windows of the session neither; with room again each counts once', async (t) => {
   const folder = await smallVolume(t, 400);
   const one = await hub(t, folder);

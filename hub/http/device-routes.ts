@@ -58,18 +58,20 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
               sequence: 0,
               missingWindows: 0,
               refusedReports: 0,
+              ...(known !== undefined && { enrolledAnew: true }),
             };
           },
           { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
         );
         broker.disconnect(device);
-        if (known !== undefined) await executor.enrolledAgain(device, known.model);
+        await executor.enrolledAgain(device);
         await executor.assign(own(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);
       },
       again: async (certificate) => {
         // The first answer may have been lost because the disk or an assignment failed: told is what is durable.
         await store.change(() => undefined);
+        await executor.enrolledAgain(device);
         await executor.assign(own(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);
       },

@@ -7,7 +7,7 @@ import { referenceWeeks } from '../monitoring/hours.js';
 import type { Model, Pending, StoredRollout } from '../store/state.js';
 import type { AuditEntry, Store } from '../store/store.js';
 import type { EventOf, Order, RolloutEvent } from './events.js';
-import { noEvidence } from './evidence.js';
+import { noEvidence, ownValue } from './evidence.js';
 import { promotionLog, type Sibling, type Verdict, weigh } from './gate.js';
 import { isOfFirstGate, type RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
@@ -249,10 +249,19 @@ export class Executor {
     await this.#apply(rollout.id, { kind: 'device', at: this.#options.now().toISOString(), device, problem, enrolledAgain: false });
   }
 
-  /** A new card under an old name: its windows begin at one again. */
-  async enrolledAgain(device: string, model: string): Promise<void> {
-    for (const { id } of activeRollouts(this.#options.store.state, model).filter(({ evidence }) => Object.hasOwn(evidence.devices, device)))
-      await this.#apply(id, { kind: 'device', at: this.#options.now().toISOString(), device, problem: null, enrolledAgain: true });
+  /**
+   * A new card under an old name: its windows begin at one again. Kept with the enrolment until it is in every log, and done
+   * before the card has its certificate: a kill in between leaves it to the next start, or to the card that asks again.
+   */
+  async enrolledAgain(device: string): Promise<void> {
+    const { store, now } = this.#options;
+    const entry = ownValue(store.state.devices, device);
+    if (entry?.enrolledAnew !== true) return;
+    for (const { id } of activeRollouts(store.state, entry.model).filter(({ evidence }) => Object.hasOwn(evidence.devices, device)))
+      await this.#apply(id, { kind: 'device', at: now().toISOString(), device, problem: null, enrolledAgain: true });
+    await store.change(() => {
+      delete entry.enrolledAnew;
+    });
   }
 
   async roundClosed(id: string, round: RoundOutcome): Promise<void> {
@@ -332,6 +341,7 @@ export class Executor {
       }
       await this.#catchUpWith(id, known, seen);
     }
+    for (const device of Object.keys(store.state.devices)) await this.enrolledAgain(device);
     await store.durable();
   }
 

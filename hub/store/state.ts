@@ -41,6 +41,8 @@ const device = z.object({
   sequence: z.int().nonnegative(),
   missingWindows: z.int().nonnegative(),
   refusedReports: z.int().nonnegative(),
+  /** A new card was enrolled under this name, and the rollouts that know the old one do not count its windows from one yet. */
+  enrolledAnew: z.literal(true).optional(),
   /** When the last window ended that was added to the hours. */
   watchedUntil: instant.optional(),
 });
