@@ -91,6 +91,27 @@ test('a new card under an old name is heard from its first window, though the hu
   assert.equal((await replay(third.log.read(id, 0), null)).firstDifference, null);
 });
 
+test('a window that was under way when a new card was enrolled is not the new card’s, and is not acknowledged', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  const underWay = send(one, 'pi-0', windowOf(id, 500));
+  one.store.edit(({ devices }) => {
+    devices['pi-0'] = deviceEntry('pi-0', 'one', { enrolledAnew: true });
+  });
+  await assert.rejects(underWay, /a new card was enrolled under this name/);
+  await one.executor.enrolledAgain('pi-0');
+  one.intake.connected('pi-0');
+  await send(one, 'pi-0', windowOf(id, 1));
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.sequence], [1, 1]);
+});
+
+test('an agent that enrols anew and goes on with its numbers has none missing; later gaps are counted', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  for (const n of [41, 42, 45]) await send(one, 'pi-0', windowOf(id, n));
+  assert.equal(one.store.state.devices['pi-0']?.missingWindows, 2);
+});
+
 test('on a full disk nothing is acknowledged, later windows of the session neither; with room again each counts once', async (t) => {
   const folder = await smallVolume(t, 400);
   const one = await hub(t, folder);

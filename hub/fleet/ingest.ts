@@ -100,8 +100,9 @@ export class Intake {
     if (Date.parse(report.end) - Date.parse(report.start) > LONGEST_MS) throw refuse('it is longer than any agent makes one');
     if (!this.#sessions.has(id)) this.connected(id);
     const session = this.#sessions.get(id);
-    if (session === undefined) return;
-    const counted = session.turn.then(() => this.#count(session, id, report));
+    const sender = this.#options.store.state.devices[id];
+    if (session === undefined || sender === undefined) return;
+    const counted = session.turn.then(() => this.#count(session, sender, report));
     // Who sent it hears of a failure; the next one waits for the end of this one only.
     session.turn = counted.catch(() => undefined);
     const { stored } = await counted;
@@ -109,25 +110,32 @@ export class Intake {
   }
 
   /** Into the rollout's log first, then into the state: after a kill in between, the same window comes again, and the log knows it. */
-  async #count(session: Session, id: string, report: WindowReport): Promise<{ readonly stored: Promise<void> }> {
+  async #count(session: Session, sender: Device, report: WindowReport): Promise<{ readonly stored: Promise<void> }> {
     const { store, executor } = this.#options;
     if (session.broken !== null) throw session.broken;
-    // QoS 1 may deliver twice: a sequence number counts once. But the first one may still be on its way to the disk.
-    if (report.sequence <= (store.state.devices[id]?.sequence ?? 0)) return { stored: store.durable() };
     try {
-      await executor.take(id, report);
+      this.#checkSender(sender, report);
+      // QoS 1 may deliver twice: a sequence number counts once. But the first one may still be on its way to the disk.
+      if (report.sequence <= sender.sequence) return { stored: store.durable() };
+      await executor.take(sender.id, report);
+      this.#checkSender(sender, report);
     } catch (error) {
       if (!isRefusal(error)) session.broken = error;
       throw error;
     }
-    return { stored: store.change((state) => this.#absorb(state, id, report)) };
+    return { stored: store.change((state) => this.#absorb(state, sender, report)) };
   }
 
-  #absorb(state: HubState, id: string, report: WindowReport): void {
+  /** A new card's numbers begin at one: with a higher one of the card before it, they would pass for duplicates. */
+  #checkSender(sender: Device, { sequence }: WindowReport): void {
+    if (this.#options.store.state.devices[sender.id] !== sender)
+      throw new NotYet('unauthorized', `Cannot take window ${sequence} of ${sender.id}: a new card was enrolled under this name since it came`);
+  }
+
+  #absorb(state: HubState, device: Device, report: WindowReport): void {
     const now = this.#options.now();
-    const device = state.devices[id];
-    if (device === undefined) return;
-    device.missingWindows += Math.max(0, report.sequence - device.sequence - 1);
+    // What was before its enrolment is not missing: an agent that enrols anew goes on with its numbers.
+    if (device.sequence > 0) device.missingWindows += Math.max(0, report.sequence - device.sequence - 1);
     device.sequence = report.sequence;
     device.lastSeen = now.toISOString();
     device.slice = report.slice;
@@ -140,9 +148,12 @@ export class Intake {
   }
 }
 
+/** Not taken now, and not acknowledged: the session ends, and what the device sends again may be taken then. */
+class NotYet extends AdbreakError {}
+
 /** A message that is wrong, and would be wrong again; not a disk that is full or fails. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof AdbreakError && error.code !== 'disk_full';
+  return error instanceof AdbreakError && !(error instanceof NotYet) && error.code !== 'disk_full';
 }
 
 /** Problems that keep a candidate from running. A hub out of reach is none: it says nothing about the candidate. */
