@@ -14,7 +14,7 @@ import type { Rollout } from '../rollouts/rollout.js';
 import { hubState } from '../store/state.js';
 import { LowdbStore } from '../store/store.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { Intake } from './ingest.js';
+import { excess, Intake } from './ingest.js';
 
 const NOW = new Date('2026-01-03T00:00:00.000Z');
 const DEVICES = ['pi-0', 'pi-1', 'pi-2'];
@@ -186,7 +186,7 @@ test('a rollout whose look throws leaves the others their looks', async (t) => {
 function hostile(random: Random, rollout: string, round: string): { kind: 'windows' | 'evaluations' | 'reported' | 'status'; message: unknown } {
   const pick = <T>(values: readonly [T, ...T[]]): T => values[random.integer(values.length)] ?? values[0];
   const count = () => pick([0, 1, 7, 1e9, 1e9 + 1, Number.MAX_SAFE_INTEGER, 2 ** 53, -1]);
-  const episodes = pick([0, 3, 1e9]);
+  const episodes = pick([0, 3, 3600, 1e9]);
   const at = pick(['2026-01-02T00:00:00Z', '2026-01-02T23:00:00.000Z', '0000-01-01T00:00:00Z', '1970-01-01T00:00:00Z', '2026-01-02T12:00:00.123456789Z']);
   const text = pick(['one', '__proto__', 'constructor', '\u0000', '\ud800', 'x'.repeat(60)]);
   const bins = episodes === 0 ? [] : [[pick([0, 255]), episodes]];
@@ -204,7 +204,7 @@ function hostile(random: Random, rollout: string, round: string): { kind: 'windo
           [0, 0],
         ];
   const slice = { channel: text, site: text, hardware: text };
-  const latency = pick([[], Array.from({ length: 64 }, () => [3, 1e9]), Array.from({ length: 64 }, (_, i) => [i, 1e9])]);
+  const latency = pick([[], Array.from({ length: 64 }, () => [3, 1e9]), Array.from({ length: 64 }, (_, i) => [i, 1e9]), [[3, 100_000]]]);
   const ref = (letter: string) => ({ version: '1.0.0', digest: letter.repeat(64) });
   switch (pick(['windows', 'windows', 'windows', 'evaluations', 'reported', 'status'])) {
     case 'windows':
@@ -297,16 +297,38 @@ test('whatever devices say, what is kept can be read at the next start', { timeo
   assert.equal((await replay(one.log.read(id, 0), null)).firstDifference, null);
 });
 
-test('sums that are nearly full take no more, and the hub still opens', async (t) => {
+test('a sum that is full stays full, and honest windows count on', async (t) => {
   const folder = await temporaryFolder();
   const one = await hub(t, folder);
   const id = await begin(one);
   await send(one, 'pi-0', windowOf(id, 1));
-  await one.store.change(() => {
-    one.executor.find(id).evidence.latency.production[12] = 2 ** 45;
+  await one.store.change(({ hours }) => {
+    const { evidence, drift } = one.executor.find(id);
+    const full = (sums: unknown): unknown => {
+      if (typeof sums === 'number') return Number.MAX_SAFE_INTEGER;
+      if (Array.isArray(sums)) return sums.map(full);
+      return typeof sums === 'object' && sums !== null ? Object.fromEntries(Object.entries(sums).map(([key, value]) => [key, full(value)])) : sums;
+    };
+    Object.assign(evidence, { latency: full(evidence.latency), labels: full(evidence.labels), refused: full(evidence.refused), downloadFailures: full(1) });
+    Object.assign(drift, { episodes: full(1) });
+    for (const known of Object.values(hours)) Object.assign(known, { labels: full(known.labels) });
   });
-  for (let n = 2; n < 50; n++) await send(one, 'pi-0', windowOf(id, n, { latency: { production: [[12, 1e9]], candidate: [] } }));
-  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [1, 48]);
+  for (const device of DEVICES) for (let n = 2; n < 30; n++) await send(one, device, windowOf(id, n, { latency: { production: [[12, 100]], candidate: [] } }));
+  await one.executor.tick();
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [29, 0]);
   await one.store.close();
   await LowdbStore.open(folder, () => NOW);
+});
+
+test('more than fits the time of a window is refused, by name; what a busy device may have seen is not', () => {
+  const hour = (change: Partial<WindowReport>) => excess({ ...windowOf('r', 1), ...change });
+  assert.equal(hour({ frames: 120 * 3600, episodes: 3600, latency: { production: [[3, 120 * 3600]], candidate: null } }), null);
+  assert.equal(hour({ latency: { production: [[3, 1e9]], candidate: null } }), '1000000000 inferences of production in 3600 s, at most 432000');
+  const buckets = Array.from({ length: 64 }, (_, bucket): [number, number] => [bucket, 10_000]);
+  assert.match(hour({ latency: { production: [], candidate: buckets } }) ?? '', /^640000 inferences of the candidate/);
+  assert.match(hour({ frames: 1e9 }) ?? '', /frames in 3600 s/);
+  assert.match(hour({ episodes: 3601 }) ?? '', /^3601 episodes/);
+  const { start } = windowOf('r', 1);
+  assert.equal(hour({ start, end: start, episodes: 60 }), null, 'cut short by a change of arms');
+  assert.match(hour({ start, end: start, episodes: 61 }) ?? '', /in 60 s/);
 });

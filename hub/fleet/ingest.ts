@@ -20,6 +20,11 @@ interface IntakeOptions {
   readonly onEvent: (device: string, event: DeviceEvent) => void;
 }
 
+/** A frame is looked at at most so often in a second. */
+const FRAMES_PER_SECOND = 120;
+/** Windows may be cut short when an arm changes; one is worth a minute's counts at least. */
+const LEAST_SECONDS = 60;
+
 /** A window that ends further ahead than this has a wrong clock behind it. */
 const CLOCK_TOLERANCE_MS = 10 * 60_000;
 /** The longest window that an agent can be told to make is a day; merged ones of a full spool are longer. */
@@ -96,8 +101,9 @@ export class Intake {
     const refuse = (why: string) => new AdbreakError('input_invalid', `Cannot accept window ${report.sequence} of ${id}: ${why}`);
     const wrong = contradiction(report);
     if (wrong !== null) throw refuse(wrong);
-    if (Date.parse(report.end) > this.#options.now().getTime() + CLOCK_TOLERANCE_MS) throw refuse(`it ends in the future, at ${report.end}`);
     if (Date.parse(report.end) - Date.parse(report.start) > LONGEST_MS) throw refuse('it is longer than any agent makes one');
+    const more = excess(report);
+    if (more !== null) throw refuse(more);
     if (!this.#sessions.has(id)) this.connected(id);
     const session = this.#sessions.get(id);
     const sender = this.#options.store.state.devices[id];
@@ -146,6 +152,21 @@ export class Intake {
     const versions = Object.values(state.models[device.model]?.versions ?? {});
     absorbHours(state.hours, device.id, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });
   }
+}
+
+/** Counts that nobody gets together in the time of the window; null where they may be true. */
+export function excess({ start, end, episodes, frames, adFrames, latency }: WindowReport): string | null {
+  const seconds = Math.max(LEAST_SECONDS, Math.ceil((Date.parse(end) - Date.parse(start)) / 1000));
+  const inferences = (buckets: readonly (readonly [number, number])[]) => buckets.reduce((sum, [, n]) => sum + n, 0);
+  for (const [count, what, most] of [
+    [episodes, 'episodes', seconds],
+    [frames, 'frames', FRAMES_PER_SECOND * seconds],
+    [adFrames, 'frames of advertisements', FRAMES_PER_SECOND * seconds],
+    [inferences(latency.production), 'inferences of production', FRAMES_PER_SECOND * seconds],
+    [inferences(latency.candidate ?? []), 'inferences of the candidate', FRAMES_PER_SECOND * seconds],
+  ] as const)
+    if (count > most) return `${count} ${what} in ${seconds} s, at most ${most}`;
+  return null;
 }
 
 /** Not taken now, and not acknowledged: the session ends, and what the device sends again may be taken then. */

@@ -3,7 +3,6 @@ import { HOURS_OF_WEEK, hourOf, WORLD_BINS } from '@adbreak/shared/evidence/worl
 import { z } from 'zod';
 import { addCoarse } from '../rollouts/drift.js';
 import { absorbLabels, armLabels, noLabels, ownValue } from '../rollouts/evidence.js';
-import { hasRoom } from '../rollouts/room.js';
 import { clusterOfSlice } from '../rollouts/windows.js';
 
 /** A channel's hour: the sum of the devices that reported, and who they were. */
@@ -36,8 +35,8 @@ interface Watch {
 
 /**
  * Adds a report's histograms under both its models' digests, in place. Hours older than seven weeks are forgotten, and not
- * taken in; nor are models that the hub does not know, and sums that would outgrow whole numbers: what devices can make the
- * hub keep has an end.
+ * taken in; nor are models that the hub does not know: what devices can make the hub keep has an end. A sum that would outgrow
+ * whole numbers stays full, and the others go on.
  */
 export function absorbHours(all: Record<string, ModelHours>, device: string, report: WindowReport, { now, digests }: Watch): void {
   const { hour } = hourOf(Date.parse(report.start));
@@ -52,7 +51,6 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
     const known = ownValue(all, digest) ?? { hours: {}, open: {}, labels: noLabels() };
     const cluster = clusterOfSlice(report.slice);
     const channel = ownValue(known.open[hour] ?? {}, cluster) ?? { devices: [], bins: Array<number>(WORLD_BINS).fill(0) };
-    if (!hasRoom([known.labels, channel.bins])) continue;
     absorbLabels(known.labels, histogram.bins, labels);
     if (known.open[hour] === undefined) close(all, current);
     all[digest] = known;

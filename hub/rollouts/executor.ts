@@ -13,7 +13,6 @@ import { isOfFirstGate, type RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
 import type { Plan } from './plan.js';
 import { type Entry, isActive, type Rollout, type RoundOutcome } from './rollout.js';
-import { hasRoomFor } from './room.js';
 import { standingOf } from './standing.js';
 import { type Effect, start, step } from './step.js';
 
@@ -234,11 +233,6 @@ export class Executor {
   async take(device: string, report: WindowReport): Promise<void> {
     const rollout = this.#options.store.state.rollouts.find(({ id }) => id === report.rollout);
     if (rollout === undefined || !isActive(rollout)) return;
-    if (!hasRoomFor(rollout, device))
-      throw new AdbreakError(
-        'input_invalid',
-        `Cannot count window ${report.sequence} of ${device}: a sum of rollout ${rollout.id} would outgrow whole numbers`,
-      );
     await this.#apply(rollout.id, { kind: 'window', at: this.#options.now().toISOString(), device, report });
   }
 

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { rolloutEvent } from './events.js';
 import { configPath } from './fixtures.js';
-import { CAUSES, VERDICTS } from './verdicts.js';
 import { eventSchema } from './schema.js';
+import { CAUSES, VERDICTS } from './verdicts.js';
 
 const docs = (name: string) => fileURLToPath(new URL(`../../../docs/protocol/${name}`, import.meta.url));
 const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
