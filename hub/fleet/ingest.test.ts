@@ -20,13 +20,14 @@ const NOW = new Date('2026-01-03T00:00:00.000Z');
 const DEVICES = ['pi-0', 'pi-1', 'pi-2'];
 
 /** Everything that devices' messages go through, over a real folder; without broker and HTTP. */
-async function hub(t: TestContext, folder: string) {
-  const store = await LowdbStore.open(folder, () => NOW);
+async function hub(t: TestContext, folder: string, clock = { now: NOW }) {
+  const lines: string[] = [];
+  const store = await LowdbStore.open(folder, () => clock.now);
   const log = new RolloutLog(join(folder, 'rollouts'));
   const executor: Executor = new Executor({
     store,
     log,
-    now: () => NOW,
+    now: () => clock.now,
     publishDesired: async () => undefined,
     onDecision: () => undefined,
     startRound: (rollout) => evaluations.startFor(rollout),
@@ -34,14 +35,14 @@ async function hub(t: TestContext, folder: string) {
   });
   const evaluations = new Evaluations({
     store,
-    now: () => NOW,
+    now: () => clock.now,
     log: () => undefined,
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
-  const intake = new Intake({ store, executor, evaluations, now: () => NOW, log: () => undefined, onEvent: () => undefined });
+  const intake = new Intake({ store, executor, evaluations, now: () => clock.now, log: (line) => lines.push(line), onEvent: () => undefined });
   await executor.catchUp();
-  return { store, log, executor, evaluations, intake };
+  return { store, log, executor, evaluations, intake, lines };
 }
 type Hub = Awaited<ReturnType<typeof hub>>;
 
@@ -110,6 +111,49 @@ test('an agent that enrols anew and goes on with its numbers has none missing; l
   const id = await begin(one);
   for (const n of [41, 42, 45]) await send(one, 'pi-0', windowOf(id, n));
   assert.equal(one.store.state.devices['pi-0']?.missingWindows, 2);
+});
+
+test('a window that ends in the future waits, unacknowledged, until the clocks agree, and both are shown; nothing is lost', async (t) => {
+  const clock = { now: new Date('2026-01-01T00:00:00.000Z') };
+  const one = await hub(t, await temporaryFolder(), clock);
+  const id = await begin(one);
+  const device = () => one.store.state.devices['pi-0'];
+  for (let connects = 0; connects < 3; connects++) {
+    one.intake.connected('pi-0');
+    await one.intake.take('pi-0', 'status', Buffer.from(JSON.stringify({ online: true, agent: 'test', at: '2026-01-01T02:00:00.000Z' })));
+    const outcomes = await Promise.allSettled([1, 2].map((n) => send(one, 'pi-0', windowOf(id, n))));
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+  }
+  assert.deepEqual(device()?.clock, { device: '2026-01-01T02:00:00.000Z', hub: '2026-01-01T00:00:00.000Z' });
+  assert.equal(one.lines.filter((line) => /its clock and the hub's differ/.test(line)).length, 1, one.lines.join('\n'));
+  clock.now = new Date('2026-01-01T03:00:00.000Z');
+  one.intake.connected('pi-0');
+  for (const n of [1, 2]) await send(one, 'pi-0', windowOf(id, n));
+  assert.deepEqual([counted(one.executor.find(id)), device()?.refusedReports, device()?.missingWindows, device()?.clock], [2, 0, 0, undefined]);
+});
+
+test('a window of a time when the device’s clock was wrong is refused for good once that is right, and blocks nothing', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  await one.intake.take('pi-0', 'status', Buffer.from(JSON.stringify({ online: true, agent: 'test', at: NOW.toISOString() })));
+  await send(one, 'pi-0', windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }));
+  await send(one, 'pi-0', windowOf(id, 2));
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [1, 1]);
+});
+
+test('after a clock that was a year ahead, a device’s hours count again', async (t) => {
+  const clock = { now: new Date('2027-01-01T01:00:00.000Z') };
+  const one = await hub(t, await temporaryFolder(), clock);
+  const id = await begin(one);
+  await send(one, 'pi-0', windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }));
+  clock.now = new Date('2026-01-01T03:00:00.000Z');
+  const labelled = () => one.store.state.hours[digest('1')]?.labels.histogram.reduce((sum, n) => sum + n, 0);
+  const before = labelled();
+  for (const n of [1, 2]) await send(one, 'pi-0', { ...windowOf(id, n), sequence: n + 1 });
+  assert.deepEqual([before, labelled()], [10, 30]);
 });
 
 test('on a full disk nothing is acknowledged, later windows of the session neither; with room again each counts once', async (t) => {

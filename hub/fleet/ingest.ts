@@ -35,6 +35,8 @@ interface Session {
   turn: Promise<unknown>;
   /** Why a window of it could not be stored. Later ones are refused until it connects again, and sends the first one again: with a higher number on the disk, that one would pass for a duplicate. */
   broken: unknown;
+  /** What the device's clock said, and when by a clock that nobody sets, milliseconds. */
+  clock: { readonly said: number; readonly heard: number } | null;
 }
 
 /**
@@ -51,7 +53,17 @@ export class Intake {
 
   /** A device is there anew: what it had no acknowledgement for, it sends again, oldest first. */
   connected(device: string): void {
-    this.#sessions.set(device, { turn: this.#sessions.get(device)?.turn ?? Promise.resolve(), broken: null });
+    this.#begin(device);
+  }
+
+  #begin(device: string): Session {
+    const session: Session = { turn: this.#sessions.get(device)?.turn ?? Promise.resolve(), broken: null, clock: null };
+    this.#sessions.set(device, session);
+    return session;
+  }
+
+  #session(device: string): Session {
+    return this.#sessions.get(device) ?? this.#begin(device);
   }
 
   async take(id: string, kind: DeviceTopic, payload: Uint8Array): Promise<void> {
@@ -71,6 +83,7 @@ export class Intake {
     switch (kind) {
       case 'status': {
         const message = parseJson(status, payload, MESSAGE_LIMIT, `${id}/status`);
+        if (message.online) this.#session(id).clock = { said: Date.parse(message.at), heard: performance.now() };
         return this.#note(id, () => ({ online: message.online, lastSeen: now().toISOString() }));
       }
       case 'reported': {
@@ -104,10 +117,9 @@ export class Intake {
     if (Date.parse(report.end) - Date.parse(report.start) > LONGEST_MS) throw refuse('it is longer than any agent makes one');
     const more = excess(report);
     if (more !== null) throw refuse(more);
-    if (!this.#sessions.has(id)) this.connected(id);
-    const session = this.#sessions.get(id);
+    const session = this.#session(id);
     const sender = this.#options.store.state.devices[id];
-    if (session === undefined || sender === undefined) return;
+    if (sender === undefined) return;
     const counted = session.turn.then(() => this.#count(session, sender, report));
     // Who sent it hears of a failure; the next one waits for the end of this one only.
     session.turn = counted.catch(() => undefined);
@@ -123,6 +135,7 @@ export class Intake {
       this.#checkSender(sender, report);
       // QoS 1 may deliver twice: a sequence number counts once. But the first one may still be on its way to the disk.
       if (report.sequence <= sender.sequence) return { stored: store.durable() };
+      this.#checkClocks(session, sender, report);
       await executor.take(sender.id, report);
       this.#checkSender(sender, report);
     } catch (error) {
@@ -138,6 +151,27 @@ export class Intake {
       throw new NotYet('unauthorized', `Cannot take window ${sequence} of ${sender.id}: a new card was enrolled under this name since it came`);
   }
 
+  /**
+   * A window that ends in the future has a wrong clock behind it, and it may be the hub's. Refused for good it is only where the
+   * device's own clock has been set right since then; else it waits, and says so once.
+   */
+  #checkClocks({ clock }: Session, device: Device, { sequence, end }: WindowReport): void {
+    const { store, now, log } = this.#options;
+    const hub = now();
+    const ahead = (instant: number) => instant - hub.getTime() > CLOCK_TOLERANCE_MS;
+    if (!ahead(Date.parse(end))) {
+      if (device.clock !== undefined) store.edit(() => void delete device.clock);
+      return;
+    }
+    const why = `Cannot take window ${sequence} of ${device.id}: by its clock it ends at ${end}, and the hub's says ${hub.toISOString()}`;
+    if (clock !== null && !ahead(clock.said + performance.now() - clock.heard)) throw new AdbreakError('input_invalid', `${why}, as the device's does now`);
+    if (device.clock === undefined) log(`${device.id}: its clock and the hub's differ; its windows wait until they agree: ${why}`);
+    store.edit(() => {
+      device.clock = { device: end, hub: hub.toISOString() };
+    });
+    throw new NotYet('conflict', why, { remedy: 'Set the clock that is wrong, of the hub or of the device; nothing is lost meanwhile.' });
+  }
+
   #absorb(state: HubState, device: Device, report: WindowReport): void {
     const now = this.#options.now();
     // What was before its enrolment is not missing: an agent that enrols anew goes on with its numbers.
@@ -146,8 +180,11 @@ export class Intake {
     device.lastSeen = now.toISOString();
     device.slice = report.slice;
     // A device has one hour in an hour: what it says twice of the same time counts once for the fleet.
-    const [start, end, until] = [report.start, report.end, device.watchedUntil ?? report.start].map((instant) => Date.parse(instant));
-    if (start === undefined || end === undefined || until === undefined || start < until - 2 * CLOCK_TOLERANCE_MS) return;
+    const [start, end] = [Date.parse(report.start), Date.parse(report.end)];
+    const known = Date.parse(device.watchedUntil ?? report.start);
+    // An end in the future was written down while the hub's clock was wrong: it says nothing.
+    const until = known > now.getTime() + CLOCK_TOLERANCE_MS ? start : known;
+    if (start < until - 2 * CLOCK_TOLERANCE_MS) return;
     device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     const versions = Object.values(state.models[device.model]?.versions ?? {});
     absorbHours(state.hours, device.id, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });

@@ -24,6 +24,7 @@ const LAG_HOURS = 3;
 /** Four reference weeks, and what a rollout of two weeks adds. */
 const KEPT_HOURS = 7 * HOURS_OF_WEEK;
 const REFERENCE_WEEKS = 4;
+const DAY_HOURS = 24;
 /** A week is a reference when this share of its hours was watched. */
 const COMPLETE = 0.9;
 
@@ -77,7 +78,15 @@ function close(all: Record<string, ModelHours>, current: number): void {
       known.hours[hour] = average(channels);
       delete known.open[hour];
     }
-  forget(all, current - KEPT_HOURS);
+  forget(all, Math.min(current, settled(all, current) + DAY_HOURS) - KEPT_HOURS);
+}
+
+/** The newest hour known that is a day old. After a jump of the hub's clock, that is one of before it until a day has passed: nothing is forgotten for a clock that is wrong for less. */
+function settled(all: Readonly<Record<string, ModelHours>>, current: number): number {
+  let newest = 0;
+  for (const { hours, open } of Object.values(all))
+    for (const hour of [...Object.keys(hours), ...Object.keys(open)].map(Number)) if (hour > newest && hour <= current - DAY_HOURS) newest = hour;
+  return newest;
 }
 
 function forget(all: Record<string, ModelHours>, oldest: number): void {
