@@ -31,7 +31,10 @@ async function hub(t: TestContext, folder: string, clock = { now: NOW }) {
     publishDesired: async () => undefined,
     onDecision: () => undefined,
     startRound: (rollout) => evaluations.startFor(rollout),
-    complain: (line) => t.diagnostic(line),
+    complain: (line) => {
+      lines.push(line);
+      t.diagnostic(line);
+    },
   });
   const evaluations = new Evaluations({
     store,
@@ -203,6 +206,52 @@ test('a decision whose state was not written is taken from the log, with its eff
   await again.executor.recover();
   const replayed = await replay(again.log.read(id, 0), null);
   assert.deepEqual([replayed.firstDifference, replayed.decisions.length], [null, replayed.recorded.length]);
+});
+
+test('with an older state, production is what the later rollout made it, whatever its name; an active rollout without a log is told', async (t) => {
+  const folder = await temporaryFolder();
+  const clock = { now: NOW };
+  const one = await hub(t, folder, clock);
+  await one.store.change((state) => {
+    for (const id of DEVICES) state.devices[id] = deviceEntry(id, 'one');
+    state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '9.0.0', '10.0.0', '11.0.0']);
+  });
+  const before = await readFile(join(folder, 'hub.json'));
+  for (const version of ['9.0.0', '10.0.0']) {
+    clock.now = new Date(clock.now.getTime() + 60_000);
+    const { id } = (await one.executor.promote({ model: MODEL, version, percent: 100, plan: { ...DEMO_PLAN, watchHours: 0 }, who: 'test' })) ?? { id: '' };
+    for (let stage = 0; one.executor.find(id).status === 'running' && stage < 12; stage++) await one.executor.order(id, 'force', 'test', 'go');
+    await one.executor.tick();
+  }
+  assert.equal(one.store.state.models[MODEL]?.production, '10.0.0');
+  await writeFile(join(folder, 'hub.json'), before);
+  const again = await hub(t, folder, clock);
+  assert.equal(again.store.state.models[MODEL]?.production, '10.0.0');
+  const running = (await again.executor.promote({ model: MODEL, version: '11.0.0', percent: 100, plan: DEMO_PLAN, who: 'test', supersede: true }))?.id ?? '';
+  await rm(again.log.path(running));
+  const third = await hub(t, folder, clock);
+  assert.match(third.lines.join('\n'), new RegExp(`rollout ${running}: it is running, and its log is gone`));
+});
+
+test('after a close nothing is written any more, and what was under way is whole', async (t) => {
+  const folder = await temporaryFolder();
+  const one = await hub(t, folder);
+  const id = await begin(one);
+  const underWay = Promise.allSettled([
+    ...DEVICES.map((device) => one.executor.take(device, windowOf(id, 1))),
+    one.executor.order(id, 'pause', 'test', 'p'),
+    one.executor.tick(),
+    one.executor.promote({ model: MODEL, version: '2.0.0', percent: 50, plan: DEMO_PLAN, who: 'test' }),
+  ]);
+  await one.executor.close();
+  const whatIsThere = async () => [await readFile(one.log.path(id), 'utf8'), (await onDisk(folder)).rollouts[0]?.status];
+  const closed = await whatIsThere();
+  assert.match(closed[0] ?? '', /"order":"pause"/);
+  assert.equal(closed[1], 'paused');
+  await underWay;
+  await assert.rejects(send(one, 'pi-0', windowOf(id, 2)), /the hub is being stopped/, 'and is not acknowledged');
+  await one.executor.tick();
+  assert.deepEqual(await whatIsThere(), closed);
 });
 
 test('a rollout whose look throws leaves the others their looks', async (t) => {

@@ -209,9 +209,9 @@ export function excess({ start, end, episodes, frames, adFrames, latency }: Wind
 /** Not taken now, and not acknowledged: the session ends, and what the device sends again may be taken then. */
 class NotYet extends AdbreakError {}
 
-/** A message that is wrong, and would be wrong again; not a disk that is full or fails. */
+/** A message that is wrong, and would be wrong again; not a disk that is full or fails, nor a hub that stops. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof AdbreakError && !(error instanceof NotYet) && error.code !== 'disk_full';
+  return error instanceof AdbreakError && !(error instanceof NotYet) && error.code !== 'disk_full' && error.code !== 'hub_unreachable';
 }
 
 /** Problems that keep a candidate from running. A hub out of reach is none: it says nothing about the candidate. */

@@ -67,14 +67,34 @@ export class Executor {
   /** Models whose assignment failed: it is tried again at the next look, whoever asked for it. */
   readonly #owed = new Set<string>();
   #ticking = false;
+  /** What is under way: a close waits for it. */
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
   }
 
+  /** Resolves when nothing of it writes any more: neither the logs nor, by what is left to do, the state. Whoever comes later is refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  #track<T>(running: Promise<T>): Promise<T> {
+    this.#running.add(running);
+    const done = () => void this.#running.delete(running);
+    running.then(done, done);
+    return running;
+  }
+
   /** One look at every running rollout. */
-  async tick(): Promise<void> {
-    if (this.#ticking) return;
+  tick(): Promise<void> {
+    return this.#track(this.#tick());
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#ticking || this.#closed) return;
     this.#ticking = true;
     try {
       for (const { id } of [...this.#options.store.state.rollouts]) {
@@ -321,7 +341,10 @@ export class Executor {
    */
   async catchUp(): Promise<void> {
     const { store, log, complain } = this.#options;
-    for (const id of await log.ids()) {
+    const logs = new Set(await log.ids());
+    for (const { id, status } of store.state.rollouts.filter(isActive))
+      if (!logs.has(id)) complain(`rollout ${id}: it is ${status}, and its log is gone; what is decided from here on cannot be replayed`);
+    for (const id of await this.#byStart(logs)) {
       const known = store.state.rollouts.find((one) => one.id === id);
       if (known === undefined && (await isOfFirstGate(log.path(id)))) continue;
       const length = await log.length(id);
@@ -337,6 +360,17 @@ export class Executor {
     }
     for (const device of Object.keys(store.state.devices)) await this.enrolledAgain(device);
     await store.durable();
+  }
+
+  /** Logs in the order in which their rollouts began: of two that set the production version, the later one has the last word. */
+  async #byStart(ids: Iterable<string>): Promise<string[]> {
+    const { store, log } = this.#options;
+    const began: { readonly id: string; readonly at: number }[] = [];
+    for (const id of ids) {
+      const known = store.state.rollouts.find((one) => one.id === id);
+      began.push({ id, at: Date.parse(known?.startedAt ?? (await log.startedAt(id)) ?? '') || 0 });
+    }
+    return began.sort((a, b) => a.at - b.at).map(({ id }) => id);
   }
 
   async #catchUpWith(id: string, known: StoredRollout | undefined, from: number): Promise<void> {
@@ -397,7 +431,7 @@ export class Executor {
 
   /** Between the look for a running rollout and the beginning of another are writes: two requests at once would both find none. */
   #inTurn<T>(model: string, begin: () => Promise<T>): Promise<T> {
-    const begun = (this.#turns.get(model) ?? Promise.resolve()).then(begin);
+    const begun = this.#track((this.#turns.get(model) ?? Promise.resolve()).then(begin));
     // Who asked hears of a failure; the next one waits for the end of this one only.
     this.#turns.set(
       model,
@@ -429,6 +463,7 @@ export class Executor {
   async #begin(request: Omit<PromoteRequest, 'supersede'> & Pick<Rollout, 'kind' | 'group'>, audit: AuditEntry): Promise<Rollout> {
     const { store, log, now } = this.#options;
     const { model, version, percent, plan, who, kind, group } = request;
+    if (this.#closed) throw new AdbreakError('hub_unreachable', `Cannot begin a rollout of ${model} ${version}: the hub is being stopped`);
     const { manifest } = this.#version(model, version, 'promote');
     const from = productionOf(store.state, model);
     if (from === null) throw new AdbreakError('conflict', `Cannot begin a rollout of ${model} ${version}: there is no production version`);
@@ -475,6 +510,7 @@ export class Executor {
 
   /** One event through the state machine, in its turn: into the log, into memory and to disk, then its effects. */
   async #apply(id: string, event: Moving, audit?: AuditEntry): Promise<void> {
+    if (this.#closed) throw new AdbreakError('hub_unreachable', `Cannot go on with rollout ${id}: the hub is being stopped`);
     await new Promise<void>((done, fail) => {
       const waiting: Waiting = { event, audit, done: (stored) => done(stored), fail };
       const queue = this.#queues.get(id);
@@ -484,9 +520,9 @@ export class Executor {
       }
       const own = [waiting];
       this.#queues.set(id, own);
-      void this.#drain(id, own);
+      void this.#track(this.#drain(id, own));
     });
-    if (!isSummed(event)) await this.#carryOut(id);
+    if (!isSummed(event)) await this.#track(this.#carryOut(id));
   }
 
   /** Never rejects: each event's caller hears of its own failure. */
