@@ -57,7 +57,9 @@ export class Intake {
   }
 
   #begin(device: string): Session {
-    const session: Session = { turn: this.#sessions.get(device)?.turn ?? Promise.resolve(), broken: null, clock: null };
+    const before = this.#sessions.get(device);
+    // Windows may come before the status of their session: until then the device's clock goes on from what it said last.
+    const session: Session = { turn: before?.turn ?? Promise.resolve(), broken: null, clock: before?.clock ?? null };
     this.#sessions.set(device, session);
     return session;
   }
