@@ -156,6 +156,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
   const intake = new Intake({ store, executor, evaluations, now, log, onEvent });
+  // After what brings it work, before the state and the lock.
+  opened.add(() => executor.close());
   // What the logs know better than the state, before the first device speaks.
   await executor.catchUp();
   const broker: Broker = await Broker.start({
@@ -211,17 +213,21 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await http.listen({ host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
+  const look = () =>
+    evaluations
+      .tick()
+      .catch(complain('evaluations'))
+      .then(() => executor.tick())
+      .catch(complain('gate'))
+      // What a failed write left in memory only is written as soon as there is room.
+      .then(() => store.durable())
+      .catch(complain('state'));
+  let looks: Promise<unknown> = Promise.resolve();
+  opened.add(() => looks);
   const jobs = [
-    schedule(options.tick, () =>
-      evaluations
-        .tick()
-        .catch(complain('evaluations'))
-        .then(() => executor.tick())
-        .catch(complain('gate'))
-        // What a failed write left in memory only is written as soon as there is room.
-        .then(() => store.durable())
-        .catch(complain('state')),
-    ),
+    schedule(options.tick, () => {
+      looks = Promise.all([looks, look()]);
+    }),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
     schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
     schedule(RENEWAL, tellOfAuthority),

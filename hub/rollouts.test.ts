@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,8 @@ const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error inst
 
 class Fleet {
   readonly published = new Map<string, Desired>();
+  /** A message to this device is lost. */
+  unreachable = '';
   readonly rounds: string[] = [];
   /** Why rounds cannot start. */
   refusal: Error | null = null;
@@ -37,7 +39,10 @@ class Fleet {
       store,
       log: new RolloutLog(join(folder, 'rollouts')),
       now: () => this.now,
-      publishDesired: async (desired, device) => void this.published.set(device, desired),
+      publishDesired: async (desired, device) => {
+        if (device === this.unreachable) throw new Error('the message was lost');
+        this.published.set(device, desired);
+      },
       onDecision: () => undefined,
       startRound: async ({ id }) => {
         if (this.refusal !== null) throw this.refusal;
@@ -86,6 +91,16 @@ class Fleet {
   async until(rollout: string, counts: Parameters<typeof report>[2], done: (state: Rollout) => boolean): Promise<void> {
     for (let hours = 0; hours < 40 && !done(this.executor.find(rollout)); hours++) await this.hour(rollout, counts);
     assert.ok(done(this.executor.find(rollout)), this.executor.find(rollout).last?.reason);
+  }
+  /** While a folder stands where the state's next file is written, no write of it succeeds; logs can be written. */
+  get #blockade() {
+    return join(this.folder, `.hub.json.${process.pid}.part`);
+  }
+  block() {
+    return mkdir(this.#blockade);
+  }
+  unblock() {
+    return rmdir(this.#blockade);
   }
   get production() {
     return this.store.state.models[MODEL]?.production;
@@ -152,6 +167,52 @@ test('a completed rollout is rolled back as a rollout of the version before it',
     JSON.stringify(explainRollout(fleet.executor.find(id), fleet.now)),
     /680 distinct episodes on 4 channels and 4 devices in 5 days: 80 won, 0 lost/,
   );
+});
+
+test('of requests that begin a rollout of one model at the same time, one does', async (t) => {
+  const fleet = await Fleet.open(t, 6);
+  const active = () => fleet.store.state.rollouts.filter(({ status }) => status === 'running').length;
+  const both = await Promise.allSettled([
+    fleet.promote('2.0.0'),
+    fleet.promote('3.0.0'),
+    fleet.promote('2.0.0'),
+    fleet.executor.compare(MODEL, ['3.0.0', '4.0.0'], PLAN, 'test'),
+  ]);
+  assert.equal(active(), 1);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'rejected'],
+    'the same version again raises the ceiling',
+  );
+});
+
+test('an order whose state could not be written reaches the devices as soon as it can, without a restart', async (t) => {
+  const fleet = await Fleet.open(t, 4);
+  const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
+  assert.equal(fleet.published.get('pi-1')?.candidate?.version, '2.0.0');
+  await fleet.block();
+  await assert.rejects(fleet.executor.order(id, 'abort', 'test', 'enough'));
+  await fleet.executor.tick();
+  assert.equal(fleet.published.get('pi-1')?.candidate?.version, '2.0.0', 'what is not on disk is not published');
+  await fleet.unblock();
+  await fleet.executor.tick();
+  assert.deepEqual(
+    [...fleet.published.values()].map(({ candidate }) => candidate),
+    [null, null, null, null],
+  );
+});
+
+test('a message that was lost is published again at the next look, and the other devices have theirs', async (t) => {
+  const fleet = await Fleet.open(t, 3);
+  const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
+  fleet.unreachable = 'pi-1';
+  await fleet.executor.order(id, 'abort', 'test', 'enough');
+  const candidates = () => ['pi-0', 'pi-1', 'pi-2'].map((device) => fleet.published.get(device)?.candidate?.version ?? null);
+  assert.deepEqual(candidates(), [null, '2.0.0', null]);
+  await assert.rejects(fleet.executor.tag('pi-1', { room: 'attic' }, 'test'), /the message was lost/);
+  fleet.unreachable = '';
+  await fleet.executor.tick();
+  assert.deepEqual(candidates(), [null, null, null]);
 });
 
 test('A/B: each device runs one candidate; the better one goes on, the other is superseded', async (t) => {

@@ -179,6 +179,8 @@ export class Broker {
   #publish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
     const connection = client && connectionOf(client);
     if (client === null || connection === null) return done(null);
+    // Packets that came with the last bytes of a session that was ended.
+    if (connection.destroyed) return done(new AdbreakError('unauthorized', `Cannot take a message of ${client.id}: its connection has ended`));
     const { topic, payload } = packet;
     const parsed = parseTopic(topic);
     const refusal = writeRefusal(client.id, packet);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SecureClient } from '@adbreak/shared/aggregation/client.js';
 import type { SecureSum } from '@adbreak/shared/aggregation/server.js';
@@ -16,10 +18,13 @@ const digest = (version: string) => (version[0] ?? '0').repeat(64);
 const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 async function rounds(t: TestContext) {
-  const store = await LowdbStore.open(await temporaryFolder(), () => new Date());
+  const folder = await temporaryFolder();
+  const store = await LowdbStore.open(folder, () => new Date());
   t.after(() => store.close());
   const clock = { now: new Date('2026-01-01T00:00:00.000Z') };
   const closed: [string, RoundOutcome][] = [];
+  /** Why the rollout cannot hear of its round. */
+  const trouble: { onClosed: Error | null } = { onClosed: null };
   await store.change((state) => {
     const production = { version: '1.0.0', digest: digest('1') };
     const desired = {
@@ -41,7 +46,10 @@ async function rounds(t: TestContext) {
     store,
     now: () => clock.now,
     assign: async () => undefined,
-    onClosed: async (rollout, outcome) => void closed.push([rollout, outcome]),
+    onClosed: async (rollout, outcome) => {
+      if (trouble.onClosed !== null) throw trouble.onClosed;
+      closed.push([rollout, outcome]);
+    },
     log: () => undefined,
   });
   const order: RoundOrder = {
@@ -55,7 +63,7 @@ async function rounds(t: TestContext) {
     who: 'test',
     rollout: 'some-rollout',
   };
-  return { store, clock, closed, evaluations, order };
+  return { folder, store, clock, closed, trouble, evaluations, order };
 }
 const answer = (round: string, change: Partial<RoundReport> = {}): RoundReport => ({
   round,
@@ -85,6 +93,38 @@ test('a round closes when all have answered; its rollout and its version hear of
   assert.equal(resultOf(round).episodes, 80, 'the second answer of a device counts for nothing');
   assert.deepEqual([closed[0]?.[0], closed[0]?.[1].inconclusive, closed[0]?.[1].devices], ['some-rollout', false, 4]);
   assert.equal(store.state.models[MODEL]?.versions['2.0.0']?.evaluations[0]?.difference?.value, 0.15);
+});
+
+test('a rollout hears of its round once, though its log or the state could not be written, or the hub was killed between', async (t) => {
+  const { folder, store, clock, closed, trouble, evaluations, order } = await rounds(t);
+  const { id } = await evaluations.start(order);
+  clock.now = new Date(clock.now.getTime() + 3_600_000);
+  trouble.onClosed = new AdbreakError('disk_full', 'the log cannot be written');
+  await evaluations.tick();
+  assert.deepEqual([evaluations.find(id).status, closed.length], ['closed', 0]);
+  // As a killed hub finds it.
+  const reopened = await LowdbStore.open(folder, () => new Date());
+  t.after(() => reopened.close());
+  const heard: string[] = [];
+  const restarted = new Evaluations({
+    store: reopened,
+    now: () => clock.now,
+    assign: async () => undefined,
+    onClosed: async (_, outcome) => void heard.push(outcome.round),
+    log: () => undefined,
+  });
+  for (let looks = 0; looks < 2; looks++) await restarted.tick();
+  assert.deepEqual(heard, [id]);
+  trouble.onClosed = null;
+  const blockade = join(folder, `.hub.json.${process.pid}.part`);
+  await mkdir(blockade);
+  await evaluations.tick();
+  const { id: second } = await evaluations.start({ ...order, rollout: 'another' }).catch(() => store.state.evaluations.at(-1) ?? assert.fail());
+  clock.now = new Date(clock.now.getTime() + 3_600_000);
+  await evaluations.tick();
+  await rmdir(blockade);
+  for (let looks = 0; looks < 2; looks++) await evaluations.tick();
+  assert.deepEqual(new Set(closed.map(([, { round }]) => round)), new Set([id, second]));
 });
 
 test('answers that lie, come late, twice, from elsewhere or about other models are refused', async (t) => {

@@ -98,6 +98,7 @@ export class Evaluations {
       sum: null,
       closed: null,
       trouble: null,
+      told: true,
     };
     if (order.secure)
       this.#secure.set(id, { sum: new SecureSum(cohort, SECURE_FIELDS.length, Math.max(order.quorum, order.minDevices)), since: started.getTime() });
@@ -120,10 +121,11 @@ export class Evaluations {
     return round;
   }
 
-  /** The round that a rollout's stage asks for; none where one is open for it already. */
+  /** The round that a rollout's stage asks for; none where one is open for it already, or has ended without its knowing. */
   async startFor(rollout: Rollout): Promise<void> {
     const stage = rollout.plan.stages[rollout.stage];
-    if (stage?.round == null || this.#options.store.state.evaluations.some((round) => round.rollout === rollout.id && round.status === 'open')) return;
+    const { evaluations } = this.#options.store.state;
+    if (stage?.round == null || evaluations.some((round) => round.rollout === rollout.id && (round.status === 'open' || !round.told))) return;
     await this.start({
       model: rollout.model,
       candidate: rollout.to.version,
@@ -176,13 +178,14 @@ export class Evaluations {
     return round;
   }
 
-  /** Closes what is complete or past its deadline, and moves secure rounds on. */
+  /** Closes what is complete or past its deadline, moves secure rounds on, and tells of ends that were not heard of yet. */
   async tick(): Promise<void> {
     const now = this.#options.now().getTime();
-    for (const round of this.#options.store.state.evaluations.filter(({ status }) => status === 'open')) {
+    for (const round of this.#options.store.state.evaluations.filter(({ status, told }) => status === 'open' || !told)) {
       const over = now >= Date.parse(round.request.deadline);
       try {
-        if (round.request.secure) await this.#tickSecure(round, now, over);
+        if (round.status !== 'open') await this.#tell(round);
+        else if (round.request.secure) await this.#tickSecure(round, now, over);
         else if (over || Object.keys(round.answers).length === round.cohort.length) await this.#close(round, 'closed', 'hub');
       } catch (error) {
         // One round's trouble is its own: it is looked at again, and the others go on.
@@ -215,13 +218,13 @@ export class Evaluations {
   }
 
   async #close(round: Round, status: 'closed' | 'cancelled', who: string, trouble: string | null = null): Promise<void> {
-    const { store, now, assign, onClosed, log } = this.#options;
+    const { store, now, log } = this.#options;
     this.#secure.delete(round.id);
     const at = now().toISOString();
     const result = resultOf({ ...round, trouble });
     await store.change(
       (state) => {
-        Object.assign(round, { status, closed: at, trouble });
+        Object.assign(round, { status, closed: at, trouble, told: false });
         const { candidate, production } = round.request;
         const version = state.models[round.model]?.versions[candidate.version];
         if (version === undefined || status !== 'closed') return;
@@ -241,16 +244,30 @@ export class Evaluations {
     log(
       `round ${round.id}: ${status}, ${result.answered} of ${result.asked} devices${result.difference === null ? '' : `, difference ${result.difference.low.toFixed(4)} to ${result.difference.high.toFixed(4)}`}`,
     );
+    await this.#tell(round);
+  }
+
+  /** The devices are asked no more, and the rollout has the outcome; where that fails or the hub is killed, the next look does it again. */
+  async #tell(round: Round): Promise<void> {
+    const { store, assign, onClosed } = this.#options;
     await assign(round.model);
-    if (round.rollout !== null)
+    const rollout = store.state.rollouts.find(({ id }) => id === round.rollout);
+    // What its log has already does not come twice, nor to a stage that began after the round: that one asks for its own.
+    const heard = rollout !== undefined && (rollout.round?.round === round.id || rollout.stageSince > round.started);
+    if (round.rollout !== null && !heard) {
+      const result = resultOf(round);
       await onClosed(round.rollout, {
         round: round.id,
         low: result.difference?.low ?? -1,
         high: result.difference?.high ?? 1,
         devices: result.answered,
         episodes: result.episodes,
-        inconclusive: result.inconclusive || status === 'cancelled',
+        inconclusive: result.inconclusive || round.status === 'cancelled',
       });
+    }
+    await store.change(() => {
+      round.told = true;
+    });
   }
 
   #open(id: string, device: string): Round {

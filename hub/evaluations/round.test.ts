@@ -41,6 +41,7 @@ const roundOf = (answers: RoundReport[], change: Partial<Round> = {}): Round => 
   sum: null,
   closed: null,
   trouble: null,
+  told: true,
   ...change,
 });
 const FLEET = [answer(40, 30, 35), answer(50, 40, 44, 'sports'), answer(30, 20, 27), answer(60, 51, 50), answer(20, 15, 18, 'sports')];

@@ -26,6 +26,8 @@ export const round = z.object({
   closed: instant.nullable(),
   /** What went wrong with it, for all to read: it is inconclusive then. */
   trouble: z.string().nullable().default(null),
+  /** False from its end until the devices and its rollout have heard of that. */
+  told: z.boolean().default(true),
 });
 export type Round = z.infer<typeof round>;
 

@@ -14,34 +14,38 @@ import type { Rollout } from '../rollouts/rollout.js';
 import { hubState } from '../store/state.js';
 import { LowdbStore } from '../store/store.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { Intake } from './ingest.js';
+import { excess, Intake } from './ingest.js';
 
 const NOW = new Date('2026-01-03T00:00:00.000Z');
 const DEVICES = ['pi-0', 'pi-1', 'pi-2'];
 
 /** Everything that devices' messages go through, over a real folder; without broker and HTTP. */
-async function hub(t: TestContext, folder: string) {
-  const store = await LowdbStore.open(folder, () => NOW);
+async function hub(t: TestContext, folder: string, clock = { now: NOW }) {
+  const lines: string[] = [];
+  const store = await LowdbStore.open(folder, () => clock.now);
   const log = new RolloutLog(join(folder, 'rollouts'));
   const executor: Executor = new Executor({
     store,
     log,
-    now: () => NOW,
+    now: () => clock.now,
     publishDesired: async () => undefined,
     onDecision: () => undefined,
     startRound: (rollout) => evaluations.startFor(rollout),
-    complain: (line) => t.diagnostic(line),
+    complain: (line) => {
+      lines.push(line);
+      t.diagnostic(line);
+    },
   });
   const evaluations = new Evaluations({
     store,
-    now: () => NOW,
+    now: () => clock.now,
     log: () => undefined,
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
-  const intake = new Intake({ store, executor, evaluations, now: () => NOW, log: () => undefined, onEvent: () => undefined });
+  const intake = new Intake({ store, executor, evaluations, now: () => clock.now, log: (line) => lines.push(line), onEvent: () => undefined });
   await executor.catchUp();
-  return { store, log, executor, evaluations, intake };
+  return { store, log, executor, evaluations, intake, lines };
 }
 type Hub = Awaited<ReturnType<typeof hub>>;
 
@@ -71,6 +75,88 @@ test('a window that comes twice at once is acknowledged twice, both after it is 
     assert.deepEqual(sequences.splice(0), [n, n]);
   }
   assert.equal(counted(one.executor.find(id)), 15);
+});
+
+test('a new card under an old name is heard from its first window, though the hub was killed right after its enrolment', async (t) => {
+  const folder = await temporaryFolder();
+  const one = await hub(t, folder);
+  const id = await begin(one);
+  for (let n = 1; n <= 5; n++) await send(one, 'pi-0', windowOf(id, n));
+  // The enrolment as it is written to the disk; what comes after it does not happen.
+  await one.store.change(({ devices }) => {
+    devices['pi-0'] = deviceEntry('pi-0', 'one', { desired: devices['pi-0']?.desired ?? null, enrolledAnew: true });
+  });
+  const again = await hub(t, folder);
+  for (let n = 1; n <= 3; n++) await send(again, 'pi-0', windowOf(id, n));
+  assert.equal(counted(again.executor.find(id)), 8);
+  const third = await hub(t, folder);
+  await send(third, 'pi-0', windowOf(id, 3));
+  assert.equal(counted(third.executor.find(id)), 8, 'begun anew once, not at every start');
+  assert.equal((await replay(third.log.read(id, 0), null)).firstDifference, null);
+});
+
+test('a window that was under way when a new card was enrolled is not the new card’s, and is not acknowledged', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  const underWay = send(one, 'pi-0', windowOf(id, 500));
+  one.store.edit(({ devices }) => {
+    devices['pi-0'] = deviceEntry('pi-0', 'one', { enrolledAnew: true });
+  });
+  await assert.rejects(underWay, /a new card was enrolled under this name/);
+  await one.executor.enrolledAgain('pi-0');
+  one.intake.connected('pi-0');
+  await send(one, 'pi-0', windowOf(id, 1));
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.sequence], [1, 1]);
+});
+
+test('an agent that enrols anew and goes on with its numbers has none missing; later gaps are counted', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  for (const n of [41, 42, 45]) await send(one, 'pi-0', windowOf(id, n));
+  assert.equal(one.store.state.devices['pi-0']?.missingWindows, 2);
+});
+
+test('a window that ends in the future waits, unacknowledged, until the clocks agree, and both are shown; nothing is lost', async (t) => {
+  const clock = { now: new Date('2026-01-01T00:00:00.000Z') };
+  const one = await hub(t, await temporaryFolder(), clock);
+  const id = await begin(one);
+  const device = () => one.store.state.devices['pi-0'];
+  for (let connects = 0; connects < 3; connects++) {
+    one.intake.connected('pi-0');
+    await one.intake.take('pi-0', 'status', Buffer.from(JSON.stringify({ online: true, agent: 'test', at: '2026-01-01T02:00:00.000Z' })));
+    const outcomes = await Promise.allSettled([1, 2].map((n) => send(one, 'pi-0', windowOf(id, n))));
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+  }
+  assert.deepEqual(device()?.clock, { device: '2026-01-01T02:00:00.000Z', hub: '2026-01-01T00:00:00.000Z' });
+  assert.equal(one.lines.filter((line) => /its clock and the hub's differ/.test(line)).length, 1, one.lines.join('\n'));
+  clock.now = new Date('2026-01-01T03:00:00.000Z');
+  one.intake.connected('pi-0');
+  for (const n of [1, 2]) await send(one, 'pi-0', windowOf(id, n));
+  assert.deepEqual([counted(one.executor.find(id)), device()?.refusedReports, device()?.missingWindows, device()?.clock], [2, 0, 0, undefined]);
+});
+
+test('a window of a time when the device’s clock was wrong is refused for good once that is right, and blocks nothing', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  await one.intake.take('pi-0', 'status', Buffer.from(JSON.stringify({ online: true, agent: 'test', at: NOW.toISOString() })));
+  await send(one, 'pi-0', windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }));
+  await send(one, 'pi-0', windowOf(id, 2));
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [1, 1]);
+});
+
+test('after a clock that was a year ahead, a device’s hours count again', async (t) => {
+  const clock = { now: new Date('2027-01-01T01:00:00.000Z') };
+  const one = await hub(t, await temporaryFolder(), clock);
+  const id = await begin(one);
+  await send(one, 'pi-0', windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }));
+  clock.now = new Date('2026-01-01T03:00:00.000Z');
+  const labelled = () => one.store.state.hours[digest('1')]?.labels.histogram.reduce((sum, n) => sum + n, 0);
+  const before = labelled();
+  for (const n of [1, 2]) await send(one, 'pi-0', { ...windowOf(id, n), sequence: n + 1 });
+  assert.deepEqual([before, labelled()], [10, 30]);
 });
 
 test('on a full disk nothing is acknowledged, later windows of the session neither; with room again each counts once', async (t) => {
@@ -143,6 +229,52 @@ test("a candidate is blamed for its own faults alone: not for production's, and 
   assert.equal(await blamed('inference_failed', undefined, candidate), 0, 'the candidate serves');
 });
 
+test('with an older state, production is what the later rollout made it, whatever its name; an active rollout without a log is told', async (t) => {
+  const folder = await temporaryFolder();
+  const clock = { now: NOW };
+  const one = await hub(t, folder, clock);
+  await one.store.change((state) => {
+    for (const id of DEVICES) state.devices[id] = deviceEntry(id, 'one');
+    state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '9.0.0', '10.0.0', '11.0.0']);
+  });
+  const before = await readFile(join(folder, 'hub.json'));
+  for (const version of ['9.0.0', '10.0.0']) {
+    clock.now = new Date(clock.now.getTime() + 60_000);
+    const { id } = (await one.executor.promote({ model: MODEL, version, percent: 100, plan: { ...DEMO_PLAN, watchHours: 0 }, who: 'test' })) ?? { id: '' };
+    for (let stage = 0; one.executor.find(id).status === 'running' && stage < 12; stage++) await one.executor.order(id, 'force', 'test', 'go');
+    await one.executor.tick();
+  }
+  assert.equal(one.store.state.models[MODEL]?.production, '10.0.0');
+  await writeFile(join(folder, 'hub.json'), before);
+  const again = await hub(t, folder, clock);
+  assert.equal(again.store.state.models[MODEL]?.production, '10.0.0');
+  const running = (await again.executor.promote({ model: MODEL, version: '11.0.0', percent: 100, plan: DEMO_PLAN, who: 'test', supersede: true }))?.id ?? '';
+  await rm(again.log.path(running));
+  const third = await hub(t, folder, clock);
+  assert.match(third.lines.join('\n'), new RegExp(`rollout ${running}: it is running, and its log is gone`));
+});
+
+test('after a close nothing is written any more, and what was under way is whole', async (t) => {
+  const folder = await temporaryFolder();
+  const one = await hub(t, folder);
+  const id = await begin(one);
+  const underWay = Promise.allSettled([
+    ...DEVICES.map((device) => one.executor.take(device, windowOf(id, 1))),
+    one.executor.order(id, 'pause', 'test', 'p'),
+    one.executor.tick(),
+    one.executor.promote({ model: MODEL, version: '2.0.0', percent: 50, plan: DEMO_PLAN, who: 'test' }),
+  ]);
+  await one.executor.close();
+  const whatIsThere = async () => [await readFile(one.log.path(id), 'utf8'), (await onDisk(folder)).rollouts[0]?.status];
+  const closed = await whatIsThere();
+  assert.match(closed[0] ?? '', /"order":"pause"/);
+  assert.equal(closed[1], 'paused');
+  await underWay;
+  await assert.rejects(send(one, 'pi-0', windowOf(id, 2)), /the hub is being stopped/, 'and is not acknowledged');
+  await one.executor.tick();
+  assert.deepEqual(await whatIsThere(), closed);
+});
+
 test('a rollout whose look throws leaves the others their looks', async (t) => {
   const folder = await temporaryFolder();
   const one = await hub(t, folder);
@@ -168,7 +300,7 @@ test('a rollout whose look throws leaves the others their looks', async (t) => {
 function hostile(random: Random, rollout: string, round: string): { kind: 'windows' | 'evaluations' | 'reported' | 'status'; message: unknown } {
   const pick = <T>(values: readonly [T, ...T[]]): T => values[random.integer(values.length)] ?? values[0];
   const count = () => pick([0, 1, 7, 1e9, 1e9 + 1, Number.MAX_SAFE_INTEGER, 2 ** 53, -1]);
-  const episodes = pick([0, 3, 1e9]);
+  const episodes = pick([0, 3, 3600, 1e9]);
   const at = pick(['2026-01-02T00:00:00Z', '2026-01-02T23:00:00.000Z', '0000-01-01T00:00:00Z', '1970-01-01T00:00:00Z', '2026-01-02T12:00:00.123456789Z']);
   const text = pick(['one', '__proto__', 'constructor', '\u0000', '\ud800', 'x'.repeat(60)]);
   const bins = episodes === 0 ? [] : [[pick([0, 255]), episodes]];
@@ -186,7 +318,7 @@ function hostile(random: Random, rollout: string, round: string): { kind: 'windo
           [0, 0],
         ];
   const slice = { channel: text, site: text, hardware: text };
-  const latency = pick([[], Array.from({ length: 64 }, () => [3, 1e9]), Array.from({ length: 64 }, (_, i) => [i, 1e9])]);
+  const latency = pick([[], Array.from({ length: 64 }, () => [3, 1e9]), Array.from({ length: 64 }, (_, i) => [i, 1e9]), [[3, 100_000]]]);
   const ref = (letter: string) => ({ version: '1.0.0', digest: letter.repeat(64) });
   switch (pick(['windows', 'windows', 'windows', 'evaluations', 'reported', 'status'])) {
     case 'windows':
@@ -279,16 +411,38 @@ test('whatever devices say, what is kept can be read at the next start', { timeo
   assert.equal((await replay(one.log.read(id, 0), null)).firstDifference, null);
 });
 
-test('sums that are nearly full take no more, and the hub still opens', async (t) => {
+test('a sum that is full stays full, and honest windows count on', async (t) => {
   const folder = await temporaryFolder();
   const one = await hub(t, folder);
   const id = await begin(one);
   await send(one, 'pi-0', windowOf(id, 1));
-  await one.store.change(() => {
-    one.executor.find(id).evidence.latency.production[12] = 2 ** 45;
+  await one.store.change(({ hours }) => {
+    const { evidence, drift } = one.executor.find(id);
+    const full = (sums: unknown): unknown => {
+      if (typeof sums === 'number') return Number.MAX_SAFE_INTEGER;
+      if (Array.isArray(sums)) return sums.map(full);
+      return typeof sums === 'object' && sums !== null ? Object.fromEntries(Object.entries(sums).map(([key, value]) => [key, full(value)])) : sums;
+    };
+    Object.assign(evidence, { latency: full(evidence.latency), labels: full(evidence.labels), refused: full(evidence.refused), downloadFailures: full(1) });
+    Object.assign(drift, { episodes: full(1) });
+    for (const known of Object.values(hours)) Object.assign(known, { labels: full(known.labels) });
   });
-  for (let n = 2; n < 50; n++) await send(one, 'pi-0', windowOf(id, n, { latency: { production: [[12, 1e9]], candidate: [] } }));
-  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [1, 48]);
+  for (const device of DEVICES) for (let n = 2; n < 30; n++) await send(one, device, windowOf(id, n, { latency: { production: [[12, 100]], candidate: [] } }));
+  await one.executor.tick();
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [29, 0]);
   await one.store.close();
   await LowdbStore.open(folder, () => NOW);
+});
+
+test('more than fits the time of a window is refused, by name; what a busy device may have seen is not', () => {
+  const hour = (change: Partial<WindowReport>) => excess({ ...windowOf('r', 1), ...change });
+  assert.equal(hour({ frames: 120 * 3600, episodes: 3600, latency: { production: [[3, 120 * 3600]], candidate: null } }), null);
+  assert.equal(hour({ latency: { production: [[3, 1e9]], candidate: null } }), '1000000000 inferences of production in 3600 s, at most 432000');
+  const buckets = Array.from({ length: 64 }, (_, bucket): [number, number] => [bucket, 10_000]);
+  assert.match(hour({ latency: { production: [], candidate: buckets } }) ?? '', /^640000 inferences of the candidate/);
+  assert.match(hour({ frames: 1e9 }) ?? '', /frames in 3600 s/);
+  assert.match(hour({ episodes: 3601 }) ?? '', /^3601 episodes/);
+  const { start } = windowOf('r', 1);
+  assert.equal(hour({ start, end: start, episodes: 60 }), null, 'cut short by a change of arms');
+  assert.match(hour({ start, end: start, episodes: 61 }) ?? '', /in 60 s/);
 });

@@ -30,6 +30,11 @@ interface IntakeOptions {
   readonly onEvent: (device: string, event: DeviceEvent) => void;
 }
 
+/** A frame is looked at at most so often in a second. */
+const FRAMES_PER_SECOND = 120;
+/** Windows may be cut short when an arm changes; one is worth a minute's counts at least. */
+const LEAST_SECONDS = 60;
+
 /** A window that ends further ahead than this has a wrong clock behind it. */
 const CLOCK_TOLERANCE_MS = 10 * 60_000;
 /** The longest window that an agent can be told to make is a day; merged ones of a full spool are longer. */
@@ -40,6 +45,8 @@ interface Session {
   turn: Promise<unknown>;
   /** Why a window of it could not be stored. Later ones are refused until it connects again, and sends the first one again: with a higher number on the disk, that one would pass for a duplicate. */
   broken: unknown;
+  /** What the device's clock said, and when by a clock that nobody sets, milliseconds. */
+  clock: { readonly said: number; readonly heard: number } | null;
 }
 
 /**
@@ -56,7 +63,19 @@ export class Intake {
 
   /** A device is there anew: what it had no acknowledgement for, it sends again, oldest first. */
   connected(device: string): void {
-    this.#sessions.set(device, { turn: this.#sessions.get(device)?.turn ?? Promise.resolve(), broken: null });
+    this.#begin(device);
+  }
+
+  #begin(device: string): Session {
+    const before = this.#sessions.get(device);
+    // Windows may come before the status of their session: until then the device's clock goes on from what it said last.
+    const session: Session = { turn: before?.turn ?? Promise.resolve(), broken: null, clock: before?.clock ?? null };
+    this.#sessions.set(device, session);
+    return session;
+  }
+
+  #session(device: string): Session {
+    return this.#sessions.get(device) ?? this.#begin(device);
   }
 
   async take(id: string, kind: DeviceTopic, payload: Uint8Array): Promise<void> {
@@ -76,6 +95,7 @@ export class Intake {
     switch (kind) {
       case 'status': {
         const message = parseJson(status, payload, MESSAGE_LIMIT, `${id}/status`);
+        if (message.online) this.#session(id).clock = { said: Date.parse(message.at), heard: performance.now() };
         return this.#note(id, () => ({ online: message.online, lastSeen: now().toISOString() }));
       }
       case 'reported': {
@@ -106,12 +126,13 @@ export class Intake {
     const refuse = (why: string) => new AdbreakError('input_invalid', `Cannot accept window ${report.sequence} of ${id}: ${why}`);
     const wrong = contradiction(report);
     if (wrong !== null) throw refuse(wrong);
-    if (Date.parse(report.end) > this.#options.now().getTime() + CLOCK_TOLERANCE_MS) throw refuse(`it ends in the future, at ${report.end}`);
     if (Date.parse(report.end) - Date.parse(report.start) > LONGEST_MS) throw refuse('it is longer than any agent makes one');
-    if (!this.#sessions.has(id)) this.connected(id);
-    const session = this.#sessions.get(id);
-    if (session === undefined) return;
-    const counted = session.turn.then(() => this.#count(session, id, report));
+    const more = excess(report);
+    if (more !== null) throw refuse(more);
+    const session = this.#session(id);
+    const sender = this.#options.store.state.devices[id];
+    if (sender === undefined) return;
+    const counted = session.turn.then(() => this.#count(session, sender, report));
     // Who sent it hears of a failure; the next one waits for the end of this one only.
     session.turn = counted.catch(() => undefined);
     const { stored } = await counted;
@@ -119,40 +140,90 @@ export class Intake {
   }
 
   /** Into the rollout's log first, then into the state: after a kill in between, the same window comes again, and the log knows it. */
-  async #count(session: Session, id: string, report: WindowReport): Promise<{ readonly stored: Promise<void> }> {
+  async #count(session: Session, sender: Device, report: WindowReport): Promise<{ readonly stored: Promise<void> }> {
     const { store, executor } = this.#options;
     if (session.broken !== null) throw session.broken;
-    // QoS 1 may deliver twice: a sequence number counts once. But the first one may still be on its way to the disk.
-    if (report.sequence <= (store.state.devices[id]?.sequence ?? 0)) return { stored: store.durable() };
     try {
-      await executor.take(id, report);
+      this.#checkSender(sender, report);
+      // QoS 1 may deliver twice: a sequence number counts once. But the first one may still be on its way to the disk.
+      if (report.sequence <= sender.sequence) return { stored: store.durable() };
+      this.#checkClocks(session, sender, report);
+      await executor.take(sender.id, report);
+      this.#checkSender(sender, report);
     } catch (error) {
       if (!isRefusal(error)) session.broken = error;
       throw error;
     }
-    return { stored: store.change((state) => this.#absorb(state, id, report)) };
+    return { stored: store.change((state) => this.#absorb(state, sender, report)) };
   }
 
-  #absorb(state: HubState, id: string, report: WindowReport): void {
+  /** A new card's numbers begin at one: with a higher one of the card before it, they would pass for duplicates. */
+  #checkSender(sender: Device, { sequence }: WindowReport): void {
+    if (this.#options.store.state.devices[sender.id] !== sender)
+      throw new NotYet('unauthorized', `Cannot take window ${sequence} of ${sender.id}: a new card was enrolled under this name since it came`);
+  }
+
+  /**
+   * A window that ends in the future has a wrong clock behind it, and it may be the hub's. Refused for good it is only where the
+   * device's own clock has been set right since then; else it waits, and says so once.
+   */
+  #checkClocks({ clock }: Session, device: Device, { sequence, end }: WindowReport): void {
+    const { store, now, log } = this.#options;
+    const hub = now();
+    const ahead = (instant: number) => instant - hub.getTime() > CLOCK_TOLERANCE_MS;
+    if (!ahead(Date.parse(end))) {
+      if (device.clock !== undefined) store.edit(() => void delete device.clock);
+      return;
+    }
+    const why = `Cannot take window ${sequence} of ${device.id}: by its clock it ends at ${end}, and the hub's says ${hub.toISOString()}`;
+    if (clock !== null && !ahead(clock.said + performance.now() - clock.heard)) throw new AdbreakError('input_invalid', `${why}, as the device's does now`);
+    if (device.clock === undefined) log(`${device.id}: its clock and the hub's differ; its windows wait until they agree: ${why}`);
+    store.edit(() => {
+      device.clock = { device: end, hub: hub.toISOString() };
+    });
+    throw new NotYet('conflict', why, { remedy: 'Set the clock that is wrong, of the hub or of the device; nothing is lost meanwhile.' });
+  }
+
+  #absorb(state: HubState, device: Device, report: WindowReport): void {
     const now = this.#options.now();
-    const device = state.devices[id];
-    if (device === undefined) return;
-    device.missingWindows += Math.max(0, report.sequence - device.sequence - 1);
+    // What was before its enrolment is not missing: an agent that enrols anew goes on with its numbers.
+    if (device.sequence > 0) device.missingWindows += Math.max(0, report.sequence - device.sequence - 1);
     device.sequence = report.sequence;
     device.lastSeen = now.toISOString();
     device.slice = report.slice;
     // A device has one hour in an hour: what it says twice of the same time counts once for the fleet.
-    const [start, end, until] = [report.start, report.end, device.watchedUntil ?? report.start].map((instant) => Date.parse(instant));
-    if (start === undefined || end === undefined || until === undefined || start < until - 2 * CLOCK_TOLERANCE_MS) return;
+    const [start, end] = [Date.parse(report.start), Date.parse(report.end)];
+    const known = Date.parse(device.watchedUntil ?? report.start);
+    // An end in the future was written down while the hub's clock was wrong: it says nothing.
+    const until = known > now.getTime() + CLOCK_TOLERANCE_MS ? start : known;
+    if (start < until - 2 * CLOCK_TOLERANCE_MS) return;
     device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     const versions = Object.values(state.models[device.model]?.versions ?? {});
     absorbHours(state.hours, device.id, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });
   }
 }
 
-/** A message that is wrong, and would be wrong again; not a disk that is full or fails. */
+/** Counts that nobody gets together in the time of the window; null where they may be true. */
+export function excess({ start, end, episodes, frames, adFrames, latency }: WindowReport): string | null {
+  const seconds = Math.max(LEAST_SECONDS, Math.ceil((Date.parse(end) - Date.parse(start)) / 1000));
+  const inferences = (buckets: readonly (readonly [number, number])[]) => buckets.reduce((sum, [, n]) => sum + n, 0);
+  for (const [count, what, most] of [
+    [episodes, 'episodes', seconds],
+    [frames, 'frames', FRAMES_PER_SECOND * seconds],
+    [adFrames, 'frames of advertisements', FRAMES_PER_SECOND * seconds],
+    [inferences(latency.production), 'inferences of production', FRAMES_PER_SECOND * seconds],
+    [inferences(latency.candidate ?? []), 'inferences of the candidate', FRAMES_PER_SECOND * seconds],
+  ] as const)
+    if (count > most) return `${count} ${what} in ${seconds} s, at most ${most}`;
+  return null;
+}
+
+/** Not taken now, and not acknowledged: the session ends, and what the device sends again may be taken then. */
+class NotYet extends AdbreakError {}
+
+/** A message that is wrong, and would be wrong again; not a disk that is full or fails, nor a hub that stops. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof AdbreakError && error.code !== 'disk_full';
+  return error instanceof AdbreakError && !(error instanceof NotYet) && error.code !== 'disk_full' && error.code !== 'hub_unreachable';
 }
 
 /** Problems that keep a candidate from running. A hub out of reach or a card that is full is none: neither says anything about the candidate. */

@@ -37,7 +37,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
           });
         }
         const certificate = await authority.issueDevice(device, csr, now());
-        await store.change(
+        const stored = store.change(
           (state) => {
             const used = state.claims.find(({ hash }) => hash === claim.hash);
             if (used !== undefined) Object.assign(used, { usedBy: device, certificate });
@@ -58,18 +58,22 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
               sequence: 0,
               missingWindows: 0,
               refusedReports: 0,
+              ...(known !== undefined && { enrolledAnew: true }),
             };
           },
           { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
         );
+        // Visible at once: from here on the card before it is a stranger, whenever and whether the disk has that.
         broker.disconnect(device);
-        if (known !== undefined) await executor.enrolledAgain(device, known.model);
+        await stored;
+        await executor.enrolledAgain(device);
         await executor.assign(own(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);
       },
       again: async (certificate) => {
         // The first answer may have been lost because the disk or an assignment failed: told is what is durable.
         await store.change(() => undefined);
+        await executor.enrolledAgain(device);
         await executor.assign(own(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);
       },

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { connectAsync } from 'mqtt';
 import { callHub } from '../cli/client.js';
 import { card } from '../testing/cards.js';
+import { enrolByHand } from '../testing/enrol.js';
 import { type TestHub, testHub } from '../testing.js';
 
 interface Answer {
@@ -59,6 +62,27 @@ test('a card whose answer was lost asks again with its key and hears the same; a
     (error: unknown) => error instanceof AdbreakError && error.code === 'token_used',
     'revoked stays revoked',
   );
+});
+
+test('a new card ends the session of the one before it at once, also where its enrolment cannot be written', async (t) => {
+  const hub = await testHub(t);
+  const { device, key, certificate } = await enrolByHand(hub, 'pi-1');
+  const token = await claim(hub, { device });
+  const old = await connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
+    ca: hub.authority,
+    cert: certificate,
+    key,
+    clientId: device,
+    username: 'test',
+    reconnectPeriod: 0,
+  });
+  t.after(() => old.end(true));
+  const closed = new Promise<string>((resolve) => old.once('close', () => resolve('closed')));
+  const blockade = join(hub.folder, `.hub.json.${process.pid}.part`);
+  await mkdir(blockade);
+  await assert.rejects(enrol(hub, token, device, (await card(device)).csr));
+  assert.equal(await Promise.race([closed, sleep(10_000, 'still connected', { ref: false })]), 'closed');
+  await rmdir(blockade);
 });
 
 test('a claim is free again when nothing could be issued for it', async (t) => {

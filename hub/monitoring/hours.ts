@@ -3,7 +3,6 @@ import { HOURS_OF_WEEK, hourOf, WORLD_BINS } from '@adbreak/shared/evidence/worl
 import { z } from 'zod';
 import { addCoarse } from '../rollouts/drift.js';
 import { absorbLabels, armLabels, noLabels, ownValue } from '../rollouts/evidence.js';
-import { hasRoom } from '../rollouts/room.js';
 import { clusterOfSlice } from '../rollouts/windows.js';
 
 /** A channel's hour: the sum of the devices that reported, and who they were. */
@@ -25,6 +24,7 @@ const LAG_HOURS = 3;
 /** Four reference weeks, and what a rollout of two weeks adds. */
 const KEPT_HOURS = 7 * HOURS_OF_WEEK;
 const REFERENCE_WEEKS = 4;
+const DAY_HOURS = 24;
 /** A week is a reference when this share of its hours was watched. */
 const COMPLETE = 0.9;
 
@@ -36,8 +36,8 @@ interface Watch {
 
 /**
  * Adds a report's histograms under both its models' digests, in place. Hours older than seven weeks are forgotten, and not
- * taken in; nor are models that the hub does not know, and sums that would outgrow whole numbers: what devices can make the
- * hub keep has an end.
+ * taken in; nor are models that the hub does not know: what devices can make the hub keep has an end. A sum that would outgrow
+ * whole numbers stays full, and the others go on.
  */
 export function absorbHours(all: Record<string, ModelHours>, device: string, report: WindowReport, { now, digests }: Watch): void {
   const { hour } = hourOf(Date.parse(report.start));
@@ -52,7 +52,6 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
     const known = ownValue(all, digest) ?? { hours: {}, open: {}, labels: noLabels() };
     const cluster = clusterOfSlice(report.slice);
     const channel = ownValue(known.open[hour] ?? {}, cluster) ?? { devices: [], bins: Array<number>(WORLD_BINS).fill(0) };
-    if (!hasRoom([known.labels, channel.bins])) continue;
     absorbLabels(known.labels, histogram.bins, labels);
     if (known.open[hour] === undefined) close(all, current);
     all[digest] = known;
@@ -79,7 +78,15 @@ function close(all: Record<string, ModelHours>, current: number): void {
       known.hours[hour] = average(channels);
       delete known.open[hour];
     }
-  forget(all, current - KEPT_HOURS);
+  forget(all, Math.min(current, settled(all, current) + DAY_HOURS) - KEPT_HOURS);
+}
+
+/** The newest hour known that is a day old. After a jump of the hub's clock, that is one of before it until a day has passed: nothing is forgotten for a clock that is wrong for less. */
+function settled(all: Readonly<Record<string, ModelHours>>, current: number): number {
+  let newest = 0;
+  for (const { hours, open } of Object.values(all))
+    for (const hour of [...Object.keys(hours), ...Object.keys(open)].map(Number)) if (hour > newest && hour <= current - DAY_HOURS) newest = hour;
+  return newest;
 }
 
 function forget(all: Record<string, ModelHours>, oldest: number): void {

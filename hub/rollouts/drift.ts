@@ -234,7 +234,7 @@ export interface ClosedHour {
 /** Shows one hour of the fleet to the detectors; pure, and the same for real fleets and simulated ones. */
 export function watchHour(before: Detectors, calibration: Calibration | null, plan: Plan, hour: ClosedHour, random: Random): Detectors {
   const { falseAlarmHours } = plan.world;
-  const [hours, episodes] = [before.hours + 1, before.episodes + hour.episodes];
+  const [hours, episodes] = [before.hours + 1, saturated(before.episodes + hour.episodes)];
   const world =
     calibration !== null && hour.episodes >= LEAST_EPISODES_OF_AN_HOUR
       ? watchAlarm(calibration, watchWorld(calibration, before.world ?? startWorld(calibration), hour.ofWeek, hour.histogram, random), falseAlarmHours)

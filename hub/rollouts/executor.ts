@@ -7,13 +7,12 @@ import { referenceWeeks } from '../monitoring/hours.js';
 import type { Model, Pending, StoredRollout } from '../store/state.js';
 import type { AuditEntry, Store } from '../store/store.js';
 import type { EventOf, Order, RolloutEvent } from './events.js';
-import { noEvidence } from './evidence.js';
+import { noEvidence, ownValue } from './evidence.js';
 import { promotionLog, type Sibling, type Verdict, weigh } from './gate.js';
 import { isOfFirstGate, type RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
 import type { Plan } from './plan.js';
 import { type Entry, isActive, type Rollout, type RoundOutcome } from './rollout.js';
-import { hasRoomFor } from './room.js';
 import { standingOf } from './standing.js';
 import { type Effect, start, step } from './step.js';
 
@@ -61,15 +60,41 @@ export class Executor {
   readonly #carrying = new Set<string>();
   /** By rollout, the last complaint: the same one is not told at every look. */
   readonly #complaints = new Map<string, string>();
+  /** By model, the end of the last request that looks whether a rollout may begin, and begins it. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  /** By device, the revision of the desired state that it was given last: what differs from it is still to be published. */
+  readonly #published = new Map<string, number>();
+  /** Models whose assignment failed: it is tried again at the next look, whoever asked for it. */
+  readonly #owed = new Set<string>();
   #ticking = false;
+  /** What is under way: a close waits for it. */
+  readonly #running = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
   }
 
+  /** Resolves when nothing of it writes any more: neither the logs nor, by what is left to do, the state. Whoever comes later is refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  #track<T>(running: Promise<T>): Promise<T> {
+    this.#running.add(running);
+    const done = () => void this.#running.delete(running);
+    running.then(done, done);
+    return running;
+  }
+
   /** One look at every running rollout. */
-  async tick(): Promise<void> {
-    if (this.#ticking) return;
+  tick(): Promise<void> {
+    return this.#track(this.#tick());
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#ticking || this.#closed) return;
     this.#ticking = true;
     try {
       for (const { id } of [...this.#options.store.state.rollouts]) {
@@ -77,6 +102,14 @@ export class Executor {
           await this.#look(id);
         } catch (error) {
           this.#complain(id, error);
+        }
+      }
+      for (const model of [...this.#owed]) {
+        try {
+          await this.assign(model);
+          this.#complaints.delete(model);
+        } catch (error) {
+          this.#complain(model, error);
         }
       }
     } finally {
@@ -92,7 +125,11 @@ export class Executor {
   }
 
   /** Starts a rollout from the current production version, or raises the ceiling of the one that runs already. */
-  async promote(request: PromoteRequest): Promise<Rollout | null> {
+  promote(request: PromoteRequest): Promise<Rollout | null> {
+    return this.#inTurn(request.model, () => this.#promote(request));
+  }
+
+  async #promote(request: PromoteRequest): Promise<Rollout | null> {
     const { store } = this.#options;
     const { model, version, percent, who, plan } = request;
     this.#version(model, version, 'promote');
@@ -122,7 +159,11 @@ export class Executor {
   }
 
   /** Two or more candidates beside the same production; each device runs one of them. */
-  async compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
+  compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
+    return this.#inTurn(model, () => this.#compare(model, versions, plan, who));
+  }
+
+  async #compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
     const { store } = this.#options;
     const devices = Object.values(store.state.devices).filter((device) => device.model === model && !device.revoked).length;
     if (devices < versions.length * plan.minDevices)
@@ -152,6 +193,10 @@ export class Executor {
 
   /** Takes a completed rollout's version back, as a rollout of the version before it. */
   async rollback(id: string, plan: Plan, who: string, reason: string): Promise<Rollout> {
+    return this.#inTurn(this.find(id).model, () => this.#rollback(id, plan, who, reason));
+  }
+
+  async #rollback(id: string, plan: Plan, who: string, reason: string): Promise<Rollout> {
     const { store } = this.#options;
     const done = this.find(id);
     const production = productionOf(store.state, done.model);
@@ -208,11 +253,6 @@ export class Executor {
   async take(device: string, report: WindowReport): Promise<void> {
     const rollout = this.#options.store.state.rollouts.find(({ id }) => id === report.rollout);
     if (rollout === undefined || !isActive(rollout)) return;
-    if (!hasRoomFor(rollout, device))
-      throw new AdbreakError(
-        'input_invalid',
-        `Cannot count window ${report.sequence} of ${device}: a sum of rollout ${rollout.id} would outgrow whole numbers`,
-      );
     await this.#apply(rollout.id, { kind: 'window', at: this.#options.now().toISOString(), device, report });
   }
 
@@ -223,10 +263,19 @@ export class Executor {
     await this.#apply(rollout.id, { kind: 'device', at: this.#options.now().toISOString(), device, problem, enrolledAgain: false });
   }
 
-  /** A new card under an old name: its windows begin at one again. */
-  async enrolledAgain(device: string, model: string): Promise<void> {
-    for (const { id } of activeRollouts(this.#options.store.state, model).filter(({ evidence }) => Object.hasOwn(evidence.devices, device)))
-      await this.#apply(id, { kind: 'device', at: this.#options.now().toISOString(), device, problem: null, enrolledAgain: true });
+  /**
+   * A new card under an old name: its windows begin at one again. Kept with the enrolment until it is in every log, and done
+   * before the card has its certificate: a kill in between leaves it to the next start, or to the card that asks again.
+   */
+  async enrolledAgain(device: string): Promise<void> {
+    const { store, now } = this.#options;
+    const entry = ownValue(store.state.devices, device);
+    if (entry?.enrolledAnew !== true) return;
+    for (const { id } of activeRollouts(store.state, entry.model).filter(({ evidence }) => Object.hasOwn(evidence.devices, device)))
+      await this.#apply(id, { kind: 'device', at: now().toISOString(), device, problem: null, enrolledAgain: true });
+    await store.change(() => {
+      delete entry.enrolledAnew;
+    });
   }
 
   async roundClosed(id: string, round: RoundOutcome): Promise<void> {
@@ -234,9 +283,22 @@ export class Executor {
     if (rollout !== undefined && isActive(rollout)) await this.#apply(id, { kind: 'round', at: this.#options.now().toISOString(), round });
   }
 
-  /** Gives every device of a model its desired state where that has changed. */
+  /**
+   * Gives every device of a model its desired state where it has not got it: published is what is on disk, and what a failed
+   * write or a failed message held back is published by the next call.
+   */
   async assign(model: string): Promise<void> {
-    const { store, publishDesired, now } = this.#options;
+    this.#owed.delete(model);
+    try {
+      await this.#assign(model);
+    } catch (error) {
+      this.#owed.add(model);
+      throw error;
+    }
+  }
+
+  async #assign(model: string): Promise<void> {
+    const { store, now } = this.#options;
     for (const { id } of activeRollouts(store.state, model)) {
       // Anew for each: while one was written, another order may have moved devices.
       const { members, acting, excepted } = memberships(store.state, model).get(id) ?? { members: [], acting: [], excepted: {} };
@@ -247,7 +309,6 @@ export class Executor {
       await this.#apply(id, { kind: 'assigned', at: now().toISOString(), members, acting, excepted });
     }
     const wanted = assignments(store.state, model);
-    const changed: [Desired, string][] = [];
     await store.change((state) => {
       for (const [id, assignment] of wanted) {
         const device = state.devices[id];
@@ -255,10 +316,23 @@ export class Executor {
         const next = { revision: device.desired?.revision ?? 0, ...assignment };
         if (isDeepStrictEqual(next, device.desired)) continue;
         device.desired = { ...next, revision: next.revision + 1 };
-        changed.push([device.desired, id]);
       }
     });
-    await Promise.all(changed.map(([desired, id]) => publishDesired(desired, id)));
+    await this.#publish(wanted.keys());
+  }
+
+  /** Rejects where one message failed; the others go out. */
+  async #publish(devices: Iterable<string>): Promise<void> {
+    const { store, publishDesired } = this.#options;
+    const outcomes = await Promise.allSettled(
+      [...devices].map(async (id) => {
+        const desired = store.state.devices[id]?.desired ?? null;
+        if (desired === null || this.#published.get(id) === desired.revision) return;
+        await publishDesired(desired, id);
+        this.#published.set(id, desired.revision);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
   /**
@@ -267,7 +341,10 @@ export class Executor {
    */
   async catchUp(): Promise<void> {
     const { store, log, complain } = this.#options;
-    for (const id of await log.ids()) {
+    const logs = new Set(await log.ids());
+    for (const { id, status } of store.state.rollouts.filter(isActive))
+      if (!logs.has(id)) complain(`rollout ${id}: it is ${status}, and its log is gone; what is decided from here on cannot be replayed`);
+    for (const id of await this.#byStart(logs)) {
       const known = store.state.rollouts.find((one) => one.id === id);
       if (known === undefined && (await isOfFirstGate(log.path(id)))) continue;
       const length = await log.length(id);
@@ -281,7 +358,19 @@ export class Executor {
       }
       await this.#catchUpWith(id, known, seen);
     }
+    for (const device of Object.keys(store.state.devices)) await this.enrolledAgain(device);
     await store.durable();
+  }
+
+  /** Logs in the order in which their rollouts began: of two that set the production version, the later one has the last word. */
+  async #byStart(ids: Iterable<string>): Promise<string[]> {
+    const { store, log } = this.#options;
+    const began: { readonly id: string; readonly at: number }[] = [];
+    for (const id of ids) {
+      const known = store.state.rollouts.find((one) => one.id === id);
+      began.push({ id, at: Date.parse(known?.startedAt ?? (await log.startedAt(id)) ?? '') || 0 });
+    }
+    return began.sort((a, b) => a.at - b.at).map(({ id }) => id);
   }
 
   async #catchUpWith(id: string, known: StoredRollout | undefined, from: number): Promise<void> {
@@ -328,16 +417,27 @@ export class Executor {
 
   /** After a start: the broker keeps retained messages in memory only, and a crash may have come before an effect. */
   async recover(): Promise<void> {
-    const { store, publishDesired } = this.#options;
+    const { store } = this.#options;
     for (const { id } of [...store.state.rollouts]) await this.#carryOut(id);
     for (const model of Object.keys(store.state.models)) await this.assign(model);
-    await Promise.all(Object.values(store.state.devices).map((device) => (device.desired === null ? undefined : publishDesired(device.desired, device.id))));
+    await this.#publish(Object.keys(store.state.devices));
   }
 
   find(id: string): StoredRollout {
     const rollout = this.#options.store.state.rollouts.find((candidate) => candidate.id === id);
     if (rollout === undefined) throw new AdbreakError('not_found', `Cannot find rollout ${id}`, { remedy: 'See `adbreak rollouts list`.' });
     return rollout;
+  }
+
+  /** Between the look for a running rollout and the beginning of another are writes: two requests at once would both find none. */
+  #inTurn<T>(model: string, begin: () => Promise<T>): Promise<T> {
+    const begun = this.#track((this.#turns.get(model) ?? Promise.resolve()).then(begin));
+    // Who asked hears of a failure; the next one waits for the end of this one only.
+    this.#turns.set(
+      model,
+      begun.catch(() => undefined),
+    );
+    return begun;
   }
 
   #version(model: string, version: string, what: string) {
@@ -363,6 +463,7 @@ export class Executor {
   async #begin(request: Omit<PromoteRequest, 'supersede'> & Pick<Rollout, 'kind' | 'group'>, audit: AuditEntry): Promise<Rollout> {
     const { store, log, now } = this.#options;
     const { model, version, percent, plan, who, kind, group } = request;
+    if (this.#closed) throw new AdbreakError('hub_unreachable', `Cannot begin a rollout of ${model} ${version}: the hub is being stopped`);
     const { manifest } = this.#version(model, version, 'promote');
     const from = productionOf(store.state, model);
     if (from === null) throw new AdbreakError('conflict', `Cannot begin a rollout of ${model} ${version}: there is no production version`);
@@ -409,6 +510,7 @@ export class Executor {
 
   /** One event through the state machine, in its turn: into the log, into memory and to disk, then its effects. */
   async #apply(id: string, event: Moving, audit?: AuditEntry): Promise<void> {
+    if (this.#closed) throw new AdbreakError('hub_unreachable', `Cannot go on with rollout ${id}: the hub is being stopped`);
     await new Promise<void>((done, fail) => {
       const waiting: Waiting = { event, audit, done: (stored) => done(stored), fail };
       const queue = this.#queues.get(id);
@@ -418,9 +520,9 @@ export class Executor {
       }
       const own = [waiting];
       this.#queues.set(id, own);
-      void this.#drain(id, own);
+      void this.#track(this.#drain(id, own));
     });
-    if (!isSummed(event)) await this.#carryOut(id);
+    if (!isSummed(event)) await this.#track(this.#carryOut(id));
   }
 
   /** Never rejects: each event's caller hears of its own failure. */
@@ -527,10 +629,11 @@ export class Executor {
     }
   }
 
-  #complain(id: string, error: unknown): void {
-    const line = `rollout ${id}: ${explain(error)}`;
-    if (this.#complaints.get(id) === line) return;
-    this.#complaints.set(id, line);
+  /** @param subject a rollout, or a model whose devices could not be assigned */
+  #complain(subject: string, error: unknown): void {
+    const line = `${this.#owed.has(subject) ? 'model' : 'rollout'} ${subject}: ${explain(error)}`;
+    if (this.#complaints.get(subject) === line) return;
+    this.#complaints.set(subject, line);
     this.#options.complain(line);
   }
 }

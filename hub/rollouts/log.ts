@@ -48,6 +48,13 @@ export class RolloutLog {
     return (await this.#file(id)).length;
   }
 
+  /** When its rollout began; null where the log does not say, and whoever reads all of it hears why. */
+  async startedAt(id: string): Promise<string | null> {
+    const first = await firstLine(this.path(id));
+    const form = startForm.safeParse(readJson(first ?? ''));
+    return form.success ? (form.data.at ?? null) : null;
+  }
+
   /** Appends and syncs; the log's new length. Each line is read back first: what no schema takes would close the log for ever. */
   async append(id: string, events: readonly RolloutEvent[]): Promise<number> {
     const file = await this.#file(id);
@@ -76,7 +83,7 @@ export class RolloutLog {
   }
 }
 
-const startForm = z.object({ kind: z.literal('started'), gate: z.unknown().optional() });
+const startForm = z.object({ kind: z.literal('started'), at: z.iso.datetime().optional().catch(undefined), gate: z.unknown().optional() });
 function readJson(line: string): unknown {
   try {
     return parseJson(z.unknown(), line, EVENT_LIMIT, 'the first line');
@@ -85,20 +92,21 @@ function readJson(line: string): unknown {
   }
 }
 
-/** Logs of the first gate begin without the number of a gate; they are audited by that gate, and go on under none. */
-export async function isOfFirstGate(path: string): Promise<boolean> {
+async function firstLine(path: string): Promise<string | null> {
   const file = createReadStream(path);
   try {
-    for await (const line of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line.trim() === '') continue;
-      // Parsed for good by whoever reads on; here only which of the two forms it is, however a hand has spaced it.
-      const form = startForm.safeParse(readJson(line));
-      return form.success && form.data.gate === undefined;
-    }
-    return false;
+    for await (const line of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY })) if (line.trim() !== '') return line;
+    return null;
   } finally {
     file.destroy();
   }
+}
+
+/** Logs of the first gate begin without the number of a gate; they are audited by that gate, and go on under none. */
+export async function isOfFirstGate(path: string): Promise<boolean> {
+  // Parsed for good by whoever reads on; here only which of the two forms it is, however a hand has spaced it.
+  const form = startForm.safeParse(readJson((await firstLine(path)) ?? ''));
+  return form.success && form.data.gate === undefined;
 }
 
 /** The events of a log, line by line; an error names the line. A last line that a power cut left unfinished is left out. */

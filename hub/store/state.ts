@@ -41,6 +41,10 @@ const device = z.object({
   sequence: z.int().nonnegative(),
   missingWindows: z.int().nonnegative(),
   refusedReports: z.int().nonnegative(),
+  /** A new card was enrolled under this name, and the rollouts that know the old one do not count its windows from one yet. */
+  enrolledAnew: z.literal(true).optional(),
+  /** A window of it ended in the future by the hub's clock: what both said then. It waits until they agree. */
+  clock: z.object({ device: instant, hub: instant }).optional(),
   /** When the last window ended that was added to the hours. */
   watchedUntil: instant.optional(),
 });

@@ -7,8 +7,9 @@ const CHUNK = 64 * 1024;
 const NEWLINE = 10;
 
 /**
- * A file of lines that only grows. What `append` has resolved for is on the disk; what it has rejected is not in the file:
- * a write that broke off half-way is cut away before the next one. One append at a time: who calls waits for the last.
+ * A file of lines that only grows. What `append` has resolved for is on the disk; what it has rejected is cut away again, by the
+ * next one where the disk would not even do that. One append at a time, by one writer: who calls waits for the last. What
+ * somebody else adds to the file or takes from it between two appends stays so; an `append` that fails just then may cut it.
  */
 export class AppendFile {
   readonly path: string;
@@ -17,6 +18,8 @@ export class AppendFile {
   readonly #mode: number;
   #length: number;
   #exists: boolean;
+  /** An append has failed, and so has cutting away what it left after `#length`. */
+  #torn = false;
 
   private constructor(path: string, mode: number, length: number, cut: number, exists: boolean) {
     this.path = path;
@@ -64,13 +67,17 @@ export class AppendFile {
       if (!this.#exists) await mkdir(dirname(this.path), { recursive: true });
       const file = await open(this.path, 'a', this.#mode);
       try {
-        // A failed append whose bytes could not be taken back then.
-        if ((await file.stat()).size > this.#length) await file.truncate(this.#length);
+        const { size } = await file.stat();
+        if (this.#torn && size > this.#length) await file.truncate(this.#length);
+        else this.#length = size;
+        this.#torn = false;
         try {
           await file.appendFile(bytes);
           await file.datasync();
         } catch (error) {
+          this.#torn = true;
           await file.truncate(this.#length);
+          this.#torn = false;
           throw error;
         }
       } finally {
