@@ -18,7 +18,7 @@ import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
 import { type Plans, readPlans } from './rollouts/plans.js';
-import { prepareStateFolder } from './state-folder.js';
+import { neverStarted, prepareStateFolder } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { LowdbStore } from './store/store.js';
 
@@ -117,17 +117,18 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
+  const begin = await neverStarted(folder);
   const store = await LowdbStore.open(folder, now, log);
   opened.add(() => store.close());
   const { grace, lifetimes, check } = { ...CERTIFICATES, ...options.certificates };
-  const authority = await Authority.open(join(folder, 'identity'), now(), lifetimes);
+  const authority = await Authority.open(join(folder, 'identity'), now(), { lifetimes, begin });
   const tellOfAuthority = () => {
     const warning = authority.warning(now());
     if (warning !== null) log(warning);
   };
   tellOfAuthority();
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
-  const registry = await Registry.open(join(folder, 'registry'), store, now);
+  const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
   const rolloutLog = new RolloutLog(join(folder, 'rollouts'), log);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];

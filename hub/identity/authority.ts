@@ -1,4 +1,4 @@
-import { X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Validity, validityOf } from '@adbreak/shared/certificates.js';
@@ -43,14 +43,17 @@ export class Authority {
     this.#lifetimes = lifetimes;
   }
 
-  /** Opens the authority in `folder`, or makes one on first use. */
-  static async open(folder: string, now: Date, lifetimes = LIFETIMES): Promise<Authority> {
+  /**
+   * Opens the authority in `folder`. Until a first start has come to its end (`begin`), one of which a half is missing is
+   * made anew, for nobody was shown it; later that is `state_corrupt`, as are a file that cannot be read and halves of two.
+   */
+  static async open(folder: string, now: Date, { lifetimes = LIFETIMES, begin = true }: { lifetimes?: Lifetimes; begin?: boolean } = {}): Promise<Authority> {
     const paths = { key: join(folder, 'ca.key'), certificate: join(folder, 'ca.pem') };
     const [key, certificate] = await Promise.all([readLimited(paths.key, 16_384), readLimited(paths.certificate, 16_384)]);
     if (key !== undefined && certificate !== undefined)
-      return new Authority(Buffer.from(certificate).toString(), await importKey(Buffer.from(key).toString()), lifetimes);
-    if (key !== undefined || certificate !== undefined)
-      throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: one of ${paths.key} and ${paths.certificate} is missing`);
+      return Authority.#read(paths, Buffer.from(key).toString(), Buffer.from(certificate).toString(), lifetimes);
+    if (!begin)
+      throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: ${key === undefined ? paths.key : paths.certificate} is missing`);
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const root = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: serial(),
@@ -67,6 +70,24 @@ export class Authority {
     await writeAtomic(paths.key, await exportKey(keys.privateKey), { mode: 0o600 });
     await writeAtomic(paths.certificate, root.toString('pem'));
     return new Authority(root.toString('pem'), keys.privateKey, lifetimes);
+  }
+
+  static async #read(paths: { key: string; certificate: string }, key: string, certificate: string, lifetimes: Lifetimes): Promise<Authority> {
+    const damaged = (what: string, cause?: unknown) => new AdbreakError('state_corrupt', `Cannot open the certificate authority: ${what}`, { cause });
+    let root: NodeCertificate;
+    let ours: KeyObject;
+    try {
+      root = new NodeCertificate(certificate);
+    } catch (cause) {
+      throw damaged(`${paths.certificate} is not a certificate`, cause);
+    }
+    try {
+      ours = createPrivateKey(key);
+    } catch (cause) {
+      throw damaged(`${paths.key} is not a private key`, cause);
+    }
+    if (!root.checkPrivateKey(ours)) throw damaged(`${paths.key} is not the key of ${paths.certificate}`);
+    return new Authority(certificate, await importKey(key), lifetimes);
   }
 
   /** Whether this authority signed a certificate; says nothing of its dates. */
