@@ -33,14 +33,14 @@ export class Authority {
   readonly #signer: webcrypto.CryptoKey;
   readonly #root: NodeCertificate;
   readonly #issuer: string;
-  readonly #lifetimes: Lifetimes;
+  readonly lifetimes: Lifetimes;
 
   private constructor(certificate: string, signer: webcrypto.CryptoKey, lifetimes: Lifetimes) {
     this.certificate = certificate;
     this.#signer = signer;
     this.#root = new NodeCertificate(certificate);
     this.#issuer = new x509.X509Certificate(certificate).subject;
-    this.#lifetimes = lifetimes;
+    this.lifetimes = lifetimes;
   }
 
   /**
@@ -112,7 +112,7 @@ export class Authority {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const all = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])];
     const alternative = all.map((name) => ({ type: /^[\d.]+$|:/.test(name) ? ('ip' as const) : ('dns' as const), value: name }));
-    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, { from: now.getTime(), to: now.getTime() + this.#lifetimes.server }, [
+    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, { from: now.getTime(), to: now.getTime() + this.lifetimes.server }, [
       new x509.SubjectAlternativeNameExtension(alternative),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
     ]);
@@ -129,7 +129,7 @@ export class Authority {
       throw new AdbreakError('conflict', `Cannot give ${device} a certificate: the hub's clock says ${now.toISOString()}, before its authority began`, {
         remedy: 'Set the clock of the hub; the device asks again by itself.',
       });
-    const validity = { from: now.getTime(), to: Math.max(now.getTime() + this.#lifetimes.device, before) };
+    const validity = { from: now.getTime(), to: Math.max(now.getTime() + this.lifetimes.device, before) };
     return this.#issue(`CN=${device}`, await requestedKey(csr), validity, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
   }
 
