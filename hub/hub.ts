@@ -155,7 +155,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
-  const intake = new Intake({ store, executor, evaluations, now, log, onEvent });
+  const intake = new Intake({ store, executor, evaluations, now, log, onEvent, present: (device) => broker.present(device) });
+  // Nobody is connected yet, whatever a hub that was killed has left in the state.
+  store.edit(({ devices }) => {
+    for (const device of Object.values(devices)) device.online = false;
+  });
   // What the logs know better than the state, before the first device speaks.
   await executor.catchUp();
   const broker: Broker = await Broker.start({

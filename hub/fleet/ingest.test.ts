@@ -39,7 +39,7 @@ async function hub(t: TestContext, folder: string) {
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
-  const intake = new Intake({ store, executor, evaluations, now: () => NOW, log: () => undefined, onEvent: () => undefined });
+  const intake = new Intake({ store, executor, evaluations, now: () => NOW, log: () => undefined, onEvent: () => undefined, present: () => true });
   await executor.catchUp();
   return { store, log, executor, evaluations, intake };
 }

@@ -18,6 +18,8 @@ interface IntakeOptions {
   readonly now: () => Date;
   readonly log: (line: string) => void;
   readonly onEvent: (device: string, event: DeviceEvent) => void;
+  /** Whether a session of the device is open: a last will comes after it, and may say what it likes. */
+  readonly present: (device: string) => boolean;
 }
 
 /** A window that ends further ahead than this has a wrong clock behind it. */
@@ -66,7 +68,7 @@ export class Intake {
     switch (kind) {
       case 'status': {
         const message = parseJson(status, payload, MESSAGE_LIMIT, `${id}/status`);
-        return this.#note(id, () => ({ online: message.online, lastSeen: now().toISOString() }));
+        return this.#note(id, () => ({ online: message.online && this.#options.present(id), lastSeen: now().toISOString() }));
       }
       case 'reported': {
         const message = parseJson(reported, payload, MESSAGE_LIMIT, `${id}/reported`);
