@@ -2,11 +2,11 @@ import { MODEL_NAME, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
 import { drift } from './drift.js';
 import { armLabels, evidence } from './evidence.js';
-import { CAUSES, VERDICTS } from './verdicts.js';
 import { plan } from './plan.js';
+import { CAUSES, VERDICTS } from './verdicts.js';
 
 const instant = z.iso.datetime();
-export const ROLLOUT_ID = /^[a-z0-9][a-z0-9.-]{0,79}$/;
+export const ROLLOUT_ID = /^[a-z0-9][a-z0-9.-]{0,99}$/;
 
 /** One decision of the gate, or one order of a person, with its reason. */
 export const entry = z.object({
