@@ -3,7 +3,7 @@ import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, printable } from '@adbreak/shared/errors.js';
 import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
@@ -112,7 +112,9 @@ async function checkOptions({ tick, plansPath, planPath, rollbackPlanPath }: Hub
 /** Wires the hub: state, authority, registry, broker, gate, HTTP. */
 async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promise<RunningHub> {
   const now = options.now ?? (() => new Date());
-  const { folder, log } = options;
+  const { folder } = options;
+  // Every line of the hub passes here: devices choose their client ids, reasons and topics.
+  const log = (line: string) => options.log(printable(line));
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);

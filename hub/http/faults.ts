@@ -17,7 +17,10 @@ export function faults({ now, report }: Pick<HttpContext, 'now' | 'report'>) {
     if (error instanceof TooSoon) reply.header('retry-after', error.wait);
     const { status } = ERROR_CODES[error.code];
     if (status < 500) return reply.code(status).send(answerOf(error));
-    report(`request ${request.id} (${request.method} ${request.routeOptions.url ?? request.url}): ${insideOf(thrown)}`);
+    const [first = '', ...inside] = insideOf(thrown).split('\n');
+    report(`request ${request.id} (${request.method} ${request.routeOptions.url ?? request.url}): ${first}`);
+    // Each line under the request's name: whatever an error quotes, it is no line of its own.
+    for (const line of inside) report(`request ${request.id}  ${line}`);
     return reply.code(status).send({ ...answerOf(error), request: request.id });
   };
 }
