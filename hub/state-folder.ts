@@ -1,12 +1,13 @@
 import { access, constants, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { LOCK_FILE } from './store/lock.js';
 
 /** What a hub leaves in its folder. Where its state is not yet written, anything else says that the folder is another's. */
 const STATE = 'hub.json';
 const AUDIT = 'audit.jsonl';
 const BEFORE = 'hub.before.json';
-const OWN = new Set([STATE, 'hub.0.1.0.json', BEFORE, AUDIT, 'identity', 'registry', 'rollouts', '.gitignore']);
+const OWN = new Set([STATE, LOCK_FILE, 'hub.0.1.0.json', BEFORE, AUDIT, 'identity', 'registry', 'rollouts', '.gitignore']);
 /** Files whose reader could pretend to be the hub, or a fleet's authority. */
 const SECRETS = ['identity/ca.key', ...['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`)];
 const OTHERS = 0o077;
