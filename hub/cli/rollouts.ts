@@ -10,7 +10,7 @@ import { PLAN_FLAG, planFlag } from './plan.js';
 import { call, print, type Remote, say, type remote as withHub } from './remote.js';
 import { replayCommand } from './replay.js';
 
-const view = z.object({
+export const rolloutView = z.object({
   id: z.string(),
   model: z.string(),
   from: modelRef,
@@ -24,7 +24,7 @@ const view = z.object({
   last: entry.nullable(),
   history: z.array(entry),
 });
-type View = z.infer<typeof view>;
+type View = z.infer<typeof rolloutView>;
 const hubPlans = z.object({ promote: z.string(), rollback: z.string(), plans: z.array(plan) });
 const text = z.object({ text: z.string() });
 const encode = encodeURIComponent;
@@ -36,7 +36,7 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
   remote(rollouts.command('list'))
     .option('--json', 'everything, as JSON', false)
     .action(async (flags: Remote & { json: boolean }) => {
-      const all = check(z.object({ rollouts: z.array(view) }), await call(flags, '/api/v1/overview'), 'the answer of the hub').rollouts;
+      const all = check(z.object({ rollouts: z.array(rolloutView) }), await call(flags, '/api/v1/overview'), 'the answer of the hub').rollouts;
       if (flags.json) return print(all);
       if (all.length === 0) return say('no rollouts yet: `adbreak models promote NAME VERSION` starts one');
       for (const one of all) say(summary(one));
@@ -95,7 +95,7 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .option('--plan <name or file>', `${PLAN_FLAG}; the one named rollback where none is given`)
     .action(async (id: string, flags: Remote & { reason: string; plan?: string }) => {
       const json = { reason: flags.reason, ...(await planFlag(flags.plan)) };
-      say(summary(check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
+      say(summary(check(rolloutView, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
     });
   remote(rollouts.command('compare <model> <versions...>'))
     .description('A/B: several candidates beside one production; each device runs one of them, the best that passes goes on')
@@ -103,7 +103,7 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .action(async (model: string, versions: string[], flags: Remote & { plan?: string }) => {
       const json = { model, versions, ...(await planFlag(flags.plan)) };
       const answer = check(
-        z.object({ rollouts: z.array(view) }),
+        z.object({ rollouts: z.array(rolloutView) }),
         await call(flags, '/api/v1/rollouts/compare', { method: 'POST', json }),
         'the answer of the hub',
       );
@@ -128,7 +128,11 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
 async function order(id: string, name: string, flags: Remote & { reason: string }): Promise<void> {
   say(
     summary(
-      check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/${name}`, { method: 'POST', json: { reason: flags.reason } }), 'the answer of the hub'),
+      check(
+        rolloutView,
+        await call(flags, `/api/v1/rollouts/${encode(id)}/${name}`, { method: 'POST', json: { reason: flags.reason } }),
+        'the answer of the hub',
+      ),
     ),
   );
 }
@@ -137,9 +141,9 @@ async function watch(id: string, flags: Remote & { seconds: number }): Promise<v
   let told = 0;
   let line = '';
   for (;;) {
-    const one = check(view, await call(flags, `/api/v1/rollouts/${encode(id)}`), 'the answer of the hub');
-    for (const past of one.history.slice(told)) say(`${past.at}  ${past.stage}: ${past.verdict} → ${past.action}: ${past.reason}`);
-    const now = `  ${one.status}, ${one.stageName} ${one.percent} %, ${one.episodes} episodes: ${one.last?.reason ?? 'the gate has not looked yet'}`;
+    const one = check(rolloutView, await call(flags, `/api/v1/rollouts/${encode(id)}`), 'the answer of the hub');
+    for (const past of one.history.slice(told)) say(`${past.at}  ${past.stage}: ${past.verdict} → ${past.action}: ${toldReason(past.reason)}`);
+    const now = `  ${one.status}, ${one.stageName} ${one.percent} %, ${one.episodes} episodes: ${one.last === null ? 'the gate has not looked yet' : toldReason(one.last.reason)}`;
     if (now !== line && one.history.length === told) say(now);
     [told, line] = [one.history.length, now];
     if (['completed', 'rolled-back', 'aborted', 'superseded'].includes(one.status)) return;
@@ -147,9 +151,15 @@ async function watch(id: string, flags: Remote & { seconds: number }): Promise<v
   }
 }
 
-function summary(one: View): string {
+/** A rollout in a line, and what the gate last said of it. */
+export function summary(one: View): string {
   const head = `${one.id}  ${one.from.version} → ${one.to.version}  ${one.status}${one.status === 'running' ? ` (${one.stageName}, ${one.percent} %)` : ''}  acting on ${one.acting.length} of ${one.members.length}  ${one.episodes} episodes`;
-  return one.last === null ? head : `${head}\n    ${one.last.verdict}: ${one.last.reason}`;
+  return one.last === null ? head : `${head}\n    ${one.last.verdict}: ${toldReason(one.last.reason)}`;
+}
+
+/** An order that says no reason names who gave it; the log keeps the words that stand for none. */
+function toldReason(reason: string): string {
+  return reason.replace(/: no reason given$/, '');
 }
 
 function planLine({ name, evidence, margin, alphaPromote, minDevices, role, stages }: Plan, unnamed: { promote: string; rollback: string }): string {

@@ -22,6 +22,12 @@ function targetPath(name: string, version: string, file: 'model.tflite' | 'manif
   return `${name}/${version}/${file}`;
 }
 
+/** The next patch, which is free far more often than not. */
+function after(version: string): string {
+  const [major, minor, patch] = version.split('.').map(Number);
+  return `${major}.${minor}.${(patch ?? 0) + 1}`;
+}
+
 function damaged(what: string, cause?: unknown): AdbreakError {
   return new AdbreakError('state_corrupt', `Cannot open the registry: ${what}`, { cause });
 }
@@ -89,7 +95,9 @@ export class Registry {
     readModel(model);
     return this.#exclusively(async () => {
       if (this.#store.state.models[name]?.versions[version] !== undefined)
-        throw new AdbreakError('conflict', `Cannot register ${name} ${version}: it exists already; versions never change`);
+        throw new AdbreakError('conflict', `Cannot register ${name} ${version}: it exists already; versions never change`, {
+          remedy: `Train it under the next number: \`adbreak train --version ${after(version)}\`, and push that; \`adbreak models list\` shows what is there.`,
+        });
       const manifestDigest = sha256(manifestBytes);
       await writeAtomic(join(this.#folder, 'targets', facts.digest), model);
       await writeAtomic(join(this.#folder, 'targets', manifestDigest), manifestBytes);
