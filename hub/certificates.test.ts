@@ -8,6 +8,7 @@ import { connect as tlsConnect } from 'node:tls';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { connectAsync } from 'mqtt';
+import { Agent, fetch } from 'undici';
 import { callHub } from './cli/client.js';
 import { Authority, fingerprint } from './identity/authority.js';
 import { agentOf, overview, publish, until } from './testing/chain.js';
@@ -111,6 +112,31 @@ test('the certificate before is accepted until the new one was used, so that a l
   assert.match(audit, /"who":"device:pi-1","what":"device\.renewed"/);
   const { devices } = (await callHub(hub, '/api/v1/overview')) as { devices: { certificateEnds: string }[] };
   assert.equal(devices[0]?.certificateEnds, new Date(validityOf(second.certificate).to).toISOString());
+});
+
+test('a device renews three times at once, then once a minute: what comes sooner is 429 with Retry-After and leaves no trace', async (t) => {
+  let ahead = 0;
+  const hub = await testHub(t, { now: () => new Date(Date.now() + ahead) });
+  const device = await enrolByHand(hub, 'pi-1');
+  const other = await enrolByHand(hub, 'pi-2');
+  for (let i = 0; i < 3; i++) await renewByHand(hub, device);
+  const lines = async () => (await readFile(join(hub.folder, 'audit.jsonl'), 'utf8')).split('\n').length;
+  const before = await lines();
+  for (let i = 0; i < 5; i++) await assert.rejects(renewByHand(hub, device), refused('too_many_requests'));
+  assert.equal(await lines(), before);
+  await renewByHand(hub, other);
+  const dispatcher = new Agent({ connect: { ca: hub.authority, key: device.key, cert: device.certificate } });
+  t.after(() => dispatcher.close());
+  const body = JSON.stringify({ csr: (await signingRequest()).csr });
+  const answer = await fetch(new URL('/agent/renew', hub.hub), { dispatcher, method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  assert.equal(answer.status, 429);
+  const wait = Number(answer.headers.get('retry-after'));
+  assert.ok(wait > 0 && wait <= 60, `${wait}`);
+  ahead = 61_000;
+  await renewByHand(hub, device);
+  await assert.rejects(renewByHand(hub, device), refused('too_many_requests'));
+  ahead = -HOUR;
+  await renewByHand(hub, device);
 });
 
 test('one that has ended opens the renewal alone, within the grace period; revoked, forged and late ones open nothing', async (t) => {

@@ -3,7 +3,7 @@ import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, printable } from '@adbreak/shared/errors.js';
 import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
@@ -19,7 +19,7 @@ import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
 import { type Plans, readPlans } from './rollouts/plans.js';
-import { prepareStateFolder } from './state-folder.js';
+import { neverStarted, prepareStateFolder } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { LowdbStore } from './store/store.js';
 
@@ -113,22 +113,25 @@ async function checkOptions({ tick, plansPath, planPath, rollbackPlanPath }: Hub
 /** Wires the hub: state, authority, registry, broker, gate, HTTP. */
 async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promise<RunningHub> {
   const now = options.now ?? (() => new Date());
-  const { folder, log } = options;
+  const { folder } = options;
+  // Every line of the hub passes here: devices choose their client ids, reasons and topics.
+  const log = (line: string) => options.log(printable(line));
   const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
+  const begin = await neverStarted(folder);
   const store = await LowdbStore.open(folder, now, log);
   opened.add(() => store.close());
   const { grace, lifetimes, check } = { ...CERTIFICATES, ...options.certificates };
-  const authority = await Authority.open(join(folder, 'identity'), now(), lifetimes);
+  const authority = await Authority.open(join(folder, 'identity'), now(), { lifetimes, begin });
   const tellOfAuthority = () => {
     const warning = authority.warning(now());
     if (warning !== null) log(warning);
   };
   tellOfAuthority();
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
-  const registry = await Registry.open(join(folder, 'registry'), store, now);
+  const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
   const rolloutLog = new RolloutLog(join(folder, 'rollouts'), log);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -155,9 +158,13 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
-  const intake = new Intake({ store, executor, evaluations, now, log, onEvent });
+  const intake = new Intake({ store, executor, evaluations, now, log, onEvent, present: (device) => broker.present(device) });
   // After what brings it work, before the state and the lock.
   opened.add(() => executor.close());
+  // Nobody is connected yet, whatever a hub that was killed has left in the state.
+  store.edit(({ devices }) => {
+    for (const device of Object.values(devices)) device.online = false;
+  });
   // What the logs know better than the state, before the first device speaks.
   await executor.catchUp();
   const broker: Broker = await Broker.start({

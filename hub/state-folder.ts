@@ -1,10 +1,13 @@
-import { access, constants, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { LOCK_FILE } from './store/lock.js';
 
 /** What a hub leaves in its folder. Where its state is not yet written, anything else says that the folder is another's. */
 const STATE = 'hub.json';
-const OWN = new Set([STATE, 'hub.0.1.0.json', 'hub.before.json', 'audit.jsonl', 'identity', 'registry', 'rollouts', '.gitignore']);
+const AUDIT = 'audit.jsonl';
+const BEFORE = 'hub.before.json';
+const OWN = new Set([STATE, LOCK_FILE, 'hub.0.1.0.json', BEFORE, AUDIT, 'identity', 'registry', 'rollouts', '.gitignore']);
 /** Files whose reader could pretend to be the hub, or a fleet's authority. */
 const SECRETS = ['identity/ca.key', ...['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`)];
 const OTHERS = 0o077;
@@ -31,6 +34,42 @@ export async function prepareStateFolder(folder: string, log: (line: string) => 
   if (((await stat(path)).mode & OTHERS) !== 0) log(`warning: others may look into ${path}; chmod 700 it`);
 }
 
+/** Where a person finds the other copy of what is lost. */
+const RESTORE =
+  'Restore the whole state folder from a backup; what is here was not changed. A hub that begins anew takes an empty folder, and every device a new claim.';
+
+/**
+ * Whether no first start on this folder has come to its end: then what it left is nobody's yet, and may be completed or made
+ * anew. `hub.json` is written last, after the first line of the audit log; where it is missing though anything was entrusted
+ * to the hub, it is lost, which is `state_corrupt`: a hub that began anew there would know no device and no token.
+ */
+export async function neverStarted(folder: string): Promise<boolean> {
+  if ((await stat(join(folder, STATE)).catch(unlessMissing)) !== null) return false;
+  const left = await leftBehind(folder);
+  if (left === null) return true;
+  throw new AdbreakError('state_corrupt', `Cannot start: ${join(resolve(folder), STATE)} is missing, but ${left} is there: a hub has worked here`, {
+    remedy: RESTORE,
+  });
+}
+
+/** What says that a hub was told something here: a version, a rollout, or any line of the audit log but its first token's. */
+async function leftBehind(folder: string): Promise<string | null> {
+  if ((await stat(join(folder, BEFORE)).catch(unlessMissing)) !== null) return BEFORE;
+  for (const name of ['rollouts', 'registry/targets']) if (((await readdir(join(folder, name)).catch(unlessMissing)) ?? []).length > 0) return name;
+  const info = await stat(join(folder, AUDIT)).catch(unlessMissing);
+  if (info === null) return null;
+  // Each start that was ended before its last step has left one line of about 100 bytes.
+  if (info.size > 64 * 1024) return AUDIT;
+  const lines = (await readFile(join(folder, AUDIT), 'utf8')).split('\n').slice(0, -1);
+  return lines.every((line) => FIRST_TOKEN.test(line)) ? null : AUDIT;
+}
+const FIRST_TOKEN = /^\{"at":"[^"]*","who":"hub","what":"token\.create","subject":"first"\}$/;
+
+function unlessMissing(error: unknown): null {
+  if (systemCode(error) === 'ENOENT') return null;
+  throw error;
+}
+
 async function makeFolder(path: string): Promise<string[]> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -46,10 +85,7 @@ function foreignName(names: readonly string[]): string | undefined {
 }
 
 async function refuseExposed(path: string): Promise<void> {
-  const info = await stat(path).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return null;
-    throw error;
-  });
+  const info = await stat(path).catch(unlessMissing);
   if (info === null || (info.mode & OTHERS) === 0) return;
   throw new AdbreakError('key_exposed', `Cannot use the key ${path}: others can read it (mode ${(info.mode & 0o777).toString(8)})`);
 }

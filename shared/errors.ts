@@ -65,12 +65,22 @@ export function explain(error: unknown): string {
   return `${error.message}${cause}`;
 }
 
+/**
+ * Text from elsewhere for a log or a terminal: control characters (C0, DEL, C1) become escapes, so that it neither forges a line
+ * nor moves the cursor. With `lines` its own line breaks stay.
+ */
+export function printable(text: string, { lines = false } = {}): string {
+  return text.replace(/\p{Cc}/gu, (character) => (lines && character === '\n' ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`));
+}
+
 /** What a command prints when it ends in an error: code, sentence (of one line, whatever its causes say), remedy. */
 export function explainForPeople(error: unknown): string {
-  const sentence = explain(error)
-    .replace(/\s*\n\s*/g, ' ')
-    .trim();
-  if (error instanceof AdbreakError) return `error ${error.code}: ${sentence}\n  what to do: ${error.remedy}`;
+  const sentence = printable(
+    explain(error)
+      .replace(/\s*\n\s*/g, ' ')
+      .trim(),
+  );
+  if (error instanceof AdbreakError) return `error ${error.code}: ${sentence}\n  what to do: ${printable(error.remedy)}`;
   return `error: ${sentence}`;
 }
 

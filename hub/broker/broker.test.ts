@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
 import { MESSAGE_LIMIT } from '@adbreak/shared/contract/messages.js';
 import { connectAsync } from 'mqtt';
 import { connectPacket, publishPacket, RawClient, subscribePacket, testBroker, until } from './testing.js';
@@ -177,6 +178,24 @@ test('a message that could not be taken is never acknowledged, nor what came aft
   await until('the end', () => client.closed);
   assert.deepEqual(client.packets(4), []);
   assert.ok(log.includes('mqtt: pi-1: the disk is full'));
+});
+
+test('a connection keeps nothing of the messages that were taken', async (t) => {
+  const { credentials } = await testBroker(t);
+  const client = await RawClient.connected(t, await credentials('pi-1'), { id: 'pi-1' });
+  const acknowledged = async (count: number) => {
+    const before = client.packets(4).length;
+    for (let sent = 0; sent < count; sent++) client.send(publishPacket(own('windows'), 'x', { identifier: 1 + (sent % 60_000) }));
+    await until('all acknowledgements', () => client.packets(4).length === before + count, 60);
+  };
+  await acknowledged(100);
+  const arrays = () => queryObjects(Array, { format: 'count' });
+  const before = arrays();
+  await acknowledged(3000);
+  client.received = Buffer.alloc(0);
+  const more = arrays() - before;
+  // The test's broker notes each message, in no array of its own.
+  assert.ok(more < 1000, `${more} arrays more after 3,000 messages`);
 });
 
 test('what follows a CONNECT in its segment is taken in order after the answer, however much it is', async (t) => {

@@ -8,6 +8,7 @@ import { Aedes, type Client, type ConnectPacket, type PublishPacket } from 'aede
 import type { KeyAndCertificate } from '../identity/authority.js';
 import { connectRefusal, reading, writeRefusal } from './access.js';
 import { Connection } from './connection.js';
+import { limitConnections } from './connections.js';
 import { type Identity, identityOf } from './identity.js';
 import { CONTROL_LIMIT } from './packets.js';
 
@@ -63,6 +64,7 @@ export class Broker {
     this.#server = createServer({ ...secureContext(server, authority), requestCert: true, rejectUnauthorized: true, handshakeTimeout: connectMs }, (socket) =>
       this.#secured(socket),
     );
+    limitConnections(this.#server, { all: 10_000, each: 500 });
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -123,6 +125,10 @@ export class Broker {
     const session = this.#sessions.get(device);
     if (session === undefined || session.instance === instance || session.connection.destroyed) return null;
     return new AdbreakError('identity_in_use', `Cannot connect ${device}: another agent is connected with the same identity`);
+  }
+
+  present(device: string): boolean {
+    return this.#sessions.get(device)?.connection.destroyed === false;
   }
 
   /** Ends whatever a device has open, as revocation does. */
@@ -188,8 +194,7 @@ export class Broker {
     const taken = this.#options.policy.take(parsed.device, parsed.kind, typeof payload === 'string' ? Buffer.from(payload) : payload);
     // PUBACK follows `done`: what is acknowledged is on the hub's disk, and so is what the device sent before it
     // (MQTT-4.6.0-2: PUBACKs go out in the order of their PUBLISHs).
-    connection.taken = Promise.all([connection.taken, taken]);
-    connection.taken.then(() => done(null), done);
+    connection.inTurn(taken).then(() => done(null), done);
   }
 
   #left(connection: Connection): void {

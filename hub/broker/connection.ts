@@ -9,8 +9,7 @@ import { PacketMeter } from './packets.js';
  */
 export class Connection extends Duplex {
   readonly identity: Identity;
-  /** Settled when everything that came over this connection so far was taken. */
-  taken: Promise<unknown> = Promise.resolve();
+  #taken: Promise<void> = Promise.resolve();
   readonly #socket: TLSSocket;
   readonly #meter = new PacketMeter();
   #state: 'connect' | 'answering' | 'open' = 'connect';
@@ -34,6 +33,12 @@ export class Connection extends Duplex {
   open(): void {
     this.#state = 'open';
     this.#socket.resume();
+  }
+
+  /** Settled when this, and everything that came over this connection before it, was taken. Nothing of it is kept after that. */
+  inTurn(taken: Promise<void>): Promise<void> {
+    this.#taken = Promise.all([this.#taken, taken]).then(() => undefined);
+    return this.#taken;
   }
 
   override _read(): void {

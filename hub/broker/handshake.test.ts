@@ -159,13 +159,14 @@ async function sessionsOf(options: ConnectionOptions): Promise<{ sessions: Buffe
     reused = socket.isSessionReused();
     socket.write(connectPacket({ id: 'pi-1' }));
   });
-  await Promise.race([closed, sleep(400)]);
+  // A refusal closes; who is let in has the answer, and the tickets before it (RFC 8446 section 4.6.1: right after the handshake).
+  await Promise.race([closed, until('an answer', () => answer.length >= 8).catch(() => undefined)]);
   socket.destroy();
   await closed;
   return { sessions, reused, answer };
 }
 
-test('no TLS session is resumed: a ticket opens nothing without the key, with or without a certificate before', async (t) => {
+test('no TLS session is resumed: a ticket opens nothing without the key, and who shows no certificate is given none', async (t) => {
   const { credentials, online, log } = await testBroker(t);
   const { key: _, cert: __, ...bare } = await credentials('pi-1');
   const honest = await sessionsOf(await credentials('pi-1'));
@@ -174,14 +175,15 @@ test('no TLS session is resumed: a ticket opens nothing without the key, with or
   assert.equal(anonymous.answer, '');
   await until('offline', () => online.get('pi-1') === false);
   online.clear();
-  for (const [whose, sessions] of Object.entries({ honest: honest.sessions, anonymous: anonymous.sessions }))
-    for (const session of sessions) {
-      log.length = 0;
-      const resumed = await sessionsOf({ ...bare, session });
-      assert.equal(resumed.reused, false, `the ${whose} session was resumed`);
-      assert.equal(resumed.answer, '');
-      await until('the log', () => log.some((line) => /^mqtt: refused 127\.0\.0\.1: .*certificate/.test(line)));
-    }
+  assert.equal(anonymous.sessions.length, 0);
+  assert.ok(honest.sessions.length > 0);
+  for (const session of honest.sessions) {
+    log.length = 0;
+    const resumed = await sessionsOf({ ...bare, session });
+    assert.equal(resumed.reused, false);
+    assert.equal(resumed.answer, '');
+    await until('the log', () => log.some((line) => /^mqtt: refused 127\.0\.0\.1: .*certificate/.test(line)));
+  }
   assert.equal(online.size, 0);
   const again = await sessionsOf({ ...(await credentials('pi-1')), ...(honest.sessions[0] && { session: honest.sessions[0] }) });
   assert.deepEqual({ reused: again.reused, answer: again.answer }, { reused: false, answer: '20020000' }, 'with the key a full handshake follows');
@@ -221,7 +223,7 @@ test('useCertificate: new handshakes get the new certificate, sessions that are 
   const { key: _, cert: __, ...bare } = await credentials('pi-3');
   const { sessions, answer } = await sessionsOf(bare);
   assert.equal(answer, '');
-  for (const session of sessions) assert.equal((await sessionsOf({ ...bare, session })).reused, false);
+  assert.equal(sessions.length, 0);
 });
 
 test('noise of every kind ends connections, never the broker: an agent beside it goes on', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -62,8 +62,16 @@ test('rollouts are listed, planned, explained, ordered and watched from the comm
     await writeFile(join(folder, 'model.tflite'), file);
     await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
     assert.equal((await run('models', 'push', folder)).code, 0);
-    assert.equal((await run('models', 'promote', 'base-ad-detector', version)).code, 0);
+    const promoted = await run('models', 'promote', 'base-ad-detector', version);
+    assert.equal(promoted.code, 0);
+    // For people a line and what to do next; for scripts --json.
+    if (version === '1.0.0') assert.equal(promoted.out, 'base-ad-detector 1.0.0 is the production version\n');
+    else assert.match(promoted.out, /^base-ad-detector-2\.0\.0-\w+ {2}1\.0\.0 → 2\.0\.0 {2}running \(shadow, 0 %\).*\n$/);
+    if (version === '2.0.0') assert.match(promoted.error, /next: `adbreak rollouts watch base-ad-detector-2\.0\.0/);
+    assert.match((await run('models', 'push', folder)).error, new RegExp(`exists already.*\\n.*adbreak train --version ${version.slice(0, -1)}1`));
   }
+  const seen = JSON.stringify(await callHub(hub, '/api/v1/overview'));
+  assert.doesNotMatch(seen, /"(seen|pending)":/, 'the notes of the store are its own');
   const list = (await run('rollouts', 'list')).out;
   const id = /^(\S+) {2}1\.0\.0 → 2\.0\.0 {2}running \(shadow, 0 %\)/m.exec(list)?.[1] ?? '';
   assert.notEqual(id, '', list);
@@ -71,6 +79,7 @@ test('rollouts are listed, planned, explained, ordered and watched from the comm
   assert.match((await run('rollouts', 'explain', id)).out, /What would change it/);
   assert.match((await run('rollouts', 'pause', id, '--reason', 'lunch')).out, /paused/);
   const watching = run('rollouts', 'watch', id, '--seconds', '0.2');
+  assert.match((await run('rollouts', 'resume', id)).out, /ORDER: token:first$/m, 'no reason is no text');
   assert.match((await run('rollouts', 'abort', id, '--reason', 'enough')).out, /aborted/);
   assert.match((await watching).out, /ORDER → abort: token:first: enough/);
   assert.match((await run('rollouts', 'force', id)).error, /required option '--reason/);
@@ -109,6 +118,24 @@ test('a plan is named or brought as a file; the hub lists its own', async (t) =>
   const file = fileURLToPath(new URL('../../../configs/rollouts/standard.yaml', import.meta.url));
   assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', file)).out, /half 50 %/);
   assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', 'nothing')).error, /error not_found: Cannot use the plan nothing/);
+});
+
+test('a token that was lost is made anew on the machine of the hub while it is stopped', async (t) => {
+  const hub = await testHub(t);
+  const running = adbreak('hub', 'token', '--state', hub.folder);
+  assert.match(running.stderr, /error conflict: Cannot start: another hub runs on the state folder/);
+  await hub.running[Symbol.asyncDispose]();
+  const { stdout, stderr } = adbreak('hub', 'token', '--state', hub.folder);
+  const token = /ADBREAK_TOKEN=(adbreak_token_[0-9a-f]{40})\n/.exec(stdout)?.[1] ?? assert.fail(stderr);
+  const again = { ...(await testHub(t, { folder: hub.folder })), token };
+  await callHub(again, '/api/v1/tokens', { method: 'POST', json: { id: 'eye', role: 'viewer' } });
+  await callHub({ ...again, token: hub.token }, '/api/v1/overview');
+  assert.match(
+    await readFile(join(hub.folder, 'audit.jsonl'), 'utf8'),
+    /"who":"hub","what":"token\.create","subject":"admin-[0-9a-f]{6}","after":\{"role":"admin"\}/,
+  );
+  assert.match(adbreak('hub', 'token', '--state', join(hub.folder, 'nothing')).stderr, /error not_found: Cannot make a token: no hub has been started/);
+  assert.match(adbreak('models', 'list').stderr, /adbreak hub token --state DIR/);
 });
 
 test('a mistake is one sentence and an exit code', () => {

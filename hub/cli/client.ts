@@ -15,7 +15,8 @@ export async function hubAddress(flags: { hub?: string; token?: string; ca?: str
   const need = (value: string | undefined, flag: string, variable: string) => {
     if (value === undefined || value === '')
       throw new AdbreakError('unauthorized', `Cannot reach the hub: give ${flag} or set ${variable}`, {
-        remedy: '`adbreak hub start` prints all three on its first start.',
+        remedy:
+          '`adbreak hub start` prints all three on its first start; a token that is lost is made anew by `adbreak hub token --state DIR` while the hub is stopped.',
       });
     return value;
   };

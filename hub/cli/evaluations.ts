@@ -1,7 +1,7 @@
 import { check } from '@adbreak/shared/contract/parse.js';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { call, print, type Remote, type remote as withHub } from './remote.js';
+import { call, print, type Remote, say, type remote as withHub } from './remote.js';
 
 const view = z.object({
   id: z.string(),
@@ -64,24 +64,24 @@ export function evaluationCommands(program: Command, remote: typeof withHub): vo
         epsilon: flags.epsilon ?? null,
       };
       const { id, asked } = check(view, await call(flags, '/api/v1/evaluations', { method: 'POST', json }), 'the answer of the hub');
-      console.log(`${id}: ${asked.length} devices are asked; \`adbreak evaluations show ${id}\``);
+      say(`${id}: ${asked.length} devices are asked; \`adbreak evaluations show ${id}\``);
     });
   remote(evaluations.command('list')).action(async (flags: Remote) => {
     const all = check(z.object({ evaluations: z.array(view) }), await call(flags, '/api/v1/evaluations'), 'the answer of the hub').evaluations;
     for (const { id, model, status, started, asked, result } of all) {
       const d = result.difference;
-      console.log(
+      say(
         `${id}  ${started}  ${model}  ${status}  ${result.answered} of ${asked.length} answered  ${d === null ? (result.inconclusive ? 'inconclusive' : '') : `${(100 * d.value).toFixed(1)} points (${(100 * d.low).toFixed(1)} to ${(100 * d.high).toFixed(1)})`}`,
       );
     }
-    if (all.length === 0) console.log('no rounds yet: `adbreak evaluations start` begins one');
+    if (all.length === 0) say('no rounds yet: `adbreak evaluations start` begins one');
   });
   remote(evaluations.command('show <id>'))
     .option('--json', 'as JSON', false)
     .action(async (id: string, flags: Remote & { json: boolean }) => {
       const answer = await call(flags, `/api/v1/evaluations/${encodeURIComponent(id)}`);
       if (flags.json) print(answer);
-      else console.log(check(z.object({ text: z.string() }), answer, 'the answer of the hub').text);
+      else say(check(z.object({ text: z.string() }), answer, 'the answer of the hub').text);
     });
   remote(evaluations.command('cancel <id>')).action(async (id: string, flags: Remote) =>
     print(await call(flags, `/api/v1/evaluations/${encodeURIComponent(id)}/cancel`, { method: 'POST' })),

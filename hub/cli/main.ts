@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { check } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError, printable } from '@adbreak/shared/errors.js';
 import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
@@ -13,8 +14,8 @@ import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
 import { pushVersion } from './push.js';
-import { call, print, type Remote, remote } from './remote.js';
-import { rolloutCommands } from './rollouts.js';
+import { call, print, type Remote, remote, say } from './remote.js';
+import { rolloutCommands, rolloutView, summary } from './rollouts.js';
 import { tagChanges } from './tags.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
@@ -62,9 +63,21 @@ const program = new Command('adbreak')
   .enablePositionalOptions()
   .exitOverride();
 
-program
-  .command('hub')
-  .description('the hub')
+const hubCommands = program.command('hub').description('the hub');
+hubCommands
+  .command('token')
+  .description('a new administrator token for a hub that is stopped: the one of its first start was lost')
+  .option('--state <dir>', 'folder of its state', '.work/hub')
+  .action(async ({ state }: { state: string }) => {
+    const { makeAdminToken } = await import('../token.js');
+    const { id, token } = await makeAdminToken(
+      state,
+      () => new Date(),
+      (line) => console.error(line),
+    );
+    console.log(`The administrator token ${id} is shown once:\n  export ADBREAK_CA=${join(resolve(state), 'identity/ca.pem')} ADBREAK_TOKEN=${token}`);
+  });
+hubCommands
   .command('start')
   .description('start the hub; on the first start it makes its authority, its keys and an administrator token')
   .option('--state <dir>', 'folder of its state', '.work/hub')
@@ -148,6 +161,7 @@ remote(models.command('promote <name> <version>'))
   .option('--percent <n>', 'go no further than this share of devices', Number, 100)
   .option('--plan <name or file>', PLAN_FLAG)
   .option('--supersede', 'end the rollout of another version that is running', false)
+  .option('--json', 'the whole answer, as JSON', false)
   .action(promote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
@@ -170,8 +184,8 @@ remote(program.command('tokens').description('tokens of people and scripts').com
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
 
-/** The rollout as JSON on stdout; what to expect of it, and the next command, for people on stderr. */
-async function promote(name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean }): Promise<void> {
+/** The rollout's line on stdout, or the whole answer as JSON; what to expect of it, and the next command, for people on stderr. */
+async function promote(name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean; json: boolean }): Promise<void> {
   const plan = await planFlag(flags.plan);
   const started = await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
     method: 'POST',
@@ -182,13 +196,14 @@ async function promote(name: string, version: string, flags: Remote & { percent:
       ...plan,
     },
   });
-  print(started);
-  const { rollout } = z.object({ rollout: z.object({ id: z.string() }).nullable() }).parse(started);
+  const { rollout } = check(z.object({ rollout: rolloutView.nullable() }), started, 'the answer of the hub');
+  if (flags.json) print(started);
+  else say(rollout === null ? `${name} ${version} is the production version` : summary(rollout));
   // The first version of a model is in production at once: there is nothing to wait for.
   if (rollout === null) return;
   const forecast = await call(flags, '/api/v1/rollouts/plan', { method: 'POST', json: { model: name, ...plan } });
   console.error(
-    `\n${z.object({ text: z.string() }).parse(forecast).text}\n\nnext: \`adbreak rollouts watch ${rollout.id}\`, \`adbreak rollouts explain ${rollout.id}\``,
+    `\n${printable(check(z.object({ text: z.string() }), forecast, 'the answer of the hub').text, { lines: true })}\n\nnext: \`adbreak rollouts watch ${rollout.id}\`, \`adbreak rollouts explain ${rollout.id}\``,
   );
 }
 

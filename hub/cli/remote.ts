@@ -1,3 +1,4 @@
+import { printable } from '@adbreak/shared/errors.js';
 import type { Command } from 'commander';
 import { callHub, type HubRequest, hubAddress } from './client.js';
 
@@ -18,5 +19,9 @@ export async function call(flags: Remote, path: string, request?: HubRequest): P
   return callHub(await hubAddress(flags), path, request);
 }
 export function print(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2));
+  say(JSON.stringify(value, null, 2));
+}
+/** What comes from a hub, on a terminal: its lines stay, its control characters do not act. */
+export function say(text: string): void {
+  console.log(printable(text, { lines: true }));
 }

@@ -7,10 +7,10 @@ import { z } from 'zod';
 import { type Plan, plan } from '../rollouts/plan.js';
 import { entry, STATUSES } from '../rollouts/rollout.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
-import { call, print, type Remote, type remote as withHub } from './remote.js';
+import { call, print, type Remote, say, type remote as withHub } from './remote.js';
 import { replayCommand } from './replay.js';
 
-const view = z.object({
+export const rolloutView = z.object({
   id: z.string(),
   model: z.string(),
   from: modelRef,
@@ -24,7 +24,7 @@ const view = z.object({
   last: entry.nullable(),
   history: z.array(entry),
 });
-type View = z.infer<typeof view>;
+type View = z.infer<typeof rolloutView>;
 const hubPlans = z.object({ promote: z.string(), rollback: z.string(), plans: z.array(plan) });
 const text = z.object({ text: z.string() });
 const encode = encodeURIComponent;
@@ -36,10 +36,10 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
   remote(rollouts.command('list'))
     .option('--json', 'everything, as JSON', false)
     .action(async (flags: Remote & { json: boolean }) => {
-      const all = check(z.object({ rollouts: z.array(view) }), await call(flags, '/api/v1/overview'), 'the answer of the hub').rollouts;
+      const all = check(z.object({ rollouts: z.array(rolloutView) }), await call(flags, '/api/v1/overview'), 'the answer of the hub').rollouts;
       if (flags.json) return print(all);
-      if (all.length === 0) return console.log('no rollouts yet: `adbreak models promote NAME VERSION` starts one');
-      for (const one of all) console.log(summary(one));
+      if (all.length === 0) return say('no rollouts yet: `adbreak models promote NAME VERSION` starts one');
+      for (const one of all) say(summary(one));
     });
   remote(rollouts.command('plans'))
     .description('the plans of the hub, which `--plan NAME` uses')
@@ -48,7 +48,7 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
       const answer = await call(flags, '/api/v1/plans');
       if (flags.json) return print(answer);
       const { plans, ...unnamed } = check(hubPlans, answer, 'the answer of the hub');
-      for (const one of plans) console.log(planLine(one, unnamed));
+      for (const one of plans) say(planLine(one, unnamed));
     });
   remote(rollouts.command('plan <model>'))
     .description('before anything moves: which devices would move when, and how long each gate is expected to take')
@@ -60,7 +60,7 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
         json: { model, ...(await planFlag(flags.plan)) },
       });
       if (flags.json) print(answer);
-      else console.log(check(text, answer, 'the answer of the hub').text);
+      else say(check(text, answer, 'the answer of the hub').text);
     });
   remote(rollouts.command('explain <id>'))
     .description('why it is where it is, and what would change the verdict')
@@ -68,7 +68,7 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .action(async (id: string, flags: Remote & { json: boolean }) => {
       const answer = await call(flags, `/api/v1/rollouts/${encode(id)}/explain`);
       if (flags.json) print(answer);
-      else console.log(check(text, answer, 'the answer of the hub').text);
+      else say(check(text, answer, 'the answer of the hub').text);
     });
   remote(rollouts.command('watch <id>'))
     .description('tells each decision as it comes, until the rollout is over; Ctrl-C stops watching, not the rollout')
@@ -95,7 +95,7 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .option('--plan <name or file>', `${PLAN_FLAG}; the one named rollback where none is given`)
     .action(async (id: string, flags: Remote & { reason: string; plan?: string }) => {
       const json = { reason: flags.reason, ...(await planFlag(flags.plan)) };
-      console.log(summary(check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
+      say(summary(check(rolloutView, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
     });
   remote(rollouts.command('compare <model> <versions...>'))
     .description('A/B: several candidates beside one production; each device runs one of them, the best that passes goes on')
@@ -103,11 +103,11 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .action(async (model: string, versions: string[], flags: Remote & { plan?: string }) => {
       const json = { model, versions, ...(await planFlag(flags.plan)) };
       const answer = check(
-        z.object({ rollouts: z.array(view) }),
+        z.object({ rollouts: z.array(rolloutView) }),
         await call(flags, '/api/v1/rollouts/compare', { method: 'POST', json }),
         'the answer of the hub',
       );
-      for (const one of answer.rollouts) console.log(summary(one));
+      for (const one of answer.rollouts) say(summary(one));
     });
   remote(rollouts.command('events <id>'))
     .description('its event log, for replay')
@@ -126,9 +126,13 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
 }
 
 async function order(id: string, name: string, flags: Remote & { reason: string }): Promise<void> {
-  console.log(
+  say(
     summary(
-      check(view, await call(flags, `/api/v1/rollouts/${encode(id)}/${name}`, { method: 'POST', json: { reason: flags.reason } }), 'the answer of the hub'),
+      check(
+        rolloutView,
+        await call(flags, `/api/v1/rollouts/${encode(id)}/${name}`, { method: 'POST', json: { reason: flags.reason } }),
+        'the answer of the hub',
+      ),
     ),
   );
 }
@@ -137,19 +141,25 @@ async function watch(id: string, flags: Remote & { seconds: number }): Promise<v
   let told = 0;
   let line = '';
   for (;;) {
-    const one = check(view, await call(flags, `/api/v1/rollouts/${encode(id)}`), 'the answer of the hub');
-    for (const past of one.history.slice(told)) console.log(`${past.at}  ${past.stage}: ${past.verdict} → ${past.action}: ${past.reason}`);
-    const now = `  ${one.status}, ${one.stageName} ${one.percent} %, ${one.episodes} episodes: ${one.last?.reason ?? 'the gate has not looked yet'}`;
-    if (now !== line && one.history.length === told) console.log(now);
+    const one = check(rolloutView, await call(flags, `/api/v1/rollouts/${encode(id)}`), 'the answer of the hub');
+    for (const past of one.history.slice(told)) say(`${past.at}  ${past.stage}: ${past.verdict} → ${past.action}: ${toldReason(past.reason)}`);
+    const now = `  ${one.status}, ${one.stageName} ${one.percent} %, ${one.episodes} episodes: ${one.last === null ? 'the gate has not looked yet' : toldReason(one.last.reason)}`;
+    if (now !== line && one.history.length === told) say(now);
     [told, line] = [one.history.length, now];
     if (['completed', 'rolled-back', 'aborted', 'superseded'].includes(one.status)) return;
     await sleep(Math.max(0.2, flags.seconds) * 1000);
   }
 }
 
-function summary(one: View): string {
+/** A rollout in a line, and what the gate last said of it. */
+export function summary(one: View): string {
   const head = `${one.id}  ${one.from.version} → ${one.to.version}  ${one.status}${one.status === 'running' ? ` (${one.stageName}, ${one.percent} %)` : ''}  acting on ${one.acting.length} of ${one.members.length}  ${one.episodes} episodes`;
-  return one.last === null ? head : `${head}\n    ${one.last.verdict}: ${one.last.reason}`;
+  return one.last === null ? head : `${head}\n    ${one.last.verdict}: ${toldReason(one.last.reason)}`;
+}
+
+/** An order that says no reason names who gave it; the log keeps the words that stand for none. */
+function toldReason(reason: string): string {
+  return reason.replace(/: no reason given$/, '');
 }
 
 function planLine({ name, evidence, margin, alphaPromote, minDevices, role, stages }: Plan, unnamed: { promote: string; rollback: string }): string {

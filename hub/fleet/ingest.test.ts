@@ -43,7 +43,15 @@ async function hub(t: TestContext, folder: string, clock = { now: NOW }) {
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
-  const intake = new Intake({ store, executor, evaluations, now: () => clock.now, log: (line) => lines.push(line), onEvent: () => undefined });
+  const intake = new Intake({
+    store,
+    executor,
+    evaluations,
+    now: () => clock.now,
+    log: (line) => lines.push(line),
+    onEvent: () => undefined,
+    present: () => true,
+  });
   await executor.catchUp();
   return { store, log, executor, evaluations, intake, lines };
 }

@@ -28,6 +28,8 @@ interface IntakeOptions {
   readonly now: () => Date;
   readonly log: (line: string) => void;
   readonly onEvent: (device: string, event: DeviceEvent) => void;
+  /** Whether a session of the device is open: a last will comes after it, and may say what it likes. */
+  readonly present: (device: string) => boolean;
 }
 
 /** A frame is looked at at most so often in a second. */
@@ -96,7 +98,7 @@ export class Intake {
       case 'status': {
         const message = parseJson(status, payload, MESSAGE_LIMIT, `${id}/status`);
         if (message.online) this.#session(id).clock = { said: Date.parse(message.at), heard: performance.now() };
-        return this.#note(id, () => ({ online: message.online, lastSeen: now().toISOString() }));
+        return this.#note(id, () => ({ online: message.online && this.#options.present(id), lastSeen: now().toISOString() }));
       }
       case 'reported': {
         const message = parseJson(reported, payload, MESSAGE_LIMIT, `${id}/reported`);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance } from 'fastify';
+import { limitConnections } from '../broker/connections.js';
 import type { HttpContext } from './context.js';
 import { dashboardRoutes } from './dashboard.js';
 import { deviceRoutes } from './device-routes.js';
@@ -12,6 +13,9 @@ import { rolloutRoutes } from './rollout-routes.js';
 
 const BODY_LIMIT = 64 * 1024;
 const MODEL_LIMIT = 256 * 1024 * 1024;
+const HANDSHAKE_MS = 10_000;
+const HEADERS_MS = 20_000;
+const CHECK_MS = 5000;
 
 export interface Route {
   readonly method: string;
@@ -35,14 +39,22 @@ export async function buildHttp(context: HttpContext): Promise<{ app: FastifyIns
       cert: server.certificate,
       ca: authority.certificate,
       requestCert: true,
+      // What never says anything is held for seconds, not for minutes: a handshake, then the head of a request.
+      handshakeTimeout: HANDSHAKE_MS,
+      headersTimeout: HEADERS_MS,
+      connectionsCheckingInterval: CHECK_MS,
       rejectUnauthorized: false,
       // Asked for below, where the refusal has a code.
       requireHostHeader: false,
     },
   });
-  app.addHook('onRequest', async ({ headers }) => {
-    // RFC 9112 section 3.2.
-    if (headers.host === undefined) throw new AdbreakError('input_invalid', 'Cannot accept the request: it has no Host');
+  limitConnections(app.server, { all: 1000, each: 200 });
+  // Node asks the handler of garbage, whose answer would wait for a handshake that never ends.
+  app.server.on('tlsClientError', (_, socket) => socket.destroy());
+  app.addHook('onRequest', async ({ raw: { rawHeaders } }) => {
+    // RFC 9112 section 3.2. In `headers` the first of several hides the others.
+    const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
+    if (hosts !== 1) throw new AdbreakError('input_invalid', `Cannot accept the request: it has ${hosts === 0 ? 'no' : hosts} Host${hosts > 1 ? 's' : ''}`);
   });
   const routes: Route[] = [];
   app.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))));

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { AdbreakError, ERROR_CODES, type ErrorCode, explain } from '@adbreak/shared/errors.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Guesses, UnknownSecret } from '../identity/guesses.js';
+import { Guesses, TooSoon, UnknownSecret } from '../identity/guesses.js';
 import type { HttpContext } from './context.js';
 
 /** Turns whatever a route throws into a coded answer; a fault of ours is told without its inside, which the log has. */
@@ -14,9 +14,13 @@ export function faults({ now, report }: Pick<HttpContext, 'now' | 'report'>) {
       const told = new AdbreakError('too_many_requests', `Cannot answer: too many wrong tokens came from ${request.ip}; the next one in ${wait} s`);
       return reply.code(ERROR_CODES.too_many_requests.status).header('retry-after', wait).send(answerOf(told));
     }
+    if (error instanceof TooSoon) reply.header('retry-after', error.wait);
     const { status } = ERROR_CODES[error.code];
     if (status < 500) return reply.code(status).send(answerOf(error));
-    report(`request ${request.id} (${request.method} ${request.routeOptions.url ?? request.url}): ${insideOf(thrown)}`);
+    const [first = '', ...inside] = insideOf(thrown).split('\n');
+    report(`request ${request.id} (${request.method} ${request.routeOptions.url ?? request.url}): ${first}`);
+    // Each line under the request's name: whatever an error quotes, it is no line of its own.
+    for (const line of inside) report(`request ${request.id}  ${line}`);
     return reply.code(status).send({ ...answerOf(error), request: request.id });
   };
 }

@@ -338,6 +338,13 @@ test('what is no HTTP request at all is refused with a code too', async (t) => {
   }
 });
 
+test('a request with two Hosts is refused, as one without (RFC 9112 section 3.2)', async (t) => {
+  const hub = await testHub(t);
+  for (const hosts of ['', 'host: x\r\nHost: y\r\n', 'Host: x\r\nHost: x\r\n'])
+    assert.match(JSON.stringify(await sendRaw(hub, `GET /healthz HTTP/1.1\r\n${hosts}connection: close\r\n\r\n`)), /400.*it has (no|2) Host/);
+  assert.match(JSON.stringify(await sendRaw(hub, 'GET /healthz HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n')), /200/);
+});
+
 test('names that every object has are unknown names', async (t) => {
   const hub = await testHub(t);
   const coded = async (path: string, method: 'GET' | 'POST' | 'PUT' = 'GET', json?: object) =>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { desired } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
@@ -42,6 +43,11 @@ describe('doors', () => {
     const { tokens } = (await callHub(hub, '/api/v1/claims', post())) as { tokens: string[] };
     const stored = await readFile(join(hub.folder, 'hub.json'), 'utf8');
     for (const secret of [hub.token, ...tokens]) assert.ok(!stored.includes(secret));
+  });
+  test('at most 10,000 claims are remembered', async (t) => {
+    const hub = await testHub(t);
+    for (let made = 0; made < 10_000; made += 1000) await callHub(hub, '/api/v1/claims', post({ count: 1000, hours: 8784 }));
+    await assert.rejects(callHub(hub, '/api/v1/claims', post({ count: 1 })), coded('conflict', /10000 are remembered, at most 10000/));
   });
   test('bodies are checked: unknown fields, sizes, types', async (t) => {
     const hub = await testHub(t);
@@ -181,6 +187,24 @@ describe('models', () => {
       ['hub token.create', 'token:first model.register', 'token:first model.promote'],
     );
   });
+});
+
+test('the longest name and version that can be pushed can be promoted, and its devices are told', async (t) => {
+  const hub = await testHub(t);
+  const name = 'm'.repeat(64);
+  for (const version of ['1.0.0', '10000.10000.10000']) {
+    const folder = await release(version, { manifest: (text) => JSON.stringify({ ...(JSON.parse(text) as object), name }) });
+    await pushVersion(hub, folder);
+    await callHub(hub, `/api/v1/models/${name}/versions/${version}/promote`, post());
+  }
+  const { rollouts } = (await callHub(hub, '/api/v1/overview')) as { rollouts: { id: string; status: string }[] };
+  const [{ id = '', status } = {}] = rollouts;
+  assert.deepEqual([id.length, status], [89, 'running']);
+  assert.equal(((await callHub(hub, `/api/v1/rollouts/${id}`)) as { id: string }).id, id);
+  await hub.running[Symbol.asyncDispose]();
+  const again = { ...(await testHub(t, { folder: hub.folder })), token: hub.token };
+  await callHub(again, `/api/v1/rollouts/${id}/abort`, post({ reason: 'enough' }));
+  assert.equal(desired.shape.rollout.safeParse(id).success, true);
 });
 
 test('the hub remembers everything across a restart', async (t) => {

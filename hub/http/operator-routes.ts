@@ -37,6 +37,9 @@ const names = z.object({
   version: z.union([z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'), z.literal('production')]),
 });
 
+/** A claim is remembered until a day after its end, used or not; each makes every write of the state longer. */
+const CLAIMS_LIMIT = 10_000;
+
 /** What people and scripts do, with a bearer token and a role. */
 export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>, context: HttpContext): void {
   const { store, registry, executor, broker, now } = context;
@@ -96,6 +99,11 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { device, hours, count } = check(claimBody, request.body ?? {}, 'the claim');
     const expires = new Date(now().getTime() + hours * 3_600_000).toISOString();
+    const kept = purged(store.state.claims, now());
+    if (kept.length + count > CLAIMS_LIMIT)
+      throw new AdbreakError('conflict', `Cannot make ${count} claims: ${kept.length} are remembered, at most ${CLAIMS_LIMIT}`, {
+        remedy: 'Use those that were made, or wait until they have expired; a shorter life (`--hours`) makes room sooner.',
+      });
     const made = Array.from({ length: count }, () => newSecret('claim'));
     await store.change(
       (state) => {

@@ -14,6 +14,7 @@ import { forecast, forecastText } from '../rollouts/forecast.js';
 import { type Difference, differenceOf } from '../rollouts/gate.js';
 import { type Entry, isActive, percentOf, ROLLOUT_ID, type Rollout } from '../rollouts/rollout.js';
 import { episodesOf, standingOf } from '../rollouts/standing.js';
+import type { StoredRollout } from '../store/state.js';
 import type { HttpContext } from './context.js';
 import { knownDevice, knownModel, modelName } from './names.js';
 import { askedPlan, planFor, planOf } from './plans.js';
@@ -125,9 +126,9 @@ function differenceView(rollout: Rollout) {
   return known;
 }
 
-/** A rollout for people: without the bulk that only the gate needs. */
-export function view(rollout: Rollout) {
-  const { drift: _, windowsBefore: __, baseline: ___, placed: ____, evidence, ...rest } = rollout;
+/** A rollout for people: without the bulk that only the gate needs, and the store's own notes. */
+export function view(rollout: Rollout & Partial<Pick<StoredRollout, 'seen' | 'pending'>>) {
+  const { seen: _____, pending: ______, drift: _, windowsBefore: __, baseline: ___, placed: ____, evidence, ...rest } = rollout;
   return {
     ...rest,
     evidence: Object.fromEntries(

@@ -1,4 +1,4 @@
-import { X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Validity, validityOf } from '@adbreak/shared/certificates.js';
@@ -33,24 +33,27 @@ export class Authority {
   readonly #signer: webcrypto.CryptoKey;
   readonly #root: NodeCertificate;
   readonly #issuer: string;
-  readonly #lifetimes: Lifetimes;
+  readonly lifetimes: Lifetimes;
 
   private constructor(certificate: string, signer: webcrypto.CryptoKey, lifetimes: Lifetimes) {
     this.certificate = certificate;
     this.#signer = signer;
     this.#root = new NodeCertificate(certificate);
     this.#issuer = new x509.X509Certificate(certificate).subject;
-    this.#lifetimes = lifetimes;
+    this.lifetimes = lifetimes;
   }
 
-  /** Opens the authority in `folder`, or makes one on first use. */
-  static async open(folder: string, now: Date, lifetimes = LIFETIMES): Promise<Authority> {
+  /**
+   * Opens the authority in `folder`. Until a first start has come to its end (`begin`), one of which a half is missing is
+   * made anew, for nobody was shown it; later that is `state_corrupt`, as are a file that cannot be read and halves of two.
+   */
+  static async open(folder: string, now: Date, { lifetimes = LIFETIMES, begin = true }: { lifetimes?: Lifetimes; begin?: boolean } = {}): Promise<Authority> {
     const paths = { key: join(folder, 'ca.key'), certificate: join(folder, 'ca.pem') };
     const [key, certificate] = await Promise.all([readLimited(paths.key, 16_384), readLimited(paths.certificate, 16_384)]);
     if (key !== undefined && certificate !== undefined)
-      return new Authority(Buffer.from(certificate).toString(), await importKey(Buffer.from(key).toString()), lifetimes);
-    if (key !== undefined || certificate !== undefined)
-      throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: one of ${paths.key} and ${paths.certificate} is missing`);
+      return Authority.#read(paths, Buffer.from(key).toString(), Buffer.from(certificate).toString(), lifetimes);
+    if (!begin)
+      throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: ${key === undefined ? paths.key : paths.certificate} is missing`);
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const root = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: serial(),
@@ -67,6 +70,24 @@ export class Authority {
     await writeAtomic(paths.key, await exportKey(keys.privateKey), { mode: 0o600 });
     await writeAtomic(paths.certificate, root.toString('pem'));
     return new Authority(root.toString('pem'), keys.privateKey, lifetimes);
+  }
+
+  static async #read(paths: { key: string; certificate: string }, key: string, certificate: string, lifetimes: Lifetimes): Promise<Authority> {
+    const damaged = (what: string, cause?: unknown) => new AdbreakError('state_corrupt', `Cannot open the certificate authority: ${what}`, { cause });
+    let root: NodeCertificate;
+    let ours: KeyObject;
+    try {
+      root = new NodeCertificate(certificate);
+    } catch (cause) {
+      throw damaged(`${paths.certificate} is not a certificate`, cause);
+    }
+    try {
+      ours = createPrivateKey(key);
+    } catch (cause) {
+      throw damaged(`${paths.key} is not a private key`, cause);
+    }
+    if (!root.checkPrivateKey(ours)) throw damaged(`${paths.key} is not the key of ${paths.certificate}`);
+    return new Authority(certificate, await importKey(key), lifetimes);
   }
 
   /** Whether this authority signed a certificate; says nothing of its dates. */
@@ -91,7 +112,7 @@ export class Authority {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const all = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])];
     const alternative = all.map((name) => ({ type: /^[\d.]+$|:/.test(name) ? ('ip' as const) : ('dns' as const), value: name }));
-    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, { from: now.getTime(), to: now.getTime() + this.#lifetimes.server }, [
+    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, { from: now.getTime(), to: now.getTime() + this.lifetimes.server }, [
       new x509.SubjectAlternativeNameExtension(alternative),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
     ]);
@@ -108,7 +129,7 @@ export class Authority {
       throw new AdbreakError('conflict', `Cannot give ${device} a certificate: the hub's clock says ${now.toISOString()}, before its authority began`, {
         remedy: 'Set the clock of the hub; the device asks again by itself.',
       });
-    const validity = { from: now.getTime(), to: Math.max(now.getTime() + this.#lifetimes.device, before) };
+    const validity = { from: now.getTime(), to: Math.max(now.getTime() + this.lifetimes.device, before) };
     return this.#issue(`CN=${device}`, await requestedKey(csr), validity, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
   }
 

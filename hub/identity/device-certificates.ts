@@ -4,6 +4,7 @@ import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';
 import { type Authority, fingerprint } from './authority.js';
+import { TooSoon } from './guesses.js';
 
 type Device = HubState['devices'][string];
 interface Options {
@@ -15,12 +16,18 @@ interface Options {
   readonly log: (line: string) => void;
 }
 
+/** Renewals of one device at once: an answer may be lost, and lost again. Then one in a minute, sooner where certificates live for seconds (tests). */
+const AT_ONCE = 3;
+const SPACING_MS = 60_000;
+
 /**
  * Which certificate is whose. A device has the one it uses, and after a renewal the next one beside it: both are
  * accepted until it has come with the next one, so an answer that was lost on its way locks nobody out.
  */
 export class DeviceCertificates {
   readonly #options: Options;
+  /** When a device that renewed at an even pace would be due next (the generic cell rate algorithm); one number for each that is enrolled. */
+  readonly #due = new Map<string, number>();
 
   constructor(options: Options) {
     this.#options = options;
@@ -69,6 +76,7 @@ export class DeviceCertificates {
         `Cannot renew ${id}: its certificate ended at ${new Date(ends).toISOString()}, longer ago than the ${days(grace)} of grace`,
         { remedy: `Make a claim for it, \`adbreak devices claim --device ${id}\`, write its token to the card and restart the agent.` },
       );
+    this.#pace(id);
     const certificate = await authority.issueDevice(id, csr, now(), ends);
     await store.change(
       (state) => {
@@ -81,6 +89,19 @@ export class DeviceCertificates {
       audit(id, 'device.renew'),
     );
     return certificate;
+  }
+
+  /** Each renewal is a signature, a line of the audit log and a write of the whole state. */
+  #pace(id: string): void {
+    const { authority, now } = this.#options;
+    const at = now().getTime();
+    const spacing = Math.min(SPACING_MS, authority.lifetimes.device / 20);
+    const known = this.#due.get(id) ?? at;
+    // Further ahead than a full burst it cannot be: the clock was set back.
+    const due = known - at > AT_ONCE * spacing ? at : Math.max(known, at);
+    const wait = due - at - (AT_ONCE - 1) * spacing;
+    if (wait > 0) throw new TooSoon(`Cannot renew ${id}: it has renewed ${AT_ONCE} times in a short time`, Math.ceil(wait / 1000));
+    this.#due.set(id, due + spacing);
   }
 }
 

@@ -4,6 +4,15 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 /** A secret was presented that is none of this hub's: what is counted against an address. */
 export class UnknownSecret extends AdbreakError {}
 
+/** What may be asked again after `wait` seconds. */
+export class TooSoon extends AdbreakError {
+  readonly wait: number;
+  constructor(message: string, wait: number) {
+    super('too_many_requests', message, { remedy: 'Wait as long as Retry-After says; the agent does so by itself.' });
+    this.wait = wait;
+  }
+}
+
 /** Wrong tokens that one address may send at once, and how many more each second. A person with an old token in a script notices; a card has one. */
 const AT_ONCE = 20;
 const A_SECOND = 1;
@@ -46,7 +55,7 @@ export class Guesses {
 }
 
 /** An IPv4 address, also where it is mapped into IPv6; of IPv6 the first 64 bits, which are one household's (RFC 6177). */
-function network(address: string): string {
+export function network(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = '', tail] = address.split('%', 1)[0]?.split('::', 2) ?? [];

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MANIFEST_LIMIT, type Manifest, manifest } from '@adbreak/shared/contract/manifest.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
@@ -15,10 +15,21 @@ const DAY = 24 * 3600 * 1000;
 const LIFETIME_DAYS: Record<RoleName, number> = { root: 3650, targets: 365, snapshot: 30, timestamp: 7 };
 const MODEL_LIMIT = 256 * 1024 * 1024;
 const METADATA_LIMIT = 5_000_000;
+const ROOT = '1.root.json';
 
 /** Target paths of a version, as devices ask for them. */
 function targetPath(name: string, version: string, file: 'model.tflite' | 'manifest.json'): string {
   return `${name}/${version}/${file}`;
+}
+
+/** The next patch, which is free far more often than not. */
+function after(version: string): string {
+  const [major, minor, patch] = version.split('.').map(Number);
+  return `${major}.${minor}.${(patch ?? 0) + 1}`;
+}
+
+function damaged(what: string, cause?: unknown): AdbreakError {
+  return new AdbreakError('state_corrupt', `Cannot open the registry: ${what}`, { cause });
 }
 
 /** Model versions with TUF metadata (the TUF specification 1.0, consistent snapshots) and artifacts by content. */
@@ -37,26 +48,32 @@ export class Registry {
     this.#now = now;
   }
 
-  static async open(folder: string, store: Store, now: () => Date): Promise<Registry> {
+  /**
+   * Opens the registry in `folder`. Until a first start has come to its end (`begin`), what is missing is made, in the order
+   * keys, root, targets, snapshot, timestamp. Later everything must be there, be what it says, and belong together: a key
+   * or a list made anew would be one that no device trusts.
+   */
+  static async open(folder: string, store: Store, now: () => Date, begin: boolean): Promise<Registry> {
     await mkdir(join(folder, 'targets'), { recursive: true });
-    const [root, targets, snapshot, timestamp] = await Promise.all(ROLES.map((role) => openRoleKey(join(folder, 'keys'), role)));
-    if (!root || !targets || !snapshot || !timestamp) throw new AdbreakError('state_corrupt', 'Cannot open the registry: a signing key is missing');
+    const rooted = (await readLimited(join(folder, 'metadata', ROOT), METADATA_LIMIT)) !== undefined;
+    const key = (role: RoleName) => openRoleKey(join(folder, 'keys'), role, begin && !rooted);
+    const [root, targets, snapshot, timestamp] = await Promise.all([key('root'), key('targets'), key('snapshot'), key('timestamp')]);
     const registry = new Registry(folder, store, { root, targets, snapshot, timestamp }, now);
-    if ((await registry.metadata('1.root.json')) === undefined) await registry.#writeRoot();
-    if ((await registry.metadata('timestamp.json')) === undefined)
+    if (begin && !rooted) await registry.#writeRoot();
+    await registry.#checkRoot();
+    if (begin && (await registry.metadata('timestamp.json')) === undefined)
       await registry.#publish(new Targets({ version: 1, specVersion: SPEC, expires: registry.#expiry('targets') }));
+    await registry.#targets();
     return registry;
   }
 
   /** The root metadata that a device trusts from its enrolment on. */
   async root(): Promise<string> {
-    const bytes = await this.metadata('1.root.json');
-    if (bytes === undefined) throw new AdbreakError('state_corrupt', `Cannot read the registry: ${join(this.#folder, 'metadata/1.root.json')} is missing`);
-    return Buffer.from(bytes).toString();
+    return Buffer.from(await this.#bytes(ROOT)).toString();
   }
 
   metadata(name: string): Promise<Uint8Array | undefined> {
-    return readLimited(join(this.#folder, 'metadata', name), METADATA_LIMIT);
+    return readLimited(this.#path(name), METADATA_LIMIT);
   }
   /** An artifact by the SHA-256 of its bytes. */
   artifact(digest: string): Promise<Uint8Array | undefined> {
@@ -78,7 +95,9 @@ export class Registry {
     readModel(model);
     return this.#exclusively(async () => {
       if (this.#store.state.models[name]?.versions[version] !== undefined)
-        throw new AdbreakError('conflict', `Cannot register ${name} ${version}: it exists already; versions never change`);
+        throw new AdbreakError('conflict', `Cannot register ${name} ${version}: it exists already; versions never change`, {
+          remedy: `Train it under the next number: \`adbreak train --version ${after(version)}\`, and push that; \`adbreak models list\` shows what is there.`,
+        });
       const manifestDigest = sha256(manifestBytes);
       await writeAtomic(join(this.#folder, 'targets', facts.digest), model);
       await writeAtomic(join(this.#folder, 'targets', manifestDigest), manifestBytes);
@@ -110,12 +129,20 @@ export class Registry {
     return this.#exclusively(async () => this.#publish(await this.#targets()));
   }
 
+  /** The keys that devices trust are the ones that sign here. */
+  async #checkRoot(): Promise<void> {
+    const { signed } = await this.#read(ROOT, (json) => Metadata.fromJSON(MetadataKind.Root, json));
+    for (const role of ROLES)
+      if (!signed.roles[role]?.keyIDs.includes(this.#keys[role].public.keyID))
+        throw damaged(`${join(this.#folder, 'keys', `${role}.key`)} is not the key that ${this.#path(ROOT)} names`);
+  }
+
+  /** The list as it is published, with the next version's number. Read at the start too: a damaged one is told then. */
   async #targets(): Promise<Targets> {
-    const timestamp = await this.#readJson('timestamp.json');
-    const snapshotVersion = Metadata.fromJSON(MetadataKind.Timestamp, timestamp).signed.snapshotMeta.version;
-    const snapshot = Metadata.fromJSON(MetadataKind.Snapshot, await this.#readJson(`${snapshotVersion}.snapshot.json`)).signed;
-    const version = snapshot.meta['targets.json']?.version ?? 1;
-    const { targets } = Metadata.fromJSON(MetadataKind.Targets, await this.#readJson(`${version}.targets.json`)).signed;
+    const timestamp = await this.#read('timestamp.json', (json) => Metadata.fromJSON(MetadataKind.Timestamp, json));
+    const snapshot = await this.#read(`${timestamp.signed.snapshotMeta.version}.snapshot.json`, (json) => Metadata.fromJSON(MetadataKind.Snapshot, json));
+    const version = snapshot.signed.meta['targets.json']?.version ?? 1;
+    const { targets } = (await this.#read(`${version}.targets.json`, (json) => Metadata.fromJSON(MetadataKind.Targets, json))).signed;
     return new Targets({ version: version + 1, specVersion: SPEC, expires: this.#expiry('targets'), targets });
   }
 
@@ -138,15 +165,28 @@ export class Registry {
   async #writeRoot(): Promise<void> {
     const root = new Root({ version: 1, specVersion: SPEC, expires: this.#expiry('root'), consistentSnapshot: true });
     for (const role of ROLES) root.addKey(this.#keys[role].public, role);
-    await this.#write('1.root.json', new Metadata(root), 'root');
+    await this.#write(ROOT, new Metadata(root), 'root');
   }
 
   async #write(name: string, metadata: Metadata<Root | Targets | Snapshot | Timestamp>, role: RoleName): Promise<void> {
     metadata.sign((data) => this.#keys[role].sign(data));
-    await writeAtomic(join(this.#folder, 'metadata', name), JSON.stringify(metadata.toJSON()));
+    await writeAtomic(this.#path(name), JSON.stringify(metadata.toJSON()));
   }
-  async #readJson(name: string) {
-    return JSON.parse(await readFile(join(this.#folder, 'metadata', name), 'utf8'));
+  async #read<T>(name: string, parse: (json: ReturnType<typeof JSON.parse>) => T): Promise<T> {
+    const bytes = await this.#bytes(name);
+    try {
+      return parse(JSON.parse(Buffer.from(bytes).toString()));
+    } catch (cause) {
+      throw damaged(`${this.#path(name)} is not TUF metadata of its role`, cause);
+    }
+  }
+  async #bytes(name: string): Promise<Uint8Array> {
+    const bytes = await this.metadata(name);
+    if (bytes === undefined) throw damaged(`${this.#path(name)} is missing`);
+    return bytes;
+  }
+  #path(name: string): string {
+    return join(this.#folder, 'metadata', name);
   }
   #expiry(role: RoleName): string {
     return new Date(this.#now().getTime() + LIFETIME_DAYS[role] * DAY).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -6,7 +6,7 @@ import { plan } from './plan.js';
 import { CAUSES, VERDICTS } from './verdicts.js';
 
 const instant = z.iso.datetime();
-export const ROLLOUT_ID = /^[a-z0-9][a-z0-9.-]{0,79}$/;
+export const ROLLOUT_ID = /^[a-z0-9][a-z0-9.-]{0,99}$/;
 
 /** One decision of the gate, or one order of a person, with its reason. */
 export const entry = z.object({

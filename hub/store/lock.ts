@@ -1,12 +1,28 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, realpath } from 'node:fs/promises';
+import { mkdir, readFile, readlink, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
-import { AdbreakError } from '@adbreak/shared/errors.js';
-import { sha256 } from '@adbreak/shared/storage/atomic.js';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { sha256, storageError } from '@adbreak/shared/storage/atomic.js';
+import { z } from 'zod';
+
+export const LOCK_FILE = 'hub.lock';
+/** How often a hub touches its lock file, and how long one that cannot be asked for is watched: four beats. */
+const BEAT_MS = 2000;
+const WATCH_MS = 4 * BEAT_MS;
+/** After taking a lock file over: time for another that does the same to show. */
+const SETTLE_MS = 200;
+
+const holder = z.object({ nonce: z.string(), pid: z.int(), started: z.string(), boot: z.string(), namespace: z.string() });
+type Holder = z.infer<typeof holder>;
 
 /**
- * One hub per state folder. The lock is an abstract Unix socket, as the agent's is: the kernel lets go of it when the
- * process ends, however it ends, so there is no stale lock to take over. It knows the folder by its real path.
+ * One hub per state folder, by two locks. The abstract Unix socket, as the agent's, is the kernel's to let go of when the
+ * process ends; it knows the folder by its real path, within one network namespace. For hubs in several containers on one
+ * volume there is a lock file: of its holder on this machine /proc tells whether it lives, of another it is watched for a
+ * while whether it is still touched.
  */
 export async function lockHub(folder: string): Promise<AsyncDisposable> {
   await mkdir(folder, { recursive: true });
@@ -14,11 +30,107 @@ export async function lockHub(folder: string): Promise<AsyncDisposable> {
   const server: Server = createServer((socket) => socket.destroy());
   server.listen(`\0adbreak-hub-${sha256(path).slice(0, 32)}`);
   await once(server, 'listening').catch((cause: unknown) => {
-    throw new AdbreakError('conflict', `Cannot start: another hub runs on the state folder ${path}`, {
-      cause,
-      remedy: 'Stop it, or give this hub a folder of its own with --state.',
-    });
+    if (systemCode(cause) === 'EADDRINUSE') throw taken(path, cause);
+    throw new AdbreakError('internal', `Cannot lock the state folder ${path}`, { cause, remedy: 'The kernel refused a socket; the message says why.' });
   });
   server.unref();
-  return { [Symbol.asyncDispose]: () => new Promise<void>((done) => void server.close(() => done())) };
+  const closeSocket = () => new Promise<void>((done) => void server.close(() => done()));
+  try {
+    const release = await holdFile(path);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await release();
+        await closeSocket();
+      },
+    };
+  } catch (error) {
+    await closeSocket();
+    throw error;
+  }
+}
+
+function taken(path: string, cause?: unknown): AdbreakError {
+  return new AdbreakError('conflict', `Cannot start: another hub runs on the state folder ${path}`, {
+    cause,
+    remedy: 'Stop it, or give this hub a folder of its own with --state.',
+  });
+}
+
+async function holdFile(folder: string): Promise<() => Promise<void>> {
+  const path = join(folder, LOCK_FILE);
+  const self = await thisProcess();
+  if (!(await create(path, self))) {
+    if (await isHeld(path, self)) throw taken(folder);
+    await rm(path, { force: true });
+    if (!(await create(path, self))) throw taken(folder);
+    await sleep(SETTLE_MS);
+    if ((await read(path))?.nonce !== self.nonce) throw taken(folder);
+  }
+  const beat = setInterval(() => {
+    const now = new Date();
+    // A volume that is full or gone is told by every write of the state.
+    utimes(path, now, now).catch(() => undefined);
+  }, BEAT_MS);
+  beat.unref();
+  return async () => {
+    clearInterval(beat);
+    if ((await read(path))?.nonce === self.nonce) await rm(path, { force: true });
+  };
+}
+
+async function create(path: string, self: Holder): Promise<boolean> {
+  try {
+    await writeFile(path, JSON.stringify(self), { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    // A volume that is full takes the name and not the content.
+    await rm(path, { force: true });
+    throw storageError(error, path);
+  }
+}
+
+async function isHeld(path: string, self: Holder): Promise<boolean> {
+  const other = await read(path);
+  if (other !== null && other.boot === self.boot && other.namespace === self.namespace) return (await startOf(other.pid)) === other.started;
+  const before = await touched(path);
+  for (const deadline = Date.now() + WATCH_MS; Date.now() < deadline; await sleep(BEAT_MS / 4)) if ((await touched(path)) !== before) return true;
+  return false;
+}
+
+/** Null where there is none, or one that a power cut left empty. */
+async function read(path: string): Promise<Holder | null> {
+  try {
+    return holder.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError || systemCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+async function touched(path: string): Promise<number | null> {
+  return (await stat(path).catch(unlessMissing))?.mtimeMs ?? null;
+}
+
+async function thisProcess(): Promise<Holder> {
+  const [boot, namespace, started] = await Promise.all([
+    readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(unlessMissing),
+    readlink('/proc/self/ns/pid').catch(unlessMissing),
+    startOf(process.pid),
+  ]);
+  return { nonce: randomUUID(), pid: process.pid, started: started ?? '', boot: boot?.trim() ?? '', namespace: namespace ?? '' };
+}
+
+/** When a process started, in ticks since the boot (proc(5), field 22 of stat); null where there is none. Numbers are given again, this pair is not. */
+async function startOf(pid: number): Promise<string | null> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(unlessMissing);
+  const fields = text?.replace(/^.*\) /s, '').split(' ') ?? [];
+  // One that has ended and waits for its parent holds nothing.
+  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+}
+
+function unlessMissing(error: unknown): null {
+  // A process that ends while it is looked at gives ESRCH.
+  if (['ENOENT', 'ESRCH'].includes(systemCode(error) ?? '')) return null;
+  throw error;
 }

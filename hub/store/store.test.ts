@@ -62,3 +62,19 @@ test('a state that fits no schema is refused and not overwritten', async () => {
   await assert.rejects(LowdbStore.open(folder, now), (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt');
   assert.equal(await readFile(join(folder, 'hub.json'), 'utf8'), '{"schema":3,"claims":[]}');
 });
+
+test('a state that could not be read back is not written: the change is refused with a code, the file stays', async () => {
+  const folder = await temporaryFolder();
+  const store = await LowdbStore.open(folder, now, undefined, 2000);
+  const claim = { hash: 'a'.repeat(64), device: null, expires: now().toISOString(), usedBy: null, certificate: null };
+  await store.change((state) => void state.claims.push(claim));
+  const before = await readFile(join(folder, 'hub.json'), 'utf8');
+  await assert.rejects(
+    store.change((state) => void state.claims.push(...Array.from({ length: 20 }, () => claim))),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'input_too_large' && /at most 2000/.test(error.message),
+  );
+  assert.equal(await readFile(join(folder, 'hub.json'), 'utf8'), before);
+  // There is room again.
+  await store.change((state) => void state.claims.splice(1));
+  assert.equal((await LowdbStore.open(folder, now, undefined, 2000)).state.claims.length, 1);
+});

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import { AppendFile } from '@adbreak/shared/storage/append.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { type Adapter, Low } from 'lowdb';
@@ -51,17 +52,17 @@ export class LowdbStore implements Store {
   }
 
   /** @param say hears of a torn audit log that was mended */
-  static async open(folder: string, now: () => Date, say: (line: string) => void = () => undefined): Promise<LowdbStore> {
+  static async open(folder: string, now: () => Date, say: (line: string) => void = () => undefined, limit = LIMIT): Promise<LowdbStore> {
     const path = join(folder, 'hub.json');
     const auditFile = await AppendFile.open(join(folder, 'audit.jsonl'));
     if (auditFile.cut > 0) say(`${auditFile.path}: its last line was not finished; ${auditFile.cut} bytes are cut off`);
     const audit: string[] = [];
     const adapter: Adapter<HubState> = {
       read: async () => {
-        const bytes = await readLimited(path, LIMIT);
+        const bytes = await readLimited(path, limit);
         if (bytes === undefined) return null;
-        const migrated = migrate(parseJson(z.unknown(), bytes, LIMIT, path, 'state_corrupt'));
-        if (migrated === null) return ownNames(parseJson(hubState, bytes, LIMIT, path, 'state_corrupt'));
+        const migrated = migrate(parseJson(z.unknown(), bytes, limit, path, 'state_corrupt'));
+        if (migrated === null) return ownNames(parseJson(hubState, bytes, limit, path, 'state_corrupt'));
         // The old file stays beside the new one: what was dropped can be read there.
         await writeAtomic(join(folder, 'hub.before.json'), bytes, { mode: 0o600 });
         return ownNames(check(hubState, migrated, path, 'state_corrupt'));
@@ -69,6 +70,9 @@ export class LowdbStore implements Store {
       // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
       write: async (state) => {
         const text = JSON.stringify(state);
+        const bytes = Buffer.byteLength(text);
+        // What could not be read back at the next start is not written: the file stays as it is, and nobody is told that more is kept.
+        if (bytes > limit) throw new AdbreakError('input_too_large', `Cannot write ${path}: the state has ${bytes} bytes, at most ${limit}`);
         // A change may lack from the state, but never from the audit log: its lines come first, and wait on after a failure.
         const lines = audit.length;
         if (lines > 0) await auditFile.append(audit.slice(0, lines).join(''));

@@ -42,7 +42,7 @@ export const desired = z.object({
   candidate: modelRef.nullable(),
   /** Which of the two acts; the other one runs in its shadow. */
   serve: arm,
-  rollout: z.string().max(80).nullable(),
+  rollout: z.string().max(100).nullable(),
   /** A federated round that it shall take part in, on its own labelled reservoir. */
   evaluation: roundRequest.nullable().default(null),
   /** The rollout waits for a person's word on episodes where the two models differ: the status page asks for it. */
@@ -114,7 +114,7 @@ export const windowReport = z.strictObject({
   start: instant,
   end: instant,
   slice: z.strictObject({ channel: sliceName, site: sliceName, hardware: sliceName }),
-  rollout: z.string().max(80).nullable(),
+  rollout: z.string().max(100).nullable(),
   production: digest,
   candidate: digest.nullable(),
   serving: arm,

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { connectAsync } from 'mqtt';
+import { callHub } from './cli/client.js';
+import { overview, until } from './testing/chain.js';
+import { enrolByHand } from './testing/enrol.js';
+import { type TestHub, testHub } from './testing.js';
+
+/** `online` is a session that is open now, whatever anybody says. */
+const online = async (hub: TestHub) => (await overview(hub)).devices[0]?.online;
+const lastSeen = async (hub: TestHub) => ((await callHub(hub, '/api/v1/overview')) as { devices: { lastSeen: string | null }[] }).devices[0]?.lastSeen;
+const says = (value: boolean) => JSON.stringify({ online: value, agent: 'test', at: new Date().toISOString() });
+
+test('after a hub that was killed nobody is online until a session is open', async (t) => {
+  const hub = await testHub(t);
+  await enrolByHand(hub, 'pi-1');
+  await hub.running[Symbol.asyncDispose]();
+  // As the kill leaves it: nobody was there to note that the device went.
+  const path = join(hub.folder, 'hub.json');
+  const text = await readFile(path, 'utf8');
+  await writeFile(path, text.replace('"online":false', '"online":true'));
+  assert.notEqual(await readFile(path, 'utf8'), text);
+  const again = { ...(await testHub(t, { folder: hub.folder })), token: hub.token };
+  assert.equal(await online(again), false);
+});
+
+test('a last will that says online: true brings nobody back, neither one that was cut off nor one that was revoked', async (t) => {
+  const hub = await testHub(t);
+  const { device, key, certificate } = await enrolByHand(hub, 'pi-1');
+  const topic = `adbreak/v1/devices/${device}/status`;
+  const connect = () =>
+    connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
+      ca: hub.authority,
+      cert: certificate,
+      key,
+      clientId: device,
+      username: 'test',
+      protocolVersion: 4,
+      reconnectPeriod: 0,
+      will: { topic, payload: Buffer.from(says(true)), qos: 1, retain: true },
+    });
+  for (const end of ['cut', 'revoked']) {
+    const client = await connect();
+    client.on('error', () => undefined);
+    await client.publishAsync(topic, says(true), { qos: 1 });
+    assert.equal(await online(hub), true);
+    const before = await lastSeen(hub);
+    if (end === 'cut') client.stream.destroy();
+    else await callHub(hub, `/api/v1/devices/${device}/revoke`, { method: 'POST', json: {} });
+    await until('it left', async () => (await lastSeen(hub)) !== before);
+    // The will comes right after the end of the session; what is asked now is answered after both.
+    for (let look = 0; look < 10; look++) {
+      await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} });
+      if (look > 0) assert.equal(await online(hub), false, end);
+    }
+  }
+});

@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { newSecret } from './identity/secrets.js';
+import { neverStarted, prepareStateFolder } from './state-folder.js';
+import { lockHub } from './store/lock.js';
+import { LowdbStore } from './store/store.js';
+
+/**
+ * A new administrator token, written into the state of a hub that is stopped: for who has lost the one of the first start.
+ * Who may write the state folder is the hub's administrator already.
+ */
+export async function makeAdminToken(folder: string, now: () => Date, log: (line: string) => void): Promise<{ id: string; token: string }> {
+  if (await neverStarted(folder))
+    throw new AdbreakError('not_found', `Cannot make a token: no hub has been started on ${resolve(folder)}`, {
+      remedy: 'Give --state the folder of the hub; `adbreak hub start` makes a new one, and prints its token.',
+    });
+  await prepareStateFolder(folder, log);
+  await using _ = await lockHub(folder);
+  const store = await LowdbStore.open(folder, now, log);
+  const id = `admin-${randomBytes(3).toString('hex')}`;
+  const { secret, hash } = newSecret('token');
+  await store.change((state) => void state.tokens.push({ id, hash, role: 'admin', created: now().toISOString() }), {
+    who: 'hub',
+    what: 'token.create',
+    subject: id,
+    after: { role: 'admin' },
+  });
+  return { id, token: secret };
+}
