@@ -165,15 +165,6 @@ export class Executor {
 
   async #compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
     const { store } = this.#options;
-    const devices = Object.values(store.state.devices).filter((device) => device.model === model && !device.revoked).length;
-    if (devices < versions.length * plan.minDevices)
-      throw new AdbreakError(
-        'conflict',
-        `Cannot compare ${versions.length} versions of ${model} on ${devices} devices: each needs ${plan.minDevices} by the plan ${plan.name}`,
-        {
-          remedy: 'Compare fewer, use a plan with a smaller minDevices, or roll them out one after the other.',
-        },
-      );
     if (new Set(versions).size !== versions.length) throw new AdbreakError('input_invalid', `Cannot compare ${versions.join(' and ')}: one comes twice`);
     for (const version of versions) this.#version(model, version, 'compare');
     const from = productionOf(store.state, model);
@@ -184,6 +175,15 @@ export class Executor {
       throw new AdbreakError('conflict', `Cannot compare versions of ${model}: rollout ${running.id} is ${running.status}`, {
         remedy: `Wait for it, or \`adbreak rollouts abort ${running.id}\`.`,
       });
+    const devices = Object.values(store.state.devices).filter((device) => device.model === model && !device.revoked).length;
+    if (devices < versions.length * plan.minDevices)
+      throw new AdbreakError(
+        'conflict',
+        `Cannot compare ${versions.length} versions of ${model} on ${devices} devices: each needs ${plan.minDevices} by the plan ${plan.name}`,
+        {
+          remedy: 'Compare fewer, use a plan with a smaller minDevices, or roll them out one after the other.',
+        },
+      );
     const group = `${model}-ab-${randomBytes(3).toString('hex')}`;
     const audit = { who, what: 'model.compare', subject: `${model} ${versions.join(' ')}`, after: { group } };
     const made: Rollout[] = [];
