@@ -284,7 +284,8 @@ function promotionForecast({ plan, startedAt }: Rollout, { promotion, totals }: 
 // — who is judged apart, and who is missing —
 
 function apartLines({ excluded, setAside, members, evidence }: Rollout): string[] {
-  const held = (name: string) => members.filter((id) => apartBy(id, evidence.devices[id]?.slice ?? null, { excluded, setAside }) === name).length;
+  const held = (name: string) =>
+    members.filter((id) => apartBy(id, evidence.devices[id]?.slice ?? null, { excluded, setAside }, evidence.devices[id]?.named) === name).length;
   return [
     ...Object.entries(excluded).map(([name, { at, reason }]) => `${name}, ${count(held(name), 'device')}, since ${at}: ${reason}`),
     ...Object.entries(setAside).map(([, { at, reason }]) => `since ${at}: ${reason}`),

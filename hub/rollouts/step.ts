@@ -1,7 +1,7 @@
 import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { hourOf } from '@adbreak/shared/evidence/world.js';
-import { apartBy, type Found, findApart, tooManyApart } from './apart.js';
+import { type Found, findApart, isApart, tooManyApart } from './apart.js';
 import { absorbHour, closeHours, driftOf, noDrift } from './drift.js';
 import type { EventOf, RolloutEvent } from './events.js';
 import { type DeviceEvidence, noEvidence, noHealth, ownValue, saturated } from './evidence.js';
@@ -103,11 +103,12 @@ function takeWindow(state: Rollout, { at, device, report }: EventOf<'window'>): 
   const place = ownValue(state.placed, device);
   const production = ownValue(state.excepted, device) ?? state.from.digest;
   const belongs = place !== undefined && report.rollout === state.id && report.production === production && report.candidate === state.to.digest;
-  const apart = apartBy(device, report.slice, state) !== null;
+  const cluster = clusterOfSlice(report.slice);
   const became = absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true }, Date.parse(at));
   if (became === 'misdated') state.drift.misdated = saturated(state.drift.misdated + 1);
   // Drift is watched in what is known to be this device's, now and of a place that it may name.
-  if (!apart && (became === 'counted' || became === 'unasked' || became === 'late')) absorbHour(state.drift, device, clusterOfSlice(report.slice), report);
+  const known = became === 'counted' || became === 'unasked' || became === 'late';
+  if (known && !isApart(device, ownValue(state.evidence.devices, device), cluster, state)) absorbHour(state.drift, device, cluster, report);
 }
 
 function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'assigned'>): Rollout {
@@ -131,7 +132,7 @@ function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
   const { plan } = before;
   // A copy, once a window: a look whose log could not be written must have changed nothing.
   const evidence = mayClose(before.evidence, plan, now) ? structuredClone(before.evidence) : before.evidence;
-  if (evidence !== before.evidence) closeWindows(evidence, plan, (id) => apartBy(id, ownValue(evidence.devices, id)?.slice ?? null, before) !== null, now);
+  if (evidence !== before.evidence) closeWindows(evidence, plan, (id, cluster) => isApart(id, ownValue(evidence.devices, id), cluster, before), now);
   const drifted: Rollout = { ...before, evidence, drift: closeHours(before.drift, plan, now, before.id) };
   const done = look(drifted, inputOf(drifted, now, siblings), now);
   const { state, decision, effects } = done;
@@ -220,6 +221,9 @@ function leaveBehind(state: Rollout, input: GateInput, now: Date): Step | null {
     ask: null,
   });
   if (tooMany !== null) {
+    // What is shown to be bad without those ends here; what is apart keeps nobody from saying so.
+    const judged = judge(input);
+    if (judged.verdict === 'FAIL') return transition(next, judged, now);
     const step = transition(next, verdict('SUSPEND', 'too-many-apart', [tooMany, ...chosen.map(({ reason }) => reason)].join('; ')), now);
     return chosen.length === 0 ? step : { ...step, effects: withAssign(step.effects) };
   }
@@ -388,6 +392,8 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
     case 'resume': {
       if (state.status === 'paused') return obey('resume', { status: 'running', ...stageStart(state, now) });
       if (state.status !== 'suspended') return refuse(`it is ${state.status}`);
+      const many = tooManyApart(state);
+      if (many !== null) return refuse(`the gate would suspend it again: ${many}`, `Abort it: \`adbreak rollouts abort ${state.id}\`.`);
       const verdict = judge(inputOf({ ...state, status: 'running' }, now));
       if (verdict.verdict === 'SUSPEND' || verdict.verdict === 'FAIL')
         return refuse(`the gate would suspend it again: ${verdict.reason}`, 'Wait for more evidence from the shadow, or abort it.');

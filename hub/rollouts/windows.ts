@@ -224,7 +224,7 @@ export function mayClose({ closed }: Pick<Evidence, 'closed'>, plan: Pick<Plan, 
 }
 
 /** Closes the windows whose time for late reports is over: each cluster's devices are averaged. `apart` devices are averaged by themselves and count for no day. */
-export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string) => boolean, now: Date): void {
+export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, now: Date): void {
   const last = lastClosable(plan, now);
   const due = Object.keys(sums.open)
     .map(Number)
@@ -239,7 +239,7 @@ export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string)
   for (const window of Object.keys(sums.waiting)) if (startOf(Number(window) + 1, plan) + patience < now.getTime()) delete sums.waiting[window];
 }
 
-function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => boolean, window: number): void {
+function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, window: number): void {
   // By name: the sums of fractions are the same whatever order reports came in, and after a restart.
   const entries = Object.entries(sums.open[window] ?? {})
     .filter(([, { episodes }]) => episodes > 0)
@@ -251,7 +251,7 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
   const counted = entries.filter(([, { episodes }]) => episodes <= most);
   sums.refused.loud = saturated(sums.refused.loud + entries.length - counted.length);
   if (counted.length > 0) sums.closedWindows += 1;
-  const alone = new Map(counted.map(([id]) => [id, apart(id)]));
+  const alone = new Map(counted.map(([id, { cluster }]) => [id, apart(id, cluster)]));
   // Neither name holds a line feed: a schema would have refused it.
   const group = (id: string, slice: string, cluster: string) => `${alone.get(id)}\n${slice}\n${cluster}`;
   const sizes = new Map<string, number>();
