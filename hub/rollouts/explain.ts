@@ -8,7 +8,7 @@ import { perDay } from './health.js';
 import { toleranceOf } from './plan.js';
 import { isActive, percentOf, type Rollout, type Summary } from './rollout.js';
 import { troubledBySilence } from './silence.js';
-import { controlsOf, standingOf } from './standing.js';
+import { controlsOf, standingOf, wholeDays } from './standing.js';
 import { hoursSince, inputOf } from './step.js';
 import { startOf } from './windows.js';
 import { count, evalue, hours, percent, points } from './words.js';
@@ -187,11 +187,12 @@ function windowLines(rollout: Rollout): string[] {
 const WINDOWS_SHOWN = 8;
 
 function dayLines({ evidence, plan }: Rollout): string[] {
+  const whole = wholeDays(evidence);
   const days = Object.entries(evidence.days).slice(-10);
   return days.map(([day, tallies]) => {
     const totals = totalOf(tallies);
     const at = new Date(Number(day) * plan.dayHours * 3_600_000).toISOString();
-    return `${plan.dayHours === 24 ? at.slice(0, 10) : at.slice(0, 19)}: ${amount(totals.episodes)} distinct episodes, ${outcomes(totals)}`;
+    return `${plan.dayHours === 24 ? at.slice(0, 10) : at.slice(0, 19)}: ${amount(totals.episodes)} distinct episodes, ${outcomes(totals)}${Object.hasOwn(whole, day) ? '' : '; less than half a day, and counts for none'}`;
   });
 }
 

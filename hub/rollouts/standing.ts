@@ -33,11 +33,19 @@ export function standingOf(state: Readable): Standing {
   return {
     devices,
     clusters: [...clusters].map(([id, tallies]): GateCluster => ({ id, tallies })).sort((a, b) => (a.id < b.id ? -1 : 1)),
-    days: Object.values(state.evidence.days),
+    days: Object.values(wholeDays(state.evidence)),
     channelsApart: [...apart].filter((cluster) => !clusters.has(cluster)).length,
     wrong: controls.used,
     controls,
   };
+}
+
+/** Days of which enough was seen: at least half of the median day's episodes. The hour before midnight in which a rollout began is no day, nor is a morning. */
+export function wholeDays({ days }: Pick<Rollout['evidence'], 'days'>): Rollout['evidence']['days'] {
+  const all = Object.entries(days).map(([day, tallies]) => ({ day, tallies, episodes: totalOf(tallies).episodes }));
+  const sorted = all.map(({ episodes }) => episodes).sort((a, b) => a - b);
+  const median = sorted[sorted.length >> 1] ?? 0;
+  return Object.fromEntries(all.filter(({ episodes }) => 2 * episodes >= median).map(({ day, tallies }) => [day, tallies]));
 }
 
 /** The labellers' share of wrong answers; no one device alone can make the gate distrust all others. */
