@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { assignments } from '../fleet/desired.js';
 import { emptyState, type HubState } from '../store/state.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { after, DIGESTS, PLAN, Play, pis, report, started } from './fixtures.js';
+import { tooManyApart } from './apart.js';
+import { after, DIGESTS, ownChannel, PLAN, Play, pis, report, started } from './fixtures.js';
 import { memberships } from './memberships.js';
 import type { Rollout } from './rollout.js';
 import { standingOf } from './standing.js';
@@ -31,6 +32,35 @@ function worseOnOne(play: Play, from: number, until: number): void {
   }
 }
 const channels = (play: Play) => standingOf(play.state).clusters.map(({ id }) => id);
+
+test('a device that ever named a site that is judged apart is apart everywhere: fleet, days, outliers, and whom it acts on', () => {
+  const play = new Play(pis(20), started({ ...SLOW, slices: ['site'] }));
+  const bad = (device: string) => ['pi-0', 'pi-1', 'pi-2'].includes(device);
+  const hours = (from: number, until: number, site: (device: string) => string) => {
+    for (let hour = from; hour < until; hour++) {
+      for (const device of play.members)
+        play.window(device, hour, bad(device) ? { losses: 6, agreed: 26 } : { wins: 1, agreed: 30 }, {
+          slice: { channel: channelOf(device), site: site(device), hardware: 'pi5' },
+        });
+      play.tick(hour + 1.75);
+    }
+  };
+  hours(0, 12, (device) => (bad(device) ? 'bad' : 'home'));
+  assert.deepEqual(Object.keys(play.state.excluded), ['site=bad']);
+  hours(12, 20, () => 'home');
+  const standing = standingOf(play.state);
+  assert.equal(standing.devices.length, 17);
+  const lost = (all: readonly (readonly { losses: number }[])[]) => all.flat().reduce((sum, { losses }) => sum + losses, 0);
+  assert.deepEqual([lost(standing.clusters.map(({ tallies }) => tallies)), lost(standing.days)], [0, 0]);
+  assert.match(tooManyApart({ ...play.state, plan: { ...play.state.plan, maxExcluded: 0.1 } }) ?? '', /hold 3 of 20 devices/);
+  const state: HubState = {
+    ...emptyState(),
+    devices: Object.fromEntries(play.members.map((id) => [id, deviceEntry(id, channelOf(id))])),
+    models: { [MODEL]: modelEntry('1.0.0', ['1.0.0', '2.0.0']) },
+    rollouts: [{ ...play.state, status: 'watching', seen: 0, pending: [] }],
+  };
+  assert.deepEqual(memberships(state, MODEL).get('r')?.acting, play.members.filter((device) => !bad(device)).sort());
+});
 
 describe('a slice in which the candidate is worse', () => {
   const play = new Play(pis(20), started(SLOW));
@@ -105,6 +135,27 @@ describe('one broken unit', () => {
       play.state.history.some(({ verdict, cause }) => verdict === 'SUSPEND' && cause === 'too-many-apart'),
       JSON.stringify(play.state.history.map(({ reason }) => reason)),
     );
+  });
+  test('too many of them: it is not resumed into the next suspension, and what is harmful without them still fails', () => {
+    const play = new Play(pis(12), started({ ...SLOW, slices: [] }));
+    const hours = (from: number, until: number, losses: number) => {
+      for (let hour = from; hour < until && play.state.status !== 'rolled-back'; hour++) {
+        for (const device of play.members)
+          play.window(device, hour, ['pi-0', 'pi-1'].includes(device) ? { losses: 20, agreed: 12 } : { wins: 1, losses, agreed: 60 - losses }, {
+            slice: { channel: ownChannel(device), site: 'home', hardware: 'pi5' },
+            serving: play.state.acting.includes(device) ? 'candidate' : 'production',
+          });
+        play.tick(hour + 1.75);
+      }
+    };
+    play.order('force', 0);
+    play.act(['pi-5']);
+    hours(0, 8, 1);
+    assert.deepEqual([play.state.status, play.state.last?.cause], ['suspended', 'too-many-apart']);
+    assert.throws(() => play.order('resume', 9), /the gate would suspend it again: 2 of 12 devices are unlike the others/);
+    play.act([], 9);
+    hours(9, 200, 16);
+    assert.deepEqual([play.state.status, play.state.last?.verdict, play.state.last?.cause], ['rolled-back', 'FAIL', 'worse']);
   });
   test('in a fleet of five one may be set aside; in one of four nobody can be told from the others', () => {
     assert.deepEqual(Object.keys(broken(5, ['pi-1']).state.setAside), ['pi-1']);

@@ -23,11 +23,29 @@ export function slicesOfDevice({ channel, site, hardware }: DeviceEvidence['slic
   return [`channel=${channel}`, `site=${site}`, `hardware=${hardware}`];
 }
 
-/** The slice or device for which one is judged apart; null where it counts with the others. */
-export function apartBy(id: string, slice: DeviceEvidence['slice'] | null, { excluded, setAside }: Membership): string | null {
+/**
+ * The slice or device for which one is judged apart; null where it counts with the others. A device that ever named a site or
+ * hardware that is judged apart is of it, whatever it calls itself since: its averages there cannot be told from the rest.
+ */
+export function apartBy(
+  id: string,
+  slice: DeviceEvidence['slice'] | null,
+  { excluded, setAside }: Membership,
+  named: DeviceEvidence['named'] = [],
+): string | null {
   if (Object.hasOwn(setAside, id)) return `device=${id}`;
   // Asked of every device at every look: names are made where there is something to find.
-  return slice === null || isEmpty(excluded) ? null : (slicesOfDevice(slice).find((name) => Object.hasOwn(excluded, name)) ?? null);
+  if (isEmpty(excluded)) return null;
+  const ever = named.flatMap((place) => {
+    const [, site = '', hardware = ''] = place.split('\n');
+    return [`site=${site}`, `hardware=${hardware}`];
+  });
+  return [...(slice === null ? [] : slicesOfDevice(slice)), ...ever].find((name) => Object.hasOwn(excluded, name)) ?? null;
+}
+
+/** Whether what a device says of a cluster is judged apart: for closing windows, for what counts, for drift. What was seen on a channel stays with it, wherever the device watches now. */
+export function isApart(id: string, device: Pick<DeviceEvidence, 'named'> | undefined, cluster: string, state: Membership): boolean {
+  return Object.hasOwn(state.excluded, cluster) || apartBy(id, null, state, device?.named) !== null;
 }
 
 function isEmpty(record: object): boolean {
@@ -154,9 +172,8 @@ function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evid
   const devices = byName(evidence.devices).filter(
     ([id, one]) =>
       one.own.length > 0 &&
-      apartBy(id, one.slice, { setAside, excluded }) === null &&
       // Its own counts hold what it saw on a channel where everybody loses.
-      !one.parts.some(({ cluster }) => Object.hasOwn(excluded, cluster)),
+      ![one, ...one.parts].some(({ cluster }) => isApart(id, one, cluster, { setAside, excluded })),
   );
   if (devices.length < SMALL_FLEET) return [];
   const { low, high, units } = findOutliers(
@@ -182,7 +199,10 @@ function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evid
 /** Why too much of the fleet is judged apart to go on, in words; null where it is not. */
 export function tooManyApart(state: Pick<Rollout, 'evidence' | 'plan' | 'members' | 'setAside' | 'excluded'>): string | null {
   const { plan, members } = state;
-  const by = members.map((id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state));
+  const by = members.map((id) => {
+    const device = ownValue(state.evidence.devices, id);
+    return apartBy(id, device?.slice ?? null, state, device?.named);
+  });
   const alone = by.filter((one) => one?.startsWith('device=') === true).length;
   const inSlices = by.filter((one) => one !== null).length - alone;
   // One broken device is its own case in a small fleet too.

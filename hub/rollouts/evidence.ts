@@ -93,7 +93,7 @@ export const armLabels = z.object({
 /** All of a rollout's evidence: a function of closed windows, and of the answers to their draws. */
 export const evidence = z.object({
   devices: z.record(z.string(), deviceEvidence),
-  /** By number of the window, then by device. */
+  /** By number of the window, then by device; where it has changed channel within the window, by device and cluster. */
   open: z.record(z.string(), z.record(z.string(), openEntry)),
   waiting: z.record(z.string(), z.record(z.string(), waitingEntry)),
   /** Windows up to this number are closed. */

@@ -36,7 +36,7 @@ describe('an explanation says what an operator wants to know', () => {
     play.order('force', 0);
     play.order('force', 0);
     play.act(pis(6));
-    assert.match(text(hours(play, 30, { wins: 1, agreed: 9 }), 31), /evidence of 3 more days\n/);
+    assert.match(text(hours(play, 30, { wins: 1, agreed: 9 }), 31), /evidence of 4 more days\n/);
   });
   test('where it is suspended: that numbers for promotion do not help, and the next command', () => {
     assert.match(

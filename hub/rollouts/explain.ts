@@ -8,7 +8,7 @@ import { perDay } from './health.js';
 import { toleranceOf } from './plan.js';
 import { isActive, percentOf, type Rollout, type Summary } from './rollout.js';
 import { troubledBySilence } from './silence.js';
-import { controlsOf, standingOf } from './standing.js';
+import { controlsOf, standingOf, wholeDays } from './standing.js';
 import { hoursSince, inputOf } from './step.js';
 import { startOf } from './windows.js';
 import { count, evalue, hours, percent, points } from './words.js';
@@ -187,11 +187,12 @@ function windowLines(rollout: Rollout): string[] {
 const WINDOWS_SHOWN = 8;
 
 function dayLines({ evidence, plan }: Rollout): string[] {
+  const whole = wholeDays(evidence);
   const days = Object.entries(evidence.days).slice(-10);
   return days.map(([day, tallies]) => {
     const totals = totalOf(tallies);
     const at = new Date(Number(day) * plan.dayHours * 3_600_000).toISOString();
-    return `${plan.dayHours === 24 ? at.slice(0, 10) : at.slice(0, 19)}: ${amount(totals.episodes)} distinct episodes, ${outcomes(totals)}`;
+    return `${plan.dayHours === 24 ? at.slice(0, 10) : at.slice(0, 19)}: ${amount(totals.episodes)} distinct episodes, ${outcomes(totals)}${Object.hasOwn(whole, day) ? '' : '; less than half a day, and counts for none'}`;
   });
 }
 
@@ -284,7 +285,8 @@ function promotionForecast({ plan, startedAt }: Rollout, { promotion, totals }: 
 // — who is judged apart, and who is missing —
 
 function apartLines({ excluded, setAside, members, evidence }: Rollout): string[] {
-  const held = (name: string) => members.filter((id) => apartBy(id, evidence.devices[id]?.slice ?? null, { excluded, setAside }) === name).length;
+  const held = (name: string) =>
+    members.filter((id) => apartBy(id, evidence.devices[id]?.slice ?? null, { excluded, setAside }, evidence.devices[id]?.named) === name).length;
   return [
     ...Object.entries(excluded).map(([name, { at, reason }]) => `${name}, ${count(held(name), 'device')}, since ${at}: ${reason}`),
     ...Object.entries(setAside).map(([, { at, reason }]) => `since ${at}: ${reason}`),

@@ -230,11 +230,11 @@ function harm({ input, weighed, say }: Case): Verdict | null {
   return say('FAIL', 'worse', `${facts}${small}, E_days = ${evalue(days)}`);
 }
 
-/** A limit stops; only one that stops a second time ends the rollout. */
+/** A limit stops; only one that stops a second time ends the rollout. In the shadow, devices that cannot run it harm nobody: they never do. */
 function health({ input, say }: Case): Verdict | null {
   const broken = input.health === null ? null : brokenLimit(input.health, input.plan);
   if (broken === null) return null;
-  return input.limitStops > 0
+  return input.limitStops > 0 && !(broken.cause === 'failures' && input.acting === null)
     ? say('FAIL', broken.cause, `${broken.reason}; a limit has stopped this rollout before`)
     : say('SUSPEND', broken.cause, broken.reason);
 }

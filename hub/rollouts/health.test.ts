@@ -29,7 +29,8 @@ describe('a limit', () => {
       const first = judge(input(clustersOf(3, 5, 0, 30), { plan: tight, health }));
       assert.deepEqual([first.verdict, first.cause], ['SUSPEND', cause]);
       assert.match(first.reason, words);
-      assert.equal(judge(input(clustersOf(3, 5, 0, 30), { plan: tight, health, limitStops: 1 })).verdict, 'FAIL');
+      const again = (acting: number | null) => judge(input(clustersOf(3, 5, 0, 30), { plan: tight, health, limitStops: 1, acting })).verdict;
+      assert.deepEqual([again(3), again(null)], ['FAIL', cause === 'failures' ? 'SUSPEND' : 'FAIL'], 'in the shadow who cannot run it harms nobody');
     });
   const held: [string, HealthFacts][] = [
     ['one device alone, whatever it says', facts({ acting: group(1, { acting: arm({ restarts: 1e9, slow: 1e9, over: 1e9 }) }), control: [] })],

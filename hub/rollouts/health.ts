@@ -17,7 +17,9 @@ export interface HealthFacts {
   readonly wanted: number;
   readonly failing: readonly { readonly device: string; readonly code: string }[];
 }
-export type BrokenLimit = { readonly cause: 'crashes' | 'latency' | 'memory' | 'failures'; readonly reason: string };
+export const LIMITS = ['crashes', 'latency', 'memory', 'failures'] as const;
+
+export type BrokenLimit = { readonly cause: (typeof LIMITS)[number]; readonly reason: string };
 
 const LEAST_RESTARTS = 3;
 const LEAST_WINDOWS = 3;

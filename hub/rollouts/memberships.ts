@@ -29,7 +29,7 @@ export function memberships(state: Pick<HubState, 'rollouts' | 'devices' | 'mode
       const stage = rollout.status === 'watching' ? undefined : rollout.plan.stages[rollout.stage];
       const percent = percentOf(rollout);
       // Who is judged apart stays on production, whatever the stage.
-      const free = own.filter((device) => apartBy(device.id, device.slice, rollout) === null);
+      const free = own.filter(({ id, slice }) => apartBy(id, slice, rollout, ownValue(rollout.evidence.devices, id)?.named) === null);
       const present = new Set(free.map(({ id }) => id));
       const kept = percent > 0 ? rollout.acting.filter((id) => present.has(id)) : [];
       const acting = cohort(

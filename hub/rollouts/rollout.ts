@@ -2,6 +2,7 @@ import { MODEL_NAME, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
 import { drift } from './drift.js';
 import { armLabels, evidence } from './evidence.js';
+import { LIMITS } from './health.js';
 import { plan } from './plan.js';
 import { CAUSES, VERDICTS } from './verdicts.js';
 
@@ -90,8 +91,9 @@ export const rollout = rolloutHead.extend({
   setAside: z.record(z.string(), apart),
   /** What devices say that cannot run the candidate, by device. */
   failing: z.record(z.string(), z.string()),
-  /** How often a limit has stopped it. */
+  /** How often a limit has stopped it, and the one whose stop it has not gone on from since. */
   limitStops: z.int().nonnegative(),
+  limitStanding: z.enum(LIMITS).nullable().default(null),
   /** Since when silence holds it. */
   silentSince: instant.nullable(),
   evidence,

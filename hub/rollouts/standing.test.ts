@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { PLAN, Play, pis, started } from './fixtures.js';
+import { explainRollout, explanationText } from './explain.js';
+import { after, ownChannel, PLAN, Play, pis, started } from './fixtures.js';
 import { answersOf, controlsOf, standingOf } from './standing.js';
 
 const withControls = (of: (i: number) => { asked: number; answered: number; wrong: number }, n = 20) => {
@@ -24,6 +25,19 @@ describe('control items', () => {
     assert.equal(withControls((i) => ({ asked: 1e9, answered: i === 0 ? 1e9 : 10, wrong: i === 0 ? 1e9 : 0 })).used, 0.02);
     assert.ok(process.cpuUsage(since).user < 5e6);
   });
+});
+
+test('five days are five days: the hour before the first midnight and the morning of the last count for none', () => {
+  const play = new Play(pis(6), { ...started({ ...PLAN, watchHours: 400 }), at: after(23).toISOString() });
+  let hour = 23;
+  for (; hour < 200 && play.state.status === 'running'; hour++) {
+    play.hour(hour, { wins: 4, agreed: 30 }, { channel: ownChannel });
+    play.tick(hour + 1.75);
+    play.act(play.state.stage === 0 ? [] : play.state.stage === 1 ? ['pi-0'] : pis(6), hour + 1.75);
+  }
+  assert.equal(play.state.status, 'watching');
+  assert.ok(hour - 23 >= 1 + 4 * 24 + 11, `${hour - 23} hours`);
+  assert.match(explanationText(explainRollout(play.state, after(hour))), /2026-01-01: .*; less than half a day, and counts for none/);
 });
 
 test('the device that answered most, of all answers that count', () => {

@@ -1,5 +1,5 @@
 import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
-import { apartBy } from './apart.js';
+import { isApart } from './apart.js';
 import { addTallies, byName, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
 import { type CountedEvidence, differenceOf, type GateCluster, leastOf, weigh } from './gate.js';
 import type { Rollout, Summary } from './rollout.js';
@@ -20,15 +20,10 @@ export function standingOf(state: Readable): Standing {
   const devices: { id: string; device: DeviceEvidence }[] = [];
   const apart = new Set<string>();
   for (const [id, device] of byName(state.evidence.devices)) {
-    if (device.parts.length === 0) continue;
-    if (apartBy(id, device.slice, state) !== null || hasLeft(device, state)) {
-      for (const { cluster } of device.parts) apart.add(cluster);
-      continue;
-    }
-    devices.push({ id, device });
-    for (const { cluster, tallies } of device.parts) {
-      // What was seen on a channel stays with it, wherever the device watches now.
-      if (Object.hasOwn(state.excluded, cluster)) continue;
+    const counted = device.parts.filter(({ cluster }) => !isApart(id, device, cluster, state));
+    for (const { cluster } of device.parts) if (isApart(id, device, cluster, state)) apart.add(cluster);
+    if (counted.length > 0) devices.push({ id, device });
+    for (const { cluster, tallies } of counted) {
       const own = clusters.get(cluster) ?? [];
       addTallies(own, tallies);
       clusters.set(cluster, own);
@@ -38,20 +33,19 @@ export function standingOf(state: Readable): Standing {
   return {
     devices,
     clusters: [...clusters].map(([id, tallies]): GateCluster => ({ id, tallies })).sort((a, b) => (a.id < b.id ? -1 : 1)),
-    days: Object.values(state.evidence.days),
+    days: Object.values(wholeDays(state.evidence)),
     channelsApart: [...apart].filter((cluster) => !clusters.has(cluster)).length,
     wrong: controls.used,
     controls,
   };
 }
 
-/** Of a site or hardware that is judged apart, whatever the device calls itself since: its averages there cannot be told from the rest. */
-function hasLeft({ named }: DeviceEvidence, { excluded }: Readable): boolean {
-  if (Object.keys(excluded).length === 0) return false;
-  return named.some((place) => {
-    const [, site = '', hardware = ''] = place.split('\n');
-    return Object.hasOwn(excluded, `site=${site}`) || Object.hasOwn(excluded, `hardware=${hardware}`);
-  });
+/** Days of which enough was seen: at least half of the median day's episodes. The hour before midnight in which a rollout began is no day, nor is a morning. */
+export function wholeDays({ days }: Pick<Rollout['evidence'], 'days'>): Rollout['evidence']['days'] {
+  const all = Object.entries(days).map(([day, tallies]) => ({ day, tallies, episodes: totalOf(tallies).episodes }));
+  const sorted = all.map(({ episodes }) => episodes).sort((a, b) => a - b);
+  const median = sorted[sorted.length >> 1] ?? 0;
+  return Object.fromEntries(all.filter(({ episodes }) => 2 * episodes >= median).map(({ day, tallies }) => [day, tallies]));
 }
 
 /** The labellers' share of wrong answers; no one device alone can make the gate distrust all others. */

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { after, ownChannel, PLAN, Play, pis, started } from './fixtures.js';
 import { percentOf, type Rollout, rollout } from './rollout.js';
+import { silenceOf, troubledBySilence } from './silence.js';
 
 const GOOD = { wins: 4, agreed: 30 };
 const BAD = { losses: 12, agreed: 20 };
@@ -83,6 +84,25 @@ describe('a rollout', () => {
     play.act(['pi-0']);
     until(play, 5, { losses: 60 }, (state) => state.status === 'suspended');
   });
+  for (const stop of ['pause', 'suspension'])
+    test(`windows from before a ${stop} fill no hole after it`, () => {
+      const quiet = { ...SOAK, silence: { ...SOAK.silence, windows: 6 }, stages: SOAK.stages.map((stage) => ({ ...stage, minEpisodes: 1e6 })) };
+      const play = new Play(pis(6), started(quiet));
+      if (stop === 'suspension') play.order('force', 0);
+      if (stop === 'suspension') play.act(pis(6));
+      for (let hour = 0; hour < 50; hour++) play.hour(hour, { wins: 1, losses: 1, agreed: 30 }, own);
+      play.tick(51.75);
+      if (stop === 'pause') for (const order of ['pause', 'resume'] as const) play.order(order, 52);
+      else {
+        for (const device of pis(3)) play.send({ kind: 'device', at: after(52).toISOString(), device, problem: 'disk_full', enrolledAgain: false });
+        play.tick(52.5);
+        assert.equal(play.state.status, 'suspended');
+        play.act([], 52.5);
+      }
+      for (let hour = 52; hour < 85; hour += 3) play.hour(hour, { wins: 1, losses: 1, agreed: 30 }, own);
+      assert.ok(silenceOf(play.state, [], after(85)).windows.came <= 6 * 12, JSON.stringify(silenceOf(play.state, [], after(85)).windows));
+      assert.match(troubledBySilence(silenceOf(play.state, [], after(85)), quiet) ?? '', /windows are missing in this stage/);
+    });
   test('does not go beyond its ceiling until it is raised', () => {
     const play = new Play(pis(6), { ...started(SOAK), ceiling: 10 });
     play.hour(0, { wins: 30, agreed: 30 }, own);
@@ -165,6 +185,43 @@ describe('limits', () => {
     play.act(pis(4));
     filled(play, 13, 2, false);
     assert.notEqual(play.state.status, 'running');
+  });
+  for (const order of ['ceiling', 'approve', 'pause'] as const)
+    test(`one that stands is no second one after an order in between: ${order}`, () => {
+      const play = new Play(pis(4), started(SOAK));
+      filled(play, 0, 12, true);
+      play.order(order, 13, order === 'ceiling' ? 50 : undefined);
+      play.tick(13.5);
+      assert.deepEqual([play.state.limitStops, play.state.last?.verdict, play.state.last?.cause], [1, 'SUSPEND', 'memory']);
+      assert.notEqual(play.state.status, 'rolled-back');
+    });
+  test('one that stands is no second one after a device was set aside in between', () => {
+    const play = new Play(pis(20), started({ ...SOAK, stages: SOAK.stages.map((stage) => ({ ...stage, minEpisodes: 1e6 })) }));
+    for (let hour = 0; hour < 40; hour++) {
+      for (const device of play.members)
+        play.window(device, hour, device === 'pi-0' && hour > 5 ? { losses: 12, agreed: 20 } : { wins: 1, losses: 1, agreed: 30 }, {
+          ...swollen,
+          slice: { channel: ownChannel(device), site: 'home', hardware: 'pi5' },
+        });
+      play.tick(hour + 1.75);
+    }
+    assert.ok(play.state.history.some(({ verdict }) => verdict === 'APART'));
+    assert.deepEqual([...status(play), play.state.limitStops], ['running', 'SUSPEND', 'memory', 1]);
+  });
+  test('devices that cannot fetch it, then can, then cannot, end nothing in the shadow: it has not gone on in between', () => {
+    const play = new Play(pis(20), started(SOAK));
+    const says = (hour: number, device: string, problem: string | null) => {
+      play.send({ kind: 'device', at: after(hour).toISOString(), device, problem, enrolledAgain: false });
+      play.tick(hour);
+    };
+    for (const device of pis(3)) says(1, device, 'fetch_failed');
+    assert.deepEqual([...status(play), play.state.limitStops], ['running', 'SUSPEND', 'failures', 1]);
+    for (const hour of [2, 3, 4]) {
+      says(hour, 'pi-0', null);
+      assert.notEqual(play.state.last?.cause, 'failures');
+      says(hour + 0.5, 'pi-0', 'fetch_failed');
+    }
+    assert.deepEqual([...status(play), play.state.limitStops], ['running', 'SUSPEND', 'failures', 1]);
   });
   test('suspends where it acts, stays suspended, and fails when it breaks after a person has resumed', () => {
     const play = new Play(pis(4), started({ ...SOAK, deadlineHours: 1000 }));

@@ -1,12 +1,12 @@
 import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { hourOf } from '@adbreak/shared/evidence/world.js';
-import { apartBy, type Found, findApart, tooManyApart } from './apart.js';
+import { type Found, findApart, isApart, tooManyApart } from './apart.js';
 import { absorbHour, closeHours, driftOf, noDrift } from './drift.js';
 import type { EventOf, RolloutEvent } from './events.js';
 import { type DeviceEvidence, noEvidence, noHealth, ownValue, saturated } from './evidence.js';
 import { type GateInput, judge, type Sibling, type Verdict, weigh } from './gate.js';
-import type { DeviceHealth, HealthFacts } from './health.js';
+import { type DeviceHealth, type HealthFacts, LIMITS } from './health.js';
 import { mayAdvance } from './plan.js';
 import { type Entry, isActive, percentOf, type Rollout } from './rollout.js';
 import { silenceOf, troubledBySilence } from './silence.js';
@@ -53,6 +53,7 @@ export function start({ at, rollout, ceiling, reference, baseline, exceptions }:
     setAside: {},
     failing: {},
     limitStops: 0,
+    limitStanding: null,
     silentSince: null,
     evidence: noEvidence(windowOf(Date.parse(at), rollout.plan) - 1),
     baseline,
@@ -102,11 +103,12 @@ function takeWindow(state: Rollout, { at, device, report }: EventOf<'window'>): 
   const place = ownValue(state.placed, device);
   const production = ownValue(state.excepted, device) ?? state.from.digest;
   const belongs = place !== undefined && report.rollout === state.id && report.production === production && report.candidate === state.to.digest;
-  const apart = apartBy(device, report.slice, state) !== null;
+  const cluster = clusterOfSlice(report.slice);
   const became = absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true }, Date.parse(at));
   if (became === 'misdated') state.drift.misdated = saturated(state.drift.misdated + 1);
   // Drift is watched in what is known to be this device's, now and of a place that it may name.
-  if (!apart && (became === 'counted' || became === 'unasked' || became === 'late')) absorbHour(state.drift, device, clusterOfSlice(report.slice), report);
+  const known = became === 'counted' || became === 'unasked' || became === 'late';
+  if (known && !isApart(device, ownValue(state.evidence.devices, device), cluster, state)) absorbHour(state.drift, device, cluster, report);
 }
 
 function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'assigned'>): Rollout {
@@ -130,7 +132,7 @@ function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
   const { plan } = before;
   // A copy, once a window: a look whose log could not be written must have changed nothing.
   const evidence = mayClose(before.evidence, plan, now) ? structuredClone(before.evidence) : before.evidence;
-  if (evidence !== before.evidence) closeWindows(evidence, plan, (id) => apartBy(id, ownValue(evidence.devices, id)?.slice ?? null, before) !== null, now);
+  if (evidence !== before.evidence) closeWindows(evidence, plan, (id, cluster) => isApart(id, ownValue(evidence.devices, id), cluster, before), now);
   const drifted: Rollout = { ...before, evidence, drift: closeHours(before.drift, plan, now, before.id) };
   const done = look(drifted, inputOf(drifted, now, siblings), now);
   const { state, decision, effects } = done;
@@ -170,7 +172,7 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
     silentHours: state.silentSince === null ? null : hoursSince(state.silentSince, now),
     health: healthOf(state, acting),
     // The stop that stands is no repetition of itself.
-    limitStops: state.limitStops - (limitStands(state) ? 1 : 0),
+    limitStops: state.limitStops - (state.limitStanding === null ? 0 : 1),
     drift: driftOf(state.drift, plan),
     round: state.round,
     approved: state.approved,
@@ -219,6 +221,9 @@ function leaveBehind(state: Rollout, input: GateInput, now: Date): Step | null {
     ask: null,
   });
   if (tooMany !== null) {
+    // What is shown to be bad without those ends here; what is apart keeps nobody from saying so.
+    const judged = judge(input);
+    if (judged.verdict === 'FAIL') return transition(next, judged, now);
     const step = transition(next, verdict('SUSPEND', 'too-many-apart', [tooMany, ...chosen.map(({ reason }) => reason)].join('; ')), now);
     return chosen.length === 0 ? step : { ...step, effects: withAssign(step.effects) };
   }
@@ -257,14 +262,12 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
     case 'FAIL':
       return say('roll back', { status: 'rolled-back' }, [...backToProduction(state), { kind: 'quarantine', version: state.to.version }, { kind: 'assign' }]);
     case 'SUSPEND': {
-      const limit = isLimit(verdict) && !limitStands(state) ? { limitStops: state.limitStops + 1 } : {};
+      const broken = LIMITS.find((one) => one === verdict.cause);
+      const limit = broken !== undefined && state.limitStanding === null ? { limitStops: state.limitStops + 1, limitStanding: broken } : {};
       // In the shadow it is where a suspension would put it; it stays there while the evidence says so, and then asks a person.
       if (percentOf(state) === 0)
         return hoursSince(state.stageSince, now) < state.plan.deadlineHours ? say('wait', limit) : say('wait for a person', limit, [], overdue(verdict, state));
-      return say('back to shadow', { status: 'suspended', stage: 0, stageSince: now.toISOString(), ...limit }, [
-        ...backToProduction(state),
-        { kind: 'assign' },
-      ]);
+      return say('back to shadow', { status: 'suspended', stage: 0, ...stageStart(state, now), ...limit }, [...backToProduction(state), { kind: 'assign' }]);
     }
     case 'WORLD':
     case 'AMBIGUOUS':
@@ -280,12 +283,8 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
   }
 }
 
-const isLimit = ({ cause }: { readonly cause: string }) => cause === 'crashes' || cause === 'latency' || cause === 'memory' || cause === 'failures';
-
-/** A limit has stopped it, and it has not gone on since. */
-function limitStands({ status, last, limitStops }: Rollout): boolean {
-  return limitStops > 0 && last !== null && (status === 'suspended' || isLimit(last));
-}
+/** What begins anew where a rollout goes on: a limit that breaks from now on breaks a second time. */
+const GOES_ON = { approved: false, limitStanding: null } as const;
 
 function overdue(verdict: Verdict, { id, plan }: Rollout): Verdict {
   const then = `the deadline of ${hours(plan.deadlineHours)} has passed in the shadow: a person decides (\`adbreak rollouts abort ${id}\`)`;
@@ -345,7 +344,7 @@ function advance(state: Rollout, verdict: Verdict, now: Date): Step {
     };
     return record(state, held, 'wait', {}, [], now);
   }
-  const since = { stageSince: now.toISOString(), approved: false, round: null, ...stageStart(state) };
+  const since = { ...GOES_ON, round: null, ...stageStart(state, now) };
   if (next !== undefined) return record(state, verdict, `advance to ${next.name}`, { stage: state.stage + 1, ...since }, [...first, { kind: 'assign' }], now);
   return record(
     state,
@@ -357,8 +356,10 @@ function advance(state: Rollout, verdict: Verdict, now: Date): Step {
   );
 }
 
-function stageStart(state: Rollout): Pick<Rollout, 'before' | 'windowsBefore'> {
+/** A stage's time, episodes and windows begin together: what came before it fills no hole after it. */
+function stageStart(state: Rollout, now: Date): Pick<Rollout, 'stageSince' | 'before' | 'windowsBefore'> {
   return {
+    stageSince: now.toISOString(),
     before: { episodes: episodesOf(state), acting: state.evidence.actingEpisodes },
     windowsBefore: Object.fromEntries(Object.entries(state.evidence.devices).map(([id, { windows }]) => [id, windows])),
   };
@@ -389,12 +390,14 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
     case 'pause':
       return state.status === 'running' ? obey('pause', { status: 'paused' }) : refuse(`it is ${state.status}`);
     case 'resume': {
-      if (state.status === 'paused') return obey('resume', { status: 'running', stageSince: event.at });
+      if (state.status === 'paused') return obey('resume', { status: 'running', ...stageStart(state, now) });
       if (state.status !== 'suspended') return refuse(`it is ${state.status}`);
+      const many = tooManyApart(state);
+      if (many !== null) return refuse(`the gate would suspend it again: ${many}`, `Abort it: \`adbreak rollouts abort ${state.id}\`.`);
       const verdict = judge(inputOf({ ...state, status: 'running' }, now));
       if (verdict.verdict === 'SUSPEND' || verdict.verdict === 'FAIL')
         return refuse(`the gate would suspend it again: ${verdict.reason}`, 'Wait for more evidence from the shadow, or abort it.');
-      const since = { ...stageStart(state), stageSince: event.at, approved: false };
+      const since = { ...GOES_ON, ...stageStart(state, now) };
       return obey('resume in shadow', { status: 'running', stage: 0, evidence: withoutActing(state.evidence), ...since }, [assign]);
     }
     case 'abort':
@@ -435,7 +438,7 @@ function force(
 ): Step {
   if (state.status !== 'running' && state.status !== 'paused' && state.status !== 'suspended') refuse(`it is ${state.status}`);
   const next = state.plan.stages[state.stage + 1];
-  const since = { stageSince: event.at, approved: false, round: null, ...stageStart(state) };
+  const since = { ...GOES_ON, round: null, ...stageStart(state, new Date(event.at)) };
   if (next !== undefined)
     return obey(`forced to ${next.name}`, { status: 'running', stage: state.stage + 1, ceiling: Math.max(state.ceiling, next.percent), ...since }, [
       { kind: 'assign' },

@@ -45,6 +45,41 @@ describe('what counts once', () => {
       ],
     );
   });
+  test('a device that changes channel within a window takes back nothing that it has said there', () => {
+    const play = new Play();
+    const half = (from: number, channel: string) => ({
+      start: after(from).toISOString(),
+      end: after(from + 0.5).toISOString(),
+      slice: { channel, site: 'home', hardware: 'pi5' },
+    });
+    play.window('pi-0', 0, { losses: 5, undecided: 2, agreed: 30 }, half(0, 'one'), 0.5);
+    play.window('pi-0', 0, { undecided: 1, agreed: 1 }, half(0.5, 'two'), 1);
+    play.window('pi-1', 0, { agreed: 37 });
+    play.state = rollout.parse(JSON.parse(JSON.stringify(play.state)));
+    const answer = (from: number) => ({ answers: [{ start: after(from).toISOString(), wins: 0, losses: 1 }] });
+    play.window('pi-0', 1, {}, answer(0));
+    play.tick(5);
+    play.window('pi-0', 5, {}, answer(0));
+    play.window('pi-0', 5, {}, answer(0.5));
+    const { 'channel=one': one, 'channel=two': two } = clusters(play);
+    assert.deepEqual(
+      [one, two],
+      [
+        { episodes: 37, wins: 0, losses: 3.5, open: 0 },
+        { episodes: 2, wins: 0, losses: 1, open: 0 },
+      ],
+    );
+    assert.equal(play.state.evidence.recent[0]?.devices, 2);
+  });
+  test('a clock of the hub’s that was ahead for a moment closes no window that nobody could have sent', () => {
+    const play = new Play();
+    play.tick(1000);
+    for (let hour = 0; hour < 20; hour++) {
+      play.hour(hour, { agreed: 30 });
+      play.tick(hour + 1.75);
+    }
+    assert.deepEqual([refused(play).late, episodesOf(play.state)], [0, 600]);
+  });
   test('the order of reports, and a restart between any two of them, change no byte of what is decided', () => {
     const random = seeded('order');
     const devices = pis(7);
@@ -94,6 +129,7 @@ describe('reports that give no evidence are counted under their reason', () => {
     [
       'late',
       (play) => {
+        play.window('pi-1', 7, {});
         play.tick(9);
         play.window('pi-0', 0, { agreed: 3 }, {}, 9);
       },
@@ -203,6 +239,7 @@ describe('hostile reports leave the state small and readable', () => {
   const sizeOf = (play: Play) => JSON.stringify(rollout.parse(JSON.parse(JSON.stringify(play.state)))).length;
   test('a hundred thousand late ones, in little time', () => {
     const play = new Play();
+    play.window('pi-1', 90, { agreed: 1 });
     play.tick(100);
     const before = sizeOf(play);
     const late = report(1, 0, { losses: 5, agreed: 5 });

@@ -99,7 +99,7 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
   const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint;
   const differ = onlyCandidate + onlyProduction;
   const own: Tally = { rate, zeros: both + neither + differ - drawn, wins, losses, open: drawn - wins - losses };
-  if ((ownValue(sums.open[window] ?? {}, id)?.draws.length ?? 0) >= MOST_DRAWS) return refuse('loud');
+  if (entriesOf(sums.open[window], id, device).reduce((sum, { draws }) => sum + draws.length, 0) >= MOST_DRAWS) return refuse('loud');
   device.episodes = saturated(device.episodes + report.episodes);
   device.differ = saturated(device.differ + differ);
   enter(sums, window, id, {
@@ -118,13 +118,30 @@ export function slicesOf(slice: WindowReport['slice'], { slices }: Pick<Plan, 's
   return Object.fromEntries(slices.flatMap((dimension) => (dimension === 'channel' ? [] : [[`${dimension}=${slice[dimension]}`, true as const]])));
 }
 
+/** A device that changes channel within a window has an entry for each: what it has said of one stays said. No name holds a line feed. */
+const keyOf = (id: string, cluster: string) => `${id}\n${cluster}`;
+const deviceOf = (key: string) => key.split('\n', 1)[0] ?? key;
+
+/** A device's entries in a window: one, or one for each channel that it has named. */
+function entriesOf<T>(window: Readonly<Record<string, T>> | undefined, id: string, { named }: Pick<DeviceEvidence, 'named'>): T[] {
+  if (window === undefined) return [];
+  const clusters = new Set(named.map(clusterOfPlace));
+  return [id, ...[...clusters].map((cluster) => keyOf(id, cluster))].flatMap((key) => ownValue(window, key) ?? []);
+}
+function clusterOfPlace(place: string): string {
+  const [channel = '', site = ''] = place.split('\n');
+  return clusterOfSlice({ channel, site, hardware: '' });
+}
+
 /** Adds a device's counts to a window that is open. */
 export function enter(sums: Evidence, window: number, id: string, entry: OpenEntry): void {
   sums.open[window] ??= {};
   const there = sums.open[window];
-  const known = ownValue(there, id);
-  if (known === undefined || known.cluster !== entry.cluster) {
-    there[id] = entry;
+  const first = ownValue(there, id);
+  const key = first === undefined || first.cluster === entry.cluster ? id : keyOf(id, entry.cluster);
+  const known = ownValue(there, key);
+  if (known === undefined) {
+    there[key] = entry;
     return;
   }
   addTallies(known.tallies, entry.tallies);
@@ -179,8 +196,9 @@ function takeAnswer(
   plan: Plan,
 ): void {
   const window = windowOf(start, plan);
-  const open = ownValue(sums.open[window] ?? {}, id);
-  const waiting = ownValue(sums.waiting[window] ?? {}, id);
+  const has = ({ draws }: Pick<OpenEntry, 'draws'>) => draws.some((one) => one.start === start);
+  const open = entriesOf(sums.open[window], id, device).find(has);
+  const waiting = entriesOf(sums.waiting[window], id, device).find(has);
   const draw = (open ?? waiting)?.draws.find((one) => one.start === start);
   if (draw === undefined || wins + losses > draw.open) {
     sums.refused.answers = saturated(sums.refused.answers + wins + losses);
@@ -215,17 +233,22 @@ function sliceOf(part: DeviceEvidence['parts'][number], slice: string): Tally[] 
 
 // — closing —
 
-/** The last window whose time for late reports is over. */
-function lastClosable(plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): number {
-  return windowOf(now.getTime() - plan.lagHours * 3_600_000, plan) - 1;
+/**
+ * The last window whose time for late reports is over, and none beyond those that reports have named: a hub's clock that was ahead
+ * for a moment, or a hub that was down, closes nothing that nobody could have sent.
+ */
+function lastClosable({ open }: Pick<Evidence, 'open'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): number {
+  let named = Number.NEGATIVE_INFINITY;
+  for (const window of Object.keys(open)) named = Math.max(named, Number(window));
+  return Math.min(named, windowOf(now.getTime() - plan.lagHours * 3_600_000, plan) - 1);
 }
-export function mayClose({ closed }: Pick<Evidence, 'closed'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): boolean {
-  return lastClosable(plan, now) > closed;
+export function mayClose(sums: Pick<Evidence, 'open' | 'closed'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): boolean {
+  return lastClosable(sums, plan, now) > sums.closed;
 }
 
 /** Closes the windows whose time for late reports is over: each cluster's devices are averaged. `apart` devices are averaged by themselves and count for no day. */
-export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string) => boolean, now: Date): void {
-  const last = lastClosable(plan, now);
+export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, now: Date): void {
+  const last = lastClosable(sums, plan, now);
   const due = Object.keys(sums.open)
     .map(Number)
     .filter((window) => window <= last)
@@ -239,7 +262,7 @@ export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string)
   for (const window of Object.keys(sums.waiting)) if (startOf(Number(window) + 1, plan) + patience < now.getTime()) delete sums.waiting[window];
 }
 
-function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => boolean, window: number): void {
+function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, window: number): void {
   // By name: the sums of fractions are the same whatever order reports came in, and after a restart.
   const entries = Object.entries(sums.open[window] ?? {})
     .filter(([, { episodes }]) => episodes > 0)
@@ -251,37 +274,37 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
   const counted = entries.filter(([, { episodes }]) => episodes <= most);
   sums.refused.loud = saturated(sums.refused.loud + entries.length - counted.length);
   if (counted.length > 0) sums.closedWindows += 1;
-  const alone = new Map(counted.map(([id]) => [id, apart(id)]));
+  const alone = new Map(counted.map(([key, { cluster }]) => [key, apart(deviceOf(key), cluster)]));
   // Neither name holds a line feed: a schema would have refused it.
-  const group = (id: string, slice: string, cluster: string) => `${alone.get(id)}\n${slice}\n${cluster}`;
+  const group = (key: string, slice: string, cluster: string) => `${alone.get(key)}\n${slice}\n${cluster}`;
   const sizes = new Map<string, number>();
   const acting = new Map<string, { devices: number; episodes: number }>();
-  for (const [id, { cluster, slices, acts, episodes }] of counted) {
+  for (const [entry, { cluster, slices, acts, episodes }] of counted) {
     for (const slice of ['', ...Object.keys(slices)]) {
-      const key = group(id, slice, cluster);
-      sizes.set(key, (sizes.get(key) ?? 0) + 1);
+      const name = group(entry, slice, cluster);
+      sizes.set(name, (sizes.get(name) ?? 0) + 1);
     }
-    if (!acts || alone.get(id) === true) continue;
+    if (!acts || alone.get(entry) === true) continue;
     const there = acting.get(cluster) ?? { devices: 0, episodes: 0 };
     acting.set(cluster, { devices: there.devices + 1, episodes: there.episodes + episodes });
   }
   for (const { devices, episodes } of acting.values()) sums.actingEpisodes += episodes / devices;
   const added: Tally[] = [];
   const day = dayOf(window, plan);
-  for (const [id, entry] of counted) {
-    const device = ownValue(sums.devices, id);
+  for (const [key, entry] of counted) {
+    const device = ownValue(sums.devices, deviceOf(key));
     if (device === undefined) continue;
-    const weight = 1 / (sizes.get(group(id, '', entry.cluster)) ?? 1);
+    const weight = 1 / (sizes.get(group(key, '', entry.cluster)) ?? 1);
     addTallies(device.own, entry.tallies);
     const part = partOf(device, entry.cluster);
     addTallies(part.tallies, entry.tallies, weight);
     const slices: Record<string, number> = {};
     for (const slice of Object.keys(entry.slices)) {
-      const inside = 1 / (sizes.get(group(id, slice, entry.cluster)) ?? 1);
+      const inside = 1 / (sizes.get(group(key, slice, entry.cluster)) ?? 1);
       slices[slice] = inside;
       addTallies(sliceOf(part, slice), entry.tallies, inside);
     }
-    const counts = alone.get(id) !== true;
+    const counts = alone.get(key) !== true;
     if (counts) {
       sums.days[day] ??= [];
       addTallies(sums.days[day], entry.tallies, weight);
@@ -290,9 +313,10 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string) => bool
     const draws = entry.draws.filter(({ open }) => open > 0);
     if (draws.length === 0) continue;
     sums.waiting[window] ??= {};
-    sums.waiting[window][id] = { cluster: entry.cluster, day: counts ? day : null, weight, slices, draws };
+    sums.waiting[window][key] = { cluster: entry.cluster, day: counts ? day : null, weight, slices, draws };
   }
-  if (added.length > 0) sums.recent = [...sums.recent, { window, devices: counted.length, ...totalOf(added) }].slice(-RECENT_WINDOWS);
+  if (added.length > 0)
+    sums.recent = [...sums.recent, { window, devices: new Set(counted.map(([key]) => deviceOf(key))).size, ...totalOf(added) }].slice(-RECENT_WINDOWS);
 }
 
 /** The most episodes that a device may claim in a window: the rule looks at how much it says, never at what, so it favours neither model. */
