@@ -42,6 +42,8 @@ export const deviceEvidence = z.object({
   /** Windows heard of, and the last one, by number since the epoch. */
   windows: count,
   lastWindow: z.int(),
+  /** Length of its last report that spanned a border of the plan's windows, seconds; 0 where none did. */
+  reportSeconds: count.default(0),
   /** Distinct episodes, and on how many of them the two models differed. */
   episodes: count,
   differ: count,
@@ -170,6 +172,7 @@ export function noDevice(slice: DeviceEvidence['slice'], cluster: string): Devic
     named: [placeOf(slice)],
     windows: 0,
     lastWindow: -1,
+    reportSeconds: 0,
     episodes: 0,
     differ: 0,
     own: [],

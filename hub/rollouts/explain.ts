@@ -1,16 +1,16 @@
 import { confidenceBasedAccuracy, expectedCalibrationError } from '@adbreak/shared/evidence/calibration.js';
-import { apartBy, harmInSlice, sliceEvidence } from './apart.js';
+import { apartBy, harmInSlice, sliceEvidence, tooManyApart } from './apart.js';
 import { causeOfLoss } from './cause.js';
 import { calibrationOf } from './drift.js';
 import { type ArmLabels, type DeviceEvidence, totalOf } from './evidence.js';
-import { differenceOf, type Evidence3, type GateInput, LEAST_DAYS, leastOf, SMALL_FLEET, type Weighed, weigh } from './gate.js';
+import { differenceOf, type GateInput, LEAST_DAYS, SMALL_FLEET, type Weighed, weigh } from './gate.js';
 import { perDay } from './health.js';
 import { toleranceOf } from './plan.js';
 import { isActive, percentOf, type Rollout, type Summary } from './rollout.js';
 import { troubledBySilence } from './silence.js';
 import { controlsOf, standingOf, wholeDays } from './standing.js';
 import { hoursSince, inputOf } from './step.js';
-import { startOf } from './windows.js';
+import { startOf, windowOf } from './windows.js';
 import { count, evalue, hours, percent, points } from './words.js';
 
 export interface Explanation {
@@ -25,7 +25,7 @@ export function explainRollout(rollout: Rollout, now: Date): Explanation {
   const weighed = weigh(input, rollout.plan);
   const sections = [
     { title: 'Why', lines: why(rollout) },
-    { title: 'Evidence', lines: evidenceLines(rollout, weighed) },
+    { title: 'Evidence', lines: evidenceLines(rollout, weighed, now) },
     { title: 'Answers', lines: answerLines(rollout) },
     { title: 'What each window added, newest last', lines: windowLines(rollout) },
     { title: 'What each day added', lines: dayLines(rollout) },
@@ -60,7 +60,7 @@ function why({ last }: Rollout): string[] {
 
 // — evidence —
 
-function evidenceLines(rollout: Rollout, weighed: Weighed): string[] {
+function evidenceLines(rollout: Rollout, weighed: Weighed, now: Date): string[] {
   const { plan, evidence, summary } = rollout;
   if (!isActive(rollout)) return summary === null ? [] : summaryLines(summary, plan);
   const waiting = Object.values(evidence.open).reduce((sum, window) => sum + Object.values(window).reduce((all, { episodes }) => all + episodes, 0), 0);
@@ -70,18 +70,28 @@ function evidenceLines(rollout: Rollout, weighed: Weighed): string[] {
       : [
           `${count(waiting, 'episode')} in ${count(Object.keys(evidence.open).length, 'window')} that are not closed yet: each waits ${hours(plan.lagHours)} for late reports`,
         ];
-  if (weighed.totals.episodes === 0) return ['no window with episodes is closed yet', ...open, ...unaskedLines(rollout)];
+  if (weighed.totals.episodes === 0)
+    return [...refusedLines(rollout), 'no window with episodes is closed yet', ...open, ...aheadLines(rollout, now), ...unaskedLines(rollout)];
   const { production, candidate } = evidence.labels;
   return [
     `${amount(weighed.totals.episodes)} distinct episodes on ${count(weighed.channels, 'channel')} and ${count(standingOf(rollout).devices.length, 'device')}: ${outcomes(weighed.totals)}`,
     differenceLine(differenceOf(standingOf(rollout), plan), plan.alphaHarm),
-    `that it is worse by more than ${points(toleranceOf(plan))}: ${neededText(weighed.harm, plan.alphaHarm)} to call it harmful (${evidenceText('H', weighed.harm)})`,
-    `that it is no worse than ${points(plan.margin)}: ${neededText(weighed.promotion, plan.alphaPromote)} to pass (${evidenceText('M', weighed.promotion)})`,
+    ...decisionLines(plan, weighed),
     ...fewLines(weighed),
     ...open,
     ...unaskedLines(rollout),
     ...[labelLine('production', production), labelLine('candidate', candidate)].filter((line) => line !== null),
     ...refusedLines(rollout),
+    ...aheadLines(rollout, now),
+  ];
+}
+
+/** Windows that are closed before they have begun: whatever comes of them is late. */
+function aheadLines({ evidence, plan }: Rollout, now: Date): string[] {
+  if (evidence.closed <= windowOf(now.getTime(), plan)) return [];
+  const until = new Date(startOf(evidence.closed + 1, plan)).toISOString();
+  return [
+    `windows until ${until} are closed already: a clock was ahead, the hub's or all devices'; what is reported before then comes late and counts for nothing`,
   ];
 }
 
@@ -96,15 +106,24 @@ function differenceLine(difference: Summary['difference'], alpha: number): strin
   if (difference === null) return 'difference to production: unknown';
   return `difference to production: ${signed(difference.value)}; at every look so far, with confidence ${percent(1 - alpha)}, between ${signed(difference.low)} and ${signed(difference.high)} of episodes`;
 }
-function evidenceText(name: string, { pooled, channels, days }: Evidence3): string {
-  return [`${name} = ${evalue(pooled)}`, channels === null ? '' : `E_fleet = ${evalue(channels)}`, days === null ? '' : `E_days = ${evalue(days)}`]
-    .filter((one) => one !== '')
-    .join(', ');
-}
-/** The least of the numbers counts: every one of them must get there. */
-function neededText(evidence: Evidence3, alpha: number): string {
-  const [has, needs] = [leastOf(evidence), -Math.log(alpha)];
-  return has >= needs ? `${evalue(has)}, enough with ${evalue(needs)} needed` : `${evalue(has)} of the ${evalue(needs)} that are needed`;
+/** Each decision asks its own questions, and all of its own: a line for each. */
+function decisionLines({ alphaHarm, alphaPromote, margin, evidence, ...plan }: Rollout['plan'], { harm, promotion, days }: Weighed): string[] {
+  const needs = (alpha: number) => evalue(-Math.log(alpha));
+  const text = (name: string, log: number | null, alpha: number, missing = '') =>
+    log === null ? missing : `${name} = ${evalue(log)} of ${needs(alpha)}${log >= -Math.log(alpha) ? ', enough' : ''}`;
+  const list = (...parts: readonly string[]) => parts.filter((one) => one !== '').join('; ');
+  const few = `E_days waits: ${days} of ${LEAST_DAYS} days`;
+  const worse = `worse by more than ${points(toleranceOf({ margin, ...plan }))}`;
+  return [
+    `back to the shadow (${worse}): ${text('H', harm.pooled, alphaHarm)}`,
+    `rollback: ${list(text('H', harm.pooled, alphaHarm), text('E_fleet', harm.channels, alphaHarm), text('E_days', harm.days, alphaHarm, few))}`,
+    ...(evidence === 'no-harm'
+      ? []
+      : [
+          `next stage (no worse by ${points(margin)}): ${list(text('M', promotion.pooled, alphaPromote), text('E_fleet', promotion.channels, alphaPromote))}`,
+          `completion: besides, ${text('E_days', promotion.days, alphaPromote, few)}`,
+        ]),
+  ];
 }
 function fewLines({ channels, days }: Weighed): string[] {
   return [
@@ -134,18 +153,26 @@ function unaskedLines({ evidence }: Rollout): string[] {
 
 const REFUSED: Readonly<Record<keyof Rollout['evidence']['refused'], string>> = {
   late: 'came after their window was closed; they count for monitoring',
-  unaligned: 'span a border between windows; they count for monitoring',
+  unaligned: 'span a border between windows, which no sum holds; they count for monitoring',
   misdated: "lie in the future: those devices' clocks are wrong",
   foreign: 'are of devices, models or arms that this rollout did not put there',
   wandering: 'are of devices that named too many channels',
   loud: 'claim many times the episodes of the others',
   answers: '',
 };
-function refusedLines({ evidence: { refused } }: Rollout): string[] {
+function refusedLines({ evidence: { refused, devices }, plan }: Rollout): string[] {
   const reports = Object.entries(refused).flatMap(([reason, n]) =>
-    n === 0 || reason === 'answers' ? [] : [`${count(n, 'report')} ${REFUSED[reason as keyof typeof REFUSED]}`],
+    n === 0 || reason === 'answers'
+      ? []
+      : [`${count(n, 'report')} ${REFUSED[reason as keyof typeof REFUSED]}${reason === 'unaligned' ? lengths(devices, plan) : ''}`],
   );
   return refused.answers === 0 ? reports : [...reports, `${count(refused.answers, 'answer')} to draws that were not drawn, or are over`];
+}
+
+/** What unaligned devices send, beside what the plan asks for. */
+function lengths(devices: Rollout['evidence']['devices'], { windowSeconds }: Rollout['plan']): string {
+  const longest = Object.values(devices).reduce((most, { reportSeconds }) => Math.max(most, reportSeconds), 0);
+  return longest === 0 ? '' : `: devices' windows last up to ${longest} s, the plan's \`windowSeconds\` is ${windowSeconds}`;
 }
 
 function labelLine(arm: string, labels: ArmLabels): string | null {
@@ -233,6 +260,8 @@ function whatIf(rollout: Rollout, weighed: Weighed, input: GateInput, now: Date)
   const stage = plan.stages[rollout.stage];
   if (rollout.status === 'watching') return [`${hours(Math.max(0, plan.watchHours - input.hoursInStage))} until the watch ends`];
   if (rollout.status === 'paused') return [`a person must resume it: \`adbreak rollouts resume ${rollout.id}\``];
+  const many = tooManyApart(rollout);
+  if (many !== null) return [`${many}: nothing else changes it, and a resume is refused; \`adbreak rollouts abort ${rollout.id}\` ends it`];
   const lines = [...stoppedLines(rollout, input), ...daysLeft(rollout, weighed)];
   const left = Math.max(0, (stage?.soakHours ?? 0) - input.hoursInStage);
   if (left > 0) lines.push(`${hours(left)} more in stage ${stage?.name}`);
@@ -307,7 +336,9 @@ function missingLines(rollout: Rollout, { silence }: GateInput): string[] {
   const never = rollout.members.filter((id) => !Object.hasOwn(rollout.evidence.devices, id));
   const last = (id: string) => {
     const device: DeviceEvidence | undefined = rollout.evidence.devices[id];
-    return device === undefined ? id : `${id} (since ${new Date(startOf(device.lastWindow + 1, rollout.plan)).toISOString().slice(0, 16)})`;
+    if (device === undefined) return id;
+    if (device.lastWindow < 0) return `${id} (heard, but no window of it counts: see "Evidence")`;
+    return `${id} (since ${new Date(startOf(device.lastWindow + 1, rollout.plan)).toISOString().slice(0, 16)})`;
   };
   const trouble = troubledBySilence(silence, rollout.plan);
   const silent = [...silence.acting.silent, ...silence.control.silent].filter((id) => !never.includes(id));

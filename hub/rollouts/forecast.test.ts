@@ -37,9 +37,9 @@ describe('a forecast', () => {
       /40 devices that watch 40 channels/,
       /one disagreement in 8: 20 answers a device and week/,
       /canary 10 %.*4: pi-/,
-      /as good as production leave the shadow: \d.*answers/,
-      /as good as production can be completed: \d/,
-      /5\.0 points worse are shown to be: \d/,
+      /as good as production leave the shadow: about \d+[05] %.*answers/,
+      /as good as production can be completed: about \d/,
+      /5\.0 points worse are shown to be: about \d/,
     ])
       assert.match(text, words);
     assert.deepEqual(large.warnings, []);
@@ -64,6 +64,15 @@ describe('a forecast', () => {
     const [few, many] = [forecast(plan, members(240, 40), rates), forecast(plan, members(2400, 40), rates)];
     const [a, b] = [few.promotion.answers ?? 0, many.promotion.answers ?? 0];
     assert.ok(a > 0 && Math.abs(b / a - 10) < 0.1, `${a}, ${b}`);
+  });
+  test('what completes has left the shadow, in numbers too; where most do not leave it, the table says who decides', () => {
+    for (const channels of [6, 8, 12]) {
+      const made = forecast(plan, members(20, channels), { ...rates, episodesPerDay: 300, disagreement: 0.05, correlation: 0.1 });
+      assert.ok(made.completion.share <= made.promotion.share, `${channels}: ${made.promotion.share}, then ${made.completion.share}`);
+    }
+    const nobody = forecastText(plan, forecast(plan, members(40), { ...rates, answered: 0 }));
+    assert.match(nobody, /\nshadow 0 % +not decided: a person {3}none/);
+    assert.match(nobody, /\nall 100 % +– /);
   });
   test('is a function of its fleet', () => {
     assert.deepEqual(forecast(plan, members(6), rates), forecast(plan, members(6), rates));

@@ -127,7 +127,6 @@ function simulate(plan: Plan, { channels, perChannel, rate, standsFor }: Shape, 
   const looks = Math.min(MOST_LOOKS, Math.max(LEAST_DAYS, Math.ceil(2 * days)));
   const perLook = Math.max(1, Math.round((rates.episodesPerDay * days) / looks));
   const perDay = Math.max(1, Math.round((looks * plan.dayHours) / plan.deadlineHours));
-  const random = seeded(`forecast/${plan.name}/${difference}/${question}`);
   const found: { episodes: number; look: number; answers: number }[] = [];
   const silent = 1 - rates.answered;
   for (let run = 0; run < RUNS; run++) {
@@ -140,7 +139,8 @@ function simulate(plan: Plan, { channels, perChannel, rate, standsFor }: Shape, 
       correlation: rates.correlation,
       people: { rate, missing: { wins: silent, losses: silent } },
     };
-    const stream = new RoomStream(rooms, random);
+    // Every question is asked of the same fleets: what completes has left the shadow.
+    const stream = new RoomStream(rooms, seeded(`forecast/${plan.name}/${difference}/${run}`));
     const evidence = new RoomEvidence();
     for (let at = 0; at < looks; at++) {
       evidence.add(stream.next(at), Math.floor(at / perDay));
@@ -205,7 +205,7 @@ function warningsOf(
       `${percent(rates.answered)} of what is drawn gets an answer; a draw without one counts against the candidate, and more than a tenth can hardly pass`,
     );
   if (promotion.share >= 0.5) return warnings;
-  const few = `only ${percent(promotion.share)} of candidates as good as production get through in ${hours(plan.deadlineHours)} with a margin of ${points(plan.margin)}`;
+  const few = `only ${about(promotion.share)} of candidates as good as production get through in ${hours(plan.deadlineHours)} with a margin of ${points(plan.margin)}`;
   warnings.push(
     decidable === null
       ? `${few}; no margin up to ${points(MARGINS.at(-1) ?? 0)} would do: more channels, more answers (\`labels\`), more weeks (\`deadlineHours\`), or a person decides`
@@ -216,7 +216,10 @@ function warningsOf(
 
 export function forecastText(plan: Plan, made: Forecast): string {
   const days = (value: number) => (Number.isFinite(value) ? value.toFixed(1) : 'never');
-  const row = ({ name, fromDay, untilDay, acting, episodes }: StageForecast) => {
+  // Where most good candidates do not leave the shadow in its time, what comes after is a person's to say.
+  const undecided = plan.evidence === 'non-inferiority' && made.promotion.days === null;
+  const row = ({ name, fromDay, untilDay, acting, episodes }: StageForecast, i: number) => {
+    if (undecided) return `${name.padEnd(18)}${(i === 0 ? 'not decided: a person' : '–').padStart(26)}   ${actingText(acting)}`;
     const when = `${days(fromDay)} – ${days(untilDay)}`.padStart(14);
     const how = (Number.isFinite(episodes) ? episodes.toLocaleString('en-US') : '–').padStart(12);
     return `${name.padEnd(18)}${when}${how}   ${actingText(acting)}`;
@@ -240,7 +243,11 @@ function actingText(acting: readonly string[]): string {
   if (acting.length === 0) return 'none: shadow on all';
   return `${acting.length}: ${acting.slice(0, 8).join(', ')}${acting.length > 8 ? ', …' : ''}`;
 }
+/** A share of sixty runs is known to five points and no better. */
+function about(share: number): string {
+  return `about ${5 * Math.round(20 * share)} %`;
+}
 function chanceText({ share, episodes, days, answers }: Chance): string {
-  if (episodes === null || days === null || answers === null) return percent(share);
-  return `${percent(share)}, half of them within ${count(Math.round(episodes), 'distinct episode')}, ${count(answers, 'answer')}, ${days.toFixed(1)} days`;
+  if (episodes === null || days === null || answers === null) return about(share);
+  return `${about(share)}, half of them within ${count(Math.round(episodes), 'distinct episode')}, ${count(answers, 'answer')}, ${days.toFixed(1)} days`;
 }

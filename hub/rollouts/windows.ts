@@ -78,7 +78,10 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
   const [start, end] = [Date.parse(report.start), Date.parse(report.end)];
   const window = windowOf(start, plan);
   if (window > windowOf(now, plan)) return refuse('misdated');
-  if (window !== windowOf(Math.max(start, end - 1), plan)) return refuse('unaligned');
+  if (window !== windowOf(Math.max(start, end - 1), plan)) {
+    device.reportSeconds = Math.round((end - start) / 1000);
+    return refuse('unaligned');
+  }
   if (window > device.lastWindow) {
     device.windows += 1;
     device.lastWindow = window;
