@@ -8,6 +8,7 @@ import { after, DIGESTS, ownChannel, PLAN, Play, pis, report, started } from './
 import { memberships } from './memberships.js';
 import type { Rollout } from './rollout.js';
 import { standingOf } from './standing.js';
+import { step } from './step.js';
 
 const SLOW = {
   ...PLAN,
@@ -52,6 +53,10 @@ test('a device that ever named a site that is judged apart is apart everywhere: 
   assert.equal(standing.devices.length, 17);
   const lost = (all: readonly (readonly { losses: number }[])[]) => all.flat().reduce((sum, { losses }) => sum + losses, 0);
   assert.deepEqual([lost(standing.clusters.map(({ tallies }) => tallies)), lost(standing.days)], [0, 0]);
+  const last = { ...play.state, stage: play.state.plan.stages.length - 1 };
+  const { effects } = step(last, { kind: 'order', at: after(20).toISOString(), who: 'token:ada', order: 'force', reason: 'because' });
+  const except = effects.flatMap((effect) => (effect.kind === 'set-production' ? Object.keys(effect.except) : []));
+  assert.deepEqual(except, ['site=bad', 'device=pi-0', 'device=pi-1', 'device=pi-2']);
   assert.match(tooManyApart({ ...play.state, plan: { ...play.state.plan, maxExcluded: 0.1 } }) ?? '', /hold 3 of 20 devices/);
   const state: HubState = {
     ...emptyState(),

@@ -100,6 +100,9 @@ export const evidence = z.object({
   waiting: z.record(z.string(), z.record(z.string(), waitingEntry)),
   /** Windows up to this number are closed. */
   closed: z.int(),
+  /** When a report came last, and until when nothing is closed since one came after a long silence of all; milliseconds since the epoch. */
+  heard: z.number().nullable().default(null),
+  holdUntil: z.number().default(0),
   closedWindows: count,
   /** What the last windows added when they were closed, for people: by channel averages, all channels together. */
   recent: z.array(z.object({ window: z.int(), devices: count, episodes: amount, wins: amount, losses: amount, open: amount })).max(RECENT_WINDOWS),
@@ -150,6 +153,8 @@ export function noEvidence(closed: number): Evidence {
     open: {},
     waiting: {},
     closed,
+    heard: null,
+    holdUntil: 0,
     closedWindows: 0,
     recent: [],
     days: {},

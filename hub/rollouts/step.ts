@@ -1,10 +1,10 @@
 import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { hourOf } from '@adbreak/shared/evidence/world.js';
-import { type Found, findApart, isApart, tooManyApart } from './apart.js';
+import { apartBy, type Found, findApart, isApart, tooManyApart } from './apart.js';
 import { absorbHour, closeHours, driftOf, noDrift } from './drift.js';
 import type { EventOf, RolloutEvent } from './events.js';
-import { type DeviceEvidence, noEvidence, noHealth, ownValue, saturated } from './evidence.js';
+import { byName, type DeviceEvidence, noEvidence, noHealth, ownValue, saturated } from './evidence.js';
 import { type GateInput, judge, type Sibling, type Verdict, weigh } from './gate.js';
 import { type DeviceHealth, type HealthFacts, LIMITS } from './health.js';
 import { mayAdvance } from './plan.js';
@@ -297,8 +297,13 @@ function backToProduction(state: Rollout): readonly Effect[] {
 }
 
 /** What stays behind when the rollout completes: an earlier exception keeps its version, everything else the rollout's production. */
-function leftBehind({ excluded, setAside, exceptions, from }: Rollout): Record<string, ModelRef> {
-  const names = [...Object.keys(excluded), ...Object.keys(setAside).map((id) => `device=${id}`)];
+function leftBehind(state: Rollout): Record<string, ModelRef> {
+  const { excluded, setAside, exceptions, from, evidence } = state;
+  // Who was of such a site, and calls itself otherwise now, was measured with nobody.
+  const moved = byName(evidence.devices).flatMap(([id, { slice, named }]) =>
+    apartBy(id, slice, state) === null && apartBy(id, null, state, named) !== null ? [id] : [],
+  );
+  const names = [...Object.keys(excluded), ...[...Object.keys(setAside), ...moved].map((id) => `device=${id}`)];
   return Object.fromEntries(names.map((name) => [name, ownValue(exceptions, name) ?? from]));
 }
 

@@ -80,6 +80,23 @@ describe('what counts once', () => {
     }
     assert.deepEqual([refused(play).late, episodesOf(play.state)], [0, 600]);
   });
+  test('a hub that was down for a day gives all devices time to empty what they kept, once', () => {
+    const play = new Play(pis(6), started({ ...PLAN, lagHours: 2 }));
+    for (let hour = 0; hour < 10; hour++) {
+      play.hour(hour, { agreed: 30 });
+      play.tick(hour + 1.1);
+    }
+    play.tick(36);
+    for (const [i, device] of play.members.entries()) {
+      for (let hour = 10; hour < 36; hour++) play.window(device, hour, { agreed: 30 }, {}, 36.01 + i / 50);
+      play.tick(36.015 + i / 50);
+    }
+    assert.equal(refused(play).late, 0);
+    play.tick(36.2);
+    assert.equal(episodesOf(play.state), 34 * 30);
+    play.window('pi-0', 5, { agreed: 30 }, {}, 36.3);
+    assert.equal(refused(play).late, 1);
+  });
   test('the order of reports, and a restart between any two of them, change no byte of what is decided', () => {
     const random = seeded('order');
     const devices = pis(7);

@@ -65,6 +65,7 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
     sums.refused[reason] = saturated(sums.refused[reason] + 1);
     return reason;
   };
+  afterSilence(sums, plan, now);
   const known = ownValue(sums.devices, id);
   if (report.sequence <= (known?.sequence ?? 0)) return 'duplicate';
   if (!placement.belongs || (report.serving === 'candidate' && !placement.mayAct)) return refuse('foreign');
@@ -114,6 +115,15 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
     acts: report.serving === 'candidate',
   });
   return 'counted';
+}
+
+/** Where nobody was heard for long the hub was down, or its network: devices then empty what they kept, and get a little time to. */
+const TIME_TO_EMPTY_HOURS = 1 / 6;
+const timeToEmpty = ({ lagHours }: Pick<Plan, 'lagHours'>) => Math.min(lagHours, TIME_TO_EMPTY_HOURS) * 3_600_000;
+function afterSilence(sums: Evidence, { lagHours, windowSeconds }: Plan, now: number): void {
+  const long = Math.max(lagHours, (2 * windowSeconds) / 3600) * 3_600_000;
+  if (sums.heard !== null && now - sums.heard > long) sums.holdUntil = now + timeToEmpty({ lagHours });
+  sums.heard = now;
 }
 
 /** The slices besides the channel that a plan looks at. */
@@ -240,12 +250,15 @@ function sliceOf(part: DeviceEvidence['parts'][number], slice: string): Tally[] 
  * The last window whose time for late reports is over, and none beyond those that reports have named: a hub's clock that was ahead
  * for a moment, or a hub that was down, closes nothing that nobody could have sent.
  */
-function lastClosable({ open }: Pick<Evidence, 'open'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): number {
+function lastClosable({ open, holdUntil }: Pick<Evidence, 'open' | 'holdUntil'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): number {
   let named = Number.NEGATIVE_INFINITY;
+  // A moment set by a clock that was ahead is no moment.
+  const left = holdUntil - now.getTime();
+  if (left > 0 && left <= timeToEmpty(plan)) return named;
   for (const window of Object.keys(open)) named = Math.max(named, Number(window));
   return Math.min(named, windowOf(now.getTime() - plan.lagHours * 3_600_000, plan) - 1);
 }
-export function mayClose(sums: Pick<Evidence, 'open' | 'closed'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): boolean {
+export function mayClose(sums: Pick<Evidence, 'open' | 'closed' | 'holdUntil'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): boolean {
   return lastClosable(sums, plan, now) > sums.closed;
 }
 
