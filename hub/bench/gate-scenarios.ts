@@ -1,9 +1,9 @@
 import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
 import { calibrate, startWorld, watchAlarm, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { apartBy, findApart, tooManyApart } from '../rollouts/apart.js';
 import { type Detectors, driftOf, watchHour } from '../rollouts/drift.js';
-import { ownValue } from '../rollouts/evidence.js';
 import { BEGIN, bare, started } from '../rollouts/fixtures.js';
 import { judge, promotionLog, type Weighed, weigh } from '../rollouts/gate.js';
 import type { Plan } from '../rollouts/plan.js';

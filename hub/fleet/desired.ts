@@ -1,5 +1,5 @@
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
-import { ownValue } from '../rollouts/evidence.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { activeRollouts, exceptionOf } from '../rollouts/memberships.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState } from '../store/state.js';

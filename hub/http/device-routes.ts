@@ -5,12 +5,13 @@ import { type EnrolResponse, enrolRequest, type RenewResponse, renewRequest } fr
 import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { fingerprint } from '../identity/authority.js';
 import { Claims } from '../identity/claims.js';
 import type { HttpContext } from './context.js';
-import { newDevice, own } from './names.js';
+import { newDevice } from './names.js';
 
 /** What devices need of HTTP: enrolment by claim token, and downloads by client certificate. */
 export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {
@@ -29,7 +30,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
     const { device, csr } = card;
     return claims.redeem(card, {
       issue: async (claim) => {
-        const known = own(store.state.devices, device);
+        const known = ownValue(store.state.devices, device);
         // A re-imaged card is a new key for an old identity: that takes a claim made for this very device.
         if (known !== undefined && !known.revoked && claim.device !== device) {
           throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is enrolled already`, {
@@ -67,14 +68,14 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
         broker.disconnect(device);
         await stored;
         await executor.enrolledAgain(device);
-        await executor.assign(own(store.state.devices, device)?.model ?? '');
+        await executor.assign(ownValue(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);
       },
       again: async (certificate) => {
         // The first answer may have been lost because the disk or an assignment failed: told is what is durable.
         await store.change(() => undefined);
         await executor.enrolledAgain(device);
-        await executor.assign(own(store.state.devices, device)?.model ?? '');
+        await executor.assign(ownValue(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);
       },
     });

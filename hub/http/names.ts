@@ -1,22 +1,18 @@
 import { MODEL_NAME } from '@adbreak/shared/contract/manifest.js';
 import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { z } from 'zod';
 import type { HubState, Model } from '../store/state.js';
 
-/** An entry that is really there. Names come from outside, and every object has a `constructor`. */
-export function own<T>(entries: Readonly<Record<string, T>>, name: string): T | undefined {
-  return Object.hasOwn(entries, name) ? entries[name] : undefined;
-}
-
 /** A model that has versions. Throws `not_found`. */
 export function knownModel(state: Readonly<HubState>, name: string, what: string): Model {
-  const model = own(state.models, name);
+  const model = ownValue(state.models, name);
   if (model === undefined) throw new AdbreakError('not_found', `Cannot ${what} ${name}: there is no such model`, { remedy: 'See `adbreak models list`.' });
   return model;
 }
 export function knownDevice(state: Readonly<HubState>, id: string, what: string): HubState['devices'][string] {
-  const device = own(state.devices, id);
+  const device = ownValue(state.devices, id);
   if (device === undefined) throw new AdbreakError('not_found', `Cannot ${what} device ${id}: it is not enrolled`, { remedy: 'See `adbreak devices list`.' });
   return device;
 }

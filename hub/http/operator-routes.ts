@@ -2,6 +2,7 @@ import { VERSION } from '@adbreak/shared/contract/manifest.js';
 import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { purged } from '../identity/claims.js';
@@ -9,7 +10,7 @@ import { authorize, newSecret } from '../identity/secrets.js';
 import { ROLES } from '../store/state.js';
 import type { HttpContext } from './context.js';
 import { roundView } from './evaluation-routes.js';
-import { knownDevice, knownModel, modelName, newDevice, newModel, own } from './names.js';
+import { knownDevice, knownModel, modelName, newDevice, newModel } from './names.js';
 import { askedPlan, planFor } from './plans.js';
 import { view } from './rollout-routes.js';
 
@@ -77,14 +78,14 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
       supersede: body.supersede,
       who,
     });
-    return { model_name: name, version, rollout: rollout === null ? null : view(rollout), production: own(store.state.models, name)?.production ?? null };
+    return { model_name: name, version, rollout: rollout === null ? null : view(rollout), production: ownValue(store.state.models, name)?.production ?? null };
   });
   app.get('/api/v1/models/:name/versions/:version/download', async (request, reply) => {
     authorize(store.state, request.headers.authorization, 'viewer');
     const { name, version } = check(names, request.params, 'the path');
     const entry = knownModel(store.state, name, 'download');
     const wanted = version === 'production' ? entry.production : version;
-    const facts = wanted === null ? undefined : own(entry.versions, wanted)?.manifest;
+    const facts = wanted === null ? undefined : ownValue(entry.versions, wanted)?.manifest;
     const bytes = facts === undefined ? undefined : await registry.artifact(facts.digest);
     if (facts === undefined || bytes === undefined) throw new AdbreakError('not_found', `Cannot download ${name} ${version}: there is no such version`);
     return reply
@@ -132,7 +133,7 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     knownDevice(store.state, id, 'revoke');
     await store.change(
       (state) => {
-        const device = own(state.devices, id);
+        const device = ownValue(state.devices, id);
         if (device !== undefined) device.revoked = true;
       },
       { who, what: 'device.revoke', subject: id },

@@ -1,5 +1,6 @@
 import { X509Certificate as NodeCertificate } from 'node:crypto';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { HubState } from '../store/state.js';
 import { fingerprint } from './authority.js';
@@ -89,7 +90,7 @@ export class Claims<T> {
   #issued({ usedBy, certificate }: Claim, device: string, csr: string): string | null {
     if (usedBy !== device || certificate === null) return null;
     const { devices } = this.#state();
-    const known = Object.hasOwn(devices, device) ? devices[device] : undefined;
+    const known = ownValue(devices, device);
     if (known === undefined || known.revoked || known.fingerprint !== fingerprint(certificate)) return null;
     const key = new NodeCertificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
     return keyOf(csr) === sha256(key) ? certificate : null;

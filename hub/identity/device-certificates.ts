@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';
 import { type Authority, fingerprint } from './authority.js';
@@ -108,7 +109,7 @@ export class DeviceCertificates {
 const UNKNOWN = 'Enrol it again with a new claim token: `adbreak devices claim --device ID`.';
 
 function find(state: Readonly<HubState>, id: string, print: string): Device | AdbreakError {
-  const device = Object.hasOwn(state.devices, id) ? state.devices[id] : undefined;
+  const device = ownValue(state.devices, id);
   if (device === undefined || (device.fingerprint !== print && device.renewal?.fingerprint !== print))
     return new AdbreakError('unauthorized', `Cannot let ${id} in: its certificate is not the enrolled one`, { remedy: UNKNOWN.replace('ID', id) });
   return device.revoked ? new AdbreakError('identity_revoked', `Cannot let ${id} in: its identity was revoked`) : device;

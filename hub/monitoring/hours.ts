@@ -1,8 +1,9 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { HOURS_OF_WEEK, hourOf, WORLD_BINS } from '@adbreak/shared/evidence/world.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { z } from 'zod';
 import { addCoarse } from '../rollouts/drift.js';
-import { absorbLabels, armLabels, noLabels, ownValue } from '../rollouts/evidence.js';
+import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
 import { clusterOfSlice } from '../rollouts/windows.js';
 
 /** A channel's hour: the sum of the devices that reported, and who they were. */

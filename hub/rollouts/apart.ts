@@ -1,7 +1,8 @@
 import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
-import { addTallies, byName, type DeviceEvidence, ownValue, type Tally, totalOf } from './evidence.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
+import { addTallies, byName, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
 import { SMALL_FLEET } from './gate.js';
 import type { Plan } from './plan.js';
 import type { Rollout } from './rollout.js';

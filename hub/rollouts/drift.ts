@@ -13,9 +13,10 @@ import {
   watchWorld,
   worldEvidence,
 } from '@adbreak/shared/evidence/world.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { type Random, seeded } from '@adbreak/shared/random.js';
 import { z } from 'zod';
-import { ownValue, saturated } from './evidence.js';
+import { saturated } from './evidence.js';
 import type { Plan } from './plan.js';
 import { loudest } from './windows.js';
 

@@ -194,11 +194,6 @@ export function placeOf({ channel, site, hardware }: DeviceEvidence['slice']): s
   return [channel, site, hardware].join('\n');
 }
 
-/** A name from outside is a key of its own, or none: `constructor` is no device until it has reported. */
-export function ownValue<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
-  return Object.hasOwn(record, key) ? record[key] : undefined;
-}
-
 /** By name: the same sums after a restart, and whoever reported first. */
 export function byName<T>(record: Readonly<Record<string, T>>): [string, T][] {
   return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Desired, WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { assignments, productionOf } from '../fleet/desired.js';
 import { referenceWeeks } from '../monitoring/hours.js';
 import type { Model, Pending, StoredRollout } from '../store/state.js';
 import type { AuditEntry, Store } from '../store/store.js';
 import type { EventOf, Order, RolloutEvent } from './events.js';
-import { noEvidence, ownValue } from './evidence.js';
+import { noEvidence } from './evidence.js';
 import { promotionLog, type Sibling, type Verdict, weigh } from './gate.js';
 import { isOfFirstGate, type RolloutLog } from './log.js';
 import { activeRollouts, memberships } from './memberships.js';
@@ -259,7 +260,7 @@ export class Executor {
   /** What a device says about running the candidate: a coded problem, or null when there is none. */
   async deviceSays(device: string, model: string, problem: string | null): Promise<void> {
     const rollout = activeRollouts(this.#options.store.state, model).find(({ members }) => members.includes(device));
-    if (rollout === undefined || (Object.hasOwn(rollout.failing, device) ? rollout.failing[device] : null) === problem) return;
+    if (rollout === undefined || (ownValue(rollout.failing, device) ?? null) === problem) return;
     await this.#apply(rollout.id, { kind: 'device', at: this.#options.now().toISOString(), device, problem, enrolledAgain: false });
   }
 
@@ -512,7 +513,7 @@ export class Executor {
   async #apply(id: string, event: Moving, audit?: AuditEntry): Promise<void> {
     if (this.#closed) throw new AdbreakError('hub_unreachable', `Cannot go on with rollout ${id}: the hub is being stopped`);
     await new Promise<void>((done, fail) => {
-      const waiting: Waiting = { event, audit, done: (stored) => done(stored), fail };
+      const waiting: Waiting = { event, audit, done, fail };
       const queue = this.#queues.get(id);
       if (queue !== undefined) {
         queue.push(waiting);
@@ -645,8 +646,7 @@ function isSummed(event: Moving): boolean {
 
 /** A report that the sums hold, and so the log; QoS 1 may deliver twice. */
 function isCounted({ evidence }: Rollout, event: Moving): boolean {
-  if (event.kind !== 'window' || !Object.hasOwn(evidence.devices, event.device)) return false;
-  return event.report.sequence <= (evidence.devices[event.device]?.sequence ?? 0);
+  return event.kind === 'window' && event.report.sequence <= (ownValue(evidence.devices, event.device)?.sequence ?? 0);
 }
 
 /** An ended rollout needs no reference and no open hours any more. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { feed } from '../simulate/feed.js';
 import { type LivingRooms, RoomStream } from '../simulate/living-rooms.js';
 import { apartBy, findApart, tooManyApart } from './apart.js';
 import { driftOf } from './drift.js';
-import { ownValue } from './evidence.js';
 import { after, BEGIN, configPath, started } from './fixtures.js';
 import { weigh } from './gate.js';
 import { readPlan } from './plan.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import type { HubState } from '../store/state.js';
 import { apartBy, slicesOfDevice } from './apart.js';
 import { cohort, type Member, reaches } from './cohort.js';
-import { ownValue } from './evidence.js';
 import { isActive, percentOf, type Rollout } from './rollout.js';
 
 /** The rollouts whose candidates run somewhere: one, or a group of candidates beside the same production. */

@@ -1,4 +1,4 @@
-import { ownValue } from './evidence.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import type { Plan } from './plan.js';
 import type { Rollout } from './rollout.js';
 import { windowOf } from './windows.js';

@@ -1,10 +1,11 @@
 import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { hourOf } from '@adbreak/shared/evidence/world.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { apartBy, type Found, findApart, isApart, tooManyApart } from './apart.js';
 import { absorbHour, closeHours, driftOf, noDrift } from './drift.js';
 import type { EventOf, RolloutEvent } from './events.js';
-import { byName, type DeviceEvidence, noEvidence, noHealth, ownValue, saturated } from './evidence.js';
+import { byName, type DeviceEvidence, noEvidence, noHealth, saturated } from './evidence.js';
 import { type GateInput, judge, type Sibling, type Verdict, weigh } from './gate.js';
 import { type DeviceHealth, type HealthFacts, LIMITS } from './health.js';
 import { mayAdvance } from './plan.js';

@@ -1,4 +1,5 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import {
   absorbLabels,
   addTallies,
@@ -8,7 +9,6 @@ import {
   MOST_PLACES,
   noDevice,
   type OpenEntry,
-  ownValue,
   placeOf,
   RECENT_WINDOWS,
   saturated,

@@ -1,4 +1,5 @@
-import { noDevice, ownValue } from '../rollouts/evidence.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
+import { noDevice } from '../rollouts/evidence.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import { clusterOfSlice, enter, slicesOf } from '../rollouts/windows.js';
 import type { RoomWindow } from './living-rooms.js';
