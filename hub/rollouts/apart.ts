@@ -2,7 +2,7 @@ import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { addTallies, byName, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
+import { addTallies, byName, type DeviceEvidence, sumOf, type Tally, totalOf } from './evidence.js';
 import { SMALL_FLEET } from './gate.js';
 import type { Plan } from './plan.js';
 import type { Rollout } from './rollout.js';
@@ -87,21 +87,19 @@ export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evide
   return [...slices].map(([name, { devices, clusters }]) => ({ name, devices, clusters: [...clusters.values()] })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+const inOne = (clusters: readonly Tallies[]) => sumOf(clusters.map((tallies) => ({ tallies })));
+
 /**
  * Whether nothing can speak for harm in a slice: at every draw rate its mean step lies within the margin, so every bet has a
  * mean of 0 or less, and ln(1 + x) <= x says that the evidence is at most 1. Most slices of a fleet are so, at every look.
  */
 function withinMargin({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): boolean {
-  const total: Tally[] = [];
-  for (const tallies of clusters) addTallies(total, tallies);
-  return total.every((one) => clusterOf([one], 'harm', wrong).mean >= -margin);
+  return inOne(clusters).every((one) => clusterOf([one], 'harm', wrong).mean >= -margin);
 }
 
 /** ln of the evidence that the candidate is worse in a slice by more than the margin. */
 export function harmInSlice({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): number {
-  const total: Tally[] = [];
-  for (const tallies of clusters) addTallies(total, tallies);
-  const pooled = logHarm(total, { tolerance: margin, wrong });
+  const pooled = logHarm(inOne(clusters), { tolerance: margin, wrong });
   if (clusters.length < SMALL_FLEET || pooled <= 0) return pooled;
   const fleet = new ClusterLikelihood(
     clusters.map((tallies) => clusterOf(tallies, 'harm', wrong)),

@@ -219,6 +219,13 @@ export function addTallies(into: Tally[], more: readonly Tally[], by = 1): void 
   for (const one of more) addTally(into, one, by);
 }
 
+/** All of some tallies in one, each `clusters` times. */
+export function sumOf(all: Iterable<{ readonly tallies: readonly Tally[]; readonly clusters?: number }>): Tally[] {
+  const sum: Tally[] = [];
+  for (const { tallies: some, clusters = 1 } of all) addTallies(sum, some, clusters);
+  return sum;
+}
+
 /** Episodes, and what is known of their disagreements. */
 export interface Totals {
   readonly episodes: number;

@@ -2,7 +2,7 @@ import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { logClosed } from '@adbreak/shared/evidence/multiplicity.js';
 import { clusterOf, logHarm, logNoWorse, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import type { DriftVerdict } from './drift.js';
-import { addTallies, type Tally, type Totals, totalOf } from './evidence.js';
+import { sumOf, type Totals, totalOf } from './evidence.js';
 import { brokenLimit, type HealthFacts } from './health.js';
 import { type Plan, type Stage, toleranceOf } from './plan.js';
 import { type SilenceFacts, troubledBySilence } from './silence.js';
@@ -114,8 +114,7 @@ function modelOf(groups: readonly GateCluster[], side: Side, wrong: number): Clu
 
 /** Everything that the gate's two questions need, once for the gate, the explanation and the simulator. Pure. */
 export function weigh({ clusters, days, channelsApart = 0, wrong }: CountedEvidence, plan: Plan): Weighed {
-  const total: Tally[] = [];
-  for (const { tallies, clusters: n = 1 } of clusters) addTallies(total, tallies, n);
+  const total = sumOf(clusters);
   const tolerance = toleranceOf(plan);
   const model = (groups: readonly GateCluster[], side: Side) => modelOf(groups, side, wrong);
   const byDay = days.map((tallies, i) => ({ id: String(i), tallies }));
@@ -149,11 +148,9 @@ export interface Difference {
 }
 /** Open draws may be anything: the interval goes from where they all are losses to where they all are wins. Null without episodes. */
 export function differenceOf({ clusters, wrong }: CountedEvidence, { alphaHarm }: Plan): Difference | null {
-  const total: Tally[] = [];
-  for (const { tallies, clusters: n = 1 } of clusters) addTallies(total, tallies, n);
   const low = modelOf(clusters, 'promotion', wrong).confidenceSequence(alphaHarm)?.low;
   const high = modelOf(clusters, 'harm', wrong).confidenceSequence(alphaHarm)?.high;
-  return low === undefined || high === undefined ? null : { value: meanOf(total), low, high };
+  return low === undefined || high === undefined ? null : { value: meanOf(sumOf(clusters)), low, high };
 }
 /** Answered outcomes over their rate, per episode. */
 function meanOf(tallies: Tallies): number {

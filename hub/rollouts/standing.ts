@@ -20,14 +20,18 @@ export function standingOf(state: Readable): Standing {
   const devices: { id: string; device: DeviceEvidence }[] = [];
   const apart = new Set<string>();
   for (const [id, device] of byName(state.evidence.devices)) {
-    const counted = device.parts.filter(({ cluster }) => !isApart(id, device, cluster, state));
-    for (const { cluster } of device.parts) if (isApart(id, device, cluster, state)) apart.add(cluster);
-    if (counted.length > 0) devices.push({ id, device });
-    for (const { cluster, tallies } of counted) {
+    let counts = false;
+    for (const { cluster, tallies } of device.parts) {
+      if (isApart(id, device, cluster, state)) {
+        apart.add(cluster);
+        continue;
+      }
+      counts = true;
       const own = clusters.get(cluster) ?? [];
       addTallies(own, tallies);
       clusters.set(cluster, own);
     }
+    if (counts) devices.push({ id, device });
   }
   const controls = controlsOf(state);
   return {

@@ -209,7 +209,8 @@ function leaveBehind(state: Rollout, input: GateInput, now: Date): Step | null {
   const harmed = () => weigh(input, state.plan).harm.pooled >= -Math.log(state.plan.alphaHarm);
   const found = findApart(state, input.wrong);
   const units = found.filter(({ kind }) => kind === 'device');
-  const chosen = units.length > 0 ? units : harmed() ? [] : found;
+  // Most looks find nobody, and weigh nothing twice.
+  const chosen = units.length > 0 ? units : found.length === 0 || harmed() ? [] : found;
   const many = tooManyApart(state);
   if (chosen.length === 0 && many === null) return null;
   const next = chosen.reduce((all, one) => withApart(all, one, now), state);
@@ -277,7 +278,7 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
     case 'HOLD':
     case 'INCONCLUSIVE':
       if (verdict.cause === 'watch' && hoursSince(state.stageSince, now) >= state.plan.watchHours)
-        return say('end the watch', { status: 'completed' }, endOfWatch(state));
+        return say('end the watch', { status: 'completed' }, intoProduction(state));
       return say('wait');
     case 'PASS':
       return state.status === 'running' ? advance(state, verdict, now) : say('wait');
@@ -308,8 +309,8 @@ function leftBehind(state: Rollout): Record<string, ModelRef> {
   return Object.fromEntries(names.map((name) => [name, ownValue(exceptions, name) ?? from]));
 }
 
-/** Who was judged apart while it was watched stays behind as those before. */
-function endOfWatch(state: Rollout): readonly Effect[] {
+/** The candidate is production now, but for what stays behind; at the end of a watch again, with who was judged apart meanwhile. */
+function intoProduction(state: Rollout): readonly Effect[] {
   return [{ kind: 'set-production', version: state.to.version, except: leftBehind(state) }, { kind: 'assign' }];
 }
 
@@ -357,7 +358,7 @@ function advance(state: Rollout, verdict: Verdict, now: Date): Step {
     verdict,
     'complete',
     { status: state.plan.watchHours > 0 ? 'watching' : 'completed', ...since },
-    [...first, { kind: 'set-production', version: state.to.version, except: leftBehind(state) }, { kind: 'assign' }],
+    [...first, ...intoProduction(state)],
     now,
   );
 }
@@ -410,7 +411,7 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
     case 'supersede': {
       const status = event.order === 'abort' ? 'aborted' : 'superseded';
       // A version that is watched is in production already: ending the watch keeps it, aborting takes it back.
-      if (state.status === 'watching' && event.order === 'supersede') return obey('end the watch', { status: 'completed' }, endOfWatch(state));
+      if (state.status === 'watching' && event.order === 'supersede') return obey('end the watch', { status: 'completed' }, intoProduction(state));
       const back = backToProduction(state);
       return obey(event.order, { status }, [...back, assign]);
     }
@@ -453,6 +454,6 @@ function force(
   return obey(
     `forced to complete${watched ? `, watched for ${hours(state.plan.watchHours)}` : ''}`,
     { status: watched ? 'watching' : 'completed', ceiling: 100, ...since },
-    [{ kind: 'set-production', version: state.to.version, except: leftBehind(state) }, { kind: 'assign' }],
+    intoProduction(state),
   );
 }
