@@ -17,6 +17,7 @@ export const GROUPS = [
   'broken',
   'people',
   'liars',
+  'missing',
   'distrust',
   'answers',
   'silence',
@@ -231,6 +232,11 @@ const people = PEOPLE.flatMap(([missing, wrong, rates]) =>
   ),
 );
 
+/** Windows in which a device lost more than it won never come: a gap in its numbers, which counts at its worst. */
+const gone = [0.1, 0.5, 1].flatMap((dropLosing) =>
+  both((difference) => evidence('missing', `a window that was lost is missing in ${dropLosing}`, fleet(20, difference, { dropLosing }))),
+);
+
 const LIARS: readonly [name: string, more: { shared?: boolean; enter?: () => Enter }][] = [
   ['on its own channel', {}],
   ["on another's channel", { shared: true }],
@@ -261,8 +267,8 @@ const DISTRUST: readonly [name: string, rooms: Partial<LivingRooms> & { devices:
   ['who differs more loses (rates x.5 and x1.5, ±2 points)', { devices: 20, differing: half(20, 0.5, 1.5), own: half(20, 0.02, -0.02) }, GOOD_AND_WORSE],
   ['large channels win, small ones lose (volumes 3:1, ±2)', { devices: 20, volumes: half(20, 1.5, 0.5), own: half(20, 0.02, -0.02) }, GOOD_AND_WORSE],
   ['small channels win, large ones lose (volumes 1:3, ±2)', { devices: 20, volumes: half(20, 0.5, 1.5), own: half(20, 0.02, -0.02) }, GOOD_AND_WORSE],
-  ['a window that was lost is not sent in a tenth', { devices: 20, dropLosing: 0.1 }, GOOD_AND_WORSE],
-  ['… in a half', { devices: 20, dropLosing: 0.5 }, GOOD_AND_WORSE],
+  ['a window that was lost is never made in a tenth', { devices: 20, dropLosing: 0.1, neverMade: true }, GOOD_AND_WORSE],
+  ['… in a half', { devices: 20, dropLosing: 0.5, neverMade: true }, GOOD_AND_WORSE],
   ['losses are answered after 40 h', { devices: 20 }, GOOD_AND_WORSE, () => lateLosses(40)],
   ['all go one way together, .003 a day', { devices: 20, walk: 0.003 }, GOOD_AND_WORSE],
   ['two points better, five days later five worse', { devices: 20, turn: { window: 120, by: -0.07 } }, [0.02]],
@@ -341,25 +347,28 @@ const machine: Cell[] = [
   rollout('silence', '40 % are silent from the start', rolloutOf('forty', 10, { fleet: { silent: 0.4 }, candidate: { difference: 0.02 } }), { promoted: 0 }, 6),
   rollout(
     'silence',
-    'half of the windows that were lost are missing, 50',
-    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.5 } }),
+    'half of the windows that were lost are never made, 50',
+    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.5, neverMade: true } }),
     { promoted: ALPHA },
     6,
   ),
   rollout(
     'distrust',
-    'a quarter of the windows that were lost are missing, 50',
-    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.25 } }),
+    'a quarter of the windows that were lost are never made, 50',
+    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.25, neverMade: true } }),
     {},
     6,
   ),
-  ...[0.5, 0.8, 1].map((dropLosing) =>
-    rollout(
-      'distrust',
-      `${dropLosing} of the windows that were lost are missing, 4 episodes each, 50`,
-      rolloutOf('less', 14, { fleet: { devices: 50, episodesPerHour: 4 }, candidate: { difference: -0.02, dropLosing } }),
-      {},
-      6,
+  // A window that was made and is missing leaves a gap in its device's numbers, and counts at its worst; one that was never made leaves none.
+  ...[0.5, 0.8, 1].flatMap((dropLosing) =>
+    [false, true].map((neverMade) =>
+      rollout(
+        neverMade ? 'distrust' : 'silence',
+        `${dropLosing} of the windows that were lost are ${neverMade ? 'never made' : 'missing'}, 4 episodes each, 50`,
+        rolloutOf('less', 14, { fleet: { devices: 50, episodesPerHour: 4 }, candidate: { difference: -0.02, dropLosing, neverMade } }),
+        neverMade ? {} : { promoted: ALPHA },
+        6,
+      ),
     ),
   ),
   rollout(
@@ -417,6 +426,7 @@ export const CELLS: readonly Cell[] = [
   ...people,
   ...liars,
   ...distrust,
+  ...gone,
   ...machine,
   night,
   ...worlds,

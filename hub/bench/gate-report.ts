@@ -48,6 +48,7 @@ const TITLES: Readonly<Record<Group, string>> = {
   broken: 'one broken unit',
   people: 'people who do not answer, and who err: 20 devices, 120 windows of two hours, a look each six',
   liars: 'one liar: half of its episodes are disagreements, all of them won, or lost',
+  missing: 'windows that were made and never come, since they were lost',
   distrust: 'where the world is not as the gate assumes (no promise; a quarter of the runs)',
   answers: 'answers that a good candidate costs, through the whole state machine',
   silence: 'silence, through the whole state machine',
@@ -73,6 +74,7 @@ function line(one: CellResult): string {
     case 'broken':
     case 'people':
     case 'liars':
+    case 'missing':
       return `${name}  ${evidenceLine(one)}`;
     case 'distrust':
       return 'suspend' in (one.results[0] ?? {}) && 'shown' in (one.results[0] ?? {}) ? `${name}  ${evidenceLine(one)}` : `${name}  ${machineLine(one)}`;
@@ -227,6 +229,7 @@ function summary(found: readonly CellResult[], runs: number) {
     answers: { leave_shadow: median(of('answers'), 'leaveShadow'), complete: median(of('answers'), 'complete') },
     silence: Object.fromEntries(of('silence').map((one) => [`${one.cell.name} ${delta(one.cell.difference).trim()}`, rate(one, 'promoted')])),
     liars: errors('liars'),
+    missing: errors('missing'),
     crash: { false_rollback: worst(of('crash'), 'fail'), false_suspend: worst(of('crash'), 'suspend') },
     night: { false_alarm: worst(of('night'), 'alarm') },
     peers: { z_test: { ...peers('z'), silent_promotions: most(of('canary').map((one) => equal(one, 'z', 'promote'))) }, psi: peers('psi') },

@@ -67,7 +67,7 @@ export function silentRun(plan: Plan, seed: string): { readonly promoted: boolea
   return { promoted: reached > 1 || state.status === 'watching' || state.status === 'completed', reached, z };
 }
 
-const ANYBODY = { belongs: true, mayAct: true } as const;
+const ANYBODY = { belongs: true, mayAct: true, lost: 0 } as const;
 
 /** The last device names another channel each window, to be a cluster of its own each time. */
 export function wandering(): Enter {

@@ -2,7 +2,7 @@ import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
 import { calibrate, startWorld, watchAlarm, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { apartBy, findApart, tooManyApart } from '../rollouts/apart.js';
+import { findApart, isApart, tooManyApart } from '../rollouts/apart.js';
 import { type Detectors, driftOf, watchHour } from '../rollouts/drift.js';
 import { BEGIN, bare, started } from '../rollouts/fixtures.js';
 import { judge, promotionLog, type Weighed, weigh } from '../rollouts/gate.js';
@@ -91,7 +91,7 @@ export function evidenceRun(
 
 /** One look at the evidence, devices and slices that are judged apart left behind as the state machine does. */
 function look(state: Rollout, now: Date): { readonly state: Rollout; readonly weighed: Weighed; readonly apart: boolean } {
-  closeWindows(state.evidence, state.plan, (id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null, now);
+  closeWindows(state.evidence, state.plan, (id, cluster) => isApart(id, ownValue(state.evidence.devices, id), cluster, state), now);
   const standing = standingOf(state);
   const weighed = weigh(standing, state.plan);
   const harmed = weighed.harm.pooled >= -Math.log(state.plan.alphaHarm);

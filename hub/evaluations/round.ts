@@ -1,7 +1,7 @@
 import { type RoundReport, roundReport, roundRequest, SECURE_FIELDS, secureVector } from '@adbreak/shared/contract/rounds.js';
 import { differenceInterval, type Estimate, exactInterval, type Moments, shareOf } from '@adbreak/shared/evidence/intervals.js';
 import { z } from 'zod';
-import { clusterOfSlice } from '../rollouts/windows.js';
+import { clusterOfSlice } from '../rollouts/slices.js';
 
 const instant = z.iso.datetime();
 

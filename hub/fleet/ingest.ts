@@ -150,7 +150,7 @@ export class Intake {
       // QoS 1 may deliver twice: a sequence number counts once. But the first one may still be on its way to the disk.
       if (report.sequence <= sender.sequence) return { stored: store.durable() };
       this.#checkClocks(session, sender, report);
-      await executor.take(sender.id, report);
+      await executor.take(sender.id, report, missingBefore(sender, report));
       this.#checkSender(sender, report);
     } catch (error) {
       if (!isRefusal(error)) session.broken = error;
@@ -188,8 +188,7 @@ export class Intake {
 
   #absorb(state: HubState, device: Device, report: WindowReport): void {
     const now = this.#options.now();
-    // What was before its enrolment is not missing: an agent that enrols anew goes on with its numbers.
-    if (device.sequence > 0) device.missingWindows += Math.max(0, report.sequence - device.sequence - 1);
+    device.missingWindows += missingBefore(device, report);
     device.sequence = report.sequence;
     device.lastSeen = now.toISOString();
     device.slice = report.slice;
@@ -203,6 +202,11 @@ export class Intake {
     const versions = Object.values(state.models[device.model]?.versions ?? {});
     absorbHours(state.hours, device.id, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });
   }
+}
+
+/** Windows that a device made and that never came. What was before its enrolment is not missing: an agent that enrols anew goes on with its numbers. */
+function missingBefore(device: Pick<Device, 'sequence'>, report: Pick<WindowReport, 'sequence'>): number {
+  return device.sequence > 0 ? Math.max(0, report.sequence - device.sequence - 1) : 0;
 }
 
 /** Counts that nobody gets together in the time of the window; null where they may be true. */

@@ -4,7 +4,7 @@ import { ownValue } from '@adbreak/shared/own-value.js';
 import { z } from 'zod';
 import { addCoarse } from '../rollouts/drift.js';
 import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
-import { clusterOfSlice } from '../rollouts/windows.js';
+import { clusterOfSlice } from '../rollouts/slices.js';
 
 /** A channel's hour: the sum of the devices that reported, and who they were. */
 const channelHour = z.object({ devices: z.array(z.string()), bins: z.array(z.int().nonnegative()).length(WORLD_BINS) });

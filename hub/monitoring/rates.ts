@@ -1,6 +1,6 @@
 import { totalOf } from '../rollouts/evidence.js';
 import type { FleetRates } from '../rollouts/forecast.js';
-import { clusterOfSlice } from '../rollouts/windows.js';
+import { clusterOfSlice } from '../rollouts/slices.js';
 import { count, percent } from '../rollouts/words.js';
 import type { HubState } from '../store/state.js';
 

@@ -2,10 +2,11 @@ import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { addTallies, byName, type DeviceEvidence, sumOf, type Tally, totalOf } from './evidence.js';
+import { addTallies, byName, type DeviceEvidence, perRevision, sumOf, type Tally, totalOf } from './evidence.js';
 import { SMALL_FLEET } from './gate.js';
 import type { Plan } from './plan.js';
 import type { Rollout } from './rollout.js';
+import { sliceName, slicesOfDevice } from './slices.js';
 import { evalue, percent, points } from './words.js';
 
 /**
@@ -18,11 +19,6 @@ const LEAST_DIFFERENCE = 0.1;
 const leastDifference = ({ margin }: Pick<Plan, 'margin'>): number => Math.max(LEAST_DIFFERENCE, 2 * margin);
 
 export type Membership = Pick<Rollout, 'excluded' | 'setAside'>;
-
-/** The slices of a device by the plan: `channel=one`, `site=home`, `hardware=pi5`. */
-export function slicesOfDevice({ channel, site, hardware }: DeviceEvidence['slice']): readonly string[] {
-  return [`channel=${channel}`, `site=${site}`, `hardware=${hardware}`];
-}
 
 /**
  * The slice or device for which one is judged apart; null where it counts with the others. A device that ever named a site or
@@ -77,7 +73,7 @@ export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evide
   };
   for (const [id, device] of byName(evidence.devices)) {
     if (Object.hasOwn(setAside, id)) continue;
-    for (const dimension of plan.slices) place(`${dimension}=${device.slice[dimension]}`).devices.push(id);
+    for (const dimension of plan.slices) place(sliceName(dimension, device.slice)).devices.push(id);
     for (const part of device.parts) {
       // A device without a named channel is in no channel's slice.
       if (plan.slices.includes('channel') && part.cluster.startsWith('channel=')) add(part.cluster, part.cluster, part.tallies);
@@ -112,7 +108,7 @@ export type Found = { readonly kind: 'slice' | 'device'; readonly name: string; 
 type FoundSlice = Found & Pick<SliceEvidence, 'devices'>;
 
 /** Slices and devices that must be judged apart from now on. */
-export function findApart(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
+export const findApart = perRevision((state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] => {
   const [units, slices] = [brokenUnits(state, wrong), worseSlices(state, wrong)];
   // Where a slice is worse, its devices are no broken units: what differs is what they watch.
   const unlike = new Set(units.map(({ name }) => name));
@@ -123,7 +119,7 @@ export function findApart(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' 
     }),
   );
   return [...units.filter(({ name }) => !explained.has(name)), ...slices];
-}
+});
 
 function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): FoundSlice[] {
   const { plan, excluded } = state;

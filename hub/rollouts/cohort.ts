@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Where } from './plan.js';
+import { channelKey } from './slices.js';
 
 /** What decides where a device belongs. */
 export interface Member {
@@ -12,7 +13,7 @@ export function reaches(where: Where | undefined, { slice, tags }: Member): bool
   if (where === undefined) return true;
   const among = (wanted: readonly string[] | undefined, value: string | undefined) => wanted === undefined || (value !== undefined && wanted.includes(value));
   return (
-    among(where.channel, slice?.channel) &&
+    among(where.channel?.map(channelKey), slice === null ? undefined : channelKey(slice.channel)) &&
     among(where.site, slice?.site) &&
     among(where.hardware, slice?.hardware) &&
     Object.entries(where.tags ?? {}).every(([key, value]) => tags[key] === value)
@@ -32,7 +33,7 @@ export function cohort(rollout: string, members: readonly Member[], percent: num
   const kept = new Set(ranked.filter(({ id }) => acting.has(id)).map(({ id }) => id));
   const strata = new Map<string, typeof ranked>();
   for (const member of ranked) {
-    const key = member.slice === null ? '' : JSON.stringify([member.slice.channel, member.slice.site, member.slice.hardware]);
+    const key = member.slice === null ? '' : JSON.stringify([channelKey(member.slice.channel), member.slice.site, member.slice.hardware]);
     const stratum = strata.get(key) ?? [];
     stratum.push(member);
     strata.set(key, stratum);

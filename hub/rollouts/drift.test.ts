@@ -83,3 +83,14 @@ test('dates that cannot be are counted, and after two silent months a report of 
   play.hour(24 * 60 - 1, { agreed: 3 }, { devices: ['pi-2'] });
   assert.deepEqual([play.state.drift.misdated, play.state.drift.late], [1, 0]);
 });
+
+test('a clock of the hub that was ahead for a moment closes no hour that nobody has named', () => {
+  const play = new Play();
+  play.hour(0, { agreed: 20 });
+  play.tick(24 * 365);
+  const { closed, hours } = play.state.drift;
+  play.hour(1, { agreed: 20 });
+  play.hour(2, { agreed: 20 });
+  play.tick(5);
+  assert.deepEqual([play.state.drift.closed - closed, play.state.drift.hours - hours, play.state.drift.late], [2, 2, 0]);
+});

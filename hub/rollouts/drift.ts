@@ -76,13 +76,13 @@ export function noDrift(from: Drift['reference'], startedHour: number): Drift {
   };
 }
 
-/** A week's reports come within this time of the rollout's clock, or their own clock is wrong. */
+/** What lies further back than this has a wrong clock behind it. */
 const FARTHEST_HOURS = 24 * 30;
 
-/** Files a report under the hour in which it began; in place, as `absorb`. */
+/** Files a report under the hour in which it began, which lies in the past by the hub's clock; in place, as `absorb`. */
 export function absorbHour(state: Drift, device: string, cluster: string, report: WindowReport): void {
   const { hour } = hourOf(Date.parse(report.start));
-  if (hour < state.closed - FARTHEST_HOURS || hour > state.closed + FARTHEST_HOURS) {
+  if (hour < state.closed - FARTHEST_HOURS) {
     state.misdated += 1;
     return;
   }
@@ -126,13 +126,14 @@ const LEARN_EPISODES = 500;
 
 /** Closes the hours that can fill no more and shows them to the detectors; pure. The seed makes a replay draw the same U. */
 export function closeHours(state: Drift, plan: Plan, now: Date, seed: string): Drift {
-  const last = hourOf(now.getTime() - plan.lagHours * 3_600_000).hour - 1;
+  const past = hourOf(now.getTime() - plan.lagHours * 3_600_000).hour - 1;
   const due = Object.keys(state.open)
     .map(Number)
-    .filter((hour) => hour <= last)
+    .filter((hour) => hour <= past)
     .sort((a, b) => a - b);
-  // Time goes on without reports too: what comes later is late, not misdated.
-  if (due.length === 0) return last <= state.closed ? state : { ...state, closed: last };
+  // No hour is closed that no report has named: a clock of the hub that was ahead for a moment makes nothing late.
+  const last = due.at(-1);
+  if (last === undefined) return state;
   const calibration = calibrationOf(state.reference);
   let next: Drift = { ...state, usual: structuredClone(state.usual) };
   for (const hour of due) {

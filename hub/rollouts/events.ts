@@ -47,6 +47,8 @@ export const rolloutEvent = z.discriminatedUnion('kind', [
     kind: z.literal('window'),
     at,
     device,
+    /** Windows that the device made since its last one and that never came. */
+    lost: z.int().positive().optional(),
     report: windowReport.superRefine((report, context) => {
       const why = contradiction(report);
       if (why !== null) context.addIssue({ code: 'custom', message: why });

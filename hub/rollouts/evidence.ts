@@ -55,6 +55,10 @@ export const deviceEvidence = z.object({
   control: z.object({ asked: count, answered: count, wrong: count }),
   /** Windows in which nobody could be asked. */
   unasked: count,
+  /** Reports that counted. */
+  reports: count.default(0),
+  /** Windows that it made and that never came; those that do not count yet; and the episodes that they count as. */
+  lost: z.object({ windows: count, owed: count, episodes: count }).default(() => ({ windows: 0, owed: 0, episodes: 0 })),
   health: z.object({ acting: healthArm, own: healthArm }),
 });
 export type DeviceEvidence = z.infer<typeof deviceEvidence>;
@@ -100,6 +104,8 @@ export const evidence = z.object({
   waiting: z.record(z.string(), z.record(z.string(), waitingEntry)),
   /** Windows up to this number are closed. */
   closed: z.int(),
+  /** Rises with each change of what devices have contributed or where they are: what was made of the evidence before is old then. */
+  revision: count.default(0),
   /** When a report came last, and until when nothing is closed since one came after a long silence of all; milliseconds since the epoch. */
   heard: z.number().nullable().default(null),
   holdUntil: z.number().default(0),
@@ -153,6 +159,7 @@ export function noEvidence(closed: number): Evidence {
     open: {},
     waiting: {},
     closed,
+    revision: 0,
     heard: null,
     holdUntil: 0,
     closedWindows: 0,
@@ -185,6 +192,8 @@ export function noDevice(slice: DeviceEvidence['slice'], cluster: string): Devic
     waiting: 0,
     control: { asked: 0, answered: 0, wrong: 0 },
     unasked: 0,
+    reports: 0,
+    lost: { windows: 0, owed: 0, episodes: 0 },
     health: { acting: noHealth(), own: noHealth() },
   };
 }
@@ -201,7 +210,8 @@ export function byName<T>(record: Readonly<Record<string, T>>): [string, T][] {
 
 /** Adds `by` times other counts to one rate's, in place; a rate that is new gets a place of its own. */
 export function addTally(into: Tally[], { rate, zeros: z0, wins, losses, open }: Tally, by = 1): void {
-  let own = into.find((one) => one.rate === rate);
+  let own: Tally | undefined;
+  for (const one of into) if (one.rate === rate) own = one;
   if (own === undefined) {
     own = { rate, zeros: 0, wins: 0, losses: 0, open: 0 };
     into.push(own);
@@ -217,6 +227,34 @@ export function addTally(into: Tally[], { rate, zeros: z0, wins, losses, open }:
 
 export function addTallies(into: Tally[], more: readonly Tally[], by = 1): void {
   for (const one of more) addTally(into, one, by);
+}
+
+/** Says that devices' tallies or places are not what they were. */
+export function changed(sums: Evidence): void {
+  sums.revision = saturated(sums.revision + 1);
+}
+
+type Counted = Pick<Evidence, 'revision'>;
+/**
+ * A function of devices' tallies and places, of who is judged apart and of the share of wrong answers, computed once for each revision of the evidence: the
+ * gate looks far more often than windows close. Its value must not be changed.
+ */
+export function perRevision<State extends { readonly evidence: Counted; readonly setAside: object; readonly excluded: object }, T>(
+  compute: (state: State, wrong: number) => T,
+): (state: State, wrong?: number) => T {
+  interface Known {
+    readonly key: readonly unknown[];
+    readonly value: T;
+  }
+  const known = new WeakMap<Counted, Known>();
+  return (state, wrong = 0) => {
+    const key = [state.evidence.revision, state.setAside, state.excluded, wrong];
+    const last = known.get(state.evidence);
+    if (last?.key.every((one, i) => one === key[i]) === true) return last.value;
+    const value = compute(state, wrong);
+    known.set(state.evidence, { key, value });
+    return value;
+  };
 }
 
 /** All of some tallies in one, each `clusters` times. */

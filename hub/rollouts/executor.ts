@@ -250,11 +250,14 @@ export class Executor {
     return { id, tags };
   }
 
-  /** A window report of a device whose rollout it names: counted, and in the log, when the promise resolves. */
-  async take(device: string, report: WindowReport): Promise<void> {
+  /**
+   * A window report of a device whose rollout it names: counted, and in the log, when the promise resolves.
+   * @param lost windows that the device made since its last one and that never came
+   */
+  async take(device: string, report: WindowReport, lost = 0): Promise<void> {
     const rollout = this.#options.store.state.rollouts.find(({ id }) => id === report.rollout);
     if (rollout === undefined || !isActive(rollout)) return;
-    await this.#apply(rollout.id, { kind: 'window', at: this.#options.now().toISOString(), device, report });
+    await this.#apply(rollout.id, { kind: 'window', at: this.#options.now().toISOString(), device, report, ...(lost > 0 && { lost }) });
   }
 
   /** What a device says about running the candidate: a coded problem, or null when there is none. */

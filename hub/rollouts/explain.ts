@@ -81,8 +81,26 @@ function evidenceLines(rollout: Rollout, weighed: Weighed, now: Date): string[] 
     ...open,
     ...unaskedLines(rollout),
     ...[labelLine('production', production), labelLine('candidate', candidate)].filter((line) => line !== null),
+    ...lostLines(rollout),
     ...refusedLines(rollout),
     ...aheadLines(rollout, now),
+  ];
+}
+
+/** Gaps in devices' numbers: they may hold what nobody has seen. */
+function lostLines({ evidence }: Rollout): string[] {
+  const gaps = Object.entries(evidence.devices).filter(([, { lost }]) => lost.windows > 0);
+  if (gaps.length === 0) return [];
+  const sum = (of: (lost: DeviceEvidence['lost']) => number) => gaps.reduce((all, [, { lost }]) => all + of(lost), 0);
+  const who = some(gaps.sort(([, a], [, b]) => b.lost.windows - a.lost.windows).map(([id, { lost }]) => `${id} (${lost.windows})`));
+  return [
+    `${count(
+      sum(({ windows }) => windows),
+      'window',
+    )} were made and never came: ${who}; they may have held anything, so ${count(
+      sum(({ episodes }) => episodes),
+      'episode',
+    )} count as draws without an answer`,
   ];
 }
 
@@ -190,7 +208,7 @@ function answerLines(rollout: Rollout): string[] {
   const { plan, evidence } = rollout;
   const devices = Object.entries(evidence.devices).filter(([, { own }]) => own.length > 0);
   if (devices.length === 0 || !isActive(rollout)) return [];
-  const asked = devices.map(([id, device]) => ({ id, device, ...totalOf(device.own) }));
+  const asked = devices.map(([id, device]) => ({ id, device, ...askedOf(device) }));
   const sum = (of: (one: (typeof asked)[number]) => number) => asked.reduce((all, one) => all + of(one), 0);
   const [answered, open, waiting] = [sum(({ wins, losses }) => wins + losses), sum((one) => one.open), sum(({ device }) => device.waiting)];
   const silent = asked.filter((one) => one.open > 0 && one.wins + one.losses === 0).sort((a, b) => b.open - a.open);
@@ -201,6 +219,12 @@ function answerLines(rollout: Rollout): string[] {
     ...(silent.length === 0 ? [] : [`asked and never answered: ${some(silent.map((one) => `${one.id} (${one.open})`))}`]),
     `wrong answers: ${items === 0 ? 'no control item was answered yet' : `${percent(controls.share)} of ${count(items, 'control item')} (${percent(controls.low)} to ${percent(controls.high)})`}; the gate allows for ${percent(controls.used)}`,
   ];
+}
+
+/** Draws that people were asked about: nobody was asked of windows that never came. */
+function askedOf({ own, lost }: DeviceEvidence) {
+  const { wins, losses, open } = totalOf(own);
+  return { wins, losses, open: Math.max(0, open - lost.episodes) };
 }
 
 /** As it was when the window was closed; answers that came later stand in the sums alone. */

@@ -5,7 +5,7 @@ import { RoomEvidence } from '../simulate/room-evidence.js';
 import { cohort, type Member, reaches } from './cohort.js';
 import { LEAST_DAYS, leastOf, promotionLog, SMALL_FLEET, weigh } from './gate.js';
 import type { Plan } from './plan.js';
-import { clusterOfSlice } from './windows.js';
+import { clusterOfSlice } from './slices.js';
 import { count, hours, percent, points } from './words.js';
 
 /** What a fleet has shown of itself; assumptions where it has shown nothing yet. */

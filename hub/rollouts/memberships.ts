@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import type { HubState } from '../store/state.js';
-import { apartBy, slicesOfDevice } from './apart.js';
+import { apartBy } from './apart.js';
 import { cohort, type Member, reaches } from './cohort.js';
 import { isActive, percentOf, type Rollout } from './rollout.js';
+import { channelKey, slicesOfDevice } from './slices.js';
 
 /** The rollouts whose candidates run somewhere: one, or a group of candidates beside the same production. */
 export function activeRollouts(state: Pick<HubState, 'rollouts'>, model: string): Rollout[] {
@@ -66,7 +67,7 @@ function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<str
   if (rollouts.length === 1) return new Map([[first.id, [...devices]]]);
   const hands = new Map(rollouts.map(({ id }): [string, Member[]] => [id, []]));
   const perChannel = new Map<string, number>();
-  const channelOf = ({ slice, id }: Member) => slice?.channel ?? `device=${id}`;
+  const channelOf = ({ slice, id }: Member) => (slice === null ? `device=${id}` : channelKey(slice.channel));
   const give = (rollout: string, device: Member) => {
     hands.get(rollout)?.push(device);
     const key = JSON.stringify([rollout, channelOf(device)]);

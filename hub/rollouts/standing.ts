@@ -1,6 +1,6 @@
 import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
 import { isApart } from './apart.js';
-import { addTallies, byName, type DeviceEvidence, type Tally, totalOf } from './evidence.js';
+import { addTallies, byName, type DeviceEvidence, perRevision, type Tally, totalOf } from './evidence.js';
 import { type CountedEvidence, differenceOf, type GateCluster, leastOf, weigh } from './gate.js';
 import type { Rollout, Summary } from './rollout.js';
 
@@ -14,8 +14,14 @@ export interface Standing extends CountedEvidence {
 
 type Readable = Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>;
 
-/** The devices that are not judged apart, added up by channel; pure, one pass. */
+/** The devices that are not judged apart, added up by channel; pure. */
 export function standingOf(state: Readable): Standing {
+  const controls = controlsOf(state);
+  return { ...added(state), days: Object.values(wholeDays(state.evidence)), wrong: controls.used, controls };
+}
+
+/** One pass over the devices. */
+const added = perRevision((state: Readable): Pick<Standing, 'devices' | 'clusters' | 'channelsApart'> => {
   const clusters = new Map<string, Tally[]>();
   const devices: { id: string; device: DeviceEvidence }[] = [];
   const apart = new Set<string>();
@@ -33,16 +39,12 @@ export function standingOf(state: Readable): Standing {
     }
     if (counts) devices.push({ id, device });
   }
-  const controls = controlsOf(state);
   return {
     devices,
     clusters: [...clusters].map(([id, tallies]): GateCluster => ({ id, tallies })).sort((a, b) => (a.id < b.id ? -1 : 1)),
-    days: Object.values(wholeDays(state.evidence)),
     channelsApart: [...apart].filter((cluster) => !clusters.has(cluster)).length,
-    wrong: controls.used,
-    controls,
   };
-}
+});
 
 /** Days of which enough was seen: at least half of the median day's episodes. The hour before midnight in which a rollout began is no day, nor is a morning. */
 export function wholeDays({ days }: Pick<Rollout['evidence'], 'days'>): Rollout['evidence']['days'] {

@@ -11,8 +11,9 @@ import { type DeviceHealth, type HealthFacts, LIMITS } from './health.js';
 import { mayAdvance } from './plan.js';
 import { type Entry, isActive, percentOf, type Rollout } from './rollout.js';
 import { silenceOf, troubledBySilence } from './silence.js';
+import { clusterOfSlice } from './slices.js';
 import { answersOf, episodesIn, episodesOf, standingOf, summaryOf } from './standing.js';
-import { absorb, closeWindows, clusterOfSlice, mayClose, windowOf } from './windows.js';
+import { absorb, beforeClosing, closeWindows, mayClose, windowOf } from './windows.js';
 import { hours, percent } from './words.js';
 
 /** What a decision does to the world; idempotent, carried out after the new state is on disk. */
@@ -100,12 +101,12 @@ function ended(done: Step): Step {
   return isActive(done.state) || done.state.summary !== null ? done : { ...done, state: { ...done.state, summary: summaryOf(done.state) } };
 }
 
-function takeWindow(state: Rollout, { at, device, report }: EventOf<'window'>): void {
+function takeWindow(state: Rollout, { at, device, report, lost = 0 }: EventOf<'window'>): void {
   const place = ownValue(state.placed, device);
   const production = ownValue(state.excepted, device) ?? state.from.digest;
   const belongs = place !== undefined && report.rollout === state.id && report.production === production && report.candidate === state.to.digest;
   const cluster = clusterOfSlice(report.slice);
-  const became = absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true }, Date.parse(at));
+  const became = absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true, lost }, Date.parse(at));
   if (became === 'misdated') state.drift.misdated = saturated(state.drift.misdated + 1);
   // Drift is watched in what is known to be this device's, now and of a place that it may name.
   const known = became === 'counted' || became === 'unasked' || became === 'late';
@@ -131,8 +132,8 @@ function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'as
 
 function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
   const { plan } = before;
-  // A copy, once a window: a look whose log could not be written must have changed nothing.
-  const evidence = mayClose(before.evidence, plan, now) ? structuredClone(before.evidence) : before.evidence;
+  // A look whose log could not be written must have changed nothing.
+  const evidence = mayClose(before.evidence, plan, now) ? beforeClosing(before.evidence, plan, now) : before.evidence;
   if (evidence !== before.evidence) closeWindows(evidence, plan, (id, cluster) => isApart(id, ownValue(evidence.devices, id), cluster, before), now);
   const drifted: Rollout = { ...before, evidence, drift: closeHours(before.drift, plan, now, before.id) };
   const done = look(drifted, inputOf(drifted, now, siblings), now);

@@ -4,6 +4,7 @@ import {
   absorbLabels,
   addTallies,
   addTally,
+  changed,
   type DeviceEvidence,
   type Evidence,
   MOST_PLACES,
@@ -17,6 +18,7 @@ import {
 } from './evidence.js';
 import { latencyQuantile } from './health.js';
 import type { Plan } from './plan.js';
+import { clusterOfSlice, sliceName } from './slices.js';
 
 /**
  * Reports become evidence by channel and window: devices of one channel see the same episodes, so a window's counts are
@@ -28,7 +30,6 @@ import type { Plan } from './plan.js';
 const MOST_DRAWS = 400;
 /** With fewer devices in a window nobody is loud. */
 const LEAST_FOR_LOUD = 3;
-const UNKNOWN = 'unknown';
 
 /** Number of the window that holds an instant, since the epoch. */
 export function windowOf(instant: number, { windowSeconds }: Pick<Plan, 'windowSeconds'>): number {
@@ -43,17 +44,14 @@ function dayOf(window: number, plan: Pick<Plan, 'windowSeconds' | 'dayHours'>): 
   return Math.floor(startOf(window, plan) / (plan.dayHours * 3_600_000));
 }
 
-/** Devices that receive one channel are one cluster; where a site does not say what it watches, the site is. */
-export function clusterOfSlice({ channel, site }: WindowReport['slice']): string {
-  return channel === '' || channel === UNKNOWN ? `site=${site}` : `channel=${channel}`;
-}
-
 /** What a rollout knows of the device whose report comes. */
 export interface Placement {
   /** It runs the rollout's pair, as the rollout has assigned it. */
   readonly belongs: boolean;
   /** The rollout made the candidate act on it at some time. */
   readonly mayAct: boolean;
+  /** Windows that it made since its last one and that never came: its numbers have a gap. */
+  readonly lost: number;
 }
 
 /** What became of a report: it counts, or why it gives no evidence. */
@@ -72,6 +70,9 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
   const cluster = clusterOfSlice(report.slice);
   const device = known ?? noDevice(report.slice, cluster);
   sums.devices[id] = device;
+  if (known === undefined) changed(sums);
+  // What is missing before its first report here may have been made before it belonged here.
+  if (known !== undefined) noteLost(device, placement.lost);
   device.sequence = report.sequence;
   absorbDevice(device, report, plan);
   absorbFleet(sums, report);
@@ -91,9 +92,11 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
   if (!device.named.includes(place)) {
     if (device.named.length >= MOST_PLACES) return refuse('wandering');
     device.named.push(place);
+    changed(sums);
   }
   if (window <= sums.closed) return refuse('late');
   device.cluster = cluster;
+  if (placeOf(device.slice) !== place) changed(sums);
   device.slice = report.slice;
   if (report.draws === null || report.joint === null) {
     device.unasked = saturated(device.unasked + 1);
@@ -106,15 +109,39 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
   if (entriesOf(sums.open[window], id, device).reduce((sum, { draws }) => sum + draws.length, 0) >= MOST_DRAWS) return refuse('loud');
   device.episodes = saturated(device.episodes + report.episodes);
   device.differ = saturated(device.differ + differ);
+  device.reports = saturated(device.reports + 1);
+  const tallies = [own];
+  addTallies(tallies, payLost(device));
   enter(sums, window, id, {
     cluster,
     slices: slicesOf(report.slice, plan),
-    tallies: [own],
+    tallies,
     draws: own.open > 0 ? [{ start, rate, open: own.open }] : [],
     episodes: report.episodes,
     acts: report.serving === 'candidate',
   });
   return 'counted';
+}
+
+// — windows that were made and never came —
+
+/** What a device owes at most, whatever its numbers say: a week of hours. */
+const MOST_OWED = 168;
+export function noteLost(device: DeviceEvidence, lost: number): void {
+  device.lost.windows = saturated(device.lost.windows + lost);
+  device.lost.owed = Math.min(MOST_OWED, device.lost.owed + lost);
+}
+
+/**
+ * A window that was made and never came may have held anything: it counts as one of the device's usual ones in which every
+ * episode is a draw without an answer. One with each window that counts, so a device that claims many losses doubles at most.
+ */
+export function payLost(device: DeviceEvidence): Tally[] {
+  if (device.lost.owed === 0) return [];
+  const episodes = Math.max(1, Math.round(device.episodes / Math.max(1, device.reports, device.windows)));
+  device.lost.owed -= 1;
+  device.lost.episodes = saturated(device.lost.episodes + episodes);
+  return [{ rate: 1, zeros: 0, wins: 0, losses: 0, open: episodes }];
 }
 
 /** Where nobody was heard for long the hub was down, or its network: devices then empty what they kept, and get a little time to. */
@@ -128,7 +155,7 @@ function afterSilence(sums: Evidence, { lagHours, windowSeconds }: Plan, now: nu
 
 /** The slices besides the channel that a plan looks at. */
 export function slicesOf(slice: WindowReport['slice'], { slices }: Pick<Plan, 'slices'>): OpenEntry['slices'] {
-  return Object.fromEntries(slices.flatMap((dimension) => (dimension === 'channel' ? [] : [[`${dimension}=${slice[dimension]}`, true as const]])));
+  return Object.fromEntries(slices.flatMap((dimension) => (dimension === 'channel' ? [] : [[sliceName(dimension, slice), true as const]])));
 }
 
 /** A device that changes channel within a window has an entry for each: what it has said of one stays said. No name holds a line feed. */
@@ -218,6 +245,7 @@ function takeAnswer(
     return;
   }
   draw.open -= wins + losses;
+  changed(sums);
   const answered: Tally = { rate: draw.rate, zeros: 0, wins, losses, open: -(wins + losses) };
   if (open !== undefined) return addTally(open.tallies, answered);
   if (waiting === undefined) return;
@@ -262,14 +290,37 @@ export function mayClose(sums: Pick<Evidence, 'open' | 'closed' | 'holdUntil'>, 
   return lastClosable(sums, plan, now) > sums.closed;
 }
 
-/** Closes the windows whose time for late reports is over: each cluster's devices are averaged. `apart` devices are averaged by themselves and count for no day. */
-export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, now: Date): void {
+function dueWindows(sums: Pick<Evidence, 'open' | 'holdUntil'>, plan: Plan, now: Date): number[] {
   const last = lastClosable(sums, plan, now);
-  const due = Object.keys(sums.open)
+  return Object.keys(sums.open)
     .map(Number)
     .filter((window) => window <= last)
     .sort((a, b) => a - b);
-  for (const window of due) {
+}
+
+/** The evidence with copies of all that closing changes: the old one stays as it is. */
+export function beforeClosing(sums: Evidence, plan: Plan, now: Date): Evidence {
+  const devices = { ...sums.devices };
+  for (const window of dueWindows(sums, plan, now))
+    for (const key of Object.keys(sums.open[window] ?? {})) {
+      const id = deviceOf(key);
+      const device = ownValue(sums.devices, id);
+      if (device !== undefined && devices[id] === device) devices[id] = { ...device, own: copyOf(device.own), parts: device.parts.map(copyOfPart) };
+    }
+  const days = Object.fromEntries(Object.entries(sums.days).map(([day, tallies]) => [day, copyOf(tallies)]));
+  return { ...sums, devices, days, open: { ...sums.open }, waiting: { ...sums.waiting }, refused: { ...sums.refused } };
+}
+const copyOf = (tallies: readonly Tally[]): Tally[] => tallies.map((one) => ({ ...one }));
+function copyOfPart({ cluster, tallies, slices }: DeviceEvidence['parts'][number]): DeviceEvidence['parts'][number] {
+  const inside: Record<string, Tally[]> = {};
+  for (const name in slices) inside[name] = copyOf(slices[name] ?? []);
+  return { cluster, tallies: copyOf(tallies), slices: inside };
+}
+
+/** Closes the windows whose time for late reports is over: each cluster's devices are averaged. `apart` devices are averaged by themselves and count for no day. */
+export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, now: Date): void {
+  const last = lastClosable(sums, plan, now);
+  for (const window of dueWindows(sums, plan, now)) {
     closeWindow(sums, plan, apart, window);
     delete sums.open[window];
   }
@@ -279,6 +330,7 @@ export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string,
 }
 
 function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, window: number): void {
+  changed(sums);
   // By name: the sums of fractions are the same whatever order reports came in, and after a restart.
   const entries = Object.entries(sums.open[window] ?? {})
     .filter(([, { episodes }]) => episodes > 0)
@@ -291,16 +343,15 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster
   sums.refused.loud = saturated(sums.refused.loud + entries.length - counted.length);
   if (counted.length > 0) sums.closedWindows += 1;
   const alone = new Map(counted.map(([key, { cluster }]) => [key, apart(deviceOf(key), cluster)]));
-  // Neither name holds a line feed: a schema would have refused it.
-  const group = (key: string, slice: string, cluster: string) => `${alone.get(key)}\n${slice}\n${cluster}`;
-  const sizes = new Map<string, number>();
+  // Who is judged apart is averaged with the others who are.
+  const [together, aside] = [new Sizes(), new Sizes()];
+  const sizesOf = (key: string) => (alone.get(key) === true ? aside : together);
   const acting = new Map<string, { devices: number; episodes: number }>();
-  for (const [entry, { cluster, slices, acts, episodes }] of counted) {
-    for (const slice of ['', ...Object.keys(slices)]) {
-      const name = group(entry, slice, cluster);
-      sizes.set(name, (sizes.get(name) ?? 0) + 1);
-    }
-    if (!acts || alone.get(entry) === true) continue;
+  for (const [key, { cluster, slices, acts, episodes }] of counted) {
+    const sizes = sizesOf(key);
+    sizes.add(ALL, cluster);
+    for (const slice in slices) sizes.add(slice, cluster);
+    if (!acts || alone.get(key) === true) continue;
     const there = acting.get(cluster) ?? { devices: 0, episodes: 0 };
     acting.set(cluster, { devices: there.devices + 1, episodes: there.episodes + episodes });
   }
@@ -310,13 +361,14 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster
   for (const [key, entry] of counted) {
     const device = ownValue(sums.devices, deviceOf(key));
     if (device === undefined) continue;
-    const weight = 1 / (sizes.get(group(key, '', entry.cluster)) ?? 1);
+    const sizes = sizesOf(key);
+    const weight = 1 / sizes.of(ALL, entry.cluster);
     addTallies(device.own, entry.tallies);
     const part = partOf(device, entry.cluster);
     addTallies(part.tallies, entry.tallies, weight);
     const slices: Record<string, number> = {};
-    for (const slice of Object.keys(entry.slices)) {
-      const inside = 1 / (sizes.get(group(key, slice, entry.cluster)) ?? 1);
+    for (const slice in entry.slices) {
+      const inside = 1 / sizes.of(slice, entry.cluster);
       slices[slice] = inside;
       addTallies(sliceOf(part, slice), entry.tallies, inside);
     }
@@ -333,6 +385,24 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster
   }
   if (added.length > 0)
     sums.recent = [...sums.recent, { window, devices: new Set(counted.map(([key]) => deviceOf(key))).size, ...totalOf(added) }].slice(-RECENT_WINDOWS);
+}
+
+/** Devices of a cluster that reported, all of them and by slice: what an average is over. */
+const ALL = '';
+class Sizes {
+  readonly #bySlice = new Map<string, Map<string, number>>();
+
+  add(slice: string, cluster: string): void {
+    let own = this.#bySlice.get(slice);
+    if (own === undefined) {
+      own = new Map();
+      this.#bySlice.set(slice, own);
+    }
+    own.set(cluster, (own.get(cluster) ?? 0) + 1);
+  }
+  of(slice: string, cluster: string): number {
+    return this.#bySlice.get(slice)?.get(cluster) ?? 1;
+  }
 }
 
 /** The most episodes that a device may claim in a window: the rule looks at how much it says, never at what, so it favours neither model. */

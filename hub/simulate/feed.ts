@@ -1,7 +1,8 @@
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { noDevice } from '../rollouts/evidence.js';
+import { addTallies, noDevice, type Tally } from '../rollouts/evidence.js';
 import type { Rollout } from '../rollouts/rollout.js';
-import { clusterOfSlice, enter, slicesOf } from '../rollouts/windows.js';
+import { clusterOfSlice } from '../rollouts/slices.js';
+import { enter, noteLost, payLost, slicesOf } from '../rollouts/windows.js';
 import type { RoomWindow } from './living-rooms.js';
 
 /** Puts simulated windows where reports would have put them: the gate's own evidence, without the cost of a report for each. */
@@ -26,11 +27,15 @@ export function feed(
     arm.restarts += restarts(room.device, acts(room.device));
     device.episodes += room.episodes;
     device.differ += room.differ;
+    device.reports += 1;
+    noteLost(device, room.lost);
+    const tallies: Tally[] = [{ rate: room.rate, zeros: room.zeros, wins: room.wins, losses: room.losses, open: room.open }];
+    addTallies(tallies, payLost(device));
     enter(state.evidence, window, id, {
       cluster: device.cluster,
       // A device's slices are the same each hour.
       slices: ownValue(last, id)?.slices ?? slicesOf(slice, state.plan),
-      tallies: [{ rate: room.rate, zeros: room.zeros, wins: room.wins, losses: room.losses, open: room.open }],
+      tallies,
       draws: [],
       episodes: room.episodes,
       acts: acts(room.device),

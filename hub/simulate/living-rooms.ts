@@ -38,8 +38,9 @@ export interface LivingRooms {
   readonly volumes?: readonly number[];
   /** From a window on the difference moves by so much everywhere. */
   readonly turn?: { readonly window: number; readonly by: number };
-  /** Chance that a device sends nothing of a window in which it lost more than it won. */
+  /** Chance that nothing comes of a window in which a device lost more than it won: it was made, and its number is missing, or (`neverMade`) not even that. */
   readonly dropLosing?: number;
+  readonly neverMade?: boolean;
   /** Channels' own effects with Student's t of 3 degrees: standard deviation of the scale. */
   readonly heavyTails?: number;
   readonly windowsPerDay?: number;
@@ -74,6 +75,8 @@ export interface RoomWindow {
   readonly open: number;
   readonly episodes: number;
   readonly differ: number;
+  /** Windows that the device made since its last one and that never came. */
+  readonly lost: number;
 }
 
 const DAY = 24;
@@ -94,6 +97,8 @@ export class RoomStream {
   #programme = 0;
   readonly #wander: number[];
   readonly #ownProgramme: number[];
+  /** By device, windows that never came since its last one. */
+  readonly #dropped = new Map<number, number>();
 
   constructor(rooms: LivingRooms, random: Random) {
     this.rooms = rooms;
@@ -122,8 +127,12 @@ export class RoomStream {
       const channel = this.channelOf[device] ?? 0;
       const outcome = this.#ownOutcome(device, channel, window) ?? this.#noisy(seen[channel], channel, noise, window);
       const lost = 2 * outcome.losses > outcome.differ;
-      if (lost && (rooms.dropLosing ?? 0) > 0 && this.#random.uniform() < (rooms.dropLosing ?? 0)) continue;
-      out.push(this.#answered(device, channel, outcome));
+      if (lost && (rooms.dropLosing ?? 0) > 0 && this.#random.uniform() < (rooms.dropLosing ?? 0)) {
+        if (rooms.neverMade !== true) this.#dropped.set(device, (this.#dropped.get(device) ?? 0) + 1);
+        continue;
+      }
+      out.push({ ...this.#answered(device, channel, outcome), lost: this.#dropped.get(device) ?? 0 });
+      this.#dropped.delete(device);
     }
     return out;
   }
@@ -199,7 +208,7 @@ export class RoomStream {
     return { episodes: all.episodes, differ: differ + own.differ, losses: hypergeometric(this.#random, all.differ, all.losses, differ) + own.losses };
   }
 
-  #answered(device: number, channel: number, { episodes, differ, losses }: Outcome): RoomWindow {
+  #answered(device: number, channel: number, { episodes, differ, losses }: Outcome): Omit<RoomWindow, 'lost'> {
     const { rate = 1, missing, wrong } = this.rooms.people ?? ANSWER_ALL;
     const [drawnLosses, drawnWins] =
       rate === 1 ? [losses, differ - losses] : [binomial(this.#random, losses, rate), binomial(this.#random, differ - losses, rate)];

@@ -54,8 +54,9 @@ export const scenario = z.strictObject({
     crashesPerDay: z.number().min(0).max(1000).default(0.05),
     /** A device on which it has acted for so many hours sends nothing any more; null: never. */
     silentAfterHours: z.number().nonnegative().nullable().default(null),
-    /** Chance that a device sends nothing of an hour in which it lost more than it won. */
+    /** Chance that nothing comes of an hour in which a device lost more than it won: its window was made and is missing, or (`neverMade`) not even that. */
     dropLosing: share.default(0),
+    neverMade: z.boolean().default(false),
     /** The first device differs by this instead: one broken unit. */
     broken: z.number().min(-1).max(1).nullable().default(null),
     /** Devices that report nothing but losses, or nothing but wins. */

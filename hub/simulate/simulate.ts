@@ -4,7 +4,7 @@ import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
 import { type Calibration, calibrate } from '@adbreak/shared/evidence/world.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { apartBy } from '../rollouts/apart.js';
+import { apartBy, isApart } from '../rollouts/apart.js';
 import { cohort } from '../rollouts/cohort.js';
 import { type Detectors, type DriftVerdict, driftOf, watchHour } from '../rollouts/drift.js';
 import type { Plan } from '../rollouts/plan.js';
@@ -72,6 +72,7 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, { 
         dayEffect: world.dayEffect,
         late: fleet.late,
         dropLosing: candidate.dropLosing,
+        neverMade: candidate.neverMade,
         ...(candidate.broken !== null && { broken: candidate.broken }),
         ...(candidate.liars !== null && { liars: { ...candidate.liars, disagreement: 0.5 } }),
         people: { ...people, rate: drawRate(plan, 168 * fleet.episodesPerHour * disagreement) },
@@ -148,7 +149,7 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, { 
     const drift = drawn.hour(change?.doubtful ?? 0, seen, plan);
     onHour?.(state, hour);
     if ((hour + 1) % lookHours !== 0) continue;
-    closeWindows(state.evidence, hourly, (id) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null, now);
+    closeWindows(state.evidence, hourly, (id, cluster) => isApart(id, ownValue(state.evidence.devices, id), cluster, state), now);
     state = look(state, { ...inputOf(state, now), drift, approved: true, mayAdvance: true }, now).state;
     reached = Math.max(reached, state.stage);
     if (state.stage > 0) answers.shadow ??= answers.all;
