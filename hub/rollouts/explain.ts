@@ -89,19 +89,13 @@ function evidenceLines(rollout: Rollout, weighed: Weighed, now: Date): string[] 
 
 /** Gaps in devices' numbers: they may hold what nobody has seen. */
 function lostLines({ evidence }: Rollout): string[] {
-  const gaps = Object.entries(evidence.devices).filter(([, { lost }]) => lost.windows > 0);
+  const gaps = Object.entries(evidence.devices)
+    .filter(([, { lost }]) => lost.windows > 0)
+    .sort(([, a], [, b]) => b.lost.windows - a.lost.windows);
   if (gaps.length === 0) return [];
-  const sum = (of: (lost: DeviceEvidence['lost']) => number) => gaps.reduce((all, [, { lost }]) => all + of(lost), 0);
-  const who = some(gaps.sort(([, a], [, b]) => b.lost.windows - a.lost.windows).map(([id, { lost }]) => `${id} (${lost.windows})`));
-  return [
-    `${count(
-      sum(({ windows }) => windows),
-      'window',
-    )} were made and never came: ${who}; they may have held anything, so ${count(
-      sum(({ episodes }) => episodes),
-      'episode',
-    )} count as draws without an answer`,
-  ];
+  const episodes = gaps.reduce((sum, [, { lost }]) => sum + lost.episodes, 0);
+  const who = some(gaps.map(([id, { lost }]) => `${count(lost.windows, 'window')} of ${id}`));
+  return [`made, and never came: ${who}; they may have held anything, so ${count(episodes, 'episode')} count as draws without an answer`];
 }
 
 /** Windows that are closed before they have begun: whatever comes of them is late. */
