@@ -18,7 +18,7 @@ module.exports = {
       severity: 'error',
       comment: 'Decisions take time and chance as parameters and do no I/O.',
       from: {
-        path: '^(shared/evidence|edge/decide|edge/shadow|edge/models/slots\\.ts|hub/rollouts/(gate|verdicts|windows|apart|silence|health|drift|evidence|cause|explain|forecast|replay|rollout|step|standing|events|words)\\.ts|hub/rollouts/first-gate|hub/evaluations/(round|text)\\.ts|hub/monitoring|hub/simulate/(living-rooms|feed|room-evidence|programme|simulate)\\.ts|trainer/nn|trainer/assess)',
+        path: '^(shared/evidence|edge/decide|edge/shadow|edge/models/slots\\.ts|hub/rollouts/(gate|verdicts|windows|apart|silence|health|drift|evidence|cause|explain|forecast|replay|rollout|step|standing|events|words)\\.ts|hub/rollouts/first-gate|hub/fleet/exceptions(-text)?\\.ts|hub/evaluations/(round|text)\\.ts|hub/monitoring|hub/simulate/(living-rooms|feed|room-evidence|programme|simulate)\\.ts|trainer/nn|trainer/assess)',
         pathNot: '\\.test\\.ts$',
       },
       to: { dependencyTypes: ['core'] },

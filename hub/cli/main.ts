@@ -12,6 +12,7 @@ import { z } from 'zod';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
+import { exceptionCommand } from './exceptions.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
 import { pushVersion } from './push.js';
 import { call, print, type Remote, remote, say } from './remote.js';
@@ -163,6 +164,7 @@ remote(models.command('promote <name> <version>'))
   .option('--supersede', 'end the rollout of another version that is running', false)
   .option('--json', 'the whole answer, as JSON', false)
   .action(promote);
+exceptionCommand(models, remote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
   .action(async (name: string, version: string, flags: Remote & { output?: string }) => {

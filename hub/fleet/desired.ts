@@ -65,7 +65,7 @@ function openRound(state: Readonly<HubState>, device: string): Desired['evaluati
   return open === undefined ? null : open.request;
 }
 
-export function productionOf(state: Readonly<HubState>, model: string): ModelRef | null {
+export function productionOf(state: Pick<HubState, 'models'>, model: string): ModelRef | null {
   const version = state.models[model]?.production ?? null;
   const digest = version === null ? undefined : state.models[model]?.versions[version]?.manifest.digest;
   return version === null || digest === undefined ? null : { version, digest };

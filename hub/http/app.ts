@@ -7,6 +7,7 @@ import type { HttpContext } from './context.js';
 import { dashboardRoutes } from './dashboard.js';
 import { deviceRoutes } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
+import { exceptionRoutes } from './exception-routes.js';
 import { faults, refuseGarbage } from './faults.js';
 import { operatorRoutes } from './operator-routes.js';
 import { rolloutRoutes } from './rollout-routes.js';
@@ -70,6 +71,7 @@ export async function buildHttp(context: HttpContext): Promise<{ app: FastifyIns
   operatorRoutes(app, context);
   rolloutRoutes(app, context);
   evaluationRoutes(app, context);
+  exceptionRoutes(app, context);
   dashboardRoutes(app);
   return { app: app as unknown as FastifyInstance, routes };
 }

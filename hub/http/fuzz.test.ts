@@ -141,6 +141,7 @@ const PLAUSIBLE: readonly object[] = [
   { tags: { ring: 'early' } },
   { token: 'adbreak_claim_0000', device: 'constructor', csr: '', instance: '' },
   { plan: 'constructor' },
+  { name: 'device=constructor', reason: 'fuzz' },
   { supersede: true },
   {},
 ];

@@ -433,6 +433,11 @@ export class Executor {
     return rollout;
   }
 
+  /** For what must find no rollout that is about to begin: one that has taken up the exceptions and is not in the state yet. */
+  betweenRollouts<T>(model: string, change: () => Promise<T>): Promise<T> {
+    return this.#inTurn(model, change);
+  }
+
   /** Between the look for a running rollout and the beginning of another are writes: two requests at once would both find none. */
   #inTurn<T>(model: string, begin: () => Promise<T>): Promise<T> {
     const begun = this.#track((this.#turns.get(model) ?? Promise.resolve()).then(begin));
@@ -691,6 +696,7 @@ function edit(model: Model | undefined, effect: Effect): void {
     case 'set-production': {
       model.production = effect.version;
       model.exceptions = { ...effect.except };
+      delete model.lifted;
       const version = model.versions[effect.version];
       if (version !== undefined) version.wasProduction = true;
       return;

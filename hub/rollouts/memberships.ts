@@ -103,6 +103,11 @@ function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<str
 /** The version that stays on a device though the fleet went on: the candidate was worse there. Null where there is none. */
 export function exceptionOf({ models }: Pick<HubState, 'models'>, model: string, { id, slice }: Pick<Member, 'id' | 'slice'>): ModelRef | null {
   const exceptions = ownValue(models, model)?.exceptions ?? {};
-  const names = [`device=${id}`, ...(slice === null ? [] : slicesOfDevice(slice))];
+  const names = exceptionNames({ id, slice });
   return names.map((name) => ownValue(exceptions, name)).find((one) => one !== undefined) ?? null;
+}
+
+/** The names under which an exception holds a device; the first that there is decides. */
+export function exceptionNames({ id, slice }: Pick<Member, 'id' | 'slice'>): readonly string[] {
+  return [`device=${id}`, ...(slice === null ? [] : slicesOfDevice(slice))];
 }

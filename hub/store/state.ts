@@ -70,6 +70,8 @@ const model = z.object({
   versions: z.record(z.string(), version),
   /** What stays on another version than production, by slice (`channel=one`) or device (`device=pi-3`): a rollout left it behind. */
   exceptions: z.record(z.string(), modelRef).default({}),
+  /** Exceptions that a person lifted since this version is in production, by the same names: who lifts one again hears that it is done. */
+  lifted: z.record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() })).optional(),
 });
 export type Model = z.infer<typeof model>;
 
