@@ -42,6 +42,7 @@ export function apartBy(
 
 /** Whether what a device says of a cluster is judged apart: for closing windows, for what counts, for drift. What was seen on a channel stays with it, wherever the device watches now. */
 export function isApart(id: string, device: Pick<DeviceEvidence, 'named'> | undefined, cluster: string, state: Membership): boolean {
+  if (isEmpty(state.excluded) && isEmpty(state.setAside)) return false;
   return Object.hasOwn(state.excluded, cluster) || apartBy(id, null, state, device?.named) !== null;
 }
 

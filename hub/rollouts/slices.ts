@@ -7,8 +7,16 @@ const UNKNOWN = 'unknown';
 
 /** People write one channel in many ways; two devices that mean the same one must not be two clusters. */
 export function channelKey(channel: string): string {
-  return channel.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();
+  let key = keys.get(channel);
+  if (key !== undefined) return key;
+  key = channel.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();
+  if (keys.size >= MOST_KEYS) keys.clear();
+  keys.set(channel, key);
+  return key;
 }
+/** Every device is asked for its channel at every look; a fleet has few, and hostile names do not pile up. */
+const keys = new Map<string, string>();
+const MOST_KEYS = 10_000;
 
 export function sliceName(dimension: keyof Slice, slice: Slice): string {
   return `${dimension}=${dimension === 'channel' ? channelKey(slice.channel) : slice[dimension]}`;

@@ -155,12 +155,17 @@ function afterSilence(sums: Evidence, { lagHours, windowSeconds }: Plan, now: nu
 
 /** The slices besides the channel that a plan looks at. */
 export function slicesOf(slice: WindowReport['slice'], { slices }: Pick<Plan, 'slices'>): OpenEntry['slices'] {
-  return Object.fromEntries(slices.flatMap((dimension) => (dimension === 'channel' ? [] : [[sliceName(dimension, slice), true as const]])));
+  const names: OpenEntry['slices'] = {};
+  for (const dimension of slices) if (dimension !== 'channel') names[sliceName(dimension, slice)] = true;
+  return names;
 }
 
 /** A device that changes channel within a window has an entry for each: what it has said of one stays said. No name holds a line feed. */
 const keyOf = (id: string, cluster: string) => `${id}\n${cluster}`;
-const deviceOf = (key: string) => key.split('\n', 1)[0] ?? key;
+function deviceOf(key: string): string {
+  const end = key.indexOf('\n');
+  return end < 0 ? key : key.slice(0, end);
+}
 
 /** A device's entries in a window: one, or one for each channel that it has named. */
 function entriesOf<T>(window: Readonly<Record<string, T>> | undefined, id: string, { named }: Pick<DeviceEvidence, 'named'>): T[] {

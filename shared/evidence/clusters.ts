@@ -87,7 +87,9 @@ export class RandomEffects {
   }
 
   #logMean(deltas: readonly number[]): number {
-    return logMeanExp(deltas.flatMap((delta) => this.#parabolas.map((one) => at(one, delta))));
+    const logs: number[] = [];
+    for (const delta of deltas) for (const one of this.#parabolas) logs.push(at(one, delta));
+    return logMeanExp(logs);
   }
 }
 

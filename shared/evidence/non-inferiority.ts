@@ -26,7 +26,10 @@ export function logNonInferiority({ wins, losses, agreed }: PairedEpisodes, marg
 }
 
 export function logMeanExp(logs: readonly number[]): number {
-  const largest = Math.max(...logs);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (const value of logs) if (!(value <= largest)) largest = value;
   if (largest === Number.NEGATIVE_INFINITY) return largest;
-  return largest + Math.log(logs.reduce((sum, value) => sum + Math.exp(value - largest), 0) / logs.length);
+  let sum = 0;
+  for (const value of logs) sum += Math.exp(value - largest);
+  return largest + Math.log(sum / logs.length);
 }

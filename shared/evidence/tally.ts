@@ -63,7 +63,7 @@ export function logNoWorse(tallies: Tallies, { margin, wrong }: { margin: number
  * way open draws and wrong answers count.
  */
 export function clusterOf(tallies: Tallies, side: 'harm' | 'promotion', wrong: number): Cluster {
-  tallies.forEach(requireTally);
+  for (const one of tallies) requireTally(one);
   const steps = stepsOf(side, wrong);
   let [episodes, sum, squares, disagreements, scale] = [0, 0, 0, 0, 0];
   for (const { rate, zeros, wins, losses, open } of tallies) {
@@ -97,7 +97,7 @@ function stepsOf(side: 'harm' | 'promotion', wrong: number): Steps {
  * factor at 1 - kappa or more, whatever the sign of the shift. lambda follows from the rate alone: it is predictable.
  */
 function logBets(tallies: Tallies, { wins, losses, open, shift }: Steps & { shift: number }): number {
-  tallies.forEach(requireTally);
+  for (const one of tallies) requireTally(one);
   const lowest = Math.min(wins, losses, open);
   // The innermost loop of every look: factors of a count of 0 are 1, and cost a logarithm each.
   const logs = Array.from({ length: BETS }, (_, i) => {
@@ -118,8 +118,11 @@ function logBets(tallies: Tallies, { wins, losses, open, shift }: Steps & { shif
 function requireShift(name: string, value: number): void {
   if (!(value > -1 && value < 1)) throw new RangeError(`Cannot weigh evidence: the ${name} must be in (-1, 1): current value is ${value}`);
 }
+function isCount(value: number): boolean {
+  return value >= 0 && value < Number.POSITIVE_INFINITY;
+}
 function requireTally({ rate, zeros, wins, losses, open }: Tally): void {
   if (!(rate > 0 && rate <= 1)) throw new RangeError(`Cannot weigh drawn answers: the rate must be in (0, 1]: current value is ${rate}`);
-  if (![zeros, wins, losses, open].every((count) => Number.isFinite(count) && count >= 0))
+  if (!(isCount(zeros) && isCount(wins) && isCount(losses) && isCount(open)))
     throw new RangeError(`Cannot weigh drawn answers: counts must be finite and from 0: current value is ${[zeros, wins, losses, open].join(', ')}`);
 }
