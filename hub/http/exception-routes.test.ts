@@ -36,7 +36,7 @@ test('whoever may look sees exceptions; an administrator alone lifts one, as one
   for (const one of [viewer, operator])
     await assert.rejects(lift(one, { name: 'channel=one' }), coded('forbidden', /lifting an exception needs the role admin/));
   assert.deepEqual(await productions(hub), { 'pi-1': '1.0.0', 'pi-2': '1.0.0', 'pi-3': '1.0.0', 'pi-4': '2.0.0' });
-  const answer = (await lift(hub, { name: 'channel=one', reason: '  a new aerial ' })) as { kind: string; moves: object[] };
+  const answer = (await lift(hub, { name: 'channel= One', reason: '  a new aerial ' })) as { kind: string; moves: object[] };
   assert.deepEqual([answer.kind, answer.moves.length], ['lift', 2]);
   assert.deepEqual(await productions(hub), { 'pi-1': '2.0.0', 'pi-2': '2.0.0', 'pi-3': '1.0.0', 'pi-4': '2.0.0' });
   assert.match(

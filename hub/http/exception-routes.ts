@@ -5,6 +5,7 @@ import { exceptionsOf } from '../fleet/exceptions.js';
 import { exceptionsText, liftText } from '../fleet/exceptions-text.js';
 import { liftException } from '../fleet/lift.js';
 import { authorize } from '../identity/secrets.js';
+import { channelKey } from '../rollouts/slices.js';
 import type { HttpContext } from './context.js';
 import { knownModel, modelName } from './names.js';
 
@@ -12,7 +13,8 @@ const path = z.object({ name: modelName });
 const exceptionName = z
   .string()
   .max(130)
-  .regex(/^(channel|site|hardware|device)=/, 'must be channel=NAME, site=NAME, hardware=NAME or device=ID');
+  .regex(/^(channel|site|hardware|device)=/, 'must be channel=NAME, site=NAME, hardware=NAME or device=ID')
+  .transform((name) => (name.startsWith('channel=') ? `channel=${channelKey(name.slice('channel='.length))}` : name));
 const liftBody = z.strictObject({ name: exceptionName, reason: z.string().trim().min(1).max(500).default('no reason given') });
 
 /** What stays on an earlier version though the fleet went on, and a person's word that ends it. */
