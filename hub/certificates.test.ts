@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { connectAsync } from 'mqtt';
 import { Agent, fetch } from 'undici';
 import { callHub } from './cli/client.js';
 import { Authority, fingerprint } from './identity/authority.js';
 import { agentOf, overview, publish, until } from './testing/chain.js';
 import { enrolByHand, type HandMade, renewByHand, session, signingRequest } from './testing/enrol.js';
+import { auditLines, storedRows, storedState, tamper } from './testing/store.js';
 import { type TestHub, testHub } from './testing.js';
 
 const HOUR = 3_600_000;
@@ -21,9 +23,7 @@ const refused = (code: ErrorCode) => (error: unknown) => error instanceof Adbrea
 const lives = (device: number, server = HOUR) => ({ lifetimes: { device, server } });
 
 async function storedDevice(hub: TestHub, id: string): Promise<{ fingerprint: string; renewal: { fingerprint: string } | null }> {
-  const { devices } = JSON.parse(await readFile(join(hub.folder, 'hub.json'), 'utf8')) as {
-    devices: Record<string, { fingerprint: string; renewal: { fingerprint: string } | null }>;
-  };
+  const { devices } = await storedState(hub.folder);
   const device = devices[id];
   assert.ok(device !== undefined);
   return device;
@@ -107,7 +107,7 @@ test('the certificate before is accepted until the new one was used, so that a l
     const stored = await storedDevice(hub, 'pi-1');
     return stored.fingerprint === fingerprint(second.certificate) && stored.renewal === null;
   });
-  const audit = await readFile(join(hub.folder, 'audit.jsonl'), 'utf8');
+  const audit = (await auditLines(hub.folder)).join('\n');
   assert.match(audit, /"who":"device:pi-1","what":"device\.renew"/);
   assert.match(audit, /"who":"device:pi-1","what":"device\.renewed"/);
   const { devices } = (await callHub(hub, '/api/v1/overview')) as { devices: { certificateEnds: string }[] };
@@ -120,7 +120,7 @@ test('a device renews three times at once, then once a minute: what comes sooner
   const device = await enrolByHand(hub, 'pi-1');
   const other = await enrolByHand(hub, 'pi-2');
   for (let i = 0; i < 3; i++) await renewByHand(hub, device);
-  const lines = async () => (await readFile(join(hub.folder, 'audit.jsonl'), 'utf8')).split('\n').length;
+  const lines = async () => (await auditLines(hub.folder)).length;
   const before = await lines();
   for (let i = 0; i < 5; i++) await assert.rejects(renewByHand(hub, device), refused('too_many_requests'));
   assert.equal(await lines(), before);
@@ -169,10 +169,7 @@ test('a state from before renewals loads, and its devices renew', async (t) => {
   const hub = await testHub(t);
   const first = await enrolByHand(hub, 'pi-1');
   await hub.running[Symbol.asyncDispose]();
-  const path = join(hub.folder, 'hub.json');
-  const { devices, ...state } = JSON.parse(await readFile(path, 'utf8')) as { devices: Record<string, Record<string, unknown>> };
-  const { certificateEnds: _, renewal: __, ...before } = devices['pi-1'] ?? assert.fail('pi-1 is gone');
-  await writeFile(path, JSON.stringify({ ...state, devices: { 'pi-1': before } }));
+  await tamper(hub.folder, "update device set body = json_remove(body, '$.certificateEnds', '$.renewal')");
   const again = await testHub(t, { folder: hub.folder });
   await session(again, first);
   await session(again, await renewByHand(again, first));
@@ -214,11 +211,12 @@ test('a hub whose state comes from a backup still knows the certificate before t
   await publish(hub, '1.0.0');
   const agent = await agentOf(t, hub, { kind: 'live' });
   await until('online', async () => (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1));
-  const backup = await readFile(join(hub.folder, 'hub.json'), 'utf8');
+  const backup = join(await temporaryFolder(), 'backup.db');
+  await storedRows(hub.folder, { sql: 'vacuum into ?', parameters: [backup] });
   const { fingerprint: enrolled } = await storedDevice(hub, 'pi-1');
   await until('renewed and used', async () => (await storedDevice(hub, 'pi-1')).fingerprint !== enrolled, 60);
   await hub.running[Symbol.asyncDispose]();
-  await writeFile(join(hub.folder, 'hub.json'), backup);
+  await cp(backup, join(hub.folder, 'hub.db'));
   const { httpPort, mqttPort } = hub.running;
   const restored = { ...(await testHub(t, { folder: hub.folder, certificates, httpPort, mqttPort })), token: hub.token };
   await until('online again', async () => (await overview(restored)).devices.some(({ online, sequence }) => online && sequence > 1), 60);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { callHub } from './cli/client.js';
 import { agentOf, labelForever, overview, publish, scenes, until } from './testing/chain.js';
+import { storedState } from './testing/store.js';
 import { testHub } from './testing.js';
 
 /** Federated rounds over the real hub and real agents: labelled by a person at each page, answered from each reservoir. */
@@ -62,7 +63,7 @@ test('two versions over the devices’ own labelled episodes: plain, noisy and s
   assert.equal(secure.result.inconclusive, false, secure.text);
   assert.equal(secure.result.answered, 4);
   assert.ok((secure.result.difference?.value ?? 0) > 0.9, secure.text);
-  const stored = JSON.parse(await readFile(join(hub.folder, 'hub.json'), 'utf8')) as { evaluations: { id: string; answers: object }[] };
+  const stored = await storedState(hub.folder);
   assert.deepEqual(stored.evaluations.find(({ id }) => id === secure.id)?.answers, {}, 'the hub has no single device’s counts');
 
   const noisy = await closed(await start({ epsilon: 1 }));

@@ -11,7 +11,7 @@ import { forTheWire } from './fleet/desired.js';
 import { Intake } from './fleet/ingest.js';
 import { buildHttp, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
-import { purged } from './identity/claims.js';
+import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
 import { newSecret } from './identity/secrets.js';
 import { ServerCertificate } from './identity/server-certificate.js';
@@ -19,9 +19,11 @@ import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/executor.js';
 import { RolloutLog } from './rollouts/log.js';
 import { type Plans, readPlans } from './rollouts/plans.js';
-import { neverStarted, prepareStateFolder } from './state-folder.js';
+import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './state-folder.js';
 import { lockHub } from './store/lock.js';
-import { LowdbStore } from './store/store.js';
+import { openStore } from './store/open.js';
+import { openSettings } from './store/settings.js';
+import type { Store } from './store/store.js';
 
 export interface HubOptions {
   readonly folder: string;
@@ -63,7 +65,11 @@ const PLANS = fileURLToPath(new URL('../../configs/rollouts', import.meta.url));
 const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
-const CERTIFICATES: CertificateOptions = { grace: 30 * 24 * 3600 * 1000, lifetimes: LIFETIMES, check: '41 * * * *' };
+/** Raw reports are forgotten a few hundred at a time, so that no write waits for a large delete. */
+const PURGE = '53 * * * * *';
+const PURGES_AT_ONCE = 20;
+const DAY_MS = 24 * 3600 * 1000;
+const CERTIFICATES: CertificateOptions = { grace: 30 * DAY_MS, lifetimes: LIFETIMES, check: '41 * * * *' };
 
 /** What was opened, to be closed in reverse; each step is tried, whatever became of the one before. */
 class Opened {
@@ -120,10 +126,13 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
-  const begin = await neverStarted(folder);
-  const store = await LowdbStore.open(folder, now, log);
+  const fresh = await neverStarted(folder);
+  const settings = await openSettings(folder);
+  const store = await openStore(folder, now, { say: log });
   opened.add(() => store.close());
-  const { grace, lifetimes, check } = { ...CERTIFICATES, ...options.certificates };
+  // The first token is the last thing that a first start writes.
+  const begin = fresh || (store.state.tokens.length === 0 && (await refuseLost(folder)));
+  const { grace, lifetimes, check } = { ...CERTIFICATES, grace: settings.certificateGraceDays * DAY_MS, ...options.certificates };
   const authority = await Authority.open(join(folder, 'identity'), now(), { lifetimes, begin });
   const tellOfAuthority = () => {
     const warning = authority.warning(now());
@@ -132,7 +141,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   tellOfAuthority();
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
-  const rolloutLog = new RolloutLog(join(folder, 'rollouts'), log);
+  const rolloutLog = new RolloutLog(store);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
   const onEvent = (device: string, event: DeviceEvent) => {
@@ -142,7 +151,6 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   };
   const executor: Executor = new Executor({
     store,
-    log: rolloutLog,
     now,
     publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(forTheWire(desired))),
     onDecision: (rollout) => {
@@ -162,11 +170,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   // After what brings it work, before the state and the lock.
   opened.add(() => executor.close());
   // Nobody is connected yet, whatever a hub that was killed has left in the state.
-  store.edit(({ devices }) => {
-    for (const device of Object.values(devices)) device.online = false;
-  });
-  // What the logs know better than the state, before the first device speaks.
-  await executor.catchUp();
+  const left = Object.values(store.state.devices).filter(({ online }) => online);
+  if (left.length > 0)
+    await store.change(({ devices }) => {
+      for (const { id } of left) Object.assign(devices[id] ?? {}, { online: false });
+    });
   const broker: Broker = await Broker.start({
     server: server.current,
     authority: authority.certificate,
@@ -225,10 +233,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
       .tick()
       .catch(complain('evaluations'))
       .then(() => executor.tick())
-      .catch(complain('gate'))
-      // What a failed write left in memory only is written as soon as there is room.
-      .then(() => store.durable())
-      .catch(complain('state'));
+      .catch(complain('gate'));
   let looks: Promise<unknown> = Promise.resolve();
   opened.add(() => looks);
   const jobs = [
@@ -237,12 +242,14 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     }),
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
     schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
+    schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
     schedule(RENEWAL, tellOfAuthority),
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
   opened.add(() => Promise.all(jobs.map((job) => job.stop())));
   const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
+  await markBegun(folder, now());
   return {
     httpPort: typeof address === 'object' && address !== null ? address.port : options.httpPort,
     mqttPort: broker.port,
@@ -253,15 +260,20 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   };
 }
 
-async function purgeClaims(store: LowdbStore, now: Date): Promise<void> {
-  const kept = purged(store.state.claims, now);
-  if (kept.length < store.state.claims.length)
-    await store.change((state) => {
-      state.claims = purged(state.claims, now);
+async function purgeReports(store: Store, days: number, now: Date): Promise<void> {
+  const before = new Date(now.getTime() - days * DAY_MS);
+  for (let runs = 0; runs < PURGES_AT_ONCE && (await store.purgeReports(before)); runs++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function purgeClaims(store: Store, now: Date): Promise<void> {
+  const old = forgettable(store.state.claims, now);
+  if (old.length > 0)
+    await store.change(({ claims }) => {
+      for (const hash of old) delete claims[hash];
     });
 }
 
-async function makeFirstToken(store: LowdbStore, now: Date): Promise<string | null> {
+async function makeFirstToken(store: Store, now: Date): Promise<string | null> {
   if (store.state.tokens.length > 0) return null;
   const { secret, hash } = newSecret('token');
   await store.change((state) => void state.tokens.push({ id: 'first', hash, role: 'admin', created: now.toISOString() }), {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,8 +13,10 @@ import { PLAN as LIVING, report } from './rollouts/fixtures.js';
 import { RolloutLog } from './rollouts/log.js';
 import type { Plan } from './rollouts/plan.js';
 import type { Rollout } from './rollouts/rollout.js';
-import { LowdbStore } from './store/store.js';
+import { openStore } from './store/open.js';
+import type { Store } from './store/store.js';
 import { deviceEntry, MODEL, modelEntry } from './testing/state.js';
+import { holdDatabase } from './testing/store.js';
 
 /** An hour's windows are closed by the look half an hour after it; a day lasts an hour, so that five of them pass in a test. */
 const PLAN: Plan = { ...LIVING, lagHours: 0, dayHours: 1, watchHours: 4, deadlineHours: 100 };
@@ -31,13 +33,12 @@ class Fleet {
   refusal: Error | null = null;
   now = new Date('2026-01-01T00:00:00.000Z');
   readonly folder: string;
-  readonly store: LowdbStore;
-  private constructor(folder: string, store: LowdbStore) {
+  readonly store: Store;
+  private constructor(folder: string, store: Store) {
     this.folder = folder;
     this.store = store;
     this.executor = new Executor({
       store,
-      log: new RolloutLog(join(folder, 'rollouts')),
       now: () => this.now,
       publishDesired: async (desired, device) => {
         if (device === this.unreachable) throw new Error('the message was lost');
@@ -55,7 +56,7 @@ class Fleet {
 
   static async open(t: TestContext, devices: number, folder?: string): Promise<Fleet> {
     const at = folder ?? (await temporaryFolder());
-    const store = await LowdbStore.open(at, () => new Date());
+    const store = await openStore(at, () => new Date());
     t.after(() => store.close());
     const fleet = new Fleet(at, store);
     if (folder !== undefined) return fleet;
@@ -92,15 +93,11 @@ class Fleet {
     for (let hours = 0; hours < 40 && !done(this.executor.find(rollout)); hours++) await this.hour(rollout, counts);
     assert.ok(done(this.executor.find(rollout)), this.executor.find(rollout).last?.reason);
   }
-  /** While a folder stands where the state's next file is written, no write of it succeeds; logs can be written. */
-  get #blockade() {
-    return join(this.folder, `.hub.json.${process.pid}.part`);
-  }
-  block() {
-    return mkdir(this.#blockade);
-  }
-  unblock() {
-    return rmdir(this.#blockade);
+  /** The rollout's log, as `adbreak rollouts events` fetches it. */
+  async exported(id: string): Promise<string> {
+    const path = join(this.folder, `${id}.jsonl`);
+    await writeFile(path, await new RolloutLog(this.store).lines(id));
+    return path;
   }
   get production() {
     return this.store.state.models[MODEL]?.production;
@@ -119,7 +116,9 @@ test('a rollout moves devices stage by stage, sets production, and is watched wi
   assert.equal(acting(), 2, 'a third');
   await fleet.hour(id, GOOD);
   assert.equal(acting(), 6);
-  await fleet.store.change(() => void Object.assign(fleet.executor.find(id), { plan: { ...PLAN, watchHours: 10 } }));
+  await fleet.store.change((state) => {
+    state.rollouts = state.rollouts.map((one) => ({ ...one, plan: { ...PLAN, watchHours: 10 } }));
+  });
   await fleet.until(id, GOOD, ({ status }) => status === 'watching');
   assert.equal(fleet.production, '2.0.0');
   const desired = fleet.published.get('pi-0');
@@ -186,16 +185,17 @@ test('of requests that begin a rollout of one model at the same time, one does',
   );
 });
 
-test('an order whose state could not be written reaches the devices as soon as it can, without a restart', async (t) => {
+test('finding 2: an order that could not be written changes nothing, and is taken when it can be, without a restart', async (t) => {
   const fleet = await Fleet.open(t, 4);
   const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
   assert.equal(fleet.published.get('pi-1')?.candidate?.version, '2.0.0');
-  await fleet.block();
-  await assert.rejects(fleet.executor.order(id, 'abort', 'test', 'enough'));
+  const release = await holdDatabase(fleet.folder);
+  await assert.rejects(fleet.executor.order(id, 'abort', 'test', 'enough'), coded('state_unwritable', /another program holds it/));
   await fleet.executor.tick();
+  assert.equal(fleet.executor.find(id).status, 'running', 'what could not be written has not happened');
   assert.equal(fleet.published.get('pi-1')?.candidate?.version, '2.0.0', 'what is not on disk is not published');
-  await fleet.unblock();
-  await fleet.executor.tick();
+  await release();
+  await fleet.executor.order(id, 'abort', 'test', 'enough');
   assert.deepEqual(
     [...fleet.published.values()].map(({ candidate }) => candidate),
     [null, null, null, null],
@@ -245,7 +245,7 @@ test('a stage that asks for a round starts one, once, and waits for its result',
   assert.equal(fleet.executor.find(id).stage, 1);
 });
 
-test('a round that could not start is tried again at the next look, also after a restart, and starts once', async (t) => {
+test('finding 3: a round that could not start is tried again at the next look, also after a restart, and starts once', async (t) => {
   const fleet = await Fleet.open(t, 4);
   const [first, ...rest] = PLAN.stages;
   assert.ok(first !== undefined);
@@ -257,7 +257,6 @@ test('a round that could not start is tried again at the next look, also after a
   await fleet.store.close();
   const again = await Fleet.open(t, 4, fleet.folder);
   again.now = fleet.now;
-  await again.executor.catchUp();
   await again.executor.recover();
   await again.executor.tick();
   assert.deepEqual(again.rounds, [id]);
@@ -296,7 +295,6 @@ test('the log of a rollout replays to the same decisions with the command line, 
   await fleet.store.close();
   const again = await Fleet.open(t, 6, fleet.folder);
   again.now = fleet.now;
-  await again.executor.catchUp();
   await again.executor.recover();
   assert.deepEqual(again.executor.find(id), JSON.parse(JSON.stringify(fleet.executor.find(id))));
   await again.hour(id, GOOD);
@@ -305,7 +303,7 @@ test('the log of a rollout replays to the same decisions with the command line, 
   await again.until(id, BAD, ({ status }) => status === 'rolled-back');
   const done: Rollout = again.executor.find(id);
   assert.equal(done.status, 'rolled-back', done.last?.reason);
-  const path = join(fleet.folder, 'rollouts', `${id}.jsonl`);
+  const path = await again.exported(id);
   const bin = fileURLToPath(new URL('../bin/adbreak.js', import.meta.url));
   const run = (...args: string[]) => spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', path, ...args], { encoding: 'utf8' });
   const json = run('--json');
@@ -323,7 +321,12 @@ test('the log of a rollout replays to the same decisions with the command line, 
   await writeFile(forged, (await readFile(path, 'utf8')).replace('"verdict":"FAIL"', '"verdict":"PASS"'));
   const caught = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], { encoding: 'utf8' });
   assert.equal(caught.status, 1);
-  assert.match(caught.stdout, /different from the recorded decisions, first at number/);
+  assert.match(caught.stderr, /^error state_corrupt: Cannot replay: event \d+ of .*forged\.jsonl was changed/);
+  // A log by hand has no chain, and shows by its decisions.
+  await writeFile(forged, (await readFile(forged, 'utf8')).replace(/,"number":\d+,"hash":"[0-9a-f]{64}"\}$/gm, '}'));
+  const byHand = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], { encoding: 'utf8' });
+  assert.equal(byHand.status, 1);
+  assert.match(byHand.stdout, /different from the recorded decisions, first at number/);
   const missing = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', '/nowhere.jsonl'], { encoding: 'utf8' });
   assert.match(missing.stderr, /error not_found: Cannot read the events \/nowhere\.jsonl/);
   assert.ok(explainRollout(done, again.now).sections.length >= 3);

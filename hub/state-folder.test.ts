@@ -56,22 +56,25 @@ test('keys of another hub are not those that the devices trust', async (t) => {
   }
 });
 
-test('without hub.json a folder that a hub has worked in starts no new hub', async (t) => {
+test('without its database a folder that a hub has worked in starts no new hub', async (t) => {
   const { used } = await folders(t);
-  await rm(join(used, 'hub.json'));
+  await rm(join(used, 'hub.db'));
   const before = await readdir(used, { recursive: true });
-  await assert.rejects(testHub(t, { folder: used }), { code: 'state_corrupt', message: /hub\.json is missing, but audit\.jsonl is there/ });
+  await assert.rejects(testHub(t, { folder: used }), { code: 'state_corrupt', message: /hub\.db is missing or empty, but hub\.begun is there/ });
   assert.deepEqual(await readdir(used, { recursive: true }), before);
-  // Its audit log is gone too: what the registry holds says it still.
-  await rm(join(used, 'audit.jsonl'));
+  // That is gone too: what the registry holds says it still.
+  await rm(join(used, 'hub.begun'));
   await writeFile(join(used, 'registry/targets', '0'.repeat(64)), '');
   await assert.rejects(testHub(t, { folder: used }), { code: 'state_corrupt', message: /registry\/targets is there/ });
+  // SQLite takes an empty file for a new database.
+  await writeFile(join(used, 'hub.db'), '');
+  await assert.rejects(testHub(t, { folder: used }), { code: 'state_corrupt', message: /hub\.db is missing or empty/ });
 });
 
 test('a first start that was ended at any step goes on with the next one', async (t) => {
   const first = await testHub(t);
   await first.running[Symbol.asyncDispose]();
-  // In the order in which a first start writes them; the audit line of the token comes before the state.
+  // In the order in which a first start writes them; a database without a token in it comes before all.
   const steps = [
     ['identity/ca.key'],
     ['identity/ca.pem'],
@@ -81,7 +84,6 @@ test('a first start that was ended at any step goes on with the next one', async
     ['registry/metadata/1.targets.json'],
     ['registry/metadata/1.snapshot.json'],
     ['registry/metadata/timestamp.json'],
-    ['audit.jsonl'],
   ];
   for (let done = 1; done <= steps.length; done++) {
     const folder = await temporaryFolder();

@@ -1,13 +1,33 @@
 import { access, constants, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { LOCK_FILE } from './store/lock.js';
+import { DATABASE_FILE } from './store/open.js';
+import { SETTINGS_FILE } from './store/settings.js';
 
 /** What a hub leaves in its folder. Where its state is not yet written, anything else says that the folder is another's. */
-const STATE = 'hub.json';
+const STATE = DATABASE_FILE;
+/** As hubs before 0.3 left it: taken over at the next start, and kept under these names. */
+const DOCUMENT = 'hub.json';
 const AUDIT = 'audit.jsonl';
-const BEFORE = 'hub.before.json';
-const OWN = new Set([STATE, LOCK_FILE, 'hub.0.1.0.json', BEFORE, AUDIT, 'identity', 'registry', 'rollouts', '.gitignore']);
+const BEFORE = ['hub.before.json', 'hub.json.before', 'audit.jsonl.before', 'rollouts.before'];
+const DATABASE = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, `${DATABASE_FILE}-journal`];
+const BEGUN = 'hub.begun';
+const OWN = new Set([
+  ...DATABASE,
+  BEGUN,
+  SETTINGS_FILE,
+  LOCK_FILE,
+  DOCUMENT,
+  'hub.0.1.0.json',
+  ...BEFORE,
+  AUDIT,
+  'identity',
+  'registry',
+  'rollouts',
+  '.gitignore',
+]);
 /** Files whose reader could pretend to be the hub, or a fleet's authority. */
 const SECRETS = ['identity/ca.key', ...['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`)];
 const OTHERS = 0o077;
@@ -28,7 +48,7 @@ export async function prepareStateFolder(folder: string, log: (line: string) => 
   const foreign = foreignName(names);
   if (foreign !== undefined)
     throw new AdbreakError('input_invalid', `Cannot keep the hub's state in ${path}: the folder is not the hub's own, it holds ${foreign}`, {
-      remedy: 'Give --state a folder of its own, such as ~/.local/state/adbreak/hub; if a hub ran here, move its hub.json, identity/ca.* and registry/ there.',
+      remedy: 'Give --state a folder of its own, such as ~/.local/state/adbreak/hub; if a hub ran here, move its hub.db, identity/ca.* and registry/ there.',
     });
   for (const secret of SECRETS) await refuseExposed(join(path, secret));
   if (((await stat(path)).mode & OTHERS) !== 0) log(`warning: others may look into ${path}; chmod 700 it`);
@@ -40,21 +60,32 @@ const RESTORE =
 
 /**
  * Whether no first start on this folder has come to its end: then what it left is nobody's yet, and may be completed or made
- * anew. `hub.json` is written last, after the first line of the audit log; where it is missing though anything was entrusted
- * to the hub, it is lost, which is `state_corrupt`: a hub that began anew there would know no device and no token.
+ * anew. Where the database is missing though anything was entrusted to the hub, it is lost, which is `state_corrupt`: a hub that
+ * began anew there would know no device and no token.
  */
 export async function neverStarted(folder: string): Promise<boolean> {
-  if ((await stat(join(folder, STATE)).catch(unlessMissing)) !== null) return false;
+  for (const name of [STATE, DOCUMENT]) if ((await stat(join(folder, name)).catch(unlessMissing)) !== null) return false;
+  return refuseLost(folder);
+}
+
+/** True where nothing was entrusted to a hub in this folder; throws `state_corrupt` where its database has lost what that was. */
+export async function refuseLost(folder: string): Promise<true> {
   const left = await leftBehind(folder);
   if (left === null) return true;
-  throw new AdbreakError('state_corrupt', `Cannot start: ${join(resolve(folder), STATE)} is missing, but ${left} is there: a hub has worked here`, {
+  throw new AdbreakError('state_corrupt', `Cannot start: ${join(resolve(folder), STATE)} is missing or empty, but ${left} is there: a hub has worked here`, {
     remedy: RESTORE,
   });
 }
 
+/** Written when a first start has come to its end: without it a lost database could not be told from one that never was. */
+export async function markBegun(folder: string, now: Date): Promise<void> {
+  if ((await stat(join(folder, BEGUN)).catch(unlessMissing)) !== null) return;
+  await writeAtomic(join(folder, BEGUN), `A hub works here since ${now.toISOString()}; its memory is ${STATE}.\n`, { mode: 0o600 });
+}
+
 /** What says that a hub was told something here: a version, a rollout, or any line of the audit log but its first token's. */
 async function leftBehind(folder: string): Promise<string | null> {
-  if ((await stat(join(folder, BEFORE)).catch(unlessMissing)) !== null) return BEFORE;
+  for (const name of [BEGUN, ...BEFORE]) if ((await stat(join(folder, name)).catch(unlessMissing)) !== null) return name;
   for (const name of ['rollouts', 'registry/targets']) if (((await readdir(join(folder, name)).catch(unlessMissing)) ?? []).length > 0) return name;
   const info = await stat(join(folder, AUDIT)).catch(unlessMissing);
   if (info === null) return null;
@@ -81,7 +112,7 @@ async function makeFolder(path: string): Promise<string[]> {
 
 function foreignName(names: readonly string[]): string | undefined {
   if (names.includes('package.json')) return 'package.json';
-  return names.includes(STATE) ? undefined : names.find((name) => !OWN.has(name) && !/^\..*\.part$/.test(name));
+  return names.includes(STATE) || names.includes(DOCUMENT) ? undefined : names.find((name) => !OWN.has(name) && !/^\..*\.part$/.test(name));
 }
 
 async function refuseExposed(path: string): Promise<void> {

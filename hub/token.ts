@@ -4,7 +4,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { newSecret } from './identity/secrets.js';
 import { neverStarted, prepareStateFolder } from './state-folder.js';
 import { lockHub } from './store/lock.js';
-import { LowdbStore } from './store/store.js';
+import { openStore } from './store/open.js';
 
 /**
  * A new administrator token, written into the state of a hub that is stopped: for who has lost the one of the first start.
@@ -17,7 +17,7 @@ export async function makeAdminToken(folder: string, now: () => Date, log: (line
     });
   await prepareStateFolder(folder, log);
   await using _ = await lockHub(folder);
-  const store = await LowdbStore.open(folder, now, log);
+  const store = await openStore(folder, now, { say: log });
   const id = `admin-${randomBytes(3).toString('hex')}`;
   const { secret, hash } = newSecret('token');
   await store.change((state) => void state.tokens.push({ id, hash, role: 'admin', created: now().toISOString() }), {
@@ -26,5 +26,6 @@ export async function makeAdminToken(folder: string, now: () => Date, log: (line
     subject: id,
     after: { role: 'admin' },
   });
+  await store.close();
   return { id, token: secret };
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { AT, auditPath, hubWithExceptions, productions, REASONS, restarted } from '../testing/exceptions.js';
+import { AT, hubWithExceptions, productions, REASONS, restarted } from '../testing/exceptions.js';
+import { auditLines } from '../testing/store.js';
 import type { TestHub } from '../testing.js';
 
 const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
@@ -78,7 +78,7 @@ test('exceptions are listed and lifted from the command line, and stay lifted ov
   const last = JSON.parse((await exceptions(again, '--lift', 'device=pi-3', '--json')).out) as { kind: string; moves: { device: string; to: string }[] };
   assert.deepEqual([last.kind, last.moves.map(({ device, to }) => [device, to])], ['lift', [['pi-3', '2.0.0']]]);
   assert.match((await exceptions(again)).out, /^base-ad-detector: production is 2\.0\.0; there are no exceptions\n\nlifted since 2\.0\.0 is in production:\n/);
-  const audit = (await readFile(auditPath(again), 'utf8')).split('\n').filter((line) => line.includes('exception.lift'));
+  const audit = (await auditLines(again.folder)).filter((line) => line.includes('exception.lift'));
   assert.equal(audit.length, 2, 'lifting again is no change');
 });
 

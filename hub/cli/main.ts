@@ -79,6 +79,14 @@ hubCommands
     console.log(`The administrator token ${id} is shown once:\n  export ADBREAK_CA=${join(resolve(state), 'identity/ca.pem')} ADBREAK_TOKEN=${token}`);
   });
 hubCommands
+  .command('audit')
+  .description('who changed what: every entry of the audit log, a line of JSON each; the hub may run meanwhile')
+  .option('--state <dir>', 'folder of its state', '.work/hub')
+  .action(async ({ state }: { state: string }) => {
+    const { auditLog } = await import('../store/audit.js');
+    for await (const line of auditLog(state)) console.log(line);
+  });
+hubCommands
   .command('start')
   .description('start the hub; on the first start it makes its authority, its keys and an administrator token')
   .option('--state <dir>', 'folder of its state', '.work/hub')
@@ -89,7 +97,7 @@ hubCommands
   .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
   .option('--plans <dir>', 'folder of the plans that operators use by name', join(ROOT, 'configs/rollouts'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
-  .option('--grace <days>', 'how long after its end a device may renew its certificate without a new claim', graceDays, 30)
+  .option('--grace <days>', 'how long after its end a device may renew its certificate without a new claim; settings.json says it otherwise', graceDays)
   .action(
     async (options: {
       state: string;
@@ -100,7 +108,7 @@ hubCommands
       plan: string;
       plans: string;
       tick: string;
-      grace: number;
+      grace?: number;
     }) => {
       // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
       const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
@@ -116,7 +124,7 @@ hubCommands
         plansPath: options.plans,
         rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
         tick: options.tick,
-        certificates: { grace: options.grace * 24 * 3600 * 1000 },
+        ...(options.grace !== undefined && { certificates: { grace: options.grace * 24 * 3600 * 1000 } }),
         log: (line) => console.log(`${new Date().toISOString()} ${line}`),
       });
       const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { rolloutEvent } from '../rollouts/events.js';
 import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { rolloutEvent as firstEvent } from '../rollouts/first-gate/events.js';
-import { isOfFirstGate, readEvents } from '../rollouts/log.js';
+import { isOfFirstGate, readEvents } from '../rollouts/log-file.js';
 import { readPlan } from '../rollouts/plan.js';
 import { type Replay, replay, replayFirst } from '../rollouts/replay.js';
 import type { Rollout } from '../rollouts/rollout.js';

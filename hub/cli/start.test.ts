@@ -114,7 +114,7 @@ test('a state folder is for its owner alone, and no git takes it along', async (
   assert.equal((await goodStart(['--state', folder])).code, 0);
   const mode = async (name: string) => (await stat(join(folder, name))).mode & 0o777;
   assert.equal(await mode('.'), 0o700);
-  for (const name of ['identity/ca.key', 'registry/keys/root.key', 'registry/keys/timestamp.key', 'hub.json', 'audit.jsonl'])
+  for (const name of ['identity/ca.key', 'registry/keys/root.key', 'registry/keys/timestamp.key', 'hub.db', 'settings.json'])
     assert.equal(await mode(name), 0o600, name);
   assert.equal(execFileSync('git', ['-C', checkout, 'status', '--porcelain'], { encoding: 'utf8' }), '');
 });

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdir, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SecureClient } from '@adbreak/shared/aggregation/client.js';
 import type { SecureSum } from '@adbreak/shared/aggregation/server.js';
@@ -9,8 +7,9 @@ import { type RoundReport, secureVector } from '@adbreak/shared/contract/rounds.
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import type { RoundOutcome } from '../rollouts/rollout.js';
-import { LowdbStore } from '../store/store.js';
+import { openStore } from '../store/open.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
+import { holdDatabase } from '../testing/store.js';
 import { Evaluations, type RoundOrder } from './evaluations.js';
 import { resultOf } from './round.js';
 
@@ -19,7 +18,7 @@ const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error inst
 
 async function rounds(t: TestContext) {
   const folder = await temporaryFolder();
-  const store = await LowdbStore.open(folder, () => new Date());
+  const store = await openStore(folder, () => new Date());
   t.after(() => store.close());
   const clock = { now: new Date('2026-01-01T00:00:00.000Z') };
   const closed: [string, RoundOutcome][] = [];
@@ -96,15 +95,14 @@ test('a round closes when all have answered; its rollout and its version hear of
 });
 
 test('a rollout hears of its round once, though its log or the state could not be written, or the hub was killed between', async (t) => {
-  const { folder, store, clock, closed, trouble, evaluations, order } = await rounds(t);
+  const { folder, clock, closed, trouble, evaluations, order } = await rounds(t);
   const { id } = await evaluations.start(order);
   clock.now = new Date(clock.now.getTime() + 3_600_000);
   trouble.onClosed = new AdbreakError('disk_full', 'the log cannot be written');
   await evaluations.tick();
   assert.deepEqual([evaluations.find(id).status, closed.length], ['closed', 0]);
   // As a killed hub finds it.
-  const reopened = await LowdbStore.open(folder, () => new Date());
-  t.after(() => reopened.close());
+  const reopened = await openStore(folder, () => new Date());
   const heard: string[] = [];
   const restarted = new Evaluations({
     store: reopened,
@@ -115,14 +113,15 @@ test('a rollout hears of its round once, though its log or the state could not b
   });
   for (let looks = 0; looks < 2; looks++) await restarted.tick();
   assert.deepEqual(heard, [id]);
+  await reopened.close();
   trouble.onClosed = null;
-  const blockade = join(folder, `.hub.json.${process.pid}.part`);
-  await mkdir(blockade);
-  await evaluations.tick();
-  const { id: second } = await evaluations.start({ ...order, rollout: 'another' }).catch(() => store.state.evaluations.at(-1) ?? assert.fail());
+  const { id: second } = await evaluations.start({ ...order, rollout: 'another' });
   clock.now = new Date(clock.now.getTime() + 3_600_000);
+  const release = await holdDatabase(folder);
   await evaluations.tick();
-  await rmdir(blockade);
+  assert.equal(evaluations.find(second).status, 'open', 'what could not be written has not happened');
+  await assert.rejects(evaluations.start({ ...order, rollout: 'a third' }), coded('state_unwritable', /another program holds it/));
+  await release();
   for (let looks = 0; looks < 2; looks++) await evaluations.tick();
   assert.deepEqual(new Set(closed.map(([, { round }]) => round)), new Set([id, second]));
 });

@@ -106,7 +106,7 @@ export class Evaluations {
       (state) => {
         state.evaluations.push(round);
         // In one write with the round: a gate that waits for one never gets two.
-        for (const rollout of state.rollouts) if (rollout.id === order.rollout) rollout.pending = rollout.pending.filter((kind) => kind !== 'start-round');
+        for (const [key, { kind, rollout }] of Object.entries(state.outbox)) if (kind === 'start-round' && rollout === order.rollout) delete state.outbox[key];
         const ended = state.evaluations.filter(({ status }) => status !== 'open');
         if (state.evaluations.length > KEPT_ROUNDS && ended[0] !== undefined) state.evaluations = state.evaluations.filter((one) => one !== ended[0]);
       },
@@ -149,10 +149,11 @@ export class Evaluations {
     if (report.production !== round.request.production.digest || report.candidate !== round.request.candidate.digest) throw refuse('it compares other models');
     const wrong = roundContradiction(report, round.request.epsilon !== null);
     if (wrong !== null) throw refuse(wrong);
-    // The first one may still be on its way to the disk.
-    if (Object.hasOwn(round.answers, device)) return this.#options.store.durable();
-    await this.#options.store.change(() => {
-      round.answers[device] = report;
+    // The first answer counts; who sends it again waits for the same commit.
+    await this.#options.store.change((state) => {
+      const open = state.evaluations.find(({ id, status }) => id === round.id && status === 'open');
+      if (open === undefined) throw new AdbreakError('conflict', `Cannot take an answer of ${device} to ${round.id}: the round is over`);
+      if (!Object.hasOwn(open.answers, device)) open.answers[device] = report;
     });
     await this.#options.assign(round.model);
   }
@@ -175,7 +176,7 @@ export class Evaluations {
     const round = this.find(id);
     if (round.status !== 'open') throw new AdbreakError('conflict', `Cannot cancel round ${id}: it is ${round.status}`);
     await this.#close(round, 'cancelled', who);
-    return round;
+    return this.find(id);
   }
 
   /** Closes what is complete or past its deadline, moves secure rounds on, and tells of ends that were not heard of yet. */
@@ -209,7 +210,7 @@ export class Evaluations {
       const opened = sum.advance();
       const wrong = opened === null ? sum.trouble : sumContradiction(opened, round.cohort.length);
       if (wrong !== null) return this.#close(round, 'closed', 'hub', wrong);
-      if (opened !== null) await this.#options.store.change(() => void Object.assign(round, { sum: opened }));
+      if (opened !== null) await this.#edit(round.id, { sum: [...opened] });
     }
     if (sum.phase === 'over') {
       this.#options.log(`round ${round.id}: ${JSON.stringify(sum.view(round.cohort[0] ?? ''))}`);
@@ -224,7 +225,7 @@ export class Evaluations {
     const result = resultOf({ ...round, trouble });
     await store.change(
       (state) => {
-        Object.assign(round, { status, closed: at, trouble, told: false });
+        Object.assign(state.evaluations.find(({ id }) => id === round.id) ?? {}, { status, closed: at, trouble, told: false });
         const { candidate, production } = round.request;
         const version = state.models[round.model]?.versions[candidate.version];
         if (version === undefined || status !== 'closed') return;
@@ -244,7 +245,7 @@ export class Evaluations {
     log(
       `round ${round.id}: ${status}, ${result.answered} of ${result.asked} devices${result.difference === null ? '' : `, difference ${result.difference.low.toFixed(4)} to ${result.difference.high.toFixed(4)}`}`,
     );
-    await this.#tell(round);
+    await this.#tell(this.find(round.id));
   }
 
   /** The devices are asked no more, and the rollout has the outcome; where that fails or the hub is killed, the next look does it again. */
@@ -265,9 +266,11 @@ export class Evaluations {
         inconclusive: result.inconclusive || round.status === 'cancelled',
       });
     }
-    await store.change(() => {
-      round.told = true;
-    });
+    await this.#edit(round.id, { told: true });
+  }
+
+  async #edit(id: string, change: Partial<Round>): Promise<void> {
+    await this.#options.store.change((state) => void Object.assign(state.evaluations.find((one) => one.id === id) ?? {}, change));
   }
 
   #open(id: string, device: string): Round {

@@ -18,7 +18,7 @@ import type { Evaluations } from '../evaluations/evaluations.js';
 import { absorbHours } from '../monitoring/hours.js';
 import type { Executor } from '../rollouts/executor.js';
 import type { HubState } from '../store/state.js';
-import type { Store } from '../store/store.js';
+import type { Store, Writing } from '../store/store.js';
 
 type Device = HubState['devices'][string];
 interface IntakeOptions {
@@ -42,9 +42,8 @@ const CLOCK_TOLERANCE_MS = 10 * 60_000;
 /** The longest window that an agent can be told to make is a day; merged ones of a full spool are longer. */
 const LONGEST_MS = 45 * 24 * 3_600_000;
 
-/** One connection of a device: its windows are taken in one after the other. */
+/** One connection of a device: its windows are taken in the order in which they came. */
 interface Session {
-  turn: Promise<unknown>;
   /** Why a window of it could not be stored. Later ones are refused until it connects again, and sends the first one again: with a higher number on the disk, that one would pass for a duplicate. */
   broken: unknown;
   /** What the device's clock said, and when by a clock that nobody sets, milliseconds. */
@@ -71,7 +70,7 @@ export class Intake {
   #begin(device: string): Session {
     const before = this.#sessions.get(device);
     // Windows may come before the status of their session: until then the device's clock goes on from what it said last.
-    const session: Session = { turn: before?.turn ?? Promise.resolve(), broken: null, clock: before?.clock ?? null };
+    const session: Session = { broken: null, clock: before?.clock ?? null };
     this.#sessions.set(device, session);
     return session;
   }
@@ -134,56 +133,74 @@ export class Intake {
     const session = this.#session(id);
     const sender = this.#options.store.state.devices[id];
     if (sender === undefined) return;
-    const counted = session.turn.then(() => this.#count(session, sender, report));
-    // Who sent it hears of a failure; the next one waits for the end of this one only.
-    session.turn = counted.catch(() => undefined);
-    const { stored } = await counted;
-    await stored;
+    await this.#count(session, sender, report, new TextDecoder().decode(payload));
   }
 
-  /** Into the rollout's log first, then into the state: after a kill in between, the same window comes again, and the log knows it. */
-  async #count(session: Session, sender: Device, report: WindowReport): Promise<{ readonly stored: Promise<void> }> {
-    const { store, executor } = this.#options;
-    if (session.broken !== null) throw session.broken;
+  /**
+   * The window in one transaction: what it says of its device, the fleet's hours, the report as it came, and the event of its
+   * rollout. One that comes again finds its number taken, and waits for the same commit.
+   */
+  async #count(session: Session, sender: Device, report: WindowReport, body: string): Promise<void> {
+    const { executor } = this.#options;
     try {
-      this.#checkSender(sender, report);
-      // QoS 1 may deliver twice: a sequence number counts once. But the first one may still be on its way to the disk.
-      if (report.sequence <= sender.sequence) return { stored: store.durable() };
-      this.#checkClocks(session, sender, report);
-      await executor.take(sender.id, report, missingBefore(sender, report));
-      this.#checkSender(sender, report);
+      await executor.take(sender.id, report, (state, writing) => {
+        // Looked at when its turn has come: what was sent before it may have failed by now.
+        if (session.broken !== null)
+          throw new NotYet('conflict', `Cannot take window ${report.sequence} of ${sender.id}: one before it is not stored`, { cause: session.broken });
+        try {
+          return this.#store(session, state, sender, report, body, writing);
+        } catch (error) {
+          if (!isRefusal(error)) session.broken = error;
+          throw error;
+        }
+      });
     } catch (error) {
-      if (!isRefusal(error)) session.broken = error;
+      if (error instanceof WrongClock) await this.#noteClocks(sender.id, error);
+      if (!isRefusal(error)) session.broken ??= error;
       throw error;
     }
-    return { stored: store.change((state) => this.#absorb(state, sender, report)) };
+  }
+
+  /** Null for a duplicate: QoS 1 may deliver twice, and a sequence number counts once. */
+  #store(session: Session, state: HubState, sender: Device, report: WindowReport, body: string, writing: Writing): { readonly lost: number } | null {
+    const device = this.#sameCard(state, sender, report);
+    if (report.sequence <= device.sequence) return null;
+    this.#checkClocks(session, device, report);
+    const lost = missingBefore(device, report);
+    this.#absorb(state, device, report);
+    writing.report({ device: sender.id, sequence: report.sequence, start: report.start, body });
+    return { lost };
   }
 
   /** A new card's numbers begin at one: with a higher one of the card before it, they would pass for duplicates. */
-  #checkSender(sender: Device, { sequence }: WindowReport): void {
-    if (this.#options.store.state.devices[sender.id] !== sender)
-      throw new NotYet('unauthorized', `Cannot take window ${sequence} of ${sender.id}: a new card was enrolled under this name since it came`);
+  #sameCard({ devices }: HubState, { id, enrolled, fingerprint }: Device, { sequence }: WindowReport): Device {
+    const device = devices[id];
+    // A renewal changes the certificate, and an enrolment when it was.
+    if (device !== undefined && (device.enrolled === enrolled || device.fingerprint === fingerprint) && device.enrolledAnew !== true) return device;
+    throw new NotYet('unauthorized', `Cannot take window ${sequence} of ${id}: a new card was enrolled under this name since it came`);
   }
 
   /**
    * A window that ends in the future has a wrong clock behind it, and it may be the hub's. Refused for good it is only where the
-   * device's own clock has been set right since then; else it waits, and says so once.
+   * device's own clock has been set right since then; else it waits.
    */
   #checkClocks({ clock }: Session, device: Device, { sequence, end }: WindowReport): void {
-    const { store, now, log } = this.#options;
-    const hub = now();
+    const hub = this.#options.now();
     const ahead = (instant: number) => instant - hub.getTime() > CLOCK_TOLERANCE_MS;
     if (!ahead(Date.parse(end))) {
-      if (device.clock !== undefined) store.edit(() => void delete device.clock);
+      if (device.clock !== undefined) delete device.clock;
       return;
     }
     const why = `Cannot take window ${sequence} of ${device.id}: by its clock it ends at ${end}, and the hub's says ${hub.toISOString()}`;
     if (clock !== null && !ahead(clock.said + performance.now() - clock.heard)) throw new AdbreakError('input_invalid', `${why}, as the device's does now`);
-    if (device.clock === undefined) log(`${device.id}: its clock and the hub's differ; its windows wait until they agree: ${why}`);
-    store.edit(() => {
-      device.clock = { device: end, hub: hub.toISOString() };
-    });
-    throw new NotYet('conflict', why, { remedy: 'Set the clock that is wrong, of the hub or of the device; nothing is lost meanwhile.' });
+    throw new WrongClock(why, { device: end, hub: hub.toISOString() });
+  }
+
+  /** Both clocks, for people; told once. */
+  async #noteClocks(id: string, { message, clocks }: WrongClock): Promise<void> {
+    const { store, log } = this.#options;
+    if (store.state.devices[id]?.clock === undefined) log(`${id}: its clock and the hub's differ; its windows wait until they agree: ${message}`);
+    await this.#note(id, () => ({ clock: clocks })).catch((error: unknown) => log(`${id}: ${explain(error)}`));
   }
 
   #absorb(state: HubState, device: Device, report: WindowReport): void {
@@ -227,9 +244,20 @@ export function excess({ start, end, episodes, frames, adFrames, latency }: Wind
 /** Not taken now, and not acknowledged: the session ends, and what the device sends again may be taken then. */
 class NotYet extends AdbreakError {}
 
+class WrongClock extends NotYet {
+  readonly clocks: NonNullable<Device['clock']>;
+  constructor(why: string, clocks: NonNullable<Device['clock']>) {
+    super('conflict', why, { remedy: 'Set the clock that is wrong, of the hub or of the device; nothing is lost meanwhile.' });
+    this.clocks = clocks;
+  }
+}
+
+/** What a store or a hub says of itself, and not of the message. */
+const OUR_OWN: readonly ErrorCode[] = ['disk_full', 'state_unwritable', 'state_corrupt', 'hub_unreachable', 'internal'];
+
 /** A message that is wrong, and would be wrong again; not a disk that is full or fails, nor a hub that stops. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof AdbreakError && !(error instanceof NotYet) && error.code !== 'disk_full' && error.code !== 'hub_unreachable';
+  return error instanceof AdbreakError && !(error instanceof NotYet) && !OUR_OWN.includes(error.code);
 }
 
 /** Problems that keep a candidate from running. A hub out of reach or a card that is full is none: neither says anything about the candidate. */

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Desired } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { Executor } from '../rollouts/executor.js';
 import { DEMO_PLAN } from '../rollouts/fixtures.js';
-import { RolloutLog } from '../rollouts/log.js';
-import { LowdbStore } from '../store/store.js';
+import { openStore } from '../store/open.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
+import { auditLines, storedState } from '../testing/store.js';
 import { liftException } from './lift.js';
 
 const NOW = new Date('2026-01-05T00:00:00.000Z');
@@ -18,17 +16,16 @@ const OLD = { version: '1.0.0', digest: '1'.repeat(64) };
 
 /** The executor over a real store; `told` is what devices were told, with the audit log as it was then. */
 async function fleet(t: TestContext, folder: string) {
-  const store = await LowdbStore.open(folder, () => NOW);
+  const store = await openStore(folder, () => NOW);
   t.after(() => store.close());
-  const told: { readonly device: string; readonly version: string; readonly audit: string }[] = [];
+  const told: { readonly device: string; readonly version: string; readonly audit: readonly string[] }[] = [];
   const network = { up: true };
   const publishDesired = async (desired: Desired, device: string) => {
     if (!network.up) throw new Error('the message was lost');
-    told.push({ device, version: desired.production.version, audit: readFileSync(join(folder, 'audit.jsonl'), 'utf8') });
+    told.push({ device, version: desired.production.version, audit: await auditLines(folder) });
   };
   const executor = new Executor({
     store,
-    log: new RolloutLog(join(folder, 'rollouts')),
     now: () => NOW,
     publishDesired,
     onDecision: () => undefined,
@@ -49,7 +46,7 @@ async function excepted(t: TestContext, folder: string) {
   await one.executor.assign(MODEL);
   return one;
 }
-const lines = (audit: string) => audit.split('\n').filter((line) => line.includes('exception.lift'));
+const lines = (audit: readonly string[] = []) => audit.filter((line) => line.includes('exception.lift'));
 const promotion = { model: MODEL, version: '3.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' };
 
 test('devices are told when the change is audited and on disk, with who, why and what was before', async (t) => {
@@ -67,7 +64,7 @@ test('devices are told when the change is audited and on disk, with who, why and
     one.told.map(({ device, version, audit }) => [device, version, lines(audit).length]),
     [['pi-1', '2.0.0', 1]],
   );
-  const { at: _, ...entry } = JSON.parse(lines(one.told[0]?.audit ?? '')[0] ?? '') as Record<string, unknown>;
+  const { at: _, ...entry } = JSON.parse(lines(one.told[0]?.audit)[0] ?? '') as Record<string, unknown>;
   assert.deepEqual(entry, {
     who: 'token:first',
     what: 'exception.lift',
@@ -75,7 +72,7 @@ test('devices are told when the change is audited and on disk, with who, why and
     before: OLD,
     after: { production: { version: '2.0.0', digest: '2'.repeat(64) }, reason: 'a new aerial', devices: ['pi-1'] },
   });
-  const { state } = await LowdbStore.open(folder, () => NOW);
+  const state = await storedState(folder);
   assert.deepEqual([state.models[MODEL]?.exceptions, Object.keys(state.models[MODEL]?.lifted ?? {})], [{}, ['channel=one']]);
 });
 
@@ -88,7 +85,7 @@ test('once more, and two at once: one line in the audit log, and both hear that 
     ['lift', 'lifted'],
   );
   assert.equal((await liftException(one, LIFT)).kind, 'lifted');
-  assert.equal(lines(readFileSync(join(folder, 'audit.jsonl'), 'utf8')).length, 1);
+  assert.equal(lines(await auditLines(folder)).length, 1);
 });
 
 test('what a lost message held back is published by the same call again, and by the next look', async (t) => {
@@ -114,7 +111,6 @@ test('a kill between the disk and the message: the next start tells the device',
   one.network.up = false;
   await assert.rejects(liftException(one, LIFT));
   const again = await fleet(t, folder);
-  await again.executor.catchUp();
   await again.executor.recover();
   assert.deepEqual(again.told.map(({ device, version }) => `${device} ${version}`).sort(), ['pi-1 2.0.0', 'pi-2 2.0.0']);
   assert.equal((await liftException(again, LIFT)).kind, 'lifted');

@@ -20,8 +20,7 @@ export function liftException(
 ): Promise<Lift> {
   return executor.betweenRollouts(model, async () => {
     const lift = liftOf(store.state, model, name);
-    if (lift.kind === 'lifted') await store.durable();
-    else {
+    if (lift.kind === 'lift') {
       const { version } = lift.exception;
       await store.change((state) => applyLift(ownValue(state.models, model), { name, version, at: now().toISOString(), who, reason }), {
         who,

@@ -40,7 +40,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
         const certificate = await authority.issueDevice(device, csr, now());
         const stored = store.change(
           (state) => {
-            const used = state.claims.find(({ hash }) => hash === claim.hash);
+            const used = state.claims[claim.hash];
             if (used !== undefined) Object.assign(used, { usedBy: device, certificate });
             state.devices[device] = {
               id: device,
@@ -64,16 +64,14 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
           },
           { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
         );
-        // Visible at once: from here on the card before it is a stranger, whenever and whether the disk has that.
-        broker.disconnect(device);
-        await stored;
+        // The card before it is a stranger from the commit on; where that fails it may come again.
+        await stored.finally(() => broker.disconnect(device));
         await executor.enrolledAgain(device);
         await executor.assign(ownValue(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);
       },
       again: async (certificate) => {
-        // The first answer may have been lost because the disk or an assignment failed: told is what is durable.
-        await store.change(() => undefined);
+        // The first answer may have been lost on its way, or because an assignment failed.
         await executor.enrolledAgain(device);
         await executor.assign(ownValue(store.state.devices, device)?.model ?? '');
         return answer(request, device, certificate);

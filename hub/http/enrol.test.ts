@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
@@ -10,6 +8,7 @@ import { connectAsync } from 'mqtt';
 import { callHub } from '../cli/client.js';
 import { card } from '../testing/cards.js';
 import { enrolByHand } from '../testing/enrol.js';
+import { holdDatabase, storedState } from '../testing/store.js';
 import { type TestHub, testHub } from '../testing.js';
 
 interface Answer {
@@ -78,11 +77,10 @@ test('a new card ends the session of the one before it at once, also where its e
   });
   t.after(() => old.end(true));
   const closed = new Promise<string>((resolve) => old.once('close', () => resolve('closed')));
-  const blockade = join(hub.folder, `.hub.json.${process.pid}.part`);
-  await mkdir(blockade);
+  const release = await holdDatabase(hub.folder);
   await assert.rejects(enrol(hub, token, device, (await card(device)).csr));
   assert.equal(await Promise.race([closed, sleep(10_000, 'still connected', { ref: false })]), 'closed');
-  await rmdir(blockade);
+  await release();
 });
 
 test('a claim is free again when nothing could be issued for it', async (t) => {
@@ -101,8 +99,8 @@ test('a day after they expired, claims are gone from the state', async (t) => {
   await callHub(hub, '/api/v1/claims', { method: 'POST', json: { hours: 1, count: 50 } });
   now = new Date('2026-01-02T01:00:01.000Z');
   await claim(hub);
-  const { claims } = JSON.parse(await readFile(join(hub.folder, 'hub.json'), 'utf8')) as { claims: object[] };
-  assert.equal(claims.length, 1);
+  const { claims } = await storedState(hub.folder);
+  assert.equal(Object.keys(claims).length, 1);
 });
 
 test('wrong tokens of one address are slowed down by 429 with Retry-After; a right one is answered at once', async (t) => {
@@ -142,9 +140,8 @@ test('with 5,000 open claims a wrong token costs the hub well under a millisecon
   const hub = await testHub(t);
   for (let i = 0; i < 5; i++) await callHub(hub, '/api/v1/claims', { method: 'POST', json: { count: 1000 } });
   const { Claims } = await import('../identity/claims.js');
-  const { claims } = JSON.parse(await readFile(join(hub.folder, 'hub.json'), 'utf8')) as { claims: never[] };
-  assert.equal(claims.length, 5000);
-  const state = { schema: 3 as const, claims, tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} };
+  const state = await storedState(hub.folder);
+  assert.equal(Object.keys(state.claims).length, 5000);
   const redeem = new Claims<never>(
     () => state,
     () => new Date(),

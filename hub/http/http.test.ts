@@ -8,6 +8,7 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { callHub, type HubRequest } from '../cli/client.js';
 import { pushVersion } from '../cli/push.js';
+import { auditLines } from '../testing/store.js';
 import { type TestHub, testHub } from '../testing.js';
 
 const coded =
@@ -41,7 +42,9 @@ describe('doors', () => {
   test('tokens and claims are stored as hashes only', async (t) => {
     const hub = await testHub(t);
     const { tokens } = (await callHub(hub, '/api/v1/claims', post())) as { tokens: string[] };
-    const stored = await readFile(join(hub.folder, 'hub.json'), 'utf8');
+    await hub.running[Symbol.asyncDispose]();
+    const stored = await readFile(join(hub.folder, 'hub.db'), 'latin1');
+    assert.ok(stored.includes('token.create'), 'it is all there');
     for (const secret of [hub.token, ...tokens]) assert.ok(!stored.includes(secret));
   });
   test('at most 10,000 claims are remembered', async (t) => {
@@ -103,7 +106,7 @@ describe('rollouts', () => {
     assert.ok(paused.history.some(({ verdict, reason }) => verdict === 'ORDER' && reason === 'token:first: a holiday'));
     await assert.rejects(callHub(hub, `${START}/${id}/pause`, post()), coded('conflict', /it is paused/));
     assert.equal(((await callHub(hub, `${START}/${id}/resume`, post())) as { status: string }).status, 'running');
-    const audit = await readFile(join(hub.folder, 'audit.jsonl'), 'utf8');
+    const audit = (await auditLines(hub.folder)).join('\n');
     assert.match(audit, /"what":"rollout\.pause".*"reason":"a holiday"/);
     const log = await callHub(hub, `${START}/${id}/events`);
     assert.match(String(log), /^\{"kind":"started"/);
@@ -178,10 +181,7 @@ describe('models', () => {
     const hub = await testHub(t);
     await pushVersion(hub, await release('1.0.0'));
     await callHub(hub, `${PROMOTE}/1.0.0/promote`, post());
-    const lines = (await readFile(join(hub.folder, 'audit.jsonl'), 'utf8'))
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const lines = (await auditLines(hub.folder)).map((line) => JSON.parse(line));
     assert.deepEqual(
       lines.map(({ who, what }) => `${who} ${what}`),
       ['hub token.create', 'token:first model.register', 'token:first model.promote'],

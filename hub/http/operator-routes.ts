@@ -5,7 +5,7 @@ import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { purged } from '../identity/claims.js';
+import { forgettable } from '../identity/claims.js';
 import { authorize, newSecret } from '../identity/secrets.js';
 import { ROLES } from '../store/state.js';
 import type { HttpContext } from './context.js';
@@ -38,7 +38,7 @@ const names = z.object({
   version: z.union([z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'), z.literal('production')]),
 });
 
-/** A claim is remembered until a day after its end, used or not; each makes every write of the state longer. */
+/** A claim is remembered until a day after its end, used or not. */
 const CLAIMS_LIMIT = 10_000;
 
 /** What people and scripts do, with a bearer token and a role. */
@@ -100,15 +100,17 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { device, hours, count } = check(claimBody, request.body ?? {}, 'the claim');
     const expires = new Date(now().getTime() + hours * 3_600_000).toISOString();
-    const kept = purged(store.state.claims, now());
-    if (kept.length + count > CLAIMS_LIMIT)
-      throw new AdbreakError('conflict', `Cannot make ${count} claims: ${kept.length} are remembered, at most ${CLAIMS_LIMIT}`, {
+    const old = forgettable(store.state.claims, now());
+    const kept = Object.keys(store.state.claims).length - old.length;
+    if (kept + count > CLAIMS_LIMIT)
+      throw new AdbreakError('conflict', `Cannot make ${count} claims: ${kept} are remembered, at most ${CLAIMS_LIMIT}`, {
         remedy: 'Use those that were made, or wait until they have expired; a shorter life (`--hours`) makes room sooner.',
       });
     const made = Array.from({ length: count }, () => newSecret('claim'));
     await store.change(
-      (state) => {
-        state.claims = [...purged(state.claims, now()), ...made.map(({ hash }) => ({ hash, device, expires, usedBy: null, certificate: null }))];
+      ({ claims }) => {
+        for (const hash of old) delete claims[hash];
+        for (const { hash } of made) claims[hash] = { hash, device, expires, usedBy: null, certificate: null };
       },
       { who, what: 'claim.create', subject: device ?? 'any', after: { count, expires } },
     );

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
@@ -9,6 +9,7 @@ import { callHub } from '../cli/client.js';
 import { pushVersion } from '../cli/push.js';
 import { configPath, DEMO_PLAN } from '../rollouts/fixtures.js';
 import { type Plan, readPlan } from '../rollouts/plan.js';
+import { auditLines } from '../testing/store.js';
 import { type TestHub, testHub } from '../testing.js';
 
 const coded =
@@ -47,7 +48,7 @@ test('a plan of one’s own moves nothing for an operator; for an administrator 
     callHub(operator, `/api/v1/rollouts/${rollout.id}/rollback`, { method: 'POST', json: { reason: 'x', plan: own } }),
     coded('forbidden', /a plan that comes/),
   );
-  const lines = (await readFile(join(admin.folder, 'audit.jsonl'), 'utf8')).trim().split('\n');
+  const lines = await auditLines(admin.folder);
   const kept = lines
     .map((line) => JSON.parse(line) as { who: string; what: string; subject: string; after: unknown })
     .filter(({ what }) => what === 'plan.bring');

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
 import { VERSION } from '@adbreak/shared/contract/manifest.js';
 import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
@@ -52,7 +52,7 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put' 
   /** The event log, for `adbreak rollouts replay`. */
   app.get('/api/v1/rollouts/:id/events', async (request, reply) => {
     authorize(store.state, request.headers.authorization, 'viewer');
-    return reply.type('application/x-ndjson').send(createReadStream(log.path(executor.find(id(request.params)).id)));
+    return reply.type('application/x-ndjson').send(Readable.from(await log.lines(executor.find(id(request.params)).id)));
   });
   for (const order of ORDERS) {
     if (order === 'supersede') continue;
@@ -126,9 +126,9 @@ function differenceView(rollout: Rollout) {
   return known;
 }
 
-/** A rollout for people: without the bulk that only the gate needs, and the store's own notes. */
-export function view(rollout: Rollout & Partial<Pick<StoredRollout, 'seen' | 'pending'>>) {
-  const { seen: _____, pending: ______, drift: _, windowsBefore: __, baseline: ___, placed: ____, evidence, ...rest } = rollout;
+/** A rollout for people: without the bulk that only the gate needs, and the store's own note. */
+export function view(rollout: Rollout & Partial<Pick<StoredRollout, 'seen'>>) {
+  const { seen: _____, drift: _, windowsBefore: __, baseline: ___, placed: ____, evidence, ...rest } = rollout;
   return {
     ...rest,
     evidence: Object.fromEntries(

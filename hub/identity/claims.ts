@@ -7,14 +7,16 @@ import { fingerprint } from './authority.js';
 import { UnknownSecret } from './guesses.js';
 import { Pkcs10CertificateRequest } from './x509.js';
 
-export type Claim = HubState['claims'][number];
+export type Claim = HubState['claims'][string];
 
 /** A claim that ended is remembered for a day: who is late hears that it expired, and not that nobody knows it. */
 const REMEMBERED_MS = 24 * 3_600_000;
 
-/** The claims without those that ended more than a day ago. */
-export function purged(claims: readonly Claim[], now: Date): Claim[] {
-  return claims.filter(({ expires }) => Date.parse(expires) + REMEMBERED_MS >= now.getTime());
+/** The hashes of claims that ended more than a day ago. */
+export function forgettable(claims: HubState['claims'], now: Date): string[] {
+  return Object.values(claims)
+    .filter(({ expires }) => Date.parse(expires) + REMEMBERED_MS < now.getTime())
+    .map(({ hash }) => hash);
 }
 
 /** A card's request: its claim token, the name it wants, and its signing request. */
@@ -36,7 +38,6 @@ export class Claims<T> {
   readonly #now: () => Date;
   /** Enrolments that wait for their certificate or the disk, by the hash of their claim. */
   readonly #underWay = new Map<string, { readonly device: string; readonly key: string | null; readonly answer: Promise<T> }>();
-  #index: { readonly of: readonly Claim[]; readonly length: number; readonly places: ReadonlyMap<string, number> } | null = null;
 
   constructor(state: () => Readonly<HubState>, now: () => Date) {
     this.#state = state;
@@ -76,14 +77,7 @@ export class Claims<T> {
    * time: to learn from its timing somebody would have to choose hashes, and what is hashed are 160 random bits.
    */
   #find(token: string): Claim | undefined {
-    const { claims } = this.#state();
-    const hash = sha256(token);
-    // Claims are added at the end or filtered into another array; both are seen here, and the place is looked at again below.
-    if (this.#index?.of !== claims || this.#index.length !== claims.length)
-      this.#index = { of: claims, length: claims.length, places: new Map(claims.map((claim, place) => [claim.hash, place])) };
-    const place = this.#index.places.get(hash);
-    const claim = place === undefined ? undefined : claims[place];
-    return claim?.hash === hash ? claim : undefined;
+    return ownValue(this.#state().claims, sha256(token));
   }
 
   /** The certificate that this very device was given for this very key by this claim, while it is the one that counts. */

@@ -41,13 +41,12 @@ export class DeviceCertificates {
     if (device instanceof AdbreakError) return device;
     if (device.renewal?.fingerprint === print)
       void store
-        .change(
-          (state) => {
-            const own = find(state, id, print);
-            if (!(own instanceof AdbreakError)) settle(own, print);
-          },
-          audit(id, 'device.renewed'),
-        )
+        .change((state, writing) => {
+          const own = find(state, id, print);
+          if (own instanceof AdbreakError || own.renewal?.fingerprint !== print) return;
+          settle(own, print);
+          writing.audit(audit(id, 'device.renewed'));
+        })
         .catch((error: unknown) => log(`${id}: ${explain(error)}`));
     return null;
   }
@@ -92,7 +91,7 @@ export class DeviceCertificates {
     return certificate;
   }
 
-  /** Each renewal is a signature, a line of the audit log and a write of the whole state. */
+  /** Each renewal is a signature, and a line of the audit log for good. */
   #pace(id: string): void {
     const { authority, now } = this.#options;
     const at = now().getTime();

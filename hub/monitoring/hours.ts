@@ -7,16 +7,21 @@ import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
 import { clusterOfSlice } from '../rollouts/slices.js';
 
 /** A channel's hour: the sum of the devices that reported, and who they were. */
-const channelHour = z.object({ devices: z.array(z.string()), bins: z.array(z.int().nonnegative()).length(WORLD_BINS) });
+export const channelHour = z.object({ devices: z.array(z.string()), bins: z.array(z.int().nonnegative()).length(WORLD_BINS) });
+
+/** An hour that is over, in episodes of an average device. */
+export const hourBins = z.array(z.number().nonnegative()).length(WORLD_BINS);
+/** All labels and confidences of a version. */
+export const labelSums = armLabels;
 
 /** Hourly histograms of each model version's p(ad), each channel as the mean of its devices: what WORLD is measured against. */
 export const modelHours = z.object({
   /** Hours that are over, by hour since the epoch: the channels' means added up. */
-  hours: z.record(z.string(), z.array(z.number().nonnegative()).length(WORLD_BINS)),
+  hours: z.record(z.string(), hourBins),
   /** Hours that still fill, by channel. */
   open: z.record(z.string(), z.record(z.string(), channelHour)).default({}),
   /** All labels and confidences of the version, summed. */
-  labels: armLabels,
+  labels: labelSums,
 });
 export type ModelHours = z.infer<typeof modelHours>;
 
@@ -36,7 +41,8 @@ interface Watch {
 }
 
 /**
- * Adds a report's histograms under both its models' digests, in place. Hours older than seven weeks are forgotten, and not
+ * Adds a report's histograms under both its models' digests: puts new entries in the place of those it changes, which stay as they
+ * were. Hours older than seven weeks are forgotten, and not
  * taken in; nor are models that the hub does not know: what devices can make the hub keep has an end. A sum that would outgrow
  * whole numbers stays full, and the others go on.
  */
@@ -50,17 +56,25 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
     [report.candidate, report.histograms.candidate, detail?.candidate ?? null],
   ] as const) {
     if (digest === null || histogram === null || histogram.bins.length === 0 || !digests.has(digest)) continue;
-    const known = ownValue(all, digest) ?? { hours: {}, open: {}, labels: noLabels() };
-    const cluster = clusterOfSlice(report.slice);
-    const channel = ownValue(known.open[hour] ?? {}, cluster) ?? { devices: [], bins: Array<number>(WORLD_BINS).fill(0) };
-    absorbLabels(known.labels, histogram.bins, labels);
-    if (known.open[hour] === undefined) close(all, current);
-    all[digest] = known;
-    if (hour <= current - LAG_HOURS) continue;
-    if (!channel.devices.includes(device)) channel.devices.push(device);
-    addCoarse(channel.bins, histogram.bins);
-    known.open[hour] = { ...known.open[hour], [cluster]: channel };
+    const before = ownValue(all, digest);
+    if (before?.open[hour] === undefined) close(all, current);
+    // Closing forgets versions that nobody has run for long; this one runs again, and its labels are its own.
+    const known = ownValue(all, digest) ?? { hours: {}, open: {}, labels: before?.labels ?? noLabels() };
+    const summed = structuredClone(known.labels);
+    absorbLabels(summed, histogram.bins, labels);
+    const open =
+      hour <= current - LAG_HOURS ? known.open : { ...known.open, [hour]: added(known.open[hour], clusterOfSlice(report.slice), device, histogram.bins) };
+    all[digest] = { ...known, open, labels: summed };
   }
+}
+
+type Channels = ModelHours['open'][string];
+function added(before: Channels = {}, cluster: string, device: string, bins: readonly (readonly [number, number])[]): Channels {
+  const known = ownValue(before, cluster);
+  const channel = { devices: known?.devices ?? [], bins: [...(known?.bins ?? Array<number>(WORLD_BINS).fill(0))] };
+  addCoarse(channel.bins, bins);
+  if (!channel.devices.includes(device)) channel.devices = [...channel.devices, device];
+  return { ...before, [cluster]: channel };
 }
 
 /** Each channel weighs what one of its devices saw, so that devices that come and go do not look like drift. */
@@ -73,13 +87,19 @@ function average(channels: Readonly<Record<string, z.infer<typeof channelHour>>>
 
 /** With each new hour: those whose time is over are averaged, and what is older than seven weeks goes, with versions that nobody has run since then. */
 function close(all: Record<string, ModelHours>, current: number): void {
-  for (const known of Object.values(all))
-    for (const [hour, channels] of Object.entries(known.open)) {
-      if (Number(hour) > current - LAG_HOURS) continue;
-      known.hours[hour] = average(channels);
-      delete known.open[hour];
-    }
+  for (const [digest, known] of Object.entries(all)) {
+    const over = Object.keys(known.open).filter((hour) => Number(hour) <= current - LAG_HOURS);
+    if (over.length === 0) continue;
+    const means = over.map((hour): [string, number[]] => [hour, average(known.open[hour] ?? {})]);
+    all[digest] = { ...known, hours: { ...known.hours, ...Object.fromEntries(means) }, open: without(known.open, over) };
+  }
   forget(all, Math.min(current, settled(all, current) + DAY_HOURS) - KEPT_HOURS);
+}
+
+function without<T>(hours: Readonly<Record<string, T>>, gone: readonly string[]): Record<string, T> {
+  const left = { ...hours };
+  for (const hour of gone) delete left[hour];
+  return left;
 }
 
 /** The newest hour known that is a day old. After a jump of the hub's clock, that is one of before it until a day has passed: nothing is forgotten for a clock that is wrong for less. */
@@ -91,9 +111,11 @@ function settled(all: Readonly<Record<string, ModelHours>>, current: number): nu
 }
 
 function forget(all: Record<string, ModelHours>, oldest: number): void {
-  for (const [digest, { hours, open }] of Object.entries(all)) {
-    for (const hour of Object.keys(hours)) if (Number(hour) <= oldest) delete hours[hour];
-    if (Object.keys(hours).length === 0 && Object.keys(open).length === 0) delete all[digest];
+  for (const [digest, known] of Object.entries(all)) {
+    const old = Object.keys(known.hours).filter((hour) => Number(hour) <= oldest);
+    if (old.length < Object.keys(known.hours).length || Object.keys(known.open).length > 0) {
+      if (old.length > 0) all[digest] = { ...known, hours: without(known.hours, old) };
+    } else delete all[digest];
   }
 }
 

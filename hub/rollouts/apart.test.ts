@@ -62,7 +62,7 @@ test('a device that ever named a site that is judged apart is apart everywhere: 
     ...emptyState(),
     devices: Object.fromEntries(play.members.map((id) => [id, deviceEntry(id, channelOf(id))])),
     models: { [MODEL]: modelEntry('1.0.0', ['1.0.0', '2.0.0']) },
-    rollouts: [{ ...play.state, status: 'watching', seen: 0, pending: [] }],
+    rollouts: [{ ...play.state, status: 'watching', seen: 0 }],
   };
   assert.deepEqual(memberships(state, MODEL).get('r')?.acting, play.members.filter((device) => !bad(device)).sort());
 });
@@ -173,7 +173,7 @@ describe('who stays behind, in desired states', () => {
     ...emptyState(),
     devices: Object.fromEntries(pis(20).map((id) => [id, deviceEntry(id, channelOf(id))])),
     models: { [MODEL]: { ...modelEntry('1.0.0', ['1.0.0', '2.0.0', '3.0.0']), ...change } },
-    rollouts: states.map((state) => ({ ...state, seen: 0, pending: [] })),
+    rollouts: states.map((state) => ({ ...state, seen: 0 })),
   });
   const from = { version: '1.0.0', digest: DIGESTS.from };
   const shown = (state: HubState, id: string) => {

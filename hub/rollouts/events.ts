@@ -11,12 +11,15 @@ const device = z.string().min(1).max(63);
 const who = z.string().min(1).max(100);
 const sibling = z.object({ id: z.string(), log: z.number(), status: z.enum(['open', 'passed', 'ended']), difference: z.number() });
 
+/** A reference of four weeks is the largest event: 672 histograms. */
+export const EVENT_LIMIT = 4 * 1024 * 1024;
+
 /** What a person may order. */
 export const ORDERS = ['pause', 'resume', 'abort', 'force', 'approve', 'supersede', 'ceiling'] as const;
 export type Order = (typeof ORDERS)[number];
 
 /**
- * Everything that moves a rollout, one JSON object a line in `rollouts/ID.jsonl`: the state is a function of these events,
+ * Everything that moves a rollout, a row each in the hub's database and a line each where it is exported: the state is a function of these events,
  * so a log can be replayed under its own plan or another one. docs/protocol/rollout-events.md.
  */
 export const rolloutEvent = z.discriminatedUnion('kind', [

@@ -12,7 +12,7 @@ const hub = (rollouts: HubState['rollouts'], n: number, channel: (i: number) => 
   models: { [MODEL]: modelEntry('1.0.0', ['1.0.0', '2.0.0', '3.0.0']) },
   rollouts,
 });
-const candidate = (id: string) => ({ ...start(started(PLAN, { id, group: 'ab' })), seen: 0, pending: [] });
+const candidate = (id: string) => ({ ...start(started(PLAN, { id, group: 'ab' })), seen: 0 });
 
 test('an A/B deals the devices evenly, channel by channel, each to one candidate, and keeps what it has dealt', () => {
   for (const n of [6, 7, 40, 41]) {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { type RolloutEvent, rolloutEvent } from './events.js';
 import { after, configPath, ownChannel, PLAN, Play, pis, report, started } from './fixtures.js';
-import { readEvents } from './log.js';
+import { readEvents } from './log-file.js';
 import { replay } from './replay.js';
 
 const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));

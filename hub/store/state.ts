@@ -1,8 +1,8 @@
 import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { desired, reported } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
-import { round } from '../evaluations/round.js';
-import { modelHours } from '../monitoring/hours.js';
+import type { Round } from '../evaluations/round.js';
+import type { ModelHours } from '../monitoring/hours.js';
 import { rollout } from '../rollouts/rollout.js';
 
 const instant = z.iso.datetime();
@@ -10,7 +10,7 @@ const count = z.int().nonnegative();
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
-const claim = z.object({
+export const claim = z.object({
   hash: digest,
   device: z.string().nullable(),
   expires: instant,
@@ -18,8 +18,8 @@ const claim = z.object({
   /** What was issued for it: the same request again gets the same answer. */
   certificate: z.string().nullable().default(null),
 });
-const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
-const device = z.object({
+export const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
+export const device = z.object({
   id: z.string(),
   enrolled: instant,
   fingerprint: digest,
@@ -58,14 +58,14 @@ const found = z.object({
   episodes: z.int().nonnegative(),
   difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable(),
 });
-const version = z.object({
+export const version = z.object({
   manifest,
   status: z.enum(['available', 'quarantined']),
   registered: instant,
   wasProduction: z.boolean().default(false),
   evaluations: z.array(found).default([]),
 });
-const model = z.object({
+export const model = z.object({
   production: z.string().regex(VERSION).nullable(),
   versions: z.record(z.string(), version),
   /** What stays on another version than production, by slice (`channel=one`) or device (`device=pi-3`): a rollout left it behind. */
@@ -75,51 +75,37 @@ const model = z.object({
 });
 export type Model = z.infer<typeof model>;
 
-/** What a decision still has to do outside the state; carried out after it is on disk, again at the next look where that failed. */
-const PENDING = ['supersede-siblings', 'assign', 'start-round'] as const;
-export type Pending = (typeof PENDING)[number];
-const storedRollout = rollout.extend({
-  /** Bytes of its event log that this state has seen; what comes after them is applied at the next start. Null in a state that was written before positions were kept. */
-  seen: count.nullable().default(null),
-  pending: z.array(z.enum(PENDING)).default([]),
-});
+/** What a decision still has to do outside the database: written with it, carried out after it, until it is done. */
+export const outboxEntry = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('supersede-siblings'), rollout: z.string() }),
+  z.strictObject({ kind: z.literal('assign'), rollout: z.string() }),
+  z.strictObject({ kind: z.literal('start-round'), rollout: z.string() }),
+]);
+export type OutboxEntry = z.infer<typeof outboxEntry>;
+
+/** A rollout, and the number of the last event that its state has taken in. */
+export const storedRollout = rollout.extend({ seen: count });
 export type StoredRollout = z.infer<typeof storedRollout>;
 
-/** Everything the hub remembers, in one document. */
-export const hubState = z.object({
-  schema: z.literal(3),
-  claims: z.array(claim),
-  tokens: z.array(token),
-  devices: z.record(z.string(), device),
-  models: z.record(z.string(), model),
-  rollouts: z.array(storedRollout),
-  evaluations: z.array(round),
+/** Everything the hub remembers but what only grows: events, raw reports and the audit log. */
+export interface HubState {
+  /** By the hash of their token. */
+  claims: Record<string, z.infer<typeof claim>>;
+  tokens: z.infer<typeof token>[];
+  devices: Record<string, z.infer<typeof device>>;
+  models: Record<string, Model>;
+  rollouts: StoredRollout[];
+  evaluations: Round[];
   /** Hourly histograms by model digest. */
-  hours: z.record(z.string(), modelHours),
-});
-export type HubState = z.infer<typeof hubState>;
-
-export function emptyState(): HubState {
-  return ownNames({ schema: 3, claims: [], tokens: [], devices: {}, models: {}, rollouts: [], evaluations: [], hours: {} });
+  hours: Record<string, ModelHours>;
+  /** By their key: of one rollout in the order in which they were decided. */
+  outbox: Record<string, OutboxEntry>;
 }
 
 /** Devices, models and digests are looked up by names from outside: no such name may find what every object inherits. */
-export function ownNames(state: HubState): HubState {
-  const own = <T>(entries: Record<string, T>): Record<string, T> => Object.assign(Object.create(null), entries);
-  return { ...state, devices: own(state.devices), models: own(state.models), hours: own(state.hours) };
+export function emptyState(): HubState {
+  return { claims: own(), tokens: [], devices: own(), models: own(), rollouts: [], evaluations: [], hours: own(), outbox: own() };
 }
-
-/** The state as 0.1.0 wrote it: its rollouts had no events and no drift, and nothing was evaluated. */
-const first = z.looseObject({ schema: z.literal(1), rollouts: z.array(z.unknown()) });
-/** The state with rollouts of the first gate. */
-const second = z.looseObject({ schema: z.literal(2), rollouts: z.array(z.unknown()) });
-/**
- * Null for a state of today's schema. Rollouts of an earlier form end here, for what they gathered knew no channels; devices
- * go on with production, and the event logs stay, to be audited by the gate that wrote them.
- */
-export function migrate(value: unknown): unknown {
-  const oldest = first.safeParse(value);
-  if (oldest.success) return { ...oldest.data, schema: 3, rollouts: [], evaluations: [], hours: {} };
-  const read = second.safeParse(value);
-  return read.success ? { ...read.data, schema: 3, rollouts: [] } : null;
+function own<T>(): Record<string, T> {
+  return Object.create(null);
 }

@@ -1,11 +1,10 @@
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { callHub } from '../cli/client.js';
 import { PLAN, started } from '../rollouts/fixtures.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import { start } from '../rollouts/step.js';
+import { openStore } from '../store/open.js';
 import type { HubState, StoredRollout } from '../store/state.js';
-import { LowdbStore } from '../store/store.js';
 import { type TestHub, testHub } from '../testing.js';
 import { card } from './cards.js';
 import { publish } from './chain.js';
@@ -22,7 +21,7 @@ const ROLLOUT = 'base-ad-detector-2.0.0-abc123';
 /** A rollout that left channel one and pi-3 behind. */
 export function leftBehind(change: Partial<Rollout> = {}): StoredRollout {
   const behind = { excluded: { 'channel=one': { at: AT, reason: REASONS.slice } }, setAside: { 'pi-3': { at: AT, reason: REASONS.device } } };
-  return { ...start(started(PLAN, { id: ROLLOUT })), status: 'completed', ...behind, ...change, seen: 0, pending: [] };
+  return { ...start(started(PLAN, { id: ROLLOUT })), status: 'completed', ...behind, ...change, seen: 0 };
 }
 
 /** Puts 1.0.0 on channel one (pi-1, pi-2) and on pi-3; pi-4 is on production, 2.0.0. */
@@ -46,7 +45,7 @@ export async function hubWithExceptions(t: TestContext): Promise<TestHub> {
     await callHub(first, '/api/v1/enrol', { method: 'POST', json: { token: tokens[0], device, csr, instance: 'i' } });
   }
   await first.running[Symbol.asyncDispose]();
-  const store = await LowdbStore.open(first.folder, () => new Date());
+  const store = await openStore(first.folder, () => new Date());
   await store.change(leave);
   await store.close();
   return restarted(t, first);
@@ -62,5 +61,3 @@ export async function productions(hub: TestHub): Promise<Record<string, string |
   const { devices } = (await callHub(hub, '/api/v1/overview')) as { devices: { id: string; desired: { production: { version: string } } | null }[] };
   return Object.fromEntries(devices.map(({ id, desired }) => [id, desired?.production.version]));
 }
-
-export const auditPath = ({ folder }: Pick<TestHub, 'folder'>) => join(folder, 'audit.jsonl');

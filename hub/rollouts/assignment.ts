@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Desired } from '@adbreak/shared/contract/messages.js';
+import { assignments } from '../fleet/desired.js';
+import type { Store } from '../store/store.js';
+import type { Decisions } from './decisions.js';
+import { activeRollouts, memberships } from './memberships.js';
+import { isActive } from './rollout.js';
+
+interface Options {
+  readonly store: Store;
+  readonly decisions: Decisions;
+  readonly now: () => Date;
+  readonly publishDesired: (desired: Desired, device: string) => Promise<void>;
+}
+
+/** Who runs what: the members of every rollout, and the desired state of every device. */
+export class Assignment {
+  readonly #options: Options;
+  /** By device, the revision of the desired state that it was given last: what differs from it is still to be published. */
+  readonly #published = new Map<string, number>();
+  /** By model, the last assignment: one at a time, each from what the one before has committed. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Models whose assignment failed: it is tried again at the next look, whoever asked for it. */
+  readonly #owed = new Set<string>();
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  get owed(): readonly string[] {
+    return [...this.#owed];
+  }
+
+  /**
+   * Gives every device of a model its desired state where it has not got it: published is what is on disk, and what a failed
+   * write or a failed message held back is published by the next call.
+   */
+  assign(model: string): Promise<void> {
+    const run = async () => {
+      this.#owed.delete(model);
+      try {
+        await this.#assign(model);
+      } catch (error) {
+        this.#owed.add(model);
+        throw error;
+      }
+    };
+    const running = (this.#turns.get(model) ?? Promise.resolve()).then(run);
+    this.#turns.set(
+      model,
+      running.catch(() => undefined),
+    );
+    return running;
+  }
+
+  async #assign(model: string): Promise<void> {
+    const { store, decisions, now } = this.#options;
+    for (const { id } of activeRollouts(store.state, model)) {
+      // Anew for each: while one was written, another order may have moved devices.
+      const { members, acting, excepted } = memberships(store.state, model).get(id) ?? { members: [], acting: [], excepted: {} };
+      const rollout = decisions.find(id);
+      if (!isActive(rollout)) continue;
+      const before = { members: rollout.members, acting: rollout.acting, excepted: rollout.excepted };
+      if (isDeepStrictEqual(before, { members, acting, excepted })) continue;
+      await decisions.decide(id, { kind: 'assigned', at: now().toISOString(), members, acting, excepted });
+    }
+    const wanted = assignments(store.state, model);
+    // Compared with what is committed, so that a fleet in which nothing changes costs no drafts.
+    const moved = [...wanted].filter(([id, assignment]) => {
+      const desired = store.state.devices[id]?.desired ?? null;
+      return !isDeepStrictEqual({ revision: desired?.revision ?? 0, ...assignment }, desired);
+    });
+    if (moved.length > 0)
+      await store.change(({ devices }) => {
+        for (const [id, assignment] of moved) {
+          const device = devices[id];
+          if (device !== undefined) device.desired = { ...assignment, revision: (device.desired?.revision ?? 0) + 1 };
+        }
+      });
+    await this.publish(wanted.keys());
+  }
+
+  /** Rejects where one message failed; the others go out. */
+  async publish(devices: Iterable<string>): Promise<void> {
+    const { store, publishDesired } = this.#options;
+    const outcomes = await Promise.allSettled(
+      [...devices].map(async (id) => {
+        const desired = store.state.devices[id]?.desired ?? null;
+        if (desired === null || this.#published.get(id) === desired.revision) return;
+        await publishDesired(desired, id);
+        this.#published.set(id, desired.revision);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+}

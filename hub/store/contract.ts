@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import type { RolloutEvent } from '../rollouts/events.js';
+import { deviceEntry } from '../testing/state.js';
+import { link, NO_LINKS } from './chain.js';
+import type { Database } from './sql/database.js';
+import type { SqlStore } from './sql-store.js';
+
+/** A place for a store: opened again it is what it was. `wrap` stands between the store and its database. */
+export interface Place {
+  open(wrap?: (database: Database) => Database): Promise<SqlStore>;
+}
+
+/** A database that counts what passes, and fails when it is told to. */
+class Watched implements Database {
+  readonly name: string;
+  commits = 0;
+  failure: AdbreakError | null = null;
+  readonly #database: Database;
+  constructor(database: Database) {
+    this.#database = database;
+    this.name = database.name;
+  }
+  transact(statements: Parameters<Database['transact']>[0]) {
+    if (this.failure !== null) return Promise.reject(this.failure);
+    this.commits += 1;
+    return this.#database.transact(statements);
+  }
+  rows(statement: Parameters<Database['rows']>[0]) {
+    return this.#database.rows(statement);
+  }
+  close() {
+    return this.#database.close();
+  }
+}
+
+const token = (id: string) => ({ id, hash: 'a'.repeat(64), role: 'viewer' as const, created: '2026-01-01T00:00:00.000Z' });
+const AUDIT = { who: 'test', what: 'thing.change', subject: 'x' };
+const tick = (n: number): RolloutEvent => ({ kind: 'tick', at: new Date(Date.UTC(2026, 0, 1, 0, n)).toISOString(), siblings: [] });
+const copy = (state: unknown): unknown => JSON.parse(JSON.stringify(state));
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const one of items) list.push(one);
+  return list;
+}
+
+/** What every store does, whatever keeps its rows. */
+export function storeContract(name: string, place: () => Promise<Place>): void {
+  const watched = async () => {
+    const where = await place();
+    const watch: { database: Watched | null } = { database: null };
+    const store = await where.open((database) => {
+      watch.database = new Watched(database);
+      return watch.database;
+    });
+    assert.ok(watch.database !== null);
+    return { where, store, database: watch.database };
+  };
+
+  test(`${name}: a transaction is seen when it is kept, and by a store that is opened anew`, async () => {
+    const { where, store } = await watched();
+    const changed = store.change((state) => {
+      state.devices['pi-1'] = deviceEntry('pi-1', 'one');
+      state.tokens.push(token('a'));
+      return state.tokens.length;
+    }, AUDIT);
+    assert.deepEqual(store.state.devices, Object.create(null), 'not before its commit');
+    assert.equal(await changed, 1);
+    await store.change(({ devices, tokens }) => {
+      Object.assign(devices['pi-1'] ?? {}, { sequence: 7 });
+      devices['pi-2'] = deviceEntry('pi-2', 'two');
+      tokens.push(token('b'));
+    });
+    await store.change(({ devices }) => void delete devices['pi-2']);
+    const was = copy(store.state);
+    assert.deepEqual([store.state.devices['pi-1']?.sequence, Object.keys(store.state.devices)], [7, ['pi-1']]);
+    await store.close();
+    const again = await where.open();
+    assert.deepEqual(copy(again.state), was);
+    assert.deepEqual(
+      (await all(again.audited())).map(({ body }) => JSON.parse(body).what),
+      ['thing.change'],
+    );
+    await again.close();
+  });
+
+  test(`${name}: an edit that throws is rejected alone, and leaves nothing: no row, no event, no audit line, no fold`, async () => {
+    const { store } = await watched();
+    let folded = 0;
+    const outcomes = await Promise.allSettled([
+      store.change(({ devices }) => void Object.assign(devices, { 'pi-1': deviceEntry('pi-1', 'one') })),
+      store.change((state, writing) => {
+        writing.event('r', tick(1));
+        writing.audit(AUDIT);
+        writing.after(() => void folded++);
+        Object.assign(state.devices['pi-1'] ?? {}, { sequence: 9 });
+        state.tokens.push(token('a'));
+        throw new Error('no');
+      }, AUDIT),
+      store.change((state, writing) => {
+        writing.event('r', tick(2));
+        return state.devices['pi-1']?.sequence;
+      }),
+    ]);
+    assert.deepEqual(
+      outcomes.map((one) => (one.status === 'fulfilled' ? one.value : 'rejected')),
+      [undefined, 'rejected', 0],
+    );
+    assert.deepEqual([store.state.tokens, folded, (await all(store.audited())).length], [[], 0, 0]);
+    assert.deepEqual(
+      (await all(store.events('r'))).map(({ number, body }) => [number, JSON.parse(body).at]),
+      [[1, '2026-01-01T00:02:00.000Z']],
+    );
+    await store.close();
+  });
+
+  test(`${name}: finding 2: a commit that fails rejects all with its code, and memory is as it was`, async () => {
+    const { store, database } = await watched();
+    await store.change((state) => void state.tokens.push(token('a')));
+    const was = copy(store.state);
+    database.failure = new AdbreakError('disk_full', 'no space');
+    const both = await Promise.allSettled(
+      ['b', 'c'].map((id) =>
+        store.change((state, writing) => {
+          state.tokens.push(token(id));
+          state.devices[id] = deviceEntry(id, 'one');
+          writing.event('r', tick(1));
+          writing.after(() => assert.fail('it was never kept'));
+        }),
+      ),
+    );
+    for (const one of both) assert.ok(one.status === 'rejected' && one.reason === database.failure);
+    assert.deepEqual([copy(store.state), store.newest('r').number], [was, 0]);
+    database.failure = null;
+    await store.change((state, writing) => {
+      state.tokens.push(token('d'));
+      writing.event('r', tick(2));
+    });
+    assert.deepEqual([store.state.tokens.map(({ id }) => id), store.newest('r').number], [['a', 'd'], 1]);
+    await store.close();
+  });
+
+  test(`${name}: transactions that come together share one commit, in their order, each seeing those before it`, async (t) => {
+    const { store, database } = await watched();
+    await store.change((state) => void Object.assign(state.devices, { 'pi-1': deviceEntry('pi-1', 'one') }));
+    const before = database.commits;
+    const folds: number[] = [];
+    const seen = await Promise.all(
+      Array.from({ length: 400 }, (_, n) =>
+        store.change(({ devices }, writing) => {
+          const device = devices['pi-1'];
+          writing.after(() => void folds.push(n));
+          if (device !== undefined) device.sequence += 1;
+          return device?.sequence;
+        }),
+      ),
+    );
+    t.diagnostic(`400 transactions in ${database.commits - before} commits`);
+    assert.equal(database.commits - before, 1);
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 400 }, (_, n) => n + 1),
+    );
+    assert.deepEqual(
+      folds,
+      Array.from({ length: 400 }, (_, n) => n),
+    );
+    await store.close();
+  });
+
+  test(`${name}: one row that is too long is refused alone; those beside it are kept`, async () => {
+    const { store } = await watched();
+    const outcomes = await Promise.allSettled(
+      [10, 5_000_000, 20].map((length) =>
+        store.change(
+          (_, writing) => void writing.event('r', { kind: 'order', at: '2026-01-01T00:00:00.000Z', who: 'x', order: 'pause', reason: 'r'.repeat(length) }),
+        ),
+      ),
+    );
+    assert.deepEqual(
+      outcomes.map((one) => (one.status === 'rejected' ? one.reason.code : null)),
+      [null, 'input_too_large', null],
+    );
+    assert.equal(store.newest('r').number, 2);
+    await store.close();
+  });
+
+  test(`${name}: events and the audit log are chains, by the hash of all before them`, async () => {
+    const { where, store } = await watched();
+    await store.change((_, writing) => {
+      for (let n = 1; n <= 3; n++) writing.event('r', tick(n));
+    }, AUDIT);
+    await store.change((_, writing) => void writing.event('r', tick(4)), AUDIT);
+    await store.close();
+    const again = await where.open();
+    let head = NO_LINKS;
+    for (const one of await all(again.events('r'))) {
+      assert.deepEqual(one, link(head, one.body));
+      head = one;
+    }
+    assert.deepEqual([head.number, again.newest('r').hash], [4, head.hash]);
+    assert.equal((await all(again.events('r', 3))).length, 1);
+    assert.equal((await all(again.audited())).length, 2);
+    await again.close();
+  });
+
+  test(`${name}: names from outside find what is there, and nothing that every object has`, async () => {
+    const { where, store } = await watched();
+    await store.change(({ devices, hours }) => {
+      assert.deepEqual([devices['constructor'], Object.hasOwn(devices, 'toString'), 'valueOf' in devices], [undefined, false, false]);
+      assert.equal(Reflect.get(hours, '__proto__'), undefined);
+      devices['constructor'] = deviceEntry('constructor', 'one');
+    });
+    await store.close();
+    const again = await where.open();
+    assert.deepEqual(Object.keys(again.state.devices), ['constructor']);
+    assert.equal(Object.hasOwn(again.state.devices, 'toString'), false);
+    await again.close();
+  });
+
+  test(`${name}: raw reports are purged by age, some at a time`, async () => {
+    const { store } = await watched();
+    await store.change((_, writing) => {
+      for (let sequence = 1; sequence <= 700; sequence++) writing.report({ device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '{}' });
+    });
+    assert.equal(await store.purgeReports(new Date('2020-01-01T00:00:00.000Z')), false, 'they are young');
+    assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), true);
+    assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), false);
+    await store.close();
+  });
+
+  test(`${name}: after the close nothing is taken`, async () => {
+    const { store } = await watched();
+    await store.close();
+    await assert.rejects(
+      store.change(() => undefined),
+      { code: 'hub_unreachable' },
+    );
+  });
+}

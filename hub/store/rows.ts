@@ -1,0 +1,140 @@
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { z } from 'zod';
+import { round } from '../evaluations/round.js';
+import { channelHour, hourBins, labelSums } from '../monitoring/hours.js';
+import type { Changes } from './draft.js';
+import type { Database } from './sql/database.js';
+import { all, put, type Row, remove, type Statement } from './sql/queries.js';
+import { claim, device, emptyState, type HubState, model, outboxEntry, storedRollout, token, version } from './state.js';
+
+/** The longest JSON of a row. A rollout's snapshot is the longest there is: 2 KB a device. */
+const ROW_LIMIT = 256 * 1024 * 1024;
+
+/** How the state lies in tables: a row for what changes together. */
+const TABLES = {
+  claim: { keys: ['hash'], schema: claim },
+  token: { keys: ['id'], schema: token },
+  device: { keys: ['id'], schema: device },
+  model: { keys: ['name'], schema: model.omit({ versions: true }) },
+  version: { keys: ['model', 'version'], schema: version },
+  rollout: { keys: ['id'], schema: storedRollout },
+  round: { keys: ['id'], schema: round.omit({ answers: true }) },
+  answer: { keys: ['round', 'device'], schema: round.shape.answers.valueType },
+  hour: { keys: ['digest', 'hour'], schema: hourBins },
+  channel_hour: { keys: ['digest', 'hour', 'channel'], schema: channelHour },
+  labels: { keys: ['digest'], schema: labelSums },
+  outbox: { keys: ['key'], schema: outboxEntry },
+} as const;
+type Table = keyof typeof TABLES;
+
+/** The statements that bring the tables from one state to the next. */
+export function* statementsOf(before: Readonly<HubState>, { records, lists }: Changes, limit = ROW_LIMIT): Generator<Statement> {
+  for (const [table, changed] of [
+    ['claim', records.claims],
+    ['device', records.devices],
+    ['outbox', records.outbox],
+  ] as const)
+    for (const [key, row] of changed) yield write(table, [key], row, limit);
+  for (const [name, row] of records.models) {
+    const { versions = {}, ...head } = row ?? {};
+    yield write('model', [name], row && head, limit);
+    for (const [key, one] of changedIn(before.models[name]?.versions, versions)) yield write('version', [name, key], one, limit);
+  }
+  for (const [digest, row] of records.hours) {
+    const old = before.hours[digest];
+    for (const [hour, bins] of changedIn(old?.hours, row?.hours)) yield write('hour', [digest, hour], bins, limit);
+    for (const [hour, channels] of changedIn(old?.open, row?.open))
+      for (const [channel, one] of changedIn(old?.open[hour], channels)) yield write('channel_hour', [digest, hour, channel], one, limit);
+    if (old?.labels !== row?.labels) yield write('labels', [digest], row?.labels, limit);
+  }
+  for (const [id, row] of changedById(before.tokens, lists.tokens)) yield write('token', [id], row, limit);
+  for (const [id, row] of changedById(before.rollouts, lists.rollouts)) yield write('rollout', [id], row, limit);
+  for (const [id, row, old] of changedById(before.evaluations, lists.evaluations)) {
+    const { answers, ...head } = row ?? {};
+    yield write('round', [id], row && head, limit);
+    for (const [key, one] of changedIn(old?.answers, answers)) yield write('answer', [id, key], one, limit);
+  }
+}
+
+function write(table: Table, values: readonly string[], body: unknown, limit: number): Statement {
+  const keys = keysOf(table, values);
+  if (body === undefined) return remove(table, keys);
+  const text = JSON.stringify(body);
+  // What could not be read back at the next start is not written: nobody is told that it is kept.
+  if (text.length > limit)
+    throw new AdbreakError('input_too_large', `Cannot keep ${table} ${values.join(' ')}: it has ${text.length} characters, at most ${limit}`);
+  return put(table, keys, { body: text });
+}
+function keysOf(table: Table, values: readonly string[]): Row {
+  return Object.fromEntries(TABLES[table].keys.map((key, i) => [key, escaped(values[i] ?? '')]));
+}
+
+/** Devices name channels, and may do so in half a character, which a database would store as another one. */
+function escaped(key: string): string {
+  return JSON.stringify(key).slice(1, -1);
+}
+function unescaped(key: unknown): string {
+  return z.string().parse(JSON.parse(`"${String(key)}"`));
+}
+
+/** What differs by identity: rows are replaced, not changed. */
+function* changedIn<T>(before: Readonly<Record<string, T>> = {}, after: Readonly<Record<string, T>> = {}): Generator<[string, T | undefined]> {
+  if (before === after) return;
+  for (const [key, one] of Object.entries(after)) if (!Object.hasOwn(before, key) || before[key] !== one) yield [key, one];
+  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) yield [key, undefined];
+}
+function* changedById<T extends { readonly id: string }>(
+  before: readonly T[],
+  after: readonly T[] | undefined,
+): Generator<[string, T | undefined, T | undefined]> {
+  if (after === undefined) return;
+  const old = new Map(before.map((one) => [one.id, one]));
+  for (const one of after) if (old.get(one.id) !== one) yield [one.id, one, old.get(one.id)];
+  const kept = new Set(after.map(({ id }) => id));
+  for (const one of before) if (!kept.has(one.id)) yield [one.id, undefined, one];
+}
+
+/** The statements that write a whole state into empty tables. */
+export function statementsOfAll(state: HubState): Iterable<Statement> {
+  const records = (rows: Readonly<Record<string, unknown>>) => new Map(Object.entries(rows));
+  const { tokens, rollouts, evaluations, claims, devices, models, hours, outbox } = state;
+  const changes = { claims: records(claims), devices: records(devices), models: records(models), hours: records(hours), outbox: records(outbox) };
+  return statementsOf(emptyState(), {
+    records: changes as Changes['records'],
+    lists: { tokens, rollouts, evaluations },
+    found: [],
+  });
+}
+
+/** The state as the tables have it; every row parsed. Throws `state_corrupt` with its table and keys. */
+export async function readRows(database: Database): Promise<HubState> {
+  const state = emptyState();
+  for await (const [hash, row] of read(database, 'claim', claim)) state.claims[hash] = row;
+  for await (const [, row] of read(database, 'token', token)) state.tokens.push(row);
+  for await (const [id, row] of read(database, 'device', device)) state.devices[id] = row;
+  for await (const [name, row] of read(database, 'model', TABLES.model.schema)) state.models[name] = { ...row, versions: {} };
+  for await (const [name, row, number = ''] of read(database, 'version', version)) Object.assign(state.models[name]?.versions ?? {}, { [number]: row });
+  for await (const [, row] of read(database, 'rollout', storedRollout)) state.rollouts.push(row);
+  for await (const [, row] of read(database, 'round', TABLES.round.schema)) state.evaluations.push({ ...row, answers: {} });
+  const rounds = new Map(state.evaluations.map((one) => [one.id, one]));
+  for await (const [id, row, who = ''] of read(database, 'answer', TABLES.answer.schema)) Object.assign(rounds.get(id)?.answers ?? {}, { [who]: row });
+  for await (const [digest, row] of read(database, 'labels', labelSums)) state.hours[digest] = { hours: {}, open: {}, labels: row };
+  for await (const [digest, row, hour = ''] of read(database, 'hour', hourBins)) Object.assign(state.hours[digest]?.hours ?? {}, { [hour]: row });
+  for await (const [digest, row, hour = '', channel = ''] of read(database, 'channel_hour', channelHour)) {
+    const known = state.hours[digest];
+    if (known !== undefined) known.open[hour] = { ...known.open[hour], [channel]: row };
+  }
+  for await (const [key, row] of read(database, 'outbox', outboxEntry)) state.outbox[key] = row;
+  return state;
+}
+
+const stored = z.looseObject({ body: z.string() });
+/** The first key, the row, and the keys after the first. */
+async function* read<T>(database: Database, table: Table, schema: z.ZodType<T>): AsyncGenerator<[string, T, ...string[]]> {
+  for (const found of await database.rows(all(table))) {
+    const { body, ...columns } = stored.parse(found);
+    const [first = '', ...others] = TABLES[table].keys.map((key) => unescaped(columns[key]));
+    yield [first, parseJson(schema, body, ROW_LIMIT, `${table} ${[first, ...others].join(' ')} of ${database.name}`, 'state_corrupt'), ...others];
+  }
+}

@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import { check, parseJson } from '@adbreak/shared/contract/parse.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { type Adapter, Low } from 'lowdb';
+import { z } from 'zod';
+
+export const SETTINGS_FILE = 'settings.json';
+const LIMIT = 64 * 1024;
+
+/** What people set once for a hub; read at its start. */
+const settingsSchema = z.strictObject({
+  /** How long after its end a device's certificate may still be renewed. */
+  certificateGraceDays: z.number().min(0).max(3650).default(30),
+  /** How long window reports are kept as they came; what was added up from them stays. */
+  rawReportDays: z.number().min(1).max(3650).default(30),
+});
+export type Settings = z.infer<typeof settingsSchema>;
+
+/** The hub's settings: a small document by lowdb, written with what is usual where there is none, for people to edit. */
+export async function openSettings(folder: string): Promise<Settings> {
+  const path = join(folder, SETTINGS_FILE);
+  const adapter: Adapter<Settings> = {
+    read: async () => {
+      const bytes = await readLimited(path, LIMIT);
+      return bytes === undefined ? null : parseJson(settingsSchema, bytes, LIMIT, path);
+    },
+    // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
+    write: (settings) => writeAtomic(path, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 }),
+  };
+  const usual = check(settingsSchema, {}, 'the settings');
+  const db = new Low<Settings>(adapter, usual);
+  const known = await adapter.read();
+  if (known === null) await db.write();
+  else db.data = known;
+  return db.data;
+}

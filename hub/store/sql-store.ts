@@ -1,0 +1,247 @@
+import { check } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { z } from 'zod';
+import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
+import { type Head, type Link, link, NO_LINKS } from './chain.js';
+import { commit, Drafts } from './draft.js';
+import { statementsOf } from './rows.js';
+import type { Database } from './sql/database.js';
+import { insert, links, purge, put, type Row, type Statement } from './sql/queries.js';
+import type { HubState } from './state.js';
+import type { AuditEntry, RawReport, Store, Writing } from './store.js';
+
+/** Transactions that share a commit at most; whoever comes while they are written makes the next one. */
+const MOST_AT_ONCE = 500;
+const PAGE = 500;
+const PURGED_AT_ONCE = 500;
+export const AUDIT = 'audit';
+export const rolloutChain = (id: string) => `rollout ${id}`;
+
+interface Pending {
+  readonly edit: (state: HubState, writing: Writing) => unknown;
+  readonly audit: AuditEntry | undefined;
+  readonly done: (value: never) => void;
+  readonly fail: (reason: unknown) => void;
+}
+interface Logged {
+  readonly chain: string;
+  readonly link: Link;
+  readonly row: (link: Link) => Statement;
+}
+/** What a transaction wrote beside the state. */
+interface Written {
+  readonly logged: readonly Logged[];
+  readonly reports: readonly Statement[];
+  readonly folds: readonly ((state: HubState) => void)[];
+}
+
+/** The store over rows of a database, written by this process alone. docs/decisions/012-store.md. */
+export class SqlStore implements Store {
+  readonly #database: Database;
+  readonly #state: HubState;
+  readonly #heads: Map<string, Head>;
+  readonly #now: () => Date;
+  readonly #limit: number | undefined;
+  #waiting: Pending[] = [];
+  #running: Promise<void> | null = null;
+  #closed = false;
+  /** Rollouts whose memory is ahead of their row, by events or by a look: written at the close. */
+  readonly #ahead = new Set<string>();
+
+  constructor(database: Database, state: HubState, heads: Map<string, Head>, now: () => Date, limit?: number) {
+    this.#database = database;
+    this.#state = state;
+    this.#heads = heads;
+    this.#now = now;
+    this.#limit = limit;
+  }
+
+  get state(): Readonly<HubState> {
+    return this.#state;
+  }
+
+  change<T>(edit: (state: HubState, writing: Writing) => T, audit?: AuditEntry): Promise<T> {
+    if (this.#closed) return Promise.reject(new AdbreakError('hub_unreachable', 'Cannot change anything: the hub is being stopped'));
+    return new Promise<T>((done, fail) => {
+      this.#waiting.push({ edit, audit, done, fail });
+      this.#running ??= this.#run();
+    });
+  }
+
+  amend(edit: (state: HubState) => void): void {
+    const before = [...this.#state.rollouts];
+    edit(this.#state);
+    for (const [i, one] of this.#state.rollouts.entries()) if (one !== before[i]) this.#ahead.add(one.id);
+  }
+
+  async *events(rollout: string, after = 0): AsyncGenerator<Link> {
+    yield* linksOf(this.#database, 'event', { rollout }, after);
+  }
+
+  newest(rollout: string): Head {
+    return this.#heads.get(rolloutChain(rollout)) ?? NO_LINKS;
+  }
+
+  async *audited(): AsyncGenerator<Link> {
+    yield* linksOf(this.#database, 'audit', {}, 0);
+  }
+
+  async purgeReports(before: Date): Promise<boolean> {
+    await this.#running;
+    const { changed } = await this.#database.transact([purge('report', 'received', before.toISOString(), PURGED_AT_ONCE)]);
+    return changed === PURGED_AT_ONCE;
+  }
+
+  /** Memory that is ahead of its rows is written, so that the next start has less to fold. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    const ahead = () => this.#state.rollouts.some(({ id }) => this.#ahead.has(id));
+    if (ahead())
+      await this.change((state) => {
+        state.rollouts = state.rollouts.map((one) => (this.#ahead.has(one.id) ? { ...one } : one));
+      });
+    this.#closed = true;
+    await this.#running;
+    await this.#database.close();
+  }
+
+  /** Never rejects: each transaction's caller hears of its own failure. */
+  async #run(): Promise<void> {
+    // What comes with the same packets, or while others are written, is taken together.
+    while (this.#waiting.length > 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+      await this.#write(this.#waiting.splice(0, MOST_AT_ONCE));
+    }
+    this.#running = null;
+  }
+
+  async #write(batch: readonly Pending[]): Promise<void> {
+    const drafts = new Drafts(this.#state);
+    const heads = new Heads(this.#heads);
+    const kept: { readonly pending: Pending; readonly value: unknown; readonly written: Written }[] = [];
+    for (const pending of batch) {
+      try {
+        const writing = new Notes(heads, this.#now);
+        const value = drafts.run((state) => {
+          if (pending.audit !== undefined) writing.audit(pending.audit);
+          return pending.edit(state, writing);
+        });
+        heads.keep(writing.logged);
+        kept.push({ pending, value, written: writing });
+      } catch (error) {
+        pending.fail(error);
+      }
+    }
+    const { changes } = drafts;
+    try {
+      const statements = [
+        ...statementsOf(this.#state, changes, this.#limit),
+        ...kept.flatMap(({ written }) => [...written.logged.map(({ link: one, row }) => row(one)), ...written.reports]),
+        ...[...heads.kept].map(([chain, head]) => put('head', { chain }, { ...head })),
+      ];
+      if (statements.length > 0) await this.#database.transact(statements);
+    } catch (error) {
+      // One that nobody can write is refused alone; a disk that fails refuses all.
+      if (kept.length > 1 && error instanceof AdbreakError && error.code === 'input_too_large') {
+        for (const { pending } of kept) await this.#write([pending]);
+        return;
+      }
+      for (const { pending } of kept) pending.fail(error);
+      return;
+    }
+    commit(this.#state, changes);
+    for (const { id } of changes.lists.rollouts ?? []) if (heads.writes(id)) this.#ahead.delete(id);
+    for (const [chain, head] of heads.kept) this.#heads.set(chain, head);
+    for (const { pending, value, written } of kept) {
+      for (const fold of written.folds) this.amend(fold);
+      pending.done(value as never);
+    }
+  }
+}
+
+/** The heads of the chains as a batch moves them on. */
+class Heads {
+  readonly #before: ReadonlyMap<string, Head>;
+  readonly kept = new Map<string, Head>();
+  constructor(before: ReadonlyMap<string, Head>) {
+    this.#before = before;
+  }
+  of(chain: string): Head {
+    return this.kept.get(chain) ?? this.#before.get(chain) ?? NO_LINKS;
+  }
+  keep(logged: readonly Logged[]): void {
+    for (const { chain, link: one } of logged) this.kept.set(chain, { number: one.number, hash: one.hash });
+  }
+  writes(rollout: string): boolean {
+    return this.kept.has(rolloutChain(rollout));
+  }
+}
+
+/** What one edit writes beside the state; forgotten where it throws. */
+class Notes implements Writing, Written {
+  readonly #heads: Heads;
+  readonly #own = new Map<string, Head>();
+  readonly #now: () => Date;
+  readonly logged: Logged[] = [];
+  readonly reports: Statement[] = [];
+  readonly folds: ((state: HubState) => void)[] = [];
+
+  constructor(heads: Heads, now: () => Date) {
+    this.#heads = heads;
+    this.#now = now;
+  }
+
+  event(rollout: string, event: RolloutEvent): number {
+    return this.#log(rolloutChain(rollout), eventBody(event, rollout), (one) => eventRow(rollout, event, one));
+  }
+
+  audit(entry: AuditEntry): void {
+    const at = this.#now().toISOString();
+    this.#log(AUDIT, JSON.stringify({ at, ...entry }), (one) => auditRow(at, one));
+  }
+
+  report({ device, sequence, start, body }: RawReport): void {
+    this.reports.push(insert('report', { device, sequence, start, received: this.#now().toISOString(), body }));
+  }
+
+  after(fold: (state: HubState) => void): void {
+    this.folds.push(fold);
+  }
+
+  #log(chain: string, body: string, row: (link: Link) => Statement): number {
+    const next = link(this.#own.get(chain) ?? this.#heads.of(chain), body);
+    this.#own.set(chain, { number: next.number, hash: next.hash });
+    this.logged.push({ chain, link: next, row });
+    return next.number;
+  }
+}
+
+export function eventRow(rollout: string, event: RolloutEvent, { number, body, previous, hash }: Link): Statement {
+  return insert('event', { rollout, number, at: event.kind === 'decision' ? event.entry.at : event.at, kind: event.kind, body, previous, hash });
+}
+export function auditRow(at: string, { number, body, previous, hash }: Link): Statement {
+  return insert('audit', { number, at, body, previous, hash });
+}
+/** The links of a chain after one of them, a page at a time. */
+export async function* linksOf(database: Database, table: 'event' | 'audit', keys: Row, after: number): AsyncGenerator<Link> {
+  for (let last = after; ; ) {
+    const page = (await database.rows(links(table, keys, last, PAGE))).map((row) =>
+      check(linkRow, row, `${table} after ${last} of ${database.name}`, 'state_corrupt'),
+    );
+    yield* page;
+    if (page.length < PAGE) return;
+    last = page.at(-1)?.number ?? last;
+  }
+}
+const linkRow = z.object({ number: z.int(), body: z.string().max(EVENT_LIMIT), previous: z.string(), hash: z.string() });
+
+/** An event's line. What its schema does not take would close the log for ever, so it is refused; reports have been read by theirs. */
+export function eventBody(event: RolloutEvent, rollout: string): string {
+  const body = JSON.stringify(event);
+  if (body.length > EVENT_LIMIT)
+    throw new AdbreakError('input_too_large', `Cannot keep an event of rollout ${rollout}: ${body.length} characters, at most ${EVENT_LIMIT}`);
+  if (event.kind === 'window') return body;
+  const read = rolloutEvent.safeParse(JSON.parse(body));
+  if (!read.success) throw new AdbreakError('input_invalid', `Cannot keep an event of rollout ${rollout}: ${read.error.issues[0]?.message ?? ''}`);
+  return body;
+}

@@ -1,0 +1,143 @@
+import { open, stat } from 'node:fs/promises';
+import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { storageError } from '@adbreak/shared/storage/atomic.js';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { z } from 'zod';
+import type { Database } from './database.js';
+import type { Statement } from './queries.js';
+
+/** So long a write waits for another program that holds the database, such as a backup. It holds the whole hub up. */
+const BUSY_MS = 1000;
+/** Pages of 4 KiB after which the log of writes goes into the file. */
+const CHECKPOINT_PAGES = 500;
+/** A file up to this size is read through at every start; a larger one would take seconds. */
+const CHECKED_BYTES = 64 * 1024 * 1024;
+
+type Connection = InstanceType<typeof DatabaseSync>;
+type Prepared = ReturnType<Connection['prepare']>;
+
+/**
+ * SQLite in this process: its calls are synchronous, and a commit waits for the disk. `synchronous = FULL` in WAL mode syncs
+ * every commit, so what was committed survives a power cut.
+ */
+export class Sqlite implements Database {
+  readonly name: string;
+  readonly #db: Connection;
+  readonly #prepared = new Map<string, Prepared>();
+
+  private constructor(name: string, db: Connection) {
+    this.name = name;
+    this.#db = db;
+  }
+
+  /** Opens the file, or makes it, for its owner alone. Throws `state_corrupt` where it is no database or a damaged one. */
+  static async open(path: string): Promise<Sqlite> {
+    try {
+      // SQLite gives its other files the mode of this one.
+      await (await open(path, 'a', 0o600)).close();
+      const { size } = await stat(path);
+      const db = new DatabaseSync(path);
+      try {
+        db.exec(`pragma busy_timeout = ${BUSY_MS}`);
+        if (size > 0 && size <= CHECKED_BYTES) checkWhole(db, path);
+        db.exec('pragma journal_mode = wal');
+        db.exec('pragma synchronous = full');
+        db.exec('pragma foreign_keys = on');
+        db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+        return new Sqlite(path, db);
+      } catch (error) {
+        db.close();
+        throw error;
+      }
+    } catch (error) {
+      throw coded(error, path, 'open');
+    }
+  }
+
+  async transact(statements: Iterable<Statement> | AsyncIterable<Statement>): Promise<{ readonly changed: number }> {
+    let changed = 0;
+    const run = ({ sql, parameters }: Statement) => {
+      changed += Number(this.#prepare(sql).run(...parameters).changes);
+    };
+    try {
+      this.#db.exec('begin immediate');
+      try {
+        if (Symbol.asyncIterator in statements) for await (const statement of statements) run(statement);
+        else for (const statement of statements) run(statement);
+        this.#db.exec('commit');
+      } catch (error) {
+        // A full disk has rolled back by itself.
+        if (this.#db.isTransaction) this.#db.exec('rollback');
+        throw error;
+      }
+    } catch (error) {
+      throw coded(error, this.name, 'write');
+    }
+    return { changed };
+  }
+
+  async rows({ sql, parameters }: Statement): Promise<unknown[]> {
+    try {
+      return this.#prepare(sql).all(...parameters);
+    } catch (error) {
+      throw coded(error, this.name, 'read');
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#db.isOpen) return;
+    this.#prepared.clear();
+    try {
+      // Closing would do it, but the driver keeps the connection until its statements are collected as garbage.
+      this.#db.exec('pragma wal_checkpoint(truncate)');
+    } catch {
+      // It is read from the log of writes at the next start.
+    }
+    this.#db.close();
+  }
+
+  #prepare(sql: string): Prepared {
+    const known = this.#prepared.get(sql) ?? this.#db.prepare(sql);
+    this.#prepared.set(sql, known);
+    return known;
+  }
+}
+
+const said = z.object({ quick_check: z.string() });
+function checkWhole(db: Connection, path: string): void {
+  const answer = said.parse(db.prepare('pragma quick_check(1)').get());
+  if (answer.quick_check !== 'ok')
+    throw new AdbreakError('state_corrupt', `Cannot read ${path}: the database is damaged: ${answer.quick_check}`, { remedy: RESTORE });
+}
+
+const RESTORE = 'Restore the whole state folder from a backup; what is here was not changed.';
+/** SQLite's result codes (sqlite.org/rescode.html): the low byte says which kind, the rest which of its kind. */
+const KIND = { busy: 5, locked: 6, readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 } as const;
+
+const sqliteError = z.object({ sqliteExtendedCode: z.int() });
+function coded(error: unknown, path: string, what: 'open' | 'read' | 'write'): unknown {
+  const parsed = sqliteError.safeParse(error);
+  if (!parsed.success) return systemCode(error) === undefined ? error : storageError(error, path);
+  switch (parsed.data.sqliteExtendedCode & 0xff) {
+    case KIND.full:
+      return new AdbreakError('disk_full', `Cannot write ${path}: no space left on its volume`, { cause: error });
+    case KIND.corrupt:
+    case KIND.notadb:
+      return new AdbreakError('state_corrupt', `Cannot ${what} ${path}: it is no database, or a damaged one`, { cause: error, remedy: RESTORE });
+    case KIND.busy:
+    case KIND.locked:
+      return new AdbreakError('state_unwritable', `Cannot ${what} ${path}: another program holds it`, {
+        cause: error,
+        remedy: 'Let that program end; the hub tries again with the next change.',
+      });
+    case KIND.readonly:
+    case KIND.cantopen:
+    case KIND.ioerr:
+      return new AdbreakError('state_unwritable', `Cannot ${what} ${path}: the disk refuses it`, {
+        cause: error,
+        remedy: 'Look at the volume and its kernel messages; nothing is acknowledged until it can be written.',
+      });
+    default:
+      return error;
+  }
+}
