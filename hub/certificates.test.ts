@@ -7,11 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync } from 'mqtt';
 import { Agent, fetch } from 'undici';
 import { callHub } from './cli/client.js';
 import { Authority, fingerprint } from './identity/authority.js';
-import { agentOf, overview, publish, until } from './testing/chain.js';
+import { agentOf, overview, publish } from './testing/chain.js';
 import { enrolByHand, type HandMade, renewByHand, session, signingRequest } from './testing/enrol.js';
 import { type TestHub, testHub } from './testing.js';
 

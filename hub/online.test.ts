@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync } from 'mqtt';
 import { callHub } from './cli/client.js';
-import { overview, until } from './testing/chain.js';
+import { overview } from './testing/chain.js';
 import { enrolByHand } from './testing/enrol.js';
 import { type TestHub, testHub } from './testing.js';
 

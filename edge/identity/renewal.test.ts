@@ -5,9 +5,9 @@ import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ERROR_CODES, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import 'reflect-metadata';
 import { PemConverter, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { DeviceIdentity } from './identity.js';
@@ -70,11 +70,6 @@ async function lostDevice(t: TestContext, faults: readonly ErrorCode[]) {
     renewal.hurry();
   };
   return { folder, seen, start, enrolments: () => enrolments };
-}
-
-async function until(what: string, look: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(20)) if (look()) return;
-  assert.fail(`not within 20 s: ${what}`);
 }
 
 test("a hub's passing faults leave the claim token untried", async (t) => {
