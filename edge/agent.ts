@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { pause } from '@adbreak/shared/retry.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
@@ -61,7 +62,8 @@ export class Agent implements AsyncDisposable {
   #renewalFault: ErrorCode | null = null;
   #problem: Reported['problem'] = null;
   #source: Reported['source'] = 'running';
-  #closing: Promise<void> = Promise.resolve();
+  /** One after the other: a look at the clock during a slow write waits for it. */
+  readonly #windows = new SerialRunner();
   #running: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -138,6 +140,7 @@ export class Agent implements AsyncDisposable {
       onEvent: (event) => this.#event(event),
       onFault: (error) => (error === null ? this.#clear() : this.#fault(error)),
       onChange: () => this.#report(),
+      uniform: Math.random,
     });
     this.#lineup = lineup;
     await lineup.restore();
@@ -153,6 +156,7 @@ export class Agent implements AsyncDisposable {
       publish: async (report) => this.#session?.round(report),
       // What goes wrong in a round is no fault of the device, unless it has nothing left to answer with.
       onFault: (error) => (error instanceof AdbreakError && error.code === 'forbidden' ? this.#fault(error) : this.#log(`round: ${explainForPeople(error)}`)),
+      uniform: Math.random,
       log: this.#log,
     });
     this.#session = new Session({
@@ -261,7 +265,7 @@ export class Agent implements AsyncDisposable {
   }
 
   async #firstPair(): Promise<Pair | null> {
-    while (this.#pipeline.pair === null && !this.#stop.signal.aborted) await sleep(100, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    while (this.#pipeline.pair === null && !this.#stop.signal.aborted) await pause(100, this.#stop.signal);
     return this.#pipeline.pair;
   }
 
@@ -276,10 +280,8 @@ export class Agent implements AsyncDisposable {
   #turnWindow(): Promise<void> {
     return this.#inTurn(() => this.#closeWindow());
   }
-  /** One after the other: a look at the clock during a slow write waits for it. */
   #inTurn(task: () => Promise<void>): Promise<void> {
-    this.#closing = this.#closing.then(task).catch((error: unknown) => this.#log(`window: ${explain(error)}`));
-    return this.#closing;
+    return this.#windows.run(task).catch((error: unknown) => this.#log(`window: ${explain(error)}`));
   }
 
   async #closeWindow(): Promise<void> {

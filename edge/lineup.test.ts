@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,7 +38,7 @@ async function device(
   const log = (line: string) => void said.push(line);
   const store = await SlotStore.open(folder, log);
   const model = (version: string) => models[version] ?? assert.fail(version);
-  await store.save({ ...EMPTY_SLOTS, ...slots(model) });
+  await store.change(() => ({ ...EMPTY_SLOTS, ...slots(model) }));
   const pipeline: Pipeline = new Pipeline({
     windowSeconds: 3600,
     canAsk: false,
@@ -60,6 +60,7 @@ async function device(
     runtime: 'auto',
     desiredPath: join(folder, 'desired.json'),
     log,
+    uniform: () => 0,
     onEvent: async () => undefined,
     onFault: (error) => (error === null ? undefined : log(String(error))),
     onChange: async () => undefined,
@@ -90,7 +91,7 @@ async function device(
     const names = await readdir(folder);
     return VERSIONS.filter((version) => names.includes(model(version).digest));
   };
-  return { lineup, pipeline, desired, model, onDisk, store, said };
+  return { lineup, pipeline, desired, model, onDisk, store, said, folder };
 }
 
 test('children that are killed at any moment under 200 frames a second are replaced, twenty times', async (t) => {
@@ -151,4 +152,27 @@ test('what the slots and a federated round name stays', async (t) => {
   await until('2.0.0 is gone', async () => !(await onDisk()).includes('2.0.0'), 60);
   await sleep(300);
   assert.deepEqual(await onDisk(), ['1.0.0', '3.0.0', '4.0.0', '5.0.0']);
+});
+
+test('a newer revision does not wait for the pause of one that cannot be adopted', async (t) => {
+  const { lineup, pipeline, desired, said } = await device(t, { watches: false });
+  const missing = { version: '9.9.9', digest: '9'.repeat(64) };
+  lineup.want({ ...desired(1, '1.0.0', null), production: missing });
+  await until('the fault is told', () => said.some((line) => line.includes('Cannot take base-ad-detector 9.9.9')), 20);
+  lineup.want(desired(2, '1.0.0', null));
+  // The pause alone takes five seconds.
+  await until('revision 2', () => pipeline.pair?.desired.revision === 2, 4);
+});
+
+test('a revision that was superseded on its way is neither at work nor remembered', async (t) => {
+  const { lineup, pipeline, desired, folder } = await device(t, { watches: false });
+  for (const revision of [1, 2, 3, 4, 5, 6]) {
+    lineup.want(desired(revision, '1.0.0', revision % 2 === 0 ? '2.0.0' : '3.0.0'));
+    await sleep(60);
+    const stored = await readFile(join(folder, 'desired.json'), 'utf8').catch(() => null);
+    assert.ok(stored === null || JSON.parse(stored).revision === pipeline.pair?.desired.revision);
+  }
+  await until('the newest', () => pipeline.pair?.desired.revision === 6, 60);
+  await until('the newest is remembered', async () => JSON.parse(await readFile(join(folder, 'desired.json'), 'utf8')).revision === 6, 60);
+  assert.ok(pipeline.pair?.production.alive && pipeline.pair.candidate?.alive);
 });

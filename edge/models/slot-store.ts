@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { digest, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
 import { EMPTY_SLOTS, type SlotState } from './slots.js';
@@ -19,6 +20,7 @@ const copy = z.object({ generation: z.int().nonnegative(), checksum: digest, sta
 /** Two copies written in turn; the newest whose checksum holds counts. A power cut can spoil one of them at most. */
 export class SlotStore {
   readonly #folder: string;
+  readonly #changes = new SerialRunner();
   #generation: number;
   #state: SlotState;
 
@@ -41,8 +43,16 @@ export class SlotStore {
     return this.#state;
   }
 
-  /** Durable when it resolves. */
-  async save(state: SlotState): Promise<void> {
+  /** Durable when it resolves, to the new state. `change` (pure) is given what the changes before it have left; the same state writes nothing. */
+  change(change: (state: SlotState) => SlotState): Promise<SlotState> {
+    return this.#changes.run(async () => {
+      const state = change(this.#state);
+      if (state !== this.#state) await this.#write(state);
+      return state;
+    });
+  }
+
+  async #write(state: SlotState): Promise<void> {
     const generation = this.#generation + 1;
     const path = join(this.#folder, `state.${generation % 2 === 0 ? 'a' : 'b'}.json`);
     await writeAtomic(path, JSON.stringify({ generation, checksum: checksum(generation, state), state }));

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SecureClient } from '@adbreak/shared/aggregation/client.js';
 import { type SecureView, secureView } from '@adbreak/shared/aggregation/messages.js';
+import type { Backoff } from '@adbreak/shared/backoff.js';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID, type RoundReport, type RoundRequest, roundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
 import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
+import { pause, retry } from '@adbreak/shared/retry.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { Agent, fetch } from 'undici';
@@ -30,13 +32,16 @@ interface EvaluatorOptions {
   readonly privacyBudget: number;
   readonly publish: (report: RoundReport) => Promise<void>;
   readonly onFault: (error: unknown) => void;
+  /** [0, 1); how a fleet's tries are spread, nothing secret. */
+  readonly uniform: () => number;
   readonly log: (line: string) => void;
 }
 
 const STATE_LIMIT = 1024 * 1024;
 const KEPT_ANSWERS = 100;
 const POLL_MS = 1000;
-const RETRY_MS = 15_000;
+/** A whole cohort is asked at once, by one hub. */
+const RETRY: Backoff = { firstMs: 10_000, longestMs: 60_000, jitter: 0.5 };
 const stored = z.strictObject({
   spent: z.number().nonnegative(),
   answers: z.array(roundReport).max(KEPT_ANSWERS),
@@ -47,7 +52,7 @@ const stored = z.strictObject({
 export class Evaluator implements AsyncDisposable {
   readonly #options: EvaluatorOptions;
   readonly #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #rounds = new SerialRunner();
   #wanted: string | null = null;
 
   constructor(options: EvaluatorOptions) {
@@ -58,26 +63,26 @@ export class Evaluator implements AsyncDisposable {
   want(request: RoundRequest | null, model: string): void {
     const before = this.#wanted;
     this.#wanted = request?.round ?? null;
-    if (request === null || request.round === before) return;
-    this.#running = this.#running.then(() => this.#tryUntilDone(request, model));
+    if (this.#wanted === before) return;
+    // A pause before another try ends here; an answer that is being worked out is given all the same.
+    this.#rounds.cancel();
+    if (request !== null) this.#rounds.run((signal) => this.#tryUntilDone(request, model, signal)).catch(() => undefined);
   }
 
   /** What cannot be answered now (a hub out of reach, a crash of a model) is tried again while the round is wanted. */
-  async #tryUntilDone(request: RoundRequest, model: string): Promise<void> {
-    while (this.#wanted === request.round && !this.#stop.signal.aborted && Date.now() < Date.parse(request.deadline)) {
-      try {
-        return await this.#take(request, model);
-      } catch (error) {
-        this.#options.onFault(error);
-        if (error instanceof AdbreakError && (error.code === 'forbidden' || error.code === 'model_corrupt' || error.code === 'model_unsupported')) return;
-        await sleep(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      }
-    }
+  async #tryUntilDone(request: RoundRequest, model: string, signal: AbortSignal): Promise<void> {
+    const { onFault, uniform } = this.#options;
+    const deadline = Date.parse(request.deadline);
+    const attempt = async () => (Date.now() < deadline ? this.#take(request, model) : undefined);
+    const retryable = (error: unknown) => !hasCode(error, 'forbidden', 'model_corrupt', 'model_unsupported');
+    await retry(attempt, { backoff: RETRY, signal, uniform, retryable, onFailure: onFault }).catch((error: unknown) => {
+      if (!signal.aborted) onFault(error);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#running;
+    await this.#rounds[Symbol.asyncDispose]();
   }
 
   async #take(request: RoundRequest, model: string): Promise<void> {
@@ -102,7 +107,7 @@ export class Evaluator implements AsyncDisposable {
       await this.#save({ ...state, secure: [...state.secure, request.round].slice(-KEPT_ANSWERS) });
       return this.#answerSecurely(request, secureVector(exact.counts));
     }
-    const counts = request.epsilon === null ? exact : addNoise(exact, request.epsilon, uniform);
+    const counts = request.epsilon === null ? exact : addNoise(exact, request.epsilon, unpredictable);
     const report: RoundReport = {
       round: request.round,
       production: request.production.digest,
@@ -159,7 +164,7 @@ export class Evaluator implements AsyncDisposable {
         done.add(view.phase);
         await this.#call(`/agent/evaluations/${request.round}/${view.phase}`, messageOf(client, view, vector));
       }
-      await sleep(POLL_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      await pause(POLL_MS, this.#stop.signal);
     }
   }
 
@@ -208,7 +213,7 @@ async function meanOf(child: InferenceChild, frames: readonly Uint8Array[]): Pro
   return sum / frames.length;
 }
 
-/** Unpredictable, so that nobody can take the noise off again. */
-function uniform(): number {
+/** [0, 1), so that nobody can take the noise off again. */
+function unpredictable(): number {
   return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
 }
