@@ -166,6 +166,7 @@ export class Agent implements AsyncDisposable {
       agentVersion: AGENT_VERSION,
       spool: this.#spool,
       log: this.#log,
+      uniform: Math.random,
       onDesired: (desired) => {
         lineup.want(desired);
         this.#pipeline.order(desired);

@@ -3,6 +3,7 @@ import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
 import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
+import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
 import { pause, retry } from '@adbreak/shared/retry.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
@@ -80,7 +81,7 @@ export class Lineup implements AsyncDisposable {
     const retryable = (error: unknown) => !hasCode(error, 'model_corrupt', 'model_unsupported');
     const onFailure = (error: unknown) => this.#cannotAdopt(error);
     try {
-      await retry(() => this.#bringToWork(desired, signal), { backoff: ADOPTION, signal, uniform, retryable, onFailure });
+      await retry(() => this.#bringToWork(desired, signal), { backoff: ADOPTION, signal, uniform, retryable, atLeast: retryAfterOf, onFailure });
     } catch (error) {
       if (!signal.aborted) await this.#cannotAdopt(error);
     }
@@ -153,7 +154,7 @@ export class Lineup implements AsyncDisposable {
     if (running !== undefined && running !== null) return running;
     if (this.#options.slots.state.quarantined.includes(model.digest))
       throw new AdbreakError('model_unsupported', `Cannot run ${name} ${model.version}: it failed its trial on this device`);
-    return this.#startProbed(await this.#options.models.obtain(name, model));
+    return this.#startProbed(await this.#options.models.obtain(name, model, this.#stop.signal));
   }
 
   /** Golden patterns through a new model before it sees a real frame. */

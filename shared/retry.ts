@@ -36,5 +36,6 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
 
 /** Waits, but no longer than until one of the signals says stop; which of both it was, the signals tell. */
 export async function pause(milliseconds: number, ...signals: readonly AbortSignal[]): Promise<void> {
-  await sleep(milliseconds, undefined, { signal: AbortSignal.any([...signals]) }).catch(() => undefined);
+  const signal = AbortSignal.any([...signals]);
+  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
 }

@@ -1,5 +1,6 @@
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, type ErrorCode, explain, hasCode } from '@adbreak/shared/errors.js';
+import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
 import { pause, retry } from '@adbreak/shared/retry.js';
 import { type EnrolOptions, enrol, enrolmentOver, newClaim, REFUSED, renew } from './enrol.js';
 import type { DeviceIdentity } from './identity.js';
@@ -59,7 +60,7 @@ export class Renewal implements AsyncDisposable {
     while (!signal.aborted) {
       const validity = validityOf(identity.certificate);
       await this.#untilDue(renewalTime(validity, uniform()), patience(validity, uniform()));
-      const policy = { backoff: backoffOf(validity), signal, uniform, onFailure: (error: unknown) => this.#failed(error) };
+      const policy = { backoff: backoffOf(validity), signal, uniform, atLeast: retryAfterOf, onFailure: (error: unknown) => this.#failed(error) };
       // Only a stop ends it otherwise: whatever it is, a later try may mend it.
       await retry(() => this.#renewAndTell(), policy).catch(() => undefined);
     }

@@ -5,13 +5,13 @@ import { type SecureView, secureView } from '@adbreak/shared/aggregation/message
 import type { Backoff } from '@adbreak/shared/backoff.js';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID, type RoundReport, type RoundRequest, roundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
-import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
 import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
+import { HubClient } from '@adbreak/shared/hub-client.js';
+import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
 import { pause, retry } from '@adbreak/shared/retry.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
-import { Agent, fetch } from 'undici';
 import { z } from 'zod';
 import type { Identity } from '../identity/identity.js';
 import { InferenceChild } from '../inference/child.js';
@@ -39,6 +39,8 @@ interface EvaluatorOptions {
 
 const STATE_LIMIT = 1024 * 1024;
 const KEPT_ANSWERS = 100;
+/** The shares of 255 devices. */
+const ANSWER_LIMIT = 256 * 1024;
 const POLL_MS = 1000;
 /** A whole cohort is asked at once, by one hub. */
 const RETRY: Backoff = { firstMs: 10_000, longestMs: 60_000, jitter: 0.5 };
@@ -75,7 +77,7 @@ export class Evaluator implements AsyncDisposable {
     const deadline = Date.parse(request.deadline);
     const attempt = async () => (Date.now() < deadline ? this.#take(request, model) : undefined);
     const retryable = (error: unknown) => !hasCode(error, 'forbidden', 'model_corrupt', 'model_unsupported');
-    await retry(attempt, { backoff: RETRY, signal, uniform, retryable, onFailure: onFault }).catch((error: unknown) => {
+    await retry(attempt, { backoff: RETRY, signal, uniform, retryable, atLeast: retryAfterOf, onFailure: onFault }).catch((error: unknown) => {
       if (!signal.aborted) onFault(error);
     });
   }
@@ -132,8 +134,8 @@ export class Evaluator implements AsyncDisposable {
   /** Both models over every episode whose frames fit them. Episodes that cannot be read are left out, and said so. */
   async #judge(request: RoundRequest, name: string): Promise<Judged[]> {
     const { reservoir, models, runtime, log } = this.#options;
-    await using production = await InferenceChild.start(await models.obtain(name, request.production), { threads: 1, runtime });
-    await using candidate = await InferenceChild.start(await models.obtain(name, request.candidate), { threads: 1, runtime });
+    await using production = await InferenceChild.start(await models.obtain(name, request.production, this.#stop.signal), { threads: 1, runtime });
+    await using candidate = await InferenceChild.start(await models.obtain(name, request.candidate, this.#stop.signal), { threads: 1, runtime });
     const fits = [production, candidate].map(({ model }) => model.manifest.preprocess);
     const judged: Judged[] = [];
     for (const kept of reservoir.entries) {
@@ -153,35 +155,23 @@ export class Evaluator implements AsyncDisposable {
   }
 
   async #answerSecurely(request: RoundRequest, vector: readonly number[]): Promise<void> {
-    const { identity, log } = this.#options;
+    const { identity, hub, log } = this.#options;
+    // One connection for a round, which is asked about every second.
+    await using asking = new HubClient(hub, identity);
+    const path = `/agent/evaluations/${request.round}`;
+    const call = (to: string, body?: unknown) =>
+      asking.ask(to, { what: `take part in ${request.round}`, body, signal: this.#stop.signal, limit: ANSWER_LIMIT });
     const client = new SecureClient(identity.device, (n) => new Uint8Array(randomBytes(n)));
     const done = new Set<string>();
     const deadline = Date.parse(request.deadline);
     while (!this.#stop.signal.aborted && Date.now() < deadline) {
-      const view: SecureView = check(secureView, await this.#call(`/agent/evaluations/${request.round}`), 'the phase of a secure round');
+      const view: SecureView = check(secureView, await call(path), 'the phase of a secure round');
       if (view.phase === 'over') return log(`round ${request.round}: ${view.reason}`);
       if (!done.has(view.phase)) {
         done.add(view.phase);
-        await this.#call(`/agent/evaluations/${request.round}/${view.phase}`, messageOf(client, view, vector));
+        await call(`${path}/${view.phase}`, messageOf(client, view, vector));
       }
       await pause(POLL_MS, this.#stop.signal);
-    }
-  }
-
-  async #call(path: string, body?: unknown): Promise<unknown> {
-    const { identity, hub } = this.#options;
-    const dispatcher = new Agent({ connect: { ca: identity.authority, cert: identity.certificate, key: identity.key } });
-    try {
-      const answer = await fetch(new URL(path, hub), {
-        dispatcher,
-        signal: AbortSignal.timeout(30_000),
-        ...(body !== undefined && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      });
-      const value: unknown = await answer.json();
-      if (!answer.ok) throw errorFromAnswer(value, answer.status);
-      return value;
-    } finally {
-      await dispatcher.close();
     }
   }
 
