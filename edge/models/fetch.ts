@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MANIFEST_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
+import { MANIFEST_LIMIT, MODEL_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
@@ -15,7 +15,6 @@ import { openModelFile } from './model-file.js';
 
 /** Kept free for everything else on the card. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
-const LARGEST_MODEL = 1 << 28;
 /** What a failing card or a broken file system answers to a read. */
 const UNREADABLE = ['EIO', 'EBADMSG', 'EUCLEAN', 'EISDIR', 'ENOTDIR'];
 
@@ -27,7 +26,7 @@ class HubFetcher extends BaseFetcher {
   constructor(hub: HubClient, what: string, signal: AbortSignal | undefined) {
     super();
     this.#hub = hub;
-    this.#request = { what, signal, limit: LARGEST_MODEL };
+    this.#request = { what, signal, limit: MODEL_LIMIT };
   }
 
   override async fetch(url: string): Promise<ReadableStream> {
@@ -87,7 +86,7 @@ export class ModelStore {
     const folder = join(this.#folder, digest);
     if (!(await exists(folder))) return null;
     try {
-      const bytes = await readLimited(join(folder, 'model.tflite'), LARGEST_MODEL);
+      const bytes = await readLimited(join(folder, 'model.tflite'), MODEL_LIMIT);
       const file = await openModelFile(folder);
       if (bytes !== undefined && sha256(bytes) === digest && file.manifest.digest === digest) return file;
     } catch (error) {
