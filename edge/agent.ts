@@ -5,6 +5,7 @@ import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbrea
 import { pause } from '@adbreak/shared/retry.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
+import { armsOf } from './arms.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
 import { requireWritable } from './config/state-folder.js';
@@ -314,14 +315,13 @@ export class Agent implements AsyncDisposable {
 
   async #report(): Promise<void> {
     const { pair } = this.#pipeline;
-    const { trial } = this.#slots.state;
-    const acting = pair === null ? null : pair.desired.serve === 'candidate' ? pair.desired.candidate : pair.desired.production;
-    const shadow = pair === null ? null : pair.desired.serve === 'candidate' ? pair.desired.production : pair.desired.candidate;
+    const occupied = this.#slots.state.trial === null ? 'confirmed' : 'trial';
+    const { acting, shadow } = armsOf(pair?.desired);
     await this.#session?.report({
       revision: pair?.desired.revision ?? 0,
       serving: acting,
       shadow,
-      slot: pair === null ? 'factory' : trial === null ? 'confirmed' : 'trial',
+      slot: pair === null ? 'factory' : occupied,
       problem: this.#problem,
       source: this.#source,
       statusPage: this.#page?.url ?? null,
@@ -332,8 +332,7 @@ export class Agent implements AsyncDisposable {
   #view() {
     const { pair } = this.#pipeline;
     const { device, slice } = this.#config;
-    const acting = pair?.desired.serve === 'candidate' ? pair.desired.candidate : pair?.desired.production;
-    const other = pair?.desired.serve === 'candidate' ? pair.desired.production : pair?.desired.candidate;
+    const { acting, shadow } = armsOf(pair?.desired);
     return {
       device,
       channel: slice.channel,
@@ -343,7 +342,7 @@ export class Agent implements AsyncDisposable {
       connected: this.#session?.connected ?? false,
       waitingReports: this.#spool.size,
       serving: acting?.version ?? null,
-      shadow: other?.version ?? null,
+      shadow: shadow?.version ?? null,
       trial: this.#slots.state.trial !== null,
     };
   }

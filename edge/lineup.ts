@@ -1,14 +1,14 @@
-import { rename } from 'node:fs/promises';
 import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
 import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
-import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
 import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
 import { pause, retry } from '@adbreak/shared/retry.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readJson, setAside } from '@adbreak/shared/storage/json.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { GOLDEN_TOLERANCE, testPattern } from '@adbreak/shared/video/patterns.js';
+import { armsOf } from './arms.js';
 import { InferenceChild, type ModelFile } from './inference/child.js';
 import type { ModelStore } from './models/fetch.js';
 import { ModelFault } from './models/model-fault.js';
@@ -59,11 +59,10 @@ export class Lineup implements AsyncDisposable {
   async restore(): Promise<void> {
     const { desiredPath, log } = this.#options;
     try {
-      const stored = await readLimited(desiredPath, MESSAGE_LIMIT);
-      if (stored !== undefined) this.want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, desiredPath, 'state_corrupt'));
+      const stored = await readJson(desiredSchema, desiredPath, MESSAGE_LIMIT);
+      if (stored !== undefined) this.want(stored);
     } catch (error) {
-      log(`assignment: ${explain(error)}; it is kept as ${desiredPath}.damaged, and the hub is asked`);
-      await rename(desiredPath, `${desiredPath}.damaged`).catch((cause: unknown) => log(`assignment: ${explain(cause)}`));
+      await setAside(desiredPath, error, 'the hub is asked', (line) => log(`assignment: ${line}`));
     }
   }
 
@@ -130,7 +129,7 @@ export class Lineup implements AsyncDisposable {
     await this.#switchTo(effective);
     this.#options.pipeline.install({ desired: effective, production, candidate });
     await this.#discard([before?.production, before?.candidate].filter((child) => child !== undefined && child !== production && child !== candidate));
-    const [acting, shadow] = effective.serve === 'candidate' ? [effective.candidate, effective.production] : [effective.production, effective.candidate];
+    const { acting, shadow } = armsOf(effective);
     this.#options.log(`revision ${desired.revision}: ${acting?.version} acts${shadow === null ? '' : `, ${shadow.version} in its shadow`}`);
     if (trouble !== null) throw trouble;
   }

@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { SecureClient } from '@adbreak/shared/aggregation/client.js';
 import { type SecureView, secureView } from '@adbreak/shared/aggregation/messages.js';
 import type { Backoff } from '@adbreak/shared/backoff.js';
-import { check, parseJson } from '@adbreak/shared/contract/parse.js';
+import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID, type RoundReport, type RoundRequest, roundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
 import { HubClient } from '@adbreak/shared/hub-client.js';
 import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
 import { pause, retry } from '@adbreak/shared/retry.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readJson } from '@adbreak/shared/storage/json.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { z } from 'zod';
 import type { Identity } from '../identity/identity.js';
@@ -44,11 +45,12 @@ const ANSWER_LIMIT = 256 * 1024;
 const POLL_MS = 1000;
 /** A whole cohort is asked at once, by one hub. */
 const RETRY: Backoff = { firstMs: 10_000, longestMs: 60_000, jitter: 0.5 };
-const stored = z.strictObject({
+const storedSchema = z.strictObject({
   spent: z.number().nonnegative(),
   answers: z.array(roundReport).max(KEPT_ANSWERS),
   secure: z.array(z.string().regex(ROUND_ID)).max(KEPT_ANSWERS),
 });
+type Stored = z.infer<typeof storedSchema>;
 
 /** Takes part in federated rounds: two models over this device's own labelled episodes, counts to the hub. One round at a time, beside the live picture. */
 export class Evaluator implements AsyncDisposable {
@@ -175,11 +177,10 @@ export class Evaluator implements AsyncDisposable {
     }
   }
 
-  async #state(): Promise<z.infer<typeof stored>> {
-    const bytes = await readLimited(this.#options.statePath, STATE_LIMIT);
-    return bytes === undefined ? { spent: 0, answers: [], secure: [] } : parseJson(stored, bytes, STATE_LIMIT, this.#options.statePath, 'state_corrupt');
+  async #state(): Promise<Stored> {
+    return (await readJson(storedSchema, this.#options.statePath, STATE_LIMIT)) ?? { spent: 0, answers: [], secure: [] };
   }
-  #save(state: z.infer<typeof stored>): Promise<void> {
+  #save(state: Stored): Promise<void> {
     return writeAtomic(this.#options.statePath, JSON.stringify(state), { mode: 0o600 });
   }
 }
