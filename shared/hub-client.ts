@@ -1,7 +1,5 @@
 import { Agent, fetch, type Response } from 'undici';
-import { errorInAnswer } from './contract/wire-error.js';
-import { AdbreakError } from './errors.js';
-import { type Fault, faultOf, HubRefusal } from './hub-fault.js';
+import { Call } from './hub-call.js';
 
 /** Who asks: the hub's certificate must be from this authority (PEM); with key and certificate (PEM) the TLS is mutual. */
 export interface HubCredentials {
@@ -98,85 +96,5 @@ export class HubClient implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connections?.agent.destroy();
     this.#connections = null;
-  }
-}
-
-/** One request: its bounds, and its words for whatever goes wrong. */
-class Call {
-  readonly url: URL;
-  readonly signal: AbortSignal;
-  readonly #what: string;
-  readonly #limit: number;
-  readonly #timeoutMs: number;
-  readonly #outer: AbortSignal | undefined;
-
-  constructor(what: string, url: URL, { signal, timeoutMs, limit }: { signal: AbortSignal | undefined; timeoutMs: number; limit: number }) {
-    this.url = url;
-    this.#what = what;
-    this.#limit = limit;
-    this.#timeoutMs = timeoutMs;
-    this.#outer = signal;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    this.signal = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
-  }
-
-  async coded<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw this.#told(error);
-    }
-  }
-
-  async *stream({ body }: Response, limit = this.#limit): AsyncGenerator<Uint8Array> {
-    let bytes = 0;
-    try {
-      for await (const chunk of body ?? []) {
-        bytes += chunk.length;
-        if (bytes > limit) throw this.#unreachable({ why: `its answer has more than ${limit} bytes` });
-        yield chunk;
-      }
-    } catch (error) {
-      throw this.#told(error);
-    }
-  }
-
-  async whole(answer: Response, limit = this.#limit): Promise<string> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of this.stream(answer, limit)) chunks.push(chunk);
-    return Buffer.concat(chunks).toString();
-  }
-
-  json(text: string): unknown {
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      throw this.#unreachable({ why: 'its answer is not JSON', cause });
-    }
-  }
-
-  refusal({ status, headers }: Response, text: string): HubRefusal {
-    const said = errorInAnswer(parsed(text));
-    const retryAfter = headers.get('retry-after');
-    if (said === null) return new HubRefusal(this.#unreachable({ why: `it answered status ${status}, and not as a hub does` }), { status, retryAfter });
-    return new HubRefusal(said, { status, retryAfter, cause: new Error(`${this.url.origin}${this.url.pathname} answered status ${status}`) });
-  }
-
-  #told(error: unknown): unknown {
-    if (this.#outer?.aborted) return this.#outer.reason;
-    return error instanceof AdbreakError ? error : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs));
-  }
-
-  #unreachable({ why, remedy, cause }: Fault): AdbreakError {
-    const sentence = `Cannot ${this.#what} at ${this.url.origin}${this.url.pathname}`;
-    return new AdbreakError('hub_unreachable', why === undefined ? sentence : `${sentence}: ${why}`, { cause, ...(remedy !== undefined && { remedy }) });
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
