@@ -11,11 +11,11 @@ help: ## what there is to make
 
 setup: node_modules/.setup ## install packages, and ffmpeg and Chromium where apt may
 
-# Installation runs no package's scripts; what needs a compiler is a step of its own (addon). Not `npm ci`: it refuses a
-# lock made where the registry has no packages for other platforms. Versions and digests come from the lock all the same.
+# Not `npm ci`: it refuses a lock made where the registry has no packages for other platforms. Versions and digests come from
+# the lock all the same. That no package's scripts run is a setting of the repository: .npmrc.
 node_modules/.setup: package-lock.json scripts/system-packages.sh
 	scripts/system-packages.sh
-	npm install --no-save --ignore-scripts --no-audit --no-fund
+	npm install --no-save --no-audit --no-fund
 	@touch $@
 
 build: setup ## compile everything

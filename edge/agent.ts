@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { pause } from '@adbreak/shared/retry.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
+import { armsOf } from './arms.js';
 import { capture } from './capture/capture.js';
 import type { EdgeConfig } from './config/config.js';
 import { requireWritable } from './config/state-folder.js';
@@ -61,7 +63,8 @@ export class Agent implements AsyncDisposable {
   #renewalFault: ErrorCode | null = null;
   #problem: Reported['problem'] = null;
   #source: Reported['source'] = 'running';
-  #closing: Promise<void> = Promise.resolve();
+  /** One after the other: a look at the clock during a slow write waits for it. */
+  readonly #windows = new SerialRunner();
   #running: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -138,6 +141,7 @@ export class Agent implements AsyncDisposable {
       onEvent: (event) => this.#event(event),
       onFault: (error) => (error === null ? this.#clear() : this.#fault(error)),
       onChange: () => this.#report(),
+      uniform: Math.random,
     });
     this.#lineup = lineup;
     await lineup.restore();
@@ -153,6 +157,7 @@ export class Agent implements AsyncDisposable {
       publish: async (report) => this.#session?.round(report),
       // What goes wrong in a round is no fault of the device, unless it has nothing left to answer with.
       onFault: (error) => (error instanceof AdbreakError && error.code === 'forbidden' ? this.#fault(error) : this.#log(`round: ${explainForPeople(error)}`)),
+      uniform: Math.random,
       log: this.#log,
     });
     this.#session = new Session({
@@ -162,6 +167,7 @@ export class Agent implements AsyncDisposable {
       agentVersion: AGENT_VERSION,
       spool: this.#spool,
       log: this.#log,
+      uniform: Math.random,
       onDesired: (desired) => {
         lineup.want(desired);
         this.#pipeline.order(desired);
@@ -261,7 +267,7 @@ export class Agent implements AsyncDisposable {
   }
 
   async #firstPair(): Promise<Pair | null> {
-    while (this.#pipeline.pair === null && !this.#stop.signal.aborted) await sleep(100, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    while (this.#pipeline.pair === null && !this.#stop.signal.aborted) await pause(100, this.#stop.signal);
     return this.#pipeline.pair;
   }
 
@@ -276,10 +282,8 @@ export class Agent implements AsyncDisposable {
   #turnWindow(): Promise<void> {
     return this.#inTurn(() => this.#closeWindow());
   }
-  /** One after the other: a look at the clock during a slow write waits for it. */
   #inTurn(task: () => Promise<void>): Promise<void> {
-    this.#closing = this.#closing.then(task).catch((error: unknown) => this.#log(`window: ${explain(error)}`));
-    return this.#closing;
+    return this.#windows.run(task).catch((error: unknown) => this.#log(`window: ${explain(error)}`));
   }
 
   async #closeWindow(): Promise<void> {
@@ -311,14 +315,13 @@ export class Agent implements AsyncDisposable {
 
   async #report(): Promise<void> {
     const { pair } = this.#pipeline;
-    const { trial } = this.#slots.state;
-    const acting = pair === null ? null : pair.desired.serve === 'candidate' ? pair.desired.candidate : pair.desired.production;
-    const shadow = pair === null ? null : pair.desired.serve === 'candidate' ? pair.desired.production : pair.desired.candidate;
+    const occupied = this.#slots.state.trial === null ? 'confirmed' : 'trial';
+    const { acting, shadow } = armsOf(pair?.desired);
     await this.#session?.report({
       revision: pair?.desired.revision ?? 0,
       serving: acting,
       shadow,
-      slot: pair === null ? 'factory' : trial === null ? 'confirmed' : 'trial',
+      slot: pair === null ? 'factory' : occupied,
       problem: this.#problem,
       source: this.#source,
       statusPage: this.#page?.url ?? null,
@@ -329,8 +332,7 @@ export class Agent implements AsyncDisposable {
   #view() {
     const { pair } = this.#pipeline;
     const { device, slice } = this.#config;
-    const acting = pair?.desired.serve === 'candidate' ? pair.desired.candidate : pair?.desired.production;
-    const other = pair?.desired.serve === 'candidate' ? pair.desired.production : pair?.desired.candidate;
+    const { acting, shadow } = armsOf(pair?.desired);
     return {
       device,
       channel: slice.channel,
@@ -340,7 +342,7 @@ export class Agent implements AsyncDisposable {
       connected: this.#session?.connected ?? false,
       waitingReports: this.#spool.size,
       serving: acting?.version ?? null,
-      shadow: other?.version ?? null,
+      shadow: shadow?.version ?? null,
       trial: this.#slots.state.trial !== null,
     };
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { TINY_SIZE, tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { Lineup } from './lineup.js';
 import { ModelStore } from './models/fetch.js';
 import { SlotStore } from './models/slot-store.js';
@@ -18,10 +19,6 @@ const NOBODY = { device: 'pi', key: '', certificate: '', authority: '', mqtt: ''
 const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0', '5.0.0'];
 const SIZE = { width: TINY_SIZE, height: TINY_SIZE };
 const PIXELS = new Uint8Array(TINY_SIZE * TINY_SIZE * 3).fill(90);
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; !(await holds()); await sleep(10)) assert.ok(Date.now() < deadline, `not within 60 s: ${what}`);
-}
 
 /** Models, slots, children and frames as on a Pi, 200 frames a second. */
 async function device(
@@ -41,7 +38,7 @@ async function device(
   const log = (line: string) => void said.push(line);
   const store = await SlotStore.open(folder, log);
   const model = (version: string) => models[version] ?? assert.fail(version);
-  await store.save({ ...EMPTY_SLOTS, ...slots(model) });
+  await store.change(() => ({ ...EMPTY_SLOTS, ...slots(model) }));
   const pipeline: Pipeline = new Pipeline({
     windowSeconds: 3600,
     canAsk: false,
@@ -63,6 +60,7 @@ async function device(
     runtime: 'auto',
     desiredPath: join(folder, 'desired.json'),
     log,
+    uniform: () => 0,
     onEvent: async () => undefined,
     onFault: (error) => (error === null ? undefined : log(String(error))),
     onChange: async () => undefined,
@@ -93,7 +91,7 @@ async function device(
     const names = await readdir(folder);
     return VERSIONS.filter((version) => names.includes(model(version).digest));
   };
-  return { lineup, pipeline, desired, model, onDisk, store, said };
+  return { lineup, pipeline, desired, model, onDisk, store, said, folder };
 }
 
 test('children that are killed at any moment under 200 frames a second are replaced, twenty times', async (t) => {
@@ -104,28 +102,28 @@ test('children that are killed at any moment under 200 frames a second are repla
   for (let round = 1; round <= 10; round++) {
     // A new revision forgets the crashes before it, which would make the pauses longer each time.
     lineup.want(desired(round, '1.0.0', '2.0.0'));
-    await until(`revision ${round}`, () => pipeline.pair?.desired.revision === round);
+    await until(`revision ${round}`, () => pipeline.pair?.desired.revision === round, 60);
     const { pair } = pipeline;
     await sleep(integer(50));
     process.kill(pair?.production.pid ?? 0, 'SIGKILL');
     await sleep(integer(5));
     process.kill(pair?.candidate?.pid ?? 0, 'SIGKILL');
     const replaced = (role: 'production' | 'candidate') => pipeline.pair?.[role] !== pair?.[role] && pipeline.pair?.[role]?.alive === true;
-    await until(`both replaced in round ${round}`, () => replaced('production') && replaced('candidate'));
+    await until(`both replaced in round ${round}`, () => replaced('production') && replaced('candidate'), 60);
   }
 });
 
 test('models that nothing names any more are deleted once nothing is on trial; the way back stays', async (t) => {
   const { lineup, pipeline, desired, model, onDisk, store, said } = await device(t);
   lineup.want(desired(1, '1.0.0', '2.0.0'));
-  await until('1.0.0 is confirmed', () => store.state.confirmed?.version === '1.0.0');
-  await until('others are gone', async () => (await onDisk()).join() === '1.0.0,2.0.0');
+  await until('1.0.0 is confirmed', () => store.state.confirmed?.version === '1.0.0', 60);
+  await until('others are gone', async () => (await onDisk()).join() === '1.0.0,2.0.0', 60);
   assert.match(said.join('\n'), new RegExp(`${model('5.0.0').digest.slice(0, 12)} is needed no more`));
 
   // The candidate becomes production: what it replaced is the way back.
   lineup.want(desired(2, '2.0.0', null));
-  await until('2.0.0 is confirmed', () => store.state.confirmed?.version === '2.0.0');
-  await until('2.0.0 serves', () => pipeline.pair?.production.model.manifest.version === '2.0.0');
+  await until('2.0.0 is confirmed', () => store.state.confirmed?.version === '2.0.0', 60);
+  await until('2.0.0 serves', () => pipeline.pair?.production.model.manifest.version === '2.0.0', 60);
   await sleep(300);
   assert.deepEqual(await onDisk(), ['1.0.0', '2.0.0']);
 });
@@ -133,7 +131,7 @@ test('models that nothing names any more are deleted once nothing is on trial; t
 test('while a model is on trial nothing is deleted', async (t) => {
   const { lineup, pipeline, desired, onDisk, store } = await device(t, { watches: false });
   lineup.want(desired(1, '1.0.0', null));
-  await until('1.0.0 acts', () => pipeline.pair !== null);
+  await until('1.0.0 acts', () => pipeline.pair !== null, 60);
   await sleep(300);
   assert.equal(store.state.trial?.model.version, '1.0.0');
   assert.deepEqual(await onDisk(), VERSIONS);
@@ -151,7 +149,30 @@ test('what the slots and a federated round name stays', async (t) => {
     epsilon: null,
   };
   lineup.want({ ...desired(1, '1.0.0', null), evaluation });
-  await until('2.0.0 is gone', async () => !(await onDisk()).includes('2.0.0'));
+  await until('2.0.0 is gone', async () => !(await onDisk()).includes('2.0.0'), 60);
   await sleep(300);
   assert.deepEqual(await onDisk(), ['1.0.0', '3.0.0', '4.0.0', '5.0.0']);
+});
+
+test('a newer revision does not wait for the pause of one that cannot be adopted', async (t) => {
+  const { lineup, pipeline, desired, said } = await device(t, { watches: false });
+  const missing = { version: '9.9.9', digest: '9'.repeat(64) };
+  lineup.want({ ...desired(1, '1.0.0', null), production: missing });
+  await until('the fault is told', () => said.some((line) => line.includes('Cannot take base-ad-detector 9.9.9')), 20);
+  lineup.want(desired(2, '1.0.0', null));
+  // The pause alone takes five seconds.
+  await until('revision 2', () => pipeline.pair?.desired.revision === 2, 4);
+});
+
+test('a revision that was superseded on its way is neither at work nor remembered', async (t) => {
+  const { lineup, pipeline, desired, folder } = await device(t, { watches: false });
+  for (const revision of [1, 2, 3, 4, 5, 6]) {
+    lineup.want(desired(revision, '1.0.0', revision % 2 === 0 ? '2.0.0' : '3.0.0'));
+    await sleep(60);
+    const stored = await readFile(join(folder, 'desired.json'), 'utf8').catch(() => null);
+    assert.ok(stored === null || JSON.parse(stored).revision === pipeline.pair?.desired.revision);
+  }
+  await until('the newest', () => pipeline.pair?.desired.revision === 6, 60);
+  await until('the newest is remembered', async () => JSON.parse(await readFile(join(folder, 'desired.json'), 'utf8')).revision === 6, 60);
+  assert.ok(pipeline.pair?.production.alive && pipeline.pair.candidate?.alive);
 });

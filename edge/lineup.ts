@@ -1,21 +1,27 @@
-import { rename } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
 import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
-import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
+import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
+import { pause, retry } from '@adbreak/shared/retry.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readJson, setAside } from '@adbreak/shared/storage/json.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { GOLDEN_TOLERANCE, testPattern } from '@adbreak/shared/video/patterns.js';
+import { armsOf } from './arms.js';
 import { InferenceChild, type ModelFile } from './inference/child.js';
 import type { ModelStore } from './models/fetch.js';
 import { ModelFault } from './models/model-fault.js';
 import type { SlotStore } from './models/slot-store.js';
-import { MOST_STARTS, serving, stepSlots } from './models/slots.js';
+import { MOST_STARTS, type SlotState, serving, stepSlots } from './models/slots.js';
 import type { Pair, Pipeline } from './pipeline.js';
 
 /** Real inferences that a new model must serve before it is confirmed. */
 const CONFIRM_AFTER = 20;
-const RETRY_MS = 15_000;
+/** An assignment that cannot be adopted: many devices may have it, and one hub gives it to them. */
+const ADOPTION: Backoff = { firstMs: 10_000, longestMs: 60_000, jitter: 0.5 };
+/** A child that died: nobody else waits for this device. */
+const REPLACEMENT: Backoff = { firstMs: 500, longestMs: 15_000, jitter: 0 };
 /** A child that dies this often under one assignment is given up. */
 const MOST_CRASHES = 3;
 
@@ -32,6 +38,8 @@ interface LineupOptions {
   /** Something is wrong; null when it is over. */
   readonly onFault: (error: unknown) => void;
   readonly onChange: () => Promise<void>;
+  /** [0, 1) */
+  readonly uniform: () => number;
 }
 
 /** Which models are at work: brings the device from what it runs to what the hub wants, and keeps it there through crashes. */
@@ -39,7 +47,7 @@ export class Lineup implements AsyncDisposable {
   readonly #options: LineupOptions;
   readonly #stop = new AbortController();
   #wanted: Desired | null = null;
-  #converging: Promise<void> = Promise.resolve();
+  readonly #converging = new SerialRunner();
   #served = 0;
   #crashes = 0;
 
@@ -51,11 +59,10 @@ export class Lineup implements AsyncDisposable {
   async restore(): Promise<void> {
     const { desiredPath, log } = this.#options;
     try {
-      const stored = await readLimited(desiredPath, MESSAGE_LIMIT);
-      if (stored !== undefined) this.want(parseJson(desiredSchema, stored, MESSAGE_LIMIT, desiredPath, 'state_corrupt'));
+      const stored = await readJson(desiredSchema, desiredPath, MESSAGE_LIMIT);
+      if (stored !== undefined) this.want(stored);
     } catch (error) {
-      log(`assignment: ${explain(error)}; it is kept as ${desiredPath}.damaged, and the hub is asked`);
-      await rename(desiredPath, `${desiredPath}.damaged`).catch((cause: unknown) => log(`assignment: ${explain(cause)}`));
+      await setAside(desiredPath, error, 'the hub is asked', (line) => log(`assignment: ${line}`));
     }
   }
 
@@ -64,31 +71,38 @@ export class Lineup implements AsyncDisposable {
     if (this.#wanted !== null && desired.revision <= this.#wanted.revision) return;
     this.#wanted = desired;
     this.#crashes = 0;
-    // A newer revision supersedes: the running convergence sees that it is stale and gives way.
-    this.#converging = this.#converging.then(() => this.#converge(desired));
+    // One that was called off before it began has nothing to say.
+    this.#converging.preempt((signal) => this.#converge(desired, signal)).catch(() => undefined);
   }
 
-  async #converge(desired: Desired): Promise<void> {
-    while (this.#wanted === desired && !this.#stop.signal.aborted) {
-      try {
-        await this.#adopt(desired);
-        this.#options.onFault(null);
-        // What was adopted is adopted again after a power cut, hub or no hub.
-        await writeAtomic(this.#options.desiredPath, JSON.stringify(desired)).catch((error: unknown) => this.#options.onFault(error));
-        await this.#makeRoom();
-        return await this.#options.onChange();
-      } catch (error) {
-        // The models at work go on working; a broken assignment never stops the programme.
-        this.#options.onFault(error);
-        await this.#options.onChange();
-        if (error instanceof AdbreakError && (error.code === 'model_corrupt' || error.code === 'model_unsupported')) return;
-        await sleep(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      }
+  async #converge(desired: Desired, signal: AbortSignal): Promise<void> {
+    const { uniform } = this.#options;
+    const retryable = (error: unknown) => !hasCode(error, 'model_corrupt', 'model_unsupported');
+    const onFailure = (error: unknown) => this.#cannotAdopt(error);
+    try {
+      await retry(() => this.#bringToWork(desired, signal), { backoff: ADOPTION, signal, uniform, retryable, atLeast: retryAfterOf, onFailure });
+    } catch (error) {
+      if (!signal.aborted) await this.#cannotAdopt(error);
     }
   }
 
-  /** Brings the wanted models to work. A candidate that cannot run costs the candidate: production acts alone, and the error is thrown after that. */
-  async #adopt(desired: Desired): Promise<void> {
+  async #bringToWork(desired: Desired, signal: AbortSignal): Promise<void> {
+    await this.#adopt(desired, signal);
+    this.#options.onFault(null);
+    // What was adopted is adopted again after a power cut, hub or no hub.
+    await writeAtomic(this.#options.desiredPath, JSON.stringify(desired)).catch((error: unknown) => this.#options.onFault(error));
+    await this.#makeRoom();
+    await this.#options.onChange();
+  }
+
+  /** The models at work go on working; a broken assignment never stops the programme. */
+  async #cannotAdopt(error: unknown): Promise<void> {
+    this.#options.onFault(error);
+    await this.#options.onChange();
+  }
+
+  /** Switches to the wanted models. A candidate that cannot run costs the candidate: production acts alone, and the error is thrown after that. */
+  async #adopt(desired: Desired, signal: AbortSignal): Promise<void> {
     const before = this.#options.pipeline.pair;
     const production = await this.#child(desired.model, desired.production, before).catch(ModelFault.of(desired.production));
     let trouble: unknown = null;
@@ -98,7 +112,9 @@ export class Lineup implements AsyncDisposable {
     };
     let candidate = desired.candidate === null ? null : await this.#candidate(desired, production, before).catch(ModelFault.of(desired.candidate)).catch(lose);
     const fresh = () => [production, candidate].filter((child) => child !== null && child !== before?.production && child !== before?.candidate);
-    if (this.#wanted !== desired) return this.#discard(fresh());
+    // A newer revision supersedes, and a stop: what is not at work yet never will be.
+    if (signal.aborted) await this.#discard(fresh());
+    signal.throwIfAborted();
     if (candidate !== null && desired.serve === 'candidate' && !(await this.#trialMayGoOn(desired))) {
       const { version } = candidate.model.manifest;
       const untrusted = new AdbreakError(
@@ -113,7 +129,7 @@ export class Lineup implements AsyncDisposable {
     await this.#switchTo(effective);
     this.#options.pipeline.install({ desired: effective, production, candidate });
     await this.#discard([before?.production, before?.candidate].filter((child) => child !== undefined && child !== production && child !== candidate));
-    const [acting, shadow] = effective.serve === 'candidate' ? [effective.candidate, effective.production] : [effective.production, effective.candidate];
+    const { acting, shadow } = armsOf(effective);
     this.#options.log(`revision ${desired.revision}: ${acting?.version} acts${shadow === null ? '' : `, ${shadow.version} in its shadow`}`);
     if (trouble !== null) throw trouble;
   }
@@ -137,7 +153,7 @@ export class Lineup implements AsyncDisposable {
     if (running !== undefined && running !== null) return running;
     if (this.#options.slots.state.quarantined.includes(model.digest))
       throw new AdbreakError('model_unsupported', `Cannot run ${name} ${model.version}: it failed its trial on this device`);
-    return this.#startProbed(await this.#options.models.obtain(name, model));
+    return this.#startProbed(await this.#options.models.obtain(name, model, this.#stop.signal));
   }
 
   /** Golden patterns through a new model before it sees a real frame. */
@@ -165,19 +181,15 @@ export class Lineup implements AsyncDisposable {
     const { state } = this.#options.slots;
     const first = this.#options.pipeline.pair === null;
     if (!first || state.trial === null || state.trial.model.digest !== candidate?.digest) return true;
-    await this.#options.slots.save(stepSlots(state, { kind: 'start' }));
-    return this.#options.slots.state.trial !== null;
+    const counted = await this.#options.slots.change((slots) => stepSlots(slots, { kind: 'start' }));
+    return counted.trial !== null;
   }
 
   /** The only switch point: the slot state is durable before the new model acts. */
   async #switchTo(desired: Desired): Promise<void> {
     const model = desired.serve === 'candidate' && desired.candidate !== null ? desired.candidate : desired.production;
-    const { state } = this.#options.slots;
     this.#served = 0;
-    if (serving(state)?.digest === model.digest) return;
-    if (state.confirmed?.digest === model.digest || state.previous?.digest === model.digest)
-      return this.#options.slots.save(stepSlots(state, { kind: 'return', model }));
-    await this.#options.slots.save(stepSlots(stepSlots(state, { kind: 'arm', model }), { kind: 'start' }));
+    await this.#options.slots.change((state) => switchTo(model, state));
   }
 
   /** One more frame was served. A new model is confirmed by real inferences, not by having been downloaded. */
@@ -185,9 +197,11 @@ export class Lineup implements AsyncDisposable {
     this.#served += 1;
     if (this.#served !== CONFIRM_AFTER || this.#options.slots.state.trial === null) return;
     const { model } = this.#options.slots.state.trial;
+    const onTrial = (state: SlotState) => state.trial?.model.digest === model.digest;
     void this.#options.slots
-      .save(stepSlots(this.#options.slots.state, { kind: 'confirm' }))
-      .then(async () => {
+      .change((state) => (onTrial(state) ? stepSlots(state, { kind: 'confirm' }) : state))
+      .then(async ({ confirmed }) => {
+        if (confirmed?.digest !== model.digest) return;
         this.#options.log(`${model.version} confirmed after ${CONFIRM_AFTER} inferences`);
         await this.#options.onEvent({ kind: 'slot-confirmed', at: new Date().toISOString(), model, reason: `${CONFIRM_AFTER} inferences served` });
         await this.#options.onChange();
@@ -207,7 +221,7 @@ export class Lineup implements AsyncDisposable {
     const acts = pair.desired.serve === role;
     try {
       if (this.#crashes >= MOST_CRASHES && role === 'candidate') return await this.#giveUpCandidate(pair, acts, reason);
-      await sleep(Math.min(RETRY_MS, 250 * 2 ** this.#crashes), undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      await pause(pauseAfter(REPLACEMENT, this.#crashes, 0), this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       const fresh = await this.#startProbed(child.model).catch(ModelFault.of(child.model.manifest));
       // A new assignment may have come meanwhile: then this child has no place any more.
@@ -242,9 +256,7 @@ export class Lineup implements AsyncDisposable {
     const model = pair.desired.candidate;
     const alone: Desired = { ...pair.desired, candidate: null, serve: 'production' };
     if (acts) {
-      await this.#options.slots.save(stepSlots(this.#options.slots.state, { kind: 'fail' }));
-      if (serving(this.#options.slots.state)?.digest !== alone.production.digest)
-        await this.#options.slots.save(stepSlots(this.#options.slots.state, { kind: 'return', model: alone.production }));
+      await this.#options.slots.change((state) => fallBackTo(alone.production, state));
       if (model !== null) await this.#options.onEvent({ kind: 'slot-fell-back', at: new Date().toISOString(), model, reason: reason.slice(0, 500) });
     }
     this.#options.pipeline.install({ desired: alone, production: pair.production, candidate: null });
@@ -259,8 +271,21 @@ export class Lineup implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#converging;
+    await this.#converging[Symbol.asyncDispose]();
     const { pair } = this.#options.pipeline;
     await this.#discard([pair?.production, pair?.candidate]);
   }
+}
+
+/** A model that has proved itself here serves at once; any other is on trial. */
+function switchTo(model: ModelRef, state: SlotState): SlotState {
+  if (serving(state)?.digest === model.digest) return state;
+  const proved = [state.confirmed, state.previous].some((known) => known?.digest === model.digest);
+  return proved ? stepSlots(state, { kind: 'return', model }) : stepSlots(stepSlots(state, { kind: 'arm', model }), { kind: 'start' });
+}
+
+/** What is on trial has failed, and this model serves. */
+function fallBackTo(model: ModelRef, state: SlotState): SlotState {
+  const failed = stepSlots(state, { kind: 'fail' });
+  return serving(failed)?.digest === model.digest ? failed : stepSlots(failed, { kind: 'return', model });
 }

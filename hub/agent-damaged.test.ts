@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
-import { agentOf, overview, publish, until } from './testing/chain.js';
+import { until } from '@adbreak/shared/testing/until.js';
+import { agentOf, overview, publish } from './testing/chain.js';
 import { testHub } from './testing.js';
 
 /** Says which files a process syncs, under the names that they have at that moment. */

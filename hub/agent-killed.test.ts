@@ -7,7 +7,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { agentOf, publish, until } from './testing/chain.js';
+import { until } from '@adbreak/shared/testing/until.js';
+import { agentOf, publish } from './testing/chain.js';
 import { testHub } from './testing.js';
 
 /** Sources that are open and never give anything. */

@@ -7,9 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync } from 'mqtt';
 import { callHub } from './cli/client.js';
-import { agentOf, labelForever, overview, publish, scenes, until } from './testing/chain.js';
+import { agentOf, labelForever, overview, publish, scenes } from './testing/chain.js';
 import { testHub } from './testing.js';
 
 test('a device enrols, fetches, verifies, serves, confirms and reports', async (t) => {

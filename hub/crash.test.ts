@@ -10,10 +10,11 @@ import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { callHub } from './cli/client.js';
 import { report } from './rollouts/fixtures.js';
 import type { Rollout } from './rollouts/rollout.js';
-import { publish, until } from './testing/chain.js';
+import { publish } from './testing/chain.js';
 import { enrol, type HubProcess, kill, Publisher, spawnHub } from './testing/killed.js';
 import { auditLines, exportLog, storedState } from './testing/store.js';
 

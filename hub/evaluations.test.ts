@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '@adbreak/shared/testing/until.js';
 import { callHub } from './cli/client.js';
-import { agentOf, labelForever, overview, publish, scenes, until } from './testing/chain.js';
+import { agentOf, labelForever, overview, publish, scenes } from './testing/chain.js';
 import { storedState } from './testing/store.js';
 import { testHub } from './testing.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AdbreakError, explainForPeople, printable } from '@adbreak/shared/errors.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync } from 'mqtt';
-import { until } from './testing/chain.js';
 import { enrolByHand } from './testing/enrol.js';
 import { testHub } from './testing.js';
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync } from 'mqtt';
 import { callHub } from './cli/client.js';
-import { overview, until } from './testing/chain.js';
+import { overview } from './testing/chain.js';
 import { enrolByHand } from './testing/enrol.js';
 import { storedState, tamper } from './testing/store.js';
 import { type TestHub, testHub } from './testing.js';

@@ -58,6 +58,11 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Whether it is a coded error, and of one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is AdbreakError {
+  return error instanceof AdbreakError && codes.includes(error.code);
+}
+
 /** The text of anything thrown, with the causes behind it. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

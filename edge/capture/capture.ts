@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
 import { explain } from '@adbreak/shared/errors.js';
+import { pause } from '@adbreak/shared/retry.js';
 import { type DeviceMode, type Frame, type FrameRequest, frames, type Preprocess } from '@adbreak/shared/video/frames.js';
 
 export interface Source {
@@ -15,7 +16,8 @@ export type CaptureEvent =
   | { readonly kind: 'lost'; readonly reason: string; readonly retryInMs: number }
   | { readonly kind: 'ended' };
 
-const BACKOFF_MS = { first: 1000, longest: 60_000 };
+/** The source is this device's own: nobody else comes to it in step. */
+const REOPENING: Backoff = { firstMs: 1000, longestMs: 60_000, jitter: 0 };
 /** A live source that gives no frame for so long hangs, whatever ffmpeg thinks of it. */
 const STALL_MS = 20_000;
 
@@ -28,7 +30,7 @@ export function requestOf({ input, fps, v4l2 }: Source, preprocess: Preprocess):
  * again, with a pause that doubles; frame times go on growing across openings.
  */
 export async function* capture(source: Source, preprocess: Preprocess, signal: AbortSignal, stallMs = STALL_MS): AsyncGenerator<CaptureEvent> {
-  let pause = BACKOFF_MS.first;
+  let failures = 0;
   let offset = 0;
   while (!signal.aborted) {
     let reason = 'the source ended';
@@ -39,7 +41,7 @@ export async function* capture(source: Source, preprocess: Preprocess, signal: A
       const opened = source.kind === 'live' ? latest(watchdog.guard(frames(request, watchdog.signal))) : each(frames(request, signal));
       for await (const { frame, dropped } of opened) {
         last = offset + frame.time;
-        pause = BACKOFF_MS.first;
+        failures = 0;
         yield { kind: 'frame', frame: { ...frame, time: last }, dropped };
       }
       // Who is told to stop has not come to the end.
@@ -53,9 +55,10 @@ export async function* capture(source: Source, preprocess: Preprocess, signal: A
     if (signal.aborted) return;
     if (source.kind === 'live' && watchdog.stalled) reason = `no frame for ${stallMs / 1000} s`;
     offset = last + 1 / source.fps;
-    yield { kind: 'lost', reason, retryInMs: pause };
-    await sleep(pause, undefined, { signal }).catch(() => undefined);
-    pause = Math.min(BACKOFF_MS.longest, pause * 2);
+    failures += 1;
+    const retryInMs = pauseAfter(REOPENING, failures, 0);
+    yield { kind: 'lost', reason, retryInMs };
+    await pause(retryInMs, signal);
   }
 }
 

@@ -41,6 +41,12 @@ export function decide(settings: DeciderSettings, state: DeciderState, time: num
   const posterior = (prior * p) / (prior * p + (1 - prior) * (1 - p));
   const towards: Label = posterior >= 0.5 ? 'ad' : 'content';
   const turned = towards !== (state.posterior >= 0.5 ? 'ad' : 'content') ? time : state.turned;
-  const label = state.label === 'content' ? (posterior >= settings.enter ? 'ad' : 'content') : posterior <= settings.leave ? 'content' : 'ad';
+  const label = labelAfter(state.label, posterior, settings);
   return { state: { label, posterior, time, turned }, change: label === state.label ? null : { label, since: turned } };
+}
+
+/** A label stays until the posterior has crossed the threshold on its far side. */
+function labelAfter(label: Label, posterior: number, { enter, leave }: DeciderSettings): Label {
+  if (label === 'content') return posterior >= enter ? 'ad' : 'content';
+  return posterior <= leave ? 'content' : 'ad';
 }

@@ -1,12 +1,11 @@
 import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
-import { access, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EnrolResponse, enrolResponse, renewResponse } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
-import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, type ErrorCode, explain, systemCode } from '@adbreak/shared/errors.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { Agent, fetch } from 'undici';
+import { AdbreakError, type ErrorCode, explain, hasCode } from '@adbreak/shared/errors.js';
+import { HubClient } from '@adbreak/shared/hub-client.js';
+import { exists, readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { DeviceIdentity, type KeyPair } from './identity.js';
 
 export interface EnrolOptions {
@@ -21,7 +20,6 @@ export interface EnrolOptions {
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const LIMIT = 64 * 1024;
-const TIMEOUT_MS = 30_000;
 /** The hub's no to an enrolment, after which its key is worth nothing. */
 export const REFUSED: readonly ErrorCode[] = ['token_invalid', 'token_used', 'identity_in_use', 'input_invalid'];
 
@@ -35,7 +33,7 @@ export async function openIdentity(folder: string, options: EnrolOptions, log: (
     const identity = await DeviceIdentity.open(folder);
     if (identity !== null) return identity;
   } catch (error) {
-    if (!(error instanceof AdbreakError) || error.code !== 'state_corrupt') throw error;
+    if (!hasCode(error, 'state_corrupt')) throw error;
     damage = new AdbreakError('state_corrupt', error.message, { cause: error.cause, remedy: newClaim(options.device) });
     if (options.token === undefined) throw damage;
     log(`identity: ${explain(damage)}; trying the claim token of the configuration`);
@@ -56,11 +54,7 @@ export async function requireEnrolment(
   folder: string,
   { device, authorityPath, token }: Pick<EnrolOptions, 'device' | 'authorityPath' | 'token'>,
 ): Promise<void> {
-  const known = await access(join(folder, 'identity.json')).then(
-    () => true,
-    (error: unknown) => systemCode(error) !== 'ENOENT',
-  );
-  if (known) return;
+  if (await exists(join(folder, 'identity.json')).catch(() => true)) return;
   if (token === undefined) throw withoutToken(device);
   await readAuthority(authorityPath);
 }
@@ -92,10 +86,11 @@ export async function enrol(
   const kept = await readLimited(pending, LIMIT);
   const { key, csr } = (kept === undefined ? null : await requestFor(device, Buffer.from(kept).toString())) ?? (await newKey(device));
   await writeAtomic(pending, key, { mode: 0o600 });
-  const body = { token, device, csr, instance };
-  const answer = await ask(`enrol ${device}`, new URL('/api/v1/enrol', hub), { ca: authority }, body, signal).catch(async (cause: unknown) => {
+  await using client = new HubClient(hub, { authority });
+  const asked = { what: `enrol ${device}`, body: { token, device, csr, instance }, signal };
+  const answer = await client.ask('/api/v1/enrol', asked).catch(async (cause: unknown) => {
     // No claim was spent on the key, and none will be.
-    if (cause instanceof AdbreakError && REFUSED.includes(cause.code)) await enrolmentOver(folder);
+    if (hasCode(cause, ...REFUSED)) await enrolmentOver(folder);
     throw cause;
   });
   return { response: check(enrolResponse, answer, "the hub's answer to the enrolment"), key };
@@ -112,8 +107,8 @@ function pendingKey(folder: string): string {
 /** A new key and the next certificate for it, asked for under the pair that the device has: also one that has ended. */
 export async function renew({ device, hub, signal }: Pick<EnrolOptions, 'device' | 'hub' | 'signal'>, authority: string, under: KeyPair): Promise<KeyPair> {
   const { key, csr } = await newKey(device);
-  const credentials = { ca: authority, cert: under.certificate, key: under.key };
-  const answer = await ask(`renew the certificate of ${device}`, new URL('/agent/renew', hub), credentials, { csr }, signal);
+  await using client = new HubClient(hub, { ...under, authority });
+  const answer = await client.ask('/agent/renew', { what: `renew the certificate of ${device}`, body: { csr }, signal });
   return { key, certificate: check(renewResponse, answer, "the hub's answer to the renewal").certificate };
 }
 
@@ -146,43 +141,5 @@ async function requestFor(device: string, key: string): Promise<{ key: string; c
   } catch {
     // Half a file, or another kind of key: a new one is as good, the claim was not spent on it.
     return null;
-  }
-}
-
-/** An error with all that is behind it. */
-function reasons(error: unknown): unknown[] {
-  return error instanceof Error && error.cause !== undefined ? [error, ...reasons(error.cause)] : [error];
-}
-
-async function ask(
-  what: string,
-  url: URL,
-  connect: { ca: string; cert?: string; key?: string },
-  body: unknown,
-  signal: AbortSignal | undefined,
-): Promise<unknown> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  const dispatcher = new Agent({ connect, maxResponseSize: LIMIT });
-  try {
-    const answer = await fetch(url, {
-      method: 'POST',
-      dispatcher,
-      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    const value: unknown = await answer.json();
-    if (!answer.ok) throw errorFromAnswer(value, answer.status);
-    return value;
-  } catch (cause) {
-    if (cause instanceof AdbreakError) throw cause;
-    if (reasons(cause).some((error) => systemCode(error) === 'ERR_TLS_CERT_ALTNAME_INVALID'))
-      throw new AdbreakError('hub_unreachable', `Cannot ${what} at ${url.origin}: the hub's certificate is not for ${url.hostname}`, {
-        cause,
-        remedy: `Start the hub with \`--name ${url.hostname}\`, or write a name that it has as \`hub\` into the configuration.`,
-      });
-    throw new AdbreakError('hub_unreachable', `Cannot ${what} at ${url.origin}`, { cause });
-  } finally {
-    await dispatcher.close();
   }
 }

@@ -2,9 +2,10 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type EnrolResponse, enrolResponse } from '@adbreak/shared/contract/messages.js';
-import { check, parseJson } from '@adbreak/shared/contract/parse.js';
+import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readJson } from '@adbreak/shared/storage/json.js';
 import { z } from 'zod';
 
 export interface KeyPair {
@@ -20,9 +21,9 @@ export interface Identity extends KeyPair {
 }
 
 const LIMIT = 64 * 1024;
-const pair = z.object({ key: z.string(), certificate: z.string() });
-const stored = enrolResponse.extend({ key: z.string(), previous: pair.nullable().default(null) });
-type Stored = z.infer<typeof stored>;
+const pairSchema = z.object({ key: z.string(), certificate: z.string() });
+const storedSchema = enrolResponse.extend({ key: z.string(), previous: pairSchema.nullable().default(null) });
+type Stored = z.infer<typeof storedSchema>;
 
 /**
  * Who this device is, in its state folder. Key and certificate are one file, written atomically: after a power cut at
@@ -41,10 +42,9 @@ export class DeviceIdentity implements Identity {
   /** Null where there is none yet; `state_corrupt` where there is one that cannot be used. */
   static async open(folder: string): Promise<DeviceIdentity | null> {
     const path = join(folder, 'identity.json');
-    const bytes = await readLimited(path, LIMIT);
-    if (bytes === undefined) return null;
-    const value = parseJson(z.looseObject({}), bytes, LIMIT, path, 'state_corrupt');
-    const identity = check(stored, { key: await keyOfItsOwn(folder), ...value }, path, 'state_corrupt');
+    const value = await readJson(z.looseObject({}), path, LIMIT);
+    if (value === undefined) return null;
+    const identity = check(storedSchema, { key: await keyOfItsOwn(folder), ...value }, path, 'state_corrupt');
     requirePair(identity, path, 'state_corrupt');
     return new DeviceIdentity(folder, identity);
   }

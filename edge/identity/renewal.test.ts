@@ -1,60 +1,38 @@
 import assert from 'node:assert/strict';
-import { webcrypto } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, rmdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ERROR_CODES, type ErrorCode } from '@adbreak/shared/errors.js';
+import { keyPem, newKeys, stubHub } from '@adbreak/shared/testing/stub-hub.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import 'reflect-metadata';
-import { PemConverter, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import { until } from '@adbreak/shared/testing/until.js';
 import { DeviceIdentity } from './identity.js';
 import { Renewal } from './renewal.js';
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 /** Short enough that the pauses between tries are parts of a second. */
 const LIFE_MS = 24_000;
 
 /** A hub that renews nothing any more, and answers enrolments with these faults first. */
-async function lostDevice(t: TestContext, faults: readonly ErrorCode[]) {
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const extensions = [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])];
-  const own = await X509CertificateGenerator.createSelfSigned({ name: 'CN=hub', keys, signingAlgorithm: ALGORITHM, extensions });
-  const authority = own.toString('pem');
-  const pem = async (key: webcrypto.CryptoKey) => PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
-  const issue = async (publicKey: webcrypto.CryptoKey | Pkcs10CertificateRequest['publicKey']) => {
-    const [notBefore, notAfter] = [new Date(), new Date(Date.now() + LIFE_MS)];
-    const signed = { subject: 'CN=pi-1', issuer: 'CN=hub', publicKey, signingKey: keys.privateKey, signingAlgorithm: ALGORITHM, notBefore, notAfter };
-    const certificate = (await X509CertificateGenerator.create(signed)).toString('pem');
-    return { device: 'pi-1', certificate, authority, mqtt: 'mqtts://127.0.0.1:1', root: '{}' };
-  };
+async function lostDevice(t: TestContext, faults: readonly ErrorCode[], headers: Record<string, string> = {}) {
   const left = [...faults];
   let enrolments = 0;
-  const server = createServer({ key: await pem(keys.privateKey), cert: authority }, async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += String(chunk);
-    const fault = request.url === '/agent/renew' ? 'identity_expired' : left.shift();
-    if (request.url !== '/agent/renew') enrolments += 1;
-    if (fault !== undefined) return response.writeHead(ERROR_CODES[fault].status).end(JSON.stringify({ error: fault, message: 'no' }));
-    return response.end(JSON.stringify(await issue(new Pkcs10CertificateRequest(JSON.parse(body).csr).publicKey)));
+  const hub = await stubHub(t, async ({ path, body }, response, { issue }) => {
+    if (path !== '/agent/renew') enrolments += 1;
+    const fault = path === '/agent/renew' ? 'identity_expired' : left.shift();
+    if (fault !== undefined) return response.writeHead(ERROR_CODES[fault].status, headers).end(JSON.stringify({ error: fault, message: 'no' }));
+    return response.end(JSON.stringify(answerWith(await issue({ csr: JSON.parse(body).csr }, LIFE_MS))));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const address = server.address();
-  const hub = `https://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  const answerWith = (certificate: string) => ({ device: 'pi-1', certificate, authority: hub.authority, mqtt: 'mqtts://127.0.0.1:1', root: '{}' });
   const folder = await temporaryFolder();
   const authorityPath = join(folder, 'ca.pem');
-  await writeFile(authorityPath, authority);
-  const mine = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const identity = await DeviceIdentity.create(folder, await issue(mine.publicKey), await pem(mine.privateKey));
+  await writeFile(authorityPath, hub.authority);
+  const { publicKey, privateKey } = await newKeys();
+  const identity = await DeviceIdentity.create(folder, answerWith(await hub.issue(publicKey, LIFE_MS)), await keyPem(privateKey));
   const seen = { renewed: 0, faults: [] as string[], log: [] as string[] };
   const start = () => {
     const renewal = new Renewal({
       device: 'pi-1',
-      hub,
+      hub: hub.url,
       authorityPath,
       token: 'adbreak_claim_0000000000',
       instance: 'i',
@@ -70,11 +48,6 @@ async function lostDevice(t: TestContext, faults: readonly ErrorCode[]) {
     renewal.hurry();
   };
   return { folder, seen, start, enrolments: () => enrolments };
-}
-
-async function until(what: string, look: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await sleep(20)) if (look()) return;
-  assert.fail(`not within 20 s: ${what}`);
 }
 
 test("a hub's passing faults leave the claim token untried", async (t) => {
@@ -100,4 +73,13 @@ test('a token that the hub has refused is not tried again', async (t) => {
   start();
   await until('three tries', () => seen.faults.length === 3);
   assert.deepEqual([seen.faults, enrolments()], [['identity_expired: token_used', 'identity_expired', 'identity_expired'], 1]);
+});
+
+test('a hub that says when it may be asked again is asked then, and no sooner', async (t) => {
+  const { seen, start } = await lostDevice(t, ['too_many_requests'], { 'retry-after': '2' });
+  const before = performance.now();
+  start();
+  await until('it is enrolled anew', () => seen.renewed === 1);
+  // The pause of its own would be a fifth of a second.
+  assert.ok(performance.now() - before >= 2000, `${performance.now() - before} ms`);
 });

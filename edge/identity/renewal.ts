@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { validityOf } from '@adbreak/shared/certificates.js';
-import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, type ErrorCode, explain, hasCode } from '@adbreak/shared/errors.js';
+import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
+import { pause, retry } from '@adbreak/shared/retry.js';
 import { type EnrolOptions, enrol, enrolmentOver, newClaim, REFUSED, renew } from './enrol.js';
 import type { DeviceIdentity } from './identity.js';
-import { leastTime, pause, renewalTime } from './schedule.js';
+import { backoffOf, leastTime, patience, renewalTime } from './schedule.js';
 
 interface RenewalOptions extends Omit<EnrolOptions, 'signal'> {
   readonly identity: DeviceIdentity;
@@ -32,7 +33,6 @@ export class Renewal implements AsyncDisposable {
   readonly #running: Promise<void>;
   #wake = new AbortController();
   #hurried = false;
-  #failures = 0;
   #tokenTried = false;
   /** By the monotonic clock. */
   #notBefore = 0;
@@ -56,42 +56,38 @@ export class Renewal implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { identity, uniform } = this.#options;
-    while (!this.#stop.signal.aborted) {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
       const validity = validityOf(identity.certificate);
-      await this.#untilDue(renewalTime(validity, uniform()), pause(0, validity, uniform()));
-      while (!this.#stop.signal.aborted && !(await this.#try())) {
-        this.#failures += 1;
-        await this.#sleep(pause(this.#failures, validity, uniform()));
-      }
+      await this.#untilDue(renewalTime(validity, uniform()), patience(validity, uniform()));
+      const policy = { backoff: backoffOf(validity), signal, uniform, atLeast: retryAfterOf, onFailure: (error: unknown) => this.#failed(error) };
+      // Only a stop ends it otherwise: whatever it is, a later try may mend it.
+      await retry(() => this.#renewAndTell(), policy).catch(() => undefined);
     }
   }
 
   /** A fleet that was dark together does not come back in one second: who is late waits a little, too. */
-  async #untilDue(due: number, patience: number): Promise<void> {
+  async #untilDue(due: number, wait: number): Promise<void> {
     while (!this.#stop.signal.aborted && !this.#hurried) {
       const early = Math.max(due - Date.now(), this.#notBefore - performance.now());
       if (early <= 0) break;
-      await this.#sleep(Math.min(early, LOOK_MS), this.#wake.signal);
+      await pause(Math.min(early, LOOK_MS), this.#stop.signal, this.#wake.signal);
     }
-    await this.#sleep(patience);
+    await pause(wait, this.#stop.signal);
   }
 
-  /** True when the identity is a new one. */
-  async #try(): Promise<boolean> {
-    const { identity, log, onFault, onRenewed } = this.#options;
-    try {
-      await this.#renewOrEnrol();
-      this.#failures = 0;
-      this.#hurried = false;
-      this.#wake = new AbortController();
-      this.#notBefore = performance.now() + leastTime(validityOf(identity.certificate));
-      onRenewed();
-      return true;
-    } catch (error) {
-      if (error instanceof AdbreakError && error.code !== 'hub_unreachable') onFault(error);
-      else if (!this.#stop.signal.aborted) log(`identity: ${explain(error)}; trying again`);
-      return false;
-    }
+  async #renewAndTell(): Promise<void> {
+    await this.#renewOrEnrol();
+    this.#hurried = false;
+    this.#wake = new AbortController();
+    this.#notBefore = performance.now() + leastTime(validityOf(this.#options.identity.certificate));
+    this.#options.onRenewed();
+  }
+
+  #failed(error: unknown): void {
+    const { log, onFault } = this.#options;
+    if (error instanceof AdbreakError && error.code !== 'hub_unreachable') onFault(error);
+    else log(`identity: ${explain(error)}; trying again`);
   }
 
   async #renewOrEnrol(): Promise<void> {
@@ -99,12 +95,12 @@ export class Renewal implements AsyncDisposable {
     try {
       return await this.#renew();
     } catch (error) {
-      if (!(error instanceof AdbreakError) || !LOST.includes(error.code)) throw error;
+      if (!hasCode(error, ...LOST)) throw error;
       if (token === undefined || this.#tokenTried) throw lost(error, device);
       log(`identity: ${explain(error)}; trying the claim token of the configuration`);
       const { response, key } = await enrol({ ...this.#options, signal: this.#stop.signal }, identity.folder).catch((cause: unknown) => {
         // A hub that is down, overrun or full says nothing about the token.
-        if (!(cause instanceof AdbreakError) || !REFUSED.includes(cause.code)) throw cause;
+        if (!hasCode(cause, ...REFUSED)) throw cause;
         this.#tokenTried = true;
         throw lost(error, device, cause);
       });
@@ -126,15 +122,11 @@ export class Renewal implements AsyncDisposable {
         await identity.renewed(await renew(asked, identity.authority, under), under);
         return log(`${device}: a new certificate until ${new Date(validityOf(identity.certificate).to).toISOString()}`);
       } catch (error) {
-        if (!(error instanceof AdbreakError) || error.code !== 'unauthorized') throw error;
+        if (!hasCode(error, 'unauthorized')) throw error;
         refusal ??= error;
       }
     }
     throw refusal;
-  }
-
-  async #sleep(milliseconds: number, ...more: AbortSignal[]): Promise<void> {
-    await sleep(milliseconds, undefined, { signal: AbortSignal.any([this.#stop.signal, ...more]) }).catch(() => undefined);
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { leastTime, pause, renewalTime } from './schedule.js';
+import { pauseAfter } from '@adbreak/shared/backoff.js';
+import { backoffOf, leastTime, patience, renewalTime } from './schedule.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -16,17 +17,18 @@ test('a fleet enrolled on one day renews over two weeks of the last third, and h
 });
 
 test('failures are retried after about a minute first, then ever later up to an hour, never two devices in step', () => {
-  const lengths = [1, 2, 3, 10, 1000].map((failures) => pause(failures, validity, 0.5));
+  const pause = (failures: number, uniform: number) => pauseAfter(backoffOf(validity), failures, uniform);
+  const lengths = [1, 2, 3, 10, 1000].map((failures) => pause(failures, 0.5));
   assert.deepEqual(lengths, [45_000, 90_000, 180_000, 45 * 60_000, 45 * 60_000]);
-  assert.equal(new Set(fleet.map((uniform) => pause(3, validity, uniform))).size, fleet.length);
+  assert.equal(new Set(fleet.map((uniform) => pause(3, uniform))).size, fleet.length);
   assert.ok(
-    fleet.every((uniform) => pause(0, validity, uniform) < 60_000),
+    fleet.every((uniform) => patience(validity, uniform) < 60_000),
     'who is late comes within a minute',
   );
 });
 
 test('lives of seconds shorten the pauses with them', () => {
   const short = { from: 0, to: 24_000 };
-  assert.ok(pause(30, short, 0.999) <= 2000);
+  assert.ok(pauseAfter(backoffOf(short), 30, 0.999) <= 2000);
   assert.ok(leastTime(short) < short.to - renewalTime(short, 1));
 });

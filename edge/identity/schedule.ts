@@ -1,3 +1,4 @@
+import type { Backoff } from '@adbreak/shared/backoff.js';
 import { lastThird, type Validity } from '@adbreak/shared/certificates.js';
 
 const MINUTE = 60_000;
@@ -13,11 +14,15 @@ export function renewalTime({ from, to }: Validity, uniform: number): number {
   return lastThird({ from, to }) + (uniform * (to - from)) / 6;
 }
 
-/** Before the try after `failures` failures, milliseconds: doubling, and drawn from the pause's upper half; 0 failures: up to the first pause. */
-export function pause(failures: number, { from, to }: Validity, uniform: number): number {
+/** Between the tries of a renewal. */
+export function backoffOf({ from, to }: Validity): Backoff {
   const limit = ({ most, share }: typeof FIRST_PAUSE) => Math.min(most, share * (to - from));
-  if (failures === 0) return uniform * limit(FIRST_PAUSE);
-  return Math.min(limit(LONGEST_PAUSE), limit(FIRST_PAUSE) * 2 ** Math.min(failures - 1, 30)) * (0.5 + uniform / 2);
+  return { firstMs: limit(FIRST_PAUSE), longestMs: limit(LONGEST_PAUSE), jitter: 0.5 };
+}
+
+/** Before the first try, milliseconds: up to the first pause. */
+export function patience(validity: Validity, uniform: number): number {
+  return uniform * backoffOf(validity).firstMs;
 }
 
 /** After a renewal, the least time to the next: a device whose clock is months ahead sees every certificate in its last third. */

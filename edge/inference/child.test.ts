@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -66,4 +69,68 @@ test('a child that is killed at any moment under 200 frames a second costs its f
     const last = (await Promise.all(answers)).at(-1);
     assert.ok(coded('inference_failed')(last), `kill ${kill}: ${String(last)}`);
   }
+});
+
+/** A process that answers its first message with one thing, and each one after it with another. */
+async function programThatSays(first: string, then = 'null'): Promise<URL> {
+  const path = join(await temporaryFolder(), 'program.mjs');
+  await writeFile(path, `process.once('message', () => { process.send(${first}); process.on('message', ({ id }) => process.send(${then})); });`);
+  return pathToFileURL(path);
+}
+const LOADED = "{ kind: 'loaded', runtime: 'none' }";
+
+for (const [what, said] of [
+  ['nothing that it may say', "{ kind: 'hello' }"],
+  ['null', 'null'],
+  ['a word', "'loaded'"],
+  ['more than it should', "{ kind: 'loaded', runtime: 'none', more: 1 }"],
+  ['a very long word', "{ kind: 'refused', code: 'model_corrupt', message: 'x'.repeat(1e6) }"],
+  ['an answer to what nobody asked', "{ kind: 'result', id: 0, probability: 0.5, milliseconds: 1 }"],
+] as const) {
+  test(`a child whose first word is ${what} is ended, and coded`, async () => {
+    await assert.rejects(InferenceChild.start(await modelOnDisk(), { program: await programThatSays(said) }), coded('inference_failed'));
+  });
+}
+
+for (const [what, said] of [
+  ['nothing that it may say', "{ kind: 'hello' }"],
+  ['a probability that is none', "{ kind: 'result', id, probability: 1.5, milliseconds: 1 }"],
+  ['no number', "{ kind: 'result', id, probability: NaN, milliseconds: 1 }"],
+  ['text for a number', "{ kind: 'result', id, probability: '0.5', milliseconds: 1 }"],
+  ['an answer to another frame', "{ kind: 'result', id: id + 7, probability: 0.5, milliseconds: 1 }"],
+  ['that it is loaded', LOADED],
+  ['a very long word', "{ kind: 'failed', id, message: 'x'.repeat(1e6) }"],
+] as const) {
+  test(`a child that answers a frame with ${what} is ended, and coded`, async () => {
+    await using child = await InferenceChild.start(await modelOnDisk(), { program: await programThatSays(LOADED, said) });
+    await assert.rejects(child.infer(grey(1)), (error: unknown) => coded('inference_failed')(error) && /breaks the rules/.test(String(error)));
+    assert.equal(child.alive, false);
+    await assert.rejects(child.infer(grey(1)), coded('inference_failed'));
+  });
+}
+
+test('a worker refuses what it was not asked as agreed, and goes on', async (t) => {
+  const worker = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], { serialization: 'advanced' });
+  t.after(() => worker.kill('SIGKILL'));
+  const answerTo = async (message: unknown) => {
+    const answer = once(worker, 'message');
+    worker.send(message as never);
+    return (await answer)[0];
+  };
+  const { path, manifest } = await modelOnDisk();
+  const load = { kind: 'load', path, manifest, threads: 1, runtime: 'auto' };
+  for (const wrong of [
+    null,
+    'load',
+    { kind: 'eval', code: '1' },
+    { ...load, threads: 1e6 },
+    { ...load, manifest: { ...manifest, digest: '' } },
+    { kind: 'infer', id: 0, pixels: 'grey' },
+    { kind: 'infer', id: 0, pixels: new Uint8Array(1024 * 1024 * 3 + 1) },
+  ]) {
+    const { kind, code, message } = await answerTo(wrong);
+    assert.deepEqual([kind, code], ['refused', 'input_invalid'], message);
+  }
+  assert.equal((await answerTo(load)).kind, 'loaded');
+  assert.equal((await answerTo({ kind: 'infer', id: 3, pixels: grey(9) })).id, 3);
 });

@@ -2,9 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Manifest } from '@adbreak/shared/contract/manifest.js';
 import { isErrorCode } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
-import type { FromWorker, ToWorker } from './protocol.js';
+import { type FromWorker, fromWorker, type ToWorker } from './protocol.js';
 
 export interface Inference {
   readonly probability: number;
@@ -19,6 +19,8 @@ export interface ChildOptions {
   readonly runtime?: RuntimeChoice;
   /** A frame that takes longer means a hang. */
   readonly timeoutMs?: number;
+  /** What runs in the process; tests put something that breaks the rules there. */
+  readonly program?: URL;
 }
 
 const LOAD_TIMEOUT_MS = 30_000;
@@ -40,7 +42,7 @@ export class InferenceChild implements AsyncDisposable {
     this.model = model;
     this.#timeoutMs = timeoutMs;
     this.#exited = new Promise((resolve) => void child.once('exit', () => resolve()));
-    child.on('message', (message: FromWorker) => this.#receive(message));
+    child.on('message', (said: unknown) => this.#receive(said));
     child.on('exit', (code, signal) =>
       this.#die(`the inference process of ${model.manifest.name} ${model.manifest.version} ended (${signal ?? `code ${code}`})`),
     );
@@ -48,35 +50,19 @@ export class InferenceChild implements AsyncDisposable {
 
   /** Starts a child and loads the model in it. Throws the child's own coded error where the model is refused. */
   static async start(model: ModelFile, options: ChildOptions = {}): Promise<InferenceChild> {
-    const child = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], {
+    const child = fork(fileURLToPath(options.program ?? new URL('./worker.js', import.meta.url)), [], {
       serialization: 'advanced',
       execArgv: NODE_FLAGS,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    const answer = await new Promise<FromWorker>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: no answer within ${LOAD_TIMEOUT_MS} ms`)),
-        LOAD_TIMEOUT_MS,
-      );
-      child.once('message', (message: FromWorker) => {
-        clearTimeout(timer);
-        resolve(message);
-      });
-      const fail = (why: string, cause?: Error) => {
-        clearTimeout(timer);
-        reject(new AdbreakError('inference_failed', `Cannot load ${model.path}: ${why}`, { cause }));
-      };
-      child.once('exit', (code, signal) => fail(`the inference process ended (${signal ?? `code ${code}`})`));
-      child.on('error', (cause) => fail('the inference process cannot be started', cause));
-      const load: ToWorker = { kind: 'load', ...model, threads: options.threads ?? 1, runtime: options.runtime ?? 'auto' };
-      sendTo(child, load);
-    }).catch((error: unknown) => {
+    const load: ToWorker = { kind: 'load', ...model, threads: options.threads ?? 1, runtime: options.runtime ?? 'auto' };
+    const answer = await firstAnswer(child, load).catch((error: unknown) => {
       child.kill('SIGKILL');
       throw error;
     });
-    if (answer.kind === 'refused') {
+    if (answer.kind !== 'loaded') {
       child.kill('SIGKILL');
-      throw new AdbreakError(isErrorCode(answer.code) ? answer.code : 'inference_failed', answer.message);
+      throw refusal(answer, model);
     }
     child.removeAllListeners('exit');
     return new InferenceChild(child, model, options.timeoutMs ?? 10_000);
@@ -113,12 +99,21 @@ export class InferenceChild implements AsyncDisposable {
     });
   }
 
-  #receive(message: FromWorker): void {
-    if (message.kind !== 'result' && message.kind !== 'failed') return;
-    const waiting = this.#waiting.get(message.id);
-    this.#waiting.delete(message.id);
-    if (message.kind === 'result') waiting?.resolve(message);
-    else waiting?.reject(new AdbreakError('inference_failed', message.message));
+  /** Who breaks the rules, by what it says or by an answer to what nobody asked, is ended: nothing that it says counts any more. */
+  #receive(said: unknown): void {
+    if (this.#gone !== null) return;
+    try {
+      const message = fromWorker(said);
+      if (message.kind === 'loaded') throw new AdbreakError('inference_failed', 'it says again that its model is loaded');
+      if (message.kind === 'refused') throw new AdbreakError('inference_failed', message.message);
+      const waiting = this.#waiting.get(message.id);
+      if (waiting === undefined) throw new AdbreakError('inference_failed', `it answers frame ${message.id}, which waits for nothing`);
+      this.#waiting.delete(message.id);
+      if (message.kind === 'result') waiting.resolve(message);
+      else waiting.reject(new AdbreakError('inference_failed', message.message));
+    } catch (error) {
+      this.#die(`the inference process of ${this.model.manifest.version} breaks the rules: ${explain(error)}`);
+    }
   }
 
   #die(why: string): void {
@@ -144,4 +139,33 @@ function sendTo(child: ChildProcess, message: ToWorker): void {
   child.send(message, (error) => {
     if (error !== null) child.kill('SIGKILL');
   });
+}
+
+/** What the process says to its model; rejects where it says nothing, or nothing that can be understood. */
+async function firstAnswer(child: ChildProcess, load: ToWorker & { kind: 'load' }): Promise<FromWorker> {
+  const cannot = (why: string, cause?: unknown) => new AdbreakError('inference_failed', `Cannot load ${load.path}: ${why}`, { cause });
+  const said = await new Promise<unknown>((resolve, reject) => {
+    const timer = setTimeout(() => reject(cannot(`no answer within ${LOAD_TIMEOUT_MS} ms`)), LOAD_TIMEOUT_MS);
+    const fail = (error: AdbreakError) => {
+      clearTimeout(timer);
+      reject(error);
+    };
+    child.once('message', (message: unknown) => {
+      clearTimeout(timer);
+      resolve(message);
+    });
+    child.once('exit', (code, signal) => fail(cannot(`the inference process ended (${signal ?? `code ${code}`})`)));
+    child.on('error', (cause) => fail(cannot('the inference process cannot be started', cause)));
+    sendTo(child, load);
+  });
+  try {
+    return fromWorker(said);
+  } catch (cause) {
+    throw cannot('the inference process breaks the rules', cause);
+  }
+}
+
+function refusal(answer: Exclude<FromWorker, { kind: 'loaded' }>, { path }: ModelFile): AdbreakError {
+  if (answer.kind !== 'refused') return new AdbreakError('inference_failed', `Cannot load ${path}: the inference process answers what nobody asked`);
+  return new AdbreakError(isErrorCode(answer.code) ? answer.code : 'inference_failed', answer.message);
 }

@@ -1,41 +1,41 @@
-import { mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MANIFEST_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
+import { MANIFEST_LIMIT, MODEL_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
-import { readLimited, sha256, storageError, syncFile, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { HubClient } from '@adbreak/shared/hub-client.js';
+import { HubRefusal } from '@adbreak/shared/hub-fault.js';
+import { exists, readLimited, sha256, storageError, syncFile, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
-import { Agent, fetch } from 'undici';
 import type { Identity } from '../identity/identity.js';
 import type { ModelFile } from '../inference/child.js';
 import { openModelFile } from './model-file.js';
 
 /** Kept free for everything else on the card. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
-const FETCH_TIMEOUT_MS = 120_000;
-const LARGEST_MODEL = 1 << 28;
 /** What a failing card or a broken file system answers to a read. */
 const UNREADABLE = ['EIO', 'EBADMSG', 'EUCLEAN', 'EISDIR', 'ENOTDIR'];
 
-/** Downloads over mutual TLS. */
+/** Downloads from the hub, as tuf-js wants them. */
 class HubFetcher extends BaseFetcher {
-  readonly #dispatcher: Agent;
-  constructor({ key, certificate, authority }: Identity) {
+  readonly #hub: HubClient;
+  readonly #request: { what: string; signal: AbortSignal | undefined; limit: number };
+
+  constructor(hub: HubClient, what: string, signal: AbortSignal | undefined) {
     super();
-    this.#dispatcher = new Agent({ connect: { ca: authority, cert: certificate, key } });
+    this.#hub = hub;
+    this.#request = { what, signal, limit: MODEL_LIMIT };
   }
-  override async fetch(url: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const answer = await fetch(url, { dispatcher: this.#dispatcher, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) }).catch((cause: unknown) => {
-      throw new AdbreakError('hub_unreachable', `Cannot fetch ${url}`, { cause });
+
+  override async fetch(url: string): Promise<ReadableStream> {
+    return this.#hub.download(url, this.#request).catch((error: unknown) => {
+      if (!(error instanceof HubRefusal)) throw error;
+      // tuf-js knows this class by identity: a 404 on the next root ends its search for one.
+      const { message, status, cause, retryAfterMs } = error;
+      throw Object.assign(new DownloadHTTPError(message, status), { cause, retryAfterMs });
     });
-    // tuf-js knows this class by identity: a 404 on the next root ends its search for one.
-    if (!answer.ok || answer.body === null) throw new DownloadHTTPError(`Cannot fetch ${url}: status ${answer.status}`, answer.status);
-    return answer.body as ReadableStream<Uint8Array<ArrayBuffer>>;
-  }
-  close(): Promise<void> {
-    return this.#dispatcher.close();
   }
 }
 
@@ -52,9 +52,9 @@ export class ModelStore {
     this.#hub = hub;
   }
 
-  /** The model, from disk when it is whole there, else from the hub. */
-  async obtain(name: string, model: ModelRef): Promise<ModelFile> {
-    return (await this.#onDisk(model)) ?? (await this.#download(name, model));
+  /** The model, from disk when it is whole there, else from the hub. An agent that stops waits for no hub. */
+  async obtain(name: string, model: ModelRef, signal?: AbortSignal): Promise<ModelFile> {
+    return (await this.#onDisk(model)) ?? (await this.#download(name, model, signal));
   }
 
   /** Deletes every other model, and what a power cut left of a download or a deletion. What cannot be deleted is told to the log. */
@@ -86,7 +86,7 @@ export class ModelStore {
     const folder = join(this.#folder, digest);
     if (!(await exists(folder))) return null;
     try {
-      const bytes = await readLimited(join(folder, 'model.tflite'), LARGEST_MODEL);
+      const bytes = await readLimited(join(folder, 'model.tflite'), MODEL_LIMIT);
       const file = await openModelFile(folder);
       if (bytes !== undefined && sha256(bytes) === digest && file.manifest.digest === digest) return file;
     } catch (error) {
@@ -97,25 +97,20 @@ export class ModelStore {
     return null;
   }
 
-  async #download(name: string, model: ModelRef): Promise<ModelFile> {
-    const fetcher = new HubFetcher(this.#identity);
+  async #download(name: string, model: ModelRef, signal: AbortSignal | undefined): Promise<ModelFile> {
+    await using hub = new HubClient(this.#hub, this.#identity);
     const staging = join(this.#folder, `.staging-${model.digest}`);
     this.#downloading.add(model.digest);
     try {
       await mkdir(staging, { recursive: true });
-      const updater = await this.#updater(fetcher);
+      const updater = await this.#updater(new HubFetcher(hub, `take ${name} ${model.version}`, signal));
       const manifestTarget = await target(updater, `${name}/${model.version}/manifest.json`);
       const modelTarget = await target(updater, `${name}/${model.version}/model.tflite`);
       await this.#requireSpace(modelTarget.length);
       await updater.downloadTarget(manifestTarget, join(staging, 'manifest.json'));
       await updater.downloadTarget(modelTarget, join(staging, 'model.tflite'));
-      const facts = parseJson(
-        manifest,
-        await readFile(join(staging, 'manifest.json')),
-        MANIFEST_LIMIT,
-        `the manifest of ${name} ${model.version}`,
-        'manifest_forged',
-      );
+      const bytes = (await readLimited(join(staging, 'manifest.json'), MANIFEST_LIMIT)) ?? '';
+      const facts = parseJson(manifest, bytes, MANIFEST_LIMIT, `the manifest of ${name} ${model.version}`, 'manifest_forged');
       if (facts.digest !== model.digest || facts.digest !== modelTarget.hashes['sha256'] || facts.version !== model.version) {
         throw new AdbreakError(
           'manifest_forged',
@@ -134,7 +129,6 @@ export class ModelStore {
     } finally {
       this.#downloading.delete(model.digest);
       await rm(staging, { recursive: true, force: true });
-      await fetcher.close();
     }
   }
 
@@ -174,16 +168,6 @@ export class ModelStore {
 /** A file that is not what was written; not a process without a file handle or memory to read it. */
 function isDamage(error: unknown): boolean {
   return error instanceof AdbreakError || UNREADABLE.includes(systemCode(error) ?? '');
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 async function target(updater: Updater, path: string): Promise<TargetFile> {

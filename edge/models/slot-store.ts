@@ -1,24 +1,27 @@
 import { join } from 'node:path';
 import { digest, VERSION } from '@adbreak/shared/contract/manifest.js';
-import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
+import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readJson } from '@adbreak/shared/storage/json.js';
 import { z } from 'zod';
 import { EMPTY_SLOTS, type SlotState } from './slots.js';
 
 const LIMIT = 64 * 1024;
-const modelRef = z.object({ version: z.string().regex(VERSION), digest });
-const slotState = z.object({
-  confirmed: modelRef.nullable(),
-  trial: z.object({ model: modelRef, starts: z.int().nonnegative() }).nullable(),
-  previous: modelRef.nullable(),
+const modelRefSchema = z.object({ version: z.string().regex(VERSION), digest });
+const slotStateSchema = z.object({
+  confirmed: modelRefSchema.nullable(),
+  trial: z.object({ model: modelRefSchema, starts: z.int().nonnegative() }).nullable(),
+  previous: modelRefSchema.nullable(),
   quarantined: z.array(digest),
 });
-const copy = z.object({ generation: z.int().nonnegative(), checksum: digest, state: slotState });
+const copySchema = z.object({ generation: z.int().nonnegative(), checksum: digest, state: slotStateSchema });
+type Copy = z.infer<typeof copySchema>;
 
 /** Two copies written in turn; the newest whose checksum holds counts. A power cut can spoil one of them at most. */
 export class SlotStore {
   readonly #folder: string;
+  readonly #changes = new SerialRunner();
   #generation: number;
   #state: SlotState;
 
@@ -41,8 +44,16 @@ export class SlotStore {
     return this.#state;
   }
 
-  /** Durable when it resolves. */
-  async save(state: SlotState): Promise<void> {
+  /** Durable when it resolves, to the new state. `change` (pure) is given what the changes before it have left; the same state writes nothing. */
+  change(change: (state: SlotState) => SlotState): Promise<SlotState> {
+    return this.#changes.run(async () => {
+      const state = change(this.#state);
+      if (state !== this.#state) await this.#write(state);
+      return state;
+    });
+  }
+
+  async #write(state: SlotState): Promise<void> {
     const generation = this.#generation + 1;
     const path = join(this.#folder, `state.${generation % 2 === 0 ? 'a' : 'b'}.json`);
     await writeAtomic(path, JSON.stringify({ generation, checksum: checksum(generation, state), state }));
@@ -51,12 +62,11 @@ export class SlotStore {
   }
 }
 
-async function readCopy(path: string, log: (line: string) => void): Promise<z.infer<typeof copy> | 'damaged' | undefined> {
+async function readCopy(path: string, log: (line: string) => void): Promise<Copy | 'damaged' | undefined> {
   try {
-    const bytes = await readLimited(path, LIMIT);
-    if (bytes === undefined) return undefined;
-    const read = parseJson(copy, bytes, LIMIT, path, 'state_corrupt');
-    if (read.checksum !== checksum(read.generation, read.state)) throw new AdbreakError('state_corrupt', `Cannot read ${path}: its checksum does not hold`);
+    const read = await readJson(copySchema, path, LIMIT);
+    if (read !== undefined && read.checksum !== checksum(read.generation, read.state))
+      throw new AdbreakError('state_corrupt', `Cannot read ${path}: its checksum does not hold`);
     return read;
   } catch (error) {
     log(`slots: ${explain(error)}; the other copy counts`);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { SlotStore } from './slot-store.js';
 import { EMPTY_SLOTS, serving, stepSlots } from './slots.js';
 
@@ -39,15 +39,15 @@ describe('slot store', () => {
   test('remembers the newest state', async () => {
     const folder = await temporaryFolder();
     const store = await SlotStore.open(folder, silent);
-    await store.save(confirmed);
-    await store.save({ ...confirmed, previous: two });
+    await store.change(() => confirmed);
+    await store.change(() => ({ ...confirmed, previous: two }));
     assert.deepEqual((await SlotStore.open(folder, silent)).state, { ...confirmed, previous: two });
   });
   test('one damaged copy costs one generation; both damaged is an error that names them', async () => {
     const folder = await temporaryFolder();
     const store = await SlotStore.open(folder, silent);
-    await store.save(confirmed);
-    await store.save({ ...confirmed, previous: two });
+    await store.change(() => confirmed);
+    await store.change(() => ({ ...confirmed, previous: two }));
     const newest = join(folder, 'state.a.json');
     await writeFile(newest, (await readFile(newest, 'utf8')).replace('2.0.0', '2.0.1'));
     const said: string[] = [];
@@ -55,5 +55,26 @@ describe('slot store', () => {
     assert.match(said.join(), /state\.a\.json.*checksum/);
     await writeFile(join(folder, 'state.b.json'), '{"gener');
     await assert.rejects(SlotStore.open(folder, silent), (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt');
+  });
+  test('changes that are asked for at once are made one after the other, each on what the one before has left', async () => {
+    const folder = await temporaryFolder();
+    const store = await SlotStore.open(folder, silent);
+    const digests = Array.from({ length: 12 }, (_, i) => i.toString(16).repeat(64));
+    await Promise.all(digests.map((digest) => store.change((state) => ({ ...state, quarantined: [...state.quarantined, digest] }))));
+    assert.deepEqual((await SlotStore.open(folder, silent)).state.quarantined, digests);
+  });
+  test('a change that the disk does not take is no change; one that changes nothing is not written', async (t) => {
+    const folder = await smallVolume(t, 16);
+    const store = await SlotStore.open(folder, silent);
+    await store.change(() => confirmed);
+    const large = { ...confirmed, quarantined: Array.from({ length: 400 }, () => two.digest) };
+    await assert.rejects(
+      store.change(() => large),
+      (error: unknown) => error instanceof AdbreakError && error.code === 'disk_full',
+    );
+    assert.deepEqual(store.state, confirmed);
+    const names = await readdir(folder);
+    assert.equal(await store.change((state) => state), store.state);
+    assert.deepEqual(await readdir(folder), names);
   });
 });

@@ -3,8 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RoundReport, RoundRequest } from '@adbreak/shared/contract/rounds.js';
+import { explain } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { ModelStore } from '../models/fetch.js';
 import { Evaluator } from './evaluator.js';
 import { Reservoir } from './reservoir.js';
@@ -30,17 +32,15 @@ const REQUEST: RoundRequest = {
   epsilon: null,
 };
 
-test('a round that was answered before a restart is answered again with the same counts; a hub out of reach does not keep the agent from stopping', async () => {
+type Options = ConstructorParameters<typeof Evaluator>[0];
+
+/** A device that has answered round-1 before; its hub is out of reach. */
+async function evaluatorWith(more: Pick<Options, 'publish'> & Partial<Options>): Promise<Evaluator> {
   const folder = await temporaryFolder();
   const statePath = join(folder, 'rounds.json');
   await writeFile(statePath, JSON.stringify({ spent: 0, answers: [ANSWER], secure: [] }));
   const identity = { device: 'pi-1', key: '', certificate: '', authority: '', mqtt: '', root: '' };
-  const sent: RoundReport[] = [];
-  let tell: () => void = () => undefined;
-  const asked = new Promise<void>((resolve) => {
-    tell = resolve;
-  });
-  const evaluator = new Evaluator({
+  return new Evaluator({
     reservoir: await Reservoir.open(join(folder, 'reservoir'), { episodes: 1, bytes: 1e6 }, seeded('evaluator').uniform, () => undefined),
     models: new ModelStore(folder, identity, 'https://127.0.0.1:1'),
     identity,
@@ -49,17 +49,39 @@ test('a round that was answered before a restart is answered again with the same
     runtime: 'auto',
     statePath,
     privacyBudget: 20,
+    onFault: (error) => assert.fail(String(error)),
+    uniform: () => 0,
+    log: () => undefined,
+    ...more,
+  });
+}
+
+test('a round that was answered before a restart is answered again with the same counts; a hub out of reach does not keep the agent from stopping', async () => {
+  const sent: RoundReport[] = [];
+  const evaluator = await evaluatorWith({
     // As a client without a connection: the promise waits for one.
     publish: (report) => {
       sent.push(report);
-      tell();
       return new Promise(() => undefined);
     },
-    onFault: (error) => assert.fail(String(error)),
-    log: () => undefined,
   });
   evaluator.want(REQUEST, 'base-ad-detector');
-  await asked;
+  await until('the answer', () => sent.length > 0);
   await evaluator[Symbol.asyncDispose]();
   assert.deepEqual(sent, [ANSWER]);
+});
+
+test('a round that is wanted next does not wait for the pause of one that cannot be answered', async () => {
+  const sent: RoundReport[] = [];
+  const faults: string[] = [];
+  await using evaluator = await evaluatorWith({
+    publish: async (report) => void sent.push(report),
+    onFault: (error) => faults.push(explain(error)),
+  });
+  evaluator.want({ ...REQUEST, round: 'round-2' }, 'base-ad-detector');
+  await until('its models cannot be had', () => faults.length > 0);
+  evaluator.want(REQUEST, 'base-ad-detector');
+  // The pause alone takes five seconds.
+  await until('the other round is answered', () => sent.length > 0, 4);
+  assert.equal(faults.length, 1);
 });

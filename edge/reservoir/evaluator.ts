@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SecureClient } from '@adbreak/shared/aggregation/client.js';
 import { type SecureView, secureView } from '@adbreak/shared/aggregation/messages.js';
-import { check, parseJson } from '@adbreak/shared/contract/parse.js';
+import type { Backoff } from '@adbreak/shared/backoff.js';
+import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID, type RoundReport, type RoundRequest, roundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
-import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
+import { HubClient } from '@adbreak/shared/hub-client.js';
+import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
+import { pause, retry } from '@adbreak/shared/retry.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readJson } from '@adbreak/shared/storage/json.js';
 import type { RuntimeChoice } from '@adbreak/shared/tflite/open.js';
-import { Agent, fetch } from 'undici';
 import { z } from 'zod';
 import type { Identity } from '../identity/identity.js';
 import { InferenceChild } from '../inference/child.js';
@@ -30,24 +33,30 @@ interface EvaluatorOptions {
   readonly privacyBudget: number;
   readonly publish: (report: RoundReport) => Promise<void>;
   readonly onFault: (error: unknown) => void;
+  /** [0, 1); how a fleet's tries are spread, nothing secret. */
+  readonly uniform: () => number;
   readonly log: (line: string) => void;
 }
 
 const STATE_LIMIT = 1024 * 1024;
 const KEPT_ANSWERS = 100;
+/** The shares of 255 devices. */
+const ANSWER_LIMIT = 256 * 1024;
 const POLL_MS = 1000;
-const RETRY_MS = 15_000;
-const stored = z.strictObject({
+/** A whole cohort is asked at once, by one hub. */
+const RETRY: Backoff = { firstMs: 10_000, longestMs: 60_000, jitter: 0.5 };
+const storedSchema = z.strictObject({
   spent: z.number().nonnegative(),
   answers: z.array(roundReport).max(KEPT_ANSWERS),
   secure: z.array(z.string().regex(ROUND_ID)).max(KEPT_ANSWERS),
 });
+type Stored = z.infer<typeof storedSchema>;
 
 /** Takes part in federated rounds: two models over this device's own labelled episodes, counts to the hub. One round at a time, beside the live picture. */
 export class Evaluator implements AsyncDisposable {
   readonly #options: EvaluatorOptions;
   readonly #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #rounds = new SerialRunner();
   #wanted: string | null = null;
 
   constructor(options: EvaluatorOptions) {
@@ -58,26 +67,26 @@ export class Evaluator implements AsyncDisposable {
   want(request: RoundRequest | null, model: string): void {
     const before = this.#wanted;
     this.#wanted = request?.round ?? null;
-    if (request === null || request.round === before) return;
-    this.#running = this.#running.then(() => this.#tryUntilDone(request, model));
+    if (this.#wanted === before) return;
+    // A pause before another try ends here; an answer that is being worked out is given all the same.
+    this.#rounds.cancel();
+    if (request !== null) this.#rounds.run((signal) => this.#tryUntilDone(request, model, signal)).catch(() => undefined);
   }
 
   /** What cannot be answered now (a hub out of reach, a crash of a model) is tried again while the round is wanted. */
-  async #tryUntilDone(request: RoundRequest, model: string): Promise<void> {
-    while (this.#wanted === request.round && !this.#stop.signal.aborted && Date.now() < Date.parse(request.deadline)) {
-      try {
-        return await this.#take(request, model);
-      } catch (error) {
-        this.#options.onFault(error);
-        if (error instanceof AdbreakError && (error.code === 'forbidden' || error.code === 'model_corrupt' || error.code === 'model_unsupported')) return;
-        await sleep(RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      }
-    }
+  async #tryUntilDone(request: RoundRequest, model: string, signal: AbortSignal): Promise<void> {
+    const { onFault, uniform } = this.#options;
+    const deadline = Date.parse(request.deadline);
+    const attempt = async () => (Date.now() < deadline ? this.#take(request, model) : undefined);
+    const retryable = (error: unknown) => !hasCode(error, 'forbidden', 'model_corrupt', 'model_unsupported');
+    await retry(attempt, { backoff: RETRY, signal, uniform, retryable, atLeast: retryAfterOf, onFailure: onFault }).catch((error: unknown) => {
+      if (!signal.aborted) onFault(error);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.#running;
+    await this.#rounds[Symbol.asyncDispose]();
   }
 
   async #take(request: RoundRequest, model: string): Promise<void> {
@@ -102,7 +111,7 @@ export class Evaluator implements AsyncDisposable {
       await this.#save({ ...state, secure: [...state.secure, request.round].slice(-KEPT_ANSWERS) });
       return this.#answerSecurely(request, secureVector(exact.counts));
     }
-    const counts = request.epsilon === null ? exact : addNoise(exact, request.epsilon, uniform);
+    const counts = request.epsilon === null ? exact : addNoise(exact, request.epsilon, unpredictable);
     const report: RoundReport = {
       round: request.round,
       production: request.production.digest,
@@ -127,8 +136,8 @@ export class Evaluator implements AsyncDisposable {
   /** Both models over every episode whose frames fit them. Episodes that cannot be read are left out, and said so. */
   async #judge(request: RoundRequest, name: string): Promise<Judged[]> {
     const { reservoir, models, runtime, log } = this.#options;
-    await using production = await InferenceChild.start(await models.obtain(name, request.production), { threads: 1, runtime });
-    await using candidate = await InferenceChild.start(await models.obtain(name, request.candidate), { threads: 1, runtime });
+    await using production = await InferenceChild.start(await models.obtain(name, request.production, this.#stop.signal), { threads: 1, runtime });
+    await using candidate = await InferenceChild.start(await models.obtain(name, request.candidate, this.#stop.signal), { threads: 1, runtime });
     const fits = [production, candidate].map(({ model }) => model.manifest.preprocess);
     const judged: Judged[] = [];
     for (const kept of reservoir.entries) {
@@ -148,43 +157,30 @@ export class Evaluator implements AsyncDisposable {
   }
 
   async #answerSecurely(request: RoundRequest, vector: readonly number[]): Promise<void> {
-    const { identity, log } = this.#options;
+    const { identity, hub, log } = this.#options;
+    // One connection for a round, which is asked about every second.
+    await using asking = new HubClient(hub, identity);
+    const path = `/agent/evaluations/${request.round}`;
+    const call = (to: string, body?: unknown) =>
+      asking.ask(to, { what: `take part in ${request.round}`, body, signal: this.#stop.signal, limit: ANSWER_LIMIT });
     const client = new SecureClient(identity.device, (n) => new Uint8Array(randomBytes(n)));
     const done = new Set<string>();
     const deadline = Date.parse(request.deadline);
     while (!this.#stop.signal.aborted && Date.now() < deadline) {
-      const view: SecureView = check(secureView, await this.#call(`/agent/evaluations/${request.round}`), 'the phase of a secure round');
+      const view: SecureView = check(secureView, await call(path), 'the phase of a secure round');
       if (view.phase === 'over') return log(`round ${request.round}: ${view.reason}`);
       if (!done.has(view.phase)) {
         done.add(view.phase);
-        await this.#call(`/agent/evaluations/${request.round}/${view.phase}`, messageOf(client, view, vector));
+        await call(`${path}/${view.phase}`, messageOf(client, view, vector));
       }
-      await sleep(POLL_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      await pause(POLL_MS, this.#stop.signal);
     }
   }
 
-  async #call(path: string, body?: unknown): Promise<unknown> {
-    const { identity, hub } = this.#options;
-    const dispatcher = new Agent({ connect: { ca: identity.authority, cert: identity.certificate, key: identity.key } });
-    try {
-      const answer = await fetch(new URL(path, hub), {
-        dispatcher,
-        signal: AbortSignal.timeout(30_000),
-        ...(body !== undefined && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      });
-      const value: unknown = await answer.json();
-      if (!answer.ok) throw errorFromAnswer(value, answer.status);
-      return value;
-    } finally {
-      await dispatcher.close();
-    }
+  async #state(): Promise<Stored> {
+    return (await readJson(storedSchema, this.#options.statePath, STATE_LIMIT)) ?? { spent: 0, answers: [], secure: [] };
   }
-
-  async #state(): Promise<z.infer<typeof stored>> {
-    const bytes = await readLimited(this.#options.statePath, STATE_LIMIT);
-    return bytes === undefined ? { spent: 0, answers: [], secure: [] } : parseJson(stored, bytes, STATE_LIMIT, this.#options.statePath, 'state_corrupt');
-  }
-  #save(state: z.infer<typeof stored>): Promise<void> {
+  #save(state: Stored): Promise<void> {
     return writeAtomic(this.#options.statePath, JSON.stringify(state), { mode: 0o600 });
   }
 }
@@ -208,7 +204,7 @@ async function meanOf(child: InferenceChild, frames: readonly Uint8Array[]): Pro
   return sum / frames.length;
 }
 
-/** Unpredictable, so that nobody can take the noise off again. */
-function uniform(): number {
+/** [0, 1), so that nobody can take the noise off again. */
+function unpredictable(): number {
   return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { greyVideo, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { frames } from '@adbreak/shared/video/frames.js';
 import { testPattern } from '@adbreak/shared/video/patterns.js';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -97,8 +98,7 @@ describe('the status page', () => {
   const shows = (selector: string, words: RegExp) => page.locator(selector).filter({ hasText: words }).waitFor({ timeout: 5000 });
   /** Until an expression is true in the page; the page's own policy forbids it to poll one. */
   const holds = async (expression: string) => {
-    for (const deadline = Date.now() + 5000; Date.now() < deadline; await page.waitForTimeout(50)) if ((await page.evaluate(expression)) === true) return;
-    assert.fail(`not within 5 s: ${expression}`);
+    await until(expression, async () => (await page.evaluate(expression)) === true, 5);
   };
   const screenshot = async (name: string) => {
     const path = join(SHOTS, `status-${name}.png`);

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@adbreak/shared/testing/until.js';
 import { Listeners } from './listeners.js';
 import { StatusPage } from './server.js';
 import { namesOf, refusalOf } from './visitors.js';
@@ -123,9 +124,6 @@ describe('who watches the stream', () => {
     socket.write('GET /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await until('an answer', () => heard.includes('\r\n\r\n'));
     return { socket, heard: () => heard, ended: () => ended };
-  }
-  async function until(what: string, holds: () => boolean): Promise<void> {
-    for (const deadline = Date.now() + 30_000; !holds(); await sleep(10)) assert.ok(Date.now() < deadline, `not within 30 s: ${what}`);
   }
 
   test('finds a place after any number of silent ones, and puts nobody of another machine out', async (t) => {

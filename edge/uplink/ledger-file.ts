@@ -1,8 +1,6 @@
-import { rename } from 'node:fs/promises';
 import { DRAW_RATES, desired, windowReport } from '@adbreak/shared/contract/messages.js';
-import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { explain } from '@adbreak/shared/errors.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readJson, setAside } from '@adbreak/shared/storage/json.js';
 import { z } from 'zod';
 import { type LedgerState, MOST_WAITING } from '../shadow/ledger.js';
 import { MOST_RUNS } from '../shadow/windows.js';
@@ -28,7 +26,7 @@ const episode = z.strictObject({
 });
 const pending = z.strictObject({ episode, since: instant, coin: z.number().min(0).lt(1), control: z.boolean() });
 const waiting = pending.extend({ counted: instant, window: instant });
-const ledgerState = z.strictObject({
+const ledgerStateSchema = z.strictObject({
   windows: z.strictObject({
     length: z.number().positive(),
     start: instant,
@@ -51,11 +49,9 @@ const ledgerState = z.strictObject({
 /** What the last run left; null when there is nothing, or when it cannot be read: then it is set aside, said so, and the device begins anew. */
 export async function readLedger(path: string, log: (line: string) => void): Promise<LedgerState | null> {
   try {
-    const bytes = await readLimited(path, LIMIT);
-    return bytes === undefined ? null : parseJson(ledgerState, bytes, LIMIT, path, 'state_corrupt');
+    return (await readJson(ledgerStateSchema, path, LIMIT)) ?? null;
   } catch (error) {
-    log(`windows: ${explain(error)}; it is kept as ${path}.damaged, and draws that waited count as ones that nobody answered`);
-    await rename(path, `${path}.damaged`).catch((cause: unknown) => log(`windows: ${explain(cause)}`));
+    await setAside(path, error, 'draws that waited count as ones that nobody answered', (line) => log(`windows: ${line}`));
     return null;
   }
 }

@@ -1,12 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Desired, type DeviceEvent, desired, MESSAGE_LIMIT, type Reported, type Status } from '@adbreak/shared/contract/messages.js';
+import type { Backoff } from '@adbreak/shared/backoff.js';
+import { type Desired, type DeviceEvent, desired, MESSAGE_LIMIT, type Reported, type Status, type WindowReport } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { type DeviceTopic, roundTopic, topicOf } from '@adbreak/shared/contract/topics.js';
-import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
 import { type AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { HubClient } from '@adbreak/shared/hub-client.js';
+import { HubRefusal } from '@adbreak/shared/hub-fault.js';
+import { pause, retry } from '@adbreak/shared/retry.js';
 import { connect, type MqttClient } from 'mqtt';
-import { Agent, fetch } from 'undici';
 import type { Identity } from '../identity/identity.js';
 import type { Spool } from './spool.js';
 
@@ -21,12 +22,15 @@ interface SessionOptions {
   readonly onDesired: (desired: Desired) => void;
   readonly onRefused: (reason: AdbreakError | null) => void;
   readonly log: (line: string) => void;
+  /** [0, 1) */
+  readonly uniform: () => number;
 }
 
 const RECONNECT_MS = 2000;
 const KEEPALIVE_SECONDS = 20;
 const IDLE_MS = 250;
-const ASK_TIMEOUT_MS = 30_000;
+/** A report that the hub did not acknowledge: its disk may be full, and it has many devices. */
+const UNACKNOWLEDGED: Backoff = { firstMs: 2000, longestMs: 60_000, jitter: 0.5 };
 /** CONNACK return code, MQTT 3.1.1 section 3.2.2.3. */
 const NOT_AUTHORIZED = 5;
 
@@ -138,33 +142,41 @@ export class Session implements AsyncDisposable {
     this.#failures += 1;
     if (!Number.isInteger(Math.log2(this.#failures)) && this.#failures % 32 !== 0) return;
     const { identity, hub, instance, log, onRefused } = this.#options;
-    const dispatcher = new Agent({ connect: { ca: identity.authority, cert: identity.certificate, key: identity.key } });
+    await using client = new HubClient(hub, identity);
     try {
-      const answer = await fetch(new URL(`/agent/session?instance=${instance}`, hub), { dispatcher, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-      if (!answer.ok) onRefused(errorFromAnswer(await answer.json(), answer.status));
-    } catch (cause) {
+      await client.ask(`/agent/session?instance=${instance}`, { what: 'ask why the session is refused', signal: this.#stop.signal });
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      if (error instanceof HubRefusal && error.code !== 'hub_unreachable') onRefused(error);
       // A hub that is down answers neither, and `#failed` has said so.
-      if (refused) log(`mqtt: refused, and the hub does not say why: ${explain(cause)}`);
-    } finally {
-      await dispatcher.close();
+      else if (refused) log(`mqtt: refused, and the hub does not say why: ${explain(error)}`);
     }
   }
 
   async #sendSpool(): Promise<void> {
-    const { spool, log } = this.#options;
-    while (!this.#stop.signal.aborted) {
-      const report = spool.oldest;
-      if (report === undefined || !this.#client.connected) {
-        await sleep(IDLE_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-        continue;
-      }
-      try {
-        await this.#publish('windows', report, false);
-        await spool.acknowledge(report.sequence);
-      } catch (error) {
-        log(`mqtt: window ${report.sequence} was not acknowledged: ${explain(error)}`);
-        await sleep(RECONNECT_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      }
+    const { log, uniform } = this.#options;
+    const { signal } = this.#stop;
+    const onFailure = (error: unknown) => log(`mqtt: ${explain(error)}`);
+    while (!signal.aborted) {
+      if (this.#nextReport() === undefined) await pause(IDLE_MS, signal);
+      // Only a stop ends it otherwise.
+      else await retry(() => this.#sendOldest(), { backoff: UNACKNOWLEDGED, signal, uniform, onFailure }).catch(() => undefined);
+    }
+  }
+
+  #nextReport(): WindowReport | undefined {
+    return this.#client.connected ? this.#options.spool.oldest : undefined;
+  }
+
+  /** A connection that is lost meanwhile is waited for elsewhere. */
+  async #sendOldest(): Promise<void> {
+    const report = this.#nextReport();
+    if (report === undefined) return;
+    try {
+      await this.#publish('windows', report, false);
+      await this.#options.spool.acknowledge(report.sequence);
+    } catch (cause) {
+      throw new Error(`window ${report.sequence} was not acknowledged`, { cause });
     }
   }
 

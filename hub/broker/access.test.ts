@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@adbreak/shared/testing/until.js';
 import { Aedes } from 'aedes';
 import { connect } from 'mqtt';
 import { reading } from './access.js';
-import { until } from './testing.js';
 
 test('delivery is checked by itself: subscriptions to everything, stored in a session, deliver one’s own `desired` alone', async (t) => {
   // Aedes with our rule for delivery, and none for subscriptions: the store holds whatever it is given.

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { queryObjects } from 'node:v8';
 import { MESSAGE_LIMIT } from '@adbreak/shared/contract/messages.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync } from 'mqtt';
-import { connectPacket, publishPacket, RawClient, subscribePacket, testBroker, until } from './testing.js';
+import { connectPacket, publishPacket, RawClient, subscribePacket, testBroker } from './testing.js';
 
 /** Who may say and hear what, over the real wire. */
 const own = (kind: string) => `adbreak/v1/devices/pi-1/${kind}`;

@@ -8,8 +8,9 @@ import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 import { MESSAGE_LIMIT } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync } from 'mqtt';
-import { connectPacket, header, publishPacket, RawClient, subscribePacket, testBroker, until } from './testing.js';
+import { connectPacket, header, publishPacket, RawClient, subscribePacket, testBroker } from './testing.js';
 
 /** What reaches Aedes at all: handshakes, the first bytes, lengths, time, and noise. */
 
@@ -160,7 +161,7 @@ async function sessionsOf(options: ConnectionOptions): Promise<{ sessions: Buffe
     socket.write(connectPacket({ id: 'pi-1' }));
   });
   // A refusal closes; who is let in has the answer, and the tickets before it (RFC 8446 section 4.6.1: right after the handshake).
-  await Promise.race([closed, until('an answer', () => answer.length >= 8).catch(() => undefined)]);
+  await Promise.race([closed, until('an answer', () => answer.length >= 8, 10).catch(() => undefined)]);
   socket.destroy();
   await closed;
   return { sessions, reused, answer };

@@ -1,9 +1,9 @@
 import { webcrypto } from 'node:crypto';
 import type { TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { AdbreakError } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { Authority, type KeyAndCertificate } from '../identity/authority.js';
 import * as x509 from '../identity/x509.js';
 import { Broker, type BrokerOptions } from './broker.js';
@@ -159,9 +159,4 @@ export function header(first: number, length: number): Buffer {
 function text(value: string): Buffer {
   const bytes = Buffer.from(value);
   return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 255), bytes]);
-}
-
-export async function until(what: string, look: () => boolean, seconds = 10): Promise<void> {
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(5)) if (look()) return;
-  throw new Error(`not within ${seconds} s: ${what}`);
 }

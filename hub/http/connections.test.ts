@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
+import { until } from '@adbreak/shared/testing/until.js';
 import { callHub } from '../cli/client.js';
-import { until } from '../testing/chain.js';
 import { type TestHub, testHub } from '../testing.js';
 
 /** What a stranger can hold open of a hub without saying who it is. */

@@ -42,14 +42,6 @@ interface Overview {
 }
 export const overview = async (hub: TestHub) => (await callHub(hub, '/api/v1/overview')) as Overview;
 
-export async function until<T>(what: string, look: () => Promise<T | undefined | false | null>, seconds = 30): Promise<T> {
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(100)) {
-    const seen = await look();
-    if (seen) return seen;
-  }
-  throw new Error(`not within ${seconds} s: ${what}`);
-}
-
 export async function publish(hub: HubAddress, version: string, sign: 1 | -1 = 1, { promote = true } = {}): Promise<void> {
   const folder = join(await temporaryFolder(), version);
   const { file, manifest } = tinyRelease(version, sign);

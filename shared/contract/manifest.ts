@@ -22,16 +22,16 @@ export const testMetrics = z.object({
 });
 export type TestMetrics = z.infer<typeof testMetrics>;
 
+/** Bytes of the largest model file. */
+export const MODEL_LIMIT = 256 * 1024 * 1024;
+
 /** Everything a device must know to run a model file rightly; signed together with it. */
 export const manifest = z.strictObject({
   schema: z.literal(1),
   name: z.string().regex(MODEL_NAME, 'must be lower-case letters, digits and dashes'),
   version: z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'),
   digest,
-  bytes: z
-    .int()
-    .positive()
-    .max(256 * 1024 * 1024),
+  bytes: z.int().positive().max(MODEL_LIMIT),
   architecture: z.enum(['efficientnet_lite0', 'small_net']),
   weights: z.enum(['pretrained', 'scratch']),
   /** Meaning of the outputs, in order. */

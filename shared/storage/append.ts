@@ -1,7 +1,6 @@
-import { mkdir, open, stat } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { systemCode } from '../errors.js';
-import { storageError, syncFolder } from './atomic.js';
+import { sizeOf, storageError, syncFolder } from './atomic.js';
 
 const CHUNK = 64 * 1024;
 const NEWLINE = 10;
@@ -32,7 +31,7 @@ export class AppendFile {
   /** Opens the file and mends its end; it is made by the first append where it does not exist. */
   static async open(path: string, mode = 0o600): Promise<AppendFile> {
     const size = await sizeOf(path);
-    if (size === null) return new AppendFile(path, mode, 0, 0, false);
+    if (size === undefined) return new AppendFile(path, mode, 0, 0, false);
     const file = await open(path, 'r+');
     try {
       let whole = size;
@@ -90,14 +89,5 @@ export class AppendFile {
     }
     this.#length += bytes.length;
     return this.#length;
-  }
-}
-
-async function sizeOf(path: string): Promise<number | null> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return null;
-    throw error;
   }
 }

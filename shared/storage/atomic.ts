@@ -45,9 +45,27 @@ export async function readLimited(path: string, limit: number): Promise<Uint8Arr
     if (size > limit) throw new AdbreakError('input_too_large', `Cannot read ${path}: ${size} bytes, at most ${limit}`);
     return await readFile(path);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
+    return orUndefined(error);
   }
+}
+
+/** Bytes of a file or folder. Undefined when it does not exist. */
+export async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    return orUndefined(error);
+  }
+}
+
+/** False where nothing is there; what cannot be looked at is an error. */
+export async function exists(path: string): Promise<boolean> {
+  return (await sizeOf(path)) !== undefined;
+}
+
+function orUndefined(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error;
+  return undefined;
 }
 
 /** Turns a full or failing disk into an error that names the path. */

@@ -5,9 +5,9 @@ import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AdbreakError } from '../errors.js';
 import { greyVideo, temporaryFolder } from '../testing/temporary.js';
+import { until } from '../testing/until.js';
 import { frames } from './frames.js';
 import { formatLabels, labelAt, labelOf, parseLabels } from './labels.js';
 import { bindingOf } from './parent-binding.js';
@@ -137,12 +137,9 @@ describe('ffmpeg ends with its process', () => {
       const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
       return lines.filter((line) => line.startsWith('ffmpeg') && line.includes(pipe)).length;
     };
-    const become = async (count: number) => {
-      for (const deadline = Date.now() + 30_000; (await ours()) !== count; await sleep(50)) assert.ok(Date.now() < deadline, `not ${count} ffmpeg within 30 s`);
-    };
-    await become(1);
+    await until('one ffmpeg', async () => (await ours()) === 1);
     parent.kill('SIGKILL');
-    await become(0);
+    await until('no ffmpeg', async () => (await ours()) === 0);
   });
 });
 

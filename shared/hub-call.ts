@@ -1,0 +1,94 @@
+import type { Response } from 'undici';
+import { errorInAnswer } from './contract/wire-error.js';
+import { AdbreakError } from './errors.js';
+import { type Fault, faultOf, HubRefusal } from './hub-fault.js';
+
+interface Bounds {
+  /** The caller's stop. */
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+  /** Bytes of the answer. */
+  readonly limit: number;
+}
+
+/** One request: its bounds, and its words for whatever goes wrong. */
+export class Call {
+  readonly url: URL;
+  readonly signal: AbortSignal;
+  readonly #what: string;
+  readonly #limit: number;
+  readonly #timeoutMs: number;
+  readonly #outer: AbortSignal | undefined;
+
+  constructor(what: string, url: URL, { signal, timeoutMs, limit }: Bounds) {
+    this.url = url;
+    this.#what = what;
+    this.#limit = limit;
+    this.#timeoutMs = timeoutMs;
+    this.#outer = signal;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    this.signal = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+  }
+
+  /** Whatever goes wrong in it is told as this client's callers hear it. */
+  async coded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  /** The bytes, counted as they come. */
+  async *stream({ body }: Response, limit = this.#limit): AsyncGenerator<Uint8Array> {
+    let bytes = 0;
+    try {
+      for await (const chunk of body ?? []) {
+        bytes += chunk.length;
+        if (bytes > limit) throw this.#unreachable({ why: `its answer has more than ${limit} bytes` });
+        yield chunk;
+      }
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  async whole(answer: Response, limit = this.#limit): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.stream(answer, limit)) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  }
+
+  json(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw this.#unreachable({ why: 'its answer is not JSON', cause });
+    }
+  }
+
+  refusal({ status, headers }: Response, text: string): HubRefusal {
+    const said = errorInAnswer(parsed(text));
+    const retryAfter = headers.get('retry-after');
+    if (said === null) return new HubRefusal(this.#unreachable({ why: `it answered status ${status}, and not as a hub does` }), { status, retryAfter });
+    return new HubRefusal(said, { status, retryAfter, cause: new Error(`${this.url.origin}${this.url.pathname} answered status ${status}`) });
+  }
+
+  #told(error: unknown): unknown {
+    if (this.#outer?.aborted) return this.#outer.reason;
+    return error instanceof AdbreakError ? error : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs));
+  }
+
+  #unreachable({ why, remedy, cause }: Fault): AdbreakError {
+    const sentence = `Cannot ${this.#what} at ${this.url.origin}${this.url.pathname}`;
+    return new AdbreakError('hub_unreachable', why === undefined ? sentence : `${sentence}: ${why}`, { cause, ...(remedy !== undefined && { remedy }) });
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
