@@ -9,7 +9,9 @@ const CONNACK = 2;
 const PUBLISH = 3;
 const PUBACK = 4;
 const SUBACK = 9;
-/** The longest that the hub allows: an idle session of the other side must live while this one is measured. */
+/**
+ * The longest that the hub allows: an idle session of the other side must live while this one is measured.
+ */
 const KEEPALIVE_SECONDS = 300;
 const OPEN_MS = 60_000;
 
@@ -26,8 +28,9 @@ export function contextOf({ key, certificate }: Credentials, authority: string):
 }
 
 /**
- * A device on a socket, with one report under way. No library: the same few lines for both brokers, and so little work that
- * the brokers are what is measured. It connects as the agent does: with a last will, and subscribed to its `desired`.
+ * A device on a socket, with one report under way. No library: the same few lines for both brokers, and so
+ * little work that the brokers are what is measured. It connects as the agent does: with a last will, and
+ * subscribed to its `desired`.
  */
 export class IngestClient {
   readonly device: string;
@@ -76,7 +79,10 @@ export class IngestClient {
     });
   }
 
-  /** Sends one report after the other, each when the one before it was acknowledged, until `answered` says false. */
+  /**
+   * Sends one report after the other, each when the one before it was acknowledged, until `answered` says
+   * false.
+   */
   run(answered: (ms: number) => boolean): void {
     this.#answered = answered;
     this.#publish();

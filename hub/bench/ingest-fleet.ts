@@ -30,8 +30,8 @@ const begun = z.object({
 });
 
 /**
- * Enrols the fleet and begins a rollout by the hub's standard plan. Devices come before the first version: a hub that has one
- * tells every device what to run at each enrolment, and this is not what is measured.
+ * Enrols the fleet and begins a rollout by the hub's standard plan. Devices come before the first version: a
+ * hub that has one tells every device what to run at each enrolment, and this is not what is measured.
  */
 export async function makeFleet(hub: HubAddress, count: number, signal: AbortSignal, heard: (enrolled: number) => void): Promise<Fleet> {
   const devices = await enrolAll(hub, count, signal, heard);
@@ -99,8 +99,9 @@ const overview = z.object({ devices: z.array(z.object({ id: z.string(), sequence
 const counted = z.object({ status: z.string(), evidence: z.record(z.string(), z.object({ episodes: z.number() })) });
 
 /**
- * What was acknowledged must be what the hub has: the last number of each device, none refused, each report counted once as
- * evidence of a rollout that still runs. A rate of acknowledgements that keep nothing would be none.
+ * What was acknowledged must be what the hub has: the last number of each device, none refused, each report
+ * counted once as evidence of a rollout that still runs. A rate of acknowledgements that keep nothing would
+ * be none.
  */
 export async function checkKept(hub: HubAddress, rollout: string, acknowledged: ReadonlyMap<string, number>): Promise<void> {
   const { devices } = overview.parse(await callHub(hub, '/api/v1/overview'));

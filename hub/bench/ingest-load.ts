@@ -62,10 +62,9 @@ export class Load implements AsyncDisposable {
       // One thread's clock is everybody's: they began within milliseconds.
       if (part === 0 && (kind === 'counting' || kind === 'counted')) watch[kind]();
     });
-    const latencies = Float32Array.from(done.flatMap((one) => [...one.latencies])).sort();
     return {
       acksPerSecond: done.reduce((sum, one) => sum + one.latencies.length / one.seconds, 0),
-      latencies,
+      latencies: sorted(done.map(({ latencies }) => latencies)),
       busy: Math.max(...done.map(({ busy }) => busy)),
       acknowledged: new Map(done.flatMap(({ acknowledged }) => acknowledged)),
     };
@@ -79,7 +78,9 @@ export class Load implements AsyncDisposable {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  /** An order to every thread; resolves with their last words. Rejects where one fails, or the signal comes. */
+  /**
+   * An order to every thread; resolves with their last words. Rejects where one fails, or the signal comes.
+   */
   #all<K extends Word['kind']>(order: Order, last: K, heard: (said: Word, part: number) => void): Promise<Extract<Word, { kind: K }>[]> {
     return Promise.all(this.#workers.map((worker, part) => this.#one(worker, order, last, (said) => heard(said, part))));
   }
@@ -109,6 +110,16 @@ export class Load implements AsyncDisposable {
 
 function isOf<K extends Word['kind']>(said: Word, kind: K): said is Extract<Word, { kind: K }> {
   return said.kind === kind;
+}
+
+function sorted(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all.sort();
 }
 
 export function quantile(sorted: Float32Array, share: number): number {

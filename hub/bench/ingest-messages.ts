@@ -34,7 +34,10 @@ export const word = z.discriminatedUnion('kind', [
     seconds: z.number(),
     /** Share of that time in which this worker had something to do. */
     busy: z.number(),
-    /** By device, all that was acknowledged since its session began, before and after the seconds that count too. */
+    /**
+     * By device, all that was acknowledged since its session began, before and after the seconds that count
+     * too.
+     */
     acknowledged: z.array(z.tuple([z.string(), z.int()])),
   }),
   z.object({ kind: z.literal('closed') }),

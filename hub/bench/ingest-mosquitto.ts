@@ -18,9 +18,10 @@ export interface Peer {
 const START_SECONDS = 10;
 
 /**
- * Mosquitto as Debian configures it (`persistence true`; autosave and all limits of messages as they come), with the hub's
- * TLS: 1.3 alone, a certificate of the same authority and kind, and clients that must show theirs. It checks no topics, keeps
- * nothing of a report that nobody subscribes to, and acknowledges before anything is on a disk: what differs is in its favour.
+ * Mosquitto as Debian configures it (`persistence true`; autosave and all limits of messages as they come),
+ * with the hub's TLS: 1.3 alone, a certificate of the same authority and kind, and clients that must show
+ * theirs. It checks no topics, keeps nothing of a report that nobody subscribes to, and acknowledges before
+ * anything is on a disk: what differs is in its favour.
  */
 export async function startMosquitto(hub: Hub, hold: Hold): Promise<Peer> {
   const folder = await temporaryFolder();

@@ -1,6 +1,9 @@
 import type { Hold } from './ingest-processes.js';
 
-/** Runs work that opens things; they are closed in reverse when it ends, however it ends, and at once when the signal comes. */
+/**
+ * Runs work that opens things; they are closed in reverse when it ends, however it ends, and at once when the
+ * signal comes.
+ */
 export async function withOpened<T>(signal: AbortSignal, work: (hold: Hold) => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const opened: AsyncDisposable[] = [];

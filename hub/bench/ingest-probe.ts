@@ -1,8 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /**
- * Loaded into the hub's process before the hub (`node --import`): tells its parent, when asked, how long the event loop was
- * held up since it was asked last, and what share of the time it was busy. The hub itself knows nothing of it.
+ * Loaded into the hub's process before the hub (`node --import`): tells its parent, when asked, how long the
+ * event loop was held up since it was asked last, and what share of the time it was busy. The hub itself
+ * knows nothing of it.
  */
 const RESOLUTION_MS = 1;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 
-/** Processes that the benchmark measures: started, watched from outside by proc(5), and ended in every case. */
+/**
+ * Processes that the benchmark measures: started, watched from outside by proc(5), and ended in every case.
+ */
 const STOP_MS = 60_000;
 /** USER_HZ of /proc/PID/stat; 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
@@ -68,7 +70,9 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** Seconds of processor time that a process has used, on all its threads: fields 14 and 15 of /proc/PID/stat. */
+/**
+ * Seconds of processor time that a process has used, on all its threads: fields 14 and 15 of /proc/PID/stat.
+ */
 export async function cpuSeconds(pid: number): Promise<number> {
   const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /s, '').split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

@@ -12,7 +12,9 @@ export interface Pairing {
   readonly length: number;
 }
 
-/** Places, so that a fleet looks like one: devices of one channel are averaged, sites and hardware are slices. */
+/**
+ * Places, so that a fleet looks like one: devices of one channel are averaged, sites and hardware are slices.
+ */
 const CHANNELS = 200;
 const SITES = 7;
 const HARDWARE = 3;
@@ -70,8 +72,9 @@ function evidence(index: number, { rollout, production, candidate }: Pairing): O
 }
 
 /**
- * One device's reports: sequences rise, windows follow each other inside the plan's window in which the rollout began, for
- * earlier ones are no evidence of it. After the last of them they begin anew, as those of an agent whose arms change do.
+ * One device's reports: sequences rise, windows follow each other inside the plan's window in which the
+ * rollout began, for earlier ones are no evidence of it. After the last of them they begin anew, as those of
+ * an agent whose arms change do.
  */
 export class Reports {
   readonly topic: string;
@@ -97,7 +100,9 @@ export class Reports {
   }
 }
 
-/** The windows that all devices report, as JSON: they have begun or are about to, by the hub's clock of `now`. */
+/**
+ * The windows that all devices report, as JSON: they have begun or are about to, by the hub's clock of `now`.
+ */
 export function spansOf({ hour, length }: Pick<Pairing, 'hour' | 'length'>, now: number): string[] {
   const count = Math.floor(Math.min(length, now + AHEAD_MS - hour) / WINDOW_MS);
   const at = (second: number) => new Date(hour + second * WINDOW_MS).toISOString();

@@ -5,13 +5,27 @@ import { z } from 'zod';
 import { withOpened } from './ingest-opened.js';
 import { requireFiles } from './ingest-processes.js';
 import type { IngestResult, SizeResult } from './ingest-result.js';
-import { idleHub, largeHub } from './ingest-state.js';
+import { idleHub, type Large, largeHub } from './ingest-state.js';
 import { compare, round, type Settings, type Surroundings } from './ingest-turns.js';
 
 const tickTimes = z.object({ ms: z.number(), windowMs: z.number(), closingMs: z.number() });
 type Ticks = Pick<IngestResult, 'tick_10k_ms' | 'tick_10k_hour_ms' | 'tick_10k_week_ms'>;
 
-/** Everything that the last line tells, one after the other: nothing else of ours runs while something is measured. */
+const NO_TICKS: Ticks = { tick_10k_ms: null, tick_10k_hour_ms: null, tick_10k_week_ms: null };
+const NO_LARGE: Large = {
+  rss_mb: null,
+  rss_after_start_mb: null,
+  start_10k_s: null,
+  state_devices: 0,
+  state_acks_per_s: null,
+  event_loop_p99_ms: null,
+  event_loop_longest_ms: null,
+};
+
+/**
+ * Everything that the last line tells, one after the other: nothing else of ours runs while something is
+ * measured.
+ */
 export async function ingest(settings: Settings, around: Surroundings, ticks = tickOf): Promise<IngestResult> {
   const [before, began] = [loadavg()[0] ?? 0, performance.now()];
   const { devices: sizes, stateDevices, seconds, rounds, threads } = settings;
@@ -20,9 +34,9 @@ export async function ingest(settings: Settings, around: Surroundings, ticks = t
   const idle = await idleHub(settings, around);
   const devices: Record<string, SizeResult> = {};
   for (const size of sizes) devices[size] = await compare(size, settings, around);
-  const large = await largeHub(settings, around);
-  around.say('the time of the gate’s look');
-  const tick = await ticks(around.signal);
+  const large = stateDevices === 0 ? NO_LARGE : await largeHub(settings, around);
+  if (stateDevices > 0) around.say('the gate’s look at 10,000 devices');
+  const tick = stateDevices === 0 ? NO_TICKS : await ticks(around.signal);
   const rateOf = (size: number) => devices[size]?.acks_per_s ?? 0;
   return {
     bench: 'ingest',

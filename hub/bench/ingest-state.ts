@@ -8,17 +8,18 @@ import type { IngestResult } from './ingest-result.js';
 import { prepare, round, type Settings, type Surroundings, turnOf } from './ingest-turns.js';
 
 /** What a hub weighs: empty, and with a large fleet of which every device has given evidence to a rollout. */
-export function idleHub({ settleMs }: Settings, { signal }: Surroundings): Promise<Pick<IngestResult, 'idle_rss_mb' | 'start_empty_s'>> {
+export function idleHub({ settleMs }: Settings, { signal, say }: Surroundings): Promise<Pick<IngestResult, 'idle_rss_mb' | 'start_empty_s'>> {
   return withOpened(signal, async (hold) => {
     const hub = await startHub(await temporaryFolder(), hold);
     await sleep(settleMs, undefined, { signal });
     const idle = await residentMb(hub.server.pid);
+    say(`an empty hub started in ${hub.startSeconds.toFixed(1)} s and has ${Math.round(idle)} MiB`);
     await hub.server.stop();
     return { idle_rss_mb: round(idle), start_empty_s: round(hub.startSeconds) };
   });
 }
 
-type Large = Pick<
+export type Large = Pick<
   IngestResult,
   'rss_mb' | 'rss_after_start_mb' | 'start_10k_s' | 'state_devices' | 'state_acks_per_s' | 'event_loop_p99_ms' | 'event_loop_longest_ms'
 >;

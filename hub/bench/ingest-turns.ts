@@ -146,7 +146,10 @@ function costOf({ cores, acksPerSecond }: Turn): number {
   return (1e6 * cores) / Math.max(1, acksPerSecond);
 }
 
-/** Whether the rate is the generator's: the side had time left, and the generator, or the machine that both share, had none. */
+/**
+ * Whether the rate is the generator's: the side had time left, and the generator, or the machine that both
+ * share, had none.
+ */
 function isGenerators({ cores, generatorCores, busy }: Turn): boolean {
   return cores < BUSY && (busy > BUSY || cores + generatorCores > BUSY * availableParallelism());
 }

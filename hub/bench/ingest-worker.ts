@@ -5,7 +5,10 @@ import { contextOf, IngestClient } from './ingest-client.js';
 import { order, type Side, share, type Word } from './ingest-messages.js';
 import { Reports } from './ingest-reports.js';
 
-/** A thread of the load generator: its share of the fleet, connected to both sides, driving one of them at a time. */
+/**
+ * A thread of the load generator: its share of the fleet, connected to both sides, driving one of them at a
+ * time.
+ */
 const HANDSHAKES_AT_ONCE = 16;
 /** The slowest that a hub may be with what is under way when the time is over. */
 const DRAIN_SECONDS = 120;
