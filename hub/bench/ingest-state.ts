@@ -24,12 +24,13 @@ export type Large = Pick<
   'rss_mb' | 'rss_after_start_mb' | 'start_10k_s' | 'state_devices' | 'state_acks_per_s' | 'event_loop_p99_ms' | 'event_loop_longest_ms'
 >;
 /** The whole fleet reports, the hub is stopped in good order, and started again on what it has kept. */
-export function largeHub({ stateDevices, threads, seconds, settleMs }: Settings, around: Surroundings): Promise<Large> {
+export function largeHub(settings: Settings, around: Surroundings): Promise<Large> {
+  const { stateDevices, threads, settleMs } = settings;
   const { signal, say } = around;
   return withOpened(signal, async (hold) => {
     const { hub, load, rollout } = await prepare(stateDevices, threads, around, hold);
     await hub.probe();
-    const turn = await turnOf(load, 'hub', hub.server.pid, seconds);
+    const turn = await turnOf(load, 'hub', hub.server.pid, settings);
     const probe = await hub.probe();
     await checkKept(hub.address, rollout, turn.acknowledged);
     const rss = await residentMb(hub.server.pid);

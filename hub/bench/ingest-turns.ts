@@ -12,7 +12,8 @@ import type { SizeResult } from './ingest-result.js';
 /** What one fleet does to the hub and to the peer, in turns. */
 export interface Settings {
   readonly devices: readonly number[];
-  /** Each turn of each side. */
+  /** Each turn of each side: seconds that do not count, while code is compiled and windows open, and those that do. */
+  readonly warm: number;
   readonly seconds: number;
   readonly rounds: number;
   /** Threads of the load generator. */
@@ -29,8 +30,6 @@ export interface Surroundings {
   readonly say: (line: string) => void;
 }
 
-/** Before the seconds that count: caches fill, code is compiled, windows are opened. */
-const WARM_SECONDS = 1;
 /** Share of the time of a thread, or of all cores, from which on it has no more to give. */
 const BUSY = 0.9;
 
@@ -74,13 +73,13 @@ function every(all: number, heard: (n: number) => void): (n: number) => void {
   };
 }
 
-export async function turnOf(load: Load, side: Side, pid: number, seconds: number): Promise<Turn> {
+export async function turnOf(load: Load, side: Side, pid: number, { warm, seconds }: Pick<Settings, 'warm' | 'seconds'>): Promise<Turn> {
   const marks: { readonly side: Promise<number>; readonly generator: number }[] = [];
   const mark = () => {
     const { user, system } = process.cpuUsage();
     marks.push({ side: cpuSeconds(pid), generator: (user + system) / 1e6 });
   };
-  const segment = await load.run(side, { warm: WARM_SECONDS, seconds }, { counting: mark, counted: mark });
+  const segment = await load.run(side, { warm, seconds }, { counting: mark, counted: mark });
   const [before, after] = marks;
   const used = ((await after?.side) ?? Number.NaN) - ((await before?.side) ?? Number.NaN);
   const generator = (after?.generator ?? Number.NaN) - (before?.generator ?? Number.NaN);
@@ -88,7 +87,8 @@ export async function turnOf(load: Load, side: Side, pid: number, seconds: numbe
 }
 
 /** The hub, the peer, the hub, the peer: with the same clients, which stay connected to both. */
-export function compare(devices: number, { seconds, rounds, threads }: Settings, around: Surroundings): Promise<SizeResult> {
+export function compare(devices: number, settings: Settings, around: Surroundings): Promise<SizeResult> {
+  const { rounds, threads } = settings;
   const { signal, say, peer } = around;
   return withOpened(signal, async (hold) => {
     const { hub, load, rollout } = await prepare(devices, threads, around, hold);
@@ -106,7 +106,7 @@ export function compare(devices: number, { seconds, rounds, threads }: Settings,
         ['peer', other.name, other.pid],
       ] as const) {
         if (side === 'hub') await hub.probe();
-        const turn = await turnOf(load, side, pid, seconds);
+        const turn = await turnOf(load, side, pid, settings);
         if (side === 'hub') probes.push(await hub.probe());
         turns[side].push(turn);
         say(`${devices} devices, round ${round}: ${name} ${Math.round(turn.acksPerSecond)} a second, p99 ${quantile(turn.latencies, 0.99).toFixed(1)} ms`);

@@ -7,6 +7,7 @@ import type { Hub } from './ingest-hub.js';
 import type { Hold } from './ingest-processes.js';
 import { ingestResult, tableOf } from './ingest-result.js';
 import { ingest } from './ingest-run.js';
+import { compare } from './ingest-turns.js';
 
 /**
  * In Mosquitto's place, which is not everywhere: our broker alone, with the same authority, that keeps
@@ -25,10 +26,10 @@ async function brokerAlone(hub: Hub, hold: Hold) {
   hold({ [Symbol.asyncDispose]: () => broker.close() });
   return { name: 'the broker alone', port: broker.port, pid: process.pid };
 }
-const settings = { devices: [5], seconds: 1, rounds: 1, threads: 2, stateDevices: 4, settleMs: 100 };
+const settings = { devices: [5], warm: 0.1, seconds: 0.5, rounds: 1, threads: 2, stateDevices: 4, settleMs: 100 };
 const noTicks = async () => ({ tick_10k_ms: 0, tick_10k_hour_ms: 0, tick_10k_week_ms: 0 });
 
-test('the benchmark as it is, with a handful of devices: everything acknowledged is kept, and the last line has its shape', { timeout: 60_000 }, async () => {
+test('the benchmark as it is, with a handful of devices: everything acknowledged is kept, and the last line has its shape', { timeout: 200_000 }, async () => {
   const said: string[] = [];
   const around = { peer: brokerAlone, signal: new AbortController().signal, say: (line: string) => void said.push(line) };
   const result = ingestResult.parse(JSON.parse(JSON.stringify(await ingest(settings, around, noTicks))));
@@ -39,7 +40,7 @@ test('the benchmark as it is, with a handful of devices: everything acknowledged
   assert.ok(said.some((line) => line.startsWith('5 devices, round 1: hub ')));
 });
 
-test('Ctrl-C in the middle ends it, and the hub with it', { timeout: 60_000 }, async () => {
+test('Ctrl-C in the middle ends it, and the hub with it', { timeout: 200_000 }, async () => {
   const stop = new AbortController();
   const pids: number[] = [];
   const peer = async (hub: Hub) => {
@@ -47,7 +48,7 @@ test('Ctrl-C in the middle ends it, and the hub with it', { timeout: 60_000 }, a
     stop.abort(new Error('stopped by a person'));
     return { name: 'nobody', port: 1, pid: process.pid };
   };
-  await assert.rejects(ingest(settings, { peer, signal: stop.signal, say: () => undefined }, noTicks), /stopped by a person|ended/);
+  await assert.rejects(compare(5, settings, { peer, signal: stop.signal, say: () => undefined }), /stopped by a person|ended/);
   assert.ok(pids.length === 1 && pids.every(isGone));
 });
 

@@ -20,6 +20,7 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   };
   return {
     devices: (given('DEVICES') ?? '200,1000,5000').split(',').map((text) => number('DEVICES', text.trim(), 1, 10_000)),
+    warm: 1,
     // Idle sessions of the other side live for 300 s.
     seconds: number('SECONDS_EACH', given('SECONDS_EACH') ?? '8', 1, 120),
     rounds: number('ROUNDS', given('ROUNDS') ?? '2', 1, 20),
