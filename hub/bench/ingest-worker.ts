@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContext } from 'node:tls';
 import { parentPort, workerData } from 'node:worker_threads';
 import { explain } from '@adbreak/shared/errors.js';
 import { contextOf, IngestClient } from './ingest-client.js';
@@ -16,19 +17,30 @@ const DRAIN_SECONDS = 120;
 const { authority, spans, pairing, devices } = share.parse(workerData);
 const fleet = devices.map((credentials) => {
   const reports = new Reports(credentials.device, credentials.index, pairing, spans);
-  return { credentials, reports, secureContext: contextOf(credentials, authority) };
+  // Made at its first handshake, and used for both sides: thousands of them at once would hold this thread up.
+  let known: SecureContext | undefined;
+  const secureContext = () => {
+    known ??= contextOf(credentials, authority);
+    return known;
+  };
+  return { credentials, reports, secureContext };
 });
 fleet[0]?.reports.check();
 const clients: Record<Side, IngestClient[]> = { hub: [], peer: [] };
 
 const say = (word: Word) => parentPort?.postMessage(word);
-const fail = (error: unknown) => say({ kind: 'failed', reason: explain(error) });
+/** Why this thread can no longer do what it is told: a session may end while nobody listens, between two orders. */
+let broken: Word | null = null;
+function fail(error: unknown): void {
+  broken ??= { kind: 'failed', reason: explain(error) };
+  say(broken);
+}
 
 async function connect(side: Side, port: number): Promise<void> {
   const waiting = [...fleet];
   const open = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      clients[side].push(await IngestClient.open(next.credentials, next.secureContext, next.reports, port, fail));
+      clients[side].push(await IngestClient.open(next.credentials, next.secureContext(), next.reports, port, fail));
       say({ kind: 'connecting', connected: clients[side].length });
     }
   };
@@ -69,6 +81,7 @@ async function run(side: Side, warm: number, seconds: number): Promise<void> {
 }
 
 parentPort?.on('message', (value: unknown) => {
+  if (broken !== null) return say(broken);
   const asked = order.parse(value);
   switch (asked.kind) {
     case 'connect':
