@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates fuzz-model schemas format clean
+.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,7 +42,7 @@ test: build addon litert ## install what is needed, build, run every test
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
 	ONCE=$(ONCE) node hub/dist/demo/demo.js
 
-bench: bench-runtime bench-convert bench-gates ## every benchmark
+bench: bench-runtime bench-convert bench-gates bench-ingest ## every benchmark
 
 bench-runtime: build addon litert ## our runtimes beside tfjs-tflite-node's addon and Python's LiteRT, in one run
 	scripts/bench-runtime.sh
@@ -52,6 +52,10 @@ bench-convert: build litert ## our converter beside Google's, in one run (instal
 
 bench-gates: build ## how often the rollout gate errs, beside a PSI gate and a peeking z-test; RUNS= (1,000), SEED=, ONLY=shared,people
 	node hub/dist/bench/gates.js
+
+bench-ingest: build ## reports a second that the hub acknowledges, beside Mosquitto in turns; SECONDS_EACH= (8), ROUNDS= (2), DEVICES=200,1000,5000
+	scripts/mosquitto.sh
+	node hub/dist/bench/ingest.js
 
 verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)
 	scripts/verify-reference.sh
