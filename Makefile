@@ -30,10 +30,11 @@ addon: node_modules/.addon ## compile the fallback runtime (needs a C++ compiler
 litert: build ## fetch the LiteRT library (pip; its digest is checked), if it is not here
 	@node edge/dist/runtime.js list | grep -qE '^litert +[0-9]' || node edge/dist/runtime.js install litert
 
-check: build ## types, lint, format, boundaries, dead code
+check: build ## types, lint, format, boundaries, dead code, citations
 	npm run --silent lint
 	npm run --silent boundaries
 	npm run --silent dead-code
+	npm run --silent documents
 	@echo "check: all good"
 
 test: build addon litert ## install what is needed, build, run every test

@@ -1,6 +1,6 @@
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 
-/** What the Pi remembers of the models it serves. DESIGN.md section 6, steps 7 to 12. */
+/** What the Pi remembers of the models it serves. docs/architecture.md, "The way of a model onto a Pi". */
 export interface SlotState {
   /** The model that has proved itself; served after every start unless a trial runs. */
   readonly confirmed: ModelRef | null;

@@ -38,7 +38,7 @@ export interface Cell {
   readonly promise: Readonly<Partial<Record<string, number>>>;
   /** Share of the runs that it is given, 1 where nothing is said. */
   readonly share?: number;
-  /** Medians of the delay table: what GATES.md says; null where too few get there. */
+  /** Medians of the delay table in docs/gate-figures.md, "Delays"; null where too few get there. */
   readonly golden?: { readonly suspend: number; readonly shown: number | null };
   readonly run: (seed: string) => Result;
 }
@@ -100,7 +100,7 @@ const old = FLEETS.flatMap((devices) =>
   ),
 );
 
-/** GATES.md 3a: without wrong answers, a look each four windows. */
+/** docs/gate-figures.md, "Delays": without wrong answers, a look each four windows. */
 const DELAYS: readonly [correlation: number, difference: number, suspend: number, shown: number | null][] = [
   [0, -0.02, 9280, null],
   [0, -0.05, 640, 960],
@@ -389,7 +389,7 @@ const night: Cell = {
   run: (seed) => nightRun(PLAN, { devices: 12, episodes: 20, disagreement: 0.1, difference: 0, evening: 3 }, NIGHT_HOURS, seed),
 };
 
-// — the world —
+// — the world: docs/gate-figures.md, "The WORLD detector" —
 
 export const WORLDS: readonly (WorldFleet & { readonly golden: string })[] = [
   { devices: 20, weeks: 4, effectHours: 1, golden: '24, 9, 5' },

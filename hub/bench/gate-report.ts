@@ -42,9 +42,9 @@ const delta = (difference: number) => `${difference > 0 ? '+' : ''}${Number((100
 
 const TITLES: Readonly<Record<Group, string>> = {
   old: `every device a channel of its own, every disagreement answered; ${WINDOWS} windows of ${PER_WINDOW} episodes, a look at every second`,
-  delay: 'delays: 20 channels, 12 % disagreement, nobody wrong, a look each four windows (GATES.md 3a beside it)',
-  shared: 'shared channels (GATES.md 2a): 120 windows, a look each four',
-  days: 'days (GATES.md 3b): ten days of 96 episodes a channel, a look a day; earlier stages are left by channels alone',
+  delay: 'delays: 20 channels, 12 % disagreement, nobody wrong, a look each four windows (docs/gate-figures.md, "Delays", beside it)',
+  shared: 'shared channels (docs/gate-figures.md, "Shared channels"): 120 windows, a look each four',
+  days: 'days (docs/gate-figures.md, "Days"): ten days of 96 episodes a channel, a look a day; earlier stages are left by channels alone',
   broken: 'one broken unit',
   people: 'people who do not answer, and who err: 20 devices, 120 windows of two hours, a look each six',
   liars: 'one liar: half of its episodes are disagreements, all of them won, or lost',
@@ -131,7 +131,9 @@ function brokenPromises(one: CellResult): string[] {
   const delays = (['suspend', 'shown'] as const).flatMap((key) => {
     const golden = cell.golden?.[key] ?? null;
     const found = markOf(one, key, 'episodes');
-    return golden !== null && !(found <= SLOWER * golden) ? [`${where}: ${key} after ${whole(found).trim()} episodes, GATES.md says ${golden}`] : [];
+    return golden !== null && !(found <= SLOWER * golden)
+      ? [`${where}: ${key} after ${whole(found).trim()} episodes, docs/gate-figures.md says ${golden}`]
+      : [];
   });
   return [...shares, ...delays];
 }

@@ -15,7 +15,7 @@ import { entry, STATUSES } from '../rollouts/rollout.js';
 import { Part, trainer } from './processes.js';
 import { watchAndLabel } from './viewer.js';
 
-/** `make demo`: the product's main job, on real parts, told as it happens. DESIGN.md section 8. */
+/** `make demo`: the product's main job, on real parts, told as it happens. docs/architecture.md, "The demo". */
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const FOLDER = resolve('.work/demo');
 const MODEL = 'base-ad-detector';

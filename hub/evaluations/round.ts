@@ -5,7 +5,7 @@ import { clusterOfSlice } from '../rollouts/slices.js';
 
 const instant = z.iso.datetime();
 
-/** A federated round: who was asked, who answered with what. GATES.md section 7. Pure. */
+/** A federated round: who was asked, who answered with what. docs/statistics.md, "Federated rounds". Pure. */
 export const round = z.object({
   id: z.string(),
   model: z.string(),
@@ -137,7 +137,7 @@ function episodesOf(reports: readonly RoundReport[]): number {
 
 /**
  * Devices of one channel see the same episodes: their counts are averaged and the channel is one cluster, however many
- * devices watch it (GATES.md sections 2a and 7). A plain round's sums run over channels as a secure one's over devices.
+ * devices watch it (docs/gate.md, "What counts once"). A plain round's sums run over channels as a secure one's over devices.
  */
 function sumOverChannels(reports: readonly RoundReport[]): number[] {
   return channelMeans(reports).map(secureVector).reduce(addVectors, NOTHING);

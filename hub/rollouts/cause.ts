@@ -2,7 +2,7 @@ import { confidenceBasedAccuracy, shiftedPrior } from '@adbreak/shared/evidence/
 import type { ArmLabels } from './evidence.js';
 import { percent } from './words.js';
 
-/** What kind of change it was, when both models lose labelled accuracy (GATES.md section 5). */
+/** What kind of change it was, when production loses labelled accuracy (docs/statistics.md, "What kind of loss"). */
 export interface CauseOfLoss {
   readonly kind: 'none' | 'covariate drift' | 'concept drift' | 'label shift';
   readonly reason: string;

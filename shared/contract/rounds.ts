@@ -8,7 +8,7 @@ const noisy = z.int().min(-MOST).max(MOST);
 const instant = z.iso.datetime();
 
 export const ROUND_ID = /^[a-z0-9][a-z0-9.-]{0,79}$/;
-/** One federated evaluation: two models over what the device has labelled itself. DESIGN.md section 6, GATES.md section 7. */
+/** One federated evaluation: two models over what the device has labelled itself. docs/statistics.md, "Federated rounds". */
 export const roundRequest = z.strictObject({
   round: z.string().regex(ROUND_ID),
   production: modelRef,

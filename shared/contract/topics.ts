@@ -1,4 +1,4 @@
-/** MQTT topics under one device: `adbreak/v1/devices/{id}/…`. DESIGN.md section 4. */
+/** MQTT topics under one device: `adbreak/v1/devices/{id}/…`. docs/architecture.md, "The wire". */
 /** Devices are keys of objects: `constructor` is the one name of this shape that every object has already. */
 export const DEVICE_ID = /^(?!constructor$)[a-z0-9][a-z0-9-]{0,62}$/;
 const ROOT = 'adbreak/v1/devices';

@@ -1,6 +1,6 @@
 import { AdbreakError } from '../errors.js';
 
-/** How far confidences can be believed, and what they say about accuracy without labels (GATES.md section 6). Pure. */
+/** How far confidences can be believed, and what they say about accuracy without labels (docs/statistics.md, "Calibration and label-free estimates"). Pure. */
 
 /** Labelled episodes of one bin of confidence. */
 export interface ConfidenceBin {
@@ -46,7 +46,7 @@ export function thresholdedAccuracy(scores: readonly number[], threshold: number
 
 /**
  * Black-box shift estimation for two classes (Lipton et al. 2018): the share of ads in the target from how often the model
- * says ad, given its confusion on the source. Clipped to [0, 1]; null where the model tells nothing apart. Reference: abstention.
+ * says ad, given its confusion on the source. Clipped to [0, 1]; null where the model tells nothing apart. Reference: numpy's solver.
  * @param confusion source episodes, [truth][vote], content = 0, ad = 1
  * @param votes target episodes by vote
  */

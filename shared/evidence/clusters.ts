@@ -27,7 +27,7 @@ const SMALLEST_VARIANCE = 0.001;
 const UNSEEN_DRAWS = 3;
 
 /**
- * The random-effects model of a fleet (GATES.md section 3): cluster c's difference d_c ~ N(Delta, tau^2 + s^2/n_c). E-values
+ * The random-effects model of a fleet (docs/statistics.md, "Random effects"): cluster c's difference d_c ~ N(Delta, tau^2 + s^2/n_c). E-values
  * come by universal inference (Wasserman, Ramdas and Balakrishnan 2020): the mean likelihood of the alternative over the
  * largest of the null. For each tau the likelihood is a parabola in Delta, so the null's maximum over Delta is exact and a
  * fleet is read once, in O(clusters x taus).
@@ -101,7 +101,7 @@ export class RandomEffects {
  * would look like one that is certainly alike (simulated, five channels at 1/64: false "no worse" in 70 %). So s^2 holds
  * three draws more than were seen, less what they are at rate 1: 3 (step^2 - 1).
  *
- * `clip` bounds what one cluster may say (GATES.md section 3d): its mean moves to within twice the median share of
+ * `clip` bounds what one cluster may say (docs/gate.md, "The two questions"): its mean moves to within twice the median share of
  * disagreements, plus two standard errors of its own, lest a cluster of few draws be clipped for its noise: the mean of
  * seldom and large steps is wide and honest. Half of the clusters would have to lie to move the median.
  */

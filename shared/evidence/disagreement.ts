@@ -1,7 +1,7 @@
 /**
  * Is the share of episodes on which the two arms differ rising? An e-detector in Shiryaev-Roberts form (Shin, Ramdas and
  * Rinaldo 2024): R <- (R + 1) LR per episode, for p0 -> {1.5, 2, 3} p0, averaged. Where disagreements come independently at
- * p0 or less, the mean run to R >= c is at least c episodes. GATES.md section 5.
+ * p0 or less, the mean run to R >= c is at least c episodes. docs/statistics.md, "The disagreement detector".
  */
 export interface DisagreementDetector {
   /** Baseline: an upper bound of the share while nothing had changed. */

@@ -7,7 +7,7 @@ import { fleetShare, studentQuantile } from './intervals.js';
 
 const close = (given: number, expected: number, tolerance: number) => assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
 
-/** Golden values: GATES.md section 6; those of scipy 1.17 were computed by hand for it (`make verify-evidence` does thousands). */
+/** Golden values: docs/statistics.md, "Distances"; computed by hand with scipy 1.17 (`make verify-evidence` does thousands). */
 describe('distances', () => {
   const p = [0.05, 0.05, 0.1, 0.1, 0.1, 0.1, 0.2, 0.3];
   const q = [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2];
@@ -74,7 +74,7 @@ describe('the share of a fleet', () => {
     close(studentQuantile(0.975, 19), 2.09302, 1e-5);
     close(studentQuantile(0.95, 4), 2.13185, 1e-5);
   });
-  test('covers 95 % at 20 devices and a correlation of .1, where the pooled interval covers 63 % (GATES.md section 7: 93 %)', () => {
+  test('covers 95 % at 20 devices and a correlation of .1, where the pooled interval covers 54 % (docs/gate-figures.md, "Intervals")', () => {
     const random = seeded('coverage');
     const [truth, correlation, devices, episodes, runs] = [0.85, 0.1, 20, 60, 2000];
     const strength = 1 / correlation - 1;

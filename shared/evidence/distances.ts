@@ -2,7 +2,7 @@ import { AdbreakError } from '../errors.js';
 import { logGamma } from './beta.js';
 
 /**
- * How far two histograms over the same bins lie apart (GATES.md section 6, with the reference of each). Counts or shares;
+ * How far two histograms over the same bins lie apart (docs/statistics.md, "Distances", with the reference of each). Counts or shares;
  * `p` is the reference, `q` what is held against it. Pure; throws `input_invalid` where the bins do not match or one is empty.
  */
 export type Bins = readonly number[];

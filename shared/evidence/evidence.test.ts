@@ -34,7 +34,7 @@ describe('beta function', () => {
 });
 
 describe('E_pooled', () => {
-  test('golden value of GATES.md section 3', () => close(logHarmPooled(37, 21), 1.643425, 1e-6));
+  test('golden value of docs/statistics.md', () => close(logHarmPooled(37, 21), 1.643425, 1e-6));
 
   test('is the integral it stands for', () => {
     // E = ∫_{1/2}^1 2^(l+w) θ^l (1-θ)^w · 2 θ^(a-1) (1-θ)^(a-1) / B(a,a) dθ, by Simpson's rule.

@@ -9,12 +9,12 @@ export interface DeviceOutcomes {
   readonly devices?: number;
 }
 
-/** ln E_fleet for harm: is the candidate worse for the fleet? Null Delta >= 0. GATES.md section 3. */
+/** ln E_fleet for harm: is the candidate worse for the fleet? Null Delta >= 0. docs/statistics.md, "Random effects". */
 export function logHarmFleet(devices: readonly DeviceOutcomes[]): number {
   return new FleetLikelihood(devices).logHarm();
 }
 
-/** ln E_fleet for promotion: null Delta <= -margin. GATES.md section 4. */
+/** ln E_fleet for promotion: null Delta <= -margin. docs/statistics.md, "Random effects". */
 export function logNonInferiorityFleet(devices: readonly DeviceOutcomes[], margin: number): number {
   return new FleetLikelihood(devices).logNonInferiority(margin);
 }

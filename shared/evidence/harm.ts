@@ -1,6 +1,6 @@
 import { logBeta, logIncompleteBeta } from './beta.js';
 
-/** Concentration of the mixture: GATES.md section 3. */
+/** Concentration of the mixture: docs/statistics.md, "Pooled harm of the first gate". */
 const CONCENTRATION = 10;
 
 /**
@@ -8,7 +8,7 @@ const CONCENTRATION = 10;
  * against 1/2: E = 2^(l+w) * 2 B(a+l, a+w) [1 - I_{1/2}(a+l, a+w)] / B(a, a). Valid at every look (an e-process:
  * P(ever E >= 1/alpha) <= alpha when the candidate is no worse).
  *
- * Reference: GATES.md section 3; confseq's beta_binomial_log_mixture(l - (l+w)/2, (l+w)/4, g = h = 1/2), r = a/2.
+ * The first gate's question: worse at all. Reference: confseq's beta_binomial_log_mixture(l - (l+w)/2, (l+w)/4, g = h = 1/2), r = a/2.
  * @param losses disagreements where only the candidate was wrong (episodes)
  * @param wins disagreements where only production was wrong (episodes)
  */

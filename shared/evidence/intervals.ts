@@ -56,8 +56,8 @@ export function differenceInterval(moments: Moments, level = 0.95): { readonly v
 }
 
 /**
- * A fleet's share with an interval that knows that episodes of one device go together (GATES.md section 7), on the logit
- * scale with t of J - 1 degrees. Pooled intervals cover 63 % where they promise 95 %, at a correlation of .1. Throws
+ * A fleet's share with an interval that knows that episodes of one device go together (docs/statistics.md, "Intervals over clusters"), on the logit
+ * scale with t of J - 1 degrees. Pooled intervals cover 54 % where they promise 95 %, at a correlation of .1. Throws
  * `input_invalid` for fewer than two devices with episodes, or counts that do not add up.
  */
 export function fleetShare(counts: readonly DeviceCount[], level = 0.95): Estimate {

@@ -13,7 +13,7 @@ export interface PairedEpisodes {
 /**
  * ln M: is the candidate at most `margin` worse? M = mean over lambda of prod [1 + lambda (d + m)], d = +1, -1, 0 per
  * episode, lambda in (0, 1/(1-m)): a betting martingale against the null that the mean of d is at most -m (Waudby-Smith
- * and Ramdas 2024). PASS where M >= 1/alpha. GATES.md section 4.
+ * and Ramdas 2024). PASS where M >= 1/alpha. The first gate's; docs/statistics.md, "Drawn answers".
  * @param margin non-inferiority margin as a share of episodes, in (0, 1)
  */
 export function logNonInferiority({ wins, losses, agreed }: PairedEpisodes, margin: number): number {

@@ -15,7 +15,7 @@ export interface Outliers {
 }
 
 /**
- * Which units (devices, channels) differ from the others by more than units may (GATES.md section 3c)? A broken tuner that
+ * Which units (devices, channels) differ from the others by more than units may (docs/gate.md, "Broken units")? A broken tuner that
  * loses 40 points is its own case: left in, it suspends every good candidate and hides one that is worse.
  *
  * Units do differ, honestly and for ever: at a correlation of .1 and a tenth of disagreements their differences have a

@@ -4,7 +4,8 @@ const BETS = 64;
 
 /**
  * ln M where each disagreement was labelled with a known chance only: wins and losses count 1/rate each, unlabelled ones 0
- * (Horvitz-Thompson), and bets stay under 1/(1/rate - margin), so that no factor can become negative. GATES.md section 4.
+ * (Horvitz-Thompson), and bets stay under 1/(1/rate - margin), so that no factor can become negative.
+ * The first gate's; docs/statistics.md, "Drawn answers".
  * @param rate chance that a disagreement gets a label, in (0, 1]; it must not depend on who is right
  * @param zeros episodes that agreed, or disagreed without a label
  */

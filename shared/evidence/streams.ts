@@ -1,5 +1,5 @@
 /**
- * Change detectors on a stream of numbers, for people who want to see what the usual tools would say (GATES.md section 6).
+ * Change detectors on a stream of numbers, for people who want to see what the usual tools would say (docs/statistics.md, "Change detectors").
  * They assume independent values: frames of one scene break that, so no gate listens to them. Reference of both: river.
  */
 

@@ -2,7 +2,7 @@ import type { Cluster } from './clusters.js';
 import { logMeanExp } from './non-inferiority.js';
 
 /**
- * Evidence from drawn disagreements (GATES.md sections 2a and 4b). A device draws each disagreement of a window with a
+ * Evidence from drawn disagreements (docs/gate.md, "Draws and answers"). A device draws each disagreement of a window with a
  * chance fixed before the window began; people answer what was drawn, late, wrongly or not at all. An episode's step x is
  * 0 where the models agreed or nothing was drawn, and what the answer says over the rate where something was (Horvitz and
  * Thompson 1952), so that E[x] bounds E[d] from the side on which a mistake would cost something:

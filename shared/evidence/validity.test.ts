@@ -6,7 +6,7 @@ import { ClusterLikelihood } from './clusters.js';
 import { clusterOf, logHarm, logNoWorse, type Tally } from './tally.js';
 
 /**
- * Validity by simulation (GATES.md section 4b): under the null, and whatever is silent or wrong, the share of runs whose
+ * Validity by simulation (docs/gate.md, "Draws and answers"): under the null, and whatever is silent or wrong, the share of runs whose
  * evidence ever reaches 1/alpha is at most alpha. Each case holds the law at the edge of its null.
  */
 const ALPHA = 0.05;

@@ -2,10 +2,11 @@ import type { Random } from '../random.js';
 
 /**
  * Has the world changed? A conformal test martingale (Vovk 2021) on hourly histograms of production's p(ad), because no
- * model of the noise holds: programmes differ between weeks and devices. GATES.md section 5. Pure; chance comes as U.
+ * model of the noise holds: programmes differ between weeks and devices. docs/statistics.md, "The WORLD detector". Pure;
+ * chance comes as U.
  */
 export const HOURS_OF_WEEK = 168;
-/** Coarse bins lose .002 of W1 (GATES.md section 2), and four weeks of them fit into a page of memory. */
+/** Coarse bins lose .003 standard deviations of W1 at most (docs/gate-figures.md, "Bins"), and four weeks of them are small. */
 export const WORLD_BINS = 64;
 const HOUR_MS = 3_600_000;
 
@@ -179,7 +180,7 @@ export function watchWorld(calibration: Calibration, state: WorldState, hourOfWe
   return { ...state, lanes, windows: state.windows + 1, last, strange };
 }
 
-/** Two days; and the share of strange hours in them that an unchanged world has at most, as a rule: .15, against .35 where a tenth of the episodes became uncertain (measured: docs/decisions/009). */
+/** Two days; and the share of strange hours in them that an unchanged world has at most, as a rule: .15, against .35 where a tenth of the episodes became uncertain (measured: docs/decisions/009-gate.md). */
 const RECENT = 48;
 const STRANGE = 0.05;
 const CALM = 0.2;

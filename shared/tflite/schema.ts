@@ -1,6 +1,6 @@
 /**
  * The part of the TFLite flatbuffer schema in use: enums, table slots, option tables.
- * Source: tensorflow/lite/schema/schema.fbs, version 3 (identifier TFL3); slots as listed in FACTS-tflite.md section 3.
+ * Source: tensorflow/lite/schema/schema.fbs, version 3 (identifier TFL3); slots as listed in docs/tflite.md, "The file".
  */
 export const FILE_IDENTIFIER = 'TFL3';
 

@@ -17,7 +17,7 @@ type ComputedNode = Exclude<Node, ConstantNode | { op: 'input' }>;
 /** How one numeric type writes a graph: float32, int8 with its scales, or float32 with small weights. */
 export interface Emitter {
   readonly type: TensorType;
-  /** Operator version; FACTS-tflite.md section 3 has the table. */
+  /** Operator version; docs/tflite.md, "Operators and versions", has the table. */
   version(node: ComputedNode): number;
   quantizationOf(node: Node): Quantization | null;
   constant(assembler: Assembler, node: ConstantNode): number;

@@ -1,7 +1,7 @@
 import { channelsOf, type FilteredNode } from '../nn/graph.js';
 import { biasOf } from './emit.js';
 
-/** Google's floor for an all-zero channel, and the largest |bias| it lets into int32 (FACTS-tflite.md section 4). */
+/** Google's floor for an all-zero channel, and the largest |bias| it lets into int32 (docs/tflite.md, "Quantization"). */
 const SMALLEST_MAGNITUDE = 5e-7;
 const LARGEST_BIAS = 2 ** 30;
 const LARGEST_WEIGHT = 127;

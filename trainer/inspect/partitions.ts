@@ -4,7 +4,7 @@ export function operatorName(model: TfliteModel, operator: TfliteOperator): stri
   return builtinName(model, operator) ?? `operator ${model.operatorCodes[operator.code]?.builtin ?? -1}`;
 }
 
-/** Taken with any of the numeric types; the others depend on it. Measured on LiteRT 2.3 with one-operator models (FACTS-tflite.md section 5). */
+/** Taken with any of the numeric types; the others depend on it. Measured on LiteRT 2.3 with one-operator models (docs/tflite.md, "What XNNPACK takes"). */
 const ALWAYS = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'ADD', 'MUL', 'MEAN', 'LOGISTIC', 'MAX_POOL_2D', 'PAD', 'RESHAPE', 'DEQUANTIZE']);
 const IN_FLOAT = new Set(['HARD_SWISH', 'SOFTMAX', 'RELU', 'RELU6', 'AVERAGE_POOL_2D']);
 

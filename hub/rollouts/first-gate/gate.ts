@@ -10,7 +10,7 @@ import type { Plan, Stage } from './plan.js';
 import { type GateDevice, type Screened, screen } from './screen.js';
 import { evalue, hours, percent, points } from './words.js';
 
-/** Below this many devices the fleet is those devices, and the pooled evidence answers for it (GATES.md section 3). */
+/** Below this many devices the fleet is those devices, and the pooled evidence answers for it. docs/statistics.md, "Pooled harm of the first gate". */
 export const SMALL_FLEET = 5;
 
 export const VERDICTS = ['PASS', 'HOLD', 'SUSPEND', 'FAIL', 'INCONCLUSIVE', 'WORLD', 'AMBIGUOUS'] as const;
@@ -53,7 +53,7 @@ export interface Verdict {
   readonly ask: 'labels' | 'round' | 'approval' | null;
 }
 
-/** Another candidate against the same production: promotion counts both (GATES.md: several questions, one error). */
+/** Another candidate against the same production: promotion counts both (several questions, one error: docs/statistics.md, "Several candidates"). */
 export interface Sibling {
   readonly id: string;
   /** ln of its evidence for promotion. */
@@ -129,14 +129,14 @@ export function addUp(devices: readonly GateDevice[]): Case['sums'] {
   return sum;
 }
 
-// — harm: GATES.md section 3 —
+// — harm: docs/statistics.md, "Pooled harm of the first gate" and "Random effects" —
 
 function harm({ input, screened, sums: { wins, losses }, fleet, say }: Case): Verdict | null {
   const threshold = -Math.log(input.plan.alphaHarm);
   const pooled = logHarmPooled(losses, wins);
   if (pooled < threshold) return harmInSlice(input, screened, say);
   const facts = `only the candidate was wrong in ${losses} episodes, only production in ${wins}: E_pooled = ${evalue(pooled)} ≥ ${evalue(threshold)}`;
-  // The table of GATES.md section 5: where production shifts and the two differ no more than before, nothing is rolled back.
+  // The table of docs/statistics.md, "The world or the model": where production shifts and the two differ no more than before, nothing is rolled back.
   if (input.drift.worldDoubt && !input.drift.disagreementAlarm)
     return say(
       'SUSPEND',
@@ -182,7 +182,7 @@ function watch({ input, say }: Case): Verdict {
   return say('HOLD', 'watch', `completed; it is watched for ${hours(input.plan.watchHours)}, ${hours(input.hoursInStage)} have passed without harm`);
 }
 
-// — the world or the model: GATES.md section 5 —
+// — the world or the model: docs/statistics.md, "The world or the model" —
 
 function drift({ input: { drift: seen, plan }, sums, say }: Case): Verdict | null {
   const disagreements = sums.wins + sums.losses + sums.undecided;
@@ -255,7 +255,7 @@ const LEAST_LABELLED = 10;
 const labelledOf = ({ wins, losses }: Outcome) => wins + losses;
 const stageOf = ({ plan, stage }: GateInput): Stage | undefined => plan.stages[stage];
 
-// — promotion: GATES.md section 4 —
+// — promotion: docs/statistics.md, "Drawn answers" and "Random effects" —
 
 /** ln of the evidence that the candidate is at most the margin worse: M, and from five devices on E_fleet as well. */
 export function promotionEvidence(

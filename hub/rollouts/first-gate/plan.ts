@@ -47,7 +47,7 @@ const abort = z.strictObject({
   failures: share.default(0.1),
 });
 
-/** How a rollout moves. GATES.md sections 3 to 5 define what the numbers mean; configs/rollouts/standard.yaml explains each. */
+/** How a rollout moved under the first gate; docs/statistics.md has its formulas. Plans of today: hub/rollouts/plan.ts. */
 export const plan = z
   .strictObject({
     name: z.string().regex(/^[a-z0-9-]{1,40}$/),

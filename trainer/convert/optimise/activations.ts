@@ -30,7 +30,7 @@ export function fuseActivations(graph: Graph): Graph {
 
 /**
  * hard_swish and hard_sigmoid in operators that XNNPACK takes in int8: relu6(x + 3), times x, times 1/6. As single
- * operators they cut the graph into pieces of which each is copied in and out (FACTS-tflite.md section 5).
+ * operators they cut the graph into pieces of which each is copied in and out (docs/tflite.md, "Hard swish").
  */
 export function lowerHardActivations(graph: Graph, keep: { readonly hardSwish: boolean }): Graph {
   let used = false;

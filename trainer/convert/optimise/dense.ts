@@ -2,7 +2,7 @@ import { consumersOf, type Graph, inferShapes, type Node } from '../../nn/graph.
 
 /**
  * Dense layers as 1x1 convolutions: the same product, but with one scale per class. Per-channel FULLY_CONNECTED loads
- * in TFLite 2.9 and answers garbage (FACTS-tflite.md, the first of the things that bite).
+ * in TFLite 2.9 and answers garbage (docs/tflite.md, "What bites").
  */
 export function denseToConvolution(graph: Graph): Graph {
   const shapes = inferShapes(graph);
