@@ -321,7 +321,7 @@ test('the log of a rollout replays to the same decisions with the command line, 
   await writeFile(forged, (await readFile(path, 'utf8')).replace('"verdict":"FAIL"', '"verdict":"PASS"'));
   const caught = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], { encoding: 'utf8' });
   assert.equal(caught.status, 1);
-  assert.match(caught.stderr, /^error state_corrupt: Cannot replay: event \d+ of .*forged\.jsonl was changed/);
+  assert.match(caught.stderr, /^error state_corrupt: Cannot replay: event \d+, line \d+ of .*forged\.jsonl, was changed/);
   // A log by hand has no chain, and shows by its decisions.
   await writeFile(forged, (await readFile(forged, 'utf8')).replace(/,"number":\d+,"hash":"[0-9a-f]{64}"\}$/gm, '}'));
   const byHand = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], { encoding: 'utf8' });

@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   video_unreadable: { status: 422, remedy: 'Check the path and play the file with `ffplay`; any file that ffmpeg reads will do.' },
   ffmpeg_missing: { status: 500, remedy: 'Install it: `apt-get install ffmpeg`, or run `make setup` as root.' },
   chromium_missing: { status: 500, remedy: 'Install it: `apt-get install chromium`, or run `make setup` as root.' },
-  manifest_forged: { status: 403, remedy: 'Do not use this model. Check who wrote to the registry: audit.jsonl in the folder of the hub lists every change.' },
+  manifest_forged: { status: 403, remedy: 'Do not use this model. Check who wrote to the registry: `adbreak hub audit` lists every change.' },
   metadata_invalid: { status: 403, remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every day.' },
   token_invalid: { status: 401, remedy: 'Make a new one with `adbreak devices claim` and write it to the card again.' },
   token_used: { status: 409, remedy: 'Each card needs its own claim token: `adbreak devices claim`.' },

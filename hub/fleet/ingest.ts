@@ -216,7 +216,8 @@ export class Intake {
     const until = known > now.getTime() + CLOCK_TOLERANCE_MS ? start : known;
     if (start < until - 2 * CLOCK_TOLERANCE_MS) return;
     device.watchedUntil = new Date(Math.max(end, until)).toISOString();
-    const versions = Object.values(state.models[device.model]?.versions ?? {});
+    // As committed: drafting a model's versions for each report costs more than the rest of it.
+    const versions = Object.values(this.#options.store.state.models[device.model]?.versions ?? {});
     absorbHours(state.hours, device.id, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });
   }
 }

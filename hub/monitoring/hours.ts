@@ -60,12 +60,18 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
     if (before?.open[hour] === undefined) close(all, current);
     // Closing forgets versions that nobody has run for long; this one runs again, and its labels are its own.
     const known = ownValue(all, digest) ?? { hours: {}, open: {}, labels: before?.labels ?? noLabels() };
-    const summed = structuredClone(known.labels);
+    const summed = copyOf(known.labels);
     absorbLabels(summed, histogram.bins, labels);
     const open =
       hour <= current - LAG_HOURS ? known.open : { ...known.open, [hour]: added(known.open[hour], clusterOfSlice(report.slice), device, histogram.bins) };
     all[digest] = { ...known, open, labels: summed };
   }
+}
+
+/** By hand: every report copies two of them, and a structured clone costs ten times as much. */
+function copyOf({ confusion, tenths, histogram }: ModelHours['labels']): ModelHours['labels'] {
+  const [content, ad] = confusion;
+  return { confusion: [[...content], [...ad]], tenths: tenths.map(([n, right]) => [n, right]), histogram: [...histogram] };
 }
 
 type Channels = ModelHours['open'][string];

@@ -53,7 +53,7 @@ function unchained(line: string, chain: Chain, where: string): { readonly body: 
   const body = `${line.slice(0, found.index)}}`;
   const next = { number: Number(number), body, previous: head.hash, hash };
   const broken = brokenBy(head, next);
-  if (broken !== null) throw forged(`${where} ${broken}`);
+  if (broken !== null) throw forged(`event ${next.number}, ${where}, ${broken}`);
   return { body, chain: { head: next } };
 }
 function forged(what: string): AdbreakError {
@@ -71,7 +71,7 @@ export async function* readEvents<Event = RolloutEvent>(lines: AsyncIterable<str
     if (broken !== null) throw broken;
     number += 1;
     if (line.trim() === '') continue;
-    const own = unchained(line, chain, `event ${number} of ${path}`);
+    const own = unchained(line, chain, `line ${number} of ${path}`);
     chain = own.chain;
     try {
       yield parseJson(schema, own.body, EVENT_LIMIT, `line ${number} of ${path}`);

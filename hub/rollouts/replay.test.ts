@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { link, NO_LINKS } from '../store/chain.js';
 import { type RolloutEvent, rolloutEvent } from './events.js';
 import { after, configPath, ownChannel, PLAN, Play, pis, report, started } from './fixtures.js';
-import { readEvents } from './log-file.js';
+import { chainedLine, readEvents } from './log-file.js';
 import { replay } from './replay.js';
 
 const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
@@ -106,6 +107,31 @@ describe('replay', () => {
     await assert.rejects(replay(source(made.events.slice(1)), null), /does not begin/);
     await assert.rejects(replay(source([...made.events, ...made.events]), null), /second rollout/);
     await assert.rejects(replay(source([]), null), /empty/);
+  });
+  test('finding 7: in a log that a hub exported an event that was changed, deleted or inserted is named', async () => {
+    let head = NO_LINKS;
+    const whole = made.events.map((event) => {
+      const next = link(head, JSON.stringify(event));
+      head = next;
+      return chainedLine(next, next.body);
+    });
+    const path = join(await temporaryFolder(), 'exported.jsonl');
+    const replayed = async (lines: readonly string[]) => {
+      await writeFile(path, `${lines.join('\n')}\n`);
+      return command('--events', path);
+    };
+    assert.match((await replayed(whole)).stdout, /identical: /);
+    for (const [lines, words] of [
+      [whole.toSpliced(4, 1), /event 6, line 5 of .*, stands where number 5 was written: one was deleted or inserted/],
+      [whole.toSpliced(4, 0, whole[3] ?? ''), /event 4, line 5 of .*, stands where number 5 was written/],
+      [whole.map((line) => line.replaceAll('2.0.0', '2.0.1')), /event 1, line 1 of .*, was changed/],
+      [whole.toSpliced(4, 0, JSON.stringify(made.events[3])), /line 5 of .* has no number and no hash: it was inserted/],
+    ] as const) {
+      const { status, stderr } = await replayed(lines);
+      assert.equal(status, 1);
+      assert.match(stderr, words);
+      assert.match(stderr, /^error state_corrupt: Cannot replay/);
+    }
   });
   test('a report in a hand-written log must add up as one from a device, or its line is named', async () => {
     async function* lines() {

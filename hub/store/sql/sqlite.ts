@@ -24,6 +24,7 @@ export class Sqlite implements Database {
   readonly name: string;
   readonly #db: Connection;
   readonly #prepared = new Map<string, Prepared>();
+  #writes = false;
 
   private constructor(name: string, db: Connection) {
     this.name = name;
@@ -40,10 +41,6 @@ export class Sqlite implements Database {
       try {
         db.exec(`pragma busy_timeout = ${BUSY_MS}`);
         if (size > 0 && size <= CHECKED_BYTES) checkWhole(db, path);
-        db.exec('pragma journal_mode = wal');
-        db.exec('pragma synchronous = full');
-        db.exec('pragma foreign_keys = on');
-        db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
         return new Sqlite(path, db);
       } catch (error) {
         db.close();
@@ -60,6 +57,7 @@ export class Sqlite implements Database {
       changed += Number(this.#prepare(sql).run(...parameters).changes);
     };
     try {
+      this.#prepareToWrite();
       this.#db.exec('begin immediate');
       try {
         if (Symbol.asyncIterator in statements) for await (const statement of statements) run(statement);
@@ -87,13 +85,27 @@ export class Sqlite implements Database {
   async close(): Promise<void> {
     if (!this.#db.isOpen) return;
     this.#prepared.clear();
-    try {
-      // Closing would do it, but the driver keeps the connection until its statements are collected as garbage.
-      this.#db.exec('pragma wal_checkpoint(truncate)');
-    } catch {
-      // It is read from the log of writes at the next start.
+    if (this.#writes) {
+      // Closing would fold the log of writes in, but the driver keeps the connection until its statements are collected as garbage.
+      for (const pragma of ['busy_timeout = 0', 'wal_checkpoint(truncate)', 'journal_mode = delete']) {
+        try {
+          this.#db.exec(`pragma ${pragma}`);
+        } catch {
+          // Somebody looks at it: the next start reads the log of writes.
+        }
+      }
     }
     this.#db.close();
+  }
+
+  /** Who only looks leaves the file as it is. */
+  #prepareToWrite(): void {
+    if (this.#writes) return;
+    this.#db.exec('pragma journal_mode = wal');
+    this.#db.exec('pragma synchronous = full');
+    this.#db.exec('pragma foreign_keys = on');
+    this.#db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    this.#writes = true;
   }
 
   #prepare(sql: string): Prepared {
