@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check test demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check test test-crash demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ check: build ## types, lint, format, boundaries, dead code, citations
 
 test: build addon litert ## install what is needed, build, run every test
 	scripts/test.sh
+
+test-crash: build ## hubs killed at random and at every step; KILLS= (200, on each store), SEED=, STORES=sqlite,postgres (all there are)
+	@node hub/dist/bench/crash.js
 
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
 	ONCE=$(ONCE) node hub/dist/demo/demo.js

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { topicOf } from '@adbreak/shared/contract/topics.js';
@@ -22,11 +21,40 @@ export interface HubProcess extends HubAddress {
   readonly words: () => string;
 }
 
+/** A test, or whoever else ends what was begun. */
+interface Closing {
+  after(close: () => void): void;
+}
+interface SpawnOptions {
+  readonly plan?: string;
+  /** Options of Node for its process, and variables beside ours. */
+  readonly node?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Hears of the process before it answers, who would kill it while it starts. */
+  readonly onSpawn?: (child: ChildProcess) => void;
+}
+
+/** A hub that ended before it answered; `signal` where it was killed. */
+export class HubEnded extends Error {
+  readonly signal: string | null;
+  constructor(code: unknown, signal: unknown, words: string) {
+    super(`the hub ended with ${String(code ?? signal)}: ${words}`);
+    this.signal = typeof signal === 'string' ? signal : null;
+  }
+}
+
 /** Resolves when the hub answers; rejects with its words where it ends before. */
-export async function spawnHub(t: TestContext, folder: string, token = ''): Promise<HubProcess> {
-  const options = ['--state', folder, '--http-port', '0', '--mqtt-port', '0', '--plan', configPath('demo'), '--tick', '* * * * * *'];
-  const child = spawn(process.execPath, [BIN, 'hub', 'start', ...options], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  t.after(() => child.kill('SIGKILL'));
+export async function spawnHub(t: Closing, folder: string, token = '', spawned: SpawnOptions = {}): Promise<HubProcess> {
+  const { plan = configPath('demo'), node = [], env = {}, onSpawn = () => undefined } = spawned;
+  const options = ['--state', folder, '--http-port', '0', '--mqtt-port', '0', '--plan', plan, '--tick', '* * * * * *'];
+  const child = spawn(process.execPath, [...node, BIN, 'hub', 'start', ...options], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, ...env },
+  });
+  t.after(() => void child.kill('SIGKILL'));
+  // Every device waits for its end.
+  child.setMaxListeners(100);
+  onSpawn(child);
   let words = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -34,7 +62,7 @@ export async function spawnHub(t: TestContext, folder: string, token = ''): Prom
     });
   const [message] = await Promise.race([
     once(child, 'message'),
-    once(child, 'exit').then(([code]) => Promise.reject(new Error(`the hub ended with ${String(code)}: ${words}`))),
+    once(child, 'exit').then(([code, signal]) => Promise.reject(new HubEnded(code, signal, words))),
   ]);
   const { httpPort, mqttPort, token: first } = started.parse(message);
   return {
@@ -82,7 +110,7 @@ export class Publisher {
 
   /** Publishes windows, each of them twice in a row, until the hub is gone or `last` is acknowledged. */
   async run(hub: HubProcess, last: number): Promise<void> {
-    const client = this.#connect(hub);
+    const client = connectDevice(this.#identity, hub);
     const closed = Promise.race([new Promise<void>((resolve) => client.on('close', () => resolve())), once(hub.child, 'exit')]);
     let there = true;
     void closed.then(() => {
@@ -105,20 +133,20 @@ export class Publisher {
     await client.publishAsync(topicOf(this.#identity.device, 'windows'), JSON.stringify(this.#make(sequence)), { qos: 1 });
     this.acknowledged = Math.max(this.acknowledged, sequence);
   }
+}
 
-  #connect(hub: HubProcess): MqttClient {
-    const { device, key, certificate } = this.#identity;
-    const client = connect(`mqtts://127.0.0.1:${hub.mqttPort}`, {
-      clientId: device,
-      username: 'test',
-      key,
-      cert: certificate,
-      ca: hub.authority,
-      reconnectPeriod: 0,
-      connectTimeout: 5000,
-    });
-    // What matters is what was acknowledged; a killed hub is an error to every client.
-    client.on('error', () => undefined);
-    return client;
-  }
+/** A device's session over mutual TLS, without a second attempt. */
+export function connectDevice({ device, key, certificate }: Identity, hub: HubProcess): MqttClient {
+  const client = connect(`mqtts://127.0.0.1:${hub.mqttPort}`, {
+    clientId: device,
+    username: 'test',
+    key,
+    cert: certificate,
+    ca: hub.authority,
+    reconnectPeriod: 0,
+    connectTimeout: 5000,
+  });
+  // What matters is what was acknowledged; a killed hub is an error to every client.
+  client.on('error', () => undefined);
+  return client;
 }
