@@ -35,10 +35,20 @@ const LEDGER = 'windows.json';
 const LOOK_MS = 1000;
 
 /** Faults that come while a model is fetched. */
-const DOWNLOAD_CODES: readonly ErrorCode[] = ['hub_unreachable', 'metadata_invalid', 'manifest_forged', 'disk_full'];
+const DOWNLOAD_CODES: readonly ErrorCode[] = [
+  'hub_unreachable',
+  'metadata_invalid',
+  'manifest_forged',
+  'disk_full',
+];
 
 /** Why the hub refuses a device; over when it lets it in. */
-const REFUSALS: readonly ErrorCode[] = ['identity_in_use', 'identity_revoked', 'identity_expired', 'unauthorized'];
+const REFUSALS: readonly ErrorCode[] = [
+  'identity_in_use',
+  'identity_revoked',
+  'identity_expired',
+  'unauthorized',
+];
 /** A renewal, or a new claim, may end them. */
 const RENEWABLE: readonly ErrorCode[] = ['identity_expired', 'unauthorized'];
 
@@ -69,7 +79,12 @@ export class Agent implements AsyncDisposable {
 
   private constructor(
     config: EdgeConfig,
-    { slots, spool, reservoir, before }: { slots: SlotStore; spool: Spool; reservoir: Reservoir; before: LedgerState | null },
+    {
+      slots,
+      spool,
+      reservoir,
+      before,
+    }: { slots: SlotStore; spool: Spool; reservoir: Reservoir; before: LedgerState | null },
     log: (line: string) => void,
   ) {
     this.#config = config;
@@ -94,7 +109,11 @@ export class Agent implements AsyncDisposable {
   }
 
   static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
-    await requireEnrolment(join(config.state, 'identity'), { device: config.device, authorityPath: config.authority, token: config.token });
+    await requireEnrolment(join(config.state, 'identity'), {
+      device: config.device,
+      authorityPath: config.authority,
+      token: config.token,
+    });
     await requireWritable(config.state);
     const lock = await lockState(config.state);
     const slots = await SlotStore.open(join(config.state, 'models'), log);
@@ -156,7 +175,10 @@ export class Agent implements AsyncDisposable {
       privacyBudget: this.#config.privacy.budget,
       publish: async (report) => this.#session?.round(report),
       // What goes wrong in a round is no fault of the device, unless it has nothing left to answer with.
-      onFault: (error) => (error instanceof AdbreakError && error.code === 'forbidden' ? this.#fault(error) : this.#log(`round: ${explainForPeople(error)}`)),
+      onFault: (error) =>
+        error instanceof AdbreakError && error.code === 'forbidden'
+          ? this.#fault(error)
+          : this.#log(`round: ${explainForPeople(error)}`),
       uniform: Math.random,
       log: this.#log,
     });
@@ -182,7 +204,10 @@ export class Agent implements AsyncDisposable {
       () => this.#renewal?.[Symbol.asyncDispose](),
     );
     // Not one timer for each window: the clock may step.
-    const timer = setInterval(() => void this.#turnWindow(), Math.min(LOOK_MS, this.#config.windowSeconds * 250));
+    const timer = setInterval(
+      () => void this.#turnWindow(),
+      Math.min(LOOK_MS, this.#config.windowSeconds * 250),
+    );
     this.#cleanup.push(() => clearInterval(timer));
     this.#log(`${device}: status page ${this.#page.url}`);
   }
@@ -215,7 +240,11 @@ export class Agent implements AsyncDisposable {
   #fault(error: unknown): void {
     this.#log(explainForPeople(error));
     const model = error instanceof ModelFault ? { model: error.digest } : {};
-    this.#problem = { code: error instanceof AdbreakError ? error.code : 'unexpected', message: explain(error).slice(0, 500), ...model };
+    this.#problem = {
+      code: error instanceof AdbreakError ? error.code : 'unexpected',
+      message: explain(error).slice(0, 500),
+      ...model,
+    };
     if (error instanceof ModelFault && DOWNLOAD_CODES.includes(error.code)) this.#downloadFailures += 1;
   }
   /** A labelled episode stays on this device, for federated rounds. */
@@ -246,21 +275,37 @@ export class Agent implements AsyncDisposable {
     if (pair === null) return;
     const { preprocess } = pair.production.model.manifest;
     if ((await parentBinding()).length === 0)
-      this.#log('setpriv of util-linux is missing or too old: if this agent is killed, its ffmpeg may stay until its source gives a frame');
+      this.#log(
+        'setpriv of util-linux is missing or too old: if this agent is killed, its ffmpeg may stay until its source gives a frame',
+      );
     for await (const event of capture(this.#config.source, preprocess, this.#stop.signal)) {
       switch (event.kind) {
         case 'frame':
-          if (this.#source !== 'running') await this.#sourceIs('running', { kind: 'signal-back', at: new Date().toISOString(), reason: 'frames again' });
+          if (this.#source !== 'running')
+            await this.#sourceIs('running', {
+              kind: 'signal-back',
+              at: new Date().toISOString(),
+              reason: 'frames again',
+            });
           await this.#pipeline.process(event.frame, event.dropped, preprocess);
           break;
         case 'lost':
           this.#log(`source lost: ${event.reason}; next try in ${event.retryInMs / 1000} s`);
           this.#pipeline.interrupt();
-          if (this.#source !== 'lost') await this.#sourceIs('lost', { kind: 'signal-lost', at: new Date().toISOString(), reason: event.reason.slice(0, 500) });
+          if (this.#source !== 'lost')
+            await this.#sourceIs('lost', {
+              kind: 'signal-lost',
+              at: new Date().toISOString(),
+              reason: event.reason.slice(0, 500),
+            });
           break;
         case 'ended':
           this.#pipeline.interrupt();
-          await this.#sourceIs('ended', { kind: 'source-ended', at: new Date().toISOString(), reason: this.#config.source.input.slice(0, 500) });
+          await this.#sourceIs('ended', {
+            kind: 'source-ended',
+            at: new Date().toISOString(),
+            reason: this.#config.source.input.slice(0, 500),
+          });
           break;
       }
     }
@@ -291,7 +336,10 @@ export class Agent implements AsyncDisposable {
     const { pair } = this.#pipeline;
     const failures = this.#downloadFailures;
     this.#downloadFailures = 0;
-    this.#pipeline.countHealth(failures, await memoryMb([process.pid, pair?.production.pid, pair?.candidate?.pid]));
+    this.#pipeline.countHealth(
+      failures,
+      await memoryMb([process.pid, pair?.production.pid, pair?.candidate?.pid]),
+    );
     const closed = this.#pipeline.closeWindow();
     // First what has left the ledger, then the reports: a power cut between the two costs a window, the other way round it counts twice.
     await this.#saveLedger();
@@ -305,7 +353,9 @@ export class Agent implements AsyncDisposable {
 
   /** On a full disk the reports still go out from memory; what a restart would lose then is said. */
   async #saveLedger(): Promise<void> {
-    await writeLedger(join(this.#config.state, LEDGER), this.#pipeline.evidence).catch((error: unknown) => this.#log(`windows: ${explain(error)}`));
+    await writeLedger(join(this.#config.state, LEDGER), this.#pipeline.evidence).catch((error: unknown) =>
+      this.#log(`windows: ${explain(error)}`),
+    );
   }
 
   async #event(event: DeviceEvent): Promise<void> {
@@ -350,13 +400,19 @@ export class Agent implements AsyncDisposable {
   #frame(): { pixels: Uint8Array; width: number; height: number } | null {
     const frame = this.#pipeline.lastFrame;
     const size = this.#pipeline.pair?.production.model.manifest.preprocess;
-    return frame === null || size === undefined ? null : { pixels: frame.pixels, width: size.width, height: size.height };
+    return frame === null || size === undefined
+      ? null
+      : { pixels: frame.pixels, width: size.width, height: size.height };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     // Together: a frame may be waiting for a child that is being replaced.
-    await Promise.all([this.#running, this.#lineup?.[Symbol.asyncDispose](), this.#evaluator?.[Symbol.asyncDispose]()]);
+    await Promise.all([
+      this.#running,
+      this.#lineup?.[Symbol.asyncDispose](),
+      this.#evaluator?.[Symbol.asyncDispose](),
+    ]);
     await this.#turnWindow();
     // The open window goes on after a restart; a part of it is no report.
     await this.#inTurn(() => this.#saveLedger());

@@ -18,29 +18,50 @@ const program = new Command('adbreak detect')
   .option('--threads <n>', 'threads of the runtime', Number, 1)
   .action(detect);
 
-async function detect(video: string, options: { model: string; format: Format; fps: number; threads: number }): Promise<void> {
+async function detect(
+  video: string,
+  options: { model: string; format: Format; fps: number; threads: number },
+): Promise<void> {
   if (!(options.fps > 0 && options.fps <= 60))
-    throw new AdbreakError('input_invalid', `Cannot detect: --fps must be between 0 and 60: current value is ${options.fps}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot detect: --fps must be between 0 and 60: current value is ${options.fps}`,
+    );
   if (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > 64)
-    throw new AdbreakError('input_invalid', `Cannot detect: --threads must be a whole number from 1 to 64: current value is ${options.threads}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot detect: --threads must be a whole number from 1 to 64: current value is ${options.threads}`,
+    );
   const model = await openModelFile(options.model);
   await using child = await InferenceChild.start(model, { threads: options.threads });
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const scored: Scored[] = [];
   try {
-    for await (const frame of frames({ source: video, preprocess: model.manifest.preprocess, fps: options.fps }, stop.signal)) {
+    for await (const frame of frames(
+      { source: video, preprocess: model.manifest.preprocess, fps: options.fps },
+      stop.signal,
+    )) {
       scored.push({ time: frame.time, probability: (await child.infer(frame.pixels)).probability });
-      if (process.stderr.isTTY && frame.index % 20 === 0) process.stderr.write(`\r  ${frame.time.toFixed(0)} s `);
+      if (process.stderr.isTTY && frame.index % 20 === 0)
+        process.stderr.write(`\r  ${frame.time.toFixed(0)} s `);
     }
   } catch (error) {
     // A recording with a damaged tail still has a timeline up to there.
-    if (scored.length === 0 || !(error instanceof AdbreakError) || error.code !== 'video_unreadable') throw error;
-    console.error(`warning: the recording ends early at ${scored.at(-1)?.time.toFixed(1)} s: ${error.message}`);
+    if (scored.length === 0 || !(error instanceof AdbreakError) || error.code !== 'video_unreadable')
+      throw error;
+    console.error(
+      `warning: the recording ends early at ${scored.at(-1)?.time.toFixed(1)} s: ${error.message}`,
+    );
   }
   if (process.stderr.isTTY) process.stderr.write('\r');
   const segments = segmentsOf(scored, DEFAULT_DECIDER, 1 / options.fps);
-  console.log(formatSegments(segments, options.format, { source: video, model: `${model.manifest.name} ${model.manifest.version}` }));
+  console.log(
+    formatSegments(segments, options.format, {
+      source: video,
+      model: `${model.manifest.name} ${model.manifest.version}`,
+    }),
+  );
   if (stop.signal.aborted) process.exitCode = 130;
 }
 

@@ -23,7 +23,10 @@ const PIXELS = new Uint8Array(TINY_SIZE * TINY_SIZE * 3).fill(90);
 /** Models, slots, children and frames as on a Pi, 200 frames a second. */
 async function device(
   t: TestContext,
-  { slots = () => ({}), watches = true }: { slots?: (model: (version: string) => ModelRef) => Partial<SlotState>; watches?: boolean } = {},
+  {
+    slots = () => ({}),
+    watches = true,
+  }: { slots?: (model: (version: string) => ModelRef) => Partial<SlotState>; watches?: boolean } = {},
 ) {
   const folder = await temporaryFolder();
   const models: Record<string, ModelRef> = {};
@@ -108,7 +111,8 @@ test('children that are killed at any moment under 200 frames a second are repla
     process.kill(pair?.production.pid ?? 0, 'SIGKILL');
     await sleep(integer(5));
     process.kill(pair?.candidate?.pid ?? 0, 'SIGKILL');
-    const replaced = (role: 'production' | 'candidate') => pipeline.pair?.[role] !== pair?.[role] && pipeline.pair?.[role]?.alive === true;
+    const replaced = (role: 'production' | 'candidate') =>
+      pipeline.pair?.[role] !== pair?.[role] && pipeline.pair?.[role]?.alive === true;
     await until(`both replaced in round ${round}`, () => replaced('production') && replaced('candidate'), 60);
   }
 });
@@ -138,7 +142,10 @@ test('while a model is on trial nothing is deleted', async (t) => {
 });
 
 test('what the slots and a federated round name stays', async (t) => {
-  const slots = (model: (version: string) => ModelRef) => ({ confirmed: model('1.0.0'), previous: model('5.0.0') });
+  const slots = (model: (version: string) => ModelRef) => ({
+    confirmed: model('1.0.0'),
+    previous: model('5.0.0'),
+  });
   const { lineup, desired, model, onDisk } = await device(t, { slots });
   const evaluation = {
     round: 'round-1',
@@ -158,7 +165,11 @@ test('a newer revision does not wait for the pause of one that cannot be adopted
   const { lineup, pipeline, desired, said } = await device(t, { watches: false });
   const missing = { version: '9.9.9', digest: '9'.repeat(64) };
   lineup.want({ ...desired(1, '1.0.0', null), production: missing });
-  await until('the fault is told', () => said.some((line) => line.includes('Cannot take base-ad-detector 9.9.9')), 20);
+  await until(
+    'the fault is told',
+    () => said.some((line) => line.includes('Cannot take base-ad-detector 9.9.9')),
+    20,
+  );
   lineup.want(desired(2, '1.0.0', null));
   // The pause alone takes five seconds.
   await until('revision 2', () => pipeline.pair?.desired.revision === 2, 4);
@@ -173,6 +184,10 @@ test('a revision that was superseded on its way is neither at work nor remembere
     assert.ok(stored === null || JSON.parse(stored).revision === pipeline.pair?.desired.revision);
   }
   await until('the newest', () => pipeline.pair?.desired.revision === 6, 60);
-  await until('the newest is remembered', async () => JSON.parse(await readFile(join(folder, 'desired.json'), 'utf8')).revision === 6, 60);
+  await until(
+    'the newest is remembered',
+    async () => JSON.parse(await readFile(join(folder, 'desired.json'), 'utf8')).revision === 6,
+    60,
+  );
   assert.ok(pipeline.pair?.production.alive && pipeline.pair.candidate?.alive);
 });

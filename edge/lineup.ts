@@ -1,5 +1,11 @@
 import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
-import { type Desired, type DeviceEvent, desired as desiredSchema, MESSAGE_LIMIT, type ModelRef } from '@adbreak/shared/contract/messages.js';
+import {
+  type Desired,
+  type DeviceEvent,
+  desired as desiredSchema,
+  MESSAGE_LIMIT,
+  type ModelRef,
+} from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
 import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
 import { pause, retry } from '@adbreak/shared/retry.js';
@@ -80,7 +86,14 @@ export class Lineup implements AsyncDisposable {
     const retryable = (error: unknown) => !hasCode(error, 'model_corrupt', 'model_unsupported');
     const onFailure = (error: unknown) => this.#cannotAdopt(error);
     try {
-      await retry(() => this.#bringToWork(desired, signal), { backoff: ADOPTION, signal, uniform, retryable, atLeast: retryAfterOf, onFailure });
+      await retry(() => this.#bringToWork(desired, signal), {
+        backoff: ADOPTION,
+        signal,
+        uniform,
+        retryable,
+        atLeast: retryAfterOf,
+        onFailure,
+      });
     } catch (error) {
       if (!signal.aborted) await this.#cannotAdopt(error);
     }
@@ -90,7 +103,9 @@ export class Lineup implements AsyncDisposable {
     await this.#adopt(desired, signal);
     this.#options.onFault(null);
     // What was adopted is adopted again after a power cut, hub or no hub.
-    await writeAtomic(this.#options.desiredPath, JSON.stringify(desired)).catch((error: unknown) => this.#options.onFault(error));
+    await writeAtomic(this.#options.desiredPath, JSON.stringify(desired)).catch((error: unknown) =>
+      this.#options.onFault(error),
+    );
     await this.#makeRoom();
     await this.#options.onChange();
   }
@@ -104,14 +119,24 @@ export class Lineup implements AsyncDisposable {
   /** Switches to the wanted models. A candidate that cannot run costs the candidate: production acts alone, and the error is thrown after that. */
   async #adopt(desired: Desired, signal: AbortSignal): Promise<void> {
     const before = this.#options.pipeline.pair;
-    const production = await this.#child(desired.model, desired.production, before).catch(ModelFault.of(desired.production));
+    const production = await this.#child(desired.model, desired.production, before).catch(
+      ModelFault.of(desired.production),
+    );
     let trouble: unknown = null;
     const lose = (error: unknown) => {
       trouble = error;
       return null;
     };
-    let candidate = desired.candidate === null ? null : await this.#candidate(desired, production, before).catch(ModelFault.of(desired.candidate)).catch(lose);
-    const fresh = () => [production, candidate].filter((child) => child !== null && child !== before?.production && child !== before?.candidate);
+    let candidate =
+      desired.candidate === null
+        ? null
+        : await this.#candidate(desired, production, before)
+            .catch(ModelFault.of(desired.candidate))
+            .catch(lose);
+    const fresh = () =>
+      [production, candidate].filter(
+        (child) => child !== null && child !== before?.production && child !== before?.candidate,
+      );
     // A newer revision supersedes, and a stop: what is not at work yet never will be.
     if (signal.aborted) await this.#discard(fresh());
     signal.throwIfAborted();
@@ -125,21 +150,33 @@ export class Lineup implements AsyncDisposable {
       await this.#discard(fresh().filter((child) => child !== production));
       candidate = lose(fault);
     }
-    const effective: Desired = candidate === null ? { ...desired, candidate: null, serve: 'production' } : desired;
+    const effective: Desired =
+      candidate === null ? { ...desired, candidate: null, serve: 'production' } : desired;
     await this.#switchTo(effective);
     this.#options.pipeline.install({ desired: effective, production, candidate });
-    await this.#discard([before?.production, before?.candidate].filter((child) => child !== undefined && child !== production && child !== candidate));
+    await this.#discard(
+      [before?.production, before?.candidate].filter(
+        (child) => child !== undefined && child !== production && child !== candidate,
+      ),
+    );
     const { acting, shadow } = armsOf(effective);
-    this.#options.log(`revision ${desired.revision}: ${acting?.version} acts${shadow === null ? '' : `, ${shadow.version} in its shadow`}`);
+    this.#options.log(
+      `revision ${desired.revision}: ${acting?.version} acts${shadow === null ? '' : `, ${shadow.version} in its shadow`}`,
+    );
     if (trouble !== null) throw trouble;
   }
 
-  async #candidate(desired: Desired, production: InferenceChild, before: Pair | null): Promise<InferenceChild | null> {
+  async #candidate(
+    desired: Desired,
+    production: InferenceChild,
+    before: Pair | null,
+  ): Promise<InferenceChild | null> {
     if (desired.candidate === null) return null;
     const child = await this.#child(desired.model, desired.candidate, before);
     const [ours, theirs] = [production.model.manifest.preprocess, child.model.manifest.preprocess];
     // Both look at one and the same frame: that is what makes their episodes pairs.
-    if (ours.width === theirs.width && ours.height === theirs.height && ours.scaler === theirs.scaler) return child;
+    if (ours.width === theirs.width && ours.height === theirs.height && ours.scaler === theirs.scaler)
+      return child;
     await child[Symbol.asyncDispose]();
     throw new AdbreakError(
       'model_unsupported',
@@ -149,16 +186,24 @@ export class Lineup implements AsyncDisposable {
 
   /** A child with the model: the one that runs already, or a new one that has passed its probe. */
   async #child(name: string, model: ModelRef, before: Pair | null): Promise<InferenceChild> {
-    const running = [before?.production, before?.candidate].find((child) => child?.alive && child.model.manifest.digest === model.digest);
+    const running = [before?.production, before?.candidate].find(
+      (child) => child?.alive && child.model.manifest.digest === model.digest,
+    );
     if (running !== undefined && running !== null) return running;
     if (this.#options.slots.state.quarantined.includes(model.digest))
-      throw new AdbreakError('model_unsupported', `Cannot run ${name} ${model.version}: it failed its trial on this device`);
+      throw new AdbreakError(
+        'model_unsupported',
+        `Cannot run ${name} ${model.version}: it failed its trial on this device`,
+      );
     return this.#startProbed(await this.#options.models.obtain(name, model, this.#stop.signal));
   }
 
   /** Golden patterns through a new model before it sees a real frame. */
   async #startProbed(file: ModelFile): Promise<InferenceChild> {
-    const child = await InferenceChild.start(file, { threads: this.#options.threads, runtime: this.#options.runtime });
+    const child = await InferenceChild.start(file, {
+      threads: this.#options.threads,
+      runtime: this.#options.runtime,
+    });
     try {
       const { golden, preprocess, name, version } = file.manifest;
       for (const { pattern, ad } of golden) {
@@ -187,7 +232,8 @@ export class Lineup implements AsyncDisposable {
 
   /** The only switch point: the slot state is durable before the new model acts. */
   async #switchTo(desired: Desired): Promise<void> {
-    const model = desired.serve === 'candidate' && desired.candidate !== null ? desired.candidate : desired.production;
+    const model =
+      desired.serve === 'candidate' && desired.candidate !== null ? desired.candidate : desired.production;
     this.#served = 0;
     await this.#options.slots.change((state) => switchTo(model, state));
   }
@@ -203,7 +249,12 @@ export class Lineup implements AsyncDisposable {
       .then(async ({ confirmed }) => {
         if (confirmed?.digest !== model.digest) return;
         this.#options.log(`${model.version} confirmed after ${CONFIRM_AFTER} inferences`);
-        await this.#options.onEvent({ kind: 'slot-confirmed', at: new Date().toISOString(), model, reason: `${CONFIRM_AFTER} inferences served` });
+        await this.#options.onEvent({
+          kind: 'slot-confirmed',
+          at: new Date().toISOString(),
+          model,
+          reason: `${CONFIRM_AFTER} inferences served`,
+        });
         await this.#options.onChange();
         await this.#makeRoom();
       })
@@ -220,7 +271,8 @@ export class Lineup implements AsyncDisposable {
     await child[Symbol.asyncDispose]();
     const acts = pair.desired.serve === role;
     try {
-      if (this.#crashes >= MOST_CRASHES && role === 'candidate') return await this.#giveUpCandidate(pair, acts, reason);
+      if (this.#crashes >= MOST_CRASHES && role === 'candidate')
+        return await this.#giveUpCandidate(pair, acts, reason);
       await pause(pauseAfter(REPLACEMENT, this.#crashes, 0), this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       const fresh = await this.#startProbed(child.model).catch(ModelFault.of(child.model.manifest));
@@ -242,7 +294,10 @@ export class Lineup implements AsyncDisposable {
     const named = [
       confirmed,
       previous,
-      ...[this.#wanted, pair?.desired, this.#wanted?.evaluation].flatMap((one) => [one?.production, one?.candidate]),
+      ...[this.#wanted, pair?.desired, this.#wanted?.evaluation].flatMap((one) => [
+        one?.production,
+        one?.candidate,
+      ]),
       pair?.production.model.manifest,
       pair?.candidate?.model.manifest,
     ];
@@ -257,10 +312,19 @@ export class Lineup implements AsyncDisposable {
     const alone: Desired = { ...pair.desired, candidate: null, serve: 'production' };
     if (acts) {
       await this.#options.slots.change((state) => fallBackTo(alone.production, state));
-      if (model !== null) await this.#options.onEvent({ kind: 'slot-fell-back', at: new Date().toISOString(), model, reason: reason.slice(0, 500) });
+      if (model !== null)
+        await this.#options.onEvent({
+          kind: 'slot-fell-back',
+          at: new Date().toISOString(),
+          model,
+          reason: reason.slice(0, 500),
+        });
     }
     this.#options.pipeline.install({ desired: alone, production: pair.production, candidate: null });
-    const fault = new AdbreakError('inference_failed', `${model?.version ?? 'the candidate'} failed ${MOST_CRASHES} times and was given up: ${reason}`);
+    const fault = new AdbreakError(
+      'inference_failed',
+      `${model?.version ?? 'the candidate'} failed ${MOST_CRASHES} times and was given up: ${reason}`,
+    );
     this.#options.onFault(model === null ? fault : new ModelFault(model, fault));
     await this.#options.onChange();
   }
@@ -281,7 +345,9 @@ export class Lineup implements AsyncDisposable {
 function switchTo(model: ModelRef, state: SlotState): SlotState {
   if (serving(state)?.digest === model.digest) return state;
   const proved = [state.confirmed, state.previous].some((known) => known?.digest === model.digest);
-  return proved ? stepSlots(state, { kind: 'return', model }) : stepSlots(stepSlots(state, { kind: 'arm', model }), { kind: 'start' });
+  return proved
+    ? stepSlots(state, { kind: 'return', model })
+    : stepSlots(stepSlots(state, { kind: 'arm', model }), { kind: 'start' });
 }
 
 /** What is on trial has failed, and this model serves. */

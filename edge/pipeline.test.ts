@@ -26,9 +26,23 @@ async function pairOf(t: TestContext): Promise<Pair> {
     return started;
   };
   const [production, candidate] = [await child('1.0.0', -1), await child('2.0.0', 1)];
-  const ref = ({ model: { manifest } }: InferenceChild) => ({ version: manifest.version, digest: manifest.digest });
-  const order = { revision: 1, model: 'base-ad-detector', serve: 'production', rollout: 'r', ask: 'disagreements', draws: { perWeek: null, answerHours: 24 } };
-  return { desired: desired.parse({ ...order, production: ref(production), candidate: ref(candidate) }), production, candidate };
+  const ref = ({ model: { manifest } }: InferenceChild) => ({
+    version: manifest.version,
+    digest: manifest.digest,
+  });
+  const order = {
+    revision: 1,
+    model: 'base-ad-detector',
+    serve: 'production',
+    rollout: 'r',
+    ask: 'disagreements',
+    draws: { perWeek: null, answerHours: 24 },
+  };
+  return {
+    desired: desired.parse({ ...order, production: ref(production), candidate: ref(candidate) }),
+    production,
+    candidate,
+  };
 }
 
 /** A pipeline with a clock that the test turns, and a source of grey scenes. */
@@ -69,7 +83,10 @@ function pipelineOf(pair: Pair, before: LedgerState | null = null, start = T0) {
   };
   return { pipeline, clock, ended, labelled, scene, closeAt };
 }
-const order = (pair: Pair, change: Partial<Desired>): Pair => ({ ...pair, desired: { ...pair.desired, ...change } });
+const order = (pair: Pair, change: Partial<Desired>): Pair => ({
+  ...pair,
+  desired: { ...pair.desired, ...change },
+});
 
 test('a window has the borders of the hour, and what is labelled does not count before the rest', async (t) => {
   const { pipeline, scene, closeAt } = pipelineOf(await pairOf(t), null, T0 + 17 * MINUTE);
@@ -80,13 +97,21 @@ test('a window has the borders of the hour, and what is labelled does not count 
   assert.ok(pipeline.label(hasty, 'ad'));
   assert.deepEqual(closeAt(0.95), [], 'only the clock ends a window');
   const [report, ...others] = closeAt(1.0001);
-  assert.deepEqual([report?.episodes, report?.labelled.episodes, others.length], [2, 1, 0], 'the third is due at 11:04, label or not');
+  assert.deepEqual(
+    [report?.episodes, report?.labelled.episodes, others.length],
+    [2, 1, 0],
+    'the third is due at 11:04, label or not',
+  );
   assert.deepEqual([report?.start, report?.end], [iso(0), iso(1)]);
   assert.deepEqual([report?.draws, report?.waiting], [{ rate: 1, drawn: 2, wins: 1, losses: 0 }, 1]);
   const [next] = closeAt(2);
   assert.deepEqual([next?.episodes, next?.draws], [1, { rate: 1, drawn: 1, wins: 1, losses: 0 }]);
   const [off] = closeAt(3);
-  assert.deepEqual([off?.start, off?.frames, off?.episodes], [iso(2), 0, 0], 'a set that is off is no device that is dead');
+  assert.deepEqual(
+    [off?.start, off?.frames, off?.episodes],
+    [iso(2), 0, 0],
+    'a set that is off is no device that is dead',
+  );
 });
 
 test('a draw can be seen and answered for hours, with its pictures and without what the models say', async (t) => {
@@ -101,16 +126,29 @@ test('a draw can be seen and answered for hours, with its pictures and without w
     pipeline.view.recent.every(({ id }) => id !== old),
     'it is not among the last ones any more',
   );
-  assert.deepEqual([pipeline.view.asked[0]?.id, pipeline.view.asked.length, pipeline.view.askedCount], [old, 20, 31]);
+  assert.deepEqual(
+    [pipeline.view.asked[0]?.id, pipeline.view.asked.length, pipeline.view.askedCount],
+    [old, 20, 31],
+  );
   assert.equal(pipeline.picture(old, 2)?.pixels[0], 190);
   assert.ok(pipeline.label(old, 'ad'));
-  assert.deepEqual([labelled.length, labelled[0]?.frames.length, pipeline.picture(old, 0)], [1, 3, null], 'its frames go to the reservoir, once');
+  assert.deepEqual(
+    [labelled.length, labelled[0]?.frames.length, pipeline.picture(old, 0)],
+    [1, 3, null],
+    'its frames go to the reservoir, once',
+  );
   assert.equal(pipeline.label(old, 'content'), false);
   assert.deepEqual(closeAt(6)[0]?.answers, [{ start: iso(0), wins: 1, losses: 0 }]);
   pipeline.order({ ...pair.desired, revision: 2, ask: null });
-  assert.deepEqual([pipeline.view.askedCount, pipeline.view.asked], [0, []], 'nobody is asked what nobody waits for');
+  assert.deepEqual(
+    [pipeline.view.askedCount, pipeline.view.asked],
+    [0, []],
+    'nobody is asked what nobody waits for',
+  );
   const seen = pipeline.view.recent[0];
-  assert.ok(seen?.candidate != null && seen.candidate > 0.5 && seen.production !== null && seen.production < 0.5);
+  assert.ok(
+    seen?.candidate != null && seen.candidate > 0.5 && seen.production !== null && seen.production < 0.5,
+  );
   pipeline.order(pair.desired);
   assert.equal(pipeline.view.askedCount, 0, 'an older order than the last one says nothing');
 });
@@ -120,7 +158,11 @@ test('the pictures of more questions than memory holds go, oldest first; the que
   const ids: number[] = [];
   for (let i = 0; i < 45; i++) ids.push(await scene(i / 1000));
   const { askedCount, asked, recent } = pipeline.view;
-  assert.deepEqual([askedCount, asked[0]?.id, asked[0]?.pictures], [45, ids[5], 3], 'those that can be seen come first');
+  assert.deepEqual(
+    [askedCount, asked[0]?.id, asked[0]?.pictures],
+    [45, ids[5], 3],
+    'those that can be seen come first',
+  );
   assert.equal(recent.length, 20);
   assert.equal(pipeline.picture(ids[0] ?? 0, 0), null);
   assert.ok(pipeline.label(ids[0] ?? 0, 'content'));
@@ -144,7 +186,11 @@ test('an answer for a pairing that is gone makes a report of that pairing; the r
     ],
   );
   pipeline.install(order(pair, { revision: 3, rollout: 'another' }));
-  assert.deepEqual([pipeline.view.askedCount, pipeline.label(two, 'ad')], [0, true], 'whoever answers all the same is heard');
+  assert.deepEqual(
+    [pipeline.view.askedCount, pipeline.label(two, 'ad')],
+    [0, true],
+    'whoever answers all the same is heard',
+  );
 });
 
 test('after a restart the window goes on, the draws wait, and no episode has the name of an older one', async (t) => {
@@ -157,8 +203,15 @@ test('after a restart the window goes on, the draws wait, and no episode has the
   const second = pipelineOf(pair, JSON.parse(JSON.stringify(first.pipeline.evidence)), T0 + 0.8 * HOUR);
   assert.ok((await second.scene(0.82)) > old + 1);
   const [report] = second.closeAt(1);
-  assert.deepEqual([report?.start, report?.episodes, report?.draws?.drawn, report?.frames], [iso(0), 3, 3, 21]);
-  assert.deepEqual(second.closeAt(2)[0]?.answers, [{ start: iso(0), wins: 1, losses: 0 }], 'what was answered before the stop');
+  assert.deepEqual(
+    [report?.start, report?.episodes, report?.draws?.drawn, report?.frames],
+    [iso(0), 3, 3, 21],
+  );
+  assert.deepEqual(
+    second.closeAt(2)[0]?.answers,
+    [{ start: iso(0), wins: 1, losses: 0 }],
+    'what was answered before the stop',
+  );
   assert.deepEqual(
     second.pipeline.view.asked.map(({ pictures }) => pictures),
     [3, 0],

@@ -49,7 +49,11 @@ interface PipelineOptions {
   readonly onEvent: (event: DeviceEvent) => void;
   readonly onEpisode: (episode: EndedEpisode) => void;
   /** A child failed; the owner replaces it and installs the new pair. */
-  readonly onFailure: (role: 'production' | 'candidate', child: InferenceChild, reason: string) => Promise<void>;
+  readonly onFailure: (
+    role: 'production' | 'candidate',
+    child: InferenceChild,
+    reason: string,
+  ) => Promise<void>;
   readonly onServed: () => void;
   readonly onLabelled: (episode: LabelledEpisode) => void;
   readonly uniform: () => number;
@@ -104,14 +108,20 @@ export class Pipeline {
   get view() {
     const asked = this.#asked;
     // What can be seen comes first: whoever has no picture of a scene, and nothing but its time, guesses.
-    const inOrder = [...asked.filter(({ episode }) => this.#kept.has(episode.id)), ...asked.filter(({ episode }) => !this.#kept.has(episode.id))];
+    const inOrder = [
+      ...asked.filter(({ episode }) => this.#kept.has(episode.id)),
+      ...asked.filter(({ episode }) => !this.#kept.has(episode.id)),
+    ];
     const ids = new Set(asked.map(({ episode }) => episode.id));
     return {
       label: this.#decider.label,
       posterior: this.#decider.posterior,
       probability: this.#last?.probability ?? null,
       mediaTime: this.#last?.frame.time ?? null,
-      openEpisode: this.#episode === null ? null : { id: this.#episode.id, start: this.#episode.start, label: this.#episode.label },
+      openEpisode:
+        this.#episode === null
+          ? null
+          : { id: this.#episode.id, start: this.#episode.start, label: this.#episode.label },
       recent: this.#recent.map(({ episode, at }) => this.#ended(episode, at, ids.has(episode.id))),
       asked: inOrder.slice(0, MOST_SHOWN).map(({ episode, since }) => this.#ended(episode, since, true)),
       askedCount: asked.length,
@@ -128,7 +138,8 @@ export class Pipeline {
 
   /** New models for the frames to come. An episode that two pairings have seen in part counts for neither. */
   install(pair: Pair): void {
-    const changed = this.#pair === null || key(pairingOf(pair.desired)) !== key(pairingOf(this.#pair.desired));
+    const changed =
+      this.#pair === null || key(pairingOf(pair.desired)) !== key(pairingOf(this.#pair.desired));
     this.#pair = pair;
     this.order(pair.desired);
     if (!changed) return;
@@ -140,9 +151,14 @@ export class Pipeline {
   async process(frame: Frame, dropped: number, size: { width: number; height: number }): Promise<void> {
     const pair = this.#pair;
     if (pair === null) return;
-    const [production, candidate] = await Promise.allSettled([pair.production.infer(frame.pixels), pair.candidate?.infer(frame.pixels) ?? null]);
-    if (production.status === 'rejected') return this.#options.onFailure('production', pair.production, explain(production.reason));
-    if (candidate.status === 'rejected' && pair.candidate !== null) return this.#options.onFailure('candidate', pair.candidate, explain(candidate.reason));
+    const [production, candidate] = await Promise.allSettled([
+      pair.production.infer(frame.pixels),
+      pair.candidate?.infer(frame.pixels) ?? null,
+    ]);
+    if (production.status === 'rejected')
+      return this.#options.onFailure('production', pair.production, explain(production.reason));
+    if (candidate.status === 'rejected' && pair.candidate !== null)
+      return this.#options.onFailure('candidate', pair.candidate, explain(candidate.reason));
     const second = candidate.status === 'fulfilled' ? candidate.value : null;
     const acting = pair.desired.serve === 'candidate' ? (second ?? production.value) : production.value;
     this.#last = { frame, probability: acting.probability };
@@ -169,7 +185,10 @@ export class Pipeline {
       return true;
     }
     if (id === null || !this.#ledger.label(id, label, this.#options.now())) return false;
-    this.#recent = this.#recent.map(({ episode, at }) => ({ episode: episode.id === id ? { ...episode, label } : episode, at }));
+    this.#recent = this.#recent.map(({ episode, at }) => ({
+      episode: episode.id === id ? { ...episode, label } : episode,
+      at,
+    }));
     this.#keepForRounds(id, label);
     return true;
   }
@@ -178,7 +197,9 @@ export class Pipeline {
   picture(id: number, index: number): Picture | null {
     const kept = this.#kept.get(id);
     const pixels = kept?.frames[index];
-    return kept === undefined || pixels === undefined ? null : { pixels, width: kept.width, height: kept.height };
+    return kept === undefined || pixels === undefined
+      ? null
+      : { pixels, width: kept.width, height: kept.height };
   }
 
   /** The source stopped: what runs ends here. */
@@ -193,7 +214,10 @@ export class Pipeline {
 
   /** The reports of the window that is over, one for each pairing; nothing while it is open. */
   closeWindow(): ReturnType<Ledger['closeWindow']> {
-    const closed = this.#ledger.closeWindow(this.#options.now(), this.#pair === null ? null : pairingOf(this.#pair.desired));
+    const closed = this.#ledger.closeWindow(
+      this.#options.now(),
+      this.#pair === null ? null : pairingOf(this.#pair.desired),
+    );
     this.#dropFrames();
     return closed;
   }
@@ -209,7 +233,11 @@ export class Pipeline {
   }
 
   countRestart(): void {
-    if (this.#pair !== null) this.#ledger.edit(pairingOf(this.#pair.desired), (counts) => ({ ...counts, restarts: counts.restarts + 1 }));
+    if (this.#pair !== null)
+      this.#ledger.edit(pairingOf(this.#pair.desired), (counts) => ({
+        ...counts,
+        restarts: counts.restarts + 1,
+      }));
   }
 
   #decide(time: number, probability: number): void {
@@ -232,13 +260,26 @@ export class Pipeline {
       latency: {
         production: countLatency(counts.latency.production, production.milliseconds),
         candidate:
-          counts.latency.candidate === null || candidate === null ? counts.latency.candidate : countLatency(counts.latency.candidate, candidate.milliseconds),
+          counts.latency.candidate === null || candidate === null
+            ? counts.latency.candidate
+            : countLatency(counts.latency.candidate, candidate.milliseconds),
       },
     }));
   }
 
-  #follow(pair: Pair, frame: Frame, { width, height }: { width: number; height: number }, production: number, candidate: number | null): void {
-    const { state, ends, counts } = segment(DEFAULT_EPISODES, this.#segmenter, frame.time, signatureOf(frame.pixels, width, height));
+  #follow(
+    pair: Pair,
+    frame: Frame,
+    { width, height }: { width: number; height: number },
+    production: number,
+    candidate: number | null,
+  ): void {
+    const { state, ends, counts } = segment(
+      DEFAULT_EPISODES,
+      this.#segmenter,
+      frame.time,
+      signatureOf(frame.pixels, width, height),
+    );
     this.#segmenter = state;
     if (ends) this.#finish();
     if (!counts) return;
@@ -262,7 +303,8 @@ export class Pipeline {
     if (episode === null) return;
     if (episode.frames < FEWEST_FRAMES) return void this.#kept.delete(episode.id);
     // With a candidate assigned, an episode that it did not see to its end is no pair.
-    if (episode.pairing.candidate !== null && episode.candidateSum === null) return void this.#kept.delete(episode.id);
+    if (episode.pairing.candidate !== null && episode.candidateSum === null)
+      return void this.#kept.delete(episode.id);
     const now = this.#options.now();
     this.#recent = [{ episode, at: now }, ...this.#recent].slice(0, RECENT);
     this.#ledger.end(episode, now, this.#orders.ask !== null);
@@ -280,13 +322,24 @@ export class Pipeline {
   /** What is asked about now: only while the hub wants it, and for the rollout that runs. */
   get #asked(): Ledger['asked'] {
     const { ask, rollout } = this.#orders;
-    return ask === null ? [] : this.#ledger.asked.filter(({ episode }) => episode.pairing.rollout === rollout);
+    return ask === null
+      ? []
+      : this.#ledger.asked.filter(({ episode }) => episode.pairing.rollout === rollout);
   }
 
   #ended(episode: Episode, at: number, asked: boolean): EndedEpisode {
     const { id, start, end, label } = episode;
     const said = asked ? { production: null, candidate: null } : votes(episode);
-    return { id, start, end, at: new Date(at).toISOString(), label, ...said, asked, pictures: this.#kept.get(id)?.frames.length ?? 0 };
+    return {
+      id,
+      start,
+      end,
+      at: new Date(at).toISOString(),
+      label,
+      ...said,
+      asked,
+      pictures: this.#kept.get(id)?.frames.length ?? 0,
+    };
   }
 
   #keepFrame(id: number, { pixels, width, height }: Picture): void {
@@ -294,7 +347,8 @@ export class Pipeline {
     this.#kept.set(id, kept);
     kept.seen += 1;
     // Algorithm R (Vitter 1985): every frame of the episode is kept with the same chance.
-    const place = kept.frames.length < KEPT_FRAMES ? kept.frames.length : Math.floor(this.#options.uniform() * kept.seen);
+    const place =
+      kept.frames.length < KEPT_FRAMES ? kept.frames.length : Math.floor(this.#options.uniform() * kept.seen);
     if (place < KEPT_FRAMES) kept.frames[place] = pixels;
   }
 
@@ -310,7 +364,8 @@ export class Pipeline {
    * the bound those go first that nobody is asked about, then the oldest questions: they stay on the page, by their time alone.
    */
   #dropFrames(): void {
-    for (const id of this.#kept.keys()) if (id !== this.#episode?.id && !this.#ledger.holds(id)) this.#kept.delete(id);
+    for (const id of this.#kept.keys())
+      if (id !== this.#episode?.id && !this.#ledger.holds(id)) this.#kept.delete(id);
     const ended = [...this.#kept.keys()].filter((id) => id !== this.#episode?.id);
     if (ended.length <= MOST_WITH_FRAMES) return;
     const asked = new Set(this.#ledger.asked.map(({ episode }) => episode.id));

@@ -32,18 +32,23 @@ async function twoVersions(t: TestContext) {
   execFileSync('mkfifo', [input]);
   const first = await agentOf(t, hub, { input, kind: 'live', node: ['--import', SAY_SYNCED] });
   await publish(hub, '2.0.0');
-  const bothRun = (words: () => string) => until('both run', async () => /1\.0\.0 acts, 2\.0\.0 in its shadow/.test(words()));
+  const bothRun = (words: () => string) =>
+    until('both run', async () => /1\.0\.0 acts, 2\.0\.0 in its shadow/.test(words()));
   await bothRun(first.words);
   let { child } = first;
   const startOn = async (...damaged: string[]) => {
     child.kill('SIGKILL');
     await once(child, 'exit');
-    await until('the hub sees it go', async () => (await overview(hub)).devices.every(({ online }) => !online));
+    await until('the hub sees it go', async () =>
+      (await overview(hub)).devices.every(({ online }) => !online),
+    );
     for (const path of damaged) await writeFile(join(first.state, path), '');
     const agent = await agentOf(t, hub, { input, kind: 'live', state: first.state });
     child = agent.child;
     await bothRun(agent.words);
-    await until('nothing is wrong', async () => (await overview(hub)).devices.some(({ online, reported }) => online && reported?.problem === null));
+    await until('nothing is wrong', async () =>
+      (await overview(hub)).devices.some(({ online, reported }) => online && reported?.problem === null),
+    );
     const { models } = await overview(hub);
     assert.equal(models['base-ad-detector']?.versions['2.0.0']?.status, 'available', hub.log.join('\n'));
     return agent.words();
@@ -52,21 +57,31 @@ async function twoVersions(t: TestContext) {
 }
 const { digest } = tinyRelease('1.0.0', 1).manifest;
 
-test("production's files that the card has damaged are downloaded again, and the candidate is not blamed", { timeout: 120_000 }, async (t) => {
+test("production's files that the card has damaged are downloaded again, and the candidate is not blamed", {
+  timeout: 120_000,
+}, async (t) => {
   const { first, startOn } = await twoVersions(t);
   for (const file of ['manifest.json', 'model.tflite'])
-    assert.match(first.words(), new RegExp(`synced \\S*/\\.staging-${digest}/${file}`), 'before it has its name');
+    assert.match(
+      first.words(),
+      new RegExp(`synced \\S*/\\.staging-${digest}/${file}`),
+      'before it has its name',
+    );
   for (const file of ['manifest.json', 'model.tflite']) await startOn(`models/${digest}/${file}`);
 });
 
-test('an assignment that cannot be read is set aside, and the hub says it again', { timeout: 120_000 }, async (t) => {
+test('an assignment that cannot be read is set aside, and the hub says it again', {
+  timeout: 120_000,
+}, async (t) => {
   const { first, startOn } = await twoVersions(t);
   const words = await startOn('desired.json');
   assert.match(words, /assignment: .*desired\.json.*the hub is asked/);
   assert.equal((await readFile(join(first.state, 'desired.json.damaged'))).length, 0);
 });
 
-test('signed metadata that cannot be read is taken from the enrolment and the hub, root and all', { timeout: 120_000 }, async (t) => {
+test('signed metadata that cannot be read is taken from the enrolment and the hub, root and all', {
+  timeout: 120_000,
+}, async (t) => {
   const { first, startOn } = await twoVersions(t);
   const metadata = ['root', 'timestamp', 'snapshot', 'targets'].map((role) => `models/tuf/${role}.json`);
   await startOn(...metadata, `models/${digest}/manifest.json`);

@@ -29,7 +29,11 @@ async function silentSources(t: TestContext): Promise<string[]> {
 
 const named = (pid: number) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
 async function childrenOf(pid: number): Promise<number[]> {
-  return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number);
+  return (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
 }
 
 test('an agent that is killed leaves neither ffmpeg on a silent source nor an inference process behind', async (t) => {
@@ -41,9 +45,15 @@ test('an agent that is killed leaves neither ffmpeg on a silent source nor an in
     const started = await until(`ffmpeg on ${input}`, async () => {
       const children = await childrenOf(pid);
       const words = await Promise.all(children.map(named));
-      return words.some((word) => word.startsWith('ffmpeg')) && words.some((word) => word.includes('worker.js')) && children;
+      return (
+        words.some((word) => word.startsWith('ffmpeg')) &&
+        words.some((word) => word.includes('worker.js')) &&
+        children
+      );
     });
     child.kill('SIGKILL');
-    await until(`the end of all that the agent on ${input} started`, async () => (await Promise.all(started.map(named))).every((word) => word === ''));
+    await until(`the end of all that the agent on ${input} started`, async () =>
+      (await Promise.all(started.map(named))).every((word) => word === ''),
+    );
   }
 });

@@ -23,7 +23,10 @@ const DAY = 24 * HOUR;
 const refused = (code: ErrorCode) => (error: unknown) => error instanceof AdbreakError && error.code === code;
 const lives = (device: number, server = HOUR) => ({ lifetimes: { device, server } });
 
-async function storedDevice(hub: TestHub, id: string): Promise<{ fingerprint: string; renewal: { fingerprint: string } | null }> {
+async function storedDevice(
+  hub: TestHub,
+  id: string,
+): Promise<{ fingerprint: string; renewal: { fingerprint: string } | null }> {
   const { devices } = await storedState(hub.folder);
   const device = devices[id];
   assert.ok(device !== undefined);
@@ -31,8 +34,18 @@ async function storedDevice(hub: TestHub, id: string): Promise<{ fingerprint: st
 }
 
 function mqttOf(hub: TestHub, { device, key, certificate }: HandMade) {
-  const credentials = { ca: hub.authority, cert: certificate, key, protocolVersion: 4 as const, reconnectPeriod: 0 };
-  return connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, { ...credentials, clientId: device, username: 'test' }, false);
+  const credentials = {
+    ca: hub.authority,
+    cert: certificate,
+    key,
+    protocolVersion: 4 as const,
+    reconnectPeriod: 0,
+  };
+  return connectAsync(
+    `mqtts://127.0.0.1:${hub.running.mqttPort}`,
+    { ...credentials, clientId: device, username: 'test' },
+    false,
+  );
 }
 
 /** Fingerprint of the hub's certificate as somebody sees it who connects now. */
@@ -45,12 +58,18 @@ async function seenAt(hub: TestHub, port: number): Promise<string> {
   return fingerprint(raw);
 }
 
-async function stopped(agent: Awaited<ReturnType<typeof agentOf>>): Promise<{ certificate: string; key: string }> {
+async function stopped(
+  agent: Awaited<ReturnType<typeof agentOf>>,
+): Promise<{ certificate: string; key: string }> {
   agent.child.kill('SIGTERM');
   await once(agent.child, 'exit');
-  return JSON.parse(await readFile(join(agent.state, 'identity/identity.json'), 'utf8')) as { certificate: string; key: string };
+  return JSON.parse(await readFile(join(agent.state, 'identity/identity.json'), 'utf8')) as {
+    certificate: string;
+    key: string;
+  };
 }
-const end = async (certificate: string, more = 0) => sleep(Math.max(0, validityOf(certificate).to + more + 1500 - Date.now()));
+const end = async (certificate: string, more = 0) =>
+  sleep(Math.max(0, validityOf(certificate).to + more + 1500 - Date.now()));
 
 test('over many lives of certificates of seconds the fleet stays: windows arrive without a gap, sessions are not cut, the hub shows new certificates', {
   timeout: 200_000,
@@ -76,14 +95,28 @@ test('over many lives of certificates of seconds the fleet stays: windows arrive
   );
   const { sequence } = (await overview(hub)).devices.find(({ id }) => id === 'pi-1') ?? { sequence: 0 };
   await until('windows go on under the last certificate', async () =>
-    (await overview(hub)).devices.some(({ id, online, sequence: now }) => id === 'pi-1' && online && now >= sequence + 3),
+    (await overview(hub)).devices.some(
+      ({ id, online, sequence: now }) => id === 'pi-1' && online && now >= sequence + 3,
+    ),
   );
-  const all = (await callHub(hub, '/api/v1/overview')) as { devices: { id: string; missingWindows: number; refusedReports: number }[] };
-  const { missingWindows, refusedReports } = all.devices.find(({ id }) => id === 'pi-1') ?? assert.fail('pi-1 is gone');
-  assert.deepEqual({ missingWindows, refusedReports }, { missingWindows: 0, refusedReports: 0 }, hub.log.join('\n'));
-  await until('the spool is empty', async () => (await readdir(join(agent.state, 'spool'))).every((name) => !name.endsWith('.json')));
+  const all = (await callHub(hub, '/api/v1/overview')) as {
+    devices: { id: string; missingWindows: number; refusedReports: number }[];
+  };
+  const { missingWindows, refusedReports } =
+    all.devices.find(({ id }) => id === 'pi-1') ?? assert.fail('pi-1 is gone');
+  assert.deepEqual(
+    { missingWindows, refusedReports },
+    { missingWindows: 0, refusedReports: 0 },
+    hub.log.join('\n'),
+  );
+  await until('the spool is empty', async () =>
+    (await readdir(join(agent.state, 'spool'))).every((name) => !name.endsWith('.json')),
+  );
   assert.doesNotMatch(agent.words(), /error identity|error unauthorized/);
-  assert.ok(Date.now() > validityOf(watcher.certificate).to, 'the session opened at the start has outlived its certificate');
+  assert.ok(
+    Date.now() > validityOf(watcher.certificate).to,
+    'the session opened at the start has outlived its certificate',
+  );
   assert.ok(long.connected, 'and was not cut, neither by that nor by the new certificates of the hub');
   const { at, ...status } = { at: new Date().toISOString(), online: true, agent: 'test' };
   await long.publishAsync('adbreak/v1/devices/pi-2/status', JSON.stringify({ ...status, at }), { qos: 1 });
@@ -129,7 +162,12 @@ test('a device renews three times at once, then once a minute: what comes sooner
   const dispatcher = new Agent({ connect: { ca: hub.authority, key: device.key, cert: device.certificate } });
   t.after(() => dispatcher.close());
   const body = JSON.stringify({ csr: (await signingRequest()).csr });
-  const answer = await fetch(new URL('/agent/renew', hub.hub), { dispatcher, method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const answer = await fetch(new URL('/agent/renew', hub.hub), {
+    dispatcher,
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
   assert.equal(answer.status, 429);
   const wait = Number(answer.headers.get('retry-after'));
   assert.ok(wait > 0 && wait <= 60, `${wait}`);
@@ -156,7 +194,11 @@ test('one that has ended opens the renewal alone, within the grace period; revok
   for (const folder of ['forger', 'identity']) {
     const authority = await Authority.open(join(hub.folder, folder), new Date());
     const { key, csr } = await signingRequest();
-    const forged = { device: 'pi-1', key, certificate: await authority.issueDevice('pi-1', csr, new Date(Date.now() + HOUR)) };
+    const forged = {
+      device: 'pi-1',
+      key,
+      certificate: await authority.issueDevice('pi-1', csr, new Date(Date.now() + HOUR)),
+    };
     await assert.rejects(session(hub, forged), refused('unauthorized'), folder);
     await assert.rejects(renewByHand(hub, forged), refused('unauthorized'), folder);
   }
@@ -206,12 +248,16 @@ test('an authority in its last year is told in the log from the start', async (t
   assert.match(hub.log.join('\n'), /THE AUTHORITY OF THIS FLEET ENDS on .*, in 250 days/);
 });
 
-test('a hub whose state comes from a backup still knows the certificate before the newest renewal', { timeout: 120_000 }, async (t) => {
+test('a hub whose state comes from a backup still knows the certificate before the newest renewal', {
+  timeout: 120_000,
+}, async (t) => {
   const certificates = lives(18_000);
   const hub = await testHub(t, { certificates });
   await publish(hub, '1.0.0');
   const agent = await agentOf(t, hub, { kind: 'live' });
-  await until('online', async () => (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1));
+  await until('online', async () =>
+    (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1),
+  );
   const backup = join(await temporaryFolder(), 'backup.db');
   await storedRows(hub.folder, { sql: 'vacuum into ?', parameters: [backup] });
   const { fingerprint: enrolled } = await storedDevice(hub, 'pi-1');
@@ -219,24 +265,45 @@ test('a hub whose state comes from a backup still knows the certificate before t
   await hub.running[Symbol.asyncDispose]();
   await cp(backup, join(hub.folder, 'hub.db'));
   const { httpPort, mqttPort } = hub.running;
-  const restored = { ...(await testHub(t, { folder: hub.folder, certificates, httpPort, mqttPort })), token: hub.token };
-  await until('online again', async () => (await overview(restored)).devices.some(({ online, sequence }) => online && sequence > 1), 60);
-  await until('the new one counts', async () => (await storedDevice(restored, 'pi-1')).fingerprint !== enrolled);
+  const restored = {
+    ...(await testHub(t, { folder: hub.folder, certificates, httpPort, mqttPort })),
+    token: hub.token,
+  };
+  await until(
+    'online again',
+    async () => (await overview(restored)).devices.some(({ online, sequence }) => online && sequence > 1),
+    60,
+  );
+  await until(
+    'the new one counts',
+    async () => (await storedDevice(restored, 'pi-1')).fingerprint !== enrolled,
+  );
   assert.equal(agent.child.exitCode, null);
 });
 
-test('an agent that was off beyond the end of its certificate comes back by itself within the grace period', { timeout: 120_000 }, async (t) => {
+test('an agent that was off beyond the end of its certificate comes back by itself within the grace period', {
+  timeout: 120_000,
+}, async (t) => {
   const hub = await testHub(t, { certificates: lives(8000) });
   await publish(hub, '1.0.0');
   const first = await agentOf(t, hub, { kind: 'live' });
-  await until('online', async () => (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1));
+  await until('online', async () =>
+    (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1),
+  );
   const before = await stopped(first);
   await end(before.certificate);
-  const again = await agentOf(t, hub, { token: 'adbreak_claim_used_long_ago', state: first.state, kind: 'live' });
+  const again = await agentOf(t, hub, {
+    token: 'adbreak_claim_used_long_ago',
+    state: first.state,
+    kind: 'live',
+  });
   await until('online again', async () => (await overview(hub)).devices.some(({ online }) => online), 60);
   assert.match(again.words(), /pi-1: a new certificate until/);
   // Memory knows it a moment before the disk.
-  await until('the new one is the one that counts', async () => (await storedDevice(hub, 'pi-1')).fingerprint !== fingerprint(before.certificate));
+  await until(
+    'the new one is the one that counts',
+    async () => (await storedDevice(hub, 'pi-1')).fingerprint !== fingerprint(before.certificate),
+  );
 });
 
 /** A preload of Node that sets the clock of a process back. */
@@ -250,35 +317,59 @@ function clockBehind(milliseconds: number): string {
   return `data:text/javascript,${encodeURIComponent(code)}`;
 }
 
-test('a Pi whose clock is an hour behind hears from the hub that its certificate has ended', { timeout: 120_000 }, async (t) => {
+test('a Pi whose clock is an hour behind hears from the hub that its certificate has ended', {
+  timeout: 120_000,
+}, async (t) => {
   const hub = await testHub(t, { certificates: lives(8000) });
   await publish(hub, '1.0.0');
   const first = await agentOf(t, hub, { kind: 'live' });
-  await until('online', async () => (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1));
+  await until('online', async () =>
+    (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1),
+  );
   const before = await stopped(first);
   await end(before.certificate);
-  const again = await agentOf(t, hub, { state: first.state, kind: 'live', node: ['--import', clockBehind(HOUR)] });
+  const again = await agentOf(t, hub, {
+    state: first.state,
+    kind: 'live',
+    node: ['--import', clockBehind(HOUR)],
+  });
   await until('online again', async () => (await overview(hub)).devices.some(({ online }) => online), 60);
   assert.match(again.words(), /pi-1: a new certificate until/);
 });
 
-test('beyond the grace period it needs a claim: without one it serves on and says so, with one it enrols', { timeout: 160_000 }, async (t) => {
+test('beyond the grace period it needs a claim: without one it serves on and says so, with one it enrols', {
+  timeout: 160_000,
+}, async (t) => {
   const hub = await testHub(t, { certificates: { ...lives(8000), grace: 1000 } });
   await publish(hub, '1.0.0');
   const first = await agentOf(t, hub, { kind: 'live' });
-  await until('confirmed', async () => (await overview(hub)).devices.some(({ reported }) => reported?.slot === 'confirmed'));
+  await until('confirmed', async () =>
+    (await overview(hub)).devices.some(({ reported }) => reported?.slot === 'confirmed'),
+  );
   const before = await stopped(first);
   await end(before.certificate, 1000);
-  const late = await agentOf(t, hub, { token: 'adbreak_claim_used_long_ago', state: first.state, kind: 'live' });
+  const late = await agentOf(t, hub, {
+    token: 'adbreak_claim_used_long_ago',
+    state: first.state,
+    kind: 'live',
+  });
   await until('it says so', async () => /error identity_expired: Cannot renew pi-1/.test(late.words()), 60);
   assert.match(late.words(), /what to do: Make a claim for it, `adbreak devices claim --device pi-1`/);
   await until('the model acts all the same', async () => /1\.0\.0 acts/.test(late.words()), 60);
   assert.equal(late.child.exitCode, null);
   assert.ok((await overview(hub)).devices.every(({ online }) => !online));
   await stopped(late);
-  const [token] = ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device: 'pi-1' } })) as { tokens: [string] }).tokens;
+  const [token] = (
+    (await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device: 'pi-1' } })) as {
+      tokens: [string];
+    }
+  ).tokens;
   const claimed = await agentOf(t, hub, { token, state: first.state, kind: 'live' });
-  await until('online', async () => (await overview(hub)).devices.some(({ online, sequence }) => online && sequence > 0), 60);
+  await until(
+    'online',
+    async () => (await overview(hub)).devices.some(({ online, sequence }) => online && sequence > 0),
+    60,
+  );
   assert.match(claimed.words(), /pi-1: enrolled anew/);
 });
 
@@ -286,11 +377,17 @@ test('a revoked device is not renewed, and says why', { timeout: 120_000 }, asyn
   const hub = await testHub(t, { certificates: lives(8000) });
   await publish(hub, '1.0.0');
   const first = await agentOf(t, hub, { kind: 'live' });
-  await until('online', async () => (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1));
+  await until('online', async () =>
+    (await overview(hub)).devices.some(({ online, sequence }) => online && sequence >= 1),
+  );
   const before = await stopped(first);
   await callHub(hub, '/api/v1/devices/pi-1/revoke', { method: 'POST' });
   await end(before.certificate);
-  const again = await agentOf(t, hub, { token: 'adbreak_claim_used_long_ago', state: first.state, kind: 'live' });
+  const again = await agentOf(t, hub, {
+    token: 'adbreak_claim_used_long_ago',
+    state: first.state,
+    kind: 'live',
+  });
   await until('it says so', async () => /error identity_revoked/.test(again.words()), 60);
   assert.ok((await overview(hub)).devices.every(({ online }) => !online));
   assert.equal((await storedDevice(hub, 'pi-1')).renewal, null);
@@ -308,10 +405,17 @@ test('an identity that the card has damaged is enrolled anew with a good claim t
   await writeFile(path, 'half of it');
   const bad = await agentOf(t, hub, { token: 'adbreak_claim_used_long_ago', state: first.state });
   assert.deepEqual(await once(bad.child, 'exit'), [1, null]);
-  assert.match(bad.words(), /error state_corrupt: Cannot accept .*identity\.json: it is not JSON .*claim token is not known/);
+  assert.match(
+    bad.words(),
+    /error state_corrupt: Cannot accept .*identity\.json: it is not JSON .*claim token is not known/,
+  );
   assert.match(bad.words(), /what to do: Make a claim for it, `adbreak devices claim --device pi-1`/);
   assert.equal(await readFile(path, 'utf8'), 'half of it');
-  const [token] = ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device: 'pi-1' } })) as { tokens: [string] }).tokens;
+  const [token] = (
+    (await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device: 'pi-1' } })) as {
+      tokens: [string];
+    }
+  ).tokens;
   await agentOf(t, hub, { token, state: first.state, kind: 'live' });
   await until('online again', async () => (await overview(hub)).devices.some(({ online }) => online), 60);
 });

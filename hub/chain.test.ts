@@ -18,11 +18,17 @@ test('a device enrols, fetches, verifies, serves, confirms and reports', async (
   await publish(hub, '1.0.0');
   const agent = await agentOf(t, hub);
   const device = await until('the device serves 1.0.0, confirmed', async () =>
-    (await overview(hub)).devices.find(({ reported }) => reported?.serving?.version === '1.0.0' && reported.slot === 'confirmed'),
+    (await overview(hub)).devices.find(
+      ({ reported }) => reported?.serving?.version === '1.0.0' && reported.slot === 'confirmed',
+    ),
   );
   assert.equal(device.reported?.problem, null);
-  await until('windows arrive', async () => (await overview(hub)).devices.some(({ sequence }) => sequence >= 2));
-  await until('the source has ended', async () => (await overview(hub)).devices.some(({ reported }) => reported?.source === 'ended'));
+  await until('windows arrive', async () =>
+    (await overview(hub)).devices.some(({ sequence }) => sequence >= 2),
+  );
+  await until('the source has ended', async () =>
+    (await overview(hub)).devices.some(({ reported }) => reported?.source === 'ended'),
+  );
   assert.equal((await overview(hub)).devices[0]?.refusedReports, 0, hub.log.join('\n'));
   await until(
     'acknowledged reports are gone from the disk',
@@ -31,16 +37,21 @@ test('a device enrols, fetches, verifies, serves, confirms and reports', async (
   );
 });
 
-test('labels from the status page decide a rollout: the better model is promoted, the worse one rolled back', { timeout: 120_000 }, async (t) => {
+test('labels from the status page decide a rollout: the better model is promoted, the worse one rolled back', {
+  timeout: 120_000,
+}, async (t) => {
   const hub = await testHub(t);
   await publish(hub, '1.0.0', -1);
   const video = await scenes();
-  const agents = await Promise.all(['pi-1', 'pi-2', 'pi-3'].map((device) => agentOf(t, hub, { device, input: video })));
+  const agents = await Promise.all(
+    ['pi-1', 'pi-2', 'pi-3'].map((device) => agentOf(t, hub, { device, input: video })),
+  );
   const urls = await Promise.all(agents.map((agent) => until('status page', async () => agent.status())));
   const stop = new AbortController();
   t.after(() => stop.abort());
   // The person: a scene that begins at a multiple of 16 s is dark, so programme; the others are ads.
-  for (const url of urls) void labelForever(url, (start) => (Math.floor(start / 8) % 2 === 0 ? 'content' : 'ad'), stop.signal);
+  for (const url of urls)
+    void labelForever(url, (start) => (Math.floor(start / 8) % 2 === 0 ? 'content' : 'ad'), stop.signal);
   await until('all serve', async () => {
     const { devices } = await overview(hub);
     return devices.length === 3 && devices.every(({ reported }) => reported?.serving?.version === '1.0.0');
@@ -48,7 +59,10 @@ test('labels from the status page decide a rollout: the better model is promoted
   await publish(hub, '2.0.0', 1);
   const second = await until(
     '2.0.0 is decided',
-    async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '2.0.0' && status !== 'running' && status !== 'watching'),
+    async () =>
+      (await overview(hub)).rollouts.find(
+        ({ to, status }) => to.version === '2.0.0' && status !== 'running' && status !== 'watching',
+      ),
     60,
   );
   assert.equal(second.status, 'completed', JSON.stringify(second.history));
@@ -56,14 +70,19 @@ test('labels from the status page decide a rollout: the better model is promoted
   await publish(hub, '3.0.0', -1);
   const third = await until(
     '3.0.0 is decided',
-    async () => (await overview(hub)).rollouts.find(({ to, status }) => to.version === '3.0.0' && status !== 'running'),
+    async () =>
+      (await overview(hub)).rollouts.find(({ to, status }) => to.version === '3.0.0' && status !== 'running'),
     60,
   );
   assert.equal(third.status, 'rolled-back', JSON.stringify(third.history));
   assert.match(third.history.at(-1)?.reason ?? '', /worse by more than/);
   const after = await until('3.0.0 is off every device', async () => {
     const now = await overview(hub);
-    return now.devices.every(({ reported }) => reported?.serving?.version === '2.0.0' && reported.shadow === null) && now;
+    return (
+      now.devices.every(
+        ({ reported }) => reported?.serving?.version === '2.0.0' && reported.shadow === null,
+      ) && now
+    );
   });
   assert.equal(after.models['base-ad-detector']?.versions['3.0.0']?.status, 'quarantined');
 });
@@ -72,7 +91,9 @@ test('what the hub hands out is believed only as it was signed; the device goes 
   const hub = await testHub(t);
   await publish(hub, '1.0.0');
   const agent = await agentOf(t, hub, { kind: 'live' });
-  await until('1.0.0 serves', async () => (await overview(hub)).devices.some(({ reported }) => reported?.serving?.version === '1.0.0'));
+  await until('1.0.0 serves', async () =>
+    (await overview(hub)).devices.some(({ reported }) => reported?.serving?.version === '1.0.0'),
+  );
   // Somebody exchanges the artifact on the hub's disk, at the moment the next version is made known.
   const { manifest, file } = tinyRelease('2.0.0');
   const artifact = join(hub.folder, 'registry/targets', manifest.digest);
@@ -94,13 +115,18 @@ test('what the hub hands out is believed only as it was signed; the device goes 
   })();
   await publish(hub, '2.0.0');
   await spoil;
-  const problem = await until('the device says what is wrong', async () => (await overview(hub)).devices[0]?.reported?.problem);
+  const problem = await until(
+    'the device says what is wrong',
+    async () => (await overview(hub)).devices[0]?.reported?.problem,
+  );
   assert.equal(problem.code, 'manifest_forged');
   assert.match(problem.message, /2\.0\.0/);
   assert.match(agent.words(), /what to do: Do not use this model/);
   assert.equal((await overview(hub)).devices[0]?.reported?.serving?.version, '1.0.0', 'the chain goes on');
   assert.deepEqual(
-    (await readdir(join(agent.state, 'models'))).filter((name) => name.includes('staging') || name === manifest.digest),
+    (await readdir(join(agent.state, 'models'))).filter(
+      (name) => name.includes('staging') || name === manifest.digest,
+    ),
     [],
     'nothing half-written',
   );
@@ -120,36 +146,57 @@ test('a second agent with the same identity hears why it is refused; the first o
   const hub = await testHub(t);
   await publish(hub, '1.0.0');
   const first = await agentOf(t, hub, { kind: 'live' });
-  await until('the first is online', async () => (await overview(hub)).devices.some(({ online, reported }) => online && reported?.serving));
+  await until('the first is online', async () =>
+    (await overview(hub)).devices.some(({ online, reported }) => online && reported?.serving),
+  );
   const copy = join(await temporaryFolder(), 'copy');
   await cp(first.state, copy, { recursive: true });
   const second = await agentOf(t, hub, { state: copy, kind: 'live' });
   await until('the second says it', async () =>
-    /error identity_in_use: Cannot connect pi-1: another agent is connected with the same identity/.test(second.words()),
+    /error identity_in_use: Cannot connect pi-1: another agent is connected with the same identity/.test(
+      second.words(),
+    ),
   );
   assert.match(second.words(), /what to do: Stop the other agent, or give this card an identity of its own/);
   assert.ok((await overview(hub)).devices[0]?.online);
-  const again = await agentOf(t, hub, { device: 'pi-1', state: join(await temporaryFolder(), 'new'), kind: 'live' });
+  const again = await agentOf(t, hub, {
+    device: 'pi-1',
+    state: join(await temporaryFolder(), 'new'),
+    kind: 'live',
+  });
   await once(again.child, 'exit');
-  assert.match(again.words(), /error identity_in_use: Cannot enrol pi-1: a device of this name is enrolled already/);
+  assert.match(
+    again.words(),
+    /error identity_in_use: Cannot enrol pi-1: a device of this name is enrolled already/,
+  );
   first.child.kill('SIGTERM');
   await once(first.child, 'exit');
-  await until('the second takes over when the first has ended', async () => (await overview(hub)).devices.some(({ online }) => online));
+  await until('the second takes over when the first has ended', async () =>
+    (await overview(hub)).devices.some(({ online }) => online),
+  );
 });
 
 test('after a restart without a hub the confirmed model serves from the disk, and its reports wait for the hub', async (t) => {
   const hub = await testHub(t);
   await publish(hub, '1.0.0');
   const first = await agentOf(t, hub, { kind: 'live' });
-  await until('confirmed', async () => (await overview(hub)).devices.some(({ reported }) => reported?.slot === 'confirmed'));
+  await until('confirmed', async () =>
+    (await overview(hub)).devices.some(({ reported }) => reported?.slot === 'confirmed'),
+  );
   first.child.kill('SIGTERM');
   await once(first.child, 'exit');
   await hub.running[Symbol.asyncDispose]();
-  const again = await agentOf(t, hub, { token: 'adbreak_claim_not_needed', state: first.state, kind: 'live' });
+  const again = await agentOf(t, hub, {
+    token: 'adbreak_claim_not_needed',
+    state: first.state,
+    kind: 'live',
+  });
   await until('1.0.0 acts', async () => /1\.0\.0 acts/.test(again.words()));
   const waiting = await until(
     'reports wait',
-    async () => (await readdir(join(first.state, 'spool'))).filter((name) => name.endsWith('.json')).length > 1 && 'yes',
+    async () =>
+      (await readdir(join(first.state, 'spool'))).filter((name) => name.endsWith('.json')).length > 1 &&
+      'yes',
     15,
   );
   assert.equal(waiting, 'yes');
@@ -170,7 +217,10 @@ test('a full disk on the device: said with the path and the numbers, and the mod
   await publish(hub, '1.0.0');
   const volume = await smallVolume(t, 4096);
   const agent = await agentOf(t, hub, { state: join(volume, 'state') });
-  const problem = await until('the device says what is wrong', async () => (await overview(hub)).devices[0]?.reported?.problem);
+  const problem = await until(
+    'the device says what is wrong',
+    async () => (await overview(hub)).devices[0]?.reported?.problem,
+  );
   assert.equal(problem.code, 'disk_full');
   assert.match(problem.message, /KiB are free, \d+ KiB are needed/);
   assert.equal(agent.child.exitCode, null, 'the agent lives');
@@ -186,7 +236,9 @@ test('an unreadable video: the agent says so and stays', async (t) => {
   const notes = join(await temporaryFolder(), 'notes.mkv');
   await writeFile(notes, 'no video at all');
   const agent = await agentOf(t, hub, { input: notes });
-  await until('source lost', async () => (await overview(hub)).devices.some(({ reported }) => reported?.source === 'lost'));
+  await until('source lost', async () =>
+    (await overview(hub)).devices.some(({ reported }) => reported?.source === 'lost'),
+  );
   assert.match(agent.words(), /source lost: Cannot read the video .*notes\.mkv: .*Invalid data/);
   assert.equal(agent.child.exitCode, null);
 });
@@ -195,12 +247,22 @@ test('a model that crashes its process is given up; production goes on', async (
   const hub = await testHub(t);
   await publish(hub, '1.0.0');
   const agent = await agentOf(t, hub, { kind: 'live' });
-  await until('1.0.0 serves', async () => (await overview(hub)).devices.some(({ reported }) => reported?.serving));
+  await until('1.0.0 serves', async () =>
+    (await overview(hub)).devices.some(({ reported }) => reported?.serving),
+  );
   const children = async () =>
-    (await readFile(`/proc/${agent.child.pid}/task/${agent.child.pid}/children`, 'utf8')).trim().split(' ').filter(Boolean).map(Number);
+    (await readFile(`/proc/${agent.child.pid}/task/${agent.child.pid}/children`, 'utf8'))
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
   const workers = async () => {
     const all = await children();
-    const named = await Promise.all(all.map(async (pid) => ((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('worker.js') ? pid : 0)));
+    const named = await Promise.all(
+      all.map(async (pid) =>
+        (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('worker.js') ? pid : 0,
+      ),
+    );
     return named.filter((pid) => pid > 0);
   };
   const [worker] = await until('its worker', async () => {
@@ -232,7 +294,10 @@ test('the broker: no certificate, no session; own topics, no others', async (t) 
   );
   agent.child.kill('SIGTERM');
   await once(agent.child, 'exit');
-  const identity = JSON.parse(await readFile(join(agent.state, 'identity/identity.json'), 'utf8')) as { certificate: string; key: string };
+  const identity = JSON.parse(await readFile(join(agent.state, 'identity/identity.json'), 'utf8')) as {
+    certificate: string;
+    key: string;
+  };
   const credentials = {
     ca: hub.authority,
     cert: identity.certificate,
@@ -240,18 +305,42 @@ test('the broker: no certificate, no session; own topics, no others', async (t) 
     protocolVersion: 4 as const,
     reconnectPeriod: 0,
   };
-  await assert.rejects(connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-2', username: 'i' }), /Not authorized/);
-  const client = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-1', username: 'i' });
+  await assert.rejects(
+    connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-2', username: 'i' }),
+    /Not authorized/,
+  );
+  const client = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, {
+    ...credentials,
+    clientId: 'pi-1',
+    username: 'i',
+  });
   const granted = await client
-    .subscribeAsync(['adbreak/v1/devices/pi-1/desired', 'adbreak/v1/devices/pi-2/desired', '#', 'adbreak/v1/devices/pi-1/windows'])
+    .subscribeAsync([
+      'adbreak/v1/devices/pi-1/desired',
+      'adbreak/v1/devices/pi-2/desired',
+      '#',
+      'adbreak/v1/devices/pi-1/windows',
+    ])
     .catch((error: unknown) => error);
   assert.ok(granted instanceof Error, 'a foreign filter ends the session');
-  const writer = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-1', username: 'i' });
+  const writer = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, {
+    ...credentials,
+    clientId: 'pi-1',
+    username: 'i',
+  });
   const closed = new Promise<void>((resolve) => writer.once('close', () => resolve()));
   writer.publish('adbreak/v1/devices/pi-2/status', '{}', { qos: 1 });
   await closed;
-  const other = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, { ...credentials, clientId: 'pi-1', username: 'j' });
+  const other = await connectAsync(`mqtts://127.0.0.1:${mqttPort}`, {
+    ...credentials,
+    clientId: 'pi-1',
+    username: 'j',
+  });
   await other.publishAsync('adbreak/v1/devices/pi-1/windows', '{"sequence": 1, "lies": true}', { qos: 1 });
-  assert.equal((await overview(hub)).devices[0]?.refusedReports, 1, 'a report that fits no schema is refused, counted and acknowledged');
+  assert.equal(
+    (await overview(hub)).devices[0]?.refusedReports,
+    1,
+    'a report that fits no schema is refused, counted and acknowledged',
+  );
   await other.endAsync(true);
 });

@@ -23,7 +23,8 @@ const BIN = fileURLToPath(new URL('../bin/adbreak.js', import.meta.url));
 /** Windows of a second, two hours ago: the fleet's hours still wait for them. */
 const SECONDS = Math.floor(Date.now() / 1000) * 1000 - 2 * 3_600_000;
 /** Reports that a rollout has added up of a device, once each: they last a second. */
-const added = ({ evidence }: Rollout, device: string) => Math.round(3600 * (evidence.devices[device]?.health.own.hours ?? 0));
+const added = ({ evidence }: Rollout, device: string) =>
+  Math.round(3600 * (evidence.devices[device]?.health.own.hours ?? 0));
 
 async function fleet(t: TestContext, folder: string) {
   const hub = await spawnHub(t, folder);
@@ -32,7 +33,10 @@ async function fleet(t: TestContext, folder: string) {
   await publish(hub, '2.0.0');
   const { rollouts } = await storedState(folder);
   const id = rollouts[0]?.id ?? '';
-  const digests = { production: tinyRelease('1.0.0').manifest.digest, candidate: tinyRelease('2.0.0').manifest.digest };
+  const digests = {
+    production: tinyRelease('1.0.0').manifest.digest,
+    candidate: tinyRelease('2.0.0').manifest.digest,
+  };
   const make = (sequence: number): WindowReport => ({
     ...report(sequence, 0, { wins: 1, losses: 1, agreed: 8 }, { rollout: id, ...digests }),
     start: new Date(SECONDS + sequence * 1000).toISOString(),
@@ -49,14 +53,20 @@ async function whatIsThere(folder: string, id: string) {
 }
 
 async function assertReplays(folder: string, id: string): Promise<void> {
-  const replayed = spawnSync(process.execPath, [BIN, 'rollouts', 'replay', '--events', await exportLog(folder, id), '--json'], {
-    encoding: 'utf8',
-  });
+  const replayed = spawnSync(
+    process.execPath,
+    [BIN, 'rollouts', 'replay', '--events', await exportLog(folder, id), '--json'],
+    {
+      encoding: 'utf8',
+    },
+  );
   assert.equal(replayed.status, 0, replayed.stdout.slice(-2000) + replayed.stderr);
   assert.match(replayed.stdout, /"identical":true/);
 }
 
-test('finding 1: twenty kills: what was acknowledged is there once, and the log replays to the same decisions', { timeout: 400_000 }, async (t) => {
+test('finding 1: twenty kills: what was acknowledged is there once, and the log replays to the same decisions', {
+  timeout: 400_000,
+}, async (t) => {
   const seed = process.env['SEED'] ?? `kills ${Date.now()}`;
   t.diagnostic(`seed: ${seed}`);
   const random = seeded(seed);
@@ -69,7 +79,10 @@ test('finding 1: twenty kills: what was acknowledged is there once, and the log 
     const running = hub;
     const orders = (async () => {
       for (const order of ['pause', 'resume', 'pause', 'resume'])
-        await callHub(running, `/api/v1/rollouts/${id}/${order}`, { method: 'POST', json: { reason: `kill ${kills}` } }).catch(() => undefined);
+        await callHub(running, `/api/v1/rollouts/${id}/${order}`, {
+          method: 'POST',
+          json: { reason: `kill ${kills}` },
+        }).catch(() => undefined);
     })();
     const sending = Promise.all(publishers.map((one) => one.run(running, Number.MAX_SAFE_INTEGER)));
     const heard = () => publishers.reduce((sum, one) => sum + one.acknowledged, 0);
@@ -90,7 +103,11 @@ test('finding 1: twenty kills: what was acknowledged is there once, and the log 
   hub.child.kill('SIGTERM');
   await once(hub.child, 'exit');
   const { state, rollout } = await whatIsThere(folder, id);
-  assert.match(rollout.status, /^(running|paused)$/, 'an ended one takes no reports, and the sums below would say nothing');
+  assert.match(
+    rollout.status,
+    /^(running|paused)$/,
+    'an ended one takes no reports, and the sums below would say nothing',
+  );
   for (const [i, { acknowledged: last }] of publishers.entries()) {
     const device = `pi-${i + 1}`;
     const known = state.devices[device];
@@ -100,7 +117,9 @@ test('finding 1: twenty kills: what was acknowledged is there once, and the log 
     assert.equal(added(rollout, device), last, `${device}: none lost, none twice`);
   }
   const sent = publishers.reduce((sum, one) => sum + one.acknowledged, 0);
-  const hours = Object.values(state.hours[digests.production]?.open ?? {}).flatMap((channels) => Object.values(channels).flatMap(({ bins }) => bins));
+  const hours = Object.values(state.hours[digests.production]?.open ?? {}).flatMap((channels) =>
+    Object.values(channels).flatMap(({ bins }) => bins),
+  );
   assert.equal(
     hours.reduce((sum, n) => sum + n, 0),
     10 * sent,
@@ -110,16 +129,23 @@ test('finding 1: twenty kills: what was acknowledged is there once, and the log 
   for (const line of await auditLines(folder)) JSON.parse(line);
 });
 
-test('finding 2: a full disk: nothing is acknowledged that a kill then loses, and the log can be read', { timeout: 120_000 }, async (t) => {
+test('finding 2: a full disk: nothing is acknowledged that a kill then loses, and the log can be read', {
+  timeout: 120_000,
+}, async (t) => {
   const folder = await smallVolume(t, 9000);
   const { hub, id, publishers } = await fleet(t, folder);
   const ballast = join(folder, 'ballast');
   const run = async (one: HubProcess, ms: number) => {
     const until = Date.now() + ms;
-    while (Date.now() < until) await Promise.race([Promise.all(publishers.map((p) => p.run(one, p.acknowledged + 40))), sleep(until - Date.now())]);
+    while (Date.now() < until)
+      await Promise.race([
+        Promise.all(publishers.map((p) => p.run(one, p.acknowledged + 40))),
+        sleep(until - Date.now()),
+      ]);
   };
   await run(hub, 600);
-  for (let size = 5_000_000; size > 500; size = Math.floor(size / 2)) await writeFile(ballast, Buffer.alloc(size), { flag: 'a' }).catch(() => undefined);
+  for (let size = 5_000_000; size > 500; size = Math.floor(size / 2))
+    await writeFile(ballast, Buffer.alloc(size), { flag: 'a' }).catch(() => undefined);
   await run(hub, 1500);
   const full = publishers.map((one) => one.acknowledged);
   await kill(hub);
@@ -130,7 +156,10 @@ test('finding 2: a full disk: nothing is acknowledged that a kill then loses, an
   assert.equal(rollout.status, 'running');
   for (const [i, last] of full.entries()) {
     const device = `pi-${i + 1}`;
-    assert.ok((state.devices[device]?.sequence ?? 0) >= last, `${device}: ${state.devices[device]?.sequence} of ${last} acknowledged are there`);
+    assert.ok(
+      (state.devices[device]?.sequence ?? 0) >= last,
+      `${device}: ${state.devices[device]?.sequence} of ${last} acknowledged are there`,
+    );
     assert.ok(added(rollout, device) >= last, `${device}: the rollout knows as many`);
   }
   await Promise.all(publishers.map((one) => one.run(again, one.acknowledged + 3)));
@@ -138,11 +167,14 @@ test('finding 2: a full disk: nothing is acknowledged that a kill then loses, an
   await once(again.child, 'exit');
   const after = await whatIsThere(folder, id);
   assert.equal(after.rollout.status, 'running');
-  for (const [i, one] of publishers.entries()) assert.equal(added(after.rollout, `pi-${i + 1}`), one.acknowledged, 'none twice');
+  for (const [i, one] of publishers.entries())
+    assert.equal(added(after.rollout, `pi-${i + 1}`), one.acknowledged, 'none twice');
   await assertReplays(folder, id);
 });
 
-test('finding 1: a log of writes that a power cut left torn is cut off at its last commit, and the hub goes on', { timeout: 60_000 }, async (t) => {
+test('finding 1: a log of writes that a power cut left torn is cut off at its last commit, and the hub goes on', {
+  timeout: 60_000,
+}, async (t) => {
   const folder = await temporaryFolder();
   const { hub, id } = await fleet(t, folder);
   await kill(hub);
@@ -158,10 +190,15 @@ test('finding 1: a log of writes that a power cut left torn is cut off at its la
   );
 });
 
-test('finding 6: a second hub on the same folder is refused, and may start when the first was killed', { timeout: 60_000 }, async (t) => {
+test('finding 6: a second hub on the same folder is refused, and may start when the first was killed', {
+  timeout: 60_000,
+}, async (t) => {
   const folder = await temporaryFolder();
   const first = await spawnHub(t, folder);
-  await assert.rejects(spawnHub(t, folder), /error conflict: Cannot start: another hub runs on the state folder .*[\s\S]*what to do: Stop it/);
+  await assert.rejects(
+    spawnHub(t, folder),
+    /error conflict: Cannot start: another hub runs on the state folder .*[\s\S]*what to do: Stop it/,
+  );
   await kill(first);
   await kill(await spawnHub(t, folder));
 });

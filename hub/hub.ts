@@ -107,12 +107,19 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
 
 async function checkOptions({ tick, plansPath, planPath, rollbackPlanPath }: HubOptions): Promise<Plans> {
   if (!validate(tick))
-    throw new AdbreakError('input_invalid', `Cannot start the hub: --tick must be a cron expression: current value is ${JSON.stringify(tick)}`, {
-      remedy: 'Give five or six fields, such as `*/30 * * * * *` for every 30 seconds.',
-    });
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot start the hub: --tick must be a cron expression: current value is ${JSON.stringify(tick)}`,
+      {
+        remedy: 'Give five or six fields, such as `*/30 * * * * *` for every 30 seconds.',
+      },
+    );
   return readPlans(plansPath ?? PLANS, planPath, rollbackPlanPath).catch((cause: unknown) => {
     if (cause instanceof AdbreakError) throw cause;
-    throw new AdbreakError('input_invalid', `Cannot read the rollout plan ${planPath}`, { cause, remedy: 'Give --plan a file that this user may read.' });
+    throw new AdbreakError('input_invalid', `Cannot read the rollout plan ${planPath}`, {
+      cause,
+      remedy: 'Give --plan a file that this user may read.',
+    });
   });
 }
 
@@ -132,7 +139,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   opened.add(() => store.close());
   // The first token is the last thing that a first start writes.
   const begin = fresh || (store.state.tokens.length === 0 && (await refuseLost(folder)));
-  const { grace, lifetimes, check } = { ...CERTIFICATES, grace: settings.certificateGraceDays * DAY_MS, ...options.certificates };
+  const { grace, lifetimes, check } = {
+    ...CERTIFICATES,
+    grace: settings.certificateGraceDays * DAY_MS,
+    ...options.certificates,
+  };
   const authority = await Authority.open(join(folder, 'identity'), now(), { lifetimes, begin });
   const tellOfAuthority = () => {
     const warning = authority.warning(now());
@@ -152,9 +163,13 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const executor: Executor = new Executor({
     store,
     now,
-    publishDesired: (desired, device) => broker.publish(device, 'desired', JSON.stringify(forTheWire(desired))),
+    publishDesired: (desired, device) =>
+      broker.publish(device, 'desired', JSON.stringify(forTheWire(desired))),
     onDecision: (rollout) => {
-      if (rollout.last !== null) log(`rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`);
+      if (rollout.last !== null)
+        log(
+          `rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`,
+        );
     },
     startRound: (rollout) => evaluations.startFor(rollout),
     complain: log,
@@ -166,7 +181,15 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     assign: (model) => executor.assign(model),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
-  const intake = new Intake({ store, executor, evaluations, now, log, onEvent, present: (device) => broker.present(device) });
+  const intake = new Intake({
+    store,
+    executor,
+    evaluations,
+    now,
+    log,
+    onEvent,
+    present: (device) => broker.present(device),
+  });
   // After what brings it work, before the state and the lock.
   opened.add(() => executor.close());
   // Nobody is connected yet, whatever a hub that was killed has left in the state.
@@ -220,7 +243,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     const next = await server.renew(now());
     if (next === null) return;
     broker.useCertificate(next);
-    if (http.server instanceof HttpsServer) http.server.setSecureContext({ key: next.key, cert: next.certificate, ca: authority.certificate });
+    if (http.server instanceof HttpsServer)
+      http.server.setSecureContext({ key: next.key, cert: next.certificate, ca: authority.certificate });
     log('the hub has a new certificate of its own; sessions go on');
   };
   // For the name `localhost` Fastify opens a second server, out of reach of renewOwn: one address, as MQTT has.
@@ -262,7 +286,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
 
 async function purgeReports(store: Store, days: number, now: Date): Promise<void> {
   const before = new Date(now.getTime() - days * DAY_MS);
-  for (let runs = 0; runs < PURGES_AT_ONCE && (await store.purgeReports(before)); runs++) await new Promise((resolve) => setImmediate(resolve));
+  for (let runs = 0; runs < PURGES_AT_ONCE && (await store.purgeReports(before)); runs++)
+    await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function purgeClaims(store: Store, now: Date): Promise<void> {
@@ -276,10 +301,13 @@ async function purgeClaims(store: Store, now: Date): Promise<void> {
 async function makeFirstToken(store: Store, now: Date): Promise<string | null> {
   if (store.state.tokens.length > 0) return null;
   const { secret, hash } = newSecret('token');
-  await store.change((state) => void state.tokens.push({ id: 'first', hash, role: 'admin', created: now.toISOString() }), {
-    who: 'hub',
-    what: 'token.create',
-    subject: 'first',
-  });
+  await store.change(
+    (state) => void state.tokens.push({ id: 'first', hash, role: 'admin', created: now.toISOString() }),
+    {
+      who: 'hub',
+      what: 'token.create',
+      subject: 'first',
+    },
+  );
   return secret;
 }

@@ -11,16 +11,30 @@ const EVIL = 'x)\n2026-11-25T01:00:00Z rollout.force\u001b[2K\u001b]0;owned\u000
 test('what a device says is one line of the hub’s log, and moves no cursor', async (t) => {
   const hub = await testHub(t);
   const { device, key, certificate } = await enrolByHand(hub, 'pi-1');
-  const options = { ca: hub.authority, cert: certificate, key, username: 'test', protocolVersion: 4, reconnectPeriod: 0 } as const;
+  const options = {
+    ca: hub.authority,
+    cert: certificate,
+    key,
+    username: 'test',
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+  } as const;
   const url = `mqtts://127.0.0.1:${hub.running.mqttPort}`;
   const client = await connectAsync(url, { ...options, clientId: device });
   t.after(() => client.endAsync(true));
   const event = { kind: 'signal-lost', at: new Date().toISOString(), reason: EVIL };
   await client.publishAsync(`adbreak/v1/devices/${device}/events`, JSON.stringify(event), { qos: 1 });
   await assert.rejects(connectAsync(url, { ...options, clientId: `zz${EVIL}` }));
-  await until('both are in the log', async () => hub.log.filter((line) => line.includes('rollout.force')).length >= 2);
+  await until(
+    'both are in the log',
+    async () => hub.log.filter((line) => line.includes('rollout.force')).length >= 2,
+  );
   for (const line of hub.log) assert.doesNotMatch(line, /\p{Cc}/u);
-  assert.ok(hub.log.some((line) => line.includes('pi-1: signal-lost (x)\\x0a2026-11-25T01:00:00Z rollout.force\\x1b[2K')));
+  assert.ok(
+    hub.log.some((line) =>
+      line.includes('pi-1: signal-lost (x)\\x0a2026-11-25T01:00:00Z rollout.force\\x1b[2K'),
+    ),
+  );
 });
 
 test('text of a hub is escaped for the terminal; its own lines stay where they are wanted', () => {

@@ -10,8 +10,11 @@ import { type TestHub, testHub } from './testing.js';
 
 /** `online` is a session that is open now, whatever anybody says. */
 const online = async (hub: TestHub) => (await overview(hub)).devices[0]?.online;
-const lastSeen = async (hub: TestHub) => ((await callHub(hub, '/api/v1/overview')) as { devices: { lastSeen: string | null }[] }).devices[0]?.lastSeen;
-const says = (value: boolean) => JSON.stringify({ online: value, agent: 'test', at: new Date().toISOString() });
+const lastSeen = async (hub: TestHub) =>
+  ((await callHub(hub, '/api/v1/overview')) as { devices: { lastSeen: string | null }[] }).devices[0]
+    ?.lastSeen;
+const says = (value: boolean) =>
+  JSON.stringify({ online: value, agent: 'test', at: new Date().toISOString() });
 
 test('after a hub that was killed nobody is online until a session is open', async (t) => {
   const hub = await testHub(t);

@@ -22,7 +22,8 @@ import { holdDatabase } from './testing/store.js';
 const PLAN: Plan = { ...LIVING, lagHours: 0, dayHours: 1, watchHours: 4, deadlineHours: 100 };
 
 /** The executor over a real store and a real log; devices are entries, their reports come by hand. */
-const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const coded = (code: ErrorCode, words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 class Fleet {
   readonly published = new Map<string, Desired>();
@@ -89,8 +90,13 @@ class Fleet {
     await this.executor.tick();
   }
   /** Hours until something is so. */
-  async until(rollout: string, counts: Parameters<typeof report>[2], done: (state: Rollout) => boolean): Promise<void> {
-    for (let hours = 0; hours < 40 && !done(this.executor.find(rollout)); hours++) await this.hour(rollout, counts);
+  async until(
+    rollout: string,
+    counts: Parameters<typeof report>[2],
+    done: (state: Rollout) => boolean,
+  ): Promise<void> {
+    for (let hours = 0; hours < 40 && !done(this.executor.find(rollout)); hours++)
+      await this.hour(rollout, counts);
     assert.ok(done(this.executor.find(rollout)), this.executor.find(rollout).last?.reason);
   }
   /** The rollout's log, as `adbreak rollouts events` fetches it. */
@@ -122,11 +128,17 @@ test('a rollout moves devices stage by stage, sets production, and is watched wi
   await fleet.until(id, GOOD, ({ status }) => status === 'watching');
   assert.equal(fleet.production, '2.0.0');
   const desired = fleet.published.get('pi-0');
-  assert.deepEqual([desired?.production.version, desired?.candidate?.version, desired?.serve], ['1.0.0', '2.0.0', 'candidate']);
+  assert.deepEqual(
+    [desired?.production.version, desired?.candidate?.version, desired?.serve],
+    ['1.0.0', '2.0.0', 'candidate'],
+  );
   await fleet.until(id, BAD, ({ status }) => status === 'suspended');
   assert.equal(fleet.production, '1.0.0', 'back at once; quarantine takes more days');
   await fleet.until(id, BAD, ({ status }) => status === 'rolled-back');
-  assert.deepEqual([fleet.production, fleet.store.state.models[MODEL]?.versions['2.0.0']?.status], ['1.0.0', 'quarantined']);
+  assert.deepEqual(
+    [fleet.production, fleet.store.state.models[MODEL]?.versions['2.0.0']?.status],
+    ['1.0.0', 'quarantined'],
+  );
   assert.equal(fleet.published.get('pi-0')?.candidate, null);
 });
 
@@ -139,8 +151,14 @@ test('one rollout at a time for a model; another version supersedes it when told
   assert.equal(fleet.published.get('pi-1')?.candidate?.version, '3.0.0');
   await fleet.executor.order(second?.id ?? '', 'abort', 'test', 'enough');
   assert.equal(fleet.published.get('pi-1')?.candidate, null);
-  await assert.rejects(fleet.executor.order(second?.id ?? '', 'pause', 'test', 'late'), coded('conflict', /it is aborted/));
-  await assert.rejects(fleet.promote('2.0.0', { plan: { ...PLAN, evidence: 'no-harm' } }), coded('conflict', /for going back only/));
+  await assert.rejects(
+    fleet.executor.order(second?.id ?? '', 'pause', 'test', 'late'),
+    coded('conflict', /it is aborted/),
+  );
+  await assert.rejects(
+    fleet.promote('2.0.0', { plan: { ...PLAN, evidence: 'no-harm' } }),
+    coded('conflict', /for going back only/),
+  );
 });
 
 test('a completed rollout is rolled back as a rollout of the version before it', async (t) => {
@@ -159,9 +177,16 @@ test('a completed rollout is rolled back as a rollout of the version before it',
   assert.equal(fleet.published.get('pi-0')?.serve, 'candidate');
   await fleet.hour(back.id, EVEN);
   assert.deepEqual([fleet.executor.find(back.id).status, fleet.production], ['completed', '1.0.0']);
-  await assert.rejects(fleet.executor.rollback(id, plan, 'test', 'again'), coded('conflict', /is not in production/));
+  await assert.rejects(
+    fleet.executor.rollback(id, plan, 'test', 'again'),
+    coded('conflict', /is not in production/),
+  );
   await fleet.promote('3.0.0');
-  assert.deepEqual(fleet.executor.find(id).evidence.devices, {}, 'only the last ended rollout keeps its evidence in the state');
+  assert.deepEqual(
+    fleet.executor.find(id).evidence.devices,
+    {},
+    'only the last ended rollout keeps its evidence in the state',
+  );
   assert.match(
     JSON.stringify(explainRollout(fleet.executor.find(id), fleet.now)),
     /680 distinct episodes on 4 channels and 4 devices in 5 days: 80 won, 0 lost/,
@@ -190,10 +215,17 @@ test('finding 2: an order that could not be written changes nothing, and is take
   const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
   assert.equal(fleet.published.get('pi-1')?.candidate?.version, '2.0.0');
   const release = await holdDatabase(fleet.folder);
-  await assert.rejects(fleet.executor.order(id, 'abort', 'test', 'enough'), coded('state_unwritable', /another program holds it/));
+  await assert.rejects(
+    fleet.executor.order(id, 'abort', 'test', 'enough'),
+    coded('state_unwritable', /another program holds it/),
+  );
   await fleet.executor.tick();
   assert.equal(fleet.executor.find(id).status, 'running', 'what could not be written has not happened');
-  assert.equal(fleet.published.get('pi-1')?.candidate?.version, '2.0.0', 'what is not on disk is not published');
+  assert.equal(
+    fleet.published.get('pi-1')?.candidate?.version,
+    '2.0.0',
+    'what is not on disk is not published',
+  );
   await release();
   await fleet.executor.order(id, 'abort', 'test', 'enough');
   assert.deepEqual(
@@ -207,7 +239,8 @@ test('a message that was lost is published again at the next look, and the other
   const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
   fleet.unreachable = 'pi-1';
   await fleet.executor.order(id, 'abort', 'test', 'enough');
-  const candidates = () => ['pi-0', 'pi-1', 'pi-2'].map((device) => fleet.published.get(device)?.candidate?.version ?? null);
+  const candidates = () =>
+    ['pi-0', 'pi-1', 'pi-2'].map((device) => fleet.published.get(device)?.candidate?.version ?? null);
   assert.deepEqual(candidates(), [null, '2.0.0', null]);
   await assert.rejects(fleet.executor.tag('pi-1', { room: 'attic' }, 'test'), /the message was lost/);
   fleet.unreachable = '';
@@ -217,10 +250,15 @@ test('a message that was lost is published again at the next look, and the other
 
 test('A/B: each device runs one candidate; the better one goes on, the other is superseded', async (t) => {
   const fleet = await Fleet.open(t, 40);
-  const plan = { ...PLAN, deadlineHours: 100, stages: PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 20 })) };
+  const plan = {
+    ...PLAN,
+    deadlineHours: 100,
+    stages: PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 20 })),
+  };
   const [a, b] = await fleet.executor.compare(MODEL, ['2.0.0', '3.0.0'], plan, 'test');
   assert.ok(a !== undefined && b !== undefined);
-  const shadow = (version: string) => [...fleet.published.values()].filter(({ candidate }) => candidate?.version === version).length;
+  const shadow = (version: string) =>
+    [...fleet.published.values()].filter(({ candidate }) => candidate?.version === version).length;
   assert.equal(shadow('2.0.0') + shadow('3.0.0'), 40);
   assert.ok(shadow('2.0.0') >= 8 && shadow('3.0.0') >= 8, `${shadow('2.0.0')} and ${shadow('3.0.0')}`);
   await fleet.hour(a.id, GOOD);
@@ -236,11 +274,20 @@ test('a stage that asks for a round starts one, once, and waits for its result',
   const fleet = await Fleet.open(t, 4);
   const [first, ...rest] = PLAN.stages;
   assert.ok(first !== undefined);
-  const { id } = (await fleet.promote('2.0.0', { plan: { ...PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] } })) ?? { id: '' };
+  const { id } = (await fleet.promote('2.0.0', {
+    plan: { ...PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] },
+  })) ?? { id: '' };
   await fleet.hour(id, GOOD);
   await fleet.hour(id, GOOD);
   assert.deepEqual(fleet.rounds, [id]);
-  await fleet.executor.roundClosed(id, { round: 'r', low: 0.01, high: 0.1, devices: 4, episodes: 90, inconclusive: false });
+  await fleet.executor.roundClosed(id, {
+    round: 'r',
+    low: 0.01,
+    high: 0.1,
+    devices: 4,
+    episodes: 90,
+    inconclusive: false,
+  });
   await fleet.executor.tick();
   assert.equal(fleet.executor.find(id).stage, 1);
 });
@@ -249,7 +296,9 @@ test('finding 3: a round that could not start is tried again at the next look, a
   const fleet = await Fleet.open(t, 4);
   const [first, ...rest] = PLAN.stages;
   assert.ok(first !== undefined);
-  const { id } = (await fleet.promote('2.0.0', { plan: { ...PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] } })) ?? { id: '' };
+  const { id } = (await fleet.promote('2.0.0', {
+    plan: { ...PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] },
+  })) ?? { id: '' };
   fleet.refusal = new Error('no devices');
   await fleet.hour(id, GOOD);
   await fleet.executor.tick();
@@ -280,7 +329,10 @@ test('devices that cannot run the candidate keep the rollout in the shadow; labe
   });
   const { id } = (await fleet.promote('2.0.0')) ?? { id: '' };
   await fleet.hour(id, { wins: 2, agreed: 30, undecided: 8 });
-  assert.deepEqual([fleet.published.get('pi-2')?.ask, fleet.published.get('pi-1')?.ask], ['disagreements', null]);
+  assert.deepEqual(
+    [fleet.published.get('pi-2')?.ask, fleet.published.get('pi-1')?.ask],
+    ['disagreements', null],
+  );
   await fleet.executor.deviceSays('pi-0', MODEL, 'model_corrupt');
   await fleet.executor.deviceSays('pi-1', MODEL, 'disk_full');
   await fleet.executor.tick();
@@ -305,7 +357,8 @@ test('the log of a rollout replays to the same decisions with the command line, 
   assert.equal(done.status, 'rolled-back', done.last?.reason);
   const path = await again.exported(id);
   const bin = fileURLToPath(new URL('../bin/adbreak.js', import.meta.url));
-  const run = (...args: string[]) => spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', path, ...args], { encoding: 'utf8' });
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', path, ...args], { encoding: 'utf8' });
   const json = run('--json');
   assert.equal(json.status, 0, json.stderr);
   const lines = json.stdout.trim().split('\n');
@@ -319,15 +372,27 @@ test('the log of a rollout replays to the same decisions with the command line, 
   const forged = join(fleet.folder, 'forged.jsonl');
   await mkdir(fleet.folder, { recursive: true });
   await writeFile(forged, (await readFile(path, 'utf8')).replace('"verdict":"FAIL"', '"verdict":"PASS"'));
-  const caught = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], { encoding: 'utf8' });
+  const caught = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], {
+    encoding: 'utf8',
+  });
   assert.equal(caught.status, 1);
-  assert.match(caught.stderr, /^error state_corrupt: Cannot replay: event \d+, line \d+ of .*forged\.jsonl, was changed/);
+  assert.match(
+    caught.stderr,
+    /^error state_corrupt: Cannot replay: event \d+, line \d+ of .*forged\.jsonl, was changed/,
+  );
   // A log by hand has no chain, and shows by its decisions.
-  await writeFile(forged, (await readFile(forged, 'utf8')).replace(/,"number":\d+,"hash":"[0-9a-f]{64}"\}$/gm, '}'));
-  const byHand = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], { encoding: 'utf8' });
+  await writeFile(
+    forged,
+    (await readFile(forged, 'utf8')).replace(/,"number":\d+,"hash":"[0-9a-f]{64}"\}$/gm, '}'),
+  );
+  const byHand = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', forged], {
+    encoding: 'utf8',
+  });
   assert.equal(byHand.status, 1);
   assert.match(byHand.stdout, /different from the recorded decisions, first at number/);
-  const missing = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', '/nowhere.jsonl'], { encoding: 'utf8' });
+  const missing = spawnSync(process.execPath, [bin, 'rollouts', 'replay', '--events', '/nowhere.jsonl'], {
+    encoding: 'utf8',
+  });
   assert.match(missing.stderr, /error not_found: Cannot read the events \/nowhere\.jsonl/);
   assert.ok(explainRollout(done, again.now).sections.length >= 3);
 });

@@ -27,7 +27,13 @@ test('what is missing or damaged in the folder of a hub that has worked is state
     .filter((name) => /\.(snapshot|targets)\.json$/.test(name))
     .map((name) => `registry/metadata/${name}`);
   assert.equal(newest.length, 2);
-  const files = ['identity/ca.key', 'identity/ca.pem', 'registry/metadata/1.root.json', 'registry/metadata/timestamp.json', ...newest];
+  const files = [
+    'identity/ca.key',
+    'identity/ca.pem',
+    'registry/metadata/1.root.json',
+    'registry/metadata/timestamp.json',
+    ...newest,
+  ];
   const keys = ['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`);
   for (const name of [...files, ...keys])
     for (const content of [null, '', '{"signed":{}}']) {
@@ -38,7 +44,8 @@ test('what is missing or damaged in the folder of a hub that has worked is state
       const before = await readdir(folder, { recursive: true });
       await assert.rejects(
         testHub(t, { folder }),
-        (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt' && error.message.includes(path),
+        (error: unknown) =>
+          error instanceof AdbreakError && error.code === 'state_corrupt' && error.message.includes(path),
         `${name}: ${content}`,
       );
       assert.deepEqual(await readdir(folder, { recursive: true }), before, name);
@@ -49,7 +56,12 @@ test('what is missing or damaged in the folder of a hub that has worked is state
 test('keys of another hub are not those that the devices trust', async (t) => {
   const { used } = await folders(t);
   const other = await folders(t);
-  for (const name of ['identity/ca.key', 'identity/ca.pem', 'registry/keys/targets.key', 'registry/keys/root.key']) {
+  for (const name of [
+    'identity/ca.key',
+    'identity/ca.pem',
+    'registry/keys/targets.key',
+    'registry/keys/root.key',
+  ]) {
     const folder = await copyOf(used);
     await cp(join(other.used, name), join(folder, name));
     await assert.rejects(testHub(t, { folder }), { code: 'state_corrupt' }, name);
@@ -60,15 +72,24 @@ test('without its database a folder that a hub has worked in starts no new hub',
   const { used } = await folders(t);
   await rm(join(used, 'hub.db'));
   const before = await readdir(used, { recursive: true });
-  await assert.rejects(testHub(t, { folder: used }), { code: 'state_corrupt', message: /hub\.db is missing or empty, but hub\.begun is there/ });
+  await assert.rejects(testHub(t, { folder: used }), {
+    code: 'state_corrupt',
+    message: /hub\.db is missing or empty, but hub\.begun is there/,
+  });
   assert.deepEqual(await readdir(used, { recursive: true }), before);
   // That is gone too: what the registry holds says it still.
   await rm(join(used, 'hub.begun'));
   await writeFile(join(used, 'registry/targets', '0'.repeat(64)), '');
-  await assert.rejects(testHub(t, { folder: used }), { code: 'state_corrupt', message: /registry\/targets is there/ });
+  await assert.rejects(testHub(t, { folder: used }), {
+    code: 'state_corrupt',
+    message: /registry\/targets is there/,
+  });
   // SQLite takes an empty file for a new database.
   await writeFile(join(used, 'hub.db'), '');
-  await assert.rejects(testHub(t, { folder: used }), { code: 'state_corrupt', message: /hub\.db is missing or empty/ });
+  await assert.rejects(testHub(t, { folder: used }), {
+    code: 'state_corrupt',
+    message: /hub\.db is missing or empty/,
+  });
 });
 
 test('a first start that was ended at any step goes on with the next one', async (t) => {

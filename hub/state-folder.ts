@@ -29,7 +29,10 @@ const OWN = new Set([
   '.gitignore',
 ]);
 /** Files whose reader could pretend to be the hub, or a fleet's authority. */
-const SECRETS = ['identity/ca.key', ...['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`)];
+const SECRETS = [
+  'identity/ca.key',
+  ...['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`),
+];
 const OTHERS = 0o077;
 
 /**
@@ -47,9 +50,14 @@ export async function prepareStateFolder(folder: string, log: (line: string) => 
   });
   const foreign = foreignName(names);
   if (foreign !== undefined)
-    throw new AdbreakError('input_invalid', `Cannot keep the hub's state in ${path}: the folder is not the hub's own, it holds ${foreign}`, {
-      remedy: 'Give --state a folder of its own, such as ~/.local/state/adbreak/hub; if a hub ran here, move its hub.db, identity/ca.* and registry/ there.',
-    });
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot keep the hub's state in ${path}: the folder is not the hub's own, it holds ${foreign}`,
+      {
+        remedy:
+          'Give --state a folder of its own, such as ~/.local/state/adbreak/hub; if a hub ran here, move its hub.db, identity/ca.* and registry/ there.',
+      },
+    );
   for (const secret of SECRETS) await refuseExposed(join(path, secret));
   if (((await stat(path)).mode & OTHERS) !== 0) log(`warning: others may look into ${path}; chmod 700 it`);
 }
@@ -64,7 +72,8 @@ const RESTORE =
  * began anew there would know no device and no token.
  */
 export async function neverStarted(folder: string): Promise<boolean> {
-  for (const name of [STATE, DOCUMENT]) if ((await stat(join(folder, name)).catch(unlessMissing)) !== null) return false;
+  for (const name of [STATE, DOCUMENT])
+    if ((await stat(join(folder, name)).catch(unlessMissing)) !== null) return false;
   return refuseLost(folder);
 }
 
@@ -72,21 +81,31 @@ export async function neverStarted(folder: string): Promise<boolean> {
 export async function refuseLost(folder: string): Promise<true> {
   const left = await leftBehind(folder);
   if (left === null) return true;
-  throw new AdbreakError('state_corrupt', `Cannot start: ${join(resolve(folder), STATE)} is missing or empty, but ${left} is there: a hub has worked here`, {
-    remedy: RESTORE,
-  });
+  throw new AdbreakError(
+    'state_corrupt',
+    `Cannot start: ${join(resolve(folder), STATE)} is missing or empty, but ${left} is there: a hub has worked here`,
+    {
+      remedy: RESTORE,
+    },
+  );
 }
 
 /** Written when a first start has come to its end: without it a lost database could not be told from one that never was. */
 export async function markBegun(folder: string, now: Date): Promise<void> {
   if ((await stat(join(folder, BEGUN)).catch(unlessMissing)) !== null) return;
-  await writeAtomic(join(folder, BEGUN), `A hub works here since ${now.toISOString()}; its memory is ${STATE}.\n`, { mode: 0o600 });
+  await writeAtomic(
+    join(folder, BEGUN),
+    `A hub works here since ${now.toISOString()}; its memory is ${STATE}.\n`,
+    { mode: 0o600 },
+  );
 }
 
 /** What says that a hub was told something here: a version, a rollout, or any line of the audit log but its first token's. */
 async function leftBehind(folder: string): Promise<string | null> {
-  for (const name of [BEGUN, ...BEFORE]) if ((await stat(join(folder, name)).catch(unlessMissing)) !== null) return name;
-  for (const name of ['rollouts', 'registry/targets']) if (((await readdir(join(folder, name)).catch(unlessMissing)) ?? []).length > 0) return name;
+  for (const name of [BEGUN, ...BEFORE])
+    if ((await stat(join(folder, name)).catch(unlessMissing)) !== null) return name;
+  for (const name of ['rollouts', 'registry/targets'])
+    if (((await readdir(join(folder, name)).catch(unlessMissing)) ?? []).length > 0) return name;
   const info = await stat(join(folder, AUDIT)).catch(unlessMissing);
   if (info === null) return null;
   // Each start that was ended before its last step has left one line of about 100 bytes.
@@ -112,11 +131,16 @@ async function makeFolder(path: string): Promise<string[]> {
 
 function foreignName(names: readonly string[]): string | undefined {
   if (names.includes('package.json')) return 'package.json';
-  return names.includes(STATE) || names.includes(DOCUMENT) ? undefined : names.find((name) => !OWN.has(name) && !/^\..*\.part$/.test(name));
+  return names.includes(STATE) || names.includes(DOCUMENT)
+    ? undefined
+    : names.find((name) => !OWN.has(name) && !/^\..*\.part$/.test(name));
 }
 
 async function refuseExposed(path: string): Promise<void> {
   const info = await stat(path).catch(unlessMissing);
   if (info === null || (info.mode & OTHERS) === 0) return;
-  throw new AdbreakError('key_exposed', `Cannot use the key ${path}: others can read it (mode ${(info.mode & 0o777).toString(8)})`);
+  throw new AdbreakError(
+    'key_exposed',
+    `Cannot use the key ${path}: others can read it (mode ${(info.mode & 0o777).toString(8)})`,
+  );
 }

@@ -31,5 +31,12 @@ export async function testHub(
     ...(options.certificates && { certificates: options.certificates }),
   });
   t.after(() => running[Symbol.asyncDispose]());
-  return { running, folder, log, hub: `https://127.0.0.1:${running.httpPort}`, token: running.firstToken ?? '', authority: running.authority };
+  return {
+    running,
+    folder,
+    log,
+    hub: `https://127.0.0.1:${running.httpPort}`,
+    token: running.firstToken ?? '',
+    authority: running.authority,
+  };
 }

@@ -10,22 +10,34 @@ import { openStore } from './store/open.js';
  * A new administrator token, written into the state of a hub that is stopped: for who has lost the one of the first start.
  * Who may write the state folder is the hub's administrator already.
  */
-export async function makeAdminToken(folder: string, now: () => Date, log: (line: string) => void): Promise<{ id: string; token: string }> {
+export async function makeAdminToken(
+  folder: string,
+  now: () => Date,
+  log: (line: string) => void,
+): Promise<{ id: string; token: string }> {
   if (await neverStarted(folder))
-    throw new AdbreakError('not_found', `Cannot make a token: no hub has been started on ${resolve(folder)}`, {
-      remedy: 'Give --state the folder of the hub; `adbreak hub start` makes a new one, and prints its token.',
-    });
+    throw new AdbreakError(
+      'not_found',
+      `Cannot make a token: no hub has been started on ${resolve(folder)}`,
+      {
+        remedy:
+          'Give --state the folder of the hub; `adbreak hub start` makes a new one, and prints its token.',
+      },
+    );
   await prepareStateFolder(folder, log);
   await using _ = await lockHub(folder);
   const store = await openStore(folder, now, { say: log });
   const id = `admin-${randomBytes(3).toString('hex')}`;
   const { secret, hash } = newSecret('token');
-  await store.change((state) => void state.tokens.push({ id, hash, role: 'admin', created: now().toISOString() }), {
-    who: 'hub',
-    what: 'token.create',
-    subject: id,
-    after: { role: 'admin' },
-  });
+  await store.change(
+    (state) => void state.tokens.push({ id, hash, role: 'admin', created: now().toISOString() }),
+    {
+      who: 'hub',
+      what: 'token.create',
+      subject: id,
+      after: { role: 'admin' },
+    },
+  );
   await store.close();
   return { id, token: secret };
 }

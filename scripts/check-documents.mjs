@@ -13,17 +13,29 @@ const isOurs = (entry) => !SKIPPED.has(entry.name) && !(entry.isDirectory() && e
 function filesBelow(folder) {
   return readdirSync(join(ROOT, folder), { withFileTypes: true })
     .filter(isOurs)
-    .flatMap((entry) => (entry.isDirectory() ? filesBelow(join(folder, entry.name)) : entry.isFile() ? [join(folder, entry.name)] : []));
+    .flatMap((entry) =>
+      entry.isDirectory()
+        ? filesBelow(join(folder, entry.name))
+        : entry.isFile()
+          ? [join(folder, entry.name)]
+          : [],
+    );
 }
 
 const files = filesBelow('.').filter((file) => TEXT.test(file));
-const documents = new Map(files.filter((file) => file.endsWith('.md')).map((file) => [file, titlesOf(read(file))]));
+const documents = new Map(
+  files.filter((file) => file.endsWith('.md')).map((file) => [file, titlesOf(read(file))]),
+);
 
 function read(file) {
   return readFileSync(join(ROOT, file), 'utf8');
 }
 function titlesOf(markdown) {
-  return new Set([...markdown.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#{1,6} (.+)$/gm)].map(([, title]) => title.trim()));
+  return new Set(
+    [...markdown.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#{1,6} (.+)$/gm)].map(([, title]) =>
+      title.trim(),
+    ),
+  );
 }
 /** As GitHub makes it of a title. */
 function anchorOf(title) {
@@ -42,7 +54,8 @@ function documentOf(cited) {
   return [...documents.keys()].find((file) => file === name || file.endsWith(`/${name}`));
 }
 
-const CITED = /(?<![\w./-])((?:\.{1,2}\/)*[\w.-]+(?:\/[\w.-]+)*\.md)\b(?:#[\w-]+)?\)?((?:(?:,|,? and)\s+"[^"\n]{2,80}")*)/g;
+const CITED =
+  /(?<![\w./-])((?:\.{1,2}\/)*[\w.-]+(?:\/[\w.-]+)*\.md)\b(?:#[\w-]+)?\)?((?:(?:,|,? and)\s+"[^"\n]{2,80}")*)/g;
 const DECISION = /\bdocs\/decisions\/(\d{3})(?![\w-])/g;
 const LINK = /\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g;
 
@@ -54,7 +67,8 @@ function* troublesOf(file) {
     else
       for (const [, section] of sections.matchAll(/"([^"]+)"/g)) {
         const title = section.replace(/\s+/g, ' ');
-        if (!documents.get(document).has(title)) yield [index, `cites "${title}", which ${document} does not have`];
+        if (!documents.get(document).has(title))
+          yield [index, `cites "${title}", which ${document} does not have`];
       }
   }
   for (const { 1: number, index } of text.matchAll(DECISION))
@@ -64,13 +78,20 @@ function* troublesOf(file) {
   for (const { 1: path, 2: anchor, index } of text.matchAll(LINK)) {
     const target = path === '' ? file : normalize(join(dirname(file), path));
     if (!existsSync(join(ROOT, target))) yield [index, `links to ${path}, which is not there`];
-    else if (anchor !== undefined && ![...(documents.get(target) ?? [])].some((title) => anchorOf(title) === anchor))
+    else if (
+      anchor !== undefined &&
+      ![...(documents.get(target) ?? [])].some((title) => anchorOf(title) === anchor)
+    )
       yield [index, `links to #${anchor}, which ${target} does not have`];
   }
 }
 
 const lineOf = (file, index) => read(file).slice(0, index).split('\n').length;
-const troubles = files.flatMap((file) => [...troublesOf(file)].map(([index, what]) => `${file}:${lineOf(file, index)}: ${what}`));
+const troubles = files.flatMap((file) =>
+  [...troublesOf(file)].map(([index, what]) => `${file}:${lineOf(file, index)}: ${what}`),
+);
 for (const trouble of troubles) console.error(trouble);
-console.log(`documents: ${documents.size} documents, ${files.length} files that may cite them, ${troubles.length} citations that lead nowhere`);
+console.log(
+  `documents: ${documents.size} documents, ${files.length} files that may cite them, ${troubles.length} citations that lead nowhere`,
+);
 if (troubles.length > 0) process.exitCode = 1;

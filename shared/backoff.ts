@@ -7,7 +7,11 @@ export interface Backoff {
 }
 
 /** The pause before the try after `failures` failures (1, 2, …), milliseconds; `uniform` from [0, 1) draws it. */
-export function pauseAfter({ firstMs, longestMs, jitter }: Backoff, failures: number, uniform: number): number {
+export function pauseAfter(
+  { firstMs, longestMs, jitter }: Backoff,
+  failures: number,
+  uniform: number,
+): number {
   const whole = Math.min(longestMs, firstMs * 2 ** Math.min(failures - 1, 30));
   return whole * (1 - jitter + jitter * uniform);
 }

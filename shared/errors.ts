@@ -15,45 +15,115 @@ export class AdbreakError extends Error {
 
 /** Every code that leaves a process, with its HTTP status and what to do when nothing closer to the fault knows better. */
 export const ERROR_CODES = {
-  model_corrupt: { status: 422, remedy: 'Convert or download the model again; its bytes are damaged or are not TFLite.' },
-  model_unsupported: { status: 422, remedy: 'Look at it with `adbreak model inspect`; models that `adbreak train` writes run here.' },
-  runtime_unavailable: { status: 500, remedy: 'Run `make setup`; the TFLite library comes with the package tfjs-tflite-node.' },
-  inference_failed: { status: 500, remedy: 'Restart the agent; if it comes back, roll the model back and keep the log.' },
-  video_unreadable: { status: 422, remedy: 'Check the path and play the file with `ffplay`; any file that ffmpeg reads will do.' },
-  ffmpeg_missing: { status: 500, remedy: 'Install it: `apt-get install ffmpeg`, or run `make setup` as root.' },
-  chromium_missing: { status: 500, remedy: 'Install it: `apt-get install chromium`, or run `make setup` as root.' },
-  manifest_forged: { status: 403, remedy: 'Do not use this model. Check who wrote to the registry: `adbreak hub audit` lists every change.' },
-  metadata_invalid: { status: 403, remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every day.' },
-  token_invalid: { status: 401, remedy: 'Make a new one with `adbreak devices claim` and write it to the card again.' },
+  model_corrupt: {
+    status: 422,
+    remedy: 'Convert or download the model again; its bytes are damaged or are not TFLite.',
+  },
+  model_unsupported: {
+    status: 422,
+    remedy: 'Look at it with `adbreak model inspect`; models that `adbreak train` writes run here.',
+  },
+  runtime_unavailable: {
+    status: 500,
+    remedy: 'Run `make setup`; the TFLite library comes with the package tfjs-tflite-node.',
+  },
+  inference_failed: {
+    status: 500,
+    remedy: 'Restart the agent; if it comes back, roll the model back and keep the log.',
+  },
+  video_unreadable: {
+    status: 422,
+    remedy: 'Check the path and play the file with `ffplay`; any file that ffmpeg reads will do.',
+  },
+  ffmpeg_missing: {
+    status: 500,
+    remedy: 'Install it: `apt-get install ffmpeg`, or run `make setup` as root.',
+  },
+  chromium_missing: {
+    status: 500,
+    remedy: 'Install it: `apt-get install chromium`, or run `make setup` as root.',
+  },
+  manifest_forged: {
+    status: 403,
+    remedy: 'Do not use this model. Check who wrote to the registry: `adbreak hub audit` lists every change.',
+  },
+  metadata_invalid: {
+    status: 403,
+    remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every day.',
+  },
+  token_invalid: {
+    status: 401,
+    remedy: 'Make a new one with `adbreak devices claim` and write it to the card again.',
+  },
   token_used: { status: 409, remedy: 'Each card needs its own claim token: `adbreak devices claim`.' },
   identity_in_use: {
     status: 409,
-    remedy: 'Stop the other agent, or give this card an identity of its own: `adbreak devices claim`, then `--state` on an empty folder.',
+    remedy:
+      'Stop the other agent, or give this card an identity of its own: `adbreak devices claim`, then `--state` on an empty folder.',
   },
-  identity_revoked: { status: 403, remedy: 'Enrol the device again with a new claim token, or leave it off.' },
+  identity_revoked: {
+    status: 403,
+    remedy: 'Enrol the device again with a new claim token, or leave it off.',
+  },
   identity_expired: {
     status: 403,
-    remedy: 'Make a claim for this device, `adbreak devices claim --device ID`, write its token to the card and restart the agent.',
+    remedy:
+      'Make a claim for this device, `adbreak devices claim --device ID`, write its token to the card and restart the agent.',
   },
-  disk_full: { status: 507, remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.' },
+  disk_full: {
+    status: 507,
+    remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.',
+  },
   key_exposed: {
     status: 500,
-    remedy: 'Take the access away with `chmod 600`; if others had it, make new keys in a new state folder and enrol the devices again.',
+    remedy:
+      'Take the access away with `chmod 600`; if others had it, make new keys in a new state folder and enrol the devices again.',
   },
-  state_corrupt: { status: 500, remedy: 'Restore the file named from its other copy or a backup; it was not overwritten.' },
-  state_unwritable: { status: 500, remedy: 'Name a folder that this user may write, as `state` in the configuration.' },
+  state_corrupt: {
+    status: 500,
+    remedy: 'Restore the file named from its other copy or a backup; it was not overwritten.',
+  },
+  state_unwritable: {
+    status: 500,
+    remedy: 'Name a folder that this user may write, as `state` in the configuration.',
+  },
   input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
   not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },
   conflict: { status: 409, remedy: 'Look at the current state and decide again.' },
-  forbidden: { status: 403, remedy: 'Use a token whose role allows it: `adbreak tokens create --role operator`.' },
-  unauthorized: { status: 401, remedy: 'Send `Authorization: Bearer TOKEN`; make one with `adbreak tokens create`.' },
-  too_many_requests: { status: 429, remedy: 'Wait as long as Retry-After says; then send a token that this hub knows.' },
-  internal: { status: 500, remedy: 'Look for the request named in the log of the hub, and report what stands there.' },
-  weights_unavailable: { status: 500, remedy: 'Install python3-pip and run `adbreak weights pull`, or import a file with `adbreak weights import`.' },
-  labels_invalid: { status: 422, remedy: 'Give a CSV with the header start,end,label; seconds, and `ad` or `content`.' },
-  training_failed: { status: 500, remedy: 'Look at the data set: each class needs frames in train, val and test.' },
-  hub_unreachable: { status: 503, remedy: 'Check that the hub runs and that its address on the card is right.' },
+  forbidden: {
+    status: 403,
+    remedy: 'Use a token whose role allows it: `adbreak tokens create --role operator`.',
+  },
+  unauthorized: {
+    status: 401,
+    remedy: 'Send `Authorization: Bearer TOKEN`; make one with `adbreak tokens create`.',
+  },
+  too_many_requests: {
+    status: 429,
+    remedy: 'Wait as long as Retry-After says; then send a token that this hub knows.',
+  },
+  internal: {
+    status: 500,
+    remedy: 'Look for the request named in the log of the hub, and report what stands there.',
+  },
+  weights_unavailable: {
+    status: 500,
+    remedy:
+      'Install python3-pip and run `adbreak weights pull`, or import a file with `adbreak weights import`.',
+  },
+  labels_invalid: {
+    status: 422,
+    remedy: 'Give a CSV with the header start,end,label; seconds, and `ad` or `content`.',
+  },
+  training_failed: {
+    status: 500,
+    remedy: 'Look at the data set: each class needs frames in train, val and test.',
+  },
+  hub_unreachable: {
+    status: 503,
+    remedy: 'Check that the hub runs and that its address on the card is right.',
+  },
 } as const satisfies Record<string, { status: number; remedy: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -75,7 +145,9 @@ export function explain(error: unknown): string {
  * nor moves the cursor. With `lines` its own line breaks stay.
  */
 export function printable(text: string, { lines = false } = {}): string {
-  return text.replace(/\p{Cc}/gu, (character) => (lines && character === '\n' ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`));
+  return text.replace(/\p{Cc}/gu, (character) =>
+    lines && character === '\n' ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 /** What a command prints when it ends in an error: code, sentence (of one line, whatever its causes say), remedy. */
@@ -85,7 +157,8 @@ export function explainForPeople(error: unknown): string {
       .replace(/\s*\n\s*/g, ' ')
       .trim(),
   );
-  if (error instanceof AdbreakError) return `error ${error.code}: ${sentence}\n  what to do: ${printable(error.remedy)}`;
+  if (error instanceof AdbreakError)
+    return `error ${error.code}: ${sentence}\n  what to do: ${printable(error.remedy)}`;
   return `error: ${sentence}`;
 }
 

@@ -70,18 +70,31 @@ export class Call {
   refusal({ status, headers }: Response, text: string): HubRefusal {
     const said = errorInAnswer(parsed(text));
     const retryAfter = headers.get('retry-after');
-    if (said === null) return new HubRefusal(this.#unreachable({ why: `it answered status ${status}, and not as a hub does` }), { status, retryAfter });
-    return new HubRefusal(said, { status, retryAfter, cause: new Error(`${this.url.origin}${this.url.pathname} answered status ${status}`) });
+    if (said === null)
+      return new HubRefusal(
+        this.#unreachable({ why: `it answered status ${status}, and not as a hub does` }),
+        { status, retryAfter },
+      );
+    return new HubRefusal(said, {
+      status,
+      retryAfter,
+      cause: new Error(`${this.url.origin}${this.url.pathname} answered status ${status}`),
+    });
   }
 
   #told(error: unknown): unknown {
     if (this.#outer?.aborted) return this.#outer.reason;
-    return error instanceof AdbreakError ? error : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs));
+    return error instanceof AdbreakError
+      ? error
+      : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs));
   }
 
   #unreachable({ why, remedy, cause }: Fault): AdbreakError {
     const sentence = `Cannot ${this.#what} at ${this.url.origin}${this.url.pathname}`;
-    return new AdbreakError('hub_unreachable', why === undefined ? sentence : `${sentence}: ${why}`, { cause, ...(remedy !== undefined && { remedy }) });
+    return new AdbreakError('hub_unreachable', why === undefined ? sentence : `${sentence}: ${why}`, {
+      cause,
+      ...(remedy !== undefined && { remedy }),
+    });
   }
 }
 

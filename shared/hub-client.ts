@@ -41,14 +41,21 @@ export class HubClient implements AsyncDisposable {
   #connections: { readonly agent: Agent; readonly certificate: string | undefined } | null = null;
 
   /** The credentials are read again at each request: a renewal exchanges them. */
-  constructor(hub: string, credentials: HubCredentials, { silenceMs = SILENCE_MS }: { silenceMs?: number } = {}) {
+  constructor(
+    hub: string,
+    credentials: HubCredentials,
+    { silenceMs = SILENCE_MS }: { silenceMs?: number } = {},
+  ) {
     this.#hub = hub;
     this.#credentials = credentials;
     this.#silenceMs = silenceMs;
   }
 
   /** Asks for JSON: still unparsed, as everything from outside. */
-  async ask(path: string, { what, body, signal, timeoutMs = ANSWER.timeoutMs, limit = ANSWER.limit }: JsonRequest): Promise<unknown> {
+  async ask(
+    path: string,
+    { what, body, signal, timeoutMs = ANSWER.timeoutMs, limit = ANSWER.limit }: JsonRequest,
+  ): Promise<unknown> {
     const call = new Call(what, new URL(path, this.#hub), { signal, timeoutMs, limit });
     return call.coded(async () => {
       const answer = await this.#send(call, body);
@@ -59,7 +66,10 @@ export class HubClient implements AsyncDisposable {
   }
 
   /** The bytes behind a path or URL. Bounds and codes hold for the stream, too. */
-  async download(url: string, { what, signal, timeoutMs = DOWNLOAD.timeoutMs, limit = DOWNLOAD.limit }: HubRequest): Promise<ReadableStream<Uint8Array>> {
+  async download(
+    url: string,
+    { what, signal, timeoutMs = DOWNLOAD.timeoutMs, limit = DOWNLOAD.limit }: HubRequest,
+  ): Promise<ReadableStream<Uint8Array>> {
     const call = new Call(what, new URL(url, this.#hub), { signal, timeoutMs, limit });
     return call.coded(async () => {
       const answer = await this.#send(call);
@@ -73,17 +83,27 @@ export class HubClient implements AsyncDisposable {
       dispatcher: this.#agent(),
       signal: call.signal,
       redirect: 'manual',
-      ...(body !== undefined && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      ...(body !== undefined && {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
     });
   }
 
   #agent(): Agent {
     const { authority, certificate, key } = this.#credentials;
-    if (this.#connections?.certificate === certificate && this.#connections !== null) return this.#connections.agent;
+    if (this.#connections?.certificate === certificate && this.#connections !== null)
+      return this.#connections.agent;
     // What is under way ends under the certificate it began with.
     void this.#connections?.agent.close();
     const agent = new Agent({
-      connect: { ca: authority, ...(certificate !== undefined && { cert: certificate }), ...(key !== undefined && { key }), timeout: CONNECT_MS },
+      connect: {
+        ca: authority,
+        ...(certificate !== undefined && { cert: certificate }),
+        ...(key !== undefined && { key }),
+        timeout: CONNECT_MS,
+      },
       maxCachedSessions: 0,
       headersTimeout: this.#silenceMs,
       bodyTimeout: this.#silenceMs,

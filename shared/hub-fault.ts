@@ -9,16 +9,23 @@ export class HubRefusal extends AdbreakError {
   /** As long as the hub wants to be left alone (Retry-After, RFC 9110 section 10.2.3; a date says nothing to a device without a clock). */
   readonly retryAfterMs: number;
 
-  constructor({ code, message, remedy }: AdbreakError, { status, retryAfter, cause }: { status: number; retryAfter: string | null; cause?: unknown }) {
+  constructor(
+    { code, message, remedy }: AdbreakError,
+    { status, retryAfter, cause }: { status: number; retryAfter: string | null; cause?: unknown },
+  ) {
     super(code, message, { remedy, cause });
     this.status = status;
-    this.retryAfterMs = /^\d{1,9}$/.test(retryAfter ?? '') ? Math.min(LONGEST_AWAY_MS, Number(retryAfter) * 1000) : 0;
+    this.retryAfterMs = /^\d{1,9}$/.test(retryAfter ?? '')
+      ? Math.min(LONGEST_AWAY_MS, Number(retryAfter) * 1000)
+      : 0;
   }
 }
 
 /** How long the hub wants to be left alone after this error or one behind it, milliseconds: for `atLeast` of `retry`. */
 export function retryAfterOf(error: unknown): number {
-  const asked = chainOf(error).map((one) => (one instanceof Error && 'retryAfterMs' in one ? Number(one.retryAfterMs) : 0));
+  const asked = chainOf(error).map((one) =>
+    one instanceof Error && 'retryAfterMs' in one ? Number(one.retryAfterMs) : 0,
+  );
   return Math.max(...asked);
 }
 
@@ -29,7 +36,12 @@ export interface Fault {
   readonly cause?: unknown;
 }
 
-const OTHER_AUTHORITY = ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'];
+const OTHER_AUTHORITY = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+];
 const OTHER_TIME = ['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'];
 const TOO_LATE = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'];
 
@@ -42,15 +54,18 @@ export function faultOf(cause: unknown, name: string, timeoutMs: number): Fault 
     return { why: `the hub's certificate is not for ${name}`, remedy, cause };
   }
   if (is(...OTHER_AUTHORITY)) {
-    const remedy = "Copy the hub's identity/ca.pem to the card, or write the right hub into the configuration.";
+    const remedy =
+      "Copy the hub's identity/ca.pem to the card, or write the right hub into the configuration.";
     return { why: "the hub's certificate is not from the authority on the card", remedy, cause };
   }
   if (is(...OTHER_TIME)) {
-    const remedy = 'Set the clock of this device; where it is right, start the hub: it renews its own certificate.';
+    const remedy =
+      'Set the clock of this device; where it is right, start the hub: it renews its own certificate.';
     return { why: "by this clock the hub's certificate is not valid now", remedy, cause };
   }
   if (is(...TOO_LATE)) return { why: 'it was silent too long', cause };
-  if (chain.some((error) => error instanceof Error && error.name === 'TimeoutError')) return { why: `no whole answer within ${timeoutMs / 1000} s`, cause };
+  if (chain.some((error) => error instanceof Error && error.name === 'TimeoutError'))
+    return { why: `no whole answer within ${timeoutMs / 1000} s`, cause };
   return { cause };
 }
 

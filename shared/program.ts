@@ -71,7 +71,8 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 /** Says what ended the program, and gives its exit code. */
 function report(error: unknown): number {
-  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') return error.exitCode;
+  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number')
+    return error.exitCode;
   console.error(explainForPeople(error));
   return 1;
 }

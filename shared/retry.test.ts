@@ -12,7 +12,13 @@ function failing(errors: readonly unknown[], more: Partial<RetryOptions> = {}) {
   const left = [...errors];
   const pauses: number[] = [];
   const stop = new AbortController();
-  const options: RetryOptions = { backoff: BACKOFF, signal: stop.signal, uniform: () => 0, pause: async (ms) => void pauses.push(ms), ...more };
+  const options: RetryOptions = {
+    backoff: BACKOFF,
+    signal: stop.signal,
+    uniform: () => 0,
+    pause: async (ms) => void pauses.push(ms),
+    ...more,
+  };
   const attempt = async () => {
     if (left.length > 0) throw left.shift();
     return 'done';
@@ -25,13 +31,17 @@ test('tries until it works, and tells of each failure and the pause after it', a
   t.diagnostic(`seed ${SEED}`);
   const said: unknown[] = [];
   const errors = ['one', 'two', 'three', 'four'];
-  const { attempt, options, pauses } = failing(errors, { uniform: seeded(SEED).uniform, onFailure: (error, ms) => void said.push([error, ms]) });
+  const { attempt, options, pauses } = failing(errors, {
+    uniform: seeded(SEED).uniform,
+    onFailure: (error, ms) => void said.push([error, ms]),
+  });
   assert.equal(await retry(attempt, options), 'done');
   assert.deepEqual(
     said,
     errors.map((error, i) => [error, pauses[i]]),
   );
-  for (const [i, whole] of [1000, 2000, 4000, 4000].entries()) assert.ok((pauses[i] ?? 0) >= whole / 2 && (pauses[i] ?? 0) < whole, `${pauses}`);
+  for (const [i, whole] of [1000, 2000, 4000, 4000].entries())
+    assert.ok((pauses[i] ?? 0) >= whole / 2 && (pauses[i] ?? 0) < whole, `${pauses}`);
 });
 
 test('what another try cannot mend is thrown at once, and told to nobody else', async () => {
@@ -51,9 +61,17 @@ test('the other side is left alone as long as it asks, where that is longer', as
   assert.deepEqual(pauses, [90_000, 1000]);
 });
 
-test('a stop ends a pause at once, keeps another try from beginning, and leaves no listener behind', { timeout: 10_000 }, async () => {
-  const { attempt, options, stop } = failing([1, 2, 3], { pause, backoff: { firstMs: 3_600_000, longestMs: 3_600_000, jitter: 0 } });
-  const retrying = retry(attempt, { ...options, onFailure: () => void setTimeout(() => stop.abort(new Error('stopped')), 10) });
+test('a stop ends a pause at once, keeps another try from beginning, and leaves no listener behind', {
+  timeout: 10_000,
+}, async () => {
+  const { attempt, options, stop } = failing([1, 2, 3], {
+    pause,
+    backoff: { firstMs: 3_600_000, longestMs: 3_600_000, jitter: 0 },
+  });
+  const retrying = retry(attempt, {
+    ...options,
+    onFailure: () => void setTimeout(() => stop.abort(new Error('stopped')), 10),
+  });
   await assert.rejects(retrying, /^Error: stopped$/);
   await assert.rejects(retry(attempt, options), /^Error: stopped$/);
   assert.equal(await attempt().catch((error: unknown) => error), 2, 'one try was made in all');

@@ -18,7 +18,15 @@ export interface RetryOptions {
 
 /** Tries until it works. Rejects with what cannot be retried, or, once `signal` says stop, with the signal's reason. */
 export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { backoff, signal, uniform, retryable = () => true, atLeast = () => 0, onFailure, pause: rest = pause } = options;
+  const {
+    backoff,
+    signal,
+    uniform,
+    retryable = () => true,
+    atLeast = () => 0,
+    onFailure,
+    pause: rest = pause,
+  } = options;
   for (let failures = 1; ; failures++) {
     signal.throwIfAborted();
     let pauseMs: number;

@@ -16,7 +16,11 @@ test('one at a time, in the order of asking; a failure is its own', async () => 
     if (name === 'b') throw new Error('b is broken');
     return name;
   };
-  const results = await Promise.allSettled([runner.run(work('a', 20)), runner.run(work('b', 1)), runner.run(work('c', 1))]);
+  const results = await Promise.allSettled([
+    runner.run(work('a', 20)),
+    runner.run(work('b', 1)),
+    runner.run(work('c', 1)),
+  ]);
   assert.deepEqual(seen, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
   assert.deepEqual(
     results.map((result) => (result.status === 'fulfilled' ? result.value : String(result.reason))),
@@ -24,7 +28,9 @@ test('one at a time, in the order of asking; a failure is its own', async () => 
   );
 });
 
-test('a newer run tells the one before to give way, waits for its end, and those between never begin', { timeout: 10_000 }, async () => {
+test('a newer run tells the one before to give way, waits for its end, and those between never begin', {
+  timeout: 10_000,
+}, async () => {
   const runner = new SerialRunner();
   const seen: string[] = [];
   const first = runner.run(async (signal) => {
@@ -35,7 +41,9 @@ test('a newer run tells the one before to give way, waits for its end, and those
   });
   const between = runner.run(() => void seen.push('between'));
   await Promise.resolve();
-  const newer = runner.preempt((signal) => void seen.push(`newer, ${signal.aborted ? 'called off' : 'wanted'}`));
+  const newer = runner.preempt(
+    (signal) => void seen.push(`newer, ${signal.aborted ? 'called off' : 'wanted'}`),
+  );
   await assert.rejects(between, aborted);
   await Promise.all([first, newer]);
   assert.deepEqual(seen, ['first ends', 'newer, wanted']);

@@ -37,7 +37,11 @@ interface Moment {
 }
 
 /** Starts a command in a process group of its own and sends the group a signal, as a terminal does. */
-async function interrupt(args: readonly string[], { name, reached, after = 0, signal = 'SIGINT' }: Moment, env = process.env) {
+async function interrupt(
+  args: readonly string[],
+  { name, reached, after = 0, signal = 'SIGINT' }: Moment,
+  env = process.env,
+) {
   const child = spawn(process.execPath, [MAIN, ...args], { env, detached: true });
   const group = child.pid ?? 0;
   let [said, complained] = ['', ''];
@@ -49,7 +53,10 @@ async function interrupt(args: readonly string[], { name, reached, after = 0, si
   });
   const ended = once(child, 'close');
   for (const deadline = Date.now() + PATIENCE_MS; !reached(said); await sleep(20))
-    assert.ok(Date.now() < deadline && child.exitCode === null, `${name} was never reached: ${said}${complained}`);
+    assert.ok(
+      Date.now() < deadline && child.exitCode === null,
+      `${name} was never reached: ${said}${complained}`,
+    );
   await sleep(after);
   assert.equal(child.exitCode, null, `${name}: the command was over before it could be interrupted`);
   const sent = performance.now();
@@ -86,13 +93,18 @@ function statOf(pid: string): string[] {
   }
 }
 
-test('a training interrupted at any moment, and run again, gives the model of an undisturbed one', { timeout: 230_000 }, async () => {
+test('a training interrupted at any moment, and run again, gives the model of an undisturbed one', {
+  timeout: 230_000,
+}, async () => {
   const folder = await temporaryFolder();
   const data = join(folder, 'data');
   for (const split of ['train', 'val', 'test']) {
     await mkdir(join(data, split), { recursive: true });
     const output = join(data, split, 'one.mkv');
-    await writeFile(join(data, split, 'one.csv'), formatLabels(await renderBroadcast({ seed: split, channel: CHANNELS[0], seconds: 45, output })));
+    await writeFile(
+      join(data, split, 'one.csv'),
+      formatLabels(await renderBroadcast({ seed: split, channel: CHANNELS[0], seconds: 45, output })),
+    );
   }
   const env = await slowFfmpeg(folder, 60);
   const command = (name: string) =>
@@ -118,7 +130,8 @@ test('a training interrupted at any moment, and run again, gives the model of an
 
   const undisturbed = spawnSync(process.execPath, [MAIN, ...command('undisturbed')], { encoding: 'utf8' });
   assert.equal(undisturbed.status, 0, undisturbed.stderr);
-  const entries = () => (existsSync(join(folder, 'again-cache')) ? readdirSync(join(folder, 'again-cache')).length : 0);
+  const entries = () =>
+    existsSync(join(folder, 'again-cache')) ? readdirSync(join(folder, 'again-cache')).length : 0;
   const moments: readonly Moment[] = [
     { name: 'the first pass', reached: (said) => said.includes('backbone'), after: 300 },
     { name: 'the small network', reached: (said) => said.includes('epoch 2'), signal: 'SIGTERM' },
@@ -139,23 +152,55 @@ test('a training interrupted at any moment, and run again, gives the model of an
   assert.deepEqual(await result('again'), await result('undisturbed'));
 });
 
-test('an interrupted synthesis leaves no recording that is not whole, and no data set that passes for whole', { timeout: 120_000 }, async () => {
+test('an interrupted synthesis leaves no recording that is not whole, and no data set that passes for whole', {
+  timeout: 120_000,
+}, async () => {
   const folder = await temporaryFolder();
-  const synthesize = (output: string, seed: string) => ['dataset', 'synthesize', '--output', output, '--seconds', '40', '--seed', seed];
+  const synthesize = (output: string, seed: string) => [
+    'dataset',
+    'synthesize',
+    '--output',
+    output,
+    '--seconds',
+    '40',
+    '--seed',
+    seed,
+  ];
   const data = join(folder, 'data');
   const file = (split: string, name: string) => join(data, split, name);
-  await interrupt(synthesize(data, '1'), { name: 'the first recording', reached: () => existsSync(file('train', 'one.mkv.part')) });
+  await interrupt(synthesize(data, '1'), {
+    name: 'the first recording',
+    reached: () => existsSync(file('train', 'one.mkv.part')),
+  });
   assert.deepEqual((await readdir(join(data, 'train'))).sort(), ['.unfinished']);
   // All but the last recording is there: without a mark it would be a whole data set of fewer channels.
-  await interrupt(synthesize(data, '1'), { name: 'the last recording', reached: () => existsSync(file('test', 'kino.mkv.part')), signal: 'SIGTERM' });
+  await interrupt(synthesize(data, '1'), {
+    name: 'the last recording',
+    reached: () => existsSync(file('test', 'kino.mkv.part')),
+    signal: 'SIGTERM',
+  });
   const train = () =>
-    spawnSync(process.execPath, [MAIN, 'train', '--data', data, '--output', join(folder, 'model'), '--weights', 'scratch'], { encoding: 'utf8' });
+    spawnSync(
+      process.execPath,
+      [MAIN, 'train', '--data', data, '--output', join(folder, 'model'), '--weights', 'scratch'],
+      { encoding: 'utf8' },
+    );
   assert.match(train().stderr, /error conflict: Cannot open the data set: .*train is unfinished/);
   const done = spawnSync(process.execPath, [MAIN, ...synthesize(data, '1')], { encoding: 'utf8' });
   assert.equal(done.status, 0, done.stderr);
-  assert.deepEqual((await readdir(join(data, 'test'))).sort(), ['arena.csv', 'arena.mkv', 'kino.csv', 'kino.mkv', 'one.csv', 'one.mkv']);
+  assert.deepEqual((await readdir(join(data, 'test'))).sort(), [
+    'arena.csv',
+    'arena.mkv',
+    'kino.csv',
+    'kino.mkv',
+    'one.csv',
+    'one.mkv',
+  ]);
   // Another seed over it: no picture of the new one lies beside labels of the old one.
-  await interrupt(synthesize(data, '2'), { name: 'the same folder again', reached: () => existsSync(file('train', 'one.mkv.part')) });
+  await interrupt(synthesize(data, '2'), {
+    name: 'the same folder again',
+    reached: () => existsSync(file('train', 'one.mkv.part')),
+  });
   assert.equal(existsSync(file('train', 'one.csv')), false);
 });
 
@@ -166,11 +211,17 @@ test('an interrupted cut leaves no piece that is not whole', { timeout: 60_000 }
     video,
     Array.from({ length: 20 }, (_, i) => ({ level: i % 2 === 0 ? 50 : 180, seconds: 10 })),
   );
-  const spans = Array.from({ length: 20 }, (_, i) => ({ start: i * 10, end: (i + 1) * 10, label: i % 2 === 0 ? ('content' as const) : ('ad' as const) }));
+  const spans = Array.from({ length: 20 }, (_, i) => ({
+    start: i * 10,
+    end: (i + 1) * 10,
+    label: i % 2 === 0 ? ('content' as const) : ('ad' as const),
+  }));
   await writeFile(join(folder, 'evening.csv'), formatLabels(spans));
   const data = join(folder, 'data');
   const cut = ['dataset', 'cut', '--video', video, '--labels', join(folder, 'evening.csv'), '--output', data];
-  const reached = () => existsSync(join(data, 'train')) && readdirSync(join(data, 'train')).some((name) => name.startsWith('recording.mkv'));
+  const reached = () =>
+    existsSync(join(data, 'train')) &&
+    readdirSync(join(data, 'train')).some((name) => name.startsWith('recording.mkv'));
   await interrupt(cut, { name: 'the first piece', reached, after: 300 }, await slowFfmpeg(folder, 10));
   assert.deepEqual(await readdir(join(data, 'train')), ['.unfinished']);
   const done = spawnSync(process.execPath, [MAIN, ...cut], { encoding: 'utf8' });

@@ -3,7 +3,8 @@ import { InvalidArgumentError } from 'commander';
 /** What numbers on the command line may be. */
 export function natural(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('It must be a whole number from 1.');
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('It must be a whole number from 1.');
   return value;
 }
 export function positive(text: string): number {

@@ -31,24 +31,35 @@ describe('synthetic broadcasts', () => {
         .filter(({ kind }) => kind === 'advert')
         .map(({ seed: own }) => own);
     assert.ok(adverts('a').length > 8);
-    assert.equal(new Set([...adverts('a'), ...adverts('b')]).size, adverts('a').length + adverts('b').length, 'each is shown once');
+    assert.equal(
+      new Set([...adverts('a'), ...adverts('b')]).size,
+      adverts('a').length + adverts('b').length,
+      'each is shown once',
+    );
   });
   test('are two fifths to three fifths advertisement, and their truth covers every moment', () => {
     for (const one of CHANNELS) {
       const items = schedule(seeded('share'), one, 3000);
       const spans = timeline(items);
       spans.slice(1).forEach((span, i) => assert.equal(span.start, spans[i]?.end));
-      const ads = items.filter((item) => labelOfItem(item) === 'ad').reduce((sum, { seconds }) => sum + seconds, 0) / (spans.at(-1)?.end ?? 1);
+      const ads =
+        items.filter((item) => labelOfItem(item) === 'ad').reduce((sum, { seconds }) => sum + seconds, 0) /
+        (spans.at(-1)?.end ?? 1);
       assert.ok(ads > 0.38 && ads < 0.62, `${one.name}: ${ads}`);
     }
   });
   test('are real video with sound, as long as their truth, the same bytes of picture each time', async () => {
     const folder = await temporaryFolder();
-    const render = (name: string) => renderBroadcast({ seed: 5, channel, seconds: 5, output: join(folder, name) });
+    const render = (name: string) =>
+      renderBroadcast({ seed: 5, channel, seconds: 5, output: join(folder, name) });
     const spans = await render('a.mkv');
     await render('b.mkv');
     const probe = JSON.parse(
-      execFileSync('ffprobe', ['-v', 'error', '-show_streams', '-show_format', '-of', 'json', join(folder, 'a.mkv')], { encoding: 'utf8' }),
+      execFileSync(
+        'ffprobe',
+        ['-v', 'error', '-show_streams', '-show_format', '-of', 'json', join(folder, 'a.mkv')],
+        { encoding: 'utf8' },
+      ),
     );
     assert.deepEqual(
       probe.streams.map((stream: { codec_type: string }) => stream.codec_type),
@@ -56,20 +67,31 @@ describe('synthetic broadcasts', () => {
     );
     assert.ok(Math.abs(Number(probe.format.duration) - (spans.at(-1)?.end ?? 0)) < 0.3);
     const pixels = (name: string) =>
-      sha256(execFileSync('ffmpeg', ['-v', 'error', '-i', join(folder, name), '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-t', '4', '-'], { maxBuffer: 1 << 28 }));
+      sha256(
+        execFileSync(
+          'ffmpeg',
+          ['-v', 'error', '-i', join(folder, name), '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-t', '4', '-'],
+          { maxBuffer: 1 << 28 },
+        ),
+      );
     assert.equal(pixels('a.mkv'), pixels('b.mkv'));
     assert.deepEqual((await readdir(folder)).sort(), ['a.mkv', 'b.mkv'], 'no unfinished file stays');
   });
   test('that cannot be written fail in one sentence and leave nothing', async () => {
     await assert.rejects(
       renderBroadcast({ seed: 5, channel, seconds: 5, output: '/nowhere/a.mkv' }),
-      (error: unknown) => error instanceof AdbreakError && error.code === 'video_unreadable' && /nowhere/.test(error.message),
+      (error: unknown) =>
+        error instanceof AdbreakError && error.code === 'video_unreadable' && /nowhere/.test(error.message),
     );
   });
 });
 
 describe('cutting a recording of one’s own', () => {
-  const spans = Array.from({ length: 60 }, (_, i) => ({ start: i * 10, end: (i + 1) * 10, label: i % 2 === 0 ? ('content' as const) : ('ad' as const) }));
+  const spans = Array.from({ length: 60 }, (_, i) => ({
+    start: i * 10,
+    end: (i + 1) * 10,
+    label: i % 2 === 0 ? ('content' as const) : ('ad' as const),
+  }));
   test('no second is in two parts, and no scene is divided', () => {
     const pieces = planCuts(spans, 'data', ['one', 'two', 'three']);
     assert.deepEqual(
@@ -109,7 +131,8 @@ describe('metrics', () => {
     assert.ok(Math.abs(rocAuc - 8 / 9) < 1e-12);
   });
   test('of nothing, and of one class alone, are numbers', () => {
-    for (const scored of [[], [{ probability: 0.9, isAd: true }]]) assert.ok(Object.values(metricsOf(scored)).flat(2).every(Number.isFinite));
+    for (const scored of [[], [{ probability: 0.9, isAd: true }]])
+      assert.ok(Object.values(metricsOf(scored)).flat(2).every(Number.isFinite));
   });
 });
 
@@ -120,7 +143,11 @@ describe('the head', () => {
     return {
       width: 6,
       isAd,
-      features: Float32Array.from(isAd.flatMap((ad) => Array.from({ length: 6 }, (_, k) => 40 * k + (ad ? 1 : -1) * (k < 2 ? 3 : 0) + random.normal() * 2))),
+      features: Float32Array.from(
+        isAd.flatMap((ad) =>
+          Array.from({ length: 6 }, (_, k) => 40 * k + (ad ? 1 : -1) * (k < 2 ? 3 : 0) + random.normal() * 2),
+        ),
+      ),
     };
   };
   test('finds what separates, on raw features of any scale', async () => {
@@ -128,7 +155,8 @@ describe('the head', () => {
     const { kernel, bias } = await fitHead(train, validation, { seed: 1 });
     const right = test.isAd.filter((ad, row) => {
       let margin = (bias[1] ?? 0) - (bias[0] ?? 0);
-      for (let i = 0; i < 6; i++) margin += ((kernel[6 + i] ?? 0) - (kernel[i] ?? 0)) * (test.features[row * 6 + i] ?? 0);
+      for (let i = 0; i < 6; i++)
+        margin += ((kernel[6 + i] ?? 0) - (kernel[i] ?? 0)) * (test.features[row * 6 + i] ?? 0);
       return margin > 0 === ad;
     }).length;
     // Two features, 3 sigma apart each: the best there is, is Phi(2.12) = .983.
@@ -153,7 +181,9 @@ describe('the head', () => {
   });
 });
 
-test('a small network is trained from scratch, converted, measured and described', { timeout: 200_000 }, async () => {
+test('a small network is trained from scratch, converted, measured and described', {
+  timeout: 200_000,
+}, async () => {
   const folder = await temporaryFolder();
   for (const split of ['train', 'val', 'test']) {
     await mkdir(join(folder, split));
@@ -178,7 +208,10 @@ test('a small network is trained from scratch, converted, measured and described
   assert.match(done.stdout, /small network trained from scratch/);
   const facts = manifest.parse(JSON.parse(await readFile(join(folder, 'out/manifest.json'), 'utf8')));
   const model = await readFile(join(folder, 'out/model.tflite'));
-  assert.deepEqual([facts.version, facts.weights, facts.architecture, facts.digest, facts.golden.length], ['1.2.3', 'scratch', 'small_net', sha256(model), 3]);
+  assert.deepEqual(
+    [facts.version, facts.weights, facts.architecture, facts.digest, facts.golden.length],
+    ['1.2.3', 'scratch', 'small_net', sha256(model), 3],
+  );
   assert.ok(facts.metrics.frames > 50);
   assert.match(adbreak(['model', 'inspect', join(folder, 'out/model.tflite')]).stdout, /CONV_2D v3/);
 });
@@ -192,7 +225,10 @@ async function broadcast(output: string, seed: string): Promise<string> {
 
 test('mistakes on the command line are one sentence and an exit code', () => {
   for (const [args, words] of [
-    [['train', '--data', '/nowhere', '--output', 'x'], /not_found: Cannot open the data set: \/nowhere\/train/],
+    [
+      ['train', '--data', '/nowhere', '--output', 'x'],
+      /not_found: Cannot open the data set: \/nowhere\/train/,
+    ],
     [['model', 'inspect', '/etc/hostname'], /model_corrupt/],
     [['dataset', 'broadcast', '--output', 'x', '--channel', 'none'], /there are one, arena, kino/],
     [['train', '--output', 'x', '--version', '1'], /must match/],

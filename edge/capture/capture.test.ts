@@ -13,7 +13,12 @@ test('a file is read to its end once', async () => {
   const path = join(await temporaryFolder(), 'a.mkv');
   greyVideo(path, [{ level: 80, seconds: 4 }]);
   const kinds: string[] = [];
-  for await (const event of capture({ input: path, kind: 'file', fps: 2 }, PREPROCESS, new AbortController().signal)) kinds.push(event.kind);
+  for await (const event of capture(
+    { input: path, kind: 'file', fps: 2 },
+    PREPROCESS,
+    new AbortController().signal,
+  ))
+    kinds.push(event.kind);
   assert.deepEqual(kinds, [...Array<string>(8).fill('frame'), 'ended']);
 });
 
@@ -35,7 +40,11 @@ test('a file that is left before its end has not ended', async () => {
 test('a live source that is gone is said to be lost, with the reason and the next try, again and again', async () => {
   const stop = new AbortController();
   const waits: number[] = [];
-  for await (const event of capture({ input: '/nowhere/video0', kind: 'live', fps: 2 }, PREPROCESS, stop.signal)) {
+  for await (const event of capture(
+    { input: '/nowhere/video0', kind: 'live', fps: 2 },
+    PREPROCESS,
+    stop.signal,
+  )) {
     assert.equal(event.kind, 'lost');
     if (event.kind !== 'lost') continue;
     assert.match(event.reason, /nowhere/);

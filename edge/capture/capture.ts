@@ -1,7 +1,13 @@
 import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
 import { explain } from '@adbreak/shared/errors.js';
 import { pause } from '@adbreak/shared/retry.js';
-import { type DeviceMode, type Frame, type FrameRequest, frames, type Preprocess } from '@adbreak/shared/video/frames.js';
+import {
+  type DeviceMode,
+  type Frame,
+  type FrameRequest,
+  frames,
+  type Preprocess,
+} from '@adbreak/shared/video/frames.js';
 
 export interface Source {
   readonly input: string;
@@ -29,7 +35,12 @@ export function requestOf({ input, fps, v4l2 }: Source, preprocess: Preprocess):
  * Frames of a source with its troubles as events, never as exceptions. A live source that ends or fails is opened
  * again, with a pause that doubles; frame times go on growing across openings.
  */
-export async function* capture(source: Source, preprocess: Preprocess, signal: AbortSignal, stallMs = STALL_MS): AsyncGenerator<CaptureEvent> {
+export async function* capture(
+  source: Source,
+  preprocess: Preprocess,
+  signal: AbortSignal,
+  stallMs = STALL_MS,
+): AsyncGenerator<CaptureEvent> {
   let failures = 0;
   let offset = 0;
   while (!signal.aborted) {
@@ -38,7 +49,10 @@ export async function* capture(source: Source, preprocess: Preprocess, signal: A
     const request = requestOf(source, preprocess);
     const watchdog = new Watchdog(stallMs, signal);
     try {
-      const opened = source.kind === 'live' ? latest(watchdog.guard(frames(request, watchdog.signal))) : each(frames(request, signal));
+      const opened =
+        source.kind === 'live'
+          ? latest(watchdog.guard(frames(request, watchdog.signal)))
+          : each(frames(request, signal));
       for await (const { frame, dropped } of opened) {
         last = offset + frame.time;
         failures = 0;

@@ -23,16 +23,26 @@ async function configured(source: object): Promise<string> {
   await writeFile(path, stringify({ ...parse(await readFile(SHIPPED, 'utf8')), source }));
   return path;
 }
-const argumentsOf = async (path: string) => frameArguments(requestOf((await readConfig(path)).source, { width: 224, height: 224, scaler: 'area' })).join(' ');
-const refused = (words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === 'input_invalid' && words.test(error.message);
+const argumentsOf = async (path: string) =>
+  frameArguments(
+    requestOf((await readConfig(path)).source, { width: 224, height: 224, scaler: 'area' }),
+  ).join(' ');
+const refused = (words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && error.code === 'input_invalid' && words.test(error.message);
 
 describe('the source', () => {
   test('of the shipped configuration is an HDMI grabber, opened as V4L2', async () => {
-    assert.match(await argumentsOf(SHIPPED), / -f v4l2 -input_format mjpeg -video_size 1280x720 -framerate 30 -i \/dev\/video0 /);
+    assert.match(
+      await argumentsOf(SHIPPED),
+      / -f v4l2 -input_format mjpeg -video_size 1280x720 -framerate 30 -i \/dev\/video0 /,
+    );
   });
   test('that is a device needs no mode, and takes one in whole or in part', async () => {
     const device = { input: '/dev/v4l/by-id/usb-grabber-index0', kind: 'live' };
-    assert.match(await argumentsOf(await configured(device)), / -f v4l2 -input_format mjpeg -video_size 1280x720 -framerate 30 -i \/dev\/v4l\/by-id/);
+    assert.match(
+      await argumentsOf(await configured(device)),
+      / -f v4l2 -input_format mjpeg -video_size 1280x720 -framerate 30 -i \/dev\/v4l\/by-id/,
+    );
     assert.match(
       await argumentsOf(await configured({ ...device, v4l2: { format: 'auto', size: '1920x1080' } })),
       / -f v4l2 -video_size 1920x1080 -framerate 30 -i /,
@@ -40,14 +50,31 @@ describe('the source', () => {
   });
   test('refuses a mode that is none, and one for what is no device', async () => {
     const device = { input: '/dev/video0', kind: 'live' };
-    for (const v4l2 of [{ format: '-i' }, { size: '1280' }, { size: '0x0' }, { size: '99999x10' }, { framerate: 0 }, { rate: 30 }])
-      await assert.rejects(readConfig(await configured({ ...device, v4l2 })), refused(/source\.v4l2/), JSON.stringify(v4l2));
-    await assert.rejects(readConfig(await configured({ input: 'rtsp://tuner/1', kind: 'live', v4l2: {} })), refused(/source\.v4l2.*\/dev\/video/));
+    for (const v4l2 of [
+      { format: '-i' },
+      { size: '1280' },
+      { size: '0x0' },
+      { size: '99999x10' },
+      { framerate: 0 },
+      { rate: 30 },
+    ])
+      await assert.rejects(
+        readConfig(await configured({ ...device, v4l2 })),
+        refused(/source\.v4l2/),
+        JSON.stringify(v4l2),
+      );
+    await assert.rejects(
+      readConfig(await configured({ input: 'rtsp://tuner/1', kind: 'live', v4l2: {} })),
+      refused(/source\.v4l2.*\/dev\/video/),
+    );
   });
   test('that is a file is found beside the configuration; a URL is left as it is', async () => {
     const path = await configured({ input: '-x:y.mkv', kind: 'file' });
     assert.equal((await readConfig(path)).source.input, join(dirname(path), '-x:y.mkv'));
-    assert.equal((await readConfig(await configured({ input: 'udp://@:5000', kind: 'live' }))).source.input, 'udp://@:5000');
+    assert.equal(
+      (await readConfig(await configured({ input: 'udp://@:5000', kind: 'live' }))).source.input,
+      'udp://@:5000',
+    );
   });
 });
 
@@ -59,7 +86,8 @@ describe('the systemd unit', () => {
     const settings = new Map<string, string>();
     for (const line of lines.slice(from + 1, lines.indexOf('[Install]'))) {
       const [, key, value] = /^(\w+)=(.*)$/.exec(line) ?? [];
-      if (key !== undefined && value !== undefined) settings.set(key, [settings.get(key), value].filter(Boolean).join(' '));
+      if (key !== undefined && value !== undefined)
+        settings.set(key, [settings.get(key), value].filter(Boolean).join(' '));
     }
     return settings;
   }
@@ -80,8 +108,14 @@ describe('the systemd unit', () => {
   test('sees the HDMI grabber and may open it', async () => {
     const settings = await service();
     assert.notEqual(settings.get('User'), undefined);
-    assert.ok((settings.get('SupplementaryGroups') ?? '').split(' ').includes('video'), 'group video owns /dev/video0');
-    assert.ok(['', 'no', 'false'].includes(settings.get('PrivateDevices') ?? ''), 'PrivateDevices= would hide /dev/video0');
+    assert.ok(
+      (settings.get('SupplementaryGroups') ?? '').split(' ').includes('video'),
+      'group video owns /dev/video0',
+    );
+    assert.ok(
+      ['', 'no', 'false'].includes(settings.get('PrivateDevices') ?? ''),
+      'PrivateDevices= would hide /dev/video0',
+    );
     if (settings.has('DeviceAllow') || !['', 'auto'].includes(settings.get('DevicePolicy') ?? ''))
       assert.match(settings.get('DeviceAllow') ?? '', /(char-video4linux|\/dev\/video0) rw/);
   });
@@ -91,7 +125,12 @@ describe('the systemd unit', () => {
       const copy = join(await temporaryFolder(), basename(unit));
       await writeFile(copy, (await readFile(unit, 'utf8')).replace('/usr/bin/node', process.execPath));
       const { error, status, stderr } = spawnSync('systemd-analyze', ['verify', copy], { encoding: 'utf8' });
-      if (error !== undefined) return assert.match(error.message, /ENOENT/, 'a machine without systemd; the tests above read the unit themselves');
+      if (error !== undefined)
+        return assert.match(
+          error.message,
+          /ENOENT/,
+          'a machine without systemd; the tests above read the unit themselves',
+        );
       assert.equal(
         stderr
           .split('\n')
@@ -104,7 +143,11 @@ describe('the systemd unit', () => {
   });
   test('of the hub gives its certificate the name that devices know, and room for a fleet of connections', async () => {
     const unit = await readFile(HUB_UNIT, 'utf8');
-    assert.match(unit, /^Environment=ADBREAK_HUB_NAME=%H\nEnvironmentFile=-\S+\nExecStart=.* --name \$\{ADBREAK_HUB_NAME\}$/m, 'in this order: the file wins');
+    assert.match(
+      unit,
+      /^Environment=ADBREAK_HUB_NAME=%H\nEnvironmentFile=-\S+\nExecStart=.* --name \$\{ADBREAK_HUB_NAME\}$/m,
+      'in this order: the file wins',
+    );
     assert.match(unit, /^LimitNOFILE=65536$/m);
   });
 });
@@ -114,19 +157,32 @@ test('an agent that may not write its state folder says so in a sentence, with w
   const locked = join(folder, 'locked');
   await mkdir(locked);
   const path = join(folder, 'edge.yaml');
-  await writeFile(path, stringify({ ...parse(await readFile(SHIPPED, 'utf8')), state: join(locked, 'state') }));
+  await writeFile(
+    path,
+    stringify({ ...parse(await readFile(SHIPPED, 'utf8')), state: join(locked, 'state') }),
+  );
   await writeFile(join(folder, 'ca.pem'), 'a certificate');
   await chmod(locked, 0o555);
   // Root without its capabilities obeys the folder's mode, like anybody else.
-  const { status, stderr } = spawnSync('setpriv', ['--bounding-set', '-all', process.execPath, AGENT, '--config', path], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(
+    'setpriv',
+    ['--bounding-set', '-all', process.execPath, AGENT, '--config', path],
+    { encoding: 'utf8' },
+  );
   assert.equal(status, 1);
-  assert.match(stderr, /^error state_unwritable: Cannot keep anything in the state folder \S+locked\/state: root may not write it/);
+  assert.match(
+    stderr,
+    /^error state_unwritable: Cannot keep anything in the state folder \S+locked\/state: root may not write it/,
+  );
   assert.match(stderr, /what to do: Set `state` in the configuration/);
 
   // What ProtectSystem=strict does: the volume is there and read-only.
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', locked]);
   try {
-    assert.match(spawnSync(process.execPath, [AGENT, '--config', path], { encoding: 'utf8' }).stderr, /^error state_unwritable: /);
+    assert.match(
+      spawnSync(process.execPath, [AGENT, '--config', path], { encoding: 'utf8' }).stderr,
+      /^error state_unwritable: /,
+    );
   } finally {
     execFileSync('umount', ['-l', locked]);
   }

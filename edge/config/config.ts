@@ -11,7 +11,18 @@ import { z } from 'zod';
 const name = z.string().min(1).max(60);
 
 /** Formats of HDMI grabbers, by ffmpeg's names. */
-const DEVICE_FORMATS = ['auto', 'mjpeg', 'h264', 'yuyv422', 'uyvy422', 'nv12', 'yuv420p', 'rgb24', 'bgr24', 'bgr0'] as const;
+const DEVICE_FORMATS = [
+  'auto',
+  'mjpeg',
+  'h264',
+  'yuyv422',
+  'uyvy422',
+  'nv12',
+  'yuv420p',
+  'rgb24',
+  'bgr24',
+  'bgr0',
+] as const;
 const deviceMode = z.strictObject({
   format: z.enum(DEVICE_FORMATS).default(DEFAULT_MODE.format),
   size: z
@@ -39,7 +50,10 @@ const config = z.strictObject({
       /** What the device is asked for. */
       v4l2: deviceMode.optional(),
     })
-    .refine(({ input, v4l2 }) => v4l2 === undefined || sourceKind(input) === 'device', { path: ['v4l2'], error: 'it is for /dev/videoN and /dev/v4l/… alone' }),
+    .refine(({ input, v4l2 }) => v4l2 === undefined || sourceKind(input) === 'device', {
+      path: ['v4l2'],
+      error: 'it is for /dev/videoN and /dev/v4l/… alone',
+    }),
   slice: z.strictObject({ channel: name, site: name, hardware: name }),
   status: z
     .strictObject({
@@ -61,7 +75,12 @@ const config = z.strictObject({
   /** How long an ended episode waits for a person's label. */
   labelSeconds: z.number().min(0).max(86_400).default(600),
   /** Labelled episodes that stay on this device, for federated rounds. */
-  reservoir: z.strictObject({ episodes: z.int().min(0).max(20_000).default(500), megabytes: z.number().min(1).max(10_000).default(200) }).prefault({}),
+  reservoir: z
+    .strictObject({
+      episodes: z.int().min(0).max(20_000).default(500),
+      megabytes: z.number().min(1).max(10_000).default(200),
+    })
+    .prefault({}),
   /** What noise on federated counts may cost in all, epsilon. */
   privacy: z.strictObject({ budget: z.number().min(0).max(1000).default(20) }).prefault({}),
   runtime: z.enum(RUNTIME_CHOICES).default('auto'),
@@ -71,14 +90,23 @@ export type EdgeConfig = z.infer<typeof config>;
 
 export async function readConfig(path: string): Promise<EdgeConfig> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new AdbreakError('not_found', `Cannot read the configuration ${path}`, { cause, remedy: 'Start from configs/edge.yaml.' });
+    throw new AdbreakError('not_found', `Cannot read the configuration ${path}`, {
+      cause,
+      remedy: 'Start from configs/edge.yaml.',
+    });
   });
-  if (text.length > 64 * 1024) throw new AdbreakError('input_too_large', `Cannot read the configuration ${path}: ${text.length} characters, at most 65536`);
+  if (text.length > 64 * 1024)
+    throw new AdbreakError(
+      'input_too_large',
+      `Cannot read the configuration ${path}: ${text.length} characters, at most 65536`,
+    );
   let value: unknown;
   try {
     value = parse(text);
   } catch (cause) {
-    throw new AdbreakError('input_invalid', `Cannot read the configuration ${path}: it is not YAML`, { cause });
+    throw new AdbreakError('input_invalid', `Cannot read the configuration ${path}: it is not YAML`, {
+      cause,
+    });
   }
   const read = check(config, value, `the configuration ${path}`);
   const absolute = (file: string) => (isAbsolute(file) ? file : join(dirname(path), file));

@@ -16,9 +16,14 @@ export async function requireWritable(folder: string): Promise<void> {
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {
     if (!REFUSALS.includes(systemCode(cause) ?? '')) throw storageError(cause, folder);
-    throw new AdbreakError('state_unwritable', `Cannot keep anything in the state folder ${folder}: ${userInfo().username} may not write it`, {
-      cause,
-      remedy: 'Set `state` in the configuration to a folder of this user, or start the agent by its systemd unit, whose StateDirectory is /var/lib/adbreak.',
-    });
+    throw new AdbreakError(
+      'state_unwritable',
+      `Cannot keep anything in the state folder ${folder}: ${userInfo().username} may not write it`,
+      {
+        cause,
+        remedy:
+          'Set `state` in the configuration to a folder of this user, or start the agent by its systemd unit, whose StateDirectory is /var/lib/adbreak.',
+      },
+    );
   }
 }

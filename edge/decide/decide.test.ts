@@ -6,7 +6,8 @@ import { BETWEEN, DEFAULT_EPISODES, segment, signatureOf } from './episodes.js';
 import { formatSegments } from './formats.js';
 import { segmentsOf } from './segments.js';
 
-const run = (probabilities: readonly number[]) => probabilities.map((probability, i) => ({ time: i / 2, probability }));
+const run = (probabilities: readonly number[]) =>
+  probabilities.map((probability, i) => ({ time: i / 2, probability }));
 const repeat = (value: number, count: number) => Array<number>(count).fill(value);
 
 describe('decision', () => {
@@ -18,12 +19,19 @@ describe('decision', () => {
     );
   });
   test('a break is dated to where it began, not to where the doubt ended', () => {
-    const segments = segmentsOf(run([...repeat(0.1, 60), ...repeat(0.9, 60), ...repeat(0.1, 60)]), DEFAULT_DECIDER, 0.5);
+    const segments = segmentsOf(
+      run([...repeat(0.1, 60), ...repeat(0.9, 60), ...repeat(0.1, 60)]),
+      DEFAULT_DECIDER,
+      0.5,
+    );
     assert.deepEqual(
       segments.map(({ label }) => label),
       ['content', 'ad', 'content'],
     );
-    assert.ok(Math.abs((segments[1]?.start ?? 0) - 30) <= 2 && Math.abs((segments[1]?.end ?? 0) - 60) <= 2, JSON.stringify(segments));
+    assert.ok(
+      Math.abs((segments[1]?.start ?? 0) - 30) <= 2 && Math.abs((segments[1]?.end ?? 0) - 60) <= 2,
+      JSON.stringify(segments),
+    );
   });
   test('noisy frames make few changes', () => {
     const random = seeded('noise');
@@ -31,17 +39,25 @@ describe('decision', () => {
     const noisy = Array.from({ length: 960 }, (_, i) => (random.uniform() < 0.85 === truth(i) ? 0.75 : 0.25));
     const segments = segmentsOf(run(noisy), DEFAULT_DECIDER, 0.5);
     assert.ok(segments.length <= 16, `${segments.length} segments for 8 true ones`);
-    const right = noisy.filter((_, i) => (segments.find(({ start, end }) => i / 2 >= start && i / 2 < end)?.label === 'ad') === truth(i)).length;
+    const right = noisy.filter(
+      (_, i) =>
+        (segments.find(({ start, end }) => i / 2 >= start && i / 2 < end)?.label === 'ad') === truth(i),
+    ).length;
     assert.ok(right / noisy.length > 0.95, `${right / noisy.length} of the frames right`);
   });
   test('segments cover the recording without gap or overlap', () => {
     const random = seeded('cover');
-    const segments = segmentsOf(run(Array.from({ length: 500 }, () => random.uniform())), DEFAULT_DECIDER, 0.5);
+    const segments = segmentsOf(
+      run(Array.from({ length: 500 }, () => random.uniform())),
+      DEFAULT_DECIDER,
+      0.5,
+    );
     assert.equal(segments[0]?.start, 0);
     assert.equal(segments.at(-1)?.end, 250);
     segments.slice(1).forEach((one, i) => assert.equal(one.start, segments[i]?.end));
   });
-  test('an ad from the first frame on starts at zero', () => assert.equal(segmentsOf(run(repeat(0.95, 40)), DEFAULT_DECIDER, 0.5)[0]?.label, 'ad'));
+  test('an ad from the first frame on starts at zero', () =>
+    assert.equal(segmentsOf(run(repeat(0.95, 40)), DEFAULT_DECIDER, 0.5)[0]?.label, 'ad'));
   test('time that stands still or jumps back breaks nothing', () => {
     let state = INITIAL_DECIDER;
     for (const time of [0, 5, 5, 3, 900]) state = decide(DEFAULT_DECIDER, state, time, 0.9).state;
@@ -64,7 +80,8 @@ describe('episodes', () => {
       return step.ends ? [i / 2] : [];
     });
   };
-  test('end at black', () => assert.deepEqual(ends([...repeat(100, 10), 0, ...repeat(120, 10), 2, 2, 100]), [5, 10.5]));
+  test('end at black', () =>
+    assert.deepEqual(ends([...repeat(100, 10), 0, ...repeat(120, 10), 2, 2, 100]), [5, 10.5]));
   test('end at a cut when they are old enough, and only then', () => {
     assert.deepEqual(ends([...repeat(40, 4), ...repeat(120, 4), ...repeat(220, 4)]), []);
     assert.deepEqual(ends([...repeat(40, 20), ...repeat(160, 4)]), [10]);
@@ -85,8 +102,20 @@ describe('formats', () => {
     { start: 61.5, end: 90, label: 'ad', confidence: 0.8 },
   ] as const;
   const about = { source: 'a.mkv', model: 'm 1.0.0' };
-  test('csv', () => assert.equal(formatSegments(segments, 'csv', about), 'start,end,label,confidence\n0.00,61.50,content,0.900\n61.50,90.00,ad,0.800'));
-  test('edl for Kodi holds breaks only', () => assert.equal(formatSegments(segments, 'edl', about), '61.50\t90.00\t3'));
-  test('json', () => assert.deepEqual(JSON.parse(formatSegments(segments, 'json', about)).segments[1], { start: 61.5, end: 90, label: 'ad', confidence: 0.8 }));
-  test('text for people', () => assert.match(formatSegments(segments, 'text', about), /00:01:01\.5 – 00:01:30\.0 {2}▓ AD/));
+  test('csv', () =>
+    assert.equal(
+      formatSegments(segments, 'csv', about),
+      'start,end,label,confidence\n0.00,61.50,content,0.900\n61.50,90.00,ad,0.800',
+    ));
+  test('edl for Kodi holds breaks only', () =>
+    assert.equal(formatSegments(segments, 'edl', about), '61.50\t90.00\t3'));
+  test('json', () =>
+    assert.deepEqual(JSON.parse(formatSegments(segments, 'json', about)).segments[1], {
+      start: 61.5,
+      end: 90,
+      label: 'ad',
+      confidence: 0.8,
+    }));
+  test('text for people', () =>
+    assert.match(formatSegments(segments, 'text', about), /00:01:01\.5 – 00:01:30\.0 {2}▓ AD/));
 });

@@ -33,7 +33,12 @@ export interface Change {
 export const INITIAL_DECIDER: DeciderState = { label: 'content', posterior: 0.3, time: null, turned: 0 };
 
 /** One frame: `time` in seconds of media, `probability` p(ad). Gives the change when the label changed. */
-export function decide(settings: DeciderSettings, state: DeciderState, time: number, probability: number): { state: DeciderState; change: Change | null } {
+export function decide(
+  settings: DeciderSettings,
+  state: DeciderState,
+  time: number,
+  probability: number,
+): { state: DeciderState; change: Change | null } {
   const elapsed = state.time === null ? 0 : Math.max(0, time - state.time);
   const swap = (1 - Math.exp((-2 * elapsed) / settings.meanSeconds)) / 2;
   const prior = state.posterior * (1 - swap) + (1 - state.posterior) * swap;
@@ -42,7 +47,10 @@ export function decide(settings: DeciderSettings, state: DeciderState, time: num
   const towards: Label = posterior >= 0.5 ? 'ad' : 'content';
   const turned = towards !== (state.posterior >= 0.5 ? 'ad' : 'content') ? time : state.turned;
   const label = labelAfter(state.label, posterior, settings);
-  return { state: { label, posterior, time, turned }, change: label === state.label ? null : { label, since: turned } };
+  return {
+    state: { label, posterior, time, turned },
+    change: label === state.label ? null : { label, since: turned },
+  };
 }
 
 /** A label stays until the posterior has crossed the threshold on its far side. */

@@ -25,10 +25,12 @@ export function signatureOf(pixels: Uint8Array, width: number, height: number): 
       const tile = row * GRID + (((x * GRID) / width) | 0);
       const at = (y * width + x) * 3;
       counts[tile] = (counts[tile] ?? 0) + 1;
-      for (let c = 0; c < 3; c++) signature[tile * 3 + c] = (signature[tile * 3 + c] ?? 0) + (pixels[at + c] ?? 0);
+      for (let c = 0; c < 3; c++)
+        signature[tile * 3 + c] = (signature[tile * 3 + c] ?? 0) + (pixels[at + c] ?? 0);
     }
   }
-  for (let i = 0; i < signature.length; i++) signature[i] = (signature[i] ?? 0) / Math.max(1, counts[(i / 3) | 0] ?? 1);
+  for (let i = 0; i < signature.length; i++)
+    signature[i] = (signature[i] ?? 0) / Math.max(1, counts[(i / 3) | 0] ?? 1);
   return signature;
 }
 
@@ -47,7 +49,8 @@ export function segment(
   signature: Float32Array,
 ): { state: Segmenter; ends: boolean; counts: boolean } {
   const open = state.start !== null;
-  if (mean(signature) < settings.black) return { state: { start: null, signature }, ends: open, counts: false };
+  if (mean(signature) < settings.black)
+    return { state: { start: null, signature }, ends: open, counts: false };
   const age = open ? time - (state.start ?? time) : 0;
   const cut = state.signature !== null && difference(state.signature, signature) > settings.cut;
   const ends = open && ((cut && age >= settings.shortest) || age >= settings.longest);

@@ -6,15 +6,30 @@ export type Format = (typeof FORMATS)[number];
 /** Kodi's edit decision list: 3 marks a commercial break (kodi.wiki, Edit decision list). */
 const EDL_COMMERCIAL = 3;
 
-export function formatSegments(segments: readonly Segment[], format: Format, about: { source: string; model: string }): string {
+export function formatSegments(
+  segments: readonly Segment[],
+  format: Format,
+  about: { source: string; model: string },
+): string {
   switch (format) {
     case 'csv':
-      return ['start,end,label,confidence', ...segments.map((s) => `${s.start.toFixed(2)},${s.end.toFixed(2)},${s.label},${s.confidence.toFixed(3)}`)].join(
-        '\n',
-      );
+      return [
+        'start,end,label,confidence',
+        ...segments.map(
+          (s) => `${s.start.toFixed(2)},${s.end.toFixed(2)},${s.label},${s.confidence.toFixed(3)}`,
+        ),
+      ].join('\n');
     case 'json':
       return JSON.stringify(
-        { ...about, segments: segments.map((s) => ({ start: round(s.start), end: round(s.end), label: s.label, confidence: round(s.confidence) })) },
+        {
+          ...about,
+          segments: segments.map((s) => ({
+            start: round(s.start),
+            end: round(s.end),
+            label: s.label,
+            confidence: round(s.confidence),
+          })),
+        },
         null,
         2,
       );
@@ -26,7 +41,8 @@ export function formatSegments(segments: readonly Segment[], format: Format, abo
     case 'text':
       return segments
         .map(
-          (s) => `${clock(s.start)} – ${clock(s.end)}  ${s.label === 'ad' ? '▓ AD       ' : '  programme'}  ${(100 * s.confidence).toFixed(0).padStart(3)} %`,
+          (s) =>
+            `${clock(s.start)} – ${clock(s.end)}  ${s.label === 'ad' ? '▓ AD       ' : '  programme'}  ${(100 * s.confidence).toFixed(0).padStart(3)} %`,
         )
         .join('\n');
   }

@@ -16,11 +16,22 @@ async function door(t: TestContext, lose: number) {
     // The claim is spent, the answer never arrives.
     if (asked.length <= lose) return response.socket?.destroy();
     const certificate = await hub.issue({ csr });
-    return response.end(JSON.stringify({ device: 'pi-1', certificate, authority: hub.authority, mqtt: 'mqtts://127.0.0.1:1', root: '{}' }));
+    return response.end(
+      JSON.stringify({
+        device: 'pi-1',
+        certificate,
+        authority: hub.authority,
+        mqtt: 'mqtts://127.0.0.1:1',
+        root: '{}',
+      }),
+    );
   });
   const authorityPath = join(await temporaryFolder(), 'ca.pem');
   await writeFile(authorityPath, authority);
-  return { asked, options: { device: 'pi-1', hub: url, authorityPath, token: 'adbreak_claim_0000000000', instance: 'i' } };
+  return {
+    asked,
+    options: { device: 'pi-1', hub: url, authorityPath, token: 'adbreak_claim_0000000000', instance: 'i' },
+  };
 }
 const lost = (error: unknown) => hasCode(error, 'hub_unreachable');
 
@@ -51,11 +62,18 @@ test('half a key that a power cut left is no key: a new one is made', async (t) 
 test('a hub that is not there is said once, and one whose certificate has another name with what to do', async (t) => {
   const { options } = await door(t, 0);
   const said = async (hub: string) => {
-    const error: unknown = await openIdentity(await temporaryFolder(), { ...options, hub }, () => undefined).catch((thrown: unknown) => thrown);
+    const error: unknown = await openIdentity(
+      await temporaryFolder(),
+      { ...options, hub },
+      () => undefined,
+    ).catch((thrown: unknown) => thrown);
     assert.ok(lost(error), String(error));
     return explainForPeople(error);
   };
   assert.equal((await said('https://127.0.0.1:1')).match(/fetch failed/g)?.length, 1);
   const other = options.hub.replace('127.0.0.1', '127.0.0.2');
-  assert.match(await said(other), /the hub's certificate is not for 127\.0\.0\.2 .*\n {2}what to do: Start the hub with `--name 127\.0\.0\.2`/);
+  assert.match(
+    await said(other),
+    /the hub's certificate is not for 127\.0\.0\.2 .*\n {2}what to do: Start the hub with `--name 127\.0\.0\.2`/,
+  );
 });

@@ -21,20 +21,32 @@ export interface EnrolOptions {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const LIMIT = 64 * 1024;
 /** The hub's no to an enrolment, after which its key is worth nothing. */
-export const REFUSED: readonly ErrorCode[] = ['token_invalid', 'token_used', 'identity_in_use', 'input_invalid'];
+export const REFUSED: readonly ErrorCode[] = [
+  'token_invalid',
+  'token_used',
+  'identity_in_use',
+  'input_invalid',
+];
 
 /**
  * The device's identity from its state folder, or a new one from the hub against the card's claim token. One that the
  * card has damaged is given up for a new one only when the token is good: what is on the disk stays until then.
  */
-export async function openIdentity(folder: string, options: EnrolOptions, log: (line: string) => void): Promise<DeviceIdentity> {
+export async function openIdentity(
+  folder: string,
+  options: EnrolOptions,
+  log: (line: string) => void,
+): Promise<DeviceIdentity> {
   let damage: AdbreakError | null = null;
   try {
     const identity = await DeviceIdentity.open(folder);
     if (identity !== null) return identity;
   } catch (error) {
     if (!hasCode(error, 'state_corrupt')) throw error;
-    damage = new AdbreakError('state_corrupt', error.message, { cause: error.cause, remedy: newClaim(options.device) });
+    damage = new AdbreakError('state_corrupt', error.message, {
+      cause: error.cause,
+      remedy: newClaim(options.device),
+    });
     if (options.token === undefined) throw damage;
     log(`identity: ${explain(damage)}; trying the claim token of the configuration`);
   }
@@ -84,7 +96,9 @@ export async function enrol(
   const authority = await readAuthority(authorityPath);
   const pending = pendingKey(folder);
   const kept = await readLimited(pending, LIMIT);
-  const { key, csr } = (kept === undefined ? null : await requestFor(device, Buffer.from(kept).toString())) ?? (await newKey(device));
+  const { key, csr } =
+    (kept === undefined ? null : await requestFor(device, Buffer.from(kept).toString())) ??
+    (await newKey(device));
   await writeAtomic(pending, key, { mode: 0o600 });
   await using client = new HubClient(hub, { authority });
   const asked = { what: `enrol ${device}`, body: { token, device, csr, instance }, signal };
@@ -105,10 +119,18 @@ function pendingKey(folder: string): string {
 }
 
 /** A new key and the next certificate for it, asked for under the pair that the device has: also one that has ended. */
-export async function renew({ device, hub, signal }: Pick<EnrolOptions, 'device' | 'hub' | 'signal'>, authority: string, under: KeyPair): Promise<KeyPair> {
+export async function renew(
+  { device, hub, signal }: Pick<EnrolOptions, 'device' | 'hub' | 'signal'>,
+  authority: string,
+  under: KeyPair,
+): Promise<KeyPair> {
   const { key, csr } = await newKey(device);
   await using client = new HubClient(hub, { ...under, authority });
-  const answer = await client.ask('/agent/renew', { what: `renew the certificate of ${device}`, body: { csr }, signal });
+  const answer = await client.ask('/agent/renew', {
+    what: `renew the certificate of ${device}`,
+    body: { csr },
+    signal,
+  });
   return { key, certificate: check(renewResponse, answer, "the hub's answer to the renewal").certificate };
 }
 
@@ -122,8 +144,15 @@ async function newKey(device: string): Promise<{ key: string; csr: string }> {
   // Needed every two months, and ten megabytes large.
   const { PemConverter, Pkcs10CertificateRequestGenerator } = await import('./x509.js');
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
-  return { key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'), csr: csr.toString('pem') };
+  const csr = await Pkcs10CertificateRequestGenerator.create({
+    name: `CN=${device}`,
+    keys,
+    signingAlgorithm: ALGORITHM,
+  });
+  return {
+    key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'),
+    csr: csr.toString('pem'),
+  };
 }
 
 /** The signing request of a key that an interrupted enrolment left; null where what it left is none. */
@@ -131,12 +160,19 @@ async function requestFor(device: string, key: string): Promise<{ key: string; c
   const { PemConverter, Pkcs10CertificateRequestGenerator } = await import('./x509.js');
   try {
     const secret = createPrivateKey(key);
-    const [privateDer, publicDer] = [secret.export({ type: 'pkcs8', format: 'der' }), createPublicKey(secret).export({ type: 'spki', format: 'der' })];
+    const [privateDer, publicDer] = [
+      secret.export({ type: 'pkcs8', format: 'der' }),
+      createPublicKey(secret).export({ type: 'spki', format: 'der' }),
+    ];
     const keys = {
       privateKey: await webcrypto.subtle.importKey('pkcs8', privateDer, ALGORITHM, true, ['sign']),
       publicKey: await webcrypto.subtle.importKey('spki', publicDer, ALGORITHM, true, ['verify']),
     };
-    const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
+    const csr = await Pkcs10CertificateRequestGenerator.create({
+      name: `CN=${device}`,
+      keys,
+      signingAlgorithm: ALGORITHM,
+    });
     return { key: PemConverter.encode(privateDer, 'PRIVATE KEY'), csr: csr.toString('pem') };
   } catch {
     // Half a file, or another kind of key: a new one is as good, the claim was not spent on it.

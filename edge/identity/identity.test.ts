@@ -12,10 +12,23 @@ import { DeviceIdentity, type KeyPair } from './identity.js';
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 async function newPair(): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const certificate = await X509CertificateGenerator.createSelfSigned({ name: 'CN=pi-1', keys, signingAlgorithm: ALGORITHM });
-  return { key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'), certificate: certificate.toString('pem') };
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=pi-1',
+    keys,
+    signingAlgorithm: ALGORITHM,
+  });
+  return {
+    key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'),
+    certificate: certificate.toString('pem'),
+  };
 }
-const response = ({ certificate }: KeyPair) => ({ device: 'pi-1', certificate, authority: 'a', mqtt: 'mqtts://127.0.0.1:1', root: '{}' });
+const response = ({ certificate }: KeyPair) => ({
+  device: 'pi-1',
+  certificate,
+  authority: 'a',
+  mqtt: 'mqtts://127.0.0.1:1',
+  root: '{}',
+});
 const corrupt = (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt';
 
 test('key and certificate are one file: whatever a power cut leaves of the next one, the old pair is whole', async () => {
@@ -38,7 +51,10 @@ test('an answer whose certificate is not for the key changes nothing', async () 
   const folder = await temporaryFolder();
   const [first, second] = [await newPair(), await newPair()];
   const identity = await DeviceIdentity.create(folder, response(first), first.key);
-  await assert.rejects(identity.renewed({ key: second.key, certificate: first.certificate }, first), /the certificate is not for the key/);
+  await assert.rejects(
+    identity.renewed({ key: second.key, certificate: first.certificate }, first),
+    /the certificate is not for the key/,
+  );
   await assert.rejects(identity.renewed({ key: second.key, certificate: 'none' }, first), /not PEM/);
   assert.deepEqual((await DeviceIdentity.open(folder))?.pairs, [first]);
 });
@@ -60,7 +76,12 @@ test('a damaged identity is coded, and stays on the disk beside a new one', asyn
   const folder = await temporaryFolder();
   assert.equal(await DeviceIdentity.open(folder), null);
   const pair = await newPair();
-  for (const damaged of ['{', '{}', JSON.stringify({ ...response(pair), key: 'no key' }), JSON.stringify({ ...response(pair), key: (await newPair()).key })]) {
+  for (const damaged of [
+    '{',
+    '{}',
+    JSON.stringify({ ...response(pair), key: 'no key' }),
+    JSON.stringify({ ...response(pair), key: (await newPair()).key }),
+  ]) {
     await writeFile(join(folder, 'identity.json'), damaged);
     await assert.rejects(DeviceIdentity.open(folder), corrupt, damaged);
   }

@@ -92,7 +92,12 @@ export class DeviceIdentity implements Identity {
   /** The pair of a renewal, which was asked for under the pair `under`. */
   async renewed(next: KeyPair, under: KeyPair): Promise<void> {
     const { key, certificate } = next;
-    await this.#save({ ...this.#stored, key, certificate, previous: { key: under.key, certificate: under.certificate } });
+    await this.#save({
+      ...this.#stored,
+      key,
+      certificate,
+      previous: { key: under.key, certificate: under.certificate },
+    });
   }
 
   /** Everything anew, after an enrolment in the middle of a run. */
@@ -116,7 +121,11 @@ async function keyOfItsOwn(folder: string): Promise<string | undefined> {
 }
 
 /** A certificate without its own key would lock the device out. */
-function requirePair({ key, certificate }: KeyPair, what: string, code: 'state_corrupt' | 'input_invalid'): void {
+function requirePair(
+  { key, certificate }: KeyPair,
+  what: string,
+  code: 'state_corrupt' | 'input_invalid',
+): void {
   let fits: boolean;
   try {
     fits = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));

@@ -9,7 +9,11 @@ test('a second agent on one state folder is refused, and may start when the firs
   const first = await lockState(folder);
   await assert.rejects(
     lockState(folder),
-    (error: unknown) => error instanceof AdbreakError && error.code === 'identity_in_use' && !explain(error).includes('\0') && explain(error).endsWith(folder),
+    (error: unknown) =>
+      error instanceof AdbreakError &&
+      error.code === 'identity_in_use' &&
+      !explain(error).includes('\0') &&
+      explain(error).endsWith(folder),
   );
   await using _other = await lockState(await temporaryFolder());
   await first[Symbol.asyncDispose]();

@@ -14,9 +14,13 @@ export async function lockState(folder: string): Promise<AsyncDisposable> {
   await once(server, 'listening').catch((cause: unknown) => {
     if (systemCode(cause) !== 'EADDRINUSE') throw cause;
     // Without its cause: the name of the socket says nothing to people.
-    throw new AdbreakError('identity_in_use', `Cannot start: another agent runs on the state folder ${resolve(folder)}`, {
-      remedy: 'Stop it, or give this agent a state folder and an identity of its own.',
-    });
+    throw new AdbreakError(
+      'identity_in_use',
+      `Cannot start: another agent runs on the state folder ${resolve(folder)}`,
+      {
+        remedy: 'Stop it, or give this agent a state folder and an identity of its own.',
+      },
+    );
   });
   server.unref();
   return { [Symbol.asyncDispose]: () => new Promise<void>((done) => void server.close(() => done())) };

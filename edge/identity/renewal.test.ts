@@ -13,21 +13,38 @@ import { Renewal } from './renewal.js';
 const LIFE_MS = 24_000;
 
 /** A hub that renews nothing any more, and answers enrolments with these faults first. */
-async function lostDevice(t: TestContext, faults: readonly ErrorCode[], headers: Record<string, string> = {}) {
+async function lostDevice(
+  t: TestContext,
+  faults: readonly ErrorCode[],
+  headers: Record<string, string> = {},
+) {
   const left = [...faults];
   let enrolments = 0;
   const hub = await stubHub(t, async ({ path, body }, response, { issue }) => {
     if (path !== '/agent/renew') enrolments += 1;
     const fault = path === '/agent/renew' ? 'identity_expired' : left.shift();
-    if (fault !== undefined) return response.writeHead(ERROR_CODES[fault].status, headers).end(JSON.stringify({ error: fault, message: 'no' }));
+    if (fault !== undefined)
+      return response
+        .writeHead(ERROR_CODES[fault].status, headers)
+        .end(JSON.stringify({ error: fault, message: 'no' }));
     return response.end(JSON.stringify(answerWith(await issue({ csr: JSON.parse(body).csr }, LIFE_MS))));
   });
-  const answerWith = (certificate: string) => ({ device: 'pi-1', certificate, authority: hub.authority, mqtt: 'mqtts://127.0.0.1:1', root: '{}' });
+  const answerWith = (certificate: string) => ({
+    device: 'pi-1',
+    certificate,
+    authority: hub.authority,
+    mqtt: 'mqtts://127.0.0.1:1',
+    root: '{}',
+  });
   const folder = await temporaryFolder();
   const authorityPath = join(folder, 'ca.pem');
   await writeFile(authorityPath, hub.authority);
   const { publicKey, privateKey } = await newKeys();
-  const identity = await DeviceIdentity.create(folder, answerWith(await hub.issue(publicKey, LIFE_MS)), await keyPem(privateKey));
+  const identity = await DeviceIdentity.create(
+    folder,
+    answerWith(await hub.issue(publicKey, LIFE_MS)),
+    await keyPem(privateKey),
+  );
   const seen = { renewed: 0, faults: [] as string[], log: [] as string[] };
   const start = () => {
     const renewal = new Renewal({
@@ -40,7 +57,8 @@ async function lostDevice(t: TestContext, faults: readonly ErrorCode[], headers:
       onRenewed: () => {
         seen.renewed += 1;
       },
-      onFault: ({ code, cause }) => seen.faults.push(cause instanceof Error && 'code' in cause ? `${code}: ${cause.code}` : code),
+      onFault: ({ code, cause }) =>
+        seen.faults.push(cause instanceof Error && 'code' in cause ? `${code}: ${cause.code}` : code),
       log: (line) => seen.log.push(line),
       uniform: () => 0,
     });
@@ -72,7 +90,10 @@ test('a token that the hub has refused is not tried again', async (t) => {
   const { seen, start, enrolments } = await lostDevice(t, ['token_used']);
   start();
   await until('three tries', () => seen.faults.length === 3);
-  assert.deepEqual([seen.faults, enrolments()], [['identity_expired: token_used', 'identity_expired', 'identity_expired'], 1]);
+  assert.deepEqual(
+    [seen.faults, enrolments()],
+    [['identity_expired: token_used', 'identity_expired', 'identity_expired'], 1],
+  );
 });
 
 test('a hub that says when it may be asked again is asked then, and no sooner', async (t) => {

@@ -60,7 +60,13 @@ export class Renewal implements AsyncDisposable {
     while (!signal.aborted) {
       const validity = validityOf(identity.certificate);
       await this.#untilDue(renewalTime(validity, uniform()), patience(validity, uniform()));
-      const policy = { backoff: backoffOf(validity), signal, uniform, atLeast: retryAfterOf, onFailure: (error: unknown) => this.#failed(error) };
+      const policy = {
+        backoff: backoffOf(validity),
+        signal,
+        uniform,
+        atLeast: retryAfterOf,
+        onFailure: (error: unknown) => this.#failed(error),
+      };
       // Only a stop ends it otherwise: whatever it is, a later try may mend it.
       await retry(() => this.#renewAndTell(), policy).catch(() => undefined);
     }
@@ -98,7 +104,10 @@ export class Renewal implements AsyncDisposable {
       if (!hasCode(error, ...LOST)) throw error;
       if (token === undefined || this.#tokenTried) throw lost(error, device);
       log(`identity: ${explain(error)}; trying the claim token of the configuration`);
-      const { response, key } = await enrol({ ...this.#options, signal: this.#stop.signal }, identity.folder).catch((cause: unknown) => {
+      const { response, key } = await enrol(
+        { ...this.#options, signal: this.#stop.signal },
+        identity.folder,
+      ).catch((cause: unknown) => {
         // A hub that is down, overrun or full says nothing about the token.
         if (!hasCode(cause, ...REFUSED)) throw cause;
         this.#tokenTried = true;
@@ -120,7 +129,9 @@ export class Renewal implements AsyncDisposable {
     for (const under of identity.pairs) {
       try {
         await identity.renewed(await renew(asked, identity.authority, under), under);
-        return log(`${device}: a new certificate until ${new Date(validityOf(identity.certificate).to).toISOString()}`);
+        return log(
+          `${device}: a new certificate until ${new Date(validityOf(identity.certificate).to).toISOString()}`,
+        );
       } catch (error) {
         if (!hasCode(error, 'unauthorized')) throw error;
         refusal ??= error;
@@ -132,5 +143,8 @@ export class Renewal implements AsyncDisposable {
 
 /** Coded as the hub's refusal; says what became of the token, where there is one. */
 function lost(refusal: AdbreakError, device: string, token?: unknown): AdbreakError {
-  return new AdbreakError(refusal.code, refusal.message, { remedy: newClaim(device), ...(token !== undefined && { cause: token }) });
+  return new AdbreakError(refusal.code, refusal.message, {
+    remedy: newClaim(device),
+    ...(token !== undefined && { cause: token }),
+  });
 }

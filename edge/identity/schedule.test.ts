@@ -10,9 +10,13 @@ const fleet = Array.from({ length: 1000 }, (_, i) => (i + 0.5) / 1000);
 
 test('a fleet enrolled on one day renews over two weeks of the last third, and has two weeks left for a hub that is down', () => {
   const times = fleet.map((uniform) => renewalTime(validity, uniform));
-  assert.ok(times.every((time) => time >= validity.to - 91 * (DAY / 3) && time <= validity.to - 91 * (DAY / 6)));
+  assert.ok(
+    times.every((time) => time >= validity.to - 91 * (DAY / 3) && time <= validity.to - 91 * (DAY / 6)),
+  );
   const hours = times.map((time) => Math.floor(time / HOUR));
-  const busiestHour = Math.max(...[...new Set(hours)].map((hour) => hours.filter((other) => other === hour).length));
+  const busiestHour = Math.max(
+    ...[...new Set(hours)].map((hour) => hours.filter((other) => other === hour).length),
+  );
   assert.ok(busiestHour <= 4, `${busiestHour} of 1,000 devices in one hour`);
 });
 

@@ -32,7 +32,8 @@ test('a damaged model costs the child and names the file', async () => {
   const model = await modelOnDisk((file) => file.map((byte, i) => (i === 300 ? byte ^ 1 : byte)));
   await assert.rejects(
     InferenceChild.start(model),
-    (error: unknown) => coded('model_corrupt')(error) && error instanceof Error && error.message.includes(model.path),
+    (error: unknown) =>
+      coded('model_corrupt')(error) && error instanceof Error && error.message.includes(model.path),
   );
 });
 
@@ -74,7 +75,10 @@ test('a child that is killed at any moment under 200 frames a second costs its f
 /** A process that answers its first message with one thing, and each one after it with another. */
 async function programThatSays(first: string, then = 'null'): Promise<URL> {
   const path = join(await temporaryFolder(), 'program.mjs');
-  await writeFile(path, `process.once('message', () => { process.send(${first}); process.on('message', ({ id }) => process.send(${then})); });`);
+  await writeFile(
+    path,
+    `process.once('message', () => { process.send(${first}); process.on('message', ({ id }) => process.send(${then})); });`,
+  );
   return pathToFileURL(path);
 }
 const LOADED = "{ kind: 'loaded', runtime: 'none' }";
@@ -88,7 +92,10 @@ for (const [what, said] of [
   ['an answer to what nobody asked', "{ kind: 'result', id: 0, probability: 0.5, milliseconds: 1 }"],
 ] as const) {
   test(`a child whose first word is ${what} is ended, and coded`, async () => {
-    await assert.rejects(InferenceChild.start(await modelOnDisk(), { program: await programThatSays(said) }), coded('inference_failed'));
+    await assert.rejects(
+      InferenceChild.start(await modelOnDisk(), { program: await programThatSays(said) }),
+      coded('inference_failed'),
+    );
   });
 }
 
@@ -102,15 +109,22 @@ for (const [what, said] of [
   ['a very long word', "{ kind: 'failed', id, message: 'x'.repeat(1e6) }"],
 ] as const) {
   test(`a child that answers a frame with ${what} is ended, and coded`, async () => {
-    await using child = await InferenceChild.start(await modelOnDisk(), { program: await programThatSays(LOADED, said) });
-    await assert.rejects(child.infer(grey(1)), (error: unknown) => coded('inference_failed')(error) && /breaks the rules/.test(String(error)));
+    await using child = await InferenceChild.start(await modelOnDisk(), {
+      program: await programThatSays(LOADED, said),
+    });
+    await assert.rejects(
+      child.infer(grey(1)),
+      (error: unknown) => coded('inference_failed')(error) && /breaks the rules/.test(String(error)),
+    );
     assert.equal(child.alive, false);
     await assert.rejects(child.infer(grey(1)), coded('inference_failed'));
   });
 }
 
 test('a worker refuses what it was not asked as agreed, and goes on', async (t) => {
-  const worker = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], { serialization: 'advanced' });
+  const worker = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], {
+    serialization: 'advanced',
+  });
   t.after(() => worker.kill('SIGKILL'));
   const answerTo = async (message: unknown) => {
     const answer = once(worker, 'message');

@@ -44,7 +44,9 @@ export class InferenceChild implements AsyncDisposable {
     this.#exited = new Promise((resolve) => void child.once('exit', () => resolve()));
     child.on('message', (said: unknown) => this.#receive(said));
     child.on('exit', (code, signal) =>
-      this.#die(`the inference process of ${model.manifest.name} ${model.manifest.version} ended (${signal ?? `code ${code}`})`),
+      this.#die(
+        `the inference process of ${model.manifest.name} ${model.manifest.version} ended (${signal ?? `code ${code}`})`,
+      ),
     );
   }
 
@@ -55,7 +57,12 @@ export class InferenceChild implements AsyncDisposable {
       execArgv: NODE_FLAGS,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    const load: ToWorker = { kind: 'load', ...model, threads: options.threads ?? 1, runtime: options.runtime ?? 'auto' };
+    const load: ToWorker = {
+      kind: 'load',
+      ...model,
+      threads: options.threads ?? 1,
+      runtime: options.runtime ?? 'auto',
+    };
     const answer = await firstAnswer(child, load).catch((error: unknown) => {
       child.kill('SIGKILL');
       throw error;
@@ -81,7 +88,10 @@ export class InferenceChild implements AsyncDisposable {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => this.#die(`the inference process of ${this.model.manifest.version} gave no result within ${this.#timeoutMs} ms`),
+        () =>
+          this.#die(
+            `the inference process of ${this.model.manifest.version} gave no result within ${this.#timeoutMs} ms`,
+          ),
         this.#timeoutMs,
       );
       this.#waiting.set(id, {
@@ -104,15 +114,19 @@ export class InferenceChild implements AsyncDisposable {
     if (this.#gone !== null) return;
     try {
       const message = fromWorker(said);
-      if (message.kind === 'loaded') throw new AdbreakError('inference_failed', 'it says again that its model is loaded');
+      if (message.kind === 'loaded')
+        throw new AdbreakError('inference_failed', 'it says again that its model is loaded');
       if (message.kind === 'refused') throw new AdbreakError('inference_failed', message.message);
       const waiting = this.#waiting.get(message.id);
-      if (waiting === undefined) throw new AdbreakError('inference_failed', `it answers frame ${message.id}, which waits for nothing`);
+      if (waiting === undefined)
+        throw new AdbreakError('inference_failed', `it answers frame ${message.id}, which waits for nothing`);
       this.#waiting.delete(message.id);
       if (message.kind === 'result') waiting.resolve(message);
       else waiting.reject(new AdbreakError('inference_failed', message.message));
     } catch (error) {
-      this.#die(`the inference process of ${this.model.manifest.version} breaks the rules: ${explain(error)}`);
+      this.#die(
+        `the inference process of ${this.model.manifest.version} breaks the rules: ${explain(error)}`,
+      );
     }
   }
 
@@ -143,7 +157,8 @@ function sendTo(child: ChildProcess, message: ToWorker): void {
 
 /** What the process says to its model; rejects where it says nothing, or nothing that can be understood. */
 async function firstAnswer(child: ChildProcess, load: ToWorker & { kind: 'load' }): Promise<FromWorker> {
-  const cannot = (why: string, cause?: unknown) => new AdbreakError('inference_failed', `Cannot load ${load.path}: ${why}`, { cause });
+  const cannot = (why: string, cause?: unknown) =>
+    new AdbreakError('inference_failed', `Cannot load ${load.path}: ${why}`, { cause });
   const said = await new Promise<unknown>((resolve, reject) => {
     const timer = setTimeout(() => reject(cannot(`no answer within ${LOAD_TIMEOUT_MS} ms`)), LOAD_TIMEOUT_MS);
     const fail = (error: AdbreakError) => {
@@ -154,7 +169,9 @@ async function firstAnswer(child: ChildProcess, load: ToWorker & { kind: 'load' 
       clearTimeout(timer);
       resolve(message);
     });
-    child.once('exit', (code, signal) => fail(cannot(`the inference process ended (${signal ?? `code ${code}`})`)));
+    child.once('exit', (code, signal) =>
+      fail(cannot(`the inference process ended (${signal ?? `code ${code}`})`)),
+    );
     child.on('error', (cause) => fail(cannot('the inference process cannot be started', cause)));
     sendTo(child, load);
   });
@@ -166,6 +183,10 @@ async function firstAnswer(child: ChildProcess, load: ToWorker & { kind: 'load' 
 }
 
 function refusal(answer: Exclude<FromWorker, { kind: 'loaded' }>, { path }: ModelFile): AdbreakError {
-  if (answer.kind !== 'refused') return new AdbreakError('inference_failed', `Cannot load ${path}: the inference process answers what nobody asked`);
+  if (answer.kind !== 'refused')
+    return new AdbreakError(
+      'inference_failed',
+      `Cannot load ${path}: the inference process answers what nobody asked`,
+    );
   return new AdbreakError(isErrorCode(answer.code) ? answer.code : 'inference_failed', answer.message);
 }

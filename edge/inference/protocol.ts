@@ -32,7 +32,12 @@ export type ToWorker = z.infer<typeof toWorkerSchema>;
 const fromWorkerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('loaded'), runtime: z.string().max(40) }),
   z.strictObject({ kind: z.literal('refused'), code: z.string().max(40), message: text }),
-  z.strictObject({ kind: z.literal('result'), id, probability: z.number().min(0).max(1), milliseconds: z.number().nonnegative() }),
+  z.strictObject({
+    kind: z.literal('result'),
+    id,
+    probability: z.number().min(0).max(1),
+    milliseconds: z.number().nonnegative(),
+  }),
   z.strictObject({ kind: z.literal('failed'), id, message: text }),
 ]);
 export type FromWorker = z.infer<typeof fromWorkerSchema>;

@@ -23,14 +23,25 @@ async function receive(said: unknown): Promise<void> {
     if (message.kind === 'load') await load(message);
     else await infer(message);
   } catch (error) {
-    send({ kind: 'refused', code: error instanceof AdbreakError ? error.code : 'inference_failed', message: shortened(explain(error)) });
+    send({
+      kind: 'refused',
+      code: error instanceof AdbreakError ? error.code : 'inference_failed',
+      message: shortened(explain(error)),
+    });
   }
 }
 
-async function load({ path, manifest, runtime: choice, threads }: Extract<ToWorker, { kind: 'load' }>): Promise<void> {
+async function load({
+  path,
+  manifest,
+  runtime: choice,
+  threads,
+}: Extract<ToWorker, { kind: 'load' }>): Promise<void> {
   const file = await readLimited(path, MODEL_LIMIT);
-  if (file === undefined) throw new AdbreakError('inference_failed', `Cannot load ${path}: it is not there any more`);
-  if (sha256(file) !== manifest.digest) throw new AdbreakError('model_corrupt', `Cannot load ${path}: its SHA-256 is not the manifest's`);
+  if (file === undefined)
+    throw new AdbreakError('inference_failed', `Cannot load ${path}: it is not there any more`);
+  if (sha256(file) !== manifest.digest)
+    throw new AdbreakError('model_corrupt', `Cannot load ${path}: its SHA-256 is not the manifest's`);
   const runtime = openRuntime(choice);
   classifier = new AdClassifier(await runtime.open(file, { threads }), manifest.preprocess);
   send({ kind: 'loaded', runtime: runtime.name });
@@ -39,7 +50,8 @@ async function load({ path, manifest, runtime: choice, threads }: Extract<ToWork
 async function infer({ id, pixels }: Extract<ToWorker, { kind: 'infer' }>): Promise<void> {
   const started = performance.now();
   try {
-    if (classifier === undefined) throw new AdbreakError('inference_failed', 'Cannot infer: no model is loaded');
+    if (classifier === undefined)
+      throw new AdbreakError('inference_failed', 'Cannot infer: no model is loaded');
     const probability = withinRange(await classifier.adProbability(pixels));
     send({ kind: 'result', id, probability, milliseconds: performance.now() - started });
   } catch (error) {
@@ -49,7 +61,10 @@ async function infer({ id, pixels }: Extract<ToWorker, { kind: 'infer' }>): Prom
 
 function withinRange(probability: number): number {
   if (probability < -ROUNDING || probability > 1 + ROUNDING)
-    throw new AdbreakError('inference_failed', `Cannot use the model's output: p(ad) must be from 0 to 1: current value is ${probability}`);
+    throw new AdbreakError(
+      'inference_failed',
+      `Cannot use the model's output: p(ad) must be from 0 to 1: current value is ${probability}`,
+    );
   return Math.min(1, Math.max(0, probability));
 }
 

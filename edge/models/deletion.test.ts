@@ -20,7 +20,13 @@ async function storeWith(names: readonly string[]): Promise<{ folder: string; st
 }
 
 test('models that are not named are deleted, and what a power cut left; slots and metadata stay', async () => {
-  const { folder, store } = await storeWith([digestOf('a'), digestOf('b'), `.staging-${digestOf('a')}`, `.deleted-${digestOf('c')}`, 'tuf']);
+  const { folder, store } = await storeWith([
+    digestOf('a'),
+    digestOf('b'),
+    `.staging-${digestOf('a')}`,
+    `.deleted-${digestOf('c')}`,
+    'tuf',
+  ]);
   const said: string[] = [];
   await store.deleteAllBut(new Set([digestOf('a')]), (line) => said.push(line));
   assert.deepEqual((await readdir(folder)).sort(), [digestOf('a'), 'state.a.json', 'tuf'].sort());

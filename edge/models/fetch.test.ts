@@ -27,14 +27,21 @@ function rootMetadata(): string {
     version: 1,
   };
   // Keys are in their canonical order already.
-  return JSON.stringify({ signed, signatures: [{ keyid: 'one', sig: sign(null, Buffer.from(JSON.stringify(signed)), privateKey).toString('hex') }] });
+  return JSON.stringify({
+    signed,
+    signatures: [
+      { keyid: 'one', sig: sign(null, Buffer.from(JSON.stringify(signed)), privateKey).toString('hex') },
+    ],
+  });
 }
 
 /** A store whose hub answers like this once it is asked for the time stamp: there is no newer root. */
 async function storeOf(t: TestContext, timestamp: (response: ServerResponse) => unknown) {
   const { url, authority } = await stubHub(t, ({ path }, response) => {
     if (path === '/tuf/metadata/timestamp.json') return timestamp(response);
-    return response.writeHead(404).end(JSON.stringify({ error: 'not_found', message: 'There is no metadata 2.root.json' }));
+    return response
+      .writeHead(404)
+      .end(JSON.stringify({ error: 'not_found', message: 'There is no metadata 2.root.json' }));
   });
   const folder = join(await temporaryFolder(), 'models');
   await mkdir(folder);
@@ -49,17 +56,24 @@ const thrown = async (work: Promise<unknown>) =>
 
 test('what the hub refuses is told in its words, with the path and how long to wait', async (t) => {
   const { folder, url, store } = await storeOf(t, (response) =>
-    response.writeHead(503, { 'retry-after': '90' }).end(JSON.stringify({ error: 'disk_full', message: 'Cannot write hub.json' })),
+    response
+      .writeHead(503, { 'retry-after': '90' })
+      .end(JSON.stringify({ error: 'disk_full', message: 'Cannot write hub.json' })),
   );
   const error = await thrown(store.obtain('base-ad-detector', MODEL));
   assert.ok(hasCode(error, 'hub_unreachable'));
   const path = `${url}/tuf/metadata/timestamp.json`;
-  assert.equal(explain(error), `Cannot take base-ad-detector 1.0.0 (Cannot write hub.json (${path} answered status 503))`);
+  assert.equal(
+    explain(error),
+    `Cannot take base-ad-detector 1.0.0 (Cannot write hub.json (${path} answered status 503))`,
+  );
   assert.equal(retryAfterOf(error), 90_000);
   assert.deepEqual(await readdir(folder), ['tuf']);
 });
 
-test('more than the metadata may have ends the download, though the hub goes on sending', { timeout: 20_000 }, async (t) => {
+test('more than the metadata may have ends the download, though the hub goes on sending', {
+  timeout: 20_000,
+}, async (t) => {
   const { store } = await storeOf(t, (response) => response.write(Buffer.alloc(50_000, 32)));
   const error = await thrown(store.obtain('base-ad-detector', MODEL));
   assert.ok(hasCode(error, 'manifest_forged'), String(error));

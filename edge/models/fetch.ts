@@ -6,7 +6,15 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
 import { HubClient } from '@adbreak/shared/hub-client.js';
 import { HubRefusal } from '@adbreak/shared/hub-fault.js';
-import { exists, readLimited, sha256, storageError, syncFile, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import {
+  exists,
+  readLimited,
+  sha256,
+  storageError,
+  syncFile,
+  syncFolder,
+  writeAtomic,
+} from '@adbreak/shared/storage/atomic.js';
 import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import type { Identity } from '../identity/identity.js';
@@ -61,7 +69,12 @@ export class ModelStore {
   async deleteAllBut(kept: ReadonlySet<string>, log: (line: string) => void): Promise<void> {
     for (const name of await readdir(this.#folder)) {
       const [, mark, digest] = /^(\.staging-|\.deleted-)?([0-9a-f]{64})$/.exec(name) ?? [];
-      if (digest === undefined || (mark === undefined && kept.has(digest)) || (mark === '.staging-' && this.#downloading.has(digest))) continue;
+      if (
+        digest === undefined ||
+        (mark === undefined && kept.has(digest)) ||
+        (mark === '.staging-' && this.#downloading.has(digest))
+      )
+        continue;
       try {
         await this.#delete(name, digest);
         if (mark === undefined) log(`models: ${digest.slice(0, 12)} is needed no more and was deleted`);
@@ -110,8 +123,18 @@ export class ModelStore {
       await updater.downloadTarget(manifestTarget, join(staging, 'manifest.json'));
       await updater.downloadTarget(modelTarget, join(staging, 'model.tflite'));
       const bytes = (await readLimited(join(staging, 'manifest.json'), MANIFEST_LIMIT)) ?? '';
-      const facts = parseJson(manifest, bytes, MANIFEST_LIMIT, `the manifest of ${name} ${model.version}`, 'manifest_forged');
-      if (facts.digest !== model.digest || facts.digest !== modelTarget.hashes['sha256'] || facts.version !== model.version) {
+      const facts = parseJson(
+        manifest,
+        bytes,
+        MANIFEST_LIMIT,
+        `the manifest of ${name} ${model.version}`,
+        'manifest_forged',
+      );
+      if (
+        facts.digest !== model.digest ||
+        facts.digest !== modelTarget.hashes['sha256'] ||
+        facts.version !== model.version
+      ) {
         throw new AdbreakError(
           'manifest_forged',
           `Cannot take ${name} ${model.version}: the manifest names ${facts.version} ${facts.digest.slice(0, 12)}, the signed metadata ${modelTarget.hashes['sha256']?.slice(0, 12)}, the assignment ${model.digest.slice(0, 12)}`,
@@ -172,7 +195,8 @@ function isDamage(error: unknown): boolean {
 
 async function target(updater: Updater, path: string): Promise<TargetFile> {
   const info = await updater.getTargetInfo(path);
-  if (info === undefined) throw new AdbreakError('not_found', `Cannot take ${path}: the signed metadata does not list it`);
+  if (info === undefined)
+    throw new AdbreakError('not_found', `Cannot take ${path}: the signed metadata does not list it`);
   return info;
 }
 
@@ -181,10 +205,22 @@ function refusal(error: unknown, name: string, { version }: ModelRef): unknown {
   if (error instanceof AdbreakError) return error;
   const kind = error instanceof Error ? error.constructor.name : '';
   if (/^(DownloadLengthMismatchError|LengthOrHashMismatchError)$/.test(kind))
-    return new AdbreakError('manifest_forged', `Cannot take ${name} ${version}: what was downloaded is not what was signed`, {
-      cause: error,
-    });
-  if (/^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(kind))
-    return new AdbreakError('metadata_invalid', `Cannot take ${name} ${version}: its signed metadata is refused`, { cause: error });
+    return new AdbreakError(
+      'manifest_forged',
+      `Cannot take ${name} ${version}: what was downloaded is not what was signed`,
+      {
+        cause: error,
+      },
+    );
+  if (
+    /^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(
+      kind,
+    )
+  )
+    return new AdbreakError(
+      'metadata_invalid',
+      `Cannot take ${name} ${version}: its signed metadata is refused`,
+      { cause: error },
+    );
   return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}`, { cause: error });
 }

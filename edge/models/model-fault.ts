@@ -12,7 +12,9 @@ export class ModelFault extends AdbreakError {
   /** For `catch`: says whose error it is. What has no code, or is one model's already, stays as it is. */
   static of(model: Pick<ModelRef, 'digest'>): (error: unknown) => never {
     return (error) => {
-      throw error instanceof AdbreakError && !(error instanceof ModelFault) ? new ModelFault(model, error) : error;
+      throw error instanceof AdbreakError && !(error instanceof ModelFault)
+        ? new ModelFault(model, error)
+        : error;
     };
   }
 }

@@ -16,9 +16,13 @@ export async function openModelFile(path: string): Promise<{ path: string; manif
   const folder = info.isDirectory() ? path : dirname(path);
   const bytes = await readLimited(join(folder, 'manifest.json'), MANIFEST_LIMIT);
   if (bytes === undefined)
-    throw new AdbreakError('not_found', `Cannot open the model ${path}: ${join(folder, 'manifest.json')} does not exist`, {
-      remedy: 'Keep model.tflite and manifest.json together, as `adbreak train` writes them.',
-    });
+    throw new AdbreakError(
+      'not_found',
+      `Cannot open the model ${path}: ${join(folder, 'manifest.json')} does not exist`,
+      {
+        remedy: 'Keep model.tflite and manifest.json together, as `adbreak train` writes them.',
+      },
+    );
   return {
     path: info.isDirectory() ? join(path, 'model.tflite') : path,
     manifest: parseJson(manifest, bytes, MANIFEST_LIMIT, join(folder, 'manifest.json'), 'model_corrupt'),

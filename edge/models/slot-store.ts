@@ -32,11 +32,16 @@ export class SlotStore {
   }
 
   static async open(folder: string, log: (line: string) => void): Promise<SlotStore> {
-    const copies = await Promise.all(['a', 'b'].map((name) => readCopy(join(folder, `state.${name}.json`), log)));
+    const copies = await Promise.all(
+      ['a', 'b'].map((name) => readCopy(join(folder, `state.${name}.json`), log)),
+    );
     const found = copies.filter((one) => one !== undefined);
     const valid = found.filter((one) => one !== 'damaged').sort((a, b) => b.generation - a.generation);
     if (found.length > 0 && valid.length === 0)
-      throw new AdbreakError('state_corrupt', `Cannot open the slots: both copies ${join(folder, 'state.{a,b}.json')} are damaged`);
+      throw new AdbreakError(
+        'state_corrupt',
+        `Cannot open the slots: both copies ${join(folder, 'state.{a,b}.json')} are damaged`,
+      );
     return new SlotStore(folder, valid[0]?.generation ?? 0, valid[0]?.state ?? EMPTY_SLOTS);
   }
 
@@ -75,6 +80,15 @@ async function readCopy(path: string, log: (line: string) => void): Promise<Copy
 }
 
 function checksum(generation: number, { confirmed, trial, previous, quarantined }: SlotState): string {
-  const ref = (model: { version: string; digest: string } | null) => (model === null ? null : [model.version, model.digest]);
-  return sha256(JSON.stringify([generation, ref(confirmed), trial === null ? null : [ref(trial.model), trial.starts], ref(previous), quarantined]));
+  const ref = (model: { version: string; digest: string } | null) =>
+    model === null ? null : [model.version, model.digest];
+  return sha256(
+    JSON.stringify([
+      generation,
+      ref(confirmed),
+      trial === null ? null : [ref(trial.model), trial.starts],
+      ref(previous),
+      quarantined,
+    ]),
+  );
 }

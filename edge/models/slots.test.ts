@@ -15,7 +15,12 @@ describe('slots', () => {
   test('a trial serves, and becomes confirmed; what it replaced is the way back', () => {
     const armed = stepSlots(stepSlots(confirmed, { kind: 'arm', model: two }), { kind: 'start' });
     assert.deepEqual(serving(armed), two);
-    assert.deepEqual(stepSlots(armed, { kind: 'confirm' }), { confirmed: two, previous: one, trial: null, quarantined: [] });
+    assert.deepEqual(stepSlots(armed, { kind: 'confirm' }), {
+      confirmed: two,
+      previous: one,
+      trial: null,
+      quarantined: [],
+    });
   });
   test('a trial that fails is quarantined and the confirmed model serves again', () => {
     const failed = stepSlots(stepSlots(confirmed, { kind: 'arm', model: two }), { kind: 'fail' });
@@ -54,13 +59,20 @@ describe('slot store', () => {
     assert.deepEqual((await SlotStore.open(folder, (line) => said.push(line))).state, confirmed);
     assert.match(said.join(), /state\.a\.json.*checksum/);
     await writeFile(join(folder, 'state.b.json'), '{"gener');
-    await assert.rejects(SlotStore.open(folder, silent), (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt');
+    await assert.rejects(
+      SlotStore.open(folder, silent),
+      (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt',
+    );
   });
   test('changes that are asked for at once are made one after the other, each on what the one before has left', async () => {
     const folder = await temporaryFolder();
     const store = await SlotStore.open(folder, silent);
     const digests = Array.from({ length: 12 }, (_, i) => i.toString(16).repeat(64));
-    await Promise.all(digests.map((digest) => store.change((state) => ({ ...state, quarantined: [...state.quarantined, digest] }))));
+    await Promise.all(
+      digests.map((digest) =>
+        store.change((state) => ({ ...state, quarantined: [...state.quarantined, digest] })),
+      ),
+    );
     assert.deepEqual((await SlotStore.open(folder, silent)).state.quarantined, digests);
   });
   test('a change that the disk does not take is no change; one that changes nothing is not written', async (t) => {

@@ -37,9 +37,13 @@ export function stepSlots(state: SlotState, event: SlotEvent): SlotState {
       return { ...state, trial: { model: event.model, starts: 0 } };
     case 'start':
       if (state.trial === null) return state;
-      return state.trial.starts >= MOST_STARTS ? fail(state) : { ...state, trial: { ...state.trial, starts: state.trial.starts + 1 } };
+      return state.trial.starts >= MOST_STARTS
+        ? fail(state)
+        : { ...state, trial: { ...state.trial, starts: state.trial.starts + 1 } };
     case 'confirm':
-      return state.trial === null ? state : { ...state, confirmed: state.trial.model, previous: state.confirmed, trial: null };
+      return state.trial === null
+        ? state
+        : { ...state, confirmed: state.trial.model, previous: state.confirmed, trial: null };
     case 'fail':
       return fail(state);
     case 'return':
@@ -49,5 +53,9 @@ export function stepSlots(state: SlotState, event: SlotEvent): SlotState {
 
 function fail(state: SlotState): SlotState {
   if (state.trial === null) return state;
-  return { ...state, trial: null, quarantined: [...state.quarantined, state.trial.model.digest].slice(-QUARANTINE_KEPT) };
+  return {
+    ...state,
+    trial: null,
+    quarantined: [...state.quarantined, state.trial.model.digest].slice(-QUARANTINE_KEPT),
+  };
 }

@@ -24,7 +24,11 @@ export function countRound(judged: readonly Judged[], now: Date): RoundCounts {
     sources[kept.source] += 1;
   }
   const ages = judged.map(({ kept }) => Math.max(0, (now.getTime() - Date.parse(kept.at)) / 3_600_000));
-  return { counts, sources, ageHours: ages.length === 0 ? null : { youngest: Math.min(...ages), oldest: Math.max(...ages) } };
+  return {
+    counts,
+    sources,
+    ageHours: ages.length === 0 ? null : { youngest: Math.min(...ages), oldest: Math.max(...ages) },
+  };
 }
 
 /** One episode changes the number of episodes, both models' right ones, and one of wins and losses: this is what a release of all counts costs in units of epsilon. */

@@ -41,7 +41,12 @@ async function evaluatorWith(more: Pick<Options, 'publish'> & Partial<Options>):
   await writeFile(statePath, JSON.stringify({ spent: 0, answers: [ANSWER], secure: [] }));
   const identity = { device: 'pi-1', key: '', certificate: '', authority: '', mqtt: '', root: '' };
   return new Evaluator({
-    reservoir: await Reservoir.open(join(folder, 'reservoir'), { episodes: 1, bytes: 1e6 }, seeded('evaluator').uniform, () => undefined),
+    reservoir: await Reservoir.open(
+      join(folder, 'reservoir'),
+      { episodes: 1, bytes: 1e6 },
+      seeded('evaluator').uniform,
+      () => undefined,
+    ),
     models: new ModelStore(folder, identity, 'https://127.0.0.1:1'),
     identity,
     hub: 'https://127.0.0.1:1',

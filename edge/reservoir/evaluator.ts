@@ -4,7 +4,13 @@ import { SecureClient } from '@adbreak/shared/aggregation/client.js';
 import { type SecureView, secureView } from '@adbreak/shared/aggregation/messages.js';
 import type { Backoff } from '@adbreak/shared/backoff.js';
 import { check } from '@adbreak/shared/contract/parse.js';
-import { ROUND_ID, type RoundReport, type RoundRequest, roundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
+import {
+  ROUND_ID,
+  type RoundReport,
+  type RoundRequest,
+  roundReport,
+  secureVector,
+} from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
 import { HubClient } from '@adbreak/shared/hub-client.js';
 import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
@@ -70,7 +76,8 @@ export class Evaluator implements AsyncDisposable {
     if (this.#wanted === before) return;
     // A pause before another try ends here; an answer that is being worked out is given all the same.
     this.#rounds.cancel();
-    if (request !== null) this.#rounds.run((signal) => this.#tryUntilDone(request, model, signal)).catch(() => undefined);
+    if (request !== null)
+      this.#rounds.run((signal) => this.#tryUntilDone(request, model, signal)).catch(() => undefined);
   }
 
   /** What cannot be answered now (a hub out of reach, a crash of a model) is tried again while the round is wanted. */
@@ -79,7 +86,14 @@ export class Evaluator implements AsyncDisposable {
     const deadline = Date.parse(request.deadline);
     const attempt = async () => (Date.now() < deadline ? this.#take(request, model) : undefined);
     const retryable = (error: unknown) => !hasCode(error, 'forbidden', 'model_corrupt', 'model_unsupported');
-    await retry(attempt, { backoff: RETRY, signal, uniform, retryable, atLeast: retryAfterOf, onFailure: onFault }).catch((error: unknown) => {
+    await retry(attempt, {
+      backoff: RETRY,
+      signal,
+      uniform,
+      retryable,
+      atLeast: retryAfterOf,
+      onFailure: onFault,
+    }).catch((error: unknown) => {
       if (!signal.aborted) onFault(error);
     });
   }
@@ -105,7 +119,9 @@ export class Evaluator implements AsyncDisposable {
     const judged = await this.#judge(request, model);
     const now = new Date();
     const exact = countRound(judged, now);
-    log(`round ${request.round}: ${judged.length} labelled episodes, ${request.candidate.version} beside ${request.production.version}`);
+    log(
+      `round ${request.round}: ${judged.length} labelled episodes, ${request.candidate.version} beside ${request.production.version}`,
+    );
     if (request.secure) {
       // Known as begun before the first message: after a crash the device is a dropout, never a second voice.
       await this.#save({ ...state, secure: [...state.secure, request.round].slice(-KEPT_ANSWERS) });
@@ -122,7 +138,11 @@ export class Evaluator implements AsyncDisposable {
       at: now.toISOString(),
     };
     // Spent before it is sent: a crash in between costs privacy budget, never privacy.
-    await this.#save({ ...state, spent: state.spent + cost, answers: [...state.answers, report].slice(-KEPT_ANSWERS) });
+    await this.#save({
+      ...state,
+      spent: state.spent + cost,
+      answers: [...state.answers, report].slice(-KEPT_ANSWERS),
+    });
     await this.#publish(report);
     log(`round ${request.round}: answered as ${identity.device}`);
   }
@@ -136,18 +156,35 @@ export class Evaluator implements AsyncDisposable {
   /** Both models over every episode whose frames fit them. Episodes that cannot be read are left out, and said so. */
   async #judge(request: RoundRequest, name: string): Promise<Judged[]> {
     const { reservoir, models, runtime, log } = this.#options;
-    await using production = await InferenceChild.start(await models.obtain(name, request.production, this.#stop.signal), { threads: 1, runtime });
-    await using candidate = await InferenceChild.start(await models.obtain(name, request.candidate, this.#stop.signal), { threads: 1, runtime });
+    await using production = await InferenceChild.start(
+      await models.obtain(name, request.production, this.#stop.signal),
+      { threads: 1, runtime },
+    );
+    await using candidate = await InferenceChild.start(
+      await models.obtain(name, request.candidate, this.#stop.signal),
+      { threads: 1, runtime },
+    );
     const fits = [production, candidate].map(({ model }) => model.manifest.preprocess);
     const judged: Judged[] = [];
     for (const kept of reservoir.entries) {
-      if (this.#stop.signal.aborted) throw new AdbreakError('conflict', `Cannot finish ${request.round}: the agent stops`);
-      if (fits.some(({ width, height, scaler }) => width !== kept.width || height !== kept.height || scaler !== kept.scaler)) continue;
+      if (this.#stop.signal.aborted)
+        throw new AdbreakError('conflict', `Cannot finish ${request.round}: the agent stops`);
+      if (
+        fits.some(
+          ({ width, height, scaler }) =>
+            width !== kept.width || height !== kept.height || scaler !== kept.scaler,
+        )
+      )
+        continue;
       try {
         const frames = await reservoir.frames(kept);
         // It had to make room for a newer one since the round began.
         if (frames === null) continue;
-        judged.push({ kept, production: await meanOf(production, frames), candidate: await meanOf(candidate, frames) });
+        judged.push({
+          kept,
+          production: await meanOf(production, frames),
+          candidate: await meanOf(candidate, frames),
+        });
       } catch (error) {
         if (!(error instanceof AdbreakError) || error.code !== 'state_corrupt') throw error;
         log(`reservoir: ${explain(error)}`);
@@ -162,7 +199,12 @@ export class Evaluator implements AsyncDisposable {
     await using asking = new HubClient(hub, identity);
     const path = `/agent/evaluations/${request.round}`;
     const call = (to: string, body?: unknown) =>
-      asking.ask(to, { what: `take part in ${request.round}`, body, signal: this.#stop.signal, limit: ANSWER_LIMIT });
+      asking.ask(to, {
+        what: `take part in ${request.round}`,
+        body,
+        signal: this.#stop.signal,
+        limit: ANSWER_LIMIT,
+      });
     const client = new SecureClient(identity.device, (n) => new Uint8Array(randomBytes(n)));
     const done = new Set<string>();
     const deadline = Date.parse(request.deadline);
@@ -178,14 +220,24 @@ export class Evaluator implements AsyncDisposable {
   }
 
   async #state(): Promise<Stored> {
-    return (await readJson(storedSchema, this.#options.statePath, STATE_LIMIT)) ?? { spent: 0, answers: [], secure: [] };
+    return (
+      (await readJson(storedSchema, this.#options.statePath, STATE_LIMIT)) ?? {
+        spent: 0,
+        answers: [],
+        secure: [],
+      }
+    );
   }
   #save(state: Stored): Promise<void> {
     return writeAtomic(this.#options.statePath, JSON.stringify(state), { mode: 0o600 });
   }
 }
 
-function messageOf(client: SecureClient, view: Exclude<SecureView, { phase: 'over' }>, vector: readonly number[]): unknown {
+function messageOf(
+  client: SecureClient,
+  view: Exclude<SecureView, { phase: 'over' }>,
+  vector: readonly number[],
+): unknown {
   switch (view.phase) {
     case 'keys':
       return client.advertise();

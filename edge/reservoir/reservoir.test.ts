@@ -36,9 +36,18 @@ describe('the reservoir', () => {
     const reservoir = await Reservoir.open(await temporaryFolder(), LIMITS, seeded('bound').uniform, silent);
     for (let i = 0; i < 30; i++) await reservoir.add(facts(i % 10 === 0 ? 'ad' : 'content', i), [frame(i)]);
     assert.equal(reservoir.entries.length, 10);
-    assert.equal(reservoir.entries.filter(({ label }) => label === 'ad').length, 3, 'no ad was given up for content');
+    assert.equal(
+      reservoir.entries.filter(({ label }) => label === 'ad').length,
+      3,
+      'no ad was given up for content',
+    );
     const random = seeded('noise');
-    const small = await Reservoir.open(await temporaryFolder(), { episodes: 1000, bytes: 5000 }, random.uniform, silent);
+    const small = await Reservoir.open(
+      await temporaryFolder(),
+      { episodes: 1000, bytes: 5000 },
+      random.uniform,
+      silent,
+    );
     for (let i = 0; i < 20; i++) await small.add(facts('ad', i), [frame(0).map(() => random.integer(256))]);
     assert.ok(small.entries.length < 8 && small.entries.length > 2, `${small.entries.length}`);
   });
@@ -50,10 +59,17 @@ describe('the reservoir', () => {
     const bytes = await readFile(join(folder, name));
     await writeFile(join(folder, name), bytes.subarray(0, bytes.length - 5));
     const [kept] = reservoir.entries;
-    await assert.rejects(reservoir.frames(kept as Kept), (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt');
+    await assert.rejects(
+      reservoir.frames(kept as Kept),
+      (error: unknown) => error instanceof AdbreakError && error.code === 'state_corrupt',
+    );
     await writeFile(join(folder, name), 'nonsense');
     const said: string[] = [];
-    assert.equal((await Reservoir.open(folder, LIMITS, seeded('damage').uniform, (line) => said.push(line))).entries.length, 0);
+    assert.equal(
+      (await Reservoir.open(folder, LIMITS, seeded('damage').uniform, (line) => said.push(line))).entries
+        .length,
+      0,
+    );
     assert.match(said.join(), new RegExp(name));
   });
   test('a full disk is said with its path, and what is there stays', async (t) => {
@@ -61,9 +77,14 @@ describe('the reservoir', () => {
     const random = seeded('full');
     const reservoir = await Reservoir.open(folder, { episodes: 1000, bytes: 1e9 }, random.uniform, silent);
     const add = async () => {
-      for (let i = 0; i < 200; i++) await reservoir.add(facts('ad', i), [frame(0).map(() => random.integer(256))]);
+      for (let i = 0; i < 200; i++)
+        await reservoir.add(facts('ad', i), [frame(0).map(() => random.integer(256))]);
     };
-    await assert.rejects(add(), (error: unknown) => error instanceof AdbreakError && error.code === 'disk_full' && error.message.includes(folder));
+    await assert.rejects(
+      add(),
+      (error: unknown) =>
+        error instanceof AdbreakError && error.code === 'disk_full' && error.message.includes(folder),
+    );
     for (const kept of reservoir.entries) assert.equal((await reservoir.frames(kept))?.length, 1);
   });
 });
@@ -75,18 +96,32 @@ describe('a round’s counts', () => {
     candidate,
   });
   const counts = countRound(
-    [judged('ad', 0.9, 0.8), judged('ad', 0.2, 0.7), judged('content', 0.1, 0.6), judged('content', 0.4, 0.3)],
+    [
+      judged('ad', 0.9, 0.8),
+      judged('ad', 0.2, 0.7),
+      judged('content', 0.1, 0.6),
+      judged('content', 0.4, 0.3),
+    ],
     new Date('2026-01-01T03:00:00.000Z'),
   );
   test('one vote an episode and model', () => {
-    assert.deepEqual(counts.counts, { episodes: 4, productionRight: 3, candidateRight: 3, wins: 1, losses: 1 });
+    assert.deepEqual(counts.counts, {
+      episodes: 4,
+      productionRight: 3,
+      candidateRight: 3,
+      wins: 1,
+      losses: 1,
+    });
     assert.deepEqual(counts.sources, { operator: 0, button: 4, rule: 0 });
     assert.deepEqual(counts.ageHours, { youngest: 3, oldest: 3 });
   });
   test('noise is whole, centred, of the promised spread, and tells nothing of sources', () => {
     const random = seeded('laplace');
     const epsilon = 0.5;
-    const draws = Array.from({ length: 20_000 }, () => addNoise(counts, epsilon, random.uniform).counts.episodes - 4);
+    const draws = Array.from(
+      { length: 20_000 },
+      () => addNoise(counts, epsilon, random.uniform).counts.episodes - 4,
+    );
     assert.ok(draws.every(Number.isInteger));
     const mean = draws.reduce((a, b) => a + b, 0) / draws.length;
     const variance = draws.reduce((a, b) => a + b * b, 0) / draws.length;

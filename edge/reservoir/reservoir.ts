@@ -50,7 +50,12 @@ export class Reservoir {
   }
 
   /** Opens the folder; a damaged file is left out and said so. */
-  static async open(folder: string, limits: ReservoirLimits, uniform: () => number, log: (line: string) => void): Promise<Reservoir> {
+  static async open(
+    folder: string,
+    limits: ReservoirLimits,
+    uniform: () => number,
+    log: (line: string) => void,
+  ): Promise<Reservoir> {
     await mkdir(folder, { recursive: true });
     const kept: Files = new Map();
     for (const name of (await readdir(folder)).sort()) {
@@ -91,12 +96,22 @@ export class Reservoir {
     if (bytes === undefined) return null;
     const facts = headOf(bytes, kept.id);
     const size = facts.width * facts.height * 3;
-    const body = await unpack(bytes.subarray(bytes.indexOf(10) + 1), { maxOutputLength: size * facts.frames }).catch((cause: unknown) => {
-      throw new AdbreakError('state_corrupt', `Cannot read ${this.#path(kept.id)}: ${explain(cause)}`, { cause });
+    const body = await unpack(bytes.subarray(bytes.indexOf(10) + 1), {
+      maxOutputLength: size * facts.frames,
+    }).catch((cause: unknown) => {
+      throw new AdbreakError('state_corrupt', `Cannot read ${this.#path(kept.id)}: ${explain(cause)}`, {
+        cause,
+      });
     });
     if (body.length !== size * facts.frames)
-      throw new AdbreakError('state_corrupt', `Cannot read ${this.#path(kept.id)}: it holds ${body.length} bytes, ${size * facts.frames} are needed`);
-    return Array.from({ length: facts.frames }, (_, i) => new Uint8Array(body.subarray(i * size, (i + 1) * size)));
+      throw new AdbreakError(
+        'state_corrupt',
+        `Cannot read ${this.#path(kept.id)}: it holds ${body.length} bytes, ${size * facts.frames} are needed`,
+      );
+    return Array.from(
+      { length: facts.frames },
+      (_, i) => new Uint8Array(body.subarray(i * size, (i + 1) * size)),
+    );
   }
 
   async #bound(): Promise<void> {

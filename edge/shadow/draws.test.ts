@@ -22,8 +22,16 @@ const PROGRAMMES: Programme[] = [
   { name: 'five hours an evening', hourly: (hour) => (evening(hour) ? 10 : null), atLeast: 0.35 },
   { name: 'many more than assumed', hourly: () => 1750 / WEEK, atLeast: 0.4 },
   { name: 'few: each one is asked about', hourly: () => 12 / WEEK, atLeast: 0.5 },
-  { name: 'off for three weeks, then on', hourly: (hour) => (hour > WEEK && hour < 4 * WEEK ? null : 700 / WEEK), atLeast: 0.4 },
-  { name: 'eight times as many from one hour on', hourly: (hour) => (hour < 3 * WEEK ? 2 : 16), atLeast: 0.4 },
+  {
+    name: 'off for three weeks, then on',
+    hourly: (hour) => (hour > WEEK && hour < 4 * WEEK ? null : 700 / WEEK),
+    atLeast: 0.4,
+  },
+  {
+    name: 'eight times as many from one hour on',
+    hourly: (hour) => (hour < 3 * WEEK ? 2 : 16),
+    atLeast: 0.4,
+  },
 ];
 
 for (const { name, hourly, atLeast } of PROGRAMMES)
@@ -39,8 +47,16 @@ for (const { name, hourly, atLeast } of PROGRAMMES)
         const disagreements = mean === null ? 0 : poisson(random, mean);
         const drawn = binomial(random, disagreements, state.rate);
         draws.push(drawn);
-        const next = afterWindow(state, { episodes: mean === null ? 0 : 200, disagreements, drawn }, BUDGET, HOUR);
-        assert.ok(DRAW_RATES.includes(next.rate) && next.rate <= 2 * state.rate, `seed ${seed}: ${state.rate} to ${next.rate}`);
+        const next = afterWindow(
+          state,
+          { episodes: mean === null ? 0 : 200, disagreements, drawn },
+          BUDGET,
+          HOUR,
+        );
+        assert.ok(
+          DRAW_RATES.includes(next.rate) && next.rate <= 2 * state.rate,
+          `seed ${seed}: ${state.rate} to ${next.rate}`,
+        );
         state = next;
       }
       const within = (from: number) => draws.slice(from, from + WEEK).reduce((a, b) => a + b, 0);
@@ -55,7 +71,11 @@ test('without a budget everything is drawn; with one the first rate rests on 700
   assert.equal(firstDraws(null, HOUR).rate, 1);
   assert.equal(firstDraws(20, HOUR).rate, 1 / 64, '700 / 64 = 10.9 of 20; 1/32 would be 21.9');
   assert.equal(firstDraws(700, HOUR).rate, 1);
-  assert.equal(nextRate({ ...firstDraws(20, HOUR), disagreements: 1e6 }, 20, HOUR), 1 / 256, 'never 0: what is never drawn is never known');
+  assert.equal(
+    nextRate({ ...firstDraws(20, HOUR), disagreements: 1e6 }, 20, HOUR),
+    1 / 256,
+    'never 0: what is never drawn is never known',
+  );
 });
 
 test('a budget that ends or begins counts from the next window on, and the rate rises by steps of 2', () => {
@@ -72,12 +92,19 @@ test('a budget that ends or begins counts from the next window on, and the rate 
 
 test('a set that is off for a night counts as a quiet night; off for a month it says nothing about what the models do', () => {
   let state = firstDraws(20, HOUR);
-  for (let hour = 0; hour < 30; hour++) state = afterWindow(state, { episodes: 200, disagreements: 4, drawn: 0 }, 20, HOUR);
+  for (let hour = 0; hour < 30; hour++)
+    state = afterWindow(state, { episodes: 200, disagreements: 4, drawn: 0 }, 20, HOUR);
   const evening = state.disagreements;
-  for (let hour = 0; hour < 24; hour++) state = afterWindow(state, { episodes: 0, disagreements: 0, drawn: 0 }, 20, HOUR);
+  for (let hour = 0; hour < 24; hour++)
+    state = afterWindow(state, { episodes: 0, disagreements: 0, drawn: 0 }, 20, HOUR);
   const morning = state.disagreements;
   assert.ok(morning < evening && morning > evening / 2);
-  for (let hour = 0; hour < 30 * 24; hour++) state = afterWindow(state, { episodes: 0, disagreements: 0, drawn: 0 }, 20, HOUR);
+  for (let hour = 0; hour < 30 * 24; hour++)
+    state = afterWindow(state, { episodes: 0, disagreements: 0, drawn: 0 }, 20, HOUR);
   assert.equal(state.disagreements, morning);
-  assert.equal(afterWindow(state, null, 20, HOUR).disagreements, morning, 'nor does a month without a candidate');
+  assert.equal(
+    afterWindow(state, null, 20, HOUR).disagreements,
+    morning,
+    'nor does a month without a candidate',
+  );
 });

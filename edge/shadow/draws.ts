@@ -38,7 +38,12 @@ export function firstDraws(perWeek: number | null, windowSeconds: number): DrawS
  * The state when a window is over, with the rate of the next one. That rate looks at nothing in the window it is for.
  * `outcome` null: there was no candidate, so nothing was compared.
  */
-export function afterWindow(state: DrawState, outcome: WindowOutcome | null, perWeek: number | null, windowSeconds: number): DrawState {
+export function afterWindow(
+  state: DrawState,
+  outcome: WindowOutcome | null,
+  perWeek: number | null,
+  windowSeconds: number,
+): DrawState {
   const credit = creditAfter(state, outcome?.drawn ?? 0, perWeek, windowSeconds);
   const learnt = { ...(outcome === null ? state : learn(state, outcome, windowSeconds)), credit };
   return { ...learnt, rate: nextRate(learnt, perWeek, windowSeconds) };
@@ -61,16 +66,32 @@ export function nextRate(state: DrawState, perWeek: number | null, windowSeconds
 }
 
 /** Exponentially weighted over a week of watching; less was watched: the plain mean of it. */
-function learn(state: DrawState, { episodes, disagreements }: WindowOutcome, windowSeconds: number): DrawState {
+function learn(
+  state: DrawState,
+  { episodes, disagreements }: WindowOutcome,
+  windowSeconds: number,
+): DrawState {
   const idle = episodes > 0 ? 0 : state.idle + windowSeconds;
   // A set that is off at night does disagree less in a week; one that has been off for days says nothing any more.
   if (idle > DAY) return { ...state, idle };
   const watched = Math.min(WEEK, state.watched + windowSeconds);
   const weight = Math.min(1, windowSeconds / watched);
   const seen = disagreements * (WEEK / windowSeconds);
-  return { ...state, idle, watched, disagreements: state.disagreements + weight * (seen - state.disagreements) };
+  return {
+    ...state,
+    idle,
+    watched,
+    disagreements: state.disagreements + weight * (seen - state.disagreements),
+  };
 }
 
-function creditAfter({ credit }: DrawState, drawn: number, perWeek: number | null, windowSeconds: number): number {
-  return perWeek === null ? MOST_CREDIT : Math.min(MOST_CREDIT, credit + windowSeconds / WEEK - drawn / perWeek);
+function creditAfter(
+  { credit }: DrawState,
+  drawn: number,
+  perWeek: number | null,
+  windowSeconds: number,
+): number {
+  return perWeek === null
+    ? MOST_CREDIT
+    : Math.min(MOST_CREDIT, credit + windowSeconds / WEEK - drawn / perWeek);
 }

@@ -4,9 +4,23 @@ import { contradiction } from '@adbreak/shared/contract/contradiction.js';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { merge } from '../uplink/merge.js';
-import { type Counts, convictionOf, countControl, countDraw, countEpisode, disagrees, type Episode, emptyCounts } from './episode-log.js';
+import {
+  type Counts,
+  convictionOf,
+  countControl,
+  countDraw,
+  countEpisode,
+  disagrees,
+  type Episode,
+  emptyCounts,
+} from './episode-log.js';
 
-const PAIRING = { rollout: 'r', production: 'a'.repeat(64), candidate: 'b'.repeat(64), serving: 'production' } as const;
+const PAIRING = {
+  rollout: 'r',
+  production: 'a'.repeat(64),
+  candidate: 'b'.repeat(64),
+  serving: 'production',
+} as const;
 const episode = (production: number, candidate: number, label: Episode['label']): Episode => ({
   id: 1,
   pairing: PAIRING,
@@ -26,10 +40,12 @@ const reportOf = (counts: Counts, sequence: number): WindowReport => ({
 });
 
 test('an episode adds one vote for each model, its label to confusion and confidence, and the counts fit each other', () => {
-  const counts = [episode(0.1, 0.9, 'ad'), episode(0.8, 0.7, 'ad'), episode(0.3, 0.2, 'content'), episode(0.6, 0.4, null)].reduce(
-    countEpisode,
-    emptyCounts(PAIRING),
-  );
+  const counts = [
+    episode(0.1, 0.9, 'ad'),
+    episode(0.8, 0.7, 'ad'),
+    episode(0.3, 0.2, 'content'),
+    episode(0.6, 0.4, null),
+  ].reduce(countEpisode, emptyCounts(PAIRING));
   assert.deepEqual(counts.joint, [
     [1, 1],
     [1, 1],
@@ -54,7 +70,10 @@ test('an episode adds one vote for each model, its label to confusion and confid
 
 test('a label counts whether its disagreement was drawn or not; the draws say which of the labels are evidence', () => {
   assert.ok(disagrees(episode(0.1, 0.9, 'ad')));
-  const undrawn = [episode(0.1, 0.9, 'ad'), episode(0.8, 0.7, 'ad')].reduce(countEpisode, emptyCounts(PAIRING));
+  const undrawn = [episode(0.1, 0.9, 'ad'), episode(0.8, 0.7, 'ad')].reduce(
+    countEpisode,
+    emptyCounts(PAIRING),
+  );
   const drawn = [episode(0.1, 0.9, 'ad'), episode(0.1, 0.9, 'content'), episode(0.9, 0.2, null)];
   const counts = drawn.reduce((sum, one) => countDraw(countEpisode(sum, one), one, 0.5), undrawn);
   assert.deepEqual([counts.labelled.episodes, counts.labelled.wins, counts.labelled.losses], [4, 2, 1]);
@@ -63,24 +82,30 @@ test('a label counts whether its disagreement was drawn or not; the draws say wh
 });
 
 test('what both models are sure of is known; a control item is asked, answered, wrong', () => {
-  assert.deepEqual([episode(0.99, 0.98, null), episode(0.01, 0.02, null), episode(0.99, 0.97, null), episode(0.01, 0.99, null)].map(convictionOf), [
-    'ad',
-    'content',
-    null,
-    null,
-  ]);
+  assert.deepEqual(
+    [
+      episode(0.99, 0.98, null),
+      episode(0.01, 0.02, null),
+      episode(0.99, 0.97, null),
+      episode(0.01, 0.99, null),
+    ].map(convictionOf),
+    ['ad', 'content', null, null],
+  );
   const answers = [episode(0.99, 0.99, 'ad'), episode(0.99, 0.99, 'content'), episode(0.01, 0.01, null)];
-  assert.deepEqual(answers.reduce(countControl, emptyCounts(PAIRING)).control, { asked: 3, answered: 2, wrong: 1 });
+  assert.deepEqual(answers.reduce(countControl, emptyCounts(PAIRING)).control, {
+    asked: 3,
+    answered: 2,
+    wrong: 1,
+  });
 });
 
 test('reports of random episodes fit, and merged ones fit too', () => {
   const random = seeded('merge');
   const make = (sequence: number) =>
     reportOf(
-      Array.from({ length: 40 }, () => episode(random.uniform(), random.uniform(), random.pick(['ad', 'content', null]))).reduce(
-        countEpisode,
-        emptyCounts(PAIRING),
-      ),
+      Array.from({ length: 40 }, () =>
+        episode(random.uniform(), random.uniform(), random.pick(['ad', 'content', null])),
+      ).reduce(countEpisode, emptyCounts(PAIRING)),
       sequence,
     );
   for (let i = 0; i < 50; i++) {

@@ -1,4 +1,9 @@
-import { BINS, type Desired, type SparseHistogram, type WindowReport } from '@adbreak/shared/contract/messages.js';
+import {
+  BINS,
+  type Desired,
+  type SparseHistogram,
+  type WindowReport,
+} from '@adbreak/shared/contract/messages.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
 
 /** Which models looked at an episode, and for which rollout. Episodes of different pairings never mix. */
@@ -20,18 +25,30 @@ export interface Episode {
   readonly label: Label | null;
 }
 
-export function extend(episode: Episode, time: number, production: number, candidate: number | null): Episode {
+export function extend(
+  episode: Episode,
+  time: number,
+  production: number,
+  candidate: number | null,
+): Episode {
   return {
     ...episode,
     end: time,
     frames: episode.frames + 1,
     productionSum: episode.productionSum + production,
-    candidateSum: episode.candidateSum === null || candidate === null ? null : episode.candidateSum + candidate,
+    candidateSum:
+      episode.candidateSum === null || candidate === null ? null : episode.candidateSum + candidate,
   };
 }
 
-export function votes({ productionSum, candidateSum, frames }: Episode): { production: number; candidate: number | null } {
-  return { production: productionSum / frames, candidate: candidateSum === null ? null : candidateSum / frames };
+export function votes({ productionSum, candidateSum, frames }: Episode): {
+  production: number;
+  candidate: number | null;
+} {
+  return {
+    production: productionSum / frames,
+    candidate: candidateSum === null ? null : candidateSum / frames,
+  };
 }
 
 export type Counts = Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>;
@@ -114,12 +131,21 @@ export function countEpisode(counts: Counts, episode: Episode): Counts {
     ...counts,
     episodes: counts.episodes + 1,
     joint,
-    jointConfidence: candidate === null ? counts.jointConfidence : countPair(counts.jointConfidence, tenthOf(production), tenthOf(candidate)),
+    jointConfidence:
+      candidate === null
+        ? counts.jointConfidence
+        : countPair(counts.jointConfidence, tenthOf(production), tenthOf(candidate)),
     histograms: {
       production: addTo(counts.histograms.production, production),
-      candidate: counts.histograms.candidate === null || candidate === null ? counts.histograms.candidate : addTo(counts.histograms.candidate, candidate),
+      candidate:
+        counts.histograms.candidate === null || candidate === null
+          ? counts.histograms.candidate
+          : addTo(counts.histograms.candidate, candidate),
     },
-    labelled: episode.label === null ? counts.labelled : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, production, candidate),
+    labelled:
+      episode.label === null
+        ? counts.labelled
+        : countLabel(counts.labelled, episode.label === 'ad' ? 1 : 0, production, candidate),
   };
 }
 
@@ -127,7 +153,10 @@ export function countEpisode(counts: Counts, episode: Episode): Counts {
 export function countDraw(counts: Counts, episode: Episode, rate: number): Counts {
   const { drawn, wins, losses } = counts.draws ?? { drawn: 0, wins: 0, losses: 0 };
   const outcome = episode.label === null ? { wins: 0, losses: 0 } : outcomeOf(episode, episode.label);
-  return { ...counts, draws: { rate, drawn: drawn + 1, wins: wins + outcome.wins, losses: losses + outcome.losses } };
+  return {
+    ...counts,
+    draws: { rate, drawn: drawn + 1, wins: wins + outcome.wins, losses: losses + outcome.losses },
+  };
 }
 
 /** Adds a control item that a person answered, or did not within its time. */
@@ -144,7 +173,12 @@ export function countControl(counts: Counts, episode: Episode): Counts {
   };
 }
 
-function countLabel(labelled: Counts['labelled'], truth: 0 | 1, production: number, candidate: number | null): Counts['labelled'] {
+function countLabel(
+  labelled: Counts['labelled'],
+  truth: 0 | 1,
+  production: number,
+  candidate: number | null,
+): Counts['labelled'] {
   const right = (p: number) => p >= 0.5 === (truth === 1);
   const [productionRight, candidateRight] = [right(production), candidate !== null && right(candidate)];
   const { detail } = labelled;
@@ -156,7 +190,10 @@ function countLabel(labelled: Counts['labelled'], truth: 0 | 1, production: numb
     losses: labelled.losses + Number(candidate !== null && !candidateRight && productionRight),
     detail: detail && {
       production: countDetail(detail.production, truth, production),
-      candidate: detail.candidate === null || candidate === null ? detail.candidate : countDetail(detail.candidate, truth, candidate),
+      candidate:
+        detail.candidate === null || candidate === null
+          ? detail.candidate
+          : countDetail(detail.candidate, truth, candidate),
     },
   };
 }
@@ -178,13 +215,22 @@ function tenthOf(probability: number): number {
   return Math.min(9, Math.floor(probability * 10));
 }
 
-function countPair(pairs: Counts['jointConfidence'], production: number, candidate: number): Counts['jointConfidence'] {
+function countPair(
+  pairs: Counts['jointConfidence'],
+  production: number,
+  candidate: number,
+): Counts['jointConfidence'] {
   const known = pairs.some(([a, b]) => a === production && b === candidate);
-  return known ? pairs.map(([a, b, n]) => [a, b, n + Number(a === production && b === candidate)]) : [...pairs, [production, candidate, 1]];
+  return known
+    ? pairs.map(([a, b, n]) => [a, b, n + Number(a === production && b === candidate)])
+    : [...pairs, [production, candidate, 1]];
 }
 
 function addTo(histogram: SparseHistogram, probability: number): SparseHistogram {
-  return { bins: increment(histogram.bins, Math.min(BINS - 1, Math.floor(probability * BINS))), sum: histogram.sum + probability };
+  return {
+    bins: increment(histogram.bins, Math.min(BINS - 1, Math.floor(probability * BINS))),
+    sum: histogram.sum + probability,
+  };
 }
 
 /** Bucket b holds [2^(b/4), 2^((b+1)/4)) milliseconds. */

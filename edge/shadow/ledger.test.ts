@@ -10,12 +10,22 @@ const HOUR = 3_600_000;
 const MINUTE = 60_000;
 const T0 = Date.parse('2026-03-01T10:00:00.000Z');
 const iso = (hours: number) => new Date(T0 + hours * HOUR).toISOString();
-const PAIRING: Pairing = { rollout: 'r', production: 'a'.repeat(64), candidate: 'b'.repeat(64), serving: 'production' };
+const PAIRING: Pairing = {
+  rollout: 'r',
+  production: 'a'.repeat(64),
+  candidate: 'b'.repeat(64),
+  serving: 'production',
+};
 const FLIPPED: Pairing = { ...PAIRING, serving: 'candidate' };
 const ALL = { perWeek: null, answerHours: 24 };
 
 let id = 0;
-const episode = (production: number, candidate: number, label: Episode['label'] = null, pairing = PAIRING): Episode => ({
+const episode = (
+  production: number,
+  candidate: number,
+  label: Episode['label'] = null,
+  pairing = PAIRING,
+): Episode => ({
   id: ++id,
   pairing,
   start: 0,
@@ -32,13 +42,26 @@ function ledgerOf({
   before = null,
   order = ALL,
   ...settings
-}: Partial<LedgerSettings> & { now?: number; before?: LedgerState | null; order?: typeof ALL | { perWeek: number; answerHours: number } } = {}) {
-  return new Ledger({ labelSeconds: 600, windowSeconds: 3600, canAsk: true, uniform: () => 0.5, ...settings }, order, now, before);
+}: Partial<LedgerSettings> & {
+  now?: number;
+  before?: LedgerState | null;
+  order?: typeof ALL | { perWeek: number; answerHours: number };
+} = {}) {
+  return new Ledger(
+    { labelSeconds: 600, windowSeconds: 3600, canAsk: true, uniform: () => 0.5, ...settings },
+    order,
+    now,
+    before,
+  );
 }
 /** The reports of a border, held to the contract. */
 function close(ledger: Ledger, now: number, current: Pairing | null = PAIRING) {
   return ledger.closeWindow(now, current).map((report): WindowReport => {
-    const whole = windowReport.parse({ ...report, sequence: 1, slice: { channel: 'one', site: 'home', hardware: 'pi5' } });
+    const whole = windowReport.parse({
+      ...report,
+      sequence: 1,
+      slice: { channel: 'one', site: 'home', hardware: 'pi5' },
+    });
     assert.equal(contradiction(whole), null);
     return whole;
   });
@@ -62,9 +85,16 @@ test('an episode is counted when its time has passed, labelled or not, in the wi
   ledger.end(unlabelled, T0 + 50 * MINUTE, true);
   ledger.end(late, T0 + 51 * MINUTE, true);
   const [first] = close(ledger, T0 + HOUR + 700);
-  assert.deepEqual([first?.episodes, first?.draws, first?.waiting], [2, { rate: 1, drawn: 2, wins: 0, losses: 1 }, 1]);
+  assert.deepEqual(
+    [first?.episodes, first?.draws, first?.waiting],
+    [2, { rate: 1, drawn: 2, wins: 0, losses: 1 }, 1],
+  );
   const [second] = close(ledger, T0 + 2 * HOUR);
-  assert.deepEqual([second?.episodes, second?.draws?.wins, second?.labelled.wins], [1, 1, 1], 'a label hurries nothing: 10:51 is due at 11:01');
+  assert.deepEqual(
+    [second?.episodes, second?.draws?.wins, second?.labelled.wins],
+    [1, 1, 1],
+    'a label hurries nothing: 10:51 is due at 11:01',
+  );
 });
 
 test('an answer that comes after the count goes into a later report, under the window of its draw', () => {
@@ -75,10 +105,16 @@ test('an answer that comes after the count goes into a later report, under the w
   // Counted at 10:10, answered at 10:30: the window that counted it is still open.
   assert.ok(ledger.label(one.id, 'ad', T0 + 30 * MINUTE));
   const [first] = close(ledger, T0 + HOUR);
-  assert.deepEqual([first?.draws, first?.answers, first?.labelled.episodes, first?.waiting], [{ rate: 1, drawn: 3, wins: 0, losses: 0 }, [], 0, 2]);
+  assert.deepEqual(
+    [first?.draws, first?.answers, first?.labelled.episodes, first?.waiting],
+    [{ rate: 1, drawn: 3, wins: 0, losses: 0 }, [], 0, 2],
+  );
   assert.ok(ledger.label(two.id, 'content', T0 + 5 * HOUR - MINUTE));
   const [second] = close(ledger, T0 + 5 * HOUR);
-  assert.deepEqual([second?.answers, second?.labelled.episodes, second?.waiting], [[{ start: iso(0), wins: 1, losses: 1 }], 0, 1]);
+  assert.deepEqual(
+    [second?.answers, second?.labelled.episodes, second?.waiting],
+    [[{ start: iso(0), wins: 1, losses: 1 }], 0, 1],
+  );
   // 24 hours after 10:40 the last one leaves the list without a word.
   assert.equal(close(ledger, T0 + 24 * HOUR)[0]?.waiting, 1);
   assert.equal(ledger.label(three.id, 'ad', T0 + 24.7 * HOUR), false);
@@ -134,7 +170,11 @@ test('a share of the disagreements is drawn at the rate of the window that count
   assert.equal(first?.draws?.rate, 1 / 8);
   assert.ok(Math.abs((first?.draws?.drawn ?? 0) - 50) < 25, `${first?.draws?.drawn} of 400`);
   const [second] = close(ledger, T0 + 2 * HOUR);
-  assert.deepEqual(second?.draws, { rate: 1, drawn: 40, wins: 0, losses: 0 }, 'ended under 1/8, counted under 1');
+  assert.deepEqual(
+    second?.draws,
+    { rate: 1, drawn: 40, wins: 0, losses: 0 },
+    'ended under 1/8, counted under 1',
+  );
 });
 
 test('now and then something known is asked like the rest; its answer is a control, and a label once at most', () => {
@@ -156,9 +196,18 @@ test('now and then something known is asked like the rest; its answer is a contr
   }
   // One for each ten draws, give or take.
   assert.ok(controls.length > 50 && controls.length < 110, `${controls.length} controls for 800 draws`);
-  const sum = (of: (report: WindowReport) => number) => reports.reduce((total, report) => total + of(report), 0);
-  const told = () => [sum(({ control }) => control.asked), sum(({ control }) => control.answered), sum(({ control }) => control.wrong)];
-  assert.deepEqual([told(), sum(({ labelled }) => labelled.episodes)], [[2, 2, 1], 2], 'answered in time: a label like any other');
+  const sum = (of: (report: WindowReport) => number) =>
+    reports.reduce((total, report) => total + of(report), 0);
+  const told = () => [
+    sum(({ control }) => control.asked),
+    sum(({ control }) => control.answered),
+    sum(({ control }) => control.wrong),
+  ];
+  assert.deepEqual(
+    [told(), sum(({ labelled }) => labelled.episodes)],
+    [[2, 2, 1], 2],
+    'answered in time: a label like any other',
+  );
   reports.push(...close(ledger, now + HOUR));
   assert.ok(ledger.label(controls[5] ?? 0, 'ad', now + HOUR));
   reports.push(...close(ledger, now + 2 * HOUR));
@@ -190,7 +239,10 @@ test('a restart goes on in the middle of a window; a window that ended meanwhile
   first.label(999_999, 'ad', T0 + 12 * MINUTE);
   const copy = (): LedgerState => structuredClone(first.state);
   const [same] = close(ledgerOf({ before: copy(), now: T0 + 20 * MINUTE }), T0 + HOUR);
-  assert.deepEqual([same?.start, same?.episodes, same?.draws], [iso(0), 2, { rate: 1, drawn: 2, wins: 1, losses: 0 }]);
+  assert.deepEqual(
+    [same?.start, same?.episodes, same?.draws],
+    [iso(0), 2, { rate: 1, drawn: 2, wins: 1, losses: 0 }],
+  );
   const later = ledgerOf({ before: copy(), now: T0 + 7.5 * HOUR });
   const old = close(later, T0 + 7.5 * HOUR, null);
   assert.deepEqual(
@@ -234,7 +286,10 @@ test('more draws than the list holds: the oldest leave it', () => {
   const ledger = ledgerOf();
   for (let i = 0; i < MOST_WAITING + 20; i++) ledger.end(differ(), T0 + i, true);
   const [report] = close(ledger, T0 + HOUR);
-  assert.deepEqual([report?.draws?.drawn, report?.waiting, ledger.asked.length], [MOST_WAITING + 20, MOST_WAITING, MOST_WAITING]);
+  assert.deepEqual(
+    [report?.draws?.drawn, report?.waiting, ledger.asked.length],
+    [MOST_WAITING + 20, MOST_WAITING, MOST_WAITING],
+  );
 });
 
 test('a random week: every report keeps the contract, draws and answers add up, every start comes once', () => {
@@ -246,26 +301,41 @@ test('a random week: every report keeps the contract, draws and answers add up, 
     for (let step = 0; step < 3000; step++) {
       now += random.between(0, 4 * MINUTE);
       const pairing = random.uniform() < 0.5 ? PAIRING : FLIPPED;
-      const one = random.uniform() < 0.2 ? differ(random.pick([null, null, 'ad', 'content']), pairing) : episode(0.99, 0.99, null, pairing);
+      const one =
+        random.uniform() < 0.2
+          ? differ(random.pick([null, null, 'ad', 'content']), pairing)
+          : episode(0.99, 0.99, null, pairing);
       ledger.end(one, now, true);
       for (const { episode } of ledger.asked) {
         asked.set(episode.id, true);
-        if (random.uniform() < 0.02 && ledger.label(episode.id, random.pick(['ad', 'content']), now)) answered += 1;
+        if (random.uniform() < 0.02 && ledger.label(episode.id, random.pick(['ad', 'content']), now))
+          answered += 1;
       }
-      if (random.uniform() < 0.01) ledger = ledgerOf({ uniform: random.uniform, now, before: JSON.parse(JSON.stringify(ledger.state)) });
+      if (random.uniform() < 0.01)
+        ledger = ledgerOf({ uniform: random.uniform, now, before: JSON.parse(JSON.stringify(ledger.state)) });
       reports.push(...close(ledger, now, pairing));
     }
-    const sum = (of: (report: WindowReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+    const sum = (of: (report: WindowReport) => number) =>
+      reports.reduce((total, report) => total + of(report), 0);
     const starts = reports.map(({ start, serving }) => `${start} ${serving}`);
     assert.equal(new Set(starts).size, starts.length, `seed ${seed}`);
     assert.ok(reports.every(({ draws }) => draws !== null && DRAW_RATES.includes(draws.rate)));
-    const drawn = new Map(reports.map(({ start, serving, draws }) => [`${start} ${serving}`, (draws?.drawn ?? 0) - (draws?.wins ?? 0) - (draws?.losses ?? 0)]));
+    const drawn = new Map(
+      reports.map(({ start, serving, draws }) => [
+        `${start} ${serving}`,
+        (draws?.drawn ?? 0) - (draws?.wins ?? 0) - (draws?.losses ?? 0),
+      ]),
+    );
     for (const { serving, answers } of reports)
-      for (const { start, wins, losses } of answers) drawn.set(`${start} ${serving}`, (drawn.get(`${start} ${serving}`) ?? 0) - wins - losses);
+      for (const { start, wins, losses } of answers)
+        drawn.set(`${start} ${serving}`, (drawn.get(`${start} ${serving}`) ?? 0) - wins - losses);
     assert.ok(
       [...drawn.values()].every((left) => left >= 0),
       `seed ${seed}: no window has more answers than draws`,
     );
-    assert.ok(answered > 20 && sum(({ control }) => control.answered) > 0 && sum(({ answers }) => answers.length) > 0, `seed ${seed}: ${answered}`);
+    assert.ok(
+      answered > 20 && sum(({ control }) => control.answered) > 0 && sum(({ answers }) => answers.length) > 0,
+      `seed ${seed}: ${answered}`,
+    );
   }
 });

@@ -119,7 +119,8 @@ export class Ledger {
     const pending = { episode, since: now, coin: this.#settings.uniform(), control: false };
     const control = asking && this.#isControl(episode);
     this.#pending = [...this.#pending, { ...pending, control }];
-    if (this.#isDrawn(pending) && this.#settings.uniform() < CONTROLS_PER_DRAW) this.#controlsDue = Math.min(MOST_CONTROLS_DUE, this.#controlsDue + 1);
+    if (this.#isDrawn(pending) && this.#settings.uniform() < CONTROLS_PER_DRAW)
+      this.#controlsDue = Math.min(MOST_CONTROLS_DUE, this.#controlsDue + 1);
   }
 
   /** Whether the episode is still here: not counted, or counted and waiting. */
@@ -129,7 +130,9 @@ export class Ledger {
 
   /** What people are asked about, oldest first, as long as nobody has answered: what was drawn, with the controls among it. */
   get asked(): Pending[] {
-    const open = this.#pending.filter((one) => one.episode.label === null && (one.control || this.#isDrawn(one)));
+    const open = this.#pending.filter(
+      (one) => one.episode.label === null && (one.control || this.#isDrawn(one)),
+    );
     return [...this.#waiting, ...open];
   }
 
@@ -144,7 +147,11 @@ export class Ledger {
     const episode = { ...waiting.episode, label };
     // The window that counted it is over: a late word on a control is no label of any window, only an answer.
     if (waiting.control) this.edit(episode.pairing, (counts) => countControl(counts, episode));
-    else this.#answers = [...this.#answers, { pairing: episode.pairing, window: waiting.window, ...outcomeOf(episode, label) }];
+    else
+      this.#answers = [
+        ...this.#answers,
+        { pairing: episode.pairing, window: waiting.window, ...outcomeOf(episode, label) },
+      ];
     return true;
   }
 
@@ -169,7 +176,9 @@ export class Ledger {
     this.#moveAnswers();
     if (current !== null) this.edit(current, (counts) => counts);
     const { start } = this.#windows;
-    const reports = [...this.#counts.values()].filter((counts) => saysAnything(counts) || (current !== null && key(counts) === key(current)));
+    const reports = [...this.#counts.values()].filter(
+      (counts) => saysAnything(counts) || (current !== null && key(counts) === key(current)),
+    );
     const closed = reports.map((counts) => this.#reportOf(counts, start));
     this.#learn(closed, current);
     this.#counts.clear();
@@ -195,7 +204,13 @@ export class Ledger {
    * measured is too large then and never too small, which costs evidence and never makes any.
    */
   #isControl(episode: Episode): boolean {
-    if (!this.#settings.canAsk || this.#controlsDue === 0 || episode.label !== null || convictionOf(episode) === null) return false;
+    if (
+      !this.#settings.canAsk ||
+      this.#controlsDue === 0 ||
+      episode.label !== null ||
+      convictionOf(episode) === null
+    )
+      return false;
     if (this.#settings.uniform() >= CONTROL_CHANCE) return false;
     this.#controlsDue -= 1;
     return true;
@@ -227,12 +242,15 @@ export class Ledger {
       const sum = countEpisode(counts, episode);
       return drawn ? countDraw(sum, episode, rate) : sum;
     });
-    if (episode.label === null && (drawn || control)) this.#waiting = [...this.#waiting, { ...pending, counted, window: this.#windows.start }];
+    if (episode.label === null && (drawn || control))
+      this.#waiting = [...this.#waiting, { ...pending, counted, window: this.#windows.start }];
   }
 
   /** Answers go into the reports of windows after the one that they are about. */
   #moveAnswers(): void {
-    const early = this.#answers.filter(({ window }) => window < this.#windows.start).toSorted((a, b) => a.window - b.window);
+    const early = this.#answers
+      .filter(({ window }) => window < this.#windows.start)
+      .toSorted((a, b) => a.window - b.window);
     for (const answer of early) {
       const { pairing, window, wins, losses } = answer;
       const start = new Date(window).toISOString();
@@ -240,7 +258,10 @@ export class Ledger {
       const known = answers.find((one) => one.start === start);
       if (known === undefined && answers.length >= MOST_ANSWERS) continue;
       const sum = { start, wins: wins + (known?.wins ?? 0), losses: losses + (known?.losses ?? 0) };
-      this.edit(pairing, (counts) => ({ ...counts, answers: [...answers.filter((one) => one !== known), sum] }));
+      this.edit(pairing, (counts) => ({
+        ...counts,
+        answers: [...answers.filter((one) => one !== known), sum],
+      }));
       this.#answers = this.#answers.filter((one) => one !== answer);
     }
   }
@@ -252,13 +273,16 @@ export class Ledger {
       start: new Date(start).toISOString(),
       end: new Date(start + this.#windows.length).toISOString(),
       draws: asked ? (counts.draws ?? { rate: this.#draws.rate, drawn: 0, wins: 0, losses: 0 }) : null,
-      waiting: this.#waiting.filter(({ control, episode }) => !control && episode.pairing.rollout === counts.rollout).length,
+      waiting: this.#waiting.filter(
+        ({ control, episode }) => !control && episode.pairing.rollout === counts.rollout,
+      ).length,
     };
   }
 
   #learn(closed: readonly ClosedWindow[], current: Pairing | null): void {
     const paired = closed.filter(({ candidate }) => candidate !== null);
-    const sum = (of: (report: ClosedWindow) => number) => paired.reduce((total, report) => total + of(report), 0);
+    const sum = (of: (report: ClosedWindow) => number) =>
+      paired.reduce((total, report) => total + of(report), 0);
     const outcome = {
       episodes: sum(({ episodes }) => episodes),
       disagreements: sum(({ joint }) => (joint === null ? 0 : joint[0][1] + joint[1][0])),
@@ -266,7 +290,12 @@ export class Ledger {
     };
     // Without a candidate nothing was compared, and nothing is learnt about how often two models differ.
     const compared = outcome.episodes > 0 || (current !== null && current.candidate !== null);
-    this.#draws = afterWindow(this.#draws, compared ? outcome : null, this.#order.perWeek, this.#settings.windowSeconds);
+    this.#draws = afterWindow(
+      this.#draws,
+      compared ? outcome : null,
+      this.#order.perWeek,
+      this.#settings.windowSeconds,
+    );
   }
 
   /** The clock had been ahead: no later window may answer draws of windows that lie in its future, and the hub refuses those. */

@@ -21,7 +21,11 @@ test('windows begin at multiples of their length, also when the first look is in
   const { closed, open } = watch([at('10:40'), at('10:59'), at('11:00'), at('11:30'), at('15:20')]);
   assert.deepEqual(closed, [at('10:00'), at('11:00')]);
   assert.deepEqual([open.start, endOf(open)], [at('15:00'), at('16:00')]);
-  assert.equal(openWindow(90_000, at('10:01')).start, at('10:00'), 'a length that does not divide the day keeps its own grid since 1970');
+  assert.equal(
+    openWindow(90_000, at('10:01')).start,
+    at('10:00'),
+    'a length that does not divide the day keeps its own grid since 1970',
+  );
 });
 
 test('a small step back changes nothing: the window waits for its time', () => {
@@ -34,7 +38,11 @@ test('a clock that was years ahead is followed back, and the hour that it left h
   const ahead = 8760 * HOUR * 4;
   const { closed, open } = watch([at('10:10'), at('10:20') + ahead, at('11:20') + ahead, at('10:30')]);
   assert.deepEqual(closed, [at('10:00'), at('10:00') + ahead, at('11:00') + ahead]);
-  assert.equal(open.start, at('11:00'), 'the hour of 10 was reported when the clock left it: the next one is open early');
+  assert.equal(
+    open.start,
+    at('11:00'),
+    'the hour of 10 was reported when the clock left it: the next one is open early',
+  );
   assert.deepEqual(watch([at('10:50'), at('11:10'), at('12:00')], open).closed, [at('11:00')]);
 });
 
@@ -54,7 +62,8 @@ test('whatever the clock does, no start comes twice, and once it is right the wi
     let [time, error] = [at('00:00'), 0];
     const looks = Array.from({ length: 400 }, () => {
       time += random.between(0, 0.7) * HOUR;
-      if (random.uniform() < 0.05) error = random.pick([0, 0, -1, 1, 30, -30, 3000]) * random.between(0, 1.5) * HOUR;
+      if (random.uniform() < 0.05)
+        error = random.pick([0, 0, -1, 1, 30, -30, 3000]) * random.between(0, 1.5) * HOUR;
       return time + error;
     });
     const wild = watch(looks);

@@ -15,7 +15,14 @@ import { StatusPage } from './server.js';
 /** The page in real Chromium; what it shows is kept in .work/screenshots. */
 const CHROMIUM = '/usr/bin/chromium';
 const SHOTS = '.work/screenshots';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 interface Recent {
   readonly id: number;
@@ -71,7 +78,8 @@ describe('the status page', () => {
   const labels: [number | null, string][] = [];
 
   before(async () => {
-    if (!existsSync(CHROMIUM)) throw new AdbreakError('chromium_missing', `Cannot test the page: there is no ${CHROMIUM}`);
+    if (!existsSync(CHROMIUM))
+      throw new AdbreakError('chromium_missing', `Cannot test the page: there is no ${CHROMIUM}`);
     await mkdir(SHOTS, { recursive: true });
     const pixels = testPattern(1, 224, 224);
     status = await StatusPage.start({
@@ -79,7 +87,8 @@ describe('the status page', () => {
       port: 0,
       view: () => view,
       frame: () => ({ pixels, width: 224, height: 224 }),
-      picture: (episode, index) => (episode === 999 ? null : { pixels: testPattern(episode + index, 224, 224), width: 224, height: 224 }),
+      picture: (episode, index) =>
+        episode === 999 ? null : { pixels: testPattern(episode + index, 224, 224), width: 224, height: 224 },
       label: (episode, label) => {
         if (episode === 999) return false;
         labels.push([episode, label]);
@@ -95,7 +104,8 @@ describe('the status page', () => {
     await status?.[Symbol.asyncDispose]();
   });
 
-  const shows = (selector: string, words: RegExp) => page.locator(selector).filter({ hasText: words }).waitFor({ timeout: 5000 });
+  const shows = (selector: string, words: RegExp) =>
+    page.locator(selector).filter({ hasText: words }).waitFor({ timeout: 5000 });
   /** Until an expression is true in the page; the page's own policy forbids it to poll one. */
   const holds = async (expression: string) => {
     await until(expression, async () => (await page.evaluate(expression)) === true, 5);
@@ -113,7 +123,10 @@ describe('the status page', () => {
     await screenshot('programme');
     view = { ...BASE, label: 'ad', posterior: 0.97, probability: 0.9 };
     await shows('#verdict', /ADVERTISEMENT/);
-    assert.match(String(await page.evaluate('getComputedStyle(document.querySelector("#verdict")).backgroundImage')), /repeating-linear-gradient/);
+    assert.match(
+      String(await page.evaluate('getComputedStyle(document.querySelector("#verdict")).backgroundImage')),
+      /repeating-linear-gradient/,
+    );
     await screenshot('advertisement');
   });
 
@@ -134,14 +147,31 @@ describe('the status page', () => {
 
   test('asks for the episodes that a rollout waits for, hours old ones too, with pictures and without what the models say', async () => {
     assert.equal(await page.isVisible('#ask'), false);
-    const fresh: Recent[] = BASE.recent.map((one) => (one.id === 11 ? { ...one, asked: true, production: null, candidate: null } : one));
-    view = { ...BASE, ask: true, recent: fresh, asked: [question(3, 26, 0), question(5, 7), question(11, 0)], askedCount: 31 };
+    const fresh: Recent[] = BASE.recent.map((one) =>
+      one.id === 11 ? { ...one, asked: true, production: null, candidate: null } : one,
+    );
+    view = {
+      ...BASE,
+      ask: true,
+      recent: fresh,
+      asked: [question(3, 26, 0), question(5, 7), question(11, 0)],
+      askedCount: 31,
+    };
     await shows('#ask', /Your word decides.*31 scenes wait \(3 are shown\)/s);
     assert.equal(await page.locator('tr.asked').count(), 1);
-    assert.doesNotMatch((await page.textContent('tr.asked')) ?? '', /%/, 'nothing that would tell a question from a control');
+    assert.doesNotMatch(
+      (await page.textContent('tr.asked')) ?? '',
+      /%/,
+      'nothing that would tell a question from a control',
+    );
     assert.equal(await page.locator('.question').count(), 3);
-    assert.match((await page.locator('.question').first().textContent()) ?? '', /day until .* 19 s long.*not here any more/);
-    await holds('document.querySelectorAll(".question img").length === 6 && [...document.images].every((i) => i.naturalWidth === 224)');
+    assert.match(
+      (await page.locator('.question').first().textContent()) ?? '',
+      /day until .* 19 s long.*not here any more/,
+    );
+    await holds(
+      'document.querySelectorAll(".question img").length === 6 && [...document.images].every((i) => i.naturalWidth === 224)',
+    );
     await page.evaluate('getSelection().removeAllRanges()');
     await page.locator('.question').nth(1).focus();
     await screenshot('asks');
@@ -171,11 +201,22 @@ describe('the status page', () => {
 
   test('has no picture of an episode that is gone, and takes no other address for one', async () => {
     const answer = async (path: string) => (await fetch(new URL(path, status.url))).status;
-    assert.deepEqual(await Promise.all(['5/0', '999/0', '5/12', 'x/0', '0/1'].map((path) => answer(`/api/episodes/${path}.bmp`))), [200, 404, 400, 400, 400]);
+    assert.deepEqual(
+      await Promise.all(
+        ['5/0', '999/0', '5/12', 'x/0', '0/1'].map((path) => answer(`/api/episodes/${path}.bmp`)),
+      ),
+      [200, 404, 400, 400, 400],
+    );
   });
 
   test('says what is wrong: no signal, no hub, a problem', async () => {
-    view = { ...BASE, source: 'lost', connected: false, waitingReports: 7, problem: { code: 'disk_full', message: 'Cannot write /state: no space left' } };
+    view = {
+      ...BASE,
+      source: 'lost',
+      connected: false,
+      waitingReports: 7,
+      problem: { code: 'disk_full', message: 'Cannot write /state: no space left' },
+    };
     await shows('#verdict', /NO SIGNAL/);
     await shows('#problem', /disk_full: Cannot write/);
     await shows('#link', /hub out of reach/);
@@ -186,13 +227,21 @@ describe('the status page', () => {
   test('can be used on a telephone', async () => {
     await page.setViewportSize({ width: 390, height: 844 });
     await shows('#verdict', /PROGRAMME/);
-    assert.equal(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'), true, 'nothing sticks out');
+    assert.equal(
+      await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'),
+      true,
+      'nothing sticks out',
+    );
     await screenshot('telephone');
   });
 
   test('refuses labels from another page, and ones that fit no schema', async () => {
     const post = (body: string, origin?: string) =>
-      fetch(new URL('/api/labels', status.url), { method: 'POST', headers: { 'content-type': 'application/json', ...(origin && { origin }) }, body });
+      fetch(new URL('/api/labels', status.url), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(origin && { origin }) },
+        body,
+      });
     const before = labels.length;
     assert.equal((await post('{"episode":null,"label":"ad"}', 'http://evil.example')).status, 403);
     assert.equal((await post('{"episode":null,"label":"maybe"}')).status, 400);
@@ -202,7 +251,10 @@ describe('the status page', () => {
   });
 
   test('works under the name that multicast DNS gives the device', async () => {
-    const elsewhere = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, '--host-resolver-rules=MAP *.local 127.0.0.1'] });
+    const elsewhere = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: [...FLAGS, '--host-resolver-rules=MAP *.local 127.0.0.1'],
+    });
     try {
       const there = await elsewhere.newPage();
       await there.goto(status.url.replace('127.0.0.1', `${hostname().split('.')[0]}.local`));
@@ -227,7 +279,10 @@ describe('the status page', () => {
     const reader = answer.body?.getReader();
     await reader?.read();
     status.send('episode', { id: 5 });
-    assert.equal(new TextDecoder().decode((await reader?.read())?.value), 'event: episode\ndata: {"id":5}\n\n');
+    assert.equal(
+      new TextDecoder().decode((await reader?.read())?.value),
+      'event: episode\ndata: {"id":5}\n\n',
+    );
     await reader?.cancel();
   });
 });
@@ -239,6 +294,10 @@ test('a frame becomes a bitmap that ffmpeg reads back pixel for pixel', async ()
   greyVideo(join(folder, 'v.mkv'), [{ level: 77, seconds: 1 }]);
   const pixels = testPattern(2, 33, 17);
   await writeFile(join(folder, 'f.bmp'), bitmap(pixels, 33, 17));
-  for await (const frame of frames({ source: join(folder, 'f.bmp'), preprocess: { width: 33, height: 17, scaler: 'area' }, fps: 25 }))
+  for await (const frame of frames({
+    source: join(folder, 'f.bmp'),
+    preprocess: { width: 33, height: 17, scaler: 'area' },
+    fps: 25,
+  }))
     assert.deepEqual(frame.pixels, pixels);
 });

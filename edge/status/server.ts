@@ -17,12 +17,21 @@ interface PageOptions {
   readonly view: () => unknown;
   readonly frame: () => { pixels: Uint8Array; width: number; height: number } | null;
   /** One of the pictures of an episode that is not answered yet. */
-  readonly picture: (episode: number, index: number) => { pixels: Uint8Array; width: number; height: number } | null;
+  readonly picture: (
+    episode: number,
+    index: number,
+  ) => { pixels: Uint8Array; width: number; height: number } | null;
   readonly label: (episode: number | null, label: Label) => boolean;
 }
 
-const labelBody = z.strictObject({ episode: z.int().positive().nullable(), label: z.enum(['ad', 'content']) });
-const pictureParameters = z.strictObject({ episode: z.coerce.number().int().positive(), index: z.coerce.number().int().min(0).max(9) });
+const labelBody = z.strictObject({
+  episode: z.int().positive().nullable(),
+  label: z.enum(['ad', 'content']),
+});
+const pictureParameters = z.strictObject({
+  episode: z.coerce.number().int().positive(),
+  index: z.coerce.number().int().min(0).max(9),
+});
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** What one listens on, never a name of one's own. */
@@ -71,19 +80,33 @@ export class StatusPage implements AsyncDisposable {
     this.#app.addHook('onRequest', async ({ headers, socket }, reply) => {
       // Not even as a picture in somebody else's page.
       reply.header('cross-origin-resource-policy', 'same-origin');
-      const refusal = refusalOf({ host: headers.host, origin: headers.origin, address: socket.localAddress }, ours);
+      const refusal = refusalOf(
+        { host: headers.host, origin: headers.origin, address: socket.localAddress },
+        ours,
+      );
       if (refusal !== null) throw refusal;
     });
     const html = readFileSync(new URL('../../status/page.html', import.meta.url), 'utf8');
     this.#app.setErrorHandler((error, _, reply) => {
       if (error instanceof AdbreakError)
-        return reply.code(ERROR_CODES[error.code].status).send({ error: error.code, message: error.message, remedy: error.remedy });
-      const status = typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500;
-      return reply
-        .code(status)
-        .send({ error: status < 500 ? 'input_invalid' : 'internal', message: status < 500 ? explain(error) : 'The agent failed; its log says why.' });
+        return reply
+          .code(ERROR_CODES[error.code].status)
+          .send({ error: error.code, message: error.message, remedy: error.remedy });
+      const status =
+        typeof error === 'object' &&
+        error !== null &&
+        'statusCode' in error &&
+        typeof error.statusCode === 'number'
+          ? error.statusCode
+          : 500;
+      return reply.code(status).send({
+        error: status < 500 ? 'input_invalid' : 'internal',
+        message: status < 500 ? explain(error) : 'The agent failed; its log says why.',
+      });
     });
-    this.#app.get('/', (_, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(html));
+    this.#app.get('/', (_, reply) =>
+      reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(html),
+    );
     this.#app.get('/api/state', async () => view());
     this.#app.get('/api/frame.bmp', (_, reply) => {
       const current = frame();
@@ -96,7 +119,8 @@ export class StatusPage implements AsyncDisposable {
     this.#app.get('/api/episodes/:episode/:index.bmp', (request, reply) => {
       const { episode, index } = check(pictureParameters, request.params, 'the address of a picture');
       const kept = picture(episode, index);
-      if (kept === null) throw new AdbreakError('not_found', `There is no picture ${index} of episode ${episode} any more`);
+      if (kept === null)
+        throw new AdbreakError('not_found', `There is no picture ${index} of episode ${episode} any more`);
       return reply
         .type('image/bmp')
         .header('cache-control', 'no-store')
@@ -120,8 +144,15 @@ export class StatusPage implements AsyncDisposable {
 }
 
 function tooLate(episode: number | null): AdbreakError {
-  if (episode === null) return new AdbreakError('conflict', 'Cannot label: nothing is running now', { remedy: 'Choose a scene in the list.' });
-  return new AdbreakError('conflict', `Cannot label: episode ${episode} is not running and was counted already`, {
-    remedy: 'Label an episode while it runs or soon after.',
-  });
+  if (episode === null)
+    return new AdbreakError('conflict', 'Cannot label: nothing is running now', {
+      remedy: 'Choose a scene in the list.',
+    });
+  return new AdbreakError(
+    'conflict',
+    `Cannot label: episode ${episode} is not running and was counted already`,
+    {
+      remedy: 'Label an episode while it runs or soon after.',
+    },
+  );
 }

@@ -37,7 +37,12 @@ interface Asked {
   readonly headers?: Record<string, string>;
   readonly body?: string;
 }
-async function ask({ port, address = '127.0.0.1', headers = {}, body }: Asked): Promise<{ status: number | undefined; error: unknown }> {
+async function ask({
+  port,
+  address = '127.0.0.1',
+  headers = {},
+  body,
+}: Asked): Promise<{ status: number | undefined; error: unknown }> {
   const sent = request({
     host: address,
     port,
@@ -69,16 +74,33 @@ describe('under which name the page answers', () => {
       'localhost:1:2',
     ]) {
       assert.deepEqual(await ask({ port, headers: { host } }), FORBIDDEN, host);
-      assert.deepEqual(await ask({ port, headers: { host, origin: `http://${host}` }, body: LABEL }), FORBIDDEN, host);
+      assert.deepEqual(
+        await ask({ port, headers: { host, origin: `http://${host}` }, body: LABEL }),
+        FORBIDDEN,
+        host,
+      );
     }
     assert.deepEqual(labels, []);
   });
   test('its own names, loopback and configured ones are answered, with any port before it', async (t) => {
     const { port, labels } = await pageOf(t);
-    const names = ['localhost', 'LOCALHOST.', '127.0.0.1', '127.1.2.3', '[::1]', hostname(), `${hostname().split('.')[0]}.local`, 'TV.fritz.box'];
+    const names = [
+      'localhost',
+      'LOCALHOST.',
+      '127.0.0.1',
+      '127.1.2.3',
+      '[::1]',
+      hostname(),
+      `${hostname().split('.')[0]}.local`,
+      'TV.fritz.box',
+    ];
     for (const host of names.flatMap((name) => [name, `${name}:8080`])) {
       assert.deepEqual(await ask({ port, headers: { host } }), FINE, host);
-      assert.deepEqual(await ask({ port, headers: { host, origin: `http://${host}` }, body: LABEL }), FINE, host);
+      assert.deepEqual(
+        await ask({ port, headers: { host, origin: `http://${host}` }, body: LABEL }),
+        FINE,
+        host,
+      );
     }
     assert.equal(labels.length, 2 * names.length);
   });
@@ -89,21 +111,32 @@ describe('under which name the page answers', () => {
       .filter(({ family, internal }) => family === 'IPv4' && !internal);
     // A machine without a network has the rest of 127/8.
     for (const { address } of [...outside, { address: '127.0.0.9' }])
-      assert.deepEqual(await ask({ port, address, headers: { origin: `http://${address}:${port}` }, body: LABEL }), FINE, address);
+      assert.deepEqual(
+        await ask({ port, address, headers: { origin: `http://${address}:${port}` }, body: LABEL }),
+        FINE,
+        address,
+      );
   });
   test('IPv6 and dual-stack addresses are compared as the Host header writes them', () => {
     const names = namesOf('Pi.lan', []);
-    const answers = (host: string, address: string) => refusalOf({ host, address, origin: undefined }, names) === null;
+    const answers = (host: string, address: string) =>
+      refusalOf({ host, address, origin: undefined }, names) === null;
     assert.ok(answers('192.0.2.1:8080', '::ffff:192.0.2.1'));
     assert.ok(answers('[fe80::1]:8080', 'fe80::1%eth0'));
     assert.ok(answers('[2001:DB8:0::5]', '2001:db8::5'));
-    assert.ok(answers('pi.local', '192.0.2.1') && answers('pi.lan', '192.0.2.1') && answers('pi', '192.0.2.1'));
+    assert.ok(
+      answers('pi.local', '192.0.2.1') && answers('pi.lan', '192.0.2.1') && answers('pi', '192.0.2.1'),
+    );
     assert.ok(!answers('[2001:db8::6]', '2001:db8::5') && !answers('', '::1'));
   });
   test('a page from elsewhere, a sandboxed one and nonsense are refused with a code', async (t) => {
     const { port, labels } = await pageOf(t);
     for (const origin of ['http://evil.example', 'null', 'nonsense', '', `http://localhost:${port + 1}`])
-      assert.deepEqual(await ask({ port, headers: { origin, host: `localhost:${port}` }, body: LABEL }), FORBIDDEN, origin);
+      assert.deepEqual(
+        await ask({ port, headers: { origin, host: `localhost:${port}` }, body: LABEL }),
+        FORBIDDEN,
+        origin,
+      );
     assert.deepEqual(labels, []);
   });
 });
@@ -135,7 +168,9 @@ describe('who watches the stream', () => {
     t.after(() => [other, newest, ...silent].map(({ socket }) => socket.destroy()));
     assert.match(newest.heard(), /^HTTP\/1\.1 200/);
     page.send('episode', { id: 7 });
-    await until('the newest and the other machine hear', () => [newest, other].every(({ heard }) => heard().includes('{"id":7}')));
+    await until('the newest and the other machine hear', () =>
+      [newest, other].every(({ heard }) => heard().includes('{"id":7}')),
+    );
     await until('the oldest are ended', () => silent.slice(0, 18).every(({ ended }) => ended()));
   });
   test('from many machines leaves when it has listened longest', async (t) => {
@@ -188,12 +223,29 @@ test('a page that listens on every address is named by the host, and answers und
 
 test('a label when nothing runs, and one that comes too late, are told apart', async (t) => {
   const nothing = () => null;
-  const page = await StatusPage.start({ host: '127.0.0.1', port: 0, view: nothing, frame: nothing, picture: nothing, label: () => false });
+  const page = await StatusPage.start({
+    host: '127.0.0.1',
+    port: 0,
+    view: nothing,
+    frame: nothing,
+    picture: nothing,
+    label: () => false,
+  });
   t.after(() => page[Symbol.asyncDispose]());
   const said = async (episode: number | null) => {
     const body = JSON.stringify({ episode, label: 'ad' });
-    return (await fetch(new URL('/api/labels', page.url), { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json();
+    return (
+      await fetch(new URL('/api/labels', page.url), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      })
+    ).json();
   };
-  assert.deepEqual(await said(null), { error: 'conflict', message: 'Cannot label: nothing is running now', remedy: 'Choose a scene in the list.' });
+  assert.deepEqual(await said(null), {
+    error: 'conflict',
+    message: 'Cannot label: nothing is running now',
+    remedy: 'Choose a scene in the list.',
+  });
   assert.match(JSON.stringify(await said(7)), /episode 7 is not running and was counted already/);
 });

@@ -24,9 +24,14 @@ export function namesOf(hostname: string, configured: readonly string[]): Readon
 export function refusalOf({ host, origin, address }: Visit, names: ReadonlySet<string>): AdbreakError | null {
   const asked = parseHost(host ?? '');
   if (asked === null || !isOurs(asked.hostname.replace(/^\[|\]$|\.$/g, ''), address, names))
-    return new AdbreakError('forbidden', `Cannot answer under the name ${JSON.stringify(host?.slice(0, 100) ?? '')}: it is not one of this device`, {
-      remedy: "Open the page by the device's address or host name, or add the name to status.names in its configuration.",
-    });
+    return new AdbreakError(
+      'forbidden',
+      `Cannot answer under the name ${JSON.stringify(host?.slice(0, 100) ?? '')}: it is not one of this device`,
+      {
+        remedy:
+          "Open the page by the device's address or host name, or add the name to status.names in its configuration.",
+      },
+    );
   if (origin === undefined || (URL.canParse(origin) && new URL(origin).host === asked.host)) return null;
   return new AdbreakError('forbidden', `Cannot answer a page from ${JSON.stringify(origin.slice(0, 100))}`, {
     remedy: "Use the device's own page.",
@@ -35,7 +40,9 @@ export function refusalOf({ host, origin, address }: Visit, names: ReadonlySet<s
 
 function parseHost(host: string): URL | null {
   const address = `http://${host}`;
-  return /^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i.test(host) && URL.canParse(address) ? new URL(address) : null;
+  return /^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i.test(host) && URL.canParse(address)
+    ? new URL(address)
+    : null;
 }
 
 function isOurs(name: string, address: string | undefined, names: ReadonlySet<string>): boolean {

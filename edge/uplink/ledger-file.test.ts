@@ -32,7 +32,10 @@ test('what a ledger knows comes back as it was', async () => {
   const path = join(await temporaryFolder(), 'windows.json');
   assert.equal(await readLedger(path, assert.fail), null, 'a first start');
   const { state } = usedLedger(3);
-  assert.deepEqual([state.counts.length, state.pending.length, state.waiting.length, state.answers.length], [1, 3, 2, 1]);
+  assert.deepEqual(
+    [state.counts.length, state.pending.length, state.waiting.length, state.answers.length],
+    [1, 3, 2, 1],
+  );
   await writeLedger(path, state);
   assert.deepEqual(await readLedger(path, assert.fail), state);
 });
@@ -41,7 +44,11 @@ test('the file is bounded, however long nobody answers', async () => {
   const path = join(await temporaryFolder(), 'windows.json');
   await writeLedger(path, usedLedger(5000).state);
   const back = await readLedger(path, assert.fail);
-  assert.deepEqual([back?.waiting.length, back?.pending.length], [999, 3000], 'a thousand waited, one of them was answered');
+  assert.deepEqual(
+    [back?.waiting.length, back?.pending.length],
+    [999, 3000],
+    'a thousand waited, one of them was answered',
+  );
   assert.equal(back?.pending.at(-1)?.episode.id, 10_000);
   assert.ok((await stat(path)).size < 3 * 2 ** 20);
 });
@@ -50,7 +57,11 @@ test('a damaged file is set aside and said, and the device begins anew', async (
   const path = join(await temporaryFolder(), 'windows.json');
   await writeLedger(path, usedLedger(3).state);
   const whole = await readFile(path, 'utf8');
-  for (const damaged of [whole.slice(0, -40), whole.replace('"rate":1', '"rate":0.3'), 'x'.repeat(5 * 2 ** 20)]) {
+  for (const damaged of [
+    whole.slice(0, -40),
+    whole.replace('"rate":1', '"rate":0.3'),
+    'x'.repeat(5 * 2 ** 20),
+  ]) {
     await writeFile(path, damaged);
     const said: string[] = [];
     assert.equal(await readLedger(path, (line) => said.push(line)), null);

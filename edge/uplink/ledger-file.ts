@@ -24,7 +24,12 @@ const episode = z.strictObject({
   candidateSum: z.number().nonnegative().nullable(),
   label: z.enum(['ad', 'content']).nullable(),
 });
-const pending = z.strictObject({ episode, since: instant, coin: z.number().min(0).lt(1), control: z.boolean() });
+const pending = z.strictObject({
+  episode,
+  since: instant,
+  coin: z.number().min(0).lt(1),
+  control: z.boolean(),
+});
 const waiting = pending.extend({ counted: instant, window: instant });
 const ledgerStateSchema = z.strictObject({
   windows: z.strictObject({
@@ -40,10 +45,21 @@ const ledgerStateSchema = z.strictObject({
     credit: z.number(),
     rate: z.literal(DRAW_RATES),
   }),
-  counts: z.array(windowReport.omit({ sequence: true, start: true, end: true, slice: true })).max(MOST_COUNTS),
+  counts: z
+    .array(windowReport.omit({ sequence: true, start: true, end: true, slice: true }))
+    .max(MOST_COUNTS),
   pending: z.array(pending).max(MOST_PENDING),
   waiting: z.array(waiting).max(MOST_WAITING),
-  answers: z.array(z.strictObject({ pairing, window: instant, wins: z.int().nonnegative(), losses: z.int().nonnegative() })).max(MOST_WAITING),
+  answers: z
+    .array(
+      z.strictObject({
+        pairing,
+        window: instant,
+        wins: z.int().nonnegative(),
+        losses: z.int().nonnegative(),
+      }),
+    )
+    .max(MOST_WAITING),
 });
 
 /** What the last run left; null when there is nothing, or when it cannot be read: then it is set aside, said so, and the device begins anew. */
@@ -51,7 +67,9 @@ export async function readLedger(path: string, log: (line: string) => void): Pro
   try {
     return (await readJson(ledgerStateSchema, path, LIMIT)) ?? null;
   } catch (error) {
-    await setAside(path, error, 'draws that waited count as ones that nobody answered', (line) => log(`windows: ${line}`));
+    await setAside(path, error, 'draws that waited count as ones that nobody answered', (line) =>
+      log(`windows: ${line}`),
+    );
     return null;
   }
 }

@@ -21,7 +21,10 @@ function report(hour: number, n: number, change: Partial<WindowReport> = {}): Wi
     draws: { rate: 1, drawn: n, wins: 1, losses: 0 },
     waiting: n - 1,
     control: { asked: 3, answered: 2, wrong: 1 },
-    histograms: { production: { bins: [[7, n]], sum: (7.5 * n) / 256 }, candidate: { bins: [[200, n]], sum: (200.5 * n) / 256 } },
+    histograms: {
+      production: { bins: [[7, n]], sum: (7.5 * n) / 256 },
+      candidate: { bins: [[200, n]], sum: (200.5 * n) / 256 },
+    },
     joint: [
       [0, n],
       [0, 0],
@@ -45,7 +48,10 @@ function merged(a: WindowReport, b: WindowReport): WindowReport {
 
 test('merging adds everything up and keeps what must not be mixed apart', () => {
   const sum = merged(report(0, 2), report(1, 3));
-  assert.deepEqual([sum.start, sum.end, sum.sequence, sum.episodes, sum.labelled.wins], [iso(0), iso(2), 2, 5, 2]);
+  assert.deepEqual(
+    [sum.start, sum.end, sum.sequence, sum.episodes, sum.labelled.wins],
+    [iso(0), iso(2), 2, 5, 2],
+  );
   assert.deepEqual(sum.histograms.production.bins, [[7, 5]]);
   assert.deepEqual(sum.latency.production, [[10, 6]]);
   assert.equal(merge(report(0, 2), report(1, 3, { production: 'c'.repeat(64) })), null);
@@ -57,7 +63,11 @@ test('several windows in one give no evidence; control items add up, and what wa
   const sum = merged(report(0, 2), report(1, 3));
   assert.deepEqual([sum.draws, sum.waiting, sum.control], [null, 2, { asked: 6, answered: 4, wrong: 2 }]);
   assert.equal(sum.content, null);
-  assert.equal(merged(report(0, 2, { content: 1 }), report(1, 3)).content, 4, 'null says that every episode is new content');
+  assert.equal(
+    merged(report(0, 2, { content: 1 }), report(1, 3)).content,
+    4,
+    'null says that every episode is new content',
+  );
 });
 
 test('answers to draws of other windows go on, joined by window; those to draws that are given up here go with them', () => {
@@ -78,9 +88,13 @@ test('answers to draws of other windows go on, joined by window; those to draws 
 });
 
 test('of more answers than a report holds the oldest go', () => {
-  const answers = (from: number) => Array.from({ length: 80 }, (_, i) => ({ start: iso(from + i), wins: 1, losses: 0 }));
+  const answers = (from: number) =>
+    Array.from({ length: 80 }, (_, i) => ({ start: iso(from + i), wins: 1, losses: 0 }));
   const sum = merged(report(500, 2, { answers: answers(0) }), report(501, 2, { answers: answers(100) }));
-  assert.deepEqual([sum.answers.length, sum.answers[0]?.start, sum.answers.at(-1)?.start], [100, iso(60), iso(179)]);
+  assert.deepEqual(
+    [sum.answers.length, sum.answers[0]?.start, sum.answers.at(-1)?.start],
+    [100, iso(60), iso(179)],
+  );
 });
 
 test('reports on both sides of a clock that stepped back cover both', () => {

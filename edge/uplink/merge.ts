@@ -13,12 +13,14 @@ export function merge(a: WindowReport, b: WindowReport | undefined): WindowRepor
   const key = ({ slice, rollout, production, candidate, serving }: WindowReport) =>
     JSON.stringify([slice.channel, slice.site, slice.hardware, rollout, production, candidate, serving]);
   if (key(a) !== key(b)) return null;
-  const add = (field: 'episodes' | 'adFrames' | 'frames' | 'dropped' | 'restarts' | 'downloadFailures') => a[field] + b[field];
+  const add = (field: 'episodes' | 'adFrames' | 'frames' | 'dropped' | 'restarts' | 'downloadFailures') =>
+    a[field] + b[field];
   return {
     ...b,
     start: new Date(beginOf(a, b)).toISOString(),
     end: new Date(Math.max(Date.parse(a.end), Date.parse(b.end))).toISOString(),
-    content: a.content === null && b.content === null ? null : (a.content ?? a.episodes) + (b.content ?? b.episodes),
+    content:
+      a.content === null && b.content === null ? null : (a.content ?? a.episodes) + (b.content ?? b.episodes),
     draws: null,
     answers: joinAnswers(a, b),
     waiting: b.waiting,
@@ -51,7 +53,10 @@ export function merge(a: WindowReport, b: WindowReport | undefined): WindowRepor
     },
     jointConfidence: addKeyed([...a.jointConfidence, ...b.jointConfidence]),
     memoryMb: Math.max(a.memoryMb, b.memoryMb),
-    latency: { production: addBins(a.latency.production, b.latency.production), candidate: both(a.latency.candidate, b.latency.candidate, addBins) },
+    latency: {
+      production: addBins(a.latency.production, b.latency.production),
+      candidate: both(a.latency.candidate, b.latency.candidate, addBins),
+    },
   };
 }
 
@@ -86,7 +91,10 @@ function addDetails(a: LabelDetail, b: LabelDetail): LabelDetail {
     const [episodes, ok] = sums.get(tenth) ?? [0, 0];
     sums.set(tenth, [episodes + n, ok + right]);
   }
-  return { confusion: addTables(a.confusion, b.confusion), tenths: [...sums].map(([tenth, [n, ok]]) => [tenth, n, ok]) };
+  return {
+    confusion: addTables(a.confusion, b.confusion),
+    tenths: [...sums].map(([tenth, [n, ok]]) => [tenth, n, ok]),
+  };
 }
 function addKeyed(pairs: WindowReport['jointConfidence']): WindowReport['jointConfidence'] {
   const sums = new Map<number, number>();

@@ -1,5 +1,13 @@
 import type { Backoff } from '@adbreak/shared/backoff.js';
-import { type Desired, type DeviceEvent, desired, MESSAGE_LIMIT, type Reported, type Status, type WindowReport } from '@adbreak/shared/contract/messages.js';
+import {
+  type Desired,
+  type DeviceEvent,
+  desired,
+  MESSAGE_LIMIT,
+  type Reported,
+  type Status,
+  type WindowReport,
+} from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { type DeviceTopic, roundTopic, topicOf } from '@adbreak/shared/contract/topics.js';
@@ -63,10 +71,18 @@ export class Session implements AsyncDisposable {
       reconnectOnConnackError: true,
       connectTimeout: 15_000,
       queueQoSZero: false,
-      will: { topic: topicOf(identity.device, 'status'), payload: Buffer.from(JSON.stringify(this.#status(false))), qos: 1, retain: true },
+      will: {
+        topic: topicOf(identity.device, 'status'),
+        payload: Buffer.from(JSON.stringify(this.#status(false))),
+        qos: 1,
+        retain: true,
+      },
     });
     this.#client.on('close', () => void this.#closed());
-    this.#client.on('connect', () => void this.#connected().catch((error: unknown) => options.log(`mqtt: ${explain(error)}`)));
+    this.#client.on(
+      'connect',
+      () => void this.#connected().catch((error: unknown) => options.log(`mqtt: ${explain(error)}`)),
+    );
     this.#client.on('error', (error) => this.#failed(error));
     this.#client.on('message', (topic, payload) => this.#message(topic, payload));
     this.#sending = this.#sendSpool();
@@ -86,23 +102,34 @@ export class Session implements AsyncDisposable {
   /** The newest reported state is what counts: it is sent now, or after the next connection. */
   async report(reported: Reported): Promise<void> {
     this.#reported = reported;
-    if (this.#client.connected) await this.#publish('reported', reported, true).catch((error: unknown) => this.#options.log(`mqtt: ${explain(error)}`));
+    if (this.#client.connected)
+      await this.#publish('reported', reported, true).catch((error: unknown) =>
+        this.#options.log(`mqtt: ${explain(error)}`),
+      );
   }
 
   /** Events tell what happens now: without a connection they are not kept. */
   async event(event: DeviceEvent): Promise<void> {
-    if (this.#client.connected) await this.#publish('events', event, false).catch((error: unknown) => this.#options.log(`mqtt: ${explain(error)}`));
+    if (this.#client.connected)
+      await this.#publish('events', event, false).catch((error: unknown) =>
+        this.#options.log(`mqtt: ${explain(error)}`),
+      );
   }
 
   /** The answer to a federated round; resolves with the hub's acknowledgement, and waits for a connection. */
   async round(report: RoundReport): Promise<void> {
-    await this.#client.publishAsync(roundTopic(this.#options.identity.device, report.round), JSON.stringify(report), { qos: 1, retain: false });
+    await this.#client.publishAsync(
+      roundTopic(this.#options.identity.device, report.round),
+      JSON.stringify(report),
+      { qos: 1, retain: false },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#sending;
-    if (this.#client.connected) await this.#publish('status', this.#status(false), true).catch(() => undefined);
+    if (this.#client.connected)
+      await this.#publish('status', this.#status(false), true).catch(() => undefined);
     await this.#client.endAsync(true);
   }
 
@@ -144,7 +171,10 @@ export class Session implements AsyncDisposable {
     const { identity, hub, instance, log, onRefused } = this.#options;
     await using client = new HubClient(hub, identity);
     try {
-      await client.ask(`/agent/session?instance=${instance}`, { what: 'ask why the session is refused', signal: this.#stop.signal });
+      await client.ask(`/agent/session?instance=${instance}`, {
+        what: 'ask why the session is refused',
+        signal: this.#stop.signal,
+      });
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       if (error instanceof HubRefusal && error.code !== 'hub_unreachable') onRefused(error);
@@ -160,7 +190,10 @@ export class Session implements AsyncDisposable {
     while (!signal.aborted) {
       if (this.#nextReport() === undefined) await pause(IDLE_MS, signal);
       // Only a stop ends it otherwise.
-      else await retry(() => this.#sendOldest(), { backoff: UNACKNOWLEDGED, signal, uniform, onFailure }).catch(() => undefined);
+      else
+        await retry(() => this.#sendOldest(), { backoff: UNACKNOWLEDGED, signal, uniform, onFailure }).catch(
+          () => undefined,
+        );
     }
   }
 
@@ -181,8 +214,15 @@ export class Session implements AsyncDisposable {
   }
 
   /** Resolves with the PUBACK. */
-  async #publish(kind: Exclude<DeviceTopic, 'evaluations'>, message: unknown, retain: boolean): Promise<void> {
-    await this.#client.publishAsync(topicOf(this.#options.identity.device, kind), JSON.stringify(message), { qos: 1, retain });
+  async #publish(
+    kind: Exclude<DeviceTopic, 'evaluations'>,
+    message: unknown,
+    retain: boolean,
+  ): Promise<void> {
+    await this.#client.publishAsync(topicOf(this.#options.identity.device, kind), JSON.stringify(message), {
+      qos: 1,
+      retain,
+    });
   }
   #status(online: boolean): Status {
     return { online, agent: this.#options.agentVersion, at: new Date().toISOString() };

@@ -76,15 +76,24 @@ test('a number of the last report that cannot be read is passed over for a highe
     const again = await Spool.open(folder, (line) => said.push(line));
     await again.add(report(4));
     const { sequence } = again.oldest ?? assert.fail('no report');
-    assert.ok(Number.isInteger(sequence) && sequence > 1e9 && sequence < 5e9, `${JSON.stringify(damaged)}: ${sequence}`);
+    assert.ok(
+      Number.isInteger(sequence) && sequence > 1e9 && sequence < 5e9,
+      `${JSON.stringify(damaged)}: ${sequence}`,
+    );
     assert.match(said.join(), new RegExp(`sequence.*from number ${sequence}`));
-    assert.equal((await Spool.open(folder, (line) => assert.fail(line))).oldest?.sequence, sequence, 'it is the last one from now on');
+    assert.equal(
+      (await Spool.open(folder, (line) => assert.fail(line))).oldest?.sequence,
+      sequence,
+      'it is the last one from now on',
+    );
   }
 });
 
 test('a full disk loses nothing: reports wait in memory and are written when there is room', async (t) => {
   const folder = await smallVolume(t, 256);
-  execFileSync('dd', ['if=/dev/zero', `of=${join(folder, 'ballast')}`, 'bs=1k', 'count=240'], { stdio: 'ignore' });
+  execFileSync('dd', ['if=/dev/zero', `of=${join(folder, 'ballast')}`, 'bs=1k', 'count=240'], {
+    stdio: 'ignore',
+  });
   const said: string[] = [];
   const spool = await Spool.open(join(folder, 'spool'), (line) => said.push(line));
   for (let i = 1; i <= 20; i++) await spool.add(report(i));

@@ -45,13 +45,27 @@ export class Spool {
     const waiting: Waiting[] = [];
     for (const name of names) {
       try {
-        waiting.push({ report: parseJson(windowReport, await readFile(join(folder, name)), MESSAGE_LIMIT, name, 'state_corrupt'), onDisk: true });
+        waiting.push({
+          report: parseJson(
+            windowReport,
+            await readFile(join(folder, name)),
+            MESSAGE_LIMIT,
+            name,
+            'state_corrupt',
+          ),
+          onDisk: true,
+        });
       } catch (error) {
         log(`spool: ${join(folder, name)} cannot be read and is skipped: ${explain(error)}`);
       }
     }
     const known = Math.max(0, ...names.map((name) => Number(NAME.exec(name)?.[1] ?? 0)));
-    return new Spool(folder, waiting, Math.max(known, await lastSequence(join(folder, 'sequence'), log)), log);
+    return new Spool(
+      folder,
+      waiting,
+      Math.max(known, await lastSequence(join(folder, 'sequence'), log)),
+      log,
+    );
   }
 
   get size(): number {
@@ -102,12 +116,16 @@ export class Spool {
     const inMemory = this.#waiting.filter(({ onDisk }) => !onDisk).length;
     if (this.#waiting.length <= MOST_FILES && inMemory <= MOST_IN_MEMORY) return;
     // The newest report is never touched; the oldest pair that may be added up becomes one.
-    const index = this.#waiting.findIndex(({ report }, i) => i + 1 < this.#waiting.length && merge(report, this.#waiting[i + 1]?.report) !== null);
+    const index = this.#waiting.findIndex(
+      ({ report }, i) => i + 1 < this.#waiting.length && merge(report, this.#waiting[i + 1]?.report) !== null,
+    );
     const [first, second] = this.#waiting.slice(Math.max(0, index));
     if (first === undefined || second === undefined) return;
     const merged = index < 0 ? null : merge(first.report, second.report);
     if (merged === null) {
-      this.#log(`spool: full with reports that cannot be added up; window ${first.report.sequence} is dropped`);
+      this.#log(
+        `spool: full with reports that cannot be added up; window ${first.report.sequence} is dropped`,
+      );
       await this.acknowledge(first.report.sequence);
       return;
     }
@@ -131,7 +149,10 @@ async function lastSequence(path: string, log: (line: string) => void): Promise<
     if (stored === undefined) return 0;
     const text = Buffer.from(stored).toString();
     if (/^\d{1,10}$/.test(text) && Number(text) <= HIGHEST_SEQUENCE) return Number(text);
-    throw new AdbreakError('state_corrupt', `Cannot read ${path}: it must be the number of the last report: current value is ${JSON.stringify(text)}`);
+    throw new AdbreakError(
+      'state_corrupt',
+      `Cannot read ${path}: it must be the number of the last report: current value is ${JSON.stringify(text)}`,
+    );
   } catch (error) {
     const later = Math.floor(Date.now() / 1000);
     log(`spool: ${explain(error)}; reports go on from number ${later + 1}`);

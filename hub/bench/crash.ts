@@ -39,20 +39,34 @@ const summary = ({ kills, reports, acknowledged, ledger }: RunResult) => ({
   identical: ledger.identical,
   troubles: ledger.troubles.length,
 });
-const isGood = ({ kills, ledger: { lost, twice, desiredDiffers, replays, identical, troubles } }: RunResult) =>
-  kills === KILLS && lost + twice + desiredDiffers + troubles.length === 0 && replays > 0 && replays === identical;
+const isGood = ({
+  kills,
+  ledger: { lost, twice, desiredDiffers, replays, identical, troubles },
+}: RunResult) =>
+  kills === KILLS &&
+  lost + twice + desiredDiffers + troubles.length === 0 &&
+  replays > 0 &&
+  replays === identical;
 
 try {
   const stores = await chosenStores(process.env['STORES']);
   say(`seed: ${seed}; ${KILLS} kills on each of: ${stores.join(', ')}`);
   const results = new Map<string, RunResult>();
   for (const store of stores) {
-    const result = await crashStore({ store, kills: KILLS, seed, say, stop: stop.signal, after: (close) => closers.push(close) });
+    const result = await crashStore({
+      store,
+      kills: KILLS,
+      seed,
+      say,
+      stop: stop.signal,
+      after: (close) => closers.push(close),
+    });
     results.set(store, result);
     for (const line of result.ledger.troubles) say(`${store}: ${line}`);
   }
   const by: Record<string, number> = {};
-  for (const result of results.values()) for (const [step, n] of Object.entries(result.by)) by[step] = (by[step] ?? 0) + n;
+  for (const result of results.values())
+    for (const [step, n] of Object.entries(result.by)) by[step] = (by[step] ?? 0) + n;
   const seconds = (Date.now() - begun) / 1000;
   const kills = [...results.values()].reduce((sum, one) => sum + one.kills, 0);
   say(`${(seconds / Math.max(1, kills)).toFixed(2)} s a kill`);

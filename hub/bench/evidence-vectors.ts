@@ -6,8 +6,18 @@ import {
   thresholdOfConfidence,
 } from '@adbreak/shared/evidence/calibration.js';
 import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
-import { disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
-import { chiSquare, jensenShannon, kolmogorovSmirnov, psi, wasserstein } from '@adbreak/shared/evidence/distances.js';
+import {
+  disagreementEvidence,
+  startDetector,
+  watchDisagreements,
+} from '@adbreak/shared/evidence/disagreement.js';
+import {
+  chiSquare,
+  jensenShannon,
+  kolmogorovSmirnov,
+  psi,
+  wasserstein,
+} from '@adbreak/shared/evidence/distances.js';
 import { FleetLikelihood, logHarmFleet, logNonInferiorityFleet } from '@adbreak/shared/evidence/fleet.js';
 import { logHarmPooled } from '@adbreak/shared/evidence/harm.js';
 import { fleetShare, studentQuantile } from '@adbreak/shared/evidence/intervals.js';
@@ -17,7 +27,14 @@ import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { logNonInferioritySampled } from '@adbreak/shared/evidence/sampled.js';
 import { Adwin, PageHinkley } from '@adbreak/shared/evidence/streams.js';
 import { clusterOf, logHarm, logNoWorse, type Tallies } from '@adbreak/shared/evidence/tally.js';
-import { calibrate, conformalP, scoresOf, startWorld, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
+import {
+  calibrate,
+  conformalP,
+  scoresOf,
+  startWorld,
+  watchWorld,
+  worldEvidence,
+} from '@adbreak/shared/evidence/world.js';
 import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
@@ -25,7 +42,8 @@ import { PROGRAMME, ProgrammeStream } from '../simulate/programme.js';
 /** Seeded cases with our values as JSON lines, for `make verify-evidence` to compute again in Python. */
 const SEED = process.env['SEED'] ?? '1';
 const random = seeded(`evidence/${SEED}`);
-const write = (name: string, input: unknown, value: number | readonly number[]) => console.log(JSON.stringify({ name, input, value }));
+const write = (name: string, input: unknown, value: number | readonly number[]) =>
+  console.log(JSON.stringify({ name, input, value }));
 
 for (let i = 0; i < 200; i++) {
   const bins = random.pick([2, 8, 20, 64, 256]);
@@ -76,7 +94,11 @@ for (let i = 0; i < 200; i++) {
   const margin = random.pick([0.01, 0.02, 0.05, 0.08]);
   write('non_inferiority_log', { ...counts, margin }, logNonInferiority(counts, margin));
   const rate = random.between(0.1, 1);
-  write('sampled_log', { ...counts, margin, rate }, logNonInferioritySampled({ ...counts, zeros: counts.agreed }, margin, rate));
+  write(
+    'sampled_log',
+    { ...counts, margin, rate },
+    logNonInferioritySampled({ ...counts, zeros: counts.agreed }, margin, rate),
+  );
   const devices = Array.from({ length: 1 + random.integer(30) }, () => ({
     wins: random.integer(20),
     losses: random.integer(20),
@@ -117,7 +139,10 @@ for (let i = 0; i < 200; i++) {
     return { episodes, disagreements: random.integer(Math.ceil(episodes / 3)) };
   });
   const baseline = random.between(0.02, 0.2);
-  const detector = windows.reduce((state, { episodes, disagreements }) => watchDisagreements(state, disagreements, episodes), startDetector(baseline));
+  const detector = windows.reduce(
+    (state, { episodes, disagreements }) => watchDisagreements(state, disagreements, episodes),
+    startDetector(baseline),
+  );
   write('disagreement_evidence', { windows, baseline }, disagreementEvidence(detector));
 
   const size = 20 + random.integer(45);
@@ -129,7 +154,10 @@ for (let i = 0; i < 200; i++) {
   write('conformal_p', { sorted, score, u, together }, conformalP(sorted, score, u, together));
 
   const change = 200 + random.integer(600);
-  const stream = Array.from({ length: 1500 }, (_, k) => (k < change ? 0 : random.between(0.2, 1)) + random.normal() * 0.3);
+  const stream = Array.from(
+    { length: 1500 },
+    (_, k) => (k < change ? 0 : random.between(0.2, 1)) + random.normal() * 0.3,
+  );
   const adwin = new Adwin();
   const cuts = stream.flatMap((value, k) => (adwin.update(value) ? [k] : []));
   write('adwin', { stream }, [...cuts, adwin.width, adwin.mean]);
@@ -143,7 +171,10 @@ for (let i = 0; i < 200; i++) {
 
 /** The WORLD detector as a whole, on a fleet of three: reference, lag, p-values and statistics of a fortnight. */
 for (let i = 0; i < 20; i++) {
-  const programme = new ProgrammeStream({ ...PROGRAMME, devices: 3, episodesPerHour: 20, effectHours: random.pick([1, 6]) }, random.fork(`world/${i}`));
+  const programme = new ProgrammeStream(
+    { ...PROGRAMME, devices: 3, episodesPerHour: 20, effectHours: random.pick([1, 6]) },
+    random.fork(`world/${i}`),
+  );
   const weeks = programme.reference(2 + random.integer(2));
   const calibration = calibrate(weeks);
   if (calibration === null) throw new Error('a reference of two weeks and more must calibrate');
@@ -168,7 +199,13 @@ for (let i = 0; i < 200; i++) {
       .slice(0, 1 + draws.integer(3))
       .map((rate) => {
         const count = (share: number) => (draws.uniform() < 0.15 ? 0 : scale * share * draws.uniform());
-        return { rate, zeros: count(2), wins: count(0.15 * rate), losses: count(0.15 * rate), open: count(0.03 * rate) };
+        return {
+          rate,
+          zeros: count(2),
+          wins: count(0.15 * rate),
+          losses: count(0.15 * rate),
+          open: count(0.03 * rate),
+        };
       });
   const wrong = draws.pick([0, 0.02, 0.1, 0.45]);
   const shift = draws.pick([-0.3, -0.02, 0, 0.01, 0.02, 0.05, 0.4]);
@@ -195,14 +232,31 @@ for (let i = 0; i < 200; i++) {
   const mistaken = draws.pick([0, 0.02, 0.1, 0.5, 1]);
   const controls = Array.from({ length: draws.integer(12) }, () => {
     const answered = draws.integer(25);
-    return { answered, wrong: Array.from({ length: answered }, () => draws.uniform()).filter((u) => u < mistaken).length };
+    return {
+      answered,
+      wrong: Array.from({ length: answered }, () => draws.uniform()).filter((u) => u < mistaken).length,
+    };
   });
   const answers = wrongAnswers(controls, 0.02);
-  write('wrong_answers', { controls, assumed: 0.02 }, [answers.share, answers.low, answers.high, answers.used]);
+  write('wrong_answers', { controls, assumed: 0.02 }, [
+    answers.share,
+    answers.low,
+    answers.high,
+    answers.used,
+  ]);
 
-  const units = Array.from({ length: 3 + draws.integer(20) }, () => tallies(draws.pick([0, 200, 2000, 20_000])));
+  const units = Array.from({ length: 3 + draws.integer(20) }, () =>
+    tallies(draws.pick([0, 200, 2000, 20_000])),
+  );
   const broken = [{ rate: 1, zeros: 100, wins: 5, losses: 70, open: 2 }];
-  const fleet = draws.uniform() < 0.5 ? units : [...units, broken, broken.map((one) => ({ ...one, wins: one.losses, losses: one.wins }))];
+  const fleet =
+    draws.uniform() < 0.5
+      ? units
+      : [...units, broken, broken.map((one) => ({ ...one, wins: one.losses, losses: one.wins }))];
   const found = findOutliers(fleet, { least: 0.05, wrong });
-  write('outliers', { fleet, least: 0.05, wrong }, [found.low, found.high, ...found.units.flatMap(({ below, above }) => [below, above])]);
+  write('outliers', { fleet, least: 0.05, wrong }, [
+    found.low,
+    found.high,
+    ...found.units.flatMap(({ below, above }) => [below, above]),
+  ]);
 }

@@ -4,10 +4,22 @@ import type { LivingRooms, People } from '../simulate/living-rooms.js';
 import { type Scenario, scenario } from '../simulate/scenario.js';
 import { simulateRollout } from '../simulate/simulate.js';
 import { lateLosses, nightRun, silentRun, wandering } from './gate-reports.js';
-import { type Enter, type EvidenceRun, evidenceRun, type Looks, PER_WINDOW, shiftRun, WINDOWS, type WorldFleet, worldRun } from './gate-scenarios.js';
+import {
+  type Enter,
+  type EvidenceRun,
+  evidenceRun,
+  type Looks,
+  PER_WINDOW,
+  shiftRun,
+  WINDOWS,
+  type WorldFleet,
+  worldRun,
+} from './gate-scenarios.js';
 
 /** Every cell of `make bench-gates`: a fleet, what is promised of it, and one run of it from a seed. */
-export const PLAN = await readPlan(fileURLToPath(new URL('../../../configs/rollouts/standard.yaml', import.meta.url)));
+export const PLAN = await readPlan(
+  fileURLToPath(new URL('../../../configs/rollouts/standard.yaml', import.meta.url)),
+);
 
 export const GROUPS = [
   'old',
@@ -46,7 +58,10 @@ export interface Cell {
 const ALPHA = 0.05;
 const DISTRUST_SHARE = 0.25;
 /** As good or better must not FAIL, worse by the margin must not PASS, in its first stage or its last. */
-function errors(difference: number, { dayEffect, programmeEffect }: Partial<LivingRooms> = {}): Cell['promise'] {
+function errors(
+  difference: number,
+  { dayEffect, programmeEffect }: Partial<LivingRooms> = {},
+): Cell['promise'] {
   if (difference >= 0) return { fail: ALPHA };
   // What is common to all for hours is no channel's own: stages before the last one are left by channels alone, at a small exposure.
   const common = (dayEffect ?? 0) + (programmeEffect ?? 0) > 0;
@@ -60,7 +75,12 @@ interface EvidenceCell {
   readonly golden?: NonNullable<Cell['golden']>;
   readonly enter?: () => Enter;
 }
-function evidence(group: Group, name: string, rooms: LivingRooms, { looks, plan, promise, golden, enter }: EvidenceCell = {}): Cell {
+function evidence(
+  group: Group,
+  name: string,
+  rooms: LivingRooms,
+  { looks, plan, promise, golden, enter }: EvidenceCell = {},
+): Cell {
   const { difference } = rooms;
   return {
     group,
@@ -70,7 +90,13 @@ function evidence(group: Group, name: string, rooms: LivingRooms, { looks, plan,
     ...(group === 'distrust' && { share: DISTRUST_SHARE }),
     ...(golden !== undefined && { golden }),
     run: (seed) =>
-      evidenceRun({ ...PLAN, ...plan }, rooms, looks ?? { windows: WINDOWS, every: 4 }, seed, enter?.()) satisfies EvidenceRun as unknown as Result,
+      evidenceRun(
+        { ...PLAN, ...plan },
+        rooms,
+        looks ?? { windows: WINDOWS, every: 4 },
+        seed,
+        enter?.(),
+      ) satisfies EvidenceRun as unknown as Result,
   };
 }
 
@@ -91,11 +117,16 @@ export const CORRELATIONS = [0, 0.02, 0.1] as const;
 const old = FLEETS.flatMap((devices) =>
   CORRELATIONS.flatMap((correlation) =>
     both((difference) =>
-      evidence('old', `${devices} devices, correlation ${correlation}`, fleet(devices, difference, { correlation }), {
-        looks: { windows: WINDOWS, every: 2, peers: true },
-        // Five channels that differ by 3 points are worse than the tolerance as they are in a quarter of the runs, and suspended for it.
-        promise: { ...errors(difference), ...(difference === 0 && devices >= 20 && { suspend: ALPHA }) },
-      }),
+      evidence(
+        'old',
+        `${devices} devices, correlation ${correlation}`,
+        fleet(devices, difference, { correlation }),
+        {
+          looks: { windows: WINDOWS, every: 2, peers: true },
+          // Five channels that differ by 3 points are worse than the tolerance as they are in a quarter of the runs, and suspended for it.
+          promise: { ...errors(difference), ...(difference === 0 && devices >= 20 && { suspend: ALPHA }) },
+        },
+      ),
     ),
   ),
 );
@@ -110,11 +141,16 @@ const DELAYS: readonly [correlation: number, difference: number, suspend: number
   [0.1, -0.1, 320, null],
 ];
 const delay = DELAYS.map(([correlation, difference, suspend, shown]) =>
-  evidence('delay', `correlation ${correlation}`, fleet(20, difference, { correlation, disagreement: 0.12 }), {
-    plan: { wrong: 0 },
-    promise: {},
-    golden: { suspend, shown },
-  }),
+  evidence(
+    'delay',
+    `correlation ${correlation}`,
+    fleet(20, difference, { correlation, disagreement: 0.12 }),
+    {
+      plan: { wrong: 0 },
+      promise: {},
+      golden: { suspend, shown },
+    },
+  ),
 );
 
 // — living rooms —
@@ -153,7 +189,11 @@ const SHARED: readonly [name: string, rooms: Partial<LivingRooms> & { devices: n
     },
   ],
 ];
-const shared = SHARED.flatMap(([name, rooms]) => both((difference) => evidence('shared', name, fleet(rooms.devices, difference, rooms), { looks: FIVE_DAYS })));
+const shared = SHARED.flatMap(([name, rooms]) =>
+  both((difference) =>
+    evidence('shared', name, fleet(rooms.devices, difference, rooms), { looks: FIVE_DAYS }),
+  ),
+);
 
 const days = [20, 50].flatMap((devices) =>
   [0, 0.01, 0.02].flatMap((dayEffect) =>
@@ -178,7 +218,11 @@ const broken = [
   ),
   ...[0, -0.02].map((difference) =>
     // A third of a channel, which is a quarter of the fleet: harm is shown before the unit is, and is over once it is set aside.
-    evidence('broken', '1 of 12 on 4 channels loses 40 points', fleet(12, difference, { channels: 4, broken: -0.4 })),
+    evidence(
+      'broken',
+      '1 of 12 on 4 channels loses 40 points',
+      fleet(12, difference, { channels: 4, broken: -0.4 }),
+    ),
   ),
 ];
 
@@ -223,18 +267,33 @@ const episodesAt = (rate: number) => Math.min(80, (2 * PER_WINDOW) / rate);
 const people = PEOPLE.flatMap(([missing, wrong, rates]) =>
   rates.flatMap((rate) =>
     both((difference) => {
-      const own: People = { rate, missing: { wins: missing[0], losses: missing[1] }, wrong: { wins: wrong[0], losses: wrong[1] } };
+      const own: People = {
+        rate,
+        missing: { wins: missing[0], losses: missing[1] },
+        wrong: { wins: wrong[0], losses: wrong[1] },
+      };
       const name = `drawn 1/${1 / rate}, unanswered ${missing.join(' ')}, wrong ${wrong.join(' ')}`;
-      return evidence('people', name, fleet(20, difference, { episodes: episodesAt(rate), people: own, windowsPerDay: 12 }), {
-        looks: { windows: WINDOWS / 2, every: 6 },
-      });
+      return evidence(
+        'people',
+        name,
+        fleet(20, difference, { episodes: episodesAt(rate), people: own, windowsPerDay: 12 }),
+        {
+          looks: { windows: WINDOWS / 2, every: 6 },
+        },
+      );
     }),
   ),
 );
 
 /** Windows in which a device lost more than it won never come: a gap in its numbers, which counts at its worst. */
 const gone = [0.1, 0.5, 1].flatMap((dropLosing) =>
-  both((difference) => evidence('missing', `a window that was lost is missing in ${dropLosing}`, fleet(20, difference, { dropLosing }))),
+  both((difference) =>
+    evidence(
+      'missing',
+      `a window that was lost is missing in ${dropLosing}`,
+      fleet(20, difference, { dropLosing }),
+    ),
+  ),
 );
 
 const LIARS: readonly [name: string, more: { shared?: boolean; enter?: () => Enter }][] = [
@@ -262,35 +321,102 @@ const liars = [5, 20].flatMap((devices) =>
 
 // — where the simulator's assumptions are not the gate's: measured, no promise —
 
-const half = <T>(n: number, first: T, second: T): T[] => Array.from({ length: n }, (_, i) => (i < n / 2 ? first : second));
-const DISTRUST: readonly [name: string, rooms: Partial<LivingRooms> & { devices: number }, differences: readonly number[], enter?: () => Enter][] = [
-  ['who differs more loses (rates x.5 and x1.5, ±2 points)', { devices: 20, differing: half(20, 0.5, 1.5), own: half(20, 0.02, -0.02) }, GOOD_AND_WORSE],
-  ['large channels win, small ones lose (volumes 3:1, ±2)', { devices: 20, volumes: half(20, 1.5, 0.5), own: half(20, 0.02, -0.02) }, GOOD_AND_WORSE],
-  ['small channels win, large ones lose (volumes 1:3, ±2)', { devices: 20, volumes: half(20, 0.5, 1.5), own: half(20, 0.02, -0.02) }, GOOD_AND_WORSE],
-  ['a window that was lost is never made in a tenth', { devices: 20, dropLosing: 0.1, neverMade: true }, GOOD_AND_WORSE],
+const half = <T>(n: number, first: T, second: T): T[] =>
+  Array.from({ length: n }, (_, i) => (i < n / 2 ? first : second));
+const DISTRUST: readonly [
+  name: string,
+  rooms: Partial<LivingRooms> & { devices: number },
+  differences: readonly number[],
+  enter?: () => Enter,
+][] = [
+  [
+    'who differs more loses (rates x.5 and x1.5, ±2 points)',
+    { devices: 20, differing: half(20, 0.5, 1.5), own: half(20, 0.02, -0.02) },
+    GOOD_AND_WORSE,
+  ],
+  [
+    'large channels win, small ones lose (volumes 3:1, ±2)',
+    { devices: 20, volumes: half(20, 1.5, 0.5), own: half(20, 0.02, -0.02) },
+    GOOD_AND_WORSE,
+  ],
+  [
+    'small channels win, large ones lose (volumes 1:3, ±2)',
+    { devices: 20, volumes: half(20, 0.5, 1.5), own: half(20, 0.02, -0.02) },
+    GOOD_AND_WORSE,
+  ],
+  [
+    'a window that was lost is never made in a tenth',
+    { devices: 20, dropLosing: 0.1, neverMade: true },
+    GOOD_AND_WORSE,
+  ],
   ['… in a half', { devices: 20, dropLosing: 0.5, neverMade: true }, GOOD_AND_WORSE],
   ['losses are answered after 40 h', { devices: 20 }, GOOD_AND_WORSE, () => lateLosses(40)],
   ['all go one way together, .003 a day', { devices: 20, walk: 0.003 }, GOOD_AND_WORSE],
-  ['two points better, five days later five worse', { devices: 20, turn: { window: 120, by: -0.07 } }, [0.02]],
+  [
+    'two points better, five days later five worse',
+    { devices: 20, turn: { window: 120, by: -0.07 } },
+    [0.02],
+  ],
   ['two points better, two days later four worse', { devices: 20, turn: { window: 48, by: -0.06 } }, [0.02]],
   ['46 of 50 devices on one of 5 channels', { devices: 50, channels: 5, zipf: 9 }, GOOD_AND_WORSE],
-  ['… which loses 5 more, the others win', { devices: 50, channels: 5, zipf: 9, own: [-0.05, 0.0125, 0.0125, 0.0125, 0.0125] }, [0]],
-  ['a liar like the others, all wins (1 of 5)', { devices: 5, liars: { count: 1, side: 'wins', disagreement: 0.1 } }, [-0.02]],
-  ['a liar like the others, all losses (1 of 5)', { devices: 5, liars: { count: 1, side: 'losses', disagreement: 0.1 } }, [0]],
-  ['two such liars of 20, all wins', { devices: 20, liars: { count: 2, side: 'wins', disagreement: 0.1 } }, [-0.02]],
-  ['two such liars of 20, all losses', { devices: 20, liars: { count: 2, side: 'losses', disagreement: 0.1 } }, [0]],
-  ['wrong answers beyond the plan: a tenth of the losses', { devices: 20, people: { wrong: { wins: 0, losses: 0.1 } } }, [-0.02]],
-  ['wrong answers beyond the plan: a tenth of the wins', { devices: 20, people: { wrong: { wins: 0.1, losses: 0 } } }, [0]],
-  ['evenings differ three times as often and lose, nights win', { devices: 20, evening: 3, programmeWindows: 12 }, GOOD_AND_WORSE],
+  [
+    '… which loses 5 more, the others win',
+    { devices: 50, channels: 5, zipf: 9, own: [-0.05, 0.0125, 0.0125, 0.0125, 0.0125] },
+    [0],
+  ],
+  [
+    'a liar like the others, all wins (1 of 5)',
+    { devices: 5, liars: { count: 1, side: 'wins', disagreement: 0.1 } },
+    [-0.02],
+  ],
+  [
+    'a liar like the others, all losses (1 of 5)',
+    { devices: 5, liars: { count: 1, side: 'losses', disagreement: 0.1 } },
+    [0],
+  ],
+  [
+    'two such liars of 20, all wins',
+    { devices: 20, liars: { count: 2, side: 'wins', disagreement: 0.1 } },
+    [-0.02],
+  ],
+  [
+    'two such liars of 20, all losses',
+    { devices: 20, liars: { count: 2, side: 'losses', disagreement: 0.1 } },
+    [0],
+  ],
+  [
+    'wrong answers beyond the plan: a tenth of the losses',
+    { devices: 20, people: { wrong: { wins: 0, losses: 0.1 } } },
+    [-0.02],
+  ],
+  [
+    'wrong answers beyond the plan: a tenth of the wins',
+    { devices: 20, people: { wrong: { wins: 0.1, losses: 0 } } },
+    [0],
+  ],
+  [
+    'evenings differ three times as often and lose, nights win',
+    { devices: 20, evening: 3, programmeWindows: 12 },
+    GOOD_AND_WORSE,
+  ],
 ];
 const distrust = DISTRUST.flatMap(([name, rooms, differences, enter]) =>
-  differences.map((difference) => evidence('distrust', name, fleet(rooms.devices, difference, rooms), { promise: {}, ...(enter !== undefined && { enter }) })),
+  differences.map((difference) =>
+    evidence('distrust', name, fleet(rooms.devices, difference, rooms), {
+      promise: {},
+      ...(enter !== undefined && { enter }),
+    }),
+  ),
 );
 
 // — the whole state machine —
 
 const world = { referenceWeeks: 0 };
-const rolloutOf = (name: string, days: number, value: Partial<Record<'fleet' | 'candidate' | 'people', object>>): Scenario =>
+const rolloutOf = (
+  name: string,
+  days: number,
+  value: Partial<Record<'fleet' | 'candidate' | 'people', object>>,
+): Scenario =>
   scenario.parse({
     name,
     plan: 'standard.yaml',
@@ -300,7 +426,14 @@ const rolloutOf = (name: string, days: number, value: Partial<Record<'fleet' | '
     fleet: { devices: 20, correlation: 0, ...value.fleet },
     candidate: value.candidate ?? {},
   });
-function rollout(group: Group, name: string, made: Scenario, promise: Cell['promise'], lookHours: number, stage = 0): Cell {
+function rollout(
+  group: Group,
+  name: string,
+  made: Scenario,
+  promise: Cell['promise'],
+  lookHours: number,
+  stage = 0,
+): Cell {
   return {
     group,
     name,
@@ -309,7 +442,10 @@ function rollout(group: Group, name: string, made: Scenario, promise: Cell['prom
     ...(group === 'distrust' && { share: DISTRUST_SHARE }),
     run: (seed) => {
       const run = simulateRollout(made, PLAN, seed, { lookHours });
-      const reached = Math.max(run.reached, run.status === 'completed' || run.status === 'watching' ? PLAN.stages.length : 0);
+      const reached = Math.max(
+        run.reached,
+        run.status === 'completed' || run.status === 'watching' ? PLAN.stages.length : 0,
+      );
       return {
         status: run.status,
         reached,
@@ -324,7 +460,13 @@ function rollout(group: Group, name: string, made: Scenario, promise: Cell['prom
   };
 }
 const machine: Cell[] = [
-  rollout('answers', '20 devices, 3 points better, 20 answers a device and week', rolloutOf('answers', 30, { candidate: { difference: 0.03 } }), {}, 1),
+  rollout(
+    'answers',
+    '20 devices, 3 points better, 20 answers a device and week',
+    rolloutOf('answers', 30, { candidate: { difference: 0.03 } }),
+    {},
+    1,
+  ),
   ...GOOD_AND_WORSE.map((difference) =>
     rollout(
       'silence',
@@ -344,18 +486,30 @@ const machine: Cell[] = [
       1,
     ),
   ),
-  rollout('silence', '40 % are silent from the start', rolloutOf('forty', 10, { fleet: { silent: 0.4 }, candidate: { difference: 0.02 } }), { promoted: 0 }, 6),
+  rollout(
+    'silence',
+    '40 % are silent from the start',
+    rolloutOf('forty', 10, { fleet: { silent: 0.4 }, candidate: { difference: 0.02 } }),
+    { promoted: 0 },
+    6,
+  ),
   rollout(
     'silence',
     'half of the windows that were lost are never made, 50',
-    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.5, neverMade: true } }),
+    rolloutOf('less', 10, {
+      fleet: { devices: 50 },
+      candidate: { difference: -0.02, dropLosing: 0.5, neverMade: true },
+    }),
     { promoted: ALPHA },
     6,
   ),
   rollout(
     'distrust',
     'a quarter of the windows that were lost are never made, 50',
-    rolloutOf('less', 10, { fleet: { devices: 50 }, candidate: { difference: -0.02, dropLosing: 0.25, neverMade: true } }),
+    rolloutOf('less', 10, {
+      fleet: { devices: 50 },
+      candidate: { difference: -0.02, dropLosing: 0.25, neverMade: true },
+    }),
     {},
     6,
   ),
@@ -365,7 +519,10 @@ const machine: Cell[] = [
       rollout(
         neverMade ? 'distrust' : 'silence',
         `${dropLosing} of the windows that were lost are ${neverMade ? 'never made' : 'missing'}, 4 episodes each, 50`,
-        rolloutOf('less', 14, { fleet: { devices: 50, episodesPerHour: 4 }, candidate: { difference: -0.02, dropLosing, neverMade } }),
+        rolloutOf('less', 14, {
+          fleet: { devices: 50, episodesPerHour: 4 },
+          candidate: { difference: -0.02, dropLosing, neverMade },
+        }),
         neverMade ? {} : { promoted: ALPHA },
         6,
       ),
@@ -386,7 +543,13 @@ const night: Cell = {
   name: 'begun at night, three times as many disagreements in the evening',
   difference: 0,
   promise: { alarm: ALPHA },
-  run: (seed) => nightRun(PLAN, { devices: 12, episodes: 20, disagreement: 0.1, difference: 0, evening: 3 }, NIGHT_HOURS, seed),
+  run: (seed) =>
+    nightRun(
+      PLAN,
+      { devices: 12, episodes: 20, disagreement: 0.1, difference: 0, evening: 3 },
+      NIGHT_HOURS,
+      seed,
+    ),
 };
 
 // — the world: docs/gate-figures.md, "The WORLD detector" —
@@ -400,7 +563,13 @@ export const WORLDS: readonly (WorldFleet & { readonly golden: string })[] = [
 export const SHARES = [0.1, 0.2, 0.3] as const;
 const worlds = WORLDS.map((one): Cell => {
   const name = `${one.devices} devices, ${one.weeks} weeks, effects of ${one.effectHours} h`;
-  return { group: 'world', name, difference: 0, promise: {}, run: (seed) => ({ ...worldRun(one, PLAN.world.falseAlarmHours, SHARES, seed) }) };
+  return {
+    group: 'world',
+    name,
+    difference: 0,
+    promise: {},
+    run: (seed) => ({ ...worldRun(one, PLAN.world.falseAlarmHours, SHARES, seed) }),
+  };
 });
 const shift: Cell = {
   group: 'shift',

@@ -20,9 +20,12 @@ interface Effort {
 
 // — reading results —
 
-const reached = (result: Result, key: string) => (key in result ? result[key] !== null && result[key] !== false : false);
-const rate = ({ results }: CellResult, key: string) => results.filter((one) => reached(one, key)).length / Math.max(1, results.length);
-const equal = ({ results }: CellResult, key: string, value: unknown) => results.filter((one) => one[key] === value).length / Math.max(1, results.length);
+const reached = (result: Result, key: string) =>
+  key in result ? result[key] !== null && result[key] !== false : false;
+const rate = ({ results }: CellResult, key: string) =>
+  results.filter((one) => reached(one, key)).length / Math.max(1, results.length);
+const equal = ({ results }: CellResult, key: string, value: unknown) =>
+  results.filter((one) => one[key] === value).length / Math.max(1, results.length);
 /** Median of those that got there. */
 function medianOf(values: readonly unknown[]): number {
   const sorted = values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
@@ -37,12 +40,15 @@ const most = (values: readonly number[]) => Math.max(0, ...values);
 
 const three = (value: number) => value.toFixed(3).replace(/^0/, '');
 const share = (value: number) => three(value).padStart(6);
-const whole = (value: number) => (Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '–').padStart(8);
-const delta = (difference: number) => `${difference > 0 ? '+' : ''}${Number((100 * difference).toFixed(1))}`.padStart(4);
+const whole = (value: number) =>
+  (Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '–').padStart(8);
+const delta = (difference: number) =>
+  `${difference > 0 ? '+' : ''}${Number((100 * difference).toFixed(1))}`.padStart(4);
 
 const TITLES: Readonly<Record<Group, string>> = {
   old: `every device a channel of its own, every disagreement answered; ${WINDOWS} windows of ${PER_WINDOW} episodes, a look at every second`,
-  delay: 'delays: 20 channels, 12 % disagreement, nobody wrong, a look each four windows (docs/gate-figures.md, "Delays", beside it)',
+  delay:
+    'delays: 20 channels, 12 % disagreement, nobody wrong, a look each four windows (docs/gate-figures.md, "Delays", beside it)',
   shared: 'shared channels (docs/gate-figures.md, "Shared channels"): 120 windows, a look each four',
   days: 'days (docs/gate-figures.md, "Days"): ten days of 96 episodes a channel, a look a day; earlier stages are left by channels alone',
   broken: 'one broken unit',
@@ -77,7 +83,9 @@ function line(one: CellResult): string {
     case 'missing':
       return `${name}  ${evidenceLine(one)}`;
     case 'distrust':
-      return 'suspend' in (one.results[0] ?? {}) && 'shown' in (one.results[0] ?? {}) ? `${name}  ${evidenceLine(one)}` : `${name}  ${machineLine(one)}`;
+      return 'suspend' in (one.results[0] ?? {}) && 'shown' in (one.results[0] ?? {})
+        ? `${name}  ${evidenceLine(one)}`
+        : `${name}  ${machineLine(one)}`;
     case 'answers':
     case 'silence':
     case 'crash':
@@ -104,15 +112,24 @@ function machineLine(one: CellResult): string {
 function worldLine(one: CellResult): string {
   const { results, cell } = one;
   const sum = (key: string) => results.reduce((total, result) => total + Number(result[key]), 0);
-  const delays = SHARES.map((at) => medianOf(results.map(({ delays: all }) => (all as Record<string, unknown>)[String(at)])));
-  const found = SHARES.map((at, i) => (equalDelay(results, at) >= 0.5 ? whole(delays[i] ?? Number.NaN).trim() : '–'));
-  const golden = WORLDS.find(({ devices, weeks, effectHours }) => cell.name === `${devices} devices, ${weeks} weeks, effects of ${effectHours} h`)?.golden;
+  const delays = SHARES.map((at) =>
+    medianOf(results.map(({ delays: all }) => (all as Record<string, unknown>)[String(at)])),
+  );
+  const found = SHARES.map((at, i) =>
+    equalDelay(results, at) >= 0.5 ? whole(delays[i] ?? Number.NaN).trim() : '–',
+  );
+  const golden = WORLDS.find(
+    ({ devices, weeks, effectHours }) =>
+      cell.name === `${devices} devices, ${weeks} weeks, effects of ${effectHours} h`,
+  )?.golden;
   return `${cell.name.padEnd(63)}  p ≤ .01${share(sum('pSmall') / sum('pAll'))}  false alarms per 1,000 windows ${three(falsePerThousand(one))}  windows to an alarm at 10, 20, 30 %: ${found.join(', ')} (${golden})`;
 }
 const equalDelay = (results: readonly Result[], at: number) =>
-  results.filter(({ delays }) => (delays as Record<string, unknown>)[String(at)] !== null).length / Math.max(1, results.length);
+  results.filter(({ delays }) => (delays as Record<string, unknown>)[String(at)] !== null).length /
+  Math.max(1, results.length);
 const falsePerThousand = ({ results }: CellResult) =>
-  (1000 * results.reduce((sum, one) => sum + Number(one['falseAlarms']), 0)) / Math.max(1, results.length * WORLD_WINDOWS);
+  (1000 * results.reduce((sum, one) => sum + Number(one['falseAlarms']), 0)) /
+  Math.max(1, results.length * WORLD_WINDOWS);
 
 // — promises —
 
@@ -126,7 +143,9 @@ function brokenPromises(one: CellResult): string[] {
   const where = `${cell.group}: ${cell.name}, Δ ${delta(cell.difference).trim()}`;
   const shares = Object.entries(cell.promise).flatMap(([key, promised]) => {
     const found = rate(one, key);
-    return promised !== undefined && found > limitOf(promised, results.length) ? [`${where}: ${key} in ${three(found)}, promised ${promised}`] : [];
+    return promised !== undefined && found > limitOf(promised, results.length)
+      ? [`${where}: ${key} in ${three(found)}, promised ${promised}`]
+      : [];
   });
   const delays = (['suspend', 'shown'] as const).flatMap((key) => {
     const golden = cell.golden?.[key] ?? null;
@@ -142,7 +161,10 @@ function brokenPromises(one: CellResult): string[] {
 
 const TICK_LIMIT = 250;
 /** Prints everything; how many promises were broken. */
-export async function report(found: readonly CellResult[], { runs, seed, whole: all, seconds }: Effort): Promise<number> {
+export async function report(
+  found: readonly CellResult[],
+  { runs, seed, whole: all, seconds }: Effort,
+): Promise<number> {
   console.log(
     `${runs.toLocaleString('en-US')} runs a cell, seed ${seed}, ${found.length} cells, ${DWELL} frames an episode for the peers; ${seconds.toFixed(0)} s`,
   );
@@ -159,12 +181,17 @@ export async function report(found: readonly CellResult[], { runs, seed, whole: 
     console.log(
       `\none tick, 10,000 devices on 200 channels, 10 slices, a week of hourly windows, draws waiting: ${tick.ms.toFixed(0)} ms; one that closes a window: ${tick.windowMs.toFixed(0)} ms; one that closes the whole week: ${tick.closingMs.toFixed(0)} ms`,
     );
-    if (tick.ms >= TICK_LIMIT) broken.push(`a tick takes ${tick.ms.toFixed(0)} ms, promised under ${TICK_LIMIT}`);
+    if (tick.ms >= TICK_LIMIT)
+      broken.push(`a tick takes ${tick.ms.toFixed(0)} ms, promised under ${TICK_LIMIT}`);
   }
   console.log(
     `federated interval at 20 devices, correlation .1, nominal 95 %: holds the share in ${three(held.share)} of ${2 * runs} rounds, the difference in ${three(held.difference)}; the pooled (Wilson) interval in ${three(held.pooled)}`,
   );
-  console.log(broken.length === 0 ? '\nevery promise holds' : `\nbroken promises:\n${broken.map((one) => `  ${one}`).join('\n')}`);
+  console.log(
+    broken.length === 0
+      ? '\nevery promise holds'
+      : `\nbroken promises:\n${broken.map((one) => `  ${one}`).join('\n')}`,
+  );
   console.log(
     JSON.stringify({
       ...summary(found, runs),
@@ -178,17 +205,27 @@ export async function report(found: readonly CellResult[], { runs, seed, whole: 
 }
 
 function tickFields({ ms, windowMs, closingMs }: Awaited<ReturnType<typeof tickTime>>) {
-  return { tick_ms: Math.round(ms), tick_closing_window_ms: Math.round(windowMs), tick_closing_week_ms: Math.round(closingMs) };
+  return {
+    tick_ms: Math.round(ms),
+    tick_closing_window_ms: Math.round(windowMs),
+    tick_closing_week_ms: Math.round(closingMs),
+  };
 }
 
 /** The line of JSON that later runs are compared with. */
 function summary(found: readonly CellResult[], runs: number) {
-  const of = (group: Group, match: (cell: Cell) => boolean = () => true) => found.filter(({ cell }) => cell.group === group && match(cell));
+  const of = (group: Group, match: (cell: Cell) => boolean = () => true) =>
+    found.filter(({ cell }) => cell.group === group && match(cell));
   const good = ({ difference }: Cell) => difference === 0;
   const worse = ({ difference }: Cell) => difference <= -PLAN.margin;
   const worst = (cells: readonly CellResult[], key: string) => most(cells.map((one) => rate(one, key)));
-  const errors = (group: Group) => ({ false_rollback: worst(of(group, good), 'fail'), false_promotion: worst(of(group, worse), 'pass') });
-  const passes = (group: Group) => ({ promoted_at_0: of(group, good).map((one) => Number(rate(one, 'pass').toFixed(3))) });
+  const errors = (group: Group) => ({
+    false_rollback: worst(of(group, good), 'fail'),
+    false_promotion: worst(of(group, worse), 'pass'),
+  });
+  const passes = (group: Group) => ({
+    promoted_at_0: of(group, good).map((one) => Number(rate(one, 'pass').toFixed(3))),
+  });
   const peers = (key: 'z' | 'psi') => ({
     false_rollback: most(of('old', good).map((one) => equal(one, key, 'rollback'))),
     false_promotion: most(of('old', worse).map((one) => equal(one, key, 'promote'))),
@@ -196,7 +233,8 @@ function summary(found: readonly CellResult[], runs: number) {
     shared_false_promotion: most(of('shared', worse).map((one) => equal(one, key, 'promote'))),
     world_rollbacks: most(of('shift').map((one) => equal(one, key, 'rollback'))),
   });
-  const median = (cells: readonly CellResult[], key: string) => medianOf(cells.flatMap(({ results }) => results.map((result) => result[key])));
+  const median = (cells: readonly CellResult[], key: string) =>
+    medianOf(cells.flatMap(({ results }) => results.map((result) => result[key])));
   return {
     bench: 'gates',
     runs,
@@ -209,7 +247,11 @@ function summary(found: readonly CellResult[], runs: number) {
     delay: Object.fromEntries(
       of('delay').map((one) => [
         `${delta(one.cell.difference).trim()} ${one.cell.name}`,
-        { suspend: markOf(one, 'suspend', 'episodes'), shown: markOf(one, 'shown', 'episodes'), failed: rate(one, 'fail') },
+        {
+          suspend: markOf(one, 'suspend', 'episodes'),
+          shown: markOf(one, 'shown', 'episodes'),
+          failed: rate(one, 'fail'),
+        },
       ]),
     ),
     shared: { ...errors('shared'), ...passes('shared') },
@@ -228,12 +270,26 @@ function summary(found: readonly CellResult[], runs: number) {
       suspended_when_worse: of('broken', worse).map((one) => rate(one, 'suspend')),
     },
     people: errors('people'),
-    answers: { leave_shadow: median(of('answers'), 'leaveShadow'), complete: median(of('answers'), 'complete') },
-    silence: Object.fromEntries(of('silence').map((one) => [`${one.cell.name} ${delta(one.cell.difference).trim()}`, rate(one, 'promoted')])),
+    answers: {
+      leave_shadow: median(of('answers'), 'leaveShadow'),
+      complete: median(of('answers'), 'complete'),
+    },
+    silence: Object.fromEntries(
+      of('silence').map((one) => [
+        `${one.cell.name} ${delta(one.cell.difference).trim()}`,
+        rate(one, 'promoted'),
+      ]),
+    ),
     liars: errors('liars'),
     missing: errors('missing'),
     crash: { false_rollback: worst(of('crash'), 'fail'), false_suspend: worst(of('crash'), 'suspend') },
     night: { false_alarm: worst(of('night'), 'alarm') },
-    peers: { z_test: { ...peers('z'), silent_promotions: most(of('canary').map((one) => equal(one, 'z', 'promote'))) }, psi: peers('psi') },
+    peers: {
+      z_test: {
+        ...peers('z'),
+        silent_promotions: most(of('canary').map((one) => equal(one, 'z', 'promote'))),
+      },
+      psi: peers('psi'),
+    },
   };
 }

@@ -16,7 +16,12 @@ import { type PeerVerdict, zGate } from './peers.js';
 /** A simulated window as its device would report it. */
 function reportOf(room: RoomWindow, hour: number, change: Partial<WindowReport> = {}): WindowReport {
   const { wins, losses, open, rate, differ, episodes } = room;
-  const made = report(hour + 1, hour, { wins, losses, undecided: differ - wins - losses, agreed: episodes - differ }, { slice: sliceOf(room) });
+  const made = report(
+    hour + 1,
+    hour,
+    { wins, losses, undecided: differ - wins - losses, agreed: episodes - differ },
+    { slice: sliceOf(room) },
+  );
   return { ...made, draws: { rate, drawn: wins + losses + open, wins, losses }, ...change };
 }
 
@@ -24,13 +29,24 @@ function reportOf(room: RoomWindow, hour: number, change: Partial<WindowReport> 
  * A candidate like any other, begun at night, when a third of the evening's disagreements come: the evening must not be
  * taken for a change. Whole reports through the whole state machine; true where the disagreements' alarm was ever raised.
  */
-export function nightRun(plan: Plan, rooms: LivingRooms, hours: number, seed: string): { readonly alarm: boolean } {
+export function nightRun(
+  plan: Plan,
+  rooms: LivingRooms,
+  hours: number,
+  seed: string,
+): { readonly alarm: boolean } {
   const stream = new RoomStream(rooms, seeded(seed));
   const names = Array.from({ length: rooms.devices }, (_, i) => nameOf(i));
   let state = assign(start(started({ ...plan, lagHours: 0 })), names);
   for (let hour = 0; hour < hours; hour++) {
     const at = after(hour + 1).toISOString();
-    for (const room of stream.next(hour)) ({ state } = step(state, { kind: 'window', at, device: nameOf(room.device), report: reportOf(room, hour) }));
+    for (const room of stream.next(hour))
+      ({ state } = step(state, {
+        kind: 'window',
+        at,
+        device: nameOf(room.device),
+        report: reportOf(room, hour),
+      }));
     if ((hour + 1) % 6 !== 0) continue;
     ({ state } = step(state, { kind: 'tick', at, siblings: [] }));
     if (state.drift.disagreementAlarm) return { alarm: true };
@@ -43,7 +59,10 @@ const CANARY_HOURS = 120;
  * A canary whose devices fall silent while the others go on reporting a better candidate from their shadow: whole reports
  * through the whole state machine, which has to find out by itself that nothing comes from where the candidate acts.
  */
-export function silentRun(plan: Plan, seed: string): { readonly promoted: boolean; readonly reached: number; readonly z: PeerVerdict } {
+export function silentRun(
+  plan: Plan,
+  seed: string,
+): { readonly promoted: boolean; readonly reached: number; readonly z: PeerVerdict } {
   const random = seeded(seed);
   const members = Array.from({ length: 20 }, (_, i) => `pi-${i}`);
   const canary = members.slice(0, 2);
@@ -57,7 +76,12 @@ export function silentRun(plan: Plan, seed: string): { readonly promoted: boolea
       const wins = binomial(random, 8, 0.13);
       const losses = binomial(random, 8 - wins, 0.04);
       const slice = { channel: device, site: 'home', hardware: 'pi5' };
-      ({ state } = step(state, { kind: 'window', at, device, report: report(hour + 1, hour, { wins, losses, agreed: 24 - wins - losses }, { slice }) }));
+      ({ state } = step(state, {
+        kind: 'window',
+        at,
+        device,
+        report: report(hour + 1, hour, { wins, losses, agreed: 24 - wins - losses }, { slice }),
+      }));
     }
     ({ state } = step(state, { kind: 'tick', at, siblings: [] }));
     reached = Math.max(reached, state.stage);
@@ -76,7 +100,14 @@ export function wandering(): Enter {
     feed(state, window, seen.slice(0, -1));
     if (liar === undefined) return;
     const slice = { ...sliceOf(liar), channel: `w${hour}` };
-    absorb(state.evidence, nameOf(liar.device), reportOf(liar, hour, { slice }), state.plan, ANYBODY, after(hour + 1).getTime());
+    absorb(
+      state.evidence,
+      nameOf(liar.device),
+      reportOf(liar, hour, { slice }),
+      state.plan,
+      ANYBODY,
+      after(hour + 1).getTime(),
+    );
   };
 }
 
@@ -88,9 +119,17 @@ export function lateLosses(hours: number): Enter {
       const id = nameOf(room.device);
       const answer = due.get(`${id}/${hour - hours}`);
       due.delete(`${id}/${hour - hours}`);
-      if (room.losses > 0) due.set(`${id}/${hour}`, { start: after(hour).toISOString(), wins: 0, losses: room.losses });
+      if (room.losses > 0)
+        due.set(`${id}/${hour}`, { start: after(hour).toISOString(), wins: 0, losses: room.losses });
       const waits = { ...room, losses: 0, open: room.open + room.losses };
-      absorb(state.evidence, id, reportOf(waits, hour, answer === undefined ? {} : { answers: [answer] }), state.plan, ANYBODY, after(hour + 1).getTime());
+      absorb(
+        state.evidence,
+        id,
+        reportOf(waits, hour, answer === undefined ? {} : { answers: [answer] }),
+        state.plan,
+        ANYBODY,
+        after(hour + 1).getTime(),
+      );
     }
   };
 }

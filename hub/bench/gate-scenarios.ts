@@ -1,5 +1,11 @@
 import { startDetector } from '@adbreak/shared/evidence/disagreement.js';
-import { calibrate, startWorld, watchAlarm, watchWorld, worldEvidence } from '@adbreak/shared/evidence/world.js';
+import {
+  calibrate,
+  startWorld,
+  watchAlarm,
+  watchWorld,
+  worldEvidence,
+} from '@adbreak/shared/evidence/world.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { findApart, isApart, tooManyApart } from '../rollouts/apart.js';
@@ -58,8 +64,16 @@ export function evidenceRun(
   const random = seeded(seed);
   const stream = new RoomStream(rooms, random.fork('rooms'));
   const peers = looks.peers === true ? new Peers(looks.windows, plan.margin, random.fork('peers')) : null;
-  let state = start(started({ ...plan, windowSeconds: 3600, lagHours: 0, dayHours: rooms.windowsPerDay ?? 24 }));
-  const found: Record<'fail' | 'shown' | 'suspend' | 'pass' | 'last', Mark> = { fail: null, shown: null, suspend: null, pass: null, last: null };
+  let state = start(
+    started({ ...plan, windowSeconds: 3600, lagHours: 0, dayHours: rooms.windowsPerDay ?? 24 }),
+  );
+  const found: Record<'fail' | 'shown' | 'suspend' | 'pass' | 'last', Mark> = {
+    fail: null,
+    shown: null,
+    suspend: null,
+    pass: null,
+    last: null,
+  };
   const [first] = plan.stages;
   const [harmful, promoted] = [-Math.log(plan.alphaHarm), -Math.log(plan.alphaPromote)];
   for (let hour = 0; hour < looks.windows; hour++) {
@@ -71,7 +85,12 @@ export function evidenceRun(
     state = looked.state;
     const { weighed, apart } = looked;
     const mark = (key: keyof typeof found, there: boolean) => {
-      if (there) found[key] ??= { episodes: weighed.totals.episodes, window: hour + 1, answers: answersOf(standingOf(state)).all };
+      if (there)
+        found[key] ??= {
+          episodes: weighed.totals.episodes,
+          window: hour + 1,
+          answers: answersOf(standingOf(state)).all,
+        };
     };
     const { pooled, channels, days } = weighed.harm;
     const harm = pooled >= harmful;
@@ -81,7 +100,8 @@ export function evidenceRun(
     mark('fail', shown && days !== null && days >= harmful);
     // Where harm is shown nothing passes; nor before the plan's first stage has its hours and episodes.
     const due =
-      weighed.totals.episodes >= (first?.minEpisodes ?? 0) && ((hour + 1) * HOURS_A_DAY) / (rooms.windowsPerDay ?? HOURS_A_DAY) >= (first?.soakHours ?? 0);
+      weighed.totals.episodes >= (first?.minEpisodes ?? 0) &&
+      ((hour + 1) * HOURS_A_DAY) / (rooms.windowsPerDay ?? HOURS_A_DAY) >= (first?.soakHours ?? 0);
     const free = !harm && !apart && due;
     mark('pass', free && promotionLog(weighed, false) >= promoted);
     mark('last', free && weighed.promotion.days !== null && promotionLog(weighed, true) >= promoted);
@@ -90,8 +110,16 @@ export function evidenceRun(
 }
 
 /** One look at the evidence, devices and slices that are judged apart left behind as the state machine does. */
-function look(state: Rollout, now: Date): { readonly state: Rollout; readonly weighed: Weighed; readonly apart: boolean } {
-  closeWindows(state.evidence, state.plan, (id, cluster) => isApart(id, ownValue(state.evidence.devices, id), cluster, state), now);
+function look(
+  state: Rollout,
+  now: Date,
+): { readonly state: Rollout; readonly weighed: Weighed; readonly apart: boolean } {
+  closeWindows(
+    state.evidence,
+    state.plan,
+    (id, cluster) => isApart(id, ownValue(state.evidence.devices, id), cluster, state),
+    now,
+  );
   const standing = standingOf(state);
   const weighed = weigh(standing, state.plan);
   const harmed = weighed.harm.pooled >= -Math.log(state.plan.alphaHarm);
@@ -101,7 +129,10 @@ function look(state: Rollout, now: Date): { readonly state: Rollout; readonly we
   let next: Rollout = { ...state, members, evidence: { ...state.evidence, days: {} } };
   for (const { kind, name, reason } of found) {
     const entry = { [name]: { at: now.toISOString(), reason } };
-    next = kind === 'device' ? { ...next, setAside: { ...next.setAside, ...entry } } : { ...next, excluded: { ...next.excluded, ...entry } };
+    next =
+      kind === 'device'
+        ? { ...next, setAside: { ...next.setAside, ...entry } }
+        : { ...next, excluded: { ...next.excluded, ...entry } };
   }
   return { state: next, weighed: weigh(standingOf(next), next.plan), apart: tooManyApart(next) !== null };
 }
@@ -124,9 +155,15 @@ class Peers {
   look(seen: readonly RoomWindow[], doubtful = 0): void {
     this.#left -= 1;
     const window = { wins: 0, losses: 0, episodes: 0 };
-    for (const one of seen) for (const key of ['wins', 'losses', 'episodes'] as const) window[key] += one[key];
+    for (const one of seen)
+      for (const key of ['wins', 'losses', 'episodes'] as const) window[key] += one[key];
     for (const key of ['wins', 'losses', 'episodes'] as const) this.#sums[key] += window[key];
-    if (this.psi === 'wait') this.psi = psiGate({ ...window, candidate: drawConfidences(this.#random, window.episodes, doubtful) }, REFERENCE, this.#left);
+    if (this.psi === 'wait')
+      this.psi = psiGate(
+        { ...window, candidate: drawConfidences(this.#random, window.episodes, doubtful) },
+        REFERENCE,
+        this.#left,
+      );
     if (this.z === 'wait') this.z = zGate(this.#sums, this.#margin, this.#left);
   }
 }
@@ -149,21 +186,46 @@ export function shiftRun(plan: Plan, seed: string): ShiftRun {
   const programme = new ProgrammeStream({ ...PROGRAMME, devices, effectHours: 6 }, random);
   const calibration = calibrate(programme.reference(4));
   if (calibration === null) throw new Error('a reference of four weeks calibrates');
-  const stream = new RoomStream({ devices, episodes: PER_WINDOW, disagreement: 0.1, difference: 0, correlation: 0.02 }, random.fork('rooms'));
+  const stream = new RoomStream(
+    { devices, episodes: PER_WINDOW, disagreement: 0.1, difference: 0, correlation: 0.02 },
+    random.fork('rooms'),
+  );
   const peers = new Peers(WINDOWS, plan.margin, random.fork('peers'));
   const evidence = new RoomEvidence();
-  let detectors: Detectors = { world: null, disagreement: startDetector(0.11), disagreementAlarm: false, hours: 0, episodes: 0 };
+  let detectors: Detectors = {
+    world: null,
+    disagreement: startDetector(0.11),
+    disagreementAlarm: false,
+    hours: 0,
+    episodes: 0,
+  };
   let worldAt: number | null = null;
-  const ended = (change: Partial<ShiftRun>): ShiftRun => ({ rollback: false, earlier: false, promoted: false, worldAt, psi: peers.psi, z: peers.z, ...change });
+  const ended = (change: Partial<ShiftRun>): ShiftRun => ({
+    rollback: false,
+    earlier: false,
+    promoted: false,
+    worldAt,
+    psi: peers.psi,
+    z: peers.z,
+    ...change,
+  });
   for (let window = 0; window < WINDOWS; window++) {
     const doubtful = window < CHANGE ? 0 : 0.2;
     const hour = programme.next(doubtful);
     const seen = stream.next(window);
     evidence.add(seen, Math.floor(window / 24));
-    const sums = { disagreements: seen.reduce((sum, { differ }) => sum + differ, 0), episodes: seen.reduce((sum, one) => sum + one.episodes, 0) };
+    const sums = {
+      disagreements: seen.reduce((sum, { differ }) => sum + differ, 0),
+      episodes: seen.reduce((sum, one) => sum + one.episodes, 0),
+    };
     detectors = watchHour(detectors, calibration, plan, { ...hour, ...sums }, random);
     peers.look(seen, doubtful);
-    const { verdict } = judge({ ...bare(plan, []), ...evidence.counted(plan.wrong), devices, drift: driftOf(detectors, plan) });
+    const { verdict } = judge({
+      ...bare(plan, []),
+      ...evidence.counted(plan.wrong),
+      devices,
+      drift: driftOf(detectors, plan),
+    });
     if (verdict === 'WORLD' && worldAt === null && window >= CHANGE) worldAt = window - CHANGE + 1;
     if (verdict === 'FAIL') return ended({ rollback: window >= CHANGE, earlier: window < CHANGE });
     // Promoted: the verdict passes while the world is changed, after the alarm.
@@ -190,7 +252,12 @@ export interface WorldRun {
 }
 
 /** The WORLD detector alone: false alarms of an unchanged fortnight, delays after a change. */
-export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: number, shares: readonly number[], seed: string): WorldRun {
+export function worldRun(
+  { devices, weeks, effectHours }: WorldFleet,
+  limit: number,
+  shares: readonly number[],
+  seed: string,
+): WorldRun {
   const random = seeded(seed);
   const stream = new ProgrammeStream({ ...PROGRAMME, devices, effectHours }, random);
   const calibration = calibrate(stream.reference(weeks));
@@ -218,5 +285,13 @@ export function worldRun({ devices, weeks, effectHours }: WorldFleet, limit: num
       if (worldEvidence(changed) >= limit) delays[share] = window;
     }
   }
-  return { falseAlarms: count.alarms, frozen: count.frozen, windows: WORLD_WINDOWS, pSmall: count.small, pAll: count.all, delays, lag: calibration.lag };
+  return {
+    falseAlarms: count.alarms,
+    frozen: count.frozen,
+    windows: WORLD_WINDOWS,
+    pSmall: count.small,
+    pAll: count.all,
+    delays,
+    lag: calibration.lag,
+  };
 }

@@ -1,5 +1,11 @@
 import type { TcpSocketConnectOpts } from 'node:net';
-import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+  connect as tlsConnect,
+} from 'node:tls';
 import { topicOf } from '@adbreak/shared/contract/topics.js';
 import { connectPacket, header, subscribePacket } from '../broker/testing.js';
 import type { Reports } from './ingest-reports.js';
@@ -61,15 +67,28 @@ export class IngestClient {
     lost: (error: Error) => void,
   ): Promise<IngestClient> {
     // What it does not know itself it hands on to the socket.
-    const options: ConnectionOptions & TcpSocketConnectOpts = { host: '127.0.0.1', port, localAddress: from, secureContext, servername: 'localhost' };
+    const options: ConnectionOptions & TcpSocketConnectOpts = {
+      host: '127.0.0.1',
+      port,
+      localAddress: from,
+      secureContext,
+      servername: 'localhost',
+    };
     const socket = tlsConnect(options);
     const client = new IngestClient(device, reports, socket);
     const broken = (why: string, cause?: Error) =>
-      lost(new Error(`the session of ${device} with port ${port} ended after ${client.acknowledged} acknowledgements: ${why}`, { cause }));
+      lost(
+        new Error(
+          `the session of ${device} with port ${port} ended after ${client.acknowledged} acknowledgements: ${why}`,
+          { cause },
+        ),
+      );
     socket.on('error', (error) => broken(error.message, error));
     socket.on('close', () => broken('it was closed by the other side'));
     const will = { topic: topicOf(device, 'status'), payload: '{"online":false}', qos: 1, retain: true };
-    socket.once('secureConnect', () => socket.write(connectPacket({ id: device, keepalive: KEEPALIVE_SECONDS, will })));
+    socket.once('secureConnect', () =>
+      socket.write(connectPacket({ id: device, keepalive: KEEPALIVE_SECONDS, will })),
+    );
     const late = setTimeout(() => broken(`it was not accepted within ${OPEN_MS / 1000} s`), OPEN_MS);
     return new Promise((resolve) => {
       client.#opened = () => {

@@ -33,17 +33,31 @@ const begun = z.object({
  * Enrols the fleet and begins a rollout by the hub's standard plan. Devices come before the first version: a
  * hub that has one tells every device what to run at each enrolment, and this is not what is measured.
  */
-export async function makeFleet(hub: HubAddress, count: number, signal: AbortSignal, heard: (enrolled: number) => void): Promise<Fleet> {
+export async function makeFleet(
+  hub: HubAddress,
+  count: number,
+  signal: AbortSignal,
+  heard: (enrolled: number) => void,
+): Promise<Fleet> {
   const devices = await enrolAll(hub, count, signal, heard);
   for (const version of ['1.0.0', '2.0.0']) await push(hub, version);
   await promote(hub, '1.0.0');
   const { id, startedAt, from, to, plan } = begun.parse(await promote(hub, '2.0.0')).rollout;
   const length = plan.windowSeconds * 1000;
   const hour = Math.floor(Date.parse(startedAt) / length) * length;
-  return { authority: hub.authority, devices, pairing: { rollout: id, production: from.digest, candidate: to.digest, hour, length } };
+  return {
+    authority: hub.authority,
+    devices,
+    pairing: { rollout: id, production: from.digest, candidate: to.digest, hour, length },
+  };
 }
 
-async function enrolAll(hub: HubAddress, count: number, signal: AbortSignal, heard: (enrolled: number) => void): Promise<Enrolled[]> {
+async function enrolAll(
+  hub: HubAddress,
+  count: number,
+  signal: AbortSignal,
+  heard: (enrolled: number) => void,
+): Promise<Enrolled[]> {
   const tokens: string[] = [];
   while (tokens.length < count) {
     const json = { count: Math.min(CLAIMS, count - tokens.length) };
@@ -69,7 +83,12 @@ async function enrolAll(hub: HubAddress, count: number, signal: AbortSignal, hea
   return devices;
 }
 
-async function enrol({ hub }: HubAddress, device: string, token: string, dispatcher: Agent): Promise<Enrolled> {
+async function enrol(
+  { hub }: HubAddress,
+  device: string,
+  token: string,
+  dispatcher: Agent,
+): Promise<Enrolled> {
   const { key, csr } = await signingRequest();
   const answer = await fetch(new URL('/api/v1/enrol', hub), {
     dispatcher,
@@ -95,23 +114,38 @@ function promote(hub: HubAddress, version: string): Promise<unknown> {
   return callHub(hub, `/api/v1/models/${MODEL}/versions/${version}/promote`, { method: 'POST', json: {} });
 }
 
-const overview = z.object({ devices: z.array(z.object({ id: z.string(), sequence: z.int(), refusedReports: z.int() })) });
-const counted = z.object({ status: z.string(), evidence: z.record(z.string(), z.object({ episodes: z.number() })) });
+const overview = z.object({
+  devices: z.array(z.object({ id: z.string(), sequence: z.int(), refusedReports: z.int() })),
+});
+const counted = z.object({
+  status: z.string(),
+  evidence: z.record(z.string(), z.object({ episodes: z.number() })),
+});
 
 /**
  * What was acknowledged must be what the hub has: the last number of each device, none refused, each report
  * counted once as evidence of a rollout that still runs. A rate of acknowledgements that keep nothing would
  * be none.
  */
-export async function checkKept(hub: HubAddress, rollout: string, acknowledged: ReadonlyMap<string, number>): Promise<void> {
+export async function checkKept(
+  hub: HubAddress,
+  rollout: string,
+  acknowledged: ReadonlyMap<string, number>,
+): Promise<void> {
   const { devices } = overview.parse(await callHub(hub, '/api/v1/overview'));
   const { status, evidence } = counted.parse(await callHub(hub, `/api/v1/rollouts/${rollout}`));
   const wrong = devices.flatMap(({ id, sequence, refusedReports }) => {
     const sent = acknowledged.get(id) ?? 0;
     const episodes = evidence[id]?.episodes ?? 0;
     if (sequence === sent && refusedReports === 0 && episodes === sent * EPISODES) return [];
-    return [`${id}: ${sent} acknowledged, its last number is ${sequence}, ${refusedReports} refused, ${episodes / EPISODES} counted as evidence`];
+    return [
+      `${id}: ${sent} acknowledged, its last number is ${sequence}, ${refusedReports} refused, ${episodes / EPISODES} counted as evidence`,
+    ];
   });
-  if (status !== 'running') throw new Error(`the rollout ${rollout} is ${status}: reports were no evidence while it was measured`);
-  if (wrong.length > 0) throw new Error(`the hub has not kept what it acknowledged, of ${wrong.length} devices; ${wrong.slice(0, 3).join('; ')}`);
+  if (status !== 'running')
+    throw new Error(`the rollout ${rollout} is ${status}: reports were no evidence while it was measured`);
+  if (wrong.length > 0)
+    throw new Error(
+      `the hub has not kept what it acknowledged, of ${wrong.length} devices; ${wrong.slice(0, 3).join('; ')}`,
+    );
 }

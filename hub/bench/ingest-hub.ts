@@ -35,7 +35,11 @@ export interface Hub {
 export async function startHub(state: string, hold: Hold, token = ''): Promise<Hub> {
   const before = performance.now();
   const options = ['--state', state, '--http-port', '0', '--mqtt-port', '0', '--tick', TICK];
-  const server = await Server.start('the hub', [process.execPath, ...FLAGS, '--import', PROBE, BIN, 'hub', 'start', ...options], hold);
+  const server = await Server.start(
+    'the hub',
+    [process.execPath, ...FLAGS, '--import', PROBE, BIN, 'hub', 'start', ...options],
+    hold,
+  );
   const [hello] = await Promise.race([once(server.child, 'message'), server.failure()]);
   const startSeconds = (performance.now() - before) / 1000;
   const { httpPort, mqttPort, token: first } = started.parse(hello);

@@ -41,10 +41,16 @@ export class Load implements AsyncDisposable {
     this.#signal = signal;
     const spans = spansOf(pairing, Date.now());
     const shares = Array.from({ length: Math.min(threads, devices.length) }, (_, part): Share => {
-      const own = devices.map((one, index) => ({ ...one, index, from: `127.0.0.${1 + Math.floor(index / DEVICES_PER_ADDRESS)}` }));
+      const own = devices.map((one, index) => ({
+        ...one,
+        index,
+        from: `127.0.0.${1 + Math.floor(index / DEVICES_PER_ADDRESS)}`,
+      }));
       return { authority, spans, pairing, devices: own.filter(({ index }) => index % threads === part) };
     });
-    this.#workers = shares.map((workerData) => new Worker(new URL('./ingest-worker.js', import.meta.url), { workerData }));
+    this.#workers = shares.map(
+      (workerData) => new Worker(new URL('./ingest-worker.js', import.meta.url), { workerData }),
+    );
   }
 
   /** `heard` hears how many sessions are open. */
@@ -57,7 +63,11 @@ export class Load implements AsyncDisposable {
     });
   }
 
-  async run(side: Side, { warm, seconds }: { readonly warm: number; readonly seconds: number }, watch: Watch): Promise<Segment> {
+  async run(
+    side: Side,
+    { warm, seconds }: { readonly warm: number; readonly seconds: number },
+    watch: Watch,
+  ): Promise<Segment> {
     const done = await this.#all({ kind: 'run', side, warm, seconds }, 'done', ({ kind }, part) => {
       // One thread's clock is everybody's: they began within milliseconds.
       if (part === 0 && (kind === 'counting' || kind === 'counted')) watch[kind]();
@@ -81,11 +91,22 @@ export class Load implements AsyncDisposable {
   /**
    * An order to every thread; resolves with their last words. Rejects where one fails, or the signal comes.
    */
-  #all<K extends Word['kind']>(order: Order, last: K, heard: (said: Word, part: number) => void): Promise<Extract<Word, { kind: K }>[]> {
-    return Promise.all(this.#workers.map((worker, part) => this.#one(worker, order, last, (said) => heard(said, part))));
+  #all<K extends Word['kind']>(
+    order: Order,
+    last: K,
+    heard: (said: Word, part: number) => void,
+  ): Promise<Extract<Word, { kind: K }>[]> {
+    return Promise.all(
+      this.#workers.map((worker, part) => this.#one(worker, order, last, (said) => heard(said, part))),
+    );
   }
 
-  #one<K extends Word['kind']>(worker: Worker, order: Order, last: K, heard: (said: Word) => void): Promise<Extract<Word, { kind: K }>> {
+  #one<K extends Word['kind']>(
+    worker: Worker,
+    order: Order,
+    last: K,
+    heard: (said: Word) => void,
+  ): Promise<Extract<Word, { kind: K }>> {
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void) => {
         worker.off('message', take).off('error', fail);

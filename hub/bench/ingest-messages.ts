@@ -9,8 +9,22 @@ const side = z.enum(SIDES);
 export const share = z.object({
   authority: z.string(),
   spans: z.array(z.string()).min(1),
-  pairing: z.object({ rollout: z.string(), production: z.string(), candidate: z.string(), hour: z.number(), length: z.number() }),
-  devices: z.array(z.object({ device: z.string(), key: z.string(), certificate: z.string(), from: z.string(), index: z.int() })),
+  pairing: z.object({
+    rollout: z.string(),
+    production: z.string(),
+    candidate: z.string(),
+    hour: z.number(),
+    length: z.number(),
+  }),
+  devices: z.array(
+    z.object({
+      device: z.string(),
+      key: z.string(),
+      certificate: z.string(),
+      from: z.string(),
+      index: z.int(),
+    }),
+  ),
 });
 export type Share = z.infer<typeof share>;
 

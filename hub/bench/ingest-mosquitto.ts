@@ -27,7 +27,9 @@ export async function startMosquitto(hub: Hub, hold: Hold): Promise<Peer> {
   const folder = await temporaryFolder();
   const port = await freePort();
   await mkdir(join(folder, 'data'));
-  const { key, certificate } = await (await Authority.open(join(hub.state, 'identity'), new Date(), { begin: false })).issueServer([], new Date());
+  const { key, certificate } = await (
+    await Authority.open(join(hub.state, 'identity'), new Date(), { begin: false })
+  ).issueServer([], new Date());
   const path = (name: string) => join(folder, name);
   await writeFile(path('ca.pem'), hub.address.authority);
   await writeFile(path('server.pem'), certificate);
@@ -69,7 +71,9 @@ async function freePort(): Promise<number> {
 async function answers(port: number): Promise<void> {
   for (const deadline = Date.now() + START_SECONDS * 1000; Date.now() < deadline; await sleep(50)) {
     const socket = tcpConnect(port, '127.0.0.1');
-    const open = await new Promise<boolean>((resolve) => socket.once('connect', () => resolve(true)).once('error', () => resolve(false)));
+    const open = await new Promise<boolean>((resolve) =>
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false)),
+    );
     socket.destroy();
     if (open) return;
   }

@@ -86,7 +86,10 @@ export async function residentMb(pid: number): Promise<number> {
 
 /** Throws where this process may not open as many files, connections among them, as the fleet needs. */
 export async function requireFiles(needed: number): Promise<void> {
-  const soft = Number(/^Max open files\s+(\d+)/m.exec(await readFile('/proc/self/limits', 'utf8'))?.[1] ?? Number.POSITIVE_INFINITY);
+  const soft = Number(
+    /^Max open files\s+(\d+)/m.exec(await readFile('/proc/self/limits', 'utf8'))?.[1] ??
+      Number.POSITIVE_INFINITY,
+  );
   if (soft < needed)
     throw new RangeError(
       `Cannot run the benchmark: it needs ${needed} open files, and this user may open ${soft}: raise \`ulimit -n\`, or name fewer DEVICES=`,

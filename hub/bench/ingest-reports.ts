@@ -25,16 +25,26 @@ const AHEAD_MS = 9 * 60_000;
 export const EPISODES = 20;
 
 /** About as long as an agent's: twelve bins an arm, tenths, latencies, and two answers. */
-function evidence(index: number, { rollout, production, candidate }: Pairing): Omit<WindowReport, 'sequence' | 'start' | 'end'> {
+function evidence(
+  index: number,
+  { rollout, production, candidate }: Pairing,
+): Omit<WindowReport, 'sequence' | 'start' | 'end'> {
   const content = [3, 9, 14, 22, 31, 47, 60].map((bin): [number, number] => [bin, 2]);
   const ads = [181, 207, 222, 231, 244, 250].map((bin): [number, number] => [bin, 1]);
   const arm = (bins: [number, number][]): WindowReport['histograms']['production'] => ({
     bins,
     sum: bins.reduce((sum, [bin, n]) => sum + ((bin + 0.5) * n) / 256, 0),
   });
-  const latency = [10, 11, 12, 13, 14, 15].map((bucket): [number, number] => [bucket, 1 + ((index + bucket) % 5)]);
+  const latency = [10, 11, 12, 13, 14, 15].map((bucket): [number, number] => [
+    bucket,
+    1 + ((index + bucket) % 5),
+  ]);
   return {
-    slice: { channel: `channel-${index % CHANNELS}`, site: `site-${index % SITES}`, hardware: `pi-${index % HARDWARE}` },
+    slice: {
+      channel: `channel-${index % CHANNELS}`,
+      site: `site-${index % SITES}`,
+      hardware: `pi-${index % HARDWARE}`,
+    },
     rollout,
     production,
     candidate,
@@ -96,7 +106,8 @@ export class Reports {
   check(): void {
     const report = windowReport.parse(JSON.parse(this.text(1)));
     const wrong = contradiction(report);
-    if (wrong !== null) throw new RangeError(`Cannot run the benchmark: its report to ${this.topic} is not valid: ${wrong}`);
+    if (wrong !== null)
+      throw new RangeError(`Cannot run the benchmark: its report to ${this.topic} is not valid: ${wrong}`);
   }
 }
 

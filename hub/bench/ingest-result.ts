@@ -77,7 +77,17 @@ const whole = (n: number) => Math.round(n).toLocaleString('en-US');
 
 /** The same for people. */
 export function tableOf(result: IngestResult): string {
-  const head = ['devices', 'hub a second', 'Mosquitto', 'ratio', 'p99 ms', 'its p99', 'µs a report', 'its µs', 'hub MiB'];
+  const head = [
+    'devices',
+    'hub a second',
+    'Mosquitto',
+    'ratio',
+    'p99 ms',
+    'its p99',
+    'µs a report',
+    'its µs',
+    'hub MiB',
+  ];
   const rows = Object.entries(result.devices).map(([devices, one]) => [
     whole(Number(devices)),
     whole(one.acks_per_s),
@@ -91,12 +101,22 @@ export function tableOf(result: IngestResult): string {
   ]);
   const table = [head, ...rows].map((row) => row.map((cell) => cell.padStart(13)).join('')).join('\n');
   const limited = Object.values(result.devices).some((one) => one.generator_was_the_limit_of.length > 0);
-  const note = limited ? '\n≥: the load generator, on the same cores, was the limit there; what each side spends on a report says how far it would go' : '';
+  const note = limited
+    ? '\n≥: the load generator, on the same cores, was the limit there; what each side spends on a report says how far it would go'
+    : '';
   return `${table}${note}\n${stateOf(result)}`;
 }
 
 function stateOf(result: IngestResult): string {
-  const { state_devices, start_10k_s, rss_after_start_mb, rss_mb, event_loop_p99_ms, event_loop_longest_ms, tick_10k_ms } = result;
+  const {
+    state_devices,
+    start_10k_s,
+    rss_after_start_mb,
+    rss_mb,
+    event_loop_p99_ms,
+    event_loop_longest_ms,
+    tick_10k_ms,
+  } = result;
   if (start_10k_s === null) return 'the start with a large fleet was left out';
   return [
     `${whole(state_devices)} devices: started in ${start_10k_s.toFixed(1)} s with ${whole(rss_after_start_mb ?? 0)} MiB; ${whole(rss_mb ?? 0)} MiB while they report`,

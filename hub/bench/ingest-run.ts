@@ -26,7 +26,11 @@ const NO_LARGE: Large = {
  * Everything that the last line tells, one after the other: nothing else of ours runs while something is
  * measured.
  */
-export async function ingest(settings: Settings, around: Surroundings, ticks = tickOf): Promise<IngestResult> {
+export async function ingest(
+  settings: Settings,
+  around: Surroundings,
+  ticks = tickOf,
+): Promise<IngestResult> {
   const [before, began] = [loadavg()[0] ?? 0, performance.now()];
   const { devices: sizes, stateDevices, seconds, rounds, threads } = settings;
   // A connection to each side, and what the processes have open besides.

@@ -8,7 +8,10 @@ import type { IngestResult } from './ingest-result.js';
 import { prepare, round, type Settings, type Surroundings, turnOf } from './ingest-turns.js';
 
 /** What a hub weighs: empty, and with a large fleet of which every device has given evidence to a rollout. */
-export function idleHub({ settleMs }: Settings, { signal, say }: Surroundings): Promise<Pick<IngestResult, 'idle_rss_mb' | 'start_empty_s'>> {
+export function idleHub(
+  { settleMs }: Settings,
+  { signal, say }: Surroundings,
+): Promise<Pick<IngestResult, 'idle_rss_mb' | 'start_empty_s'>> {
   return withOpened(signal, async (hold) => {
     const hub = await startHub(await temporaryFolder(), hold);
     await sleep(settleMs, undefined, { signal });
@@ -21,7 +24,13 @@ export function idleHub({ settleMs }: Settings, { signal, say }: Surroundings): 
 
 export type Large = Pick<
   IngestResult,
-  'rss_mb' | 'rss_after_start_mb' | 'start_10k_s' | 'state_devices' | 'state_acks_per_s' | 'event_loop_p99_ms' | 'event_loop_longest_ms'
+  | 'rss_mb'
+  | 'rss_after_start_mb'
+  | 'start_10k_s'
+  | 'state_devices'
+  | 'state_acks_per_s'
+  | 'event_loop_p99_ms'
+  | 'event_loop_longest_ms'
 >;
 /** The whole fleet reports, the hub is stopped in good order, and started again on what it has kept. */
 export function largeHub(settings: Settings, around: Surroundings): Promise<Large> {
@@ -34,7 +43,9 @@ export function largeHub(settings: Settings, around: Surroundings): Promise<Larg
     const probe = await hub.probe();
     await checkKept(hub.address, rollout, turn.acknowledged);
     const rss = await residentMb(hub.server.pid);
-    say(`${stateDevices} devices: hub ${Math.round(turn.acksPerSecond)} a second; it is stopped and started again`);
+    say(
+      `${stateDevices} devices: hub ${Math.round(turn.acksPerSecond)} a second; it is stopped and started again`,
+    );
     await load.close('hub');
     await hub.server.stop();
     const again = await startHub(hub.state, hold, hub.address.token);

@@ -47,7 +47,12 @@ interface Stage {
   readonly rollout: string;
 }
 
-export async function prepare(devices: number, threads: number, { signal, say }: Surroundings, hold: Hold): Promise<Stage> {
+export async function prepare(
+  devices: number,
+  threads: number,
+  { signal, say }: Surroundings,
+  hold: Hold,
+): Promise<Stage> {
   const hub = await startHub(await temporaryFolder(), hold);
   const fleet = await makeFleet(
     hub.address,
@@ -73,7 +78,12 @@ function every(all: number, heard: (n: number) => void): (n: number) => void {
   };
 }
 
-export async function turnOf(load: Load, side: Side, pid: number, { warm, seconds }: Pick<Settings, 'warm' | 'seconds'>): Promise<Turn> {
+export async function turnOf(
+  load: Load,
+  side: Side,
+  pid: number,
+  { warm, seconds }: Pick<Settings, 'warm' | 'seconds'>,
+): Promise<Turn> {
   const marks: { readonly side: Promise<number>; readonly generator: number }[] = [];
   const mark = () => {
     const { user, system } = process.cpuUsage();
@@ -109,7 +119,9 @@ export function compare(devices: number, settings: Settings, around: Surrounding
         const turn = await turnOf(load, side, pid, settings);
         if (side === 'hub') probes.push(await hub.probe());
         turns[side].push(turn);
-        say(`${devices} devices, round ${round}: ${name} ${Math.round(turn.acksPerSecond)} a second, p99 ${quantile(turn.latencies, 0.99).toFixed(1)} ms`);
+        say(
+          `${devices} devices, round ${round}: ${name} ${Math.round(turn.acksPerSecond)} a second, p99 ${quantile(turn.latencies, 0.99).toFixed(1)} ms`,
+        );
       }
     await checkKept(hub.address, rollout, turns.hub.at(-1)?.acknowledged ?? new Map());
     const rss = await residentMb(hub.server.pid);
@@ -119,7 +131,11 @@ export function compare(devices: number, settings: Settings, around: Surrounding
   });
 }
 
-function resultOf({ hub, peer }: Record<Side, readonly Turn[]>, probes: readonly Probe[], rss: number): SizeResult {
+function resultOf(
+  { hub, peer }: Record<Side, readonly Turn[]>,
+  probes: readonly Probe[],
+  rss: number,
+): SizeResult {
   const middle = (turns: readonly Turn[], of: (turn: Turn) => number) => round(median(turns.map(of)));
   const [ours, theirs] = [hub, peer].map((turns) => median(turns.map((turn) => turn.acksPerSecond)));
   const p99 = ({ latencies }: Turn) => quantile(latencies, 0.99);
@@ -132,9 +148,15 @@ function resultOf({ hub, peer }: Record<Side, readonly Turn[]>, probes: readonly
     mosquitto_p99_ms: middle(peer, p99),
     cpu_us: middle(hub, costOf),
     mosquitto_cpu_us: middle(peer, costOf),
-    generator_cpu_us: middle(peer, ({ generatorCores, acksPerSecond }) => (1e6 * generatorCores) / Math.max(1, acksPerSecond)),
+    generator_cpu_us: middle(
+      peer,
+      ({ generatorCores, acksPerSecond }) => (1e6 * generatorCores) / Math.max(1, acksPerSecond),
+    ),
     generator_busy: { hub: middle(hub, ({ busy }) => busy), mosquitto: middle(peer, ({ busy }) => busy) },
-    generator_was_the_limit_of: [...(limits(hub) ? (['hub'] as const) : []), ...(limits(peer) ? (['mosquitto'] as const) : [])],
+    generator_was_the_limit_of: [
+      ...(limits(hub) ? (['hub'] as const) : []),
+      ...(limits(peer) ? (['mosquitto'] as const) : []),
+    ],
     event_loop_p99_ms: round(median(probes.map((probe) => probe.p99))),
     event_loop_longest_ms: round(Math.max(...probes.map(({ longest }) => longest))),
     rss_mb: round(rss),

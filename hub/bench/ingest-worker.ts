@@ -40,7 +40,9 @@ async function connect(side: Side, port: number): Promise<void> {
   const waiting = [...fleet];
   const open = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      clients[side].push(await IngestClient.open(next.credentials, next.secureContext(), next.reports, port, fail));
+      clients[side].push(
+        await IngestClient.open(next.credentials, next.secureContext(), next.reports, port, fail),
+      );
       say({ kind: 'connecting', connected: clients[side].length });
     }
   };
@@ -75,9 +77,19 @@ async function run(side: Side, warm: number, seconds: number): Promise<void> {
   say({ kind: 'counted' });
   goesOn = false;
   const late = sleep(DRAIN_SECONDS * 1000, 'late' as const, { ref: false });
-  if (underWay > 0 && (await Promise.race([empty, late])) === 'late') throw new Error(`${underWay} reports were not acknowledged within ${DRAIN_SECONDS} s`);
-  const acknowledged = clients[side].map(({ device, acknowledged }): [string, number] => [device, acknowledged]);
-  say({ kind: 'done', latencies: Float32Array.from(latencies), seconds: (after - before) / 1000, busy, acknowledged });
+  if (underWay > 0 && (await Promise.race([empty, late])) === 'late')
+    throw new Error(`${underWay} reports were not acknowledged within ${DRAIN_SECONDS} s`);
+  const acknowledged = clients[side].map(({ device, acknowledged }): [string, number] => [
+    device,
+    acknowledged,
+  ]);
+  say({
+    kind: 'done',
+    latencies: Float32Array.from(latencies),
+    seconds: (after - before) / 1000,
+    busy,
+    acknowledged,
+  });
 }
 
 parentPort?.on('message', (value: unknown) => {

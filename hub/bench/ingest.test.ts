@@ -26,12 +26,26 @@ async function brokerAlone(hub: Hub, hold: Hold) {
   hold({ [Symbol.asyncDispose]: () => broker.close() });
   return { name: 'the broker alone', port: broker.port, pid: process.pid };
 }
-const settings = { devices: [5], warm: 0.1, seconds: 0.5, rounds: 1, threads: 2, stateDevices: 4, settleMs: 100 };
+const settings = {
+  devices: [5],
+  warm: 0.1,
+  seconds: 0.5,
+  rounds: 1,
+  threads: 2,
+  stateDevices: 4,
+  settleMs: 100,
+};
 const noTicks = async () => ({ tick_10k_ms: 0, tick_10k_hour_ms: 0, tick_10k_week_ms: 0 });
 
-test('the benchmark as it is, with a handful of devices: everything acknowledged is kept, and the last line has its shape', { timeout: 200_000 }, async () => {
+test('the benchmark as it is, with a handful of devices: everything acknowledged is kept, and the last line has its shape', {
+  timeout: 200_000,
+}, async () => {
   const said: string[] = [];
-  const around = { peer: brokerAlone, signal: new AbortController().signal, say: (line: string) => void said.push(line) };
+  const around = {
+    peer: brokerAlone,
+    signal: new AbortController().signal,
+    say: (line: string) => void said.push(line),
+  };
   const result = ingestResult.parse(JSON.parse(JSON.stringify(await ingest(settings, around, noTicks))));
   const five = result.devices['5'];
   assert.ok(five !== undefined && five.acks_per_s > 0 && five.mosquitto > 0 && five.p99_ms > 0);
@@ -48,7 +62,10 @@ test('Ctrl-C in the middle ends it, and the hub with it', { timeout: 200_000 }, 
     stop.abort(new Error('stopped by a person'));
     return { name: 'nobody', port: 1, pid: process.pid };
   };
-  await assert.rejects(compare(5, settings, { peer, signal: stop.signal, say: () => undefined }), /stopped by a person|ended/);
+  await assert.rejects(
+    compare(5, settings, { peer, signal: stop.signal, say: () => undefined }),
+    /stopped by a person|ended/,
+  );
   assert.ok(pids.length === 1 && pids.every(isGone));
 });
 

@@ -16,10 +16,14 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   const number = (name: string, text: string, low: number, high: number) => {
     const value = Number(text);
     if (Number.isInteger(value) && value >= low && value <= high) return value;
-    throw new RangeError(`Cannot run the benchmark: ${name} must be a whole number from ${low} to ${high}: current value is ${text}`);
+    throw new RangeError(
+      `Cannot run the benchmark: ${name} must be a whole number from ${low} to ${high}: current value is ${text}`,
+    );
   };
   return {
-    devices: (given('DEVICES') ?? '200,1000,5000').split(',').map((text) => number('DEVICES', text.trim(), 1, 10_000)),
+    devices: (given('DEVICES') ?? '200,1000,5000')
+      .split(',')
+      .map((text) => number('DEVICES', text.trim(), 1, 10_000)),
     warm: 1,
     // Idle sessions of the other side live for 300 s.
     seconds: number('SECONDS_EACH', given('SECONDS_EACH') ?? '8', 1, 120),
@@ -33,8 +37,13 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
 const interruption = onInterruption();
 await runProgram(async () => {
   const began = performance.now();
-  const say = (line: string) => console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${line}`);
-  const result = await ingest(settingsOf(process.env), { peer: startMosquitto, signal: interruption.signal, say });
+  const say = (line: string) =>
+    console.error(`${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${line}`);
+  const result = await ingest(settingsOf(process.env), {
+    peer: startMosquitto,
+    signal: interruption.signal,
+    say,
+  });
   console.log(tableOf(result));
   console.log(JSON.stringify(result));
 }, interruption);

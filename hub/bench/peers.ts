@@ -36,7 +36,11 @@ export function psiGate(window: PeerWindow, reference: readonly number[], window
 }
 
 /** The difference of the two arms over all frames so far, tested afresh at each window. */
-export function zGate(sums: { wins: number; losses: number; episodes: number }, margin: number, windowsLeft: number): PeerVerdict {
+export function zGate(
+  sums: { wins: number; losses: number; episodes: number },
+  margin: number,
+  windowsLeft: number,
+): PeerVerdict {
   const [wins, losses, frames] = [sums.wins * DWELL, sums.losses * DWELL, sums.episodes * DWELL];
   if (wins + losses > 0) {
     const difference = (wins - losses) / frames;

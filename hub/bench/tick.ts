@@ -25,7 +25,8 @@ export async function tickTime(): Promise<TickTime> {
   const random = seeded('tick');
   const plan = await readPlan(configPath('standard'));
   const stream = new ProgrammeStream({ ...PROGRAMME, devices: CHANNELS }, random);
-  const coarse = (twenty: readonly number[]) => Array.from({ length: 64 }, (_, i) => Math.round((twenty[Math.floor((i * 20) / 64)] ?? 0) / 3));
+  const coarse = (twenty: readonly number[]) =>
+    Array.from({ length: 64 }, (_, i) => Math.round((twenty[Math.floor((i * 20) / 64)] ?? 0) / 3));
   const reference = stream.reference(4).map((week) => week.map((one) => (one === null ? null : coarse(one))));
   const names = Array.from({ length: DEVICES }, (_, i) => `pi-${i}`);
   let state = assign(start({ ...started(plan), reference }), names);
@@ -49,7 +50,8 @@ export async function tickTime(): Promise<TickTime> {
     ({ state } = step(state, { kind: 'tick', at: after(hour).toISOString(), siblings: [] }));
     return performance.now() - before;
   };
-  const middle = (times: readonly number[]) => [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+  const middle = (times: readonly number[]) =>
+    [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
   timed(1);
   // A hundredth of the devices suffices to fill an hour; every device reports in the first.
   for (let hour = 0; hour < HOURS_OF_WEEK; hour++) fill(hour, (i) => hour === 0 || i % 100 === hour % 100);

@@ -18,18 +18,27 @@ test('delivery is checked by itself: subscriptions to everything, stored in a se
   t.after(() => new Promise<void>((resolve) => aedes.close(() => server.close(() => resolve()))));
   const say = (topic: string, retain = false) =>
     new Promise<void>((resolve, reject) =>
-      aedes.publish({ cmd: 'publish', topic, payload: Buffer.from('x'), qos: 1, retain, dup: false }, (error) => (error ? reject(error) : resolve())),
+      aedes.publish(
+        { cmd: 'publish', topic, payload: Buffer.from('x'), qos: 1, retain, dup: false },
+        (error) => (error ? reject(error) : resolve()),
+      ),
     );
   const everything = async (retain: boolean) => {
     for (const device of ['pi-1', 'pi-2', ''])
-      for (const kind of ['desired', 'windows', 'status', 'desired/more']) await say(`adbreak/v1/devices/${device}/${kind}`, retain);
+      for (const kind of ['desired', 'windows', 'status', 'desired/more'])
+        await say(`adbreak/v1/devices/${device}/${kind}`, retain);
     await say('adbreak/v1/devices', retain);
     await say('$SYS/other/new/clients', retain);
   };
   await everything(true);
   const heard: string[] = [];
   const join = async () => {
-    const client = connect(`mqtt://127.0.0.1:${address.port}`, { clientId: 'pi-1', clean: false, protocolVersion: 4, reconnectPeriod: 0 });
+    const client = connect(`mqtt://127.0.0.1:${address.port}`, {
+      clientId: 'pi-1',
+      clean: false,
+      protocolVersion: 4,
+      reconnectPeriod: 0,
+    });
     t.after(() => client.endAsync(true));
     // Before the connection: what was kept follows the CONNACK at once.
     client.on('message', (topic) => heard.push(topic));
@@ -37,7 +46,10 @@ test('delivery is checked by itself: subscriptions to everything, stored in a se
     return client;
   };
   const client = await join();
-  const granted = await client.subscribeAsync(['#', '$SYS/#', 'adbreak/+/devices/+/+', 'adbreak/v1/devices/pi-2/desired'], { qos: 1 });
+  const granted = await client.subscribeAsync(
+    ['#', '$SYS/#', 'adbreak/+/devices/+/+', 'adbreak/v1/devices/pi-2/desired'],
+    { qos: 1 },
+  );
   assert.ok(granted.every(({ qos }) => qos === 1));
   await everything(false);
   await client.endAsync();

@@ -21,15 +21,24 @@ interface Connect {
 const KEEPALIVE_LIMIT = 300;
 
 /** Null when the device may write this, as a PUBLISH or as its last will, else why not. */
-export function writeRefusal(device: string, { topic, payload, qos = 0, retain = false }: Message): AdbreakError | null {
+export function writeRefusal(
+  device: string,
+  { topic, payload, qos = 0, retain = false }: Message,
+): AdbreakError | null {
   const parsed = parseTopic(topic);
   if (parsed === null || parsed.device !== device || DEVICE_TOPICS[parsed.kind] !== 'device')
     return new AdbreakError('forbidden', `Cannot publish: ${device} may not write ${topic.slice(0, 200)}`);
   const size = Buffer.byteLength(payload);
-  if (size > MESSAGE_LIMIT) return new AdbreakError('input_too_large', `Cannot publish to ${topic}: ${size} bytes, at most ${MESSAGE_LIMIT}`);
+  if (size > MESSAGE_LIMIT)
+    return new AdbreakError(
+      'input_too_large',
+      `Cannot publish to ${topic}: ${size} bytes, at most ${MESSAGE_LIMIT}`,
+    );
   // QoS 2 would keep each message in memory until its PUBREL; sequence numbers make QoS 1 exact.
-  if (qos > 1) return new AdbreakError('input_invalid', `Cannot publish to ${topic}: QoS must be 0 or 1: it is ${qos}`);
-  if (retain && parsed.kind !== 'status' && parsed.kind !== 'reported') return new AdbreakError('forbidden', `Cannot publish: ${topic} is not retained`);
+  if (qos > 1)
+    return new AdbreakError('input_invalid', `Cannot publish to ${topic}: QoS must be 0 or 1: it is ${qos}`);
+  if (retain && parsed.kind !== 'status' && parsed.kind !== 'reported')
+    return new AdbreakError('forbidden', `Cannot publish: ${topic} is not retained`);
   return null;
 }
 
@@ -44,17 +53,34 @@ export const reading: Required<Pick<AedesOptions, 'authorizeSubscribe' | 'author
   authorizeSubscribe: (client, subscription, done) =>
     mayRead(client.id, subscription.topic)
       ? done(null, subscription)
-      : done(new AdbreakError('forbidden', `Cannot subscribe: ${client.id} may not read ${subscription.topic.slice(0, 200)}`)),
+      : done(
+          new AdbreakError(
+            'forbidden',
+            `Cannot subscribe: ${client.id} may not read ${subscription.topic.slice(0, 200)}`,
+          ),
+        ),
   // Whatever the store of subscriptions says, and however it got there.
   authorizeForward: (client, packet) => (mayRead(client.id, packet.topic) ? packet : null),
 };
 
 /** Null when a session may begin like this, else why not. */
-export function connectRefusal(device: string, { clean = false, keepalive = 0, will }: Connect): AdbreakError | null {
+export function connectRefusal(
+  device: string,
+  { clean = false, keepalive = 0, will }: Connect,
+): AdbreakError | null {
   // Aedes would store every filter of a SUBSCRIBE, refused ones too, and deliver by them at the next connection.
-  if (!clean) return new AdbreakError('input_invalid', `Cannot connect ${device}: the hub keeps no sessions; clean session must be set`);
+  if (!clean)
+    return new AdbreakError(
+      'input_invalid',
+      `Cannot connect ${device}: the hub keeps no sessions; clean session must be set`,
+    );
   if (keepalive < 1 || keepalive > KEEPALIVE_LIMIT)
-    return new AdbreakError('input_invalid', `Cannot connect ${device}: keep alive must be 1 to ${KEEPALIVE_LIMIT} s: it is ${keepalive}`);
+    return new AdbreakError(
+      'input_invalid',
+      `Cannot connect ${device}: keep alive must be 1 to ${KEEPALIVE_LIMIT} s: it is ${keepalive}`,
+    );
   const cause = will === undefined ? null : writeRefusal(device, will);
-  return cause === null ? null : new AdbreakError(cause.code, `Cannot connect ${device}: its last will is refused`, { cause });
+  return cause === null
+    ? null
+    : new AdbreakError(cause.code, `Cannot connect ${device}: its last will is refused`, { cause });
 }

@@ -18,7 +18,9 @@ test('a persistent session is refused with CONNACK 5, a code in the log, and not
   client.send(connectPacket({ id: 'pi-1', clean: false }));
   await until('the end', () => client.closed);
   assert.deepEqual(client.packets(2), REFUSED);
-  await until('the log', () => log.some((line) => /^mqtt: pi-1: input_invalid: .*clean session must be set/.test(line)));
+  await until('the log', () =>
+    log.some((line) => /^mqtt: pi-1: input_invalid: .*clean session must be set/.test(line)),
+  );
   assert.equal(broker.conflict('pi-1', 'another'), null, 'the identity is free');
 });
 
@@ -30,7 +32,10 @@ test('no device reads another: a stored `#` of a session before delivers nothing
     spy.send(connectPacket({ id: 'pi-1', clean }));
     if (round === 0) spy.send(subscribePacket([own('desired'), '#']));
     await until('an answer', () => spy.closed || spy.packets(2).length > 0);
-    const other = await RawClient.connected(t, await credentials('pi-2'), { id: 'pi-2', instance: String(round) });
+    const other = await RawClient.connected(t, await credentials('pi-2'), {
+      id: 'pi-2',
+      instance: String(round),
+    });
     other.send(publishPacket('adbreak/v1/devices/pi-2/windows', `secret ${round}`));
     await until('it was taken', () => taken.some(({ payload }) => payload === `secret ${round}`));
     await broker.publish('pi-2', 'desired', `desired ${round}`);
@@ -75,7 +80,12 @@ test('a refused filter ends the session, wherever it stands, and says so', async
 test('its own `desired` reaches a device, retained and new', async (t) => {
   const { broker, credentials } = await testBroker(t);
   await broker.publish('pi-1', 'desired', 'first');
-  const client = await connectAsync('mqtts://127.0.0.1', { ...(await credentials('pi-1')), clientId: 'pi-1', username: 'i', protocolVersion: 4 });
+  const client = await connectAsync('mqtts://127.0.0.1', {
+    ...(await credentials('pi-1')),
+    clientId: 'pi-1',
+    username: 'i',
+    protocolVersion: 4,
+  });
   t.after(() => client.endAsync(true));
   const words: string[] = [];
   client.on('message', (_, payload) => words.push(payload.toString()));
@@ -106,7 +116,11 @@ test('a last will is checked as a PUBLISH is', async (t) => {
     assert.ok(!client.packets(2).includes('20020000'));
     assert.equal(broker.conflict('pi-1', 'another'), null);
   }
-  await until('the log', () => log.filter((line) => /its last will is refused|a packet of type 1/.test(line)).length === wills.length);
+  await until(
+    'the log',
+    () =>
+      log.filter((line) => /its last will is refused|a packet of type 1/.test(line)).length === wills.length,
+  );
 });
 
 test('the will of the real agent is taken when its line is cut, not when it says good-bye', async (t) => {
@@ -149,12 +163,15 @@ test('a forbidden PUBLISH ends the session before anything is taken', async (t) 
 
 test('PUBACK waits for its own `take` and for those before it; `take` hears packets in order', async (t) => {
   const open = new Map<string, () => void>();
-  const take = (_: string, __: string, payload: Uint8Array) => new Promise<void>((resolve) => open.set(Buffer.from(payload).toString(), resolve));
+  const take = (_: string, __: string, payload: Uint8Array) =>
+    new Promise<void>((resolve) => open.set(Buffer.from(payload).toString(), resolve));
   const { credentials, taken } = await testBroker(t, { take });
   const client = await RawClient.connected(t, await credentials('pi-1'), { id: 'pi-1' });
   // One segment: the same window twice, then another.
   const windows = ['window', 'window again', 'next'];
-  client.send(...windows.map((payload, index) => publishPacket(own('windows'), payload, { identifier: index + 1 })));
+  client.send(
+    ...windows.map((payload, index) => publishPacket(own('windows'), payload, { identifier: index + 1 })),
+  );
   await until('all three were handed over', () => open.size === 3);
   assert.deepEqual(
     taken.map(({ payload }) => payload),
@@ -175,7 +192,10 @@ test('a message that could not be taken is never acknowledged, nor what came aft
   };
   const { credentials, log } = await testBroker(t, { take });
   const client = await RawClient.connected(t, await credentials('pi-1'), { id: 'pi-1' });
-  client.send(publishPacket(own('windows'), 'bad', { identifier: 1 }), publishPacket(own('windows'), 'good', { identifier: 2 }));
+  client.send(
+    publishPacket(own('windows'), 'bad', { identifier: 1 }),
+    publishPacket(own('windows'), 'good', { identifier: 2 }),
+  );
   await until('the end', () => client.closed);
   assert.deepEqual(client.packets(4), []);
   assert.ok(log.includes('mqtt: pi-1: the disk is full'));
@@ -186,7 +206,8 @@ test('a connection keeps nothing of the messages that were taken', async (t) => 
   const client = await RawClient.connected(t, await credentials('pi-1'), { id: 'pi-1' });
   const acknowledged = async (count: number) => {
     const before = client.packets(4).length;
-    for (let sent = 0; sent < count; sent++) client.send(publishPacket(own('windows'), 'x', { identifier: 1 + (sent % 60_000) }));
+    for (let sent = 0; sent < count; sent++)
+      client.send(publishPacket(own('windows'), 'x', { identifier: 1 + (sent % 60_000) }));
     await until('all acknowledgements', () => client.packets(4).length === before + count, 60);
   };
   await acknowledged(100);
@@ -203,7 +224,10 @@ test('what follows a CONNECT in its segment is taken in order after the answer, 
   const { credentials, taken } = await testBroker(t);
   const client = await RawClient.open(t, await credentials('pi-1'));
   const payloads = Array.from({ length: 200 }, (_, index) => `window ${index}`);
-  client.send(connectPacket({ id: 'pi-1' }), ...payloads.map((payload, index) => publishPacket(own('windows'), payload, { identifier: index + 1 })));
+  client.send(
+    connectPacket({ id: 'pi-1' }),
+    ...payloads.map((payload, index) => publishPacket(own('windows'), payload, { identifier: index + 1 })),
+  );
   await until('all acknowledgements', () => client.closed || client.packets(4).length === payloads.length);
   assert.deepEqual(
     taken.map(({ payload }) => payload),

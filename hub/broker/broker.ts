@@ -61,8 +61,14 @@ export class Broker {
     this.#aedes = aedes;
     this.#options = options;
     const { server, authority, connectMs = CONNECT_MS } = options;
-    this.#server = createServer({ ...secureContext(server, authority), requestCert: true, rejectUnauthorized: true, handshakeTimeout: connectMs }, (socket) =>
-      this.#secured(socket),
+    this.#server = createServer(
+      {
+        ...secureContext(server, authority),
+        requestCert: true,
+        rejectUnauthorized: true,
+        handshakeTimeout: connectMs,
+      },
+      (socket) => this.#secured(socket),
     );
     limitConnections(this.#server, { all: 10_000, each: 500 });
     this.#server.on('connection', (socket: Socket) => {
@@ -85,12 +91,19 @@ export class Broker {
     errors.on('error', (error: unknown) => options.log(`mqtt: ${explain(error)}`));
     aedes.on('clientReady', (client) => connectionOf(client)?.open());
     for (const event of ['clientError', 'connectionError'] as const)
-      aedes.on(event, (client, error) => options.log(`mqtt: ${connectionOf(client)?.identity.device ?? 'a client'}: ${coded(error)}`));
+      aedes.on(event, (client, error) =>
+        options.log(`mqtt: ${connectionOf(client)?.identity.device ?? 'a client'}: ${coded(error)}`),
+      );
   }
 
   static async start(options: BrokerOptions): Promise<Broker> {
     const { connectMs = CONNECT_MS, log } = options;
-    const aedes = await Aedes.createBroker({ heartbeatInterval: 15_000, concurrency: 100, connectTimeout: connectMs, ...reading });
+    const aedes = await Aedes.createBroker({
+      heartbeatInterval: 15_000,
+      concurrency: 100,
+      connectTimeout: connectMs,
+      ...reading,
+    });
     const broker = new Broker(aedes, options);
     broker.#server.listen(options.port, options.host);
     await once(broker.#server, 'listening').catch(async (cause: unknown) => {
@@ -114,8 +127,16 @@ export class Broker {
   /** Publishes the hub's own retained word to a device. */
   publish(device: string, kind: 'desired', payload: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#aedes.publish({ cmd: 'publish', topic: topicOf(device, kind), payload: Buffer.from(payload), qos: 1, retain: true, dup: false }, (error) =>
-        error ? reject(error) : resolve(),
+      this.#aedes.publish(
+        {
+          cmd: 'publish',
+          topic: topicOf(device, kind),
+          payload: Buffer.from(payload),
+          qos: 1,
+          retain: true,
+          dup: false,
+        },
+        (error) => (error ? reject(error) : resolve()),
       );
     });
   }
@@ -124,7 +145,10 @@ export class Broker {
   conflict(device: string, instance: string): AdbreakError | null {
     const session = this.#sessions.get(device);
     if (session === undefined || session.instance === instance || session.connection.destroyed) return null;
-    return new AdbreakError('identity_in_use', `Cannot connect ${device}: another agent is connected with the same identity`);
+    return new AdbreakError(
+      'identity_in_use',
+      `Cannot connect ${device}: another agent is connected with the same identity`,
+    );
   }
 
   present(device: string): boolean {
@@ -133,7 +157,8 @@ export class Broker {
 
   /** Ends whatever a device has open, as revocation does. */
   disconnect(device: string): void {
-    for (const connection of this.#connections) if (connection.identity.device === device) connection.destroy();
+    for (const connection of this.#connections)
+      if (connection.identity.device === device) connection.destroy();
   }
 
   async close(): Promise<void> {
@@ -146,7 +171,10 @@ export class Broker {
 
   #secured(socket: TLSSocket): void {
     const identity = identityOf(socket);
-    const refusal = identity instanceof AdbreakError ? identity : this.#options.policy.admit(identity.device, identity.fingerprint);
+    const refusal =
+      identity instanceof AdbreakError
+        ? identity
+        : this.#options.policy.admit(identity.device, identity.fingerprint);
     if (identity instanceof AdbreakError || refusal !== null) {
       this.#options.log(`mqtt: ${coded(refusal)}`);
       return turnAway(socket);
@@ -166,8 +194,11 @@ export class Broker {
     const connection = connectionOf(client);
     const packet = this.#connects.get(client);
     if (connection === null || packet === undefined || connection.destroyed)
-      return refuse(new AdbreakError('unauthorized', `Cannot connect ${client.id}: its connection has ended`));
-    const refusal = this.#refusal(client.id, connection.identity, packet) ?? this.conflict(client.id, instance);
+      return refuse(
+        new AdbreakError('unauthorized', `Cannot connect ${client.id}: its connection has ended`),
+      );
+    const refusal =
+      this.#refusal(client.id, connection.identity, packet) ?? this.conflict(client.id, instance);
     if (refusal !== null) return refuse(refusal);
     // Section 3.1.4: a client that connects anew ends its older connection.
     this.#sessions.get(client.id)?.connection.destroy();
@@ -177,7 +208,8 @@ export class Broker {
   }
 
   #refusal(id: string, { device, fingerprint }: Identity, packet: ConnectPacket): AdbreakError | null {
-    if (device !== id) return new AdbreakError('forbidden', `Cannot connect ${id}: the certificate is for ${device}`);
+    if (device !== id)
+      return new AdbreakError('forbidden', `Cannot connect ${id}: the certificate is for ${device}`);
     // Asked again: it may have been revoked since the handshake.
     return this.#options.policy.admit(device, fingerprint) ?? connectRefusal(device, packet);
   }
@@ -186,12 +218,19 @@ export class Broker {
     const connection = client && connectionOf(client);
     if (client === null || connection === null) return done(null);
     // Packets that came with the last bytes of a session that was ended.
-    if (connection.destroyed) return done(new AdbreakError('unauthorized', `Cannot take a message of ${client.id}: its connection has ended`));
+    if (connection.destroyed)
+      return done(
+        new AdbreakError('unauthorized', `Cannot take a message of ${client.id}: its connection has ended`),
+      );
     const { topic, payload } = packet;
     const parsed = parseTopic(topic);
     const refusal = writeRefusal(client.id, packet);
     if (parsed === null || refusal !== null) return done(refusal);
-    const taken = this.#options.policy.take(parsed.device, parsed.kind, typeof payload === 'string' ? Buffer.from(payload) : payload);
+    const taken = this.#options.policy.take(
+      parsed.device,
+      parsed.kind,
+      typeof payload === 'string' ? Buffer.from(payload) : payload,
+    );
     // PUBACK follows `done`: what is acknowledged is on the hub's disk, and so is what the device sent before it
     // (MQTT-4.6.0-2: PUBACKs go out in the order of their PUBLISHs).
     connection.inTurn(taken).then(() => done(null), done);
@@ -210,7 +249,13 @@ export class Broker {
  * to 'newSession'. And TLS 1.3 alone: no client renegotiates.
  */
 function secureContext({ key, certificate }: KeyAndCertificate, authority: string): SecureContextOptions {
-  return { key, cert: certificate, ca: authority, minVersion: 'TLSv1.3', secureOptions: constants.SSL_OP_NO_TICKET };
+  return {
+    key,
+    cert: certificate,
+    ca: authority,
+    minVersion: 'TLSv1.3',
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
 }
 
 /** Says no, as a CONNACK that waits for no CONNECT; what the client sends meanwhile is thrown away, and there is little of it. */

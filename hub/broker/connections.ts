@@ -5,7 +5,10 @@ import { network } from '../identity/guesses.js';
  * Bounds the connections that a listener holds, in all and of one address: each costs memory and a file descriptor before its
  * other side has said who it is. Generous, for a whole site may stand behind one address.
  */
-export function limitConnections(server: Server, { all, each }: { readonly all: number; readonly each: number }): void {
+export function limitConnections(
+  server: Server,
+  { all, each }: { readonly all: number; readonly each: number },
+): void {
   const held = new Map<string, number>();
   server.maxConnections = all;
   server.on('connection', (socket: Socket) => {

@@ -18,7 +18,13 @@ import { connectPacket, header, publishPacket, RawClient, subscribePacket, testB
 function arrivals(t: TestContext): Socket[] {
   const sockets: Socket[] = [];
   const keep = (message: unknown) => {
-    if (typeof message === 'object' && message !== null && 'socket' in message && message.socket instanceof Socket) sockets.push(message.socket);
+    if (
+      typeof message === 'object' &&
+      message !== null &&
+      'socket' in message &&
+      message.socket instanceof Socket
+    )
+      sockets.push(message.socket);
   };
   subscribe('net.server.socket', keep);
   t.after(() => unsubscribe('net.server.socket', keep));
@@ -43,7 +49,11 @@ test('ten revoked devices with 5 MB each: refused at the handshake, hardly a byt
   const { credentials, refused, log } = await testBroker(t);
   const sockets = arrivals(t);
   const names = Array.from({ length: 10 }, (_, index) => `pi-${index}`);
-  for (const name of names) refused.set(name, new AdbreakError('identity_revoked', `Cannot connect ${name}: its identity was revoked`));
+  for (const name of names)
+    refused.set(
+      name,
+      new AdbreakError('identity_revoked', `Cannot connect ${name}: its identity was revoked`),
+    );
   await Promise.all(
     names.map(async (name) => {
       const client = await RawClient.open(t, await credentials(name));
@@ -53,13 +63,20 @@ test('ten revoked devices with 5 MB each: refused at the handshake, hardly a byt
   );
   assert.equal(sockets.length, 10);
   assert.ok(bytesRead(sockets) < 10 * A_FEW_READS, `${bytesRead(sockets)} bytes were read`);
-  for (const name of names) assert.ok(log.includes(`mqtt: identity_revoked: Cannot connect ${name}: its identity was revoked`));
+  for (const name of names)
+    assert.ok(log.includes(`mqtt: identity_revoked: Cannot connect ${name}: its identity was revoked`));
 });
 
 test('a revoked device hears CONNACK 5, as its agent needs it to ask why', async (t) => {
   const { credentials, refused } = await testBroker(t);
   refused.set('pi-1', new AdbreakError('identity_revoked', 'Cannot connect pi-1: its identity was revoked'));
-  const options = { ...(await credentials('pi-1')), clientId: 'pi-1', username: 'i', protocolVersion: 4, reconnectPeriod: 0 } as const;
+  const options = {
+    ...(await credentials('pi-1')),
+    clientId: 'pi-1',
+    username: 'i',
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+  } as const;
   await assert.rejects(connectAsync('mqtts://127.0.0.1', options), { code: 5 });
 });
 
@@ -77,12 +94,16 @@ test('a packet that announces too much is refused by its header: first ones, sho
   ];
   for (const [what, bytes, connected] of cases) {
     const sockets = arrivals(t);
-    const client = connected ? await RawClient.connected(t, tls, { id: 'pi-1' }) : await RawClient.open(t, tls);
+    const client = connected
+      ? await RawClient.connected(t, tls, { id: 'pi-1' })
+      : await RawClient.open(t, tls);
     log.length = 0;
     await flood(client, bytes, 3_000_000);
     await until(`the end after ${what}`, () => client.closed);
     assert.ok(bytesRead(sockets) < A_FEW_READS, `${what}: ${bytesRead(sockets)} bytes were read`);
-    await until('the log', () => log.some((line) => /^mqtt: pi-1: input_(too_large|invalid): Cannot read/.test(line)));
+    await until('the log', () =>
+      log.some((line) => /^mqtt: pi-1: input_(too_large|invalid): Cannot read/.test(line)),
+    );
   }
 });
 
@@ -140,12 +161,16 @@ test('keep alive 0, and one of hours, are refused', async (t) => {
     client.send(connectPacket({ id: 'pi-1', keepalive }));
     await until('the end', () => client.closed);
     assert.deepEqual(client.packets(2), ['20020005']);
-    await until('the log', () => log.some((line) => line.includes(`keep alive must be 1 to 300 s: it is ${keepalive}`)));
+    await until('the log', () =>
+      log.some((line) => line.includes(`keep alive must be 1 to 300 s: it is ${keepalive}`)),
+    );
   }
 });
 
 /** The sessions that a server hands out within a moment, and whether it let the client in. */
-async function sessionsOf(options: ConnectionOptions): Promise<{ sessions: Buffer[]; reused: boolean; answer: string }> {
+async function sessionsOf(
+  options: ConnectionOptions,
+): Promise<{ sessions: Buffer[]; reused: boolean; answer: string }> {
   const socket = tlsConnect(options);
   const sessions: Buffer[] = [];
   let answer = '';
@@ -186,15 +211,28 @@ test('no TLS session is resumed: a ticket opens nothing without the key, and who
     await until('the log', () => log.some((line) => /^mqtt: refused 127\.0\.0\.1: .*certificate/.test(line)));
   }
   assert.equal(online.size, 0);
-  const again = await sessionsOf({ ...(await credentials('pi-1')), ...(honest.sessions[0] && { session: honest.sessions[0] }) });
-  assert.deepEqual({ reused: again.reused, answer: again.answer }, { reused: false, answer: '20020000' }, 'with the key a full handshake follows');
+  const again = await sessionsOf({
+    ...(await credentials('pi-1')),
+    ...(honest.sessions[0] && { session: honest.sessions[0] }),
+  });
+  assert.deepEqual(
+    { reused: again.reused, answer: again.answer },
+    { reused: false, answer: '20020000' },
+    'with the key a full handshake follows',
+  );
 });
 
 test('a certificate that names no device is refused: the hub’s own, and a name that is no topic level', async (t) => {
   const { authority, credentials, broker, log } = await testBroker(t);
   const server = await authority.issueServer([], new Date());
   for (const options of [
-    { host: '127.0.0.1', port: broker.port, ca: authority.certificate, key: server.key, cert: server.certificate },
+    {
+      host: '127.0.0.1',
+      port: broker.port,
+      ca: authority.certificate,
+      key: server.key,
+      cert: server.certificate,
+    },
     await credentials('Pi_One'),
   ]) {
     log.length = 0;
@@ -250,7 +288,8 @@ test('noise of every kind ends connections, never the broker: an agent beside it
   ];
   const mutated = () => {
     const bytes = Buffer.concat(Array.from({ length: 1 + random.integer(4) }, () => random.pick(packets)));
-    for (let change = random.integer(4); change > 0; change -= 1) bytes[random.integer(bytes.length)] = random.integer(256);
+    for (let change = random.integer(4); change > 0; change -= 1)
+      bytes[random.integer(bytes.length)] = random.integer(256);
     return bytes.subarray(0, random.integer(10) === 0 ? random.integer(bytes.length) : bytes.length);
   };
   for (let round = 0; round < 400; round += 1) {
@@ -258,7 +297,11 @@ test('noise of every kind ends connections, never the broker: an agent beside it
       // Before TLS: noise, or a handshake that is cut somewhere.
       const socket = tcpConnect(broker.port, '127.0.0.1');
       socket.on('error', () => socket.destroy());
-      socket.write(random.integer(2) === 0 ? noise(random.integer(300)) : hello.subarray(0, random.integer(hello.length)));
+      socket.write(
+        random.integer(2) === 0
+          ? noise(random.integer(300))
+          : hello.subarray(0, random.integer(hello.length)),
+      );
       await once(socket, 'ready').catch(() => undefined);
       await sleep(2);
       if (random.integer(2) === 0) socket.destroy();
@@ -266,15 +309,24 @@ test('noise of every kind ends connections, never the broker: an agent beside it
     } else {
       const client = await RawClient.open(t, tls);
       if (round % 4 === 1) client.send(random.integer(2) === 0 ? noise(1 + random.integer(300)) : mutated());
-      else client.send(connectPacket({ id: 'pi-9' }), round % 4 === 2 ? mutated() : noise(1 + random.integer(300)));
-      if (random.integer(2) === 0) await Promise.race([once(client.socket, 'data').catch(() => undefined), sleep(5)]);
+      else
+        client.send(
+          connectPacket({ id: 'pi-9' }),
+          round % 4 === 2 ? mutated() : noise(1 + random.integer(300)),
+        );
+      if (random.integer(2) === 0)
+        await Promise.race([once(client.socket, 'data').catch(() => undefined), sleep(5)]);
       client.socket.destroy();
     }
-    if (round % 50 === 49) await agent.publishAsync('adbreak/v1/devices/pi-1/windows', `after ${round}`, { qos: 1 });
+    if (round % 50 === 49)
+      await agent.publishAsync('adbreak/v1/devices/pi-1/windows', `after ${round}`, { qos: 1 });
   }
   assert.ok(agent.connected, `seed: ${seed}`);
   assert.equal(taken.filter(({ device }) => device === 'pi-1').length, 8, `seed: ${seed}`);
-  await until('nothing of the noise stays', () => broker.conflict('pi-9', 'another') === null && online.get('pi-9') !== true);
+  await until(
+    'nothing of the noise stays',
+    () => broker.conflict('pi-9', 'another') === null && online.get('pi-9') !== true,
+  );
 });
 
 /** The first flight of a real TLS client. */
@@ -282,7 +334,10 @@ async function clientHello(): Promise<Buffer> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
-  const client = tlsConnect({ host: '127.0.0.1', port: typeof address === 'object' && address !== null ? address.port : 0 });
+  const client = tlsConnect({
+    host: '127.0.0.1',
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+  });
   client.on('error', () => client.destroy());
   const [socket]: Socket[] = await once(server, 'connection');
   assert.ok(socket);

@@ -12,18 +12,26 @@ import { deviceKey } from './testing.js';
 async function resumingServer(t: TestContext, authority: Authority) {
   const { key, certificate } = await authority.issueServer([], new Date());
   const seen: { authorized: boolean; identity: Identity | AdbreakError }[] = [];
-  const server = createServer({ key, cert: certificate, ca: authority.certificate, requestCert: true, rejectUnauthorized: false }, (socket) => {
-    seen.push({ authorized: socket.authorized, identity: identityOf(socket) });
-    socket.on('error', () => socket.destroy());
-    socket.end('.');
-  }).listen(0, '127.0.0.1');
+  const server = createServer(
+    { key, cert: certificate, ca: authority.certificate, requestCert: true, rejectUnauthorized: false },
+    (socket) => {
+      seen.push({ authorized: socket.authorized, identity: identityOf(socket) });
+      socket.on('error', () => socket.destroy());
+      socket.end('.');
+    },
+  ).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => void server.close());
   const address = server.address();
   assert.ok(typeof address === 'object' && address !== null);
   /** Connects until the server ends it, and gives the sessions that may be resumed. */
   const visit = async (options: ConnectionOptions): Promise<{ session?: Buffer }> => {
-    const socket = tlsConnect({ host: '127.0.0.1', port: address.port, ca: authority.certificate, ...options }).resume();
+    const socket = tlsConnect({
+      host: '127.0.0.1',
+      port: address.port,
+      ca: authority.certificate,
+      ...options,
+    }).resume();
     const sessions: Buffer[] = [];
     socket.on('session', (session) => sessions.push(session));
     await once(socket, 'close');

@@ -15,10 +15,16 @@ export interface Identity {
  * be there, shown in this very handshake.
  */
 export function identityOf(socket: TLSSocket): Identity | AdbreakError {
-  if (socket.isSessionReused()) return new AdbreakError('unauthorized', 'Cannot connect: a resumed TLS session shows no certificate');
+  if (socket.isSessionReused())
+    return new AdbreakError('unauthorized', 'Cannot connect: a resumed TLS session shows no certificate');
   const certificate = socket.getPeerX509Certificate();
-  if (!socket.authorized || certificate === undefined) return new AdbreakError('unauthorized', 'Cannot connect: no client certificate');
+  if (!socket.authorized || certificate === undefined)
+    return new AdbreakError('unauthorized', 'Cannot connect: no client certificate');
   const device = /^CN=(.*)$/.exec(certificate.subject)?.[1] ?? '';
-  if (!DEVICE_ID.test(device)) return new AdbreakError('forbidden', `Cannot connect: the certificate is for no device: ${certificate.subject}`);
+  if (!DEVICE_ID.test(device))
+    return new AdbreakError(
+      'forbidden',
+      `Cannot connect: the certificate is for no device: ${certificate.subject}`,
+    );
   return { device, fingerprint: fingerprint(certificate.raw) };
 }

@@ -48,16 +48,25 @@ export class PacketMeter {
       this.#lengthBytes = 0;
       // Section 3.1: the first packet must be a CONNECT.
       if (this.#first && this.#type !== CONNECT)
-        throw new AdbreakError('input_invalid', `Cannot read the stream: the first packet must be CONNECT: its type is ${this.#type}`);
+        throw new AdbreakError(
+          'input_invalid',
+          `Cannot read the stream: the first packet must be CONNECT: its type is ${this.#type}`,
+        );
       return;
     }
     this.#length += (byte & 0x7f) * 128 ** this.#lengthBytes;
     this.#lengthBytes += 1;
     const limit = this.#type === PUBLISH ? PUBLISH_LIMIT : CONTROL_LIMIT;
     if (this.#length > limit)
-      throw new AdbreakError('input_too_large', `Cannot read a packet of type ${this.#type}: it has ${this.#length} bytes or more, at most ${limit}`);
+      throw new AdbreakError(
+        'input_too_large',
+        `Cannot read a packet of type ${this.#type}: it has ${this.#length} bytes or more, at most ${limit}`,
+      );
     if (byte < 0x80) this.#body = this.#length;
     else if (this.#lengthBytes === LENGTH_BYTES)
-      throw new AdbreakError('input_invalid', `Cannot read a packet of type ${this.#type}: its length has more than ${LENGTH_BYTES} bytes`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot read a packet of type ${this.#type}: its length has more than ${LENGTH_BYTES} bytes`,
+      );
   }
 }

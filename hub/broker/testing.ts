@@ -29,7 +29,10 @@ interface Credentials {
 }
 
 type Take = BrokerOptions['policy']['take'];
-export async function testBroker(t: TestContext, options: { connectMs?: number; take?: Take } = {}): Promise<TestBroker> {
+export async function testBroker(
+  t: TestContext,
+  options: { connectMs?: number; take?: Take } = {},
+): Promise<TestBroker> {
   const authority = await Authority.open(await temporaryFolder(), new Date());
   const log: string[] = [];
   const taken: TestBroker['taken'] = [];
@@ -62,8 +65,15 @@ export async function testBroker(t: TestContext, options: { connectMs?: number; 
 export async function deviceKey(authority: Authority, device: string): Promise<KeyAndCertificate> {
   const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify']);
-  const csr = await x509.Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm });
-  const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: `CN=${device}`,
+    keys,
+    signingAlgorithm,
+  });
+  const key = x509.PemConverter.encode(
+    await webcrypto.subtle.exportKey('pkcs8', keys.privateKey),
+    'PRIVATE KEY',
+  );
   return { key, certificate: await authority.issueDevice(device, csr.toString('pem'), new Date()) };
 }
 
@@ -137,10 +147,21 @@ export function connectPacket({ id, instance = 'i', clean = true, keepalive = 20
   ]);
 }
 export function subscribePacket(filters: readonly string[], identifier = 1): Buffer {
-  return packet(0x82, [Buffer.of(0, identifier), ...filters.flatMap((filter) => [text(filter), Buffer.of(1)])]);
+  return packet(0x82, [
+    Buffer.of(0, identifier),
+    ...filters.flatMap((filter) => [text(filter), Buffer.of(1)]),
+  ]);
 }
-export function publishPacket(topic: string, payload: string, { identifier = 1, qos = 1, retain = false } = {}): Buffer {
-  return packet(0x30 | (qos << 1) | (retain ? 1 : 0), [text(topic), Buffer.of(...(qos > 0 ? [0, identifier] : [])), Buffer.from(payload)]);
+export function publishPacket(
+  topic: string,
+  payload: string,
+  { identifier = 1, qos = 1, retain = false } = {},
+): Buffer {
+  return packet(0x30 | (qos << 1) | (retain ? 1 : 0), [
+    text(topic),
+    Buffer.of(...(qos > 0 ? [0, identifier] : [])),
+    Buffer.from(payload),
+  ]);
 }
 export function packet(first: number, parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);

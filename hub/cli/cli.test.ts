@@ -14,11 +14,22 @@ import { callHub } from './client.js';
 
 const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
 const adbreak = (...args: string[]) =>
-  spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8', env: { ...process.env, ADBREAK_HUB: '', ADBREAK_TOKEN: '', ADBREAK_CA: '' } });
+  spawnSync(process.execPath, [BIN, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, ADBREAK_HUB: '', ADBREAK_TOKEN: '', ADBREAK_CA: '' },
+  });
 
 /** A command against a hub of this process; not spawnSync, or the hub could not answer. */
-async function runAt(hub: TestHub, ...args: string[]): Promise<{ code: unknown; out: string; error: string }> {
-  const env = { ...process.env, ADBREAK_HUB: hub.hub, ADBREAK_TOKEN: hub.token, ADBREAK_CA: join(hub.folder, 'identity/ca.pem') };
+async function runAt(
+  hub: TestHub,
+  ...args: string[]
+): Promise<{ code: unknown; out: string; error: string }> {
+  const env = {
+    ...process.env,
+    ADBREAK_HUB: hub.hub,
+    ADBREAK_TOKEN: hub.token,
+    ADBREAK_CA: join(hub.folder, 'identity/ca.pem'),
+  };
   const child = spawn(process.execPath, [BIN, ...args], { env });
   const words = { out: '', error: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -35,7 +46,11 @@ test('every command that a remedy names exists', () => {
   const remedies = Object.values(ERROR_CODES)
     .map(({ remedy }) => remedy)
     .join(' ');
-  const commands = new Set([...remedies.matchAll(/`adbreak ([a-z]+)(?: ([a-z]+))?/g)].map(([, command = '', sub = '']) => `${command} ${sub}`.trim()));
+  const commands = new Set(
+    [...remedies.matchAll(/`adbreak ([a-z]+)(?: ([a-z]+))?/g)].map(([, command = '', sub = '']) =>
+      `${command} ${sub}`.trim(),
+    ),
+  );
   assert.ok(commands.size >= 5, [...commands].join());
   for (const command of commands) {
     const [name = '', sub] = command.split(' ');
@@ -67,9 +82,17 @@ test('rollouts are listed, planned, explained, ordered and watched from the comm
     assert.equal(promoted.code, 0);
     // For people a line and what to do next; for scripts --json.
     if (version === '1.0.0') assert.equal(promoted.out, 'base-ad-detector 1.0.0 is the production version\n');
-    else assert.match(promoted.out, /^base-ad-detector-2\.0\.0-\w+ {2}1\.0\.0 → 2\.0\.0 {2}running \(shadow, 0 %\).*\n$/);
-    if (version === '2.0.0') assert.match(promoted.error, /next: `adbreak rollouts watch base-ad-detector-2\.0\.0/);
-    assert.match((await run('models', 'push', folder)).error, new RegExp(`exists already.*\\n.*adbreak train --version ${version.slice(0, -1)}1`));
+    else
+      assert.match(
+        promoted.out,
+        /^base-ad-detector-2\.0\.0-\w+ {2}1\.0\.0 → 2\.0\.0 {2}running \(shadow, 0 %\).*\n$/,
+      );
+    if (version === '2.0.0')
+      assert.match(promoted.error, /next: `adbreak rollouts watch base-ad-detector-2\.0\.0/);
+    assert.match(
+      (await run('models', 'push', folder)).error,
+      new RegExp(`exists already.*\\n.*adbreak train --version ${version.slice(0, -1)}1`),
+    );
   }
   const seen = JSON.stringify(await callHub(hub, '/api/v1/overview'));
   assert.doesNotMatch(seen, /"seen":/, 'the notes of the store are its own');
@@ -87,17 +110,30 @@ test('rollouts are listed, planned, explained, ordered and watched from the comm
   // The gate may look at any moment, so what was ordered is read from the history.
   assert.match(watched, /ORDER → resume: token:first$/m, 'no reason is no text');
   assert.match((await run('rollouts', 'force', id)).error, /required option '--reason/);
-  assert.match((await run('rollouts', 'resume', id)).error, /error conflict: Cannot resume rollout .*: it is aborted/);
+  assert.match(
+    (await run('rollouts', 'resume', id)).error,
+    /error conflict: Cannot resume rollout .*: it is aborted/,
+  );
   assert.match((await run('evaluations', 'list')).out, /no rounds yet/);
-  assert.match((await run('evaluations', 'start', '--model', 'base-ad-detector', '--candidate', '2.0.0')).error, /0 devices can be asked, the quorum is 10/);
+  assert.match(
+    (await run('evaluations', 'start', '--model', 'base-ad-detector', '--candidate', '2.0.0')).error,
+    /0 devices can be asked, the quorum is 10/,
+  );
 });
 
 test('tags are added, changed and taken away one by one; a malformed one changes nothing', async (t) => {
   const hub = await testHub(t);
-  const { tokens } = (await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] };
+  const { tokens } = (await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as {
+    tokens: [string];
+  };
   const { csr } = await card('pi-1');
-  await callHub(hub, '/api/v1/enrol', { method: 'POST', json: { token: tokens[0], device: 'pi-1', csr, instance: 'i' } });
-  const tags = async () => ((await callHub(hub, '/api/v1/overview')) as { devices: { tags: Record<string, string> }[] }).devices[0]?.tags;
+  await callHub(hub, '/api/v1/enrol', {
+    method: 'POST',
+    json: { token: tokens[0], device: 'pi-1', csr, instance: 'i' },
+  });
+  const tags = async () =>
+    ((await callHub(hub, '/api/v1/overview')) as { devices: { tags: Record<string, string> }[] }).devices[0]
+      ?.tags;
   const tag = (...words: string[]) => runAt(hub, 'devices', 'tag', 'pi-1', ...words);
   assert.equal((await tag('ring=early', 'room=attic')).code, 0);
   for (const word of ['hello', '=x', 'Ring=x', 'ring=x=y'.padEnd(90, 'z')]) {
@@ -115,13 +151,22 @@ test('tags are added, changed and taken away one by one; a malformed one changes
 test('a plan is named or brought as a file; the hub lists its own', async (t) => {
   const hub = await testHub(t);
   const plans = (await runAt(hub, 'rollouts', 'plans')).out;
-  assert.match(plans, /^standard {2}margin 2 points, alpha 0\.05, 5 devices; shadow 0 %, canary 10 %, half 50 %, all 100 %$/m);
+  assert.match(
+    plans,
+    /^standard {2}margin 2 points, alpha 0\.05, 5 devices; shadow 0 %, canary 10 %, half 50 %, all 100 %$/m,
+  );
   assert.match(plans, /^demo .*\(where promote names none; for administrators\)$/m);
   assert.match(plans, /^rollback {2}no harm, for going back only.*\(where rollback names none\)$/m);
-  assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', 'standard')).out, /half 50 %/);
+  assert.match(
+    (await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', 'standard')).out,
+    /half 50 %/,
+  );
   const file = fileURLToPath(new URL('../../../configs/rollouts/standard.yaml', import.meta.url));
   assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', file)).out, /half 50 %/);
-  assert.match((await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', 'nothing')).error, /error not_found: Cannot use the plan nothing/);
+  assert.match(
+    (await runAt(hub, 'rollouts', 'plan', 'base-ad-detector', '--plan', 'nothing')).error,
+    /error not_found: Cannot use the plan nothing/,
+  );
 });
 
 test('a token that was lost is made anew on the machine of the hub while it is stopped', async (t) => {
@@ -134,8 +179,14 @@ test('a token that was lost is made anew on the machine of the hub while it is s
   const again = { ...(await testHub(t, { folder: hub.folder })), token };
   await callHub(again, '/api/v1/tokens', { method: 'POST', json: { id: 'eye', role: 'viewer' } });
   await callHub({ ...again, token: hub.token }, '/api/v1/overview');
-  assert.match((await auditLines(hub.folder)).join('\n'), /"who":"hub","what":"token\.create","subject":"admin-[0-9a-f]{6}","after":\{"role":"admin"\}/);
-  assert.match(adbreak('hub', 'token', '--state', join(hub.folder, 'nothing')).stderr, /error not_found: Cannot make a token: no hub has been started/);
+  assert.match(
+    (await auditLines(hub.folder)).join('\n'),
+    /"who":"hub","what":"token\.create","subject":"admin-[0-9a-f]{6}","after":\{"role":"admin"\}/,
+  );
+  assert.match(
+    adbreak('hub', 'token', '--state', join(hub.folder, 'nothing')).stderr,
+    /error not_found: Cannot make a token: no hub has been started/,
+  );
   assert.match(adbreak('models', 'list').stderr, /adbreak hub token --state DIR/);
 });
 

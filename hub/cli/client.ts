@@ -37,19 +37,30 @@ export interface HubRequest {
 }
 
 /** One call of the hub's API. Throws the hub's own coded error, or `hub_unreachable`. */
-export async function callHub({ hub, token, authority }: HubAddress, path: string, { method = 'GET', json, form }: HubRequest = {}): Promise<unknown> {
+export async function callHub(
+  { hub, token, authority }: HubAddress,
+  path: string,
+  { method = 'GET', json, form }: HubRequest = {},
+): Promise<unknown> {
   const dispatcher = new Agent({ connect: { ca: authority } });
   try {
     const answer = await fetch(new URL(path, hub), {
       method,
       dispatcher,
-      headers: { authorization: `Bearer ${token}`, ...(json !== undefined && { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(json !== undefined && { 'content-type': 'application/json' }),
+      },
       ...(json !== undefined && { body: JSON.stringify(json) }),
       ...(form !== undefined && { body: form }),
     }).catch((cause: unknown) => {
-      throw new AdbreakError('hub_unreachable', `Cannot reach the hub at ${hub}: ${explain(cause)}`, { cause });
+      throw new AdbreakError('hub_unreachable', `Cannot reach the hub at ${hub}: ${explain(cause)}`, {
+        cause,
+      });
     });
-    const body: unknown = /^application\/json\b/.test(answer.headers.get('content-type') ?? '') ? await answer.json() : Buffer.from(await answer.arrayBuffer());
+    const body: unknown = /^application\/json\b/.test(answer.headers.get('content-type') ?? '')
+      ? await answer.json()
+      : Buffer.from(await answer.arrayBuffer());
     if (answer.ok) return body;
     throw errorFromAnswer(body, answer.status);
   } finally {

@@ -33,7 +33,9 @@ interface StartFlags extends Remote {
 
 /** `adbreak evaluations …`: two versions on the devices' own labelled frames, which stay where they are. */
 export function evaluationCommands(program: Command, remote: typeof withHub): void {
-  const evaluations = program.command('evaluations').description("federated rounds: two versions on the devices' own labelled reservoirs");
+  const evaluations = program
+    .command('evaluations')
+    .description("federated rounds: two versions on the devices' own labelled reservoirs");
   remote(evaluations.command('start'))
     .requiredOption('--model <name>', 'model')
     .requiredOption('--candidate <version>', 'version to evaluate')
@@ -43,7 +45,12 @@ export function evaluationCommands(program: Command, remote: typeof withHub): vo
     .option('--hardware <names...>', 'devices of this hardware only')
     .option('--quorum <n>', 'devices that must answer', Number, 10)
     .option('--deadline <hours>', 'hours until it closes with who has answered', Number, 24)
-    .option('--min-devices <n>', 'a cell of the result is shown only with so many devices behind it', Number, 10)
+    .option(
+      '--min-devices <n>',
+      'a cell of the result is shown only with so many devices behind it',
+      Number,
+      10,
+    )
     .option('--secure', 'the hub learns the sum alone: pairwise masks', false)
     .option('--epsilon <n>', 'discrete Laplace noise of scale 1/epsilon on every count', Number)
     .action(async (flags: StartFlags) => {
@@ -63,11 +70,19 @@ export function evaluationCommands(program: Command, remote: typeof withHub): vo
         secure: flags.secure,
         epsilon: flags.epsilon ?? null,
       };
-      const { id, asked } = check(view, await call(flags, '/api/v1/evaluations', { method: 'POST', json }), 'the answer of the hub');
+      const { id, asked } = check(
+        view,
+        await call(flags, '/api/v1/evaluations', { method: 'POST', json }),
+        'the answer of the hub',
+      );
       say(`${id}: ${asked.length} devices are asked; \`adbreak evaluations show ${id}\``);
     });
   remote(evaluations.command('list')).action(async (flags: Remote) => {
-    const all = check(z.object({ evaluations: z.array(view) }), await call(flags, '/api/v1/evaluations'), 'the answer of the hub').evaluations;
+    const all = check(
+      z.object({ evaluations: z.array(view) }),
+      await call(flags, '/api/v1/evaluations'),
+      'the answer of the hub',
+    ).evaluations;
     for (const { id, model, status, started, asked, result } of all) {
       const d = result.difference;
       say(

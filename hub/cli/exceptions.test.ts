@@ -11,8 +11,16 @@ import type { TestHub } from '../testing.js';
 const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
 
 /** `adbreak models exceptions base-ad-detector …` against a hub of this process. */
-async function exceptions(hub: TestHub, ...args: string[]): Promise<{ code: unknown; out: string; error: string }> {
-  const env = { ...process.env, ADBREAK_HUB: hub.hub, ADBREAK_TOKEN: hub.token, ADBREAK_CA: join(hub.folder, 'identity/ca.pem') };
+async function exceptions(
+  hub: TestHub,
+  ...args: string[]
+): Promise<{ code: unknown; out: string; error: string }> {
+  const env = {
+    ...process.env,
+    ADBREAK_HUB: hub.hub,
+    ADBREAK_TOKEN: hub.token,
+    ADBREAK_CA: join(hub.folder, 'identity/ca.pem'),
+  };
   const child = spawn(process.execPath, [BIN, 'models', 'exceptions', 'base-ad-detector', ...args], { env });
   const words = { out: '', error: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -58,7 +66,10 @@ test('exceptions are listed and lifted from the command line, and stay lifted ov
     done.out,
     /^channel=one of base-ad-detector is lifted: it stayed on 1\.0\.0, production is 2\.0\.0\.\n2 devices change their version now \(2 are offline/,
   );
-  assert.match(done.out, /This goes without the gate, by your word alone; it was left behind by .*: worse in channel=one/);
+  assert.match(
+    done.out,
+    /This goes without the gate, by your word alone; it was left behind by .*: worse in channel=one/,
+  );
   const after = { 'pi-1': '2.0.0', 'pi-2': '2.0.0', 'pi-3': '1.0.0', 'pi-4': '2.0.0' };
   assert.deepEqual(await productions(hub), after);
 
@@ -70,14 +81,26 @@ test('exceptions are listed and lifted from the command line, and stay lifted ov
     twice.out,
     /^channel=one of base-ad-detector was lifted already, at .* by token:first: a new aerial\. It is no longer on 1\.0\.0; nothing changes\.\n$/,
   );
-  const json = JSON.parse((await exceptions(again, '--json')).out) as { exceptions: { name: string }[]; lifted: { name: string; reason: string }[] };
+  const json = JSON.parse((await exceptions(again, '--json')).out) as {
+    exceptions: { name: string }[];
+    lifted: { name: string; reason: string }[];
+  };
   assert.deepEqual(
     [json.exceptions.map(({ name }) => name), json.lifted.map(({ name, reason }) => [name, reason])],
     [['device=pi-3'], [['channel=one', 'a new aerial']]],
   );
-  const last = JSON.parse((await exceptions(again, '--lift', 'device=pi-3', '--json')).out) as { kind: string; moves: { device: string; to: string }[] };
-  assert.deepEqual([last.kind, last.moves.map(({ device, to }) => [device, to])], ['lift', [['pi-3', '2.0.0']]]);
-  assert.match((await exceptions(again)).out, /^base-ad-detector: production is 2\.0\.0; there are no exceptions\n\nlifted since 2\.0\.0 is in production:\n/);
+  const last = JSON.parse((await exceptions(again, '--lift', 'device=pi-3', '--json')).out) as {
+    kind: string;
+    moves: { device: string; to: string }[];
+  };
+  assert.deepEqual(
+    [last.kind, last.moves.map(({ device, to }) => [device, to])],
+    ['lift', [['pi-3', '2.0.0']]],
+  );
+  assert.match(
+    (await exceptions(again)).out,
+    /^base-ad-detector: production is 2\.0\.0; there are no exceptions\n\nlifted since 2\.0\.0 is in production:\n/,
+  );
   const audit = (await auditLines(again.folder)).filter((line) => line.includes('exception.lift'));
   assert.equal(audit.length, 2, 'lifting again is no change');
 });

@@ -32,9 +32,15 @@ const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: s
 };
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-async function elsewhere(name: string, [workspace, file]: readonly [string, string], args: string[]): Promise<void> {
+async function elsewhere(
+  name: string,
+  [workspace, file]: readonly [string, string],
+  args: string[],
+): Promise<void> {
   const path = join(ROOT, workspace, 'dist', file);
-  const child = spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], { stdio: 'inherit' });
+  const child = spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], {
+    stdio: 'inherit',
+  });
   // The terminal's Ctrl-C reaches the child too: wait for it to end in its own way. Anybody else's reaches this process alone.
   process.on('SIGINT', () => {
     if (!inForeground()) child.kill('SIGINT');
@@ -60,7 +66,9 @@ function inForeground(): boolean {
 }
 
 const program = new Command('adbreak')
-  .description('tells advertisements from the programme on a fleet of Raspberry Pis, and rolls new models out by evidence')
+  .description(
+    'tells advertisements from the programme on a fleet of Raspberry Pis, and rolls new models out by evidence',
+  )
   .enablePositionalOptions()
   .exitOverride();
 
@@ -76,11 +84,15 @@ hubCommands
       () => new Date(),
       (line) => console.error(line),
     );
-    console.log(`The administrator token ${id} is shown once:\n  export ADBREAK_CA=${join(resolve(state), 'identity/ca.pem')} ADBREAK_TOKEN=${token}`);
+    console.log(
+      `The administrator token ${id} is shown once:\n  export ADBREAK_CA=${join(resolve(state), 'identity/ca.pem')} ADBREAK_TOKEN=${token}`,
+    );
   });
 hubCommands
   .command('audit')
-  .description('who changed what: every entry of the audit log, a line of JSON each; the hub may run meanwhile')
+  .description(
+    'who changed what: every entry of the audit log, a line of JSON each; the hub may run meanwhile',
+  )
   .option('--state <dir>', 'folder of its state', '.work/hub')
   .action(async ({ state }: { state: string }) => {
     const { auditLog } = await import('../store/audit.js');
@@ -88,16 +100,26 @@ hubCommands
   });
 hubCommands
   .command('start')
-  .description('start the hub; on the first start it makes its authority, its keys and an administrator token')
+  .description(
+    'start the hub; on the first start it makes its authority, its keys and an administrator token',
+  )
   .option('--state <dir>', 'folder of its state', '.work/hub')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--http-port <n>', 'HTTPS port', port, 8443)
   .option('--mqtt-port <n>', 'MQTT port', port, 8883)
   .option('--name <names...>', 'further names and addresses of this hub', [])
-  .option('--plan <file>', 'rollout plan for promote calls that bring none', join(ROOT, 'configs/rollouts/standard.yaml'))
+  .option(
+    '--plan <file>',
+    'rollout plan for promote calls that bring none',
+    join(ROOT, 'configs/rollouts/standard.yaml'),
+  )
   .option('--plans <dir>', 'folder of the plans that operators use by name', join(ROOT, 'configs/rollouts'))
   .option('--tick <cron>', 'when the gate looks (cron with seconds)', '*/30 * * * * *')
-  .option('--grace <days>', 'how long after its end a device may renew its certificate without a new claim; settings.json says it otherwise', graceDays)
+  .option(
+    '--grace <days>',
+    'how long after its end a device may renew its certificate without a new claim; settings.json says it otherwise',
+    graceDays,
+  )
   .action(
     async (options: {
       state: string;
@@ -149,12 +171,24 @@ remote(devices.command('claim'))
   .option('--hours <n>', 'life', Number, 72)
   .option('--count <n>', 'how many', Number, 1)
   .action(async (flags: Remote & { device?: string; hours: number; count: number }) =>
-    print(await call(flags, '/api/v1/claims', { method: 'POST', json: { device: flags.device ?? null, hours: flags.hours, count: flags.count } })),
+    print(
+      await call(flags, '/api/v1/claims', {
+        method: 'POST',
+        json: { device: flags.device ?? null, hours: flags.hours, count: flags.count },
+      }),
+    ),
   );
 remote(devices.command('tag <id> <tags...>'))
-  .description('key=value adds or changes a tag, key= takes it away, the others stay; stages of a plan may reach a device by its tags')
+  .description(
+    'key=value adds or changes a tag, key= takes it away, the others stay; stages of a plan may reach a device by its tags',
+  )
   .action(async (id: string, tags: string[], flags: Remote) =>
-    print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, { method: 'PATCH', json: { tags: tagChanges(tags) } })),
+    print(
+      await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, {
+        method: 'PATCH',
+        json: { tags: tagChanges(tags) },
+      }),
+    ),
   );
 remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) =>
   print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })),
@@ -176,8 +210,12 @@ exceptionCommand(models, remote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
   .action(async (name: string, version: string, flags: Remote & { output?: string }) => {
-    const bytes = await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/download`);
-    if (!Buffer.isBuffer(bytes)) throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no model');
+    const bytes = await call(
+      flags,
+      `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/download`,
+    );
+    if (!Buffer.isBuffer(bytes))
+      throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no model');
     const path = flags.output ?? `${name}.tflite`;
     await writeAtomic(path, bytes);
     console.log(`wrote ${path} (${bytes.byteLength} bytes)`);
@@ -192,26 +230,38 @@ remote(program.command('tokens').description('tokens of people and scripts').com
     print(await call(flags, '/api/v1/tokens', { method: 'POST', json: { id, role: flags.role } })),
   );
 
-for (const [name, [workspace]] of Object.entries(ELSEWHERE)) program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
+for (const [name, [workspace]] of Object.entries(ELSEWHERE))
+  program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
 
 /** The rollout's line on stdout, or the whole answer as JSON; what to expect of it, and the next command, for people on stderr. */
-async function promote(name: string, version: string, flags: Remote & { percent: number; plan?: string; supersede: boolean; json: boolean }): Promise<void> {
+async function promote(
+  name: string,
+  version: string,
+  flags: Remote & { percent: number; plan?: string; supersede: boolean; json: boolean },
+): Promise<void> {
   const plan = await planFlag(flags.plan);
-  const started = await call(flags, `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`, {
-    method: 'POST',
-    json: {
-      status: flags.percent < 100 ? 'canary' : 'production',
-      rollout_percentage: flags.percent,
-      supersede: flags.supersede,
-      ...plan,
+  const started = await call(
+    flags,
+    `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/promote`,
+    {
+      method: 'POST',
+      json: {
+        status: flags.percent < 100 ? 'canary' : 'production',
+        rollout_percentage: flags.percent,
+        supersede: flags.supersede,
+        ...plan,
+      },
     },
-  });
+  );
   const { rollout } = check(z.object({ rollout: rolloutView.nullable() }), started, 'the answer of the hub');
   if (flags.json) print(started);
   else say(rollout === null ? `${name} ${version} is the production version` : summary(rollout));
   // The first version of a model is in production at once: there is nothing to wait for.
   if (rollout === null) return;
-  const forecast = await call(flags, '/api/v1/rollouts/plan', { method: 'POST', json: { model: name, ...plan } });
+  const forecast = await call(flags, '/api/v1/rollouts/plan', {
+    method: 'POST',
+    json: { model: name, ...plan },
+  });
   console.error(
     `\n${printable(check(z.object({ text: z.string() }), forecast, 'the answer of the hub').text, { lines: true })}\n\nnext: \`adbreak rollouts watch ${rollout.id}\`, \`adbreak rollouts explain ${rollout.id}\``,
   );
@@ -219,13 +269,15 @@ async function promote(name: string, version: string, flags: Remote & { percent:
 
 function port(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError('It must be a port from 0 to 65535; 0 takes any free one.');
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError('It must be a port from 0 to 65535; 0 takes any free one.');
   return value;
 }
 
 function graceDays(text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 3650)) throw new InvalidArgumentError('It must be a number of days from 0 to 3650.');
+  if (text.trim() === '' || !(value >= 0 && value <= 3650))
+    throw new InvalidArgumentError('It must be a number of days from 0 to 3650.');
   return value;
 }
 

@@ -11,7 +11,10 @@ export async function pushVersion(hub: HubAddress, folder: string): Promise<unkn
   const [facts, model] = await Promise.all(
     ['manifest.json', 'model.tflite'].map((name) =>
       readFile(join(folder, name)).catch((cause: unknown) => {
-        throw new AdbreakError('not_found', `Cannot push ${folder}: it has no ${name}`, { cause, remedy: 'Give the folder that `adbreak train` wrote.' });
+        throw new AdbreakError('not_found', `Cannot push ${folder}: it has no ${name}`, {
+          cause,
+          remedy: 'Give the folder that `adbreak train` wrote.',
+        });
       }),
     ),
   );

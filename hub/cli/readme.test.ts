@@ -18,8 +18,12 @@ interface Written {
 
 /** Every `adbreak …` of a document: in its shell blocks, and between single backquotes. */
 function commandsOf(markdown: string): Written[] {
-  const blocks = [...markdown.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) => block.split('\n').map((line) => line.replace(/\s#.*$/, '')));
-  const spans = [...markdown.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span);
+  const blocks = [...markdown.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
+    block.split('\n').map((line) => line.replace(/\s#.*$/, '')),
+  );
+  const spans = [...markdown.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/`([^`\n]+)`/g)].map(
+    ([, span = '']) => span,
+  );
   return [...blocks, ...spans]
     .flatMap((line) => line.split(/&&|\|/))
     .map((line) => line.trim().replace(/^npx /, ''))
@@ -32,7 +36,9 @@ function helpOf(path: readonly string[]): string {
   const name = path.join(' ');
   const known = helps.get(name);
   if (known !== undefined) return known;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...path, '--help'], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...path, '--help'], {
+    encoding: 'utf8',
+  });
   assert.equal(status, 0, `adbreak ${name} --help: ${stderr}`);
   helps.set(name, stdout);
   return stdout;
@@ -44,7 +50,10 @@ function pathOf(words: readonly string[]): string[] {
   for (const word of words) {
     const listed = /^Commands:\n((?: {2}.*\n?)+)/m.exec(helpOf(path))?.[1];
     if (listed === undefined) break;
-    assert.ok(new RegExp(`^ {2}${word}\\b`, 'm').test(listed), `adbreak ${path.join(' ')} has no command ${word}`);
+    assert.ok(
+      new RegExp(`^ {2}${word}\\b`, 'm').test(listed),
+      `adbreak ${path.join(' ')} has no command ${word}`,
+    );
     path.push(word);
   }
   return path;
@@ -60,10 +69,19 @@ for (const document of documents) {
       const named = words.slice(0, words.findIndex((word) => !/^[a-z]+(-[a-z]+)*$/.test(word)) >>> 0);
       const help = helpOf(pathOf(named));
       const options = words.filter((word) => word.startsWith('-'));
-      for (const option of options) assert.ok(new RegExp(`^ {2}(-\\w, )?${option}(?![\\w-])`, 'm').test(help), `${line}: no option ${option} in its help`);
-      const required = [...help.matchAll(/^Usage: .*?((?: <[a-z-]+(?:\.\.\.)?>)*)$/gm)].flatMap(([, all = '']) => all.trim().split(' ').filter(Boolean));
+      for (const option of options)
+        assert.ok(
+          new RegExp(`^ {2}(-\\w, )?${option}(?![\\w-])`, 'm').test(help),
+          `${line}: no option ${option} in its help`,
+        );
+      const required = [...help.matchAll(/^Usage: .*?((?: <[a-z-]+(?:\.\.\.)?>)*)$/gm)].flatMap(
+        ([, all = '']) => all.trim().split(' ').filter(Boolean),
+      );
       if (words.length > named.length || options.length > 0)
-        assert.ok(words.length >= pathOf(named).length + required.length, `${line}: it needs ${required.join(' ')}`);
+        assert.ok(
+          words.length >= pathOf(named).length + required.length,
+          `${line}: it needs ${required.join(' ')}`,
+        );
     }
   });
 }
@@ -82,9 +100,12 @@ test('what the commands of README.md write is outside of the checkout, or git do
   await copyFile(join(ROOT, '.gitignore'), join(checkout, '.gitignore'));
   execFileSync('git', ['-C', checkout, 'add', '.gitignore']);
   // The folders of the sources: a place in one of them would be seen as well.
-  for (const name of await readdir(ROOT)) if (!name.startsWith('.') && !name.includes('.')) await mkdir(join(checkout, name));
+  for (const name of await readdir(ROOT))
+    if (!name.startsWith('.') && !name.includes('.')) await mkdir(join(checkout, name));
   const places = commandsOf(await readFile(join(ROOT, 'README.md'), 'utf8')).flatMap(({ words }) =>
-    words.flatMap((word, i) => (WRITES.has(word) || (word === '--config' && words[0] === 'agent') ? [words[i + 1] ?? ''] : [])),
+    words.flatMap((word, i) =>
+      WRITES.has(word) || (word === '--config' && words[0] === 'agent') ? [words[i + 1] ?? ''] : [],
+    ),
   );
   assert.ok(places.length >= 5, places.join());
   for (const place of places.filter((name) => !/^[~/]/.test(name))) {
@@ -92,19 +113,27 @@ test('what the commands of README.md write is outside of the checkout, or git do
     const file = join(checkout, place.includes('.') ? place : join(place, 'something.json'));
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, '{}');
-    assert.equal(execFileSync('git', ['-C', checkout, 'status', '--porcelain'], { encoding: 'utf8' }), 'A  .gitignore\n', place);
+    assert.equal(
+      execFileSync('git', ['-C', checkout, 'status', '--porcelain'], { encoding: 'utf8' }),
+      'A  .gitignore\n',
+      place,
+    );
   }
 });
 
 test('the lint of `make check` leaves folders alone that are not the project’s', async () => {
   const checkout = await temporaryFolder();
   execFileSync('git', ['init', '--quiet', checkout]);
-  for (const name of ['.gitignore', 'biome.json', 'package.json']) await copyFile(join(ROOT, name), join(checkout, name));
+  for (const name of ['.gitignore', 'biome.json', 'package.json'])
+    await copyFile(join(ROOT, name), join(checkout, name));
   // As JSON.stringify writes a manifest: not as the formatter would.
   for (const folder of ['mine', 'data/train', 'model', 'out']) {
     await mkdir(join(checkout, folder), { recursive: true });
     await writeFile(join(checkout, folder, 'manifest.json'), '{"labels": [\n"content"]\n}');
   }
-  const { status, stderr } = spawnSync(join(ROOT, 'node_modules/.bin/biome'), ['ci', '.'], { cwd: checkout, encoding: 'utf8' });
+  const { status, stderr } = spawnSync(join(ROOT, 'node_modules/.bin/biome'), ['ci', '.'], {
+    cwd: checkout,
+    encoding: 'utf8',
+  });
   assert.equal(status, 0, stderr);
 });

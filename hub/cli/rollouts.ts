@@ -36,7 +36,11 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
   remote(rollouts.command('list'))
     .option('--json', 'everything, as JSON', false)
     .action(async (flags: Remote & { json: boolean }) => {
-      const all = check(z.object({ rollouts: z.array(rolloutView) }), await call(flags, '/api/v1/overview'), 'the answer of the hub').rollouts;
+      const all = check(
+        z.object({ rollouts: z.array(rolloutView) }),
+        await call(flags, '/api/v1/overview'),
+        'the answer of the hub',
+      ).rollouts;
       if (flags.json) return print(all);
       if (all.length === 0) return say('no rollouts yet: `adbreak models promote NAME VERSION` starts one');
       for (const one of all) say(summary(one));
@@ -51,7 +55,9 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
       for (const one of plans) say(planLine(one, unnamed));
     });
   remote(rollouts.command('plan <model>'))
-    .description('before anything moves: which devices would move when, and how long each gate is expected to take')
+    .description(
+      'before anything moves: which devices would move when, and how long each gate is expected to take',
+    )
     .option('--plan <name or file>', PLAN_FLAG)
     .option('--json', 'as JSON', false)
     .action(async (model: string, flags: Remote & { plan?: string; json: boolean }) => {
@@ -71,7 +77,9 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
       else say(check(text, answer, 'the answer of the hub').text);
     });
   remote(rollouts.command('watch <id>'))
-    .description('tells each decision as it comes, until the rollout is over; Ctrl-C stops watching, not the rollout')
+    .description(
+      'tells each decision as it comes, until the rollout is over; Ctrl-C stops watching, not the rollout',
+    )
     .option('--seconds <n>', 'between two looks', Number, 2)
     .action(async (id: string, flags: Remote & { seconds: number }) => watch(id, flags));
 
@@ -95,10 +103,20 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .option('--plan <name or file>', `${PLAN_FLAG}; the one named rollback where none is given`)
     .action(async (id: string, flags: Remote & { reason: string; plan?: string }) => {
       const json = { reason: flags.reason, ...(await planFlag(flags.plan)) };
-      say(summary(check(rolloutView, await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }), 'the answer of the hub')));
+      say(
+        summary(
+          check(
+            rolloutView,
+            await call(flags, `/api/v1/rollouts/${encode(id)}/rollback`, { method: 'POST', json }),
+            'the answer of the hub',
+          ),
+        ),
+      );
     });
   remote(rollouts.command('compare <model> <versions...>'))
-    .description('A/B: several candidates beside one production; each device runs one of them, the best that passes goes on')
+    .description(
+      'A/B: several candidates beside one production; each device runs one of them, the best that passes goes on',
+    )
     .option('--plan <name or file>', PLAN_FLAG)
     .action(async (model: string, versions: string[], flags: Remote & { plan?: string }) => {
       const json = { model, versions, ...(await planFlag(flags.plan)) };
@@ -113,12 +131,15 @@ export function rolloutCommands(program: Command, remote: typeof withHub): void 
     .description('its event log, for replay')
     .action(async (id: string, flags: Remote) => {
       const answer = await call(flags, `/api/v1/rollouts/${encode(id)}/events`);
-      if (!Buffer.isBuffer(answer)) throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no event log');
+      if (!Buffer.isBuffer(answer))
+        throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no event log');
       process.stdout.write(answer);
     });
   rollouts
     .command('replay')
-    .description('runs the gate over an event log: what happened and why, or what another plan would have done')
+    .description(
+      'runs the gate over an event log: what happened and why, or what another plan would have done',
+    )
     .requiredOption('--events <file>', 'JSON lines; docs/protocol/rollout-events.md')
     .option('--plan <file>', "another plan than the log's own")
     .option('--json', 'decisions as JSON lines, then a line of JSON', false)
@@ -130,7 +151,10 @@ async function order(id: string, name: string, flags: Remote & { reason: string 
     summary(
       check(
         rolloutView,
-        await call(flags, `/api/v1/rollouts/${encode(id)}/${name}`, { method: 'POST', json: { reason: flags.reason } }),
+        await call(flags, `/api/v1/rollouts/${encode(id)}/${name}`, {
+          method: 'POST',
+          json: { reason: flags.reason },
+        }),
         'the answer of the hub',
       ),
     ),
@@ -141,8 +165,13 @@ async function watch(id: string, flags: Remote & { seconds: number }): Promise<v
   let told = 0;
   let line = '';
   for (;;) {
-    const one = check(rolloutView, await call(flags, `/api/v1/rollouts/${encode(id)}`), 'the answer of the hub');
-    for (const past of one.history.slice(told)) say(`${past.at}  ${past.stage}: ${past.verdict} → ${past.action}: ${toldReason(past.reason)}`);
+    const one = check(
+      rolloutView,
+      await call(flags, `/api/v1/rollouts/${encode(id)}`),
+      'the answer of the hub',
+    );
+    for (const past of one.history.slice(told))
+      say(`${past.at}  ${past.stage}: ${past.verdict} → ${past.action}: ${toldReason(past.reason)}`);
     const now = `  ${one.status}, ${one.stageName} ${one.percent} %, ${one.episodes} episodes: ${one.last === null ? 'the gate has not looked yet' : toldReason(one.last.reason)}`;
     if (now !== line && one.history.length === told) say(now);
     [told, line] = [one.history.length, now];
@@ -162,9 +191,18 @@ function toldReason(reason: string): string {
   return reason.replace(/: no reason given$/, '');
 }
 
-function planLine({ name, evidence, margin, alphaPromote, minDevices, role, stages }: Plan, unnamed: { promote: string; rollback: string }): string {
-  const proof = evidence === 'no-harm' ? 'no harm, for going back only' : `margin ${100 * margin} points, alpha ${alphaPromote}`;
-  const used = [name === unnamed.promote ? 'where promote names none' : '', name === unnamed.rollback ? 'where rollback names none' : ''].filter(Boolean);
+function planLine(
+  { name, evidence, margin, alphaPromote, minDevices, role, stages }: Plan,
+  unnamed: { promote: string; rollback: string },
+): string {
+  const proof =
+    evidence === 'no-harm'
+      ? 'no harm, for going back only'
+      : `margin ${100 * margin} points, alpha ${alphaPromote}`;
+  const used = [
+    name === unnamed.promote ? 'where promote names none' : '',
+    name === unnamed.rollback ? 'where rollback names none' : '',
+  ].filter(Boolean);
   const notes = [...used, ...(role === 'admin' ? ['for administrators'] : [])];
   const steps = stages.map((stage) => `${stage.name} ${stage.percent} %`).join(', ');
   return `${name}  ${proof}, ${minDevices} devices; ${steps}${notes.length === 0 ? '' : `  (${notes.join('; ')})`}`;

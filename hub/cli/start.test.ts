@@ -15,7 +15,9 @@ const FREE = ['--http-port', '0', '--mqtt-port', '0'];
 
 /** `adbreak hub start` as a service manager runs it, until it ends by itself. */
 async function failedStart(args: readonly string[]): Promise<{ code: number | null; words: string }> {
-  const child = spawn(process.execPath, [BIN, 'hub', 'start', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [BIN, 'hub', 'start', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     words += text;
@@ -28,7 +30,9 @@ async function failedStart(args: readonly string[]): Promise<{ code: number | nu
 
 /** A hub that starts, and is told to end as soon as it has said where it listens. */
 async function goodStart(args: readonly string[]): Promise<{ code: number | null; said: string }> {
-  const child = spawn(process.execPath, [BIN, 'hub', 'start', ...FREE, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [BIN, 'hub', 'start', ...FREE, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text;
@@ -68,15 +72,31 @@ test('a start that fails ends the process, with a code and one sentence', { time
       [...state('b'), '--http-port', '0', '--mqtt-port', port],
       new RegExp(`^error conflict: Cannot listen for MQTT on 127.0.0.1:${port} \\(listen EADDRINUSE`),
     ],
-    ['an address of another machine', [...state('c'), ...FREE, '--host', '192.0.2.1'], /^error conflict: Cannot listen for MQTT on 192\.0\.2\.1/],
+    [
+      'an address of another machine',
+      [...state('c'), ...FREE, '--host', '192.0.2.1'],
+      /^error conflict: Cannot listen for MQTT on 192\.0\.2\.1/,
+    ],
     [
       'a tick that is none',
       [...state('d'), ...FREE, '--tick', 'often'],
       /^error input_invalid: Cannot start the hub: --tick must be a cron expression.*"often"/,
     ],
-    ['a plan that is none', [...state('e'), ...FREE, '--plan', noPlan], /^error input_invalid: Cannot read the rollout plan .*plan\.yaml: it is not YAML/],
-    ['a plan that is no file', [...state('f'), ...FREE, '--plan', folder], /^error input_invalid: Cannot read the rollout plan/],
-    ['a volume that is read only', ['--state', readOnly, ...FREE], /^error input_invalid: Cannot keep the hub's state in .*EROFS/],
+    [
+      'a plan that is none',
+      [...state('e'), ...FREE, '--plan', noPlan],
+      /^error input_invalid: Cannot read the rollout plan .*plan\.yaml: it is not YAML/,
+    ],
+    [
+      'a plan that is no file',
+      [...state('f'), ...FREE, '--plan', folder],
+      /^error input_invalid: Cannot read the rollout plan/,
+    ],
+    [
+      'a volume that is read only',
+      ['--state', readOnly, ...FREE],
+      /^error input_invalid: Cannot keep the hub's state in .*EROFS/,
+    ],
     ['a state that is damaged', [...state('broken'), ...FREE], /^error state_corrupt/],
   ] as const) {
     const { code, words: said } = await failedStart(args);
@@ -100,7 +120,10 @@ test('what a person gave is looked at before anything is opened or written', asy
 
 test('a hub whose first start failed starts where it failed', async (t) => {
   const folder = join(await temporaryFolder(), 'state');
-  assert.equal((await failedStart(['--state', folder, '--http-port', await takenPort(t), '--mqtt-port', '0'])).code, 1);
+  assert.equal(
+    (await failedStart(['--state', folder, '--http-port', await takenPort(t), '--mqtt-port', '0'])).code,
+    1,
+  );
   const { code, said } = await goodStart(['--state', folder]);
   assert.equal(code, 0);
   assert.match(said, /shown once/);
@@ -114,7 +137,13 @@ test('a state folder is for its owner alone, and no git takes it along', async (
   assert.equal((await goodStart(['--state', folder])).code, 0);
   const mode = async (name: string) => (await stat(join(folder, name))).mode & 0o777;
   assert.equal(await mode('.'), 0o700);
-  for (const name of ['identity/ca.key', 'registry/keys/root.key', 'registry/keys/timestamp.key', 'hub.db', 'settings.json'])
+  for (const name of [
+    'identity/ca.key',
+    'registry/keys/root.key',
+    'registry/keys/timestamp.key',
+    'hub.db',
+    'settings.json',
+  ])
     assert.equal(await mode(name), 0o600, name);
   assert.equal(execFileSync('git', ['-C', checkout, 'status', '--porcelain'], { encoding: 'utf8' }), '');
 });
@@ -123,7 +152,10 @@ test('a folder that others may look into is told, a key that they can read is re
   const folder = join(await temporaryFolder(), 'state');
   assert.doesNotMatch((await goodStart(['--state', folder])).said, /warning/);
   await chmod(folder, 0o755);
-  assert.match((await goodStart(['--state', folder])).said, /warning: others may look into .*state; chmod 700 it/);
+  assert.match(
+    (await goodStart(['--state', folder])).said,
+    /warning: others may look into .*state; chmod 700 it/,
+  );
   for (const name of ['identity/ca.key', 'registry/keys/snapshot.key']) {
     await chmod(join(folder, name), 0o640);
     const { code, words } = await failedStart(['--state', folder, ...FREE]);
@@ -151,7 +183,12 @@ test('a folder that is not the hub’s own is refused and left as it is', async 
   ] as const) {
     const { code, words } = await failedStart(['--state', folder, ...FREE]);
     assert.equal(code, 1);
-    assert.ok(words.includes(`error input_invalid: Cannot keep the hub's state in ${folder}: the folder is not the hub's own, it holds ${file}`), words);
+    assert.ok(
+      words.includes(
+        `error input_invalid: Cannot keep the hub's state in ${folder}: the folder is not the hub's own, it holds ${file}`,
+      ),
+      words,
+    );
     assert.match(words, /what to do: Give --state a folder of its own/);
     await assert.rejects(stat(join(folder, 'identity')), { code: 'ENOENT' });
   }
@@ -163,15 +200,22 @@ test('a signal to the command ends the program it started, with the signal’s e
     ['SIGTERM', 143],
   ] as const) {
     const output = join(await temporaryFolder(), 'one');
-    const child = spawn(process.execPath, [BIN, 'dataset', 'broadcast', '--output', output, '--channel', 'one', '--seconds', '4000'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [BIN, 'dataset', 'broadcast', '--output', output, '--channel', 'one', '--seconds', '4000'],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
     let words = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       words += text;
     });
     const ended = once(child, 'close');
-    for (const deadline = Date.now() + LIMIT_MS; (await stat(`${output}.mkv.part`).catch(() => null)) === null; )
+    for (
+      const deadline = Date.now() + LIMIT_MS;
+      (await stat(`${output}.mkv.part`).catch(() => null)) === null;
+    )
       assert.ok(Date.now() < deadline, 'the encoder never began');
     const [pid = ''] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ');
     child.kill(signal);

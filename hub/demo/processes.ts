@@ -6,7 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const FILES = { hub: 'hub/dist/cli/main.js', agent: 'edge/dist/main.js', trainer: 'trainer/dist/main.js' } as const;
+const FILES = {
+  hub: 'hub/dist/cli/main.js',
+  agent: 'edge/dist/main.js',
+  trainer: 'trainer/dist/main.js',
+} as const;
 const START_TIMEOUT_MS = 60_000;
 /** A part that has not ended by then, asked to, is ended. A person who pressed Ctrl-C waits for it. */
 const END_TIMEOUT_MS = 1500;
@@ -14,9 +18,15 @@ const END_TIMEOUT_MS = 1500;
 const AGENT_FLAGS = ['--max-old-space-size=96', '--max-semi-space-size=2'];
 
 /** Runs a trainer command to its end, handing its lines on. Throws its last words when it fails, and ends it with the signal. */
-export async function trainer(args: readonly string[], say: (line: string) => void, signal: AbortSignal): Promise<void> {
+export async function trainer(
+  args: readonly string[],
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   signal.throwIfAborted();
-  const child = spawn(process.execPath, [`${ROOT}${FILES.trainer}`, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [`${ROOT}${FILES.trainer}`, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const stop = () => void child.kill('SIGTERM');
   signal.addEventListener('abort', stop, { once: true });
   let words = '';
@@ -32,7 +42,11 @@ export async function trainer(args: readonly string[], say: (line: string) => vo
   const [code] = await once(child, 'close');
   signal.removeEventListener('abort', stop);
   signal.throwIfAborted();
-  if (code !== 0) throw new AdbreakError('training_failed', `adbreak ${args.slice(0, 2).join(' ')} failed: ${words.trim().split('\n').slice(-3).join(' ')}`);
+  if (code !== 0)
+    throw new AdbreakError(
+      'training_failed',
+      `adbreak ${args.slice(0, 2).join(' ')} failed: ${words.trim().split('\n').slice(-3).join(' ')}`,
+    );
 }
 
 /** A long-running part of the demo; its output goes to a file, its first message to who starts it. */
@@ -46,16 +60,30 @@ export class Part implements AsyncDisposable {
   }
 
   /** `parts` holds it from its first moment on: whoever disposes of them must not miss one that is still starting. */
-  static async start(kind: 'hub' | 'agent', args: readonly string[], log: string, parts: Part[]): Promise<Record<string, unknown>> {
-    const child = fork(`${ROOT}${FILES[kind]}`, [...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: kind === 'agent' ? AGENT_FLAGS : [] });
+  static async start(
+    kind: 'hub' | 'agent',
+    args: readonly string[],
+    log: string,
+    parts: Part[],
+  ): Promise<Record<string, unknown>> {
+    const child = fork(`${ROOT}${FILES[kind]}`, [...args], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: kind === 'agent' ? AGENT_FLAGS : [],
+    });
     const file = createWriteStream(log);
     child.stdout?.pipe(file, { end: false });
     child.stderr?.pipe(file, { end: false });
     parts.push(new Part(child, log));
     const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
-    const hello = await Promise.race([once(child, 'message', { signal: timeout }), once(child, 'exit', { signal: timeout }).then(() => null)]);
+    const hello = await Promise.race([
+      once(child, 'message', { signal: timeout }),
+      once(child, 'exit', { signal: timeout }).then(() => null),
+    ]);
     if (hello !== null) return typeof hello[0] === 'object' ? { ...hello[0] } : {};
-    throw new AdbreakError('conflict', `Cannot start ${kind}: ${(await readFile(log, 'utf8')).trim().split('\n').slice(-3).join(' ')}`);
+    throw new AdbreakError(
+      'conflict',
+      `Cannot start ${kind}: ${(await readFile(log, 'utf8')).trim().split('\n').slice(-3).join(' ')}`,
+    );
   }
 
   /** Asked more than once it asks the part once: a second SIGTERM would cut its good end short. */

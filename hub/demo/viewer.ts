@@ -11,7 +11,12 @@ const ended = z.object({ id: z.number(), start: z.number(), end: z.number() });
  * The person before the status page, who knows the broadcast's ground truth: hears of each ended episode and answers A
  * or C through the page's own interface. An episode that is part ad, part programme gets the answer of its larger part.
  */
-export async function watchAndLabel(statusUrl: string, truthPath: string, framePeriod: number, signal: AbortSignal): Promise<void> {
+export async function watchAndLabel(
+  statusUrl: string,
+  truthPath: string,
+  framePeriod: number,
+  signal: AbortSignal,
+): Promise<void> {
   const spans = parseLabels(await readFile(truthPath, 'utf8'));
   const stream = await fetch(new URL('/api/stream', statusUrl), { signal });
   if (stream.body === null) return;

@@ -14,7 +14,8 @@ import { Evaluations, type RoundOrder } from './evaluations.js';
 import { resultOf } from './round.js';
 
 const digest = (version: string) => (version[0] ?? '0').repeat(64);
-const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const coded = (code: ErrorCode, words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 async function rounds(t: TestContext) {
   const folder = await temporaryFolder();
@@ -38,7 +39,8 @@ async function rounds(t: TestContext) {
       labelRate: 1,
       draws: { perWeek: null, answerHours: 24 },
     };
-    for (let i = 0; i < 4; i++) state.devices[`pi-${i}`] = deviceEntry(`pi-${i}`, i < 2 ? 'one' : 'two', { desired });
+    for (let i = 0; i < 4; i++)
+      state.devices[`pi-${i}`] = deviceEntry(`pi-${i}`, i < 2 ? 'one' : 'two', { desired });
     state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
   });
   const evaluations = new Evaluations({
@@ -81,16 +83,23 @@ test('a round closes when all have answered; its rollout and its version hear of
   const { store, closed, evaluations, order } = await rounds(t);
   const { id } = await evaluations.start(order);
   for (const device of ['pi-0', 'pi-1']) await evaluations.take(device, answer(id));
-  for (const device of ['pi-2', 'pi-3']) await evaluations.take(device, answer(id, { slice: { channel: 'two', site: 'home', hardware: 'pi5' } }));
+  for (const device of ['pi-2', 'pi-3'])
+    await evaluations.take(device, answer(id, { slice: { channel: 'two', site: 'home', hardware: 'pi5' } }));
   await evaluations.take(
     'pi-0',
-    answer(id, { sources: { operator: 0, button: 9, rule: 0 }, counts: { episodes: 9, productionRight: 9, candidateRight: 9, wins: 0, losses: 0 } }),
+    answer(id, {
+      sources: { operator: 0, button: 9, rule: 0 },
+      counts: { episodes: 9, productionRight: 9, candidateRight: 9, wins: 0, losses: 0 },
+    }),
   );
   await evaluations.tick();
   const round = evaluations.find(id);
   assert.equal(round.status, 'closed');
   assert.equal(resultOf(round).episodes, 80, 'the second answer of a device counts for nothing');
-  assert.deepEqual([closed[0]?.[0], closed[0]?.[1].inconclusive, closed[0]?.[1].devices], ['some-rollout', false, 4]);
+  assert.deepEqual(
+    [closed[0]?.[0], closed[0]?.[1].inconclusive, closed[0]?.[1].devices],
+    ['some-rollout', false, 4],
+  );
   assert.equal(store.state.models[MODEL]?.versions['2.0.0']?.evaluations[0]?.difference?.value, 0.15);
 });
 
@@ -120,7 +129,10 @@ test('a rollout hears of its round once, though its log or the state could not b
   const release = await holdDatabase(folder);
   await evaluations.tick();
   assert.equal(evaluations.find(second).status, 'open', 'what could not be written has not happened');
-  await assert.rejects(evaluations.start({ ...order, rollout: 'a third' }), coded('state_unwritable', /another program holds it/));
+  await assert.rejects(
+    evaluations.start({ ...order, rollout: 'a third' }),
+    coded('state_unwritable', /another program holds it/),
+  );
   await release();
   for (let looks = 0; looks < 2; looks++) await evaluations.tick();
   assert.deepEqual(new Set(closed.map(([, { round }]) => round)), new Set([id, second]));
@@ -130,13 +142,23 @@ test('answers that lie, come late, twice, from elsewhere or about other models a
   const { clock, evaluations, order } = await rounds(t);
   const { id } = await evaluations.start({ ...order, where: { channel: ['one'] }, quorum: 2, minDevices: 2 });
   const lies: [Partial<RoundReport>, RegExp][] = [
-    [{ counts: { episodes: 20, productionRight: 25, candidateRight: 18, wins: 4, losses: 1 } }, /more outcomes than episodes/],
-    [{ counts: { episodes: 20, productionRight: 15, candidateRight: 18, wins: 9, losses: 1 } }, /wins and losses do not fit/],
-    [{ counts: { episodes: 20, productionRight: 15, candidateRight: 14, wins: -1, losses: 0 } }, /a count is negative/],
+    [
+      { counts: { episodes: 20, productionRight: 25, candidateRight: 18, wins: 4, losses: 1 } },
+      /more outcomes than episodes/,
+    ],
+    [
+      { counts: { episodes: 20, productionRight: 15, candidateRight: 18, wins: 9, losses: 1 } },
+      /wins and losses do not fit/,
+    ],
+    [
+      { counts: { episodes: 20, productionRight: 15, candidateRight: 14, wins: -1, losses: 0 } },
+      /a count is negative/,
+    ],
     [{ sources: { operator: 0, button: 2, rule: 0 } }, /sources of the labels do not add up/],
     [{ candidate: digest('9') }, /compares other models/],
   ];
-  for (const [change, words] of lies) await assert.rejects(evaluations.take('pi-0', answer(id, change)), coded('input_invalid', words));
+  for (const [change, words] of lies)
+    await assert.rejects(evaluations.take('pi-0', answer(id, change)), coded('input_invalid', words));
   await assert.rejects(evaluations.take('pi-2', answer(id)), coded('conflict', /does not ask it/));
   clock.now = new Date(clock.now.getTime() + 3_600_000);
   await evaluations.tick();
@@ -157,7 +179,10 @@ test('at its deadline a round closes with who has answered; under its quorum it 
 test('a secure round takes no counts of single devices, and does not outlive the hub', async (t) => {
   const { store, evaluations, order } = await rounds(t);
   const { id } = await evaluations.start({ ...order, secure: true });
-  await assert.rejects(evaluations.take('pi-0', answer(id)), coded('input_invalid', /takes no counts of single devices/));
+  await assert.rejects(
+    evaluations.take('pi-0', answer(id)),
+    coded('input_invalid', /takes no counts of single devices/),
+  );
   assert.equal(evaluations.secureView('pi-0', id).phase, 'keys');
   assert.throws(() => evaluations.secureView('stranger', id), AdbreakError);
   const restarted = new Evaluations({
@@ -175,14 +200,22 @@ test('a secure round takes no counts of single devices, and does not outlive the
 test('one damaged share ends its own round, inconclusive and with the reason; the round beside it gives its sum', async (t) => {
   const { clock, closed, evaluations, order } = await rounds(t);
   const secure = { ...order, where: { channel: ['one', 'two'] }, secure: true };
-  const [bad, good] = [await evaluations.start(secure), await evaluations.start({ ...secure, rollout: 'another' })];
+  const [bad, good] = [
+    await evaluations.start(secure),
+    await evaluations.start({ ...secure, rollout: 'another' }),
+  ];
   const devices = ['pi-0', 'pi-1', 'pi-2', 'pi-3'];
   const step = async (act: (round: string, device: string, sum: SecureSum) => void) => {
-    for (const { id } of [bad, good]) for (const device of devices) evaluations.secureMessage(device, id, (sum) => act(id, device, sum));
+    for (const { id } of [bad, good])
+      for (const device of devices) evaluations.secureMessage(device, id, (sum) => act(id, device, sum));
     clock.now = new Date(clock.now.getTime() + 1000);
     await evaluations.tick();
   };
-  const clients = new Map([bad, good].flatMap(({ id }) => devices.map((device) => [`${id}/${device}`, new SecureClient(device, randomBytes)])));
+  const clients = new Map(
+    [bad, good].flatMap(({ id }) =>
+      devices.map((device) => [`${id}/${device}`, new SecureClient(device, randomBytes)]),
+    ),
+  );
   const clientOf = (round: string, device: string) => {
     const client = clients.get(`${round}/${device}`);
     assert.ok(client !== undefined);
@@ -203,7 +236,12 @@ test('one damaged share ends its own round, inconclusive and with the reason; th
     const view = sum.view(device);
     assert.ok(view.phase === 'unmask');
     const shares = clientOf(round, device).unmask(view.survivors);
-    sum.takeUnmasking(device, round === bad.id && device === 'pi-0' ? { ...shares, self: { ...shares.self, 'pi-1': '1:AAAA' } } : shares);
+    sum.takeUnmasking(
+      device,
+      round === bad.id && device === 'pi-0'
+        ? { ...shares, self: { ...shares.self, 'pi-1': '1:AAAA' } }
+        : shares,
+    );
   });
   await evaluations.tick();
   assert.deepEqual([evaluations.find(bad.id).status, evaluations.find(good.id).status], ['closed', 'closed']);

@@ -56,24 +56,48 @@ export class Evaluations {
   async start(order: RoundOrder): Promise<Round> {
     const { store, now, assign } = this.#options;
     const candidate = this.#version(order.model, order.candidate);
-    const production = order.against === undefined ? productionOf(store.state, order.model) : this.#version(order.model, order.against);
+    const production =
+      order.against === undefined
+        ? productionOf(store.state, order.model)
+        : this.#version(order.model, order.against);
     if (production === null)
-      throw new AdbreakError('conflict', `Cannot evaluate ${order.model} ${order.candidate}: there is no production version to compare it with`, {
-        remedy: 'Name one with --against.',
-      });
-    if (production.digest === candidate.digest) throw new AdbreakError('input_invalid', `Cannot evaluate ${order.model} ${order.candidate} against itself`);
-    const members: Member[] = Object.values(store.state.devices).filter((device) => device.model === order.model && !device.revoked && device.desired !== null);
+      throw new AdbreakError(
+        'conflict',
+        `Cannot evaluate ${order.model} ${order.candidate}: there is no production version to compare it with`,
+        {
+          remedy: 'Name one with --against.',
+        },
+      );
+    if (production.digest === candidate.digest)
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot evaluate ${order.model} ${order.candidate} against itself`,
+      );
+    const members: Member[] = Object.values(store.state.devices).filter(
+      (device) => device.model === order.model && !device.revoked && device.desired !== null,
+    );
     const cohort = members.filter((member) => reaches(order.where, member)).map(({ id }) => id);
     if (cohort.length < order.quorum)
-      throw new AdbreakError('conflict', `Cannot start a round: ${cohort.length} devices can be asked, the quorum is ${order.quorum}`, {
-        remedy: 'Lower --quorum, or reach more devices.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot start a round: ${cohort.length} devices can be asked, the quorum is ${order.quorum}`,
+        {
+          remedy: 'Lower --quorum, or reach more devices.',
+        },
+      );
     if (order.secure && cohort.length > MOST_SECURE)
-      throw new AdbreakError('conflict', `Cannot start a secure round of ${cohort.length} devices: at most ${MOST_SECURE} at once`, {
-        remedy: 'Reach fewer with --site or --channel.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot start a secure round of ${cohort.length} devices: at most ${MOST_SECURE} at once`,
+        {
+          remedy: 'Reach fewer with --site or --channel.',
+        },
+      );
     if (order.secure && order.epsilon !== null)
-      throw new AdbreakError('input_invalid', 'Cannot start a secure round with noise: the sum needs none, no single count leaves a device');
+      throw new AdbreakError(
+        'input_invalid',
+        'Cannot start a secure round with noise: the sum needs none, no single count leaves a device',
+      );
     const id = `round-${randomBytes(5).toString('hex')}`;
     const started = now();
     const round: Round = {
@@ -101,14 +125,19 @@ export class Evaluations {
       told: true,
     };
     if (order.secure)
-      this.#secure.set(id, { sum: new SecureSum(cohort, SECURE_FIELDS.length, Math.max(order.quorum, order.minDevices)), since: started.getTime() });
+      this.#secure.set(id, {
+        sum: new SecureSum(cohort, SECURE_FIELDS.length, Math.max(order.quorum, order.minDevices)),
+        since: started.getTime(),
+      });
     await store.change(
       (state) => {
         state.evaluations.push(round);
         // In one write with the round: a gate that waits for one never gets two.
-        for (const [key, { kind, rollout }] of Object.entries(state.outbox)) if (kind === 'start-round' && rollout === order.rollout) delete state.outbox[key];
+        for (const [key, { kind, rollout }] of Object.entries(state.outbox))
+          if (kind === 'start-round' && rollout === order.rollout) delete state.outbox[key];
         const ended = state.evaluations.filter(({ status }) => status !== 'open');
-        if (state.evaluations.length > KEPT_ROUNDS && ended[0] !== undefined) state.evaluations = state.evaluations.filter((one) => one !== ended[0]);
+        if (state.evaluations.length > KEPT_ROUNDS && ended[0] !== undefined)
+          state.evaluations = state.evaluations.filter((one) => one !== ended[0]);
       },
       {
         who: order.who,
@@ -125,7 +154,11 @@ export class Evaluations {
   async startFor(rollout: Rollout): Promise<void> {
     const stage = rollout.plan.stages[rollout.stage];
     const { evaluations } = this.#options.store.state;
-    if (stage?.round == null || evaluations.some((round) => round.rollout === rollout.id && (round.status === 'open' || !round.told))) return;
+    if (
+      stage?.round == null ||
+      evaluations.some((round) => round.rollout === rollout.id && (round.status === 'open' || !round.told))
+    )
+      return;
     await this.start({
       model: rollout.model,
       candidate: rollout.to.version,
@@ -144,15 +177,24 @@ export class Evaluations {
   /** A device's answer. Refused where it does not add up, is of another round, late, or comes twice. */
   async take(device: string, report: RoundReport): Promise<void> {
     const round = this.#open(report.round, device);
-    const refuse = (why: string) => new AdbreakError('input_invalid', `Cannot accept the answer of ${device} to ${round.id}: ${why}`);
+    const refuse = (why: string) =>
+      new AdbreakError('input_invalid', `Cannot accept the answer of ${device} to ${round.id}: ${why}`);
     if (round.request.secure) throw refuse('this round is secure, and takes no counts of single devices');
-    if (report.production !== round.request.production.digest || report.candidate !== round.request.candidate.digest) throw refuse('it compares other models');
+    if (
+      report.production !== round.request.production.digest ||
+      report.candidate !== round.request.candidate.digest
+    )
+      throw refuse('it compares other models');
     const wrong = roundContradiction(report, round.request.epsilon !== null);
     if (wrong !== null) throw refuse(wrong);
     // The first answer counts; who sends it again waits for the same commit.
     await this.#options.store.change((state) => {
       const open = state.evaluations.find(({ id, status }) => id === round.id && status === 'open');
-      if (open === undefined) throw new AdbreakError('conflict', `Cannot take an answer of ${device} to ${round.id}: the round is over`);
+      if (open === undefined)
+        throw new AdbreakError(
+          'conflict',
+          `Cannot take an answer of ${device} to ${round.id}: the round is over`,
+        );
       if (!Object.hasOwn(open.answers, device)) open.answers[device] = report;
     });
     await this.#options.assign(round.model);
@@ -160,21 +202,29 @@ export class Evaluations {
 
   secureView(device: string, id: string): SecureView {
     const round = this.find(id);
-    if (round.status !== 'open' && round.cohort.includes(device)) return { phase: 'over', reason: `the round is ${round.status}` };
+    if (round.status !== 'open' && round.cohort.includes(device))
+      return { phase: 'over', reason: `the round is ${round.status}` };
     this.#open(id, device);
-    return this.#secure.get(id)?.sum.view(device) ?? { phase: 'over', reason: 'the hub was started anew, and a secure round does not outlive that' };
+    return (
+      this.#secure.get(id)?.sum.view(device) ?? {
+        phase: 'over',
+        reason: 'the hub was started anew, and a secure round does not outlive that',
+      }
+    );
   }
   /** One message of a device into a secure round; `act` puts it where it belongs. */
   secureMessage(device: string, id: string, act: (sum: SecureSum) => void): void {
     this.#open(id, device);
     const running = this.#secure.get(id);
-    if (running === undefined) throw new AdbreakError('conflict', `Cannot take part in ${id}: the round is over`);
+    if (running === undefined)
+      throw new AdbreakError('conflict', `Cannot take part in ${id}: the round is over`);
     act(running.sum);
   }
 
   async cancel(id: string, who: string): Promise<Round> {
     const round = this.find(id);
-    if (round.status !== 'open') throw new AdbreakError('conflict', `Cannot cancel round ${id}: it is ${round.status}`);
+    if (round.status !== 'open')
+      throw new AdbreakError('conflict', `Cannot cancel round ${id}: it is ${round.status}`);
     await this.#close(round, 'cancelled', who);
     return this.find(id);
   }
@@ -182,12 +232,15 @@ export class Evaluations {
   /** Closes what is complete or past its deadline, moves secure rounds on, and tells of ends that were not heard of yet. */
   async tick(): Promise<void> {
     const now = this.#options.now().getTime();
-    for (const round of this.#options.store.state.evaluations.filter(({ status, told }) => status === 'open' || !told)) {
+    for (const round of this.#options.store.state.evaluations.filter(
+      ({ status, told }) => status === 'open' || !told,
+    )) {
       const over = now >= Date.parse(round.request.deadline);
       try {
         if (round.status !== 'open') await this.#tell(round);
         else if (round.request.secure) await this.#tickSecure(round, now, over);
-        else if (over || Object.keys(round.answers).length === round.cohort.length) await this.#close(round, 'closed', 'hub');
+        else if (over || Object.keys(round.answers).length === round.cohort.length)
+          await this.#close(round, 'closed', 'hub');
       } catch (error) {
         // One round's trouble is its own: it is looked at again, and the others go on.
         this.#options.log(`round ${round.id}: ${explain(error)}`);
@@ -197,7 +250,10 @@ export class Evaluations {
 
   find(id: string): Round {
     const round = this.#options.store.state.evaluations.find((one) => one.id === id);
-    if (round === undefined) throw new AdbreakError('not_found', `Cannot find round ${id}`, { remedy: 'See `adbreak evaluations list`.' });
+    if (round === undefined)
+      throw new AdbreakError('not_found', `Cannot find round ${id}`, {
+        remedy: 'See `adbreak evaluations list`.',
+      });
     return round;
   }
 
@@ -218,14 +274,24 @@ export class Evaluations {
     }
   }
 
-  async #close(round: Round, status: 'closed' | 'cancelled', who: string, trouble: string | null = null): Promise<void> {
+  async #close(
+    round: Round,
+    status: 'closed' | 'cancelled',
+    who: string,
+    trouble: string | null = null,
+  ): Promise<void> {
     const { store, now, log } = this.#options;
     this.#secure.delete(round.id);
     const at = now().toISOString();
     const result = resultOf({ ...round, trouble });
     await store.change(
       (state) => {
-        Object.assign(state.evaluations.find(({ id }) => id === round.id) ?? {}, { status, closed: at, trouble, told: false });
+        Object.assign(state.evaluations.find(({ id }) => id === round.id) ?? {}, {
+          status,
+          closed: at,
+          trouble,
+          told: false,
+        });
         const { candidate, production } = round.request;
         const version = state.models[round.model]?.versions[candidate.version];
         if (version === undefined || status !== 'closed') return;
@@ -254,7 +320,8 @@ export class Evaluations {
     await assign(round.model);
     const rollout = store.state.rollouts.find(({ id }) => id === round.rollout);
     // What its log has already does not come twice, nor to a stage that began after the round: that one asks for its own.
-    const heard = rollout !== undefined && (rollout.round?.round === round.id || rollout.stageSince > round.started);
+    const heard =
+      rollout !== undefined && (rollout.round?.round === round.id || rollout.stageSince > round.started);
     if (round.rollout !== null && !heard) {
       const result = resultOf(round);
       await onClosed(round.rollout, {
@@ -270,19 +337,25 @@ export class Evaluations {
   }
 
   async #edit(id: string, change: Partial<Round>): Promise<void> {
-    await this.#options.store.change((state) => void Object.assign(state.evaluations.find((one) => one.id === id) ?? {}, change));
+    await this.#options.store.change(
+      (state) => void Object.assign(state.evaluations.find((one) => one.id === id) ?? {}, change),
+    );
   }
 
   #open(id: string, device: string): Round {
     const round = this.find(id);
     if (round.status !== 'open' || !round.cohort.includes(device))
-      throw new AdbreakError('conflict', `Cannot take an answer of ${device} to ${id}: the round is ${round.status}, or does not ask it`);
+      throw new AdbreakError(
+        'conflict',
+        `Cannot take an answer of ${device} to ${id}: the round is ${round.status}, or does not ask it`,
+      );
     return round;
   }
 
   #version(model: string, version: string): ModelRef {
     const digest = this.#options.store.state.models[model]?.versions[version]?.manifest.digest;
-    if (digest === undefined) throw new AdbreakError('not_found', `Cannot evaluate ${model} ${version}: it is not registered`);
+    if (digest === undefined)
+      throw new AdbreakError('not_found', `Cannot evaluate ${model} ${version}: it is not registered`);
     return { version, digest };
   }
 }

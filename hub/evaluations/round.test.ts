@@ -9,7 +9,12 @@ import { addVectors, type Round, resultOf } from './round.js';
 import { evaluationText } from './text.js';
 
 const ref = (version: string) => ({ version, digest: (version[0] ?? '0').repeat(64) });
-const answer = (episodes: number, productionRight: number, candidateRight: number, channel = 'one'): RoundReport => ({
+const answer = (
+  episodes: number,
+  productionRight: number,
+  candidateRight: number,
+  channel = 'one',
+): RoundReport => ({
   round: 'round-1',
   production: ref('1.0.0').digest,
   candidate: ref('2.0.0').digest,
@@ -29,7 +34,14 @@ const answer = (episodes: number, productionRight: number, candidateRight: numbe
 const roundOf = (answers: RoundReport[], change: Partial<Round> = {}): Round => ({
   id: 'round-1',
   model: 'base-ad-detector',
-  request: { round: 'round-1', production: ref('1.0.0'), candidate: ref('2.0.0'), deadline: '2026-01-02T00:00:00.000Z', secure: false, epsilon: null },
+  request: {
+    round: 'round-1',
+    production: ref('1.0.0'),
+    candidate: ref('2.0.0'),
+    deadline: '2026-01-02T00:00:00.000Z',
+    secure: false,
+    epsilon: null,
+  },
   started: '2026-01-01T00:00:00.000Z',
   who: 'test',
   quorum: 3,
@@ -44,7 +56,13 @@ const roundOf = (answers: RoundReport[], change: Partial<Round> = {}): Round => 
   told: true,
   ...change,
 });
-const FLEET = [answer(40, 30, 35), answer(50, 40, 44, 'sports'), answer(30, 20, 27), answer(60, 51, 50), answer(20, 15, 18, 'sports')];
+const FLEET = [
+  answer(40, 30, 35),
+  answer(50, 40, 44, 'sports'),
+  answer(30, 20, 27),
+  answer(60, 51, 50),
+  answer(20, 15, 18, 'sports'),
+];
 /** The same, each on a channel of its own. */
 const APART = FLEET.map((one, i) => ({ ...one, slice: { ...one.slice, channel: `c${i}` } }));
 
@@ -55,14 +73,21 @@ describe('a federated round', () => {
     assert.equal(result.episodes, 200);
     // Averages of channel one (3 devices) and of sports (2): 101/3 + 55/2 of 130/3 + 70/2.
     assert.ok(Math.abs((result.production?.micro ?? 0) - (101 / 3 + 55 / 2) / (130 / 3 + 70 / 2)) < 1e-12);
-    assert.deepEqual([result.production?.devices, result.production?.episodes, result.unit], [5, 200, 'channel']);
+    assert.deepEqual(
+      [result.production?.devices, result.production?.episodes, result.unit],
+      [5, 200, 'channel'],
+    );
     const difference = (11 / 3 + 7 / 2) / (130 / 3 + 70 / 2);
     assert.ok(Math.abs((result.difference?.value ?? 0) - difference) < 1e-12);
     assert.ok((result.difference?.low ?? 0) < difference && (result.difference?.high ?? 0) > difference);
     assert.equal(result.slices['channel=one']?.devices, 3);
     assert.ok(result.slices['channel=one']?.candidate);
     assert.equal(result.slices['channel=sports']?.candidate, null, 'two devices are too few to be shown');
-    assert.deepEqual(result.worst, { devices: ['pi-3'], difference: null }, 'one device is named, its counts are not shown');
+    assert.deepEqual(
+      result.worst,
+      { devices: ['pi-3'], difference: null },
+      'one device is named, its counts are not shown',
+    );
     const text = evaluationText(roundOf(FLEET), result);
     for (const words of [
       /difference +9\.1 points .*channels as the unit/,
@@ -76,7 +101,13 @@ describe('a federated round', () => {
     for (const change of [{ quorum: 6 }, { minDevices: 10 }]) {
       const result = resultOf(roundOf(FLEET, change));
       assert.deepEqual(
-        [result.inconclusive, result.production, result.difference, Object.keys(result.slices).length, result.worst],
+        [
+          result.inconclusive,
+          result.production,
+          result.difference,
+          Object.keys(result.slices).length,
+          result.worst,
+        ],
         [true, null, null, 0, null],
       );
     }
@@ -90,10 +121,16 @@ describe('a federated round', () => {
   test('devices of one channel only: inconclusive, and the notes say why; so is one site that does not say what it watches', () => {
     for (const channel of ['one', 'unknown', '']) {
       const result = resultOf(roundOf(FLEET.map((one) => ({ ...one, slice: { ...one.slice, channel } }))));
-      assert.deepEqual([result.inconclusive, result.answered, result.difference, result.production], [true, 5, null, null]);
+      assert.deepEqual(
+        [result.inconclusive, result.answered, result.difference, result.production],
+        [true, 5, null, null],
+      );
       assert.match(result.notes.join('; '), /one channel: .*needs two channels/);
     }
-    const sites = FLEET.map((one, i) => ({ ...one, slice: { ...one.slice, channel: 'unknown', site: `site-${i % 2}` } }));
+    const sites = FLEET.map((one, i) => ({
+      ...one,
+      slice: { ...one.slice, channel: 'unknown', site: `site-${i % 2}` },
+    }));
     assert.equal(resultOf(roundOf(sites)).inconclusive, false);
   });
   test('the privacy rule and the quorum count devices, however few channels they watch', () => {
@@ -106,8 +143,14 @@ describe('a federated round', () => {
     assert.ok(cell?.production !== null && cell !== undefined);
     assert.ok(Math.abs(cell.production.micro - 101 / 130) < 1e-12);
     const { low, high } = exactInterval(101 / 3, 130 / 3);
-    assert.deepEqual([cell.production.low, cell.production.high, cell.production.devices, cell.production.episodes], [low, high, 3, 130]);
-    assert.match(result.notes.join('; '), /1 slices hold one channel: their intervals take its episodes as the unit/);
+    assert.deepEqual(
+      [cell.production.low, cell.production.high, cell.production.devices, cell.production.episodes],
+      [low, high, 3, 130],
+    );
+    assert.match(
+      result.notes.join('; '),
+      /1 slices hold one channel: their intervals take its episodes as the unit/,
+    );
     const round = roundOf(FLEET);
     const noisy = resultOf({ ...round, request: { ...round.request, epsilon: 1 } });
     assert.equal(noisy.slices['channel=one']?.production, null);
@@ -132,7 +175,11 @@ describe('a federated round', () => {
       const answers = Array.from({ length: 20 }, () => {
         const episodes = 40 + random.integer(40);
         const own = (mean: number) => beta(random, mean * 9, (1 - mean) * 9);
-        return answer(episodes, binomial(random, episodes, own(production)), binomial(random, episodes, own(production + truth)));
+        return answer(
+          episodes,
+          binomial(random, episodes, own(production)),
+          binomial(random, episodes, own(production + truth)),
+        );
       }).map((one, i) => ({ ...one, slice: { ...one.slice, channel: `c${i}` } }));
       const { difference } = resultOf(roundOf(answers));
       if (difference !== null && difference.low <= truth && truth <= difference.high) covered += 1;
@@ -147,21 +194,41 @@ describe('a federated round', () => {
       const answers = Array.from({ length: channels }, (_, channel) => {
         const own = (mean: number) => beta(random, mean * 30, (1 - mean) * 30);
         const [right, candidate] = [own(production), own(production + truth)];
-        const episodes = Array.from({ length: 60 }, () => [random.uniform() < right, random.uniform() < candidate] as const);
+        const episodes = Array.from(
+          { length: 60 },
+          () => [random.uniform() < right, random.uniform() < candidate] as const,
+        );
         // Each device has labelled most of the channel's episodes.
         return Array.from({ length: watching }, () => {
           const labelled = episodes.filter(() => random.uniform() < 0.8);
-          return answer(labelled.length, labelled.filter(([p]) => p).length, labelled.filter(([, c]) => c).length, `c${channel}`);
+          return answer(
+            labelled.length,
+            labelled.filter(([p]) => p).length,
+            labelled.filter(([, c]) => c).length,
+            `c${channel}`,
+          );
         });
       }).flat();
       const { difference } = resultOf(roundOf(answers));
       assert.ok(difference !== null);
-      const byDevice = differenceInterval(momentsOf(answers.map(({ counts }) => ({ n: counts.episodes, x: counts.candidateRight - counts.productionRight }))));
+      const byDevice = differenceInterval(
+        momentsOf(
+          answers.map(({ counts }) => ({
+            n: counts.episodes,
+            x: counts.candidateRight - counts.productionRight,
+          })),
+        ),
+      );
       covered.device += Number(byDevice.low <= truth && truth <= byDevice.high);
       covered.channel += Number(difference.low <= truth && truth <= difference.high);
     }
-    t.diagnostic(`nominal 95 %: over devices ${covered.device / runs}, over channels ${covered.channel / runs} (seed shared episodes)`);
+    t.diagnostic(
+      `nominal 95 %: over devices ${covered.device / runs}, over channels ${covered.channel / runs} (seed shared episodes)`,
+    );
     assert.ok(covered.device / runs < 0.8, `over devices ${covered.device / runs}`);
-    assert.ok(covered.channel / runs >= 0.92 && covered.channel / runs <= 0.98, `over channels ${covered.channel / runs}`);
+    assert.ok(
+      covered.channel / runs >= 0.92 && covered.channel / runs <= 0.98,
+      `over channels ${covered.channel / runs}`,
+    );
   });
 });

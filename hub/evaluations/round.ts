@@ -1,5 +1,17 @@
-import { type RoundReport, roundReport, roundRequest, SECURE_FIELDS, secureVector } from '@adbreak/shared/contract/rounds.js';
-import { differenceInterval, type Estimate, exactInterval, type Moments, shareOf } from '@adbreak/shared/evidence/intervals.js';
+import {
+  type RoundReport,
+  roundReport,
+  roundRequest,
+  SECURE_FIELDS,
+  secureVector,
+} from '@adbreak/shared/contract/rounds.js';
+import {
+  differenceInterval,
+  type Estimate,
+  exactInterval,
+  type Moments,
+  shareOf,
+} from '@adbreak/shared/evidence/intervals.js';
 import { z } from 'zod';
 import { clusterOfSlice } from '../rollouts/slices.js';
 
@@ -71,7 +83,11 @@ export function resultOf(state: Round): RoundResult {
   const units = fieldsOf(sums);
   const answered = secure ? units.devices : reports.length;
   const episodes = secure ? units.n : episodesOf(reports);
-  const inconclusive = state.trouble !== null || answered < Math.max(2, state.quorum, state.minDevices) || units.devices < 2 || units.n <= 0;
+  const inconclusive =
+    state.trouble !== null ||
+    answered < Math.max(2, state.quorum, state.minDevices) ||
+    units.devices < 2 ||
+    units.n <= 0;
   const notes = [
     ...(state.trouble === null ? [] : [state.trouble]),
     ...shortages(state, answered, units.devices),
@@ -95,12 +111,23 @@ export function resultOf(state: Round): RoundResult {
     sources: secure
       ? null
       : reports.reduce(
-          (sum, { sources }) => ({ operator: sum.operator + sources.operator, button: sum.button + sources.button, rule: sum.rule + sources.rule }),
+          (sum, { sources }) => ({
+            operator: sum.operator + sources.operator,
+            button: sum.button + sources.button,
+            rule: sum.rule + sources.rule,
+          }),
           { operator: 0, button: 0, rule: 0 },
         ),
     ageHours: reports.reduce<RoundResult['ageHours']>(
       (range, { ageHours: one }) =>
-        one === null ? range : range === null ? one : { youngest: Math.min(range.youngest, one.youngest), oldest: Math.max(range.oldest, one.oldest) },
+        one === null
+          ? range
+          : range === null
+            ? one
+            : {
+                youngest: Math.min(range.youngest, one.youngest),
+                oldest: Math.max(range.oldest, one.oldest),
+              },
       null,
     ),
   };
@@ -114,19 +141,35 @@ const HIDDEN: Pick<RoundResult, 'production' | 'candidate' | 'difference' | 'sli
 };
 
 /** Why nothing is shown. Privacy and the quorum count devices; an interval needs channels. */
-function shortages({ quorum, minDevices, request: { secure } }: Round, answered: number, units: number): string[] {
+function shortages(
+  { quorum, minDevices, request: { secure } }: Round,
+  answered: number,
+  units: number,
+): string[] {
   const notes: string[] = [];
-  if (answered < quorum) notes.push(`${answered} devices with labelled episodes answered; the quorum is ${quorum}`);
-  if (answered < minDevices) notes.push(`an estimate needs ${minDevices} devices behind it, so that it tells nothing about one of them`);
+  if (answered < quorum)
+    notes.push(`${answered} devices with labelled episodes answered; the quorum is ${quorum}`);
+  if (answered < minDevices)
+    notes.push(
+      `an estimate needs ${minDevices} devices behind it, so that it tells nothing about one of them`,
+    );
   if (!secure && answered > 0 && units < 2)
-    notes.push('all answers come from one channel: its devices see the same episodes, and an interval for the fleet needs two channels');
+    notes.push(
+      'all answers come from one channel: its devices see the same episodes, and an interval for the fleet needs two channels',
+    );
   return notes;
 }
 /** What a reader of the intervals has to know. */
 function limitsOf({ epsilon, secure }: Round['request']): string[] {
   const notes: string[] = [];
-  if (epsilon !== null) notes.push(`every count carries discrete Laplace noise of scale ${(1 / epsilon).toFixed(2)}; the intervals hold it`);
-  if (secure) notes.push('a secure sum knows no channels: the intervals take devices as the unit and may be too narrow where devices share a channel');
+  if (epsilon !== null)
+    notes.push(
+      `every count carries discrete Laplace noise of scale ${(1 / epsilon).toFixed(2)}; the intervals hold it`,
+    );
+  if (secure)
+    notes.push(
+      'a secure sum knows no channels: the intervals take devices as the unit and may be too narrow where devices share a channel',
+    );
   return notes;
 }
 
@@ -144,7 +187,8 @@ function sumOverChannels(reports: readonly RoundReport[]): number[] {
 }
 function channelMeans(reports: readonly RoundReport[]): RoundReport['counts'][] {
   return [...groups(reports, ({ slice }) => [clusterOfSlice(slice)]).values()].map((own) => {
-    const mean = (field: keyof RoundReport['counts']) => own.reduce((sum, { counts }) => sum + counts[field], 0) / own.length;
+    const mean = (field: keyof RoundReport['counts']) =>
+      own.reduce((sum, { counts }) => sum + counts[field], 0) / own.length;
     return {
       episodes: mean('episodes'),
       productionRight: mean('productionRight'),
@@ -192,14 +236,27 @@ function fieldsOf(sums: readonly number[]): Record<(typeof SECURE_FIELDS)[number
 }
 
 /** Plain and secure rounds end in the same sums. Units are channels or devices; what is shown counts devices and their episodes. */
-function armsOf(sums: readonly number[], reports: readonly RoundReport[] | null): { production: ArmResult; candidate: ArmResult } {
+function armsOf(
+  sums: readonly number[],
+  reports: readonly RoundReport[] | null,
+): { production: ArmResult; candidate: ArmResult } {
   const { devices, n, nn, production, pp, pn, candidate, cc, cn } = fieldsOf(sums);
   const behind = reports === null ? {} : { devices: reports.length, episodes: episodesOf(reports) };
   const mean = (arm: 'productionRight' | 'candidateRight') =>
-    reports === null ? null : reports.reduce((sum, { counts }) => sum + counts[arm] / counts.episodes, 0) / reports.length;
+    reports === null
+      ? null
+      : reports.reduce((sum, { counts }) => sum + counts[arm] / counts.episodes, 0) / reports.length;
   return {
-    production: { ...share({ devices, n, nn, x: production, xx: pp, xn: pn }), ...behind, deviceMean: mean('productionRight') },
-    candidate: { ...share({ devices, n, nn, x: candidate, xx: cc, xn: cn }), ...behind, deviceMean: mean('candidateRight') },
+    production: {
+      ...share({ devices, n, nn, x: production, xx: pp, xn: pn }),
+      ...behind,
+      deviceMean: mean('productionRight'),
+    },
+    candidate: {
+      ...share({ devices, n, nn, x: candidate, xx: cc, xn: cn }),
+      ...behind,
+      deviceMean: mean('candidateRight'),
+    },
   };
 }
 /**
@@ -218,8 +275,14 @@ function momentsOfDifference(sums: readonly number[]): Moments {
   return { devices, n, nn, x: candidate - production, xx: dd, xn: dn };
 }
 
-function slicesOf({ minDevices, request: { epsilon } }: Round, reports: readonly RoundReport[], notes: string[]): RoundResult['slices'] {
-  const cells = [...groups(reports, ({ slice }) => DIMENSIONS.map((dimension) => `${dimension}=${slice[dimension]}`))];
+function slicesOf(
+  { minDevices, request: { epsilon } }: Round,
+  reports: readonly RoundReport[],
+  notes: string[],
+): RoundResult['slices'] {
+  const cells = [
+    ...groups(reports, ({ slice }) => DIMENSIONS.map((dimension) => `${dimension}=${slice[dimension]}`)),
+  ];
   const least = Math.max(2, minDevices);
   const few = (own: readonly RoundReport[]) => own.length < least;
   // The interval of one channel knows its episodes and not the noise on their count.
@@ -229,19 +292,26 @@ function slicesOf({ minDevices, request: { epsilon } }: Round, reports: readonly
   const shown = cells.filter(([, own]) => !few(own));
   const alone = shown.filter(([, own]) => channelMeans(own).length < 2).length;
   if (alone > 0)
-    notes.push(`${alone} slices hold one channel: ${epsilon === null ? 'their intervals take its episodes as the unit' : 'under noise they show no estimate'}`);
+    notes.push(
+      `${alone} slices hold one channel: ${epsilon === null ? 'their intervals take its episodes as the unit' : 'under noise they show no estimate'}`,
+    );
   return Object.fromEntries(
     cells
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, own]): [string, SliceResult] => [
         name,
-        few(own) || drowned(own) ? { devices: own.length, production: null, candidate: null } : { devices: own.length, ...armsOf(sumOverChannels(own), own) },
+        few(own) || drowned(own)
+          ? { devices: own.length, production: null, candidate: null }
+          : { devices: own.length, ...armsOf(sumOverChannels(own), own) },
       ]),
   );
 }
 const DIMENSIONS = ['channel', 'site', 'hardware'] as const;
 
-function groups(reports: readonly RoundReport[], keysOf: (report: RoundReport) => readonly string[]): Map<string, RoundReport[]> {
+function groups(
+  reports: readonly RoundReport[],
+  keysOf: (report: RoundReport) => readonly string[],
+): Map<string, RoundReport[]> {
   const byKey = new Map<string, RoundReport[]>();
   for (const report of reports)
     for (const key of keysOf(report)) {
@@ -255,12 +325,18 @@ function groups(reports: readonly RoundReport[], keysOf: (report: RoundReport) =
 function worstOf({ answers, minDevices }: Round): RoundResult['worst'] {
   const all = Object.entries(answers)
     .filter(([, { counts }]) => counts.episodes > 0)
-    .map(([device, { counts }]) => ({ device, gained: counts.candidateRight - counts.productionRight, episodes: counts.episodes }))
+    .map(([device, { counts }]) => ({
+      device,
+      gained: counts.candidateRight - counts.productionRight,
+      episodes: counts.episodes,
+    }))
     .sort((a, b) => a.gained / a.episodes - b.gained / b.episodes);
   const worst = all.slice(0, Math.ceil(all.length / 10));
-  const sum = (of: (one: (typeof worst)[number]) => number) => worst.reduce((total, one) => total + of(one), 0);
+  const sum = (of: (one: (typeof worst)[number]) => number) =>
+    worst.reduce((total, one) => total + of(one), 0);
   return {
     devices: worst.map(({ device }) => device),
-    difference: worst.length < minDevices ? null : sum(({ gained }) => gained) / sum(({ episodes }) => episodes),
+    difference:
+      worst.length < minDevices ? null : sum(({ gained }) => gained) / sum(({ episodes }) => episodes),
   };
 }

@@ -1,7 +1,8 @@
 import { count, percent } from '../rollouts/words.js';
 import type { ArmResult, Round, RoundResult } from './round.js';
 
-const share = (arm: ArmResult | null) => (arm === null ? '–' : `${percent(arm.micro)}  (${percent(arm.low)} to ${percent(arm.high)})`);
+const share = (arm: ArmResult | null) =>
+  arm === null ? '–' : `${percent(arm.micro)}  (${percent(arm.low)} to ${percent(arm.high)})`;
 
 /** A round's report for the terminal. */
 export function evaluationText(round: Round, result: RoundResult): string {
@@ -19,7 +20,8 @@ export function evaluationText(round: Round, result: RoundResult): string {
           `  ${'difference'.padEnd(22)}${(100 * difference.value).toFixed(1)} points (${(100 * difference.low).toFixed(1)} to ${(100 * difference.high).toFixed(1)}), 95 %, ${result.unit}s as the unit`,
         ]),
     ...Object.entries(result.slices).map(
-      ([name, slice]) => `  ${name.padEnd(22)}${count(slice.devices, 'device')}: production ${share(slice.production)}, candidate ${share(slice.candidate)}`,
+      ([name, slice]) =>
+        `  ${name.padEnd(22)}${count(slice.devices, 'device')}: production ${share(slice.production)}, candidate ${share(slice.candidate)}`,
     ),
     ...(result.worst === null
       ? []

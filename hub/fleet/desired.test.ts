@@ -34,7 +34,11 @@ test('an agent of 0.1.0 takes an assignment that asks for nothing newer, and lat
 });
 
 test('what is not its default is published', () => {
-  for (const change of [{ ask: 'disagreements' as const }, { draws: { perWeek: null, answerHours: 12 } }, { draws: { perWeek: 7, answerHours: 24 } }]) {
+  for (const change of [
+    { ask: 'disagreements' as const },
+    { draws: { perWeek: null, answerHours: 12 } },
+    { draws: { perWeek: 7, answerHours: 24 } },
+  ]) {
     const message = { ...PLAIN, ...change };
     assert.deepEqual(desired.parse(published(message)), message);
   }

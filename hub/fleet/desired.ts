@@ -5,10 +5,17 @@ import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState } from '../store/state.js';
 
 /** What every device of a model shall run; pure. Devices of a model without production version get nothing. */
-export function assignments(state: Readonly<HubState>, model: string): Map<string, Omit<Desired, 'revision'>> {
+export function assignments(
+  state: Readonly<HubState>,
+  model: string,
+): Map<string, Omit<Desired, 'revision'>> {
   const production = productionOf(state, model);
   if (production === null) return new Map();
-  const rollouts = activeRollouts(state, model).map((rollout) => ({ rollout, members: new Set(rollout.members), acting: new Set(rollout.acting) }));
+  const rollouts = activeRollouts(state, model).map((rollout) => ({
+    rollout,
+    members: new Set(rollout.members),
+    acting: new Set(rollout.acting),
+  }));
   const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
   return new Map(
     devices.map((device) => {
@@ -41,11 +48,20 @@ export function assignments(state: Readonly<HubState>, model: string): Map<strin
  */
 export function forTheWire({ evaluation, ask, draws, ...known }: Desired): Partial<Desired> {
   const plain = draws.perWeek === NO_DRAWS.perWeek && draws.answerHours === NO_DRAWS.answerHours;
-  return { ...known, ...(evaluation !== null && { evaluation }), ...(ask !== null && { ask }), ...(!plain && { draws }) };
+  return {
+    ...known,
+    ...(evaluation !== null && { evaluation }),
+    ...(ask !== null && { ask }),
+    ...(!plain && { draws }),
+  };
 }
 
 /** In a rollout: its production, or the older version that an earlier rollout left on this device. Null without a rollout. */
-function productionIn(rollout: Rollout | undefined, device: string, exception: ModelRef | null): ModelRef | null {
+function productionIn(
+  rollout: Rollout | undefined,
+  device: string,
+  exception: ModelRef | null,
+): ModelRef | null {
   if (rollout === undefined) return null;
   return ownValue(rollout.excepted, device) === undefined ? rollout.from : (exception ?? rollout.from);
 }
@@ -61,7 +77,10 @@ function drawsOf(rollout: Rollout | undefined): Desired['draws'] {
 
 /** The round that a device shall answer next. */
 function openRound(state: Readonly<HubState>, device: string): Desired['evaluation'] {
-  const open = state.evaluations.find(({ status, cohort, answers }) => status === 'open' && cohort.includes(device) && answers[device] === undefined);
+  const open = state.evaluations.find(
+    ({ status, cohort, answers }) =>
+      status === 'open' && cohort.includes(device) && answers[device] === undefined,
+  );
   return open === undefined ? null : open.request;
 }
 

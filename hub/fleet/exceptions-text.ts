@@ -5,7 +5,9 @@ import { type Exception, type Exceptions, type Lift, type Lifted, type Move, quo
 const MOST = 10;
 
 export function exceptionsText(all: Exceptions): string {
-  return [headline(all), ...all.exceptions.map(exceptionLines), ...liftedLines(all), ...nextLines(all)].join('\n\n');
+  return [headline(all), ...all.exceptions.map(exceptionLines), ...liftedLines(all), ...nextLines(all)].join(
+    '\n\n',
+  );
 }
 
 export function liftText(model: string, lift: Lift): string {
@@ -38,28 +40,45 @@ function standingText({ standing }: Exception): string {
 }
 
 function reachText({ devices }: Exception): string {
-  return devices.length === 0 ? 'it reaches no device now' : `${count(devices.length, 'device')}: ${listed(devices)}`;
+  return devices.length === 0
+    ? 'it reaches no device now'
+    : `${count(devices.length, 'device')}: ${listed(devices)}`;
 }
 
 function othersLines({ others }: Exception): string[] {
-  return others.length === 0 ? [] : [`  names as well, but another exception decides: ${listed(others.map(({ device, by }) => `${device} (${by})`))}`];
+  return others.length === 0
+    ? []
+    : [
+        `  names as well, but another exception decides: ${listed(others.map(({ device, by }) => `${device} (${by})`))}`,
+      ];
 }
 
 function sinceLines({ findings }: Exception): string[] {
-  if (findings.length === 0) return ['since when and why is not known: the hub has no rollout any more that left it behind'];
-  return findings.map(({ at, rollout, reason }, i) => `${i === 0 ? 'since' : 'again'} ${at}, by ${rollout}: ${reason}`);
+  if (findings.length === 0)
+    return ['since when and why is not known: the hub has no rollout any more that left it behind'];
+  return findings.map(
+    ({ at, rollout, reason }, i) => `${i === 0 ? 'since' : 'again'} ${at}, by ${rollout}: ${reason}`,
+  );
 }
 
 function liftedLines({ lifted, production }: Exceptions): string[] {
   if (lifted.length === 0) return [];
-  const lines = lifted.map(({ name, version, at, who, reason }) => `  ${name} (was on ${version.version}) at ${at} by ${who}: ${reason}`);
+  const lines = lifted.map(
+    ({ name, version, at, who, reason }) =>
+      `  ${name} (was on ${version.version}) at ${at} by ${who}: ${reason}`,
+  );
   return [[`lifted since ${production?.version ?? 'this version'} is in production:`, ...lines].join('\n')];
 }
 
 function nextLines({ model, exceptions, active }: Exceptions): string[] {
   if (exceptions.length === 0) return [];
-  if (active !== null) return [`Rollout ${active.id} is ${active.status}: nothing can be lifted until it is over. \`adbreak rollouts explain ${active.id}\``];
-  return [`To put one back on production: \`adbreak models exceptions ${model} --lift ${quoted(exceptions[0]?.name ?? '')} --reason WHY\``];
+  if (active !== null)
+    return [
+      `Rollout ${active.id} is ${active.status}: nothing can be lifted until it is over. \`adbreak rollouts explain ${active.id}\``,
+    ];
+  return [
+    `To put one back on production: \`adbreak models exceptions ${model} --lift ${quoted(exceptions[0]?.name ?? '')} --reason WHY\``,
+  ];
 }
 
 function liftedBeforeText(model: string, { name, version, at, who, reason }: Lifted): string {
@@ -71,7 +90,11 @@ function liftedNowText(model: string, lift: Extract<Lift, { kind: 'lift' }>): st
   return [
     `${exception.name} of ${model} is lifted: it stayed on ${exception.version.version}, production is ${production.version}.`,
     ...movesLines(lift),
-    ...(stay.length === 0 ? [] : [`On ${exception.version.version} by another exception: ${listed(stay.map(({ device, by }) => `${device} (${by})`))}.`]),
+    ...(stay.length === 0
+      ? []
+      : [
+          `On ${exception.version.version} by another exception: ${listed(stay.map(({ device, by }) => `${device} (${by})`))}.`,
+        ]),
     pastTheGate(lift),
     wayBack(model, lift),
   ].join('\n');
@@ -80,8 +103,13 @@ function liftedNowText(model: string, lift: Extract<Lift, { kind: 'lift' }>): st
 function movesLines({ moves }: Extract<Lift, { kind: 'lift' }>): string[] {
   if (moves.length === 0) return ['No device changes its version now.'];
   const offline = moves.filter(({ online }) => !online).length;
-  const later = offline === 0 ? '' : ` (${offline} ${offline === 1 ? 'is offline and follows when it is' : 'are offline and follow when they are'} back)`;
-  return [`${count(moves.length, 'device')} ${moves.length === 1 ? 'changes its' : 'change their'} version now${later}: ${listed(moves.map(moveText))}.`];
+  const later =
+    offline === 0
+      ? ''
+      : ` (${offline} ${offline === 1 ? 'is offline and follows when it is' : 'are offline and follow when they are'} back)`;
+  return [
+    `${count(moves.length, 'device')} ${moves.length === 1 ? 'changes its' : 'change their'} version now${later}: ${listed(moves.map(moveText))}.`,
+  ];
 }
 
 function moveText({ device, to, by }: Move): string {
@@ -91,12 +119,16 @@ function moveText({ device, to, by }: Move): string {
 /** A person's word, where the gate said otherwise. */
 function pastTheGate({ exception, production }: Extract<Lift, { kind: 'lift' }>): string {
   const last = exception.findings.at(-1);
-  const why = last === undefined ? 'why it was left behind is not known' : `it was left behind by ${last.rollout}: ${last.reason}`;
+  const why =
+    last === undefined
+      ? 'why it was left behind is not known'
+      : `it was left behind by ${last.rollout}: ${last.reason}`;
   return `This goes without the gate, by your word alone; ${why}. No rollout watches ${production.version} there.`;
 }
 
 function wayBack(model: string, { exception, production, back }: Extract<Lift, { kind: 'lift' }>): string {
-  if (back === null) return `To go back, roll another version of ${model} out: no command puts ${exception.name} back alone.`;
+  if (back === null)
+    return `To go back, roll another version of ${model} out: no command puts ${exception.name} back alone.`;
   return `To go back, on all devices: \`adbreak rollouts rollback ${back} --reason WHY\` takes ${production.version} back.`;
 }
 

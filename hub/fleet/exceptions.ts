@@ -119,16 +119,29 @@ export function liftOf(state: Known, model: string, name: string): Lift {
   const refuse = (code: ErrorCode, why: string, remedy: string): never => {
     throw new AdbreakError(code, `Cannot lift ${name} of ${model}: ${why}`, { remedy });
   };
-  if (exception === undefined || production === null) return refuse('not_found', 'it is no exception', thereIs(all));
+  if (exception === undefined || production === null)
+    return refuse('not_found', 'it is no exception', thereIs(all));
   const [active] = activeRollouts(state, model);
-  if (active !== undefined) return refuse('conflict', `rollout ${active.id} is ${active.status}, and counts by who stays on which version`, waitFor(active));
+  if (active !== undefined)
+    return refuse(
+      'conflict',
+      `rollout ${active.id} is ${active.status}, and counts by who stays on which version`,
+      waitFor(active),
+    );
   const { version } = exception.version;
   if (isSame(exception.version, production))
-    return refuse('conflict', `it stays on ${version}, which is in production everywhere else as well`, ENDS_BY_ITSELF);
+    return refuse(
+      'conflict',
+      `it stays on ${version}, which is in production everywhere else as well`,
+      ENDS_BY_ITSELF,
+    );
   const { moves, stay } = afterwards(state, model, exception, production);
   const [first] = stay;
-  if (moves.length === 0 && first !== undefined) return refuse('conflict', `${keptBy(stay)} would keep it on ${version}`, liftFirst(model, first.by));
-  const last = state.rollouts.findLast((one) => one.model === model && one.status === 'completed' && isSame(one.to, production));
+  if (moves.length === 0 && first !== undefined)
+    return refuse('conflict', `${keptBy(stay)} would keep it on ${version}`, liftFirst(model, first.by));
+  const last = state.rollouts.findLast(
+    (one) => one.model === model && one.status === 'completed' && isSame(one.to, production),
+  );
   return { kind: 'lift', exception, production, moves, stay, back: last?.id ?? null };
 }
 
@@ -163,10 +176,15 @@ function standingOf(model: Model | undefined, { version, digest }: ModelRef): Ex
  */
 function findingsOf(rollouts: readonly Rollout[], model: string, name: string, version: ModelRef): Finding[] {
   const found = rollouts
-    .filter((rollout) => rollout.model === model && (rollout.status === 'completed' || rollout.status === 'watching'))
+    .filter(
+      (rollout) =>
+        rollout.model === model && (rollout.status === 'completed' || rollout.status === 'watching'),
+    )
     .flatMap((rollout) => {
       const why = whyIn(rollout, name);
-      return why === null ? [] : [{ from: rollout.from, finding: { rollout: rollout.id, version: rollout.to.version, ...why } }];
+      return why === null
+        ? []
+        : [{ from: rollout.from, finding: { rollout: rollout.id, version: rollout.to.version, ...why } }];
     });
   const first = found.findLastIndex(({ from }) => isSame(from, version));
   return first < 0 ? [] : found.slice(first).map(({ finding }) => finding);
@@ -182,7 +200,12 @@ function whyIn(rollout: Rollout, name: string): Pick<Finding, 'at' | 'reason'> |
   return place === null ? null : (ownValue(rollout.excluded, place) ?? null);
 }
 
-function afterwards(state: Known, model: string, { name, version }: Exception, production: ModelRef): { moves: Move[]; stay: HeldBy[] } {
+function afterwards(
+  state: Known,
+  model: string,
+  { name, version }: Exception,
+  production: ModelRef,
+): { moves: Move[]; stay: HeldBy[] } {
   const exceptions = new Map(Object.entries(ownValue(state.models, model)?.exceptions ?? {}));
   const moves: Move[] = [];
   const stay: HeldBy[] = [];
@@ -191,18 +214,26 @@ function afterwards(state: Known, model: string, { name, version }: Exception, p
     if (first !== name) continue;
     const then = next === undefined ? production : exceptions.get(next);
     if (next !== undefined && isSame(then ?? production, version)) stay.push({ device: device.id, by: next });
-    else moves.push({ device: device.id, online: device.online, to: (then ?? production).version, by: next ?? null });
+    else
+      moves.push({
+        device: device.id,
+        online: device.online,
+        to: (then ?? production).version,
+        by: next ?? null,
+      });
   }
   return { moves, stay };
 }
 
 // — refusals, in words —
 
-const ENDS_BY_ITSELF = 'Nothing needs to be done: the next rollout that completes ends it, unless that version is worse there.';
+const ENDS_BY_ITSELF =
+  'Nothing needs to be done: the next rollout that completes ends it, unless that version is worse there.';
 
 const MOST_NAMES = 10;
 function thereIs({ model, exceptions }: Pick<Exceptions, 'model' | 'exceptions'>): string {
-  if (exceptions.length === 0) return `${model} has no exceptions: every device runs its production version, or what a rollout gives it.`;
+  if (exceptions.length === 0)
+    return `${model} has no exceptions: every device runs its production version, or what a rollout gives it.`;
   const names = exceptions.slice(0, MOST_NAMES).map(({ name }) => name);
   return `There is ${names.join(', ')}${exceptions.length > MOST_NAMES ? ' and more' : ''}: \`adbreak models exceptions ${model}\`.`;
 }
@@ -218,7 +249,8 @@ function keptBy(stay: readonly HeldBy[]): string {
 /** It knows the exceptions as they were when it began: it restores them where it is taken back, and takes them up where it completes. */
 function waitFor({ id, status, to, stageSince, plan }: Rollout): string {
   const abort = `\`adbreak rollouts abort ${id}\``;
-  if (status !== 'watching') return `Wait for it: it tries ${to.version} there too, and leaves behind only where that is worse. Or end it: ${abort}.`;
+  if (status !== 'watching')
+    return `Wait for it: it tries ${to.version} there too, and leaves behind only where that is worse. Or end it: ${abort}.`;
   const end = new Date(Date.parse(stageSince) + plan.watchHours * 3_600_000).toISOString();
   return `Wait until its watch ends (${end}). ${abort} would take ${to.version} back everywhere.`;
 }

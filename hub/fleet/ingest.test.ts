@@ -62,12 +62,21 @@ async function begin({ store, executor }: Hub): Promise<string> {
     for (const id of DEVICES) state.devices[id] = deviceEntry(id, 'one');
     state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
   });
-  return (await executor.promote({ model: MODEL, version: '2.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' }))?.id ?? '';
+  return (
+    (await executor.promote({ model: MODEL, version: '2.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' }))
+      ?.id ?? ''
+  );
 }
 const digest = (version: string) => (version[0] ?? '0').repeat(64);
 const windowOf = (rollout: string, sequence: number, change: Partial<WindowReport> = {}) =>
-  report(sequence, sequence % 40, { wins: 1, losses: 1, agreed: 8 }, { rollout, production: digest('1'), candidate: digest('2'), ...change });
-const send = ({ intake }: Hub, device: string, message: unknown) => intake.take(device, 'windows', Buffer.from(JSON.stringify(message)));
+  report(
+    sequence,
+    sequence % 40,
+    { wins: 1, losses: 1, agreed: 8 },
+    { rollout, production: digest('1'), candidate: digest('2'), ...change },
+  );
+const send = ({ intake }: Hub, device: string, message: unknown) =>
+  intake.take(device, 'windows', Buffer.from(JSON.stringify(message)));
 /** Reports of an hour each that were added up, once each. */
 const counted = ({ evidence }: Pick<Rollout, 'evidence'>) => evidence.devices['pi-0']?.health.own.hours;
 const onDisk = storedState;
@@ -79,7 +88,10 @@ test('finding 2: a window that comes twice at once is acknowledged twice, both a
   const sequences: (number | undefined)[] = [];
   for (let n = 1; n <= 15; n++) {
     const look = async () => void sequences.push((await onDisk(folder)).devices['pi-0']?.sequence);
-    await Promise.all([send(one, 'pi-0', windowOf(id, n)).then(look), send(one, 'pi-0', windowOf(id, n)).then(look)]);
+    await Promise.all([
+      send(one, 'pi-0', windowOf(id, n)).then(look),
+      send(one, 'pi-0', windowOf(id, n)).then(look),
+    ]);
     assert.deepEqual(sequences.splice(0), [n, n]);
   }
   assert.equal(counted(one.executor.find(id)), 15);
@@ -92,7 +104,10 @@ test('a new card under an old name is heard from its first window, though the hu
   for (let n = 1; n <= 5; n++) await send(one, 'pi-0', windowOf(id, n));
   // The enrolment as it is written to the disk; what comes after it does not happen.
   await one.store.change(({ devices }) => {
-    devices['pi-0'] = deviceEntry('pi-0', 'one', { desired: devices['pi-0']?.desired ?? null, enrolledAnew: true });
+    devices['pi-0'] = deviceEntry('pi-0', 'one', {
+      desired: devices['pi-0']?.desired ?? null,
+      enrolledAnew: true,
+    });
   });
   const again = await hub(t, folder);
   for (let n = 1; n <= 3; n++) await send(again, 'pi-0', windowOf(id, n));
@@ -107,7 +122,11 @@ test('a window that was under way when a new card was enrolled is not the new ca
   const one = await hub(t, await temporaryFolder());
   const id = await begin(one);
   const enrolled = one.store.change(({ devices }) => {
-    devices['pi-0'] = deviceEntry('pi-0', 'one', { fingerprint: 'a'.repeat(64), enrolled: NOW.toISOString(), enrolledAnew: true });
+    devices['pi-0'] = deviceEntry('pi-0', 'one', {
+      fingerprint: 'a'.repeat(64),
+      enrolled: NOW.toISOString(),
+      enrolledAnew: true,
+    });
   });
   const underWay = send(one, 'pi-0', windowOf(id, 500));
   await enrolled;
@@ -132,7 +151,11 @@ test('a window that ends in the future waits, unacknowledged, until the clocks a
   const device = () => one.store.state.devices['pi-0'];
   for (let connects = 0; connects < 3; connects++) {
     one.intake.connected('pi-0');
-    await one.intake.take('pi-0', 'status', Buffer.from(JSON.stringify({ online: true, agent: 'test', at: '2026-01-01T02:00:00.000Z' })));
+    await one.intake.take(
+      'pi-0',
+      'status',
+      Buffer.from(JSON.stringify({ online: true, agent: 'test', at: '2026-01-01T02:00:00.000Z' })),
+    );
     const outcomes = await Promise.allSettled([1, 2].map((n) => send(one, 'pi-0', windowOf(id, n))));
     assert.deepEqual(
       outcomes.map(({ status }) => status),
@@ -140,18 +163,33 @@ test('a window that ends in the future waits, unacknowledged, until the clocks a
     );
   }
   assert.deepEqual(device()?.clock, { device: '2026-01-01T02:00:00.000Z', hub: '2026-01-01T00:00:00.000Z' });
-  assert.equal(one.lines.filter((line) => /its clock and the hub's differ/.test(line)).length, 1, one.lines.join('\n'));
+  assert.equal(
+    one.lines.filter((line) => /its clock and the hub's differ/.test(line)).length,
+    1,
+    one.lines.join('\n'),
+  );
   clock.now = new Date('2026-01-01T03:00:00.000Z');
   one.intake.connected('pi-0');
   for (const n of [1, 2]) await send(one, 'pi-0', windowOf(id, n));
-  assert.deepEqual([counted(one.executor.find(id)), device()?.refusedReports, device()?.missingWindows, device()?.clock], [2, 0, 0, undefined]);
+  assert.deepEqual(
+    [counted(one.executor.find(id)), device()?.refusedReports, device()?.missingWindows, device()?.clock],
+    [2, 0, 0, undefined],
+  );
 });
 
 test('a window of a time when the device’s clock was wrong is refused for good once that is right, and blocks nothing', async (t) => {
   const one = await hub(t, await temporaryFolder());
   const id = await begin(one);
-  await one.intake.take('pi-0', 'status', Buffer.from(JSON.stringify({ online: true, agent: 'test', at: NOW.toISOString() })));
-  await send(one, 'pi-0', windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }));
+  await one.intake.take(
+    'pi-0',
+    'status',
+    Buffer.from(JSON.stringify({ online: true, agent: 'test', at: NOW.toISOString() })),
+  );
+  await send(
+    one,
+    'pi-0',
+    windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }),
+  );
   await send(one, 'pi-0', windowOf(id, 2));
   assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [1, 1]);
 });
@@ -160,7 +198,11 @@ test('after a clock that was a year ahead, a device’s hours count again', asyn
   const clock = { now: new Date('2027-01-01T01:00:00.000Z') };
   const one = await hub(t, await temporaryFolder(), clock);
   const id = await begin(one);
-  await send(one, 'pi-0', windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }));
+  await send(
+    one,
+    'pi-0',
+    windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }),
+  );
   clock.now = new Date('2026-01-01T03:00:00.000Z');
   const labelled = () => one.store.state.hours[digest('1')]?.labels.histogram.reduce((sum, n) => sum + n, 0);
   const before = labelled();
@@ -176,10 +218,16 @@ test('finding 2: on a full disk nothing is acknowledged, later windows of the se
   for (let size = 3_000_000; size > 100; size = Math.floor(size / 2))
     await writeFile(join(folder, 'ballast'), Buffer.alloc(size), { flag: 'a' }).catch(() => undefined);
   const outcomes = await Promise.allSettled(
-    [2, 2, 3, 4, 4].map((n) => send(one, 'pi-0', windowOf(id, n, { slice: { channel: 'x'.repeat(60), site: 'y', hardware: 'z' } }))),
+    [2, 2, 3, 4, 4].map((n) =>
+      send(one, 'pi-0', windowOf(id, n, { slice: { channel: 'x'.repeat(60), site: 'y', hardware: 'z' } })),
+    ),
   );
   await Promise.allSettled(
-    Array.from({ length: 40 }, () => one.executor.order(id, 'pause', 'test', 'p'.repeat(500)).then(() => one.executor.order(id, 'resume', 'test', 'r'))),
+    Array.from({ length: 40 }, () =>
+      one.executor
+        .order(id, 'pause', 'test', 'p'.repeat(500))
+        .then(() => one.executor.order(id, 'resume', 'test', 'r')),
+    ),
   );
   assert.deepEqual(new Set(outcomes.map(({ status }) => status)), new Set(['rejected']));
   await rm(join(folder, 'ballast'));
@@ -188,7 +236,10 @@ test('finding 2: on a full disk nothing is acknowledged, later windows of the se
   const { evidence } = one.executor.find(id);
   assert.deepEqual([counted({ evidence }), one.store.state.devices['pi-0']?.missingWindows], [4, 0]);
   const again = await hub(t, folder);
-  assert.deepEqual(JSON.parse(JSON.stringify(again.executor.find(id).evidence)), JSON.parse(JSON.stringify(evidence)));
+  assert.deepEqual(
+    JSON.parse(JSON.stringify(again.executor.find(id).evidence)),
+    JSON.parse(JSON.stringify(evidence)),
+  );
   assert.equal((await replay(again.log.read(id), null)).firstDifference, null);
 });
 
@@ -205,11 +256,15 @@ test('finding 1: a decision whose commit failed has no event and no effect; the 
   await release();
   one.intake.connected('pi-0');
   await send(one, 'pi-0', windowOf(id, 2));
-  for (let stage = 0; one.executor.find(id).status === 'running' && stage < 12; stage++) await one.executor.order(id, 'force', 'test', 'go');
+  for (let stage = 0; one.executor.find(id).status === 'running' && stage < 12; stage++)
+    await one.executor.order(id, 'force', 'test', 'go');
   const expected = one.executor.find(id);
   // As a kill leaves it: nothing was closed.
   const again = await hub(t, folder);
-  assert.deepEqual([again.executor.find(id).status, again.store.state.models[MODEL]?.production], [expected.status, '2.0.0']);
+  assert.deepEqual(
+    [again.executor.find(id).status, again.store.state.models[MODEL]?.production],
+    [expected.status, '2.0.0'],
+  );
   assert.equal(counted(again.executor.find(id)), 2);
   const replayed = await replay(again.log.read(id), null);
   assert.deepEqual([replayed.firstDifference, replayed.decisions.length], [null, replayed.recorded.length]);
@@ -218,11 +273,24 @@ test('finding 1: a decision whose commit failed has no event and no effect; the 
 test("a candidate is blamed for its own faults alone: not for production's, and not for a full card", async (t) => {
   const one = await hub(t, await temporaryFolder());
   const id = await begin(one);
-  const [production, candidate] = ['1', '2'].map((version) => ({ version: `${version}.0.0`, digest: digest(version) }));
+  const [production, candidate] = ['1', '2'].map((version) => ({
+    version: `${version}.0.0`,
+    digest: digest(version),
+  }));
   const blamed = async (code: string, model?: string, serving: typeof production | null = production) => {
     const problem = { code, message: 'text', ...(model !== undefined && { model }) };
-    const message = { revision: 1, serving, shadow: null, slot: 'confirmed', problem, source: 'running', statusPage: null, at: NOW.toISOString() };
-    for (const device of DEVICES) await one.intake.take(device, 'reported', Buffer.from(JSON.stringify(message)));
+    const message = {
+      revision: 1,
+      serving,
+      shadow: null,
+      slot: 'confirmed',
+      problem,
+      source: 'running',
+      statusPage: null,
+      at: NOW.toISOString(),
+    };
+    for (const device of DEVICES)
+      await one.intake.take(device, 'reported', Buffer.from(JSON.stringify(message)));
     return Object.keys(one.executor.find(id).failing).length;
   };
   assert.equal(await blamed('model_corrupt', digest('2')), 3);
@@ -247,12 +315,19 @@ test('after a close nothing is written any more, and what was under way is whole
     one.executor.promote({ model: MODEL, version: '2.0.0', percent: 50, plan: DEMO_PLAN, who: 'test' }),
   ]);
   await one.executor.close();
-  const whatIsThere = async () => [(await Readable.from(await one.log.lines(id)).toArray()).join(''), (await onDisk(folder)).rollouts[0]?.status];
+  const whatIsThere = async () => [
+    (await Readable.from(await one.log.lines(id)).toArray()).join(''),
+    (await onDisk(folder)).rollouts[0]?.status,
+  ];
   const closed = await whatIsThere();
   assert.match(closed[0] ?? '', /"order":"pause"/);
   assert.equal(closed[1], 'paused');
   await underWay;
-  await assert.rejects(send(one, 'pi-0', windowOf(id, 2)), /the hub is being stopped/, 'and is not acknowledged');
+  await assert.rejects(
+    send(one, 'pi-0', windowOf(id, 2)),
+    /the hub is being stopped/,
+    'and is not acknowledged',
+  );
   await one.executor.tick();
   assert.deepEqual(await whatIsThere(), closed);
 });
@@ -279,11 +354,21 @@ test('finding 3: a rollout whose look throws leaves the others their looks', asy
 });
 
 /** Messages that fit their schema and mean harm. */
-function hostile(random: Random, rollout: string, round: string): { kind: 'windows' | 'evaluations' | 'reported' | 'status'; message: unknown } {
+function hostile(
+  random: Random,
+  rollout: string,
+  round: string,
+): { kind: 'windows' | 'evaluations' | 'reported' | 'status'; message: unknown } {
   const pick = <T>(values: readonly [T, ...T[]]): T => values[random.integer(values.length)] ?? values[0];
   const count = () => pick([0, 1, 7, 1e9, 1e9 + 1, Number.MAX_SAFE_INTEGER, 2 ** 53, -1]);
   const episodes = pick([0, 3, 3600, 1e9]);
-  const at = pick(['2026-01-02T00:00:00Z', '2026-01-02T23:00:00.000Z', '0000-01-01T00:00:00Z', '1970-01-01T00:00:00Z', '2026-01-02T12:00:00.123456789Z']);
+  const at = pick([
+    '2026-01-02T00:00:00Z',
+    '2026-01-02T23:00:00.000Z',
+    '0000-01-01T00:00:00Z',
+    '1970-01-01T00:00:00Z',
+    '2026-01-02T12:00:00.123456789Z',
+  ]);
   const text = pick(['one', '__proto__', 'constructor', '\u0000', '\ud800', 'x'.repeat(60)]);
   const bins = episodes === 0 ? [] : [[pick([0, 255]), episodes]];
   const at256 = bins[0]?.[0] ?? 0;
@@ -300,7 +385,12 @@ function hostile(random: Random, rollout: string, round: string): { kind: 'windo
           [0, 0],
         ];
   const slice = { channel: text, site: text, hardware: text };
-  const latency = pick([[], Array.from({ length: 64 }, () => [3, 1e9]), Array.from({ length: 64 }, (_, i) => [i, 1e9]), [[3, 100_000]]]);
+  const latency = pick([
+    [],
+    Array.from({ length: 64 }, () => [3, 1e9]),
+    Array.from({ length: 64 }, (_, i) => [i, 1e9]),
+    [[3, 100_000]],
+  ]);
   const ref = (letter: string) => ({ version: '1.0.0', digest: letter.repeat(64) });
   switch (pick(['windows', 'windows', 'windows', 'evaluations', 'reported', 'status'])) {
     case 'windows':
@@ -334,7 +424,13 @@ function hostile(random: Random, rollout: string, round: string): { kind: 'windo
           candidate: digest('2'),
           sources: { operator: 0, button: n, rule: 0 },
           ageHours: null,
-          counts: { episodes: n, productionRight: count(), candidateRight: count(), wins: count(), losses: count() },
+          counts: {
+            episodes: n,
+            productionRight: count(),
+            candidateRight: count(),
+            wins: count(),
+            losses: count(),
+          },
           slice,
           epsilonSpent: 0,
           at,
@@ -360,7 +456,9 @@ function hostile(random: Random, rollout: string, round: string): { kind: 'windo
   }
 }
 
-test('finding 5: whatever devices say, what is kept can be read at the next start', { timeout: 120_000 }, async (t) => {
+test('finding 5: whatever devices say, what is kept can be read at the next start', {
+  timeout: 120_000,
+}, async (t) => {
   const seed = `hostile ${Date.now()}`;
   t.diagnostic(`seed: ${seed}`);
   const random = seeded(seed);
@@ -368,14 +466,28 @@ test('finding 5: whatever devices say, what is kept can be read at the next star
   let one = await hub(t, folder);
   const id = await begin(one);
   const start = () =>
-    one.evaluations.start({ model: MODEL, candidate: '2.0.0', quorum: 2, hours: 1, minDevices: 2, secure: false, epsilon: 1, who: 'test', rollout: null });
+    one.evaluations.start({
+      model: MODEL,
+      candidate: '2.0.0',
+      quorum: 2,
+      hours: 1,
+      minDevices: 2,
+      secure: false,
+      epsilon: 1,
+      who: 'test',
+      rollout: null,
+    });
   for (let restart = 0; restart < 4; restart++) {
     const { id: round } = await start();
     for (let batch = 0; batch < 25; batch++) {
       await Promise.all(
         Array.from({ length: 20 }, () => {
           const { kind, message } = hostile(random, id, round);
-          return one.intake.take(DEVICES[random.integer(3)] ?? '', kind, Buffer.from(JSON.stringify(message)));
+          return one.intake.take(
+            DEVICES[random.integer(3)] ?? '',
+            kind,
+            Buffer.from(JSON.stringify(message)),
+          );
         }),
       );
       await one.executor.tick();
@@ -402,28 +514,53 @@ test('finding 5: a sum that is full stays full, and honest windows count on', as
     const full = (sums: unknown): unknown => {
       if (typeof sums === 'number') return Number.MAX_SAFE_INTEGER;
       if (Array.isArray(sums)) return sums.map(full);
-      return typeof sums === 'object' && sums !== null ? Object.fromEntries(Object.entries(sums).map(([key, value]) => [key, full(value)])) : sums;
+      return typeof sums === 'object' && sums !== null
+        ? Object.fromEntries(Object.entries(sums).map(([key, value]) => [key, full(value)]))
+        : sums;
     };
     state.rollouts = state.rollouts.map((rollout) => {
-      const sums = { latency: full(rollout.evidence.latency), labels: full(rollout.evidence.labels), refused: full(rollout.evidence.refused) };
-      const evidence = { ...rollout.evidence, ...JSON.parse(JSON.stringify(sums)), downloadFailures: Number.MAX_SAFE_INTEGER };
+      const sums = {
+        latency: full(rollout.evidence.latency),
+        labels: full(rollout.evidence.labels),
+        refused: full(rollout.evidence.refused),
+      };
+      const evidence = {
+        ...rollout.evidence,
+        ...JSON.parse(JSON.stringify(sums)),
+        downloadFailures: Number.MAX_SAFE_INTEGER,
+      };
       return { ...rollout, evidence, drift: { ...rollout.drift, episodes: Number.MAX_SAFE_INTEGER } };
     });
-    for (const [digest, known] of Object.entries(state.hours)) state.hours[digest] = { ...known, labels: JSON.parse(JSON.stringify(full(known.labels))) };
+    for (const [digest, known] of Object.entries(state.hours))
+      state.hours[digest] = { ...known, labels: JSON.parse(JSON.stringify(full(known.labels))) };
   });
-  for (const device of DEVICES) for (let n = 2; n < 30; n++) await send(one, device, windowOf(id, n, { latency: { production: [[12, 100]], candidate: [] } }));
+  for (const device of DEVICES)
+    for (let n = 2; n < 30; n++)
+      await send(one, device, windowOf(id, n, { latency: { production: [[12, 100]], candidate: [] } }));
   await one.executor.tick();
-  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [29, 0]);
+  assert.deepEqual(
+    [counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports],
+    [29, 0],
+  );
   await one.store.close();
   await openStore(folder, () => NOW);
 });
 
 test('more than fits the time of a window is refused, by name; what a busy device may have seen is not', () => {
   const hour = (change: Partial<WindowReport>) => excess({ ...windowOf('r', 1), ...change });
-  assert.equal(hour({ frames: 120 * 3600, episodes: 3600, latency: { production: [[3, 120 * 3600]], candidate: null } }), null);
-  assert.equal(hour({ latency: { production: [[3, 1e9]], candidate: null } }), '1000000000 inferences of production in 3600 s, at most 432000');
+  assert.equal(
+    hour({ frames: 120 * 3600, episodes: 3600, latency: { production: [[3, 120 * 3600]], candidate: null } }),
+    null,
+  );
+  assert.equal(
+    hour({ latency: { production: [[3, 1e9]], candidate: null } }),
+    '1000000000 inferences of production in 3600 s, at most 432000',
+  );
   const buckets = Array.from({ length: 64 }, (_, bucket): [number, number] => [bucket, 10_000]);
-  assert.match(hour({ latency: { production: [], candidate: buckets } }) ?? '', /^640000 inferences of the candidate/);
+  assert.match(
+    hour({ latency: { production: [], candidate: buckets } }) ?? '',
+    /^640000 inferences of the candidate/,
+  );
   assert.match(hour({ frames: 1e9 }) ?? '', /frames in 3600 s/);
   assert.match(hour({ episodes: 3601 }) ?? '', /^3601 episodes/);
   const { start } = windowOf('r', 1);

@@ -81,7 +81,8 @@ export class Intake {
 
   async take(id: string, kind: DeviceTopic, payload: Uint8Array): Promise<void> {
     const { store, log } = this.#options;
-    if (!Object.hasOwn(store.state.devices, id)) throw new AdbreakError('not_found', `Cannot take a message: device ${id} is not enrolled`);
+    if (!Object.hasOwn(store.state.devices, id))
+      throw new AdbreakError('not_found', `Cannot take a message: device ${id} is not enrolled`);
     try {
       await this.#file(id, kind, payload);
     } catch (error) {
@@ -96,13 +97,21 @@ export class Intake {
     switch (kind) {
       case 'status': {
         const message = parseJson(status, payload, MESSAGE_LIMIT, `${id}/status`);
-        if (message.online) this.#session(id).clock = { said: Date.parse(message.at), heard: performance.now() };
-        return this.#note(id, () => ({ online: message.online && this.#options.present(id), lastSeen: now().toISOString() }));
+        if (message.online)
+          this.#session(id).clock = { said: Date.parse(message.at), heard: performance.now() };
+        return this.#note(id, () => ({
+          online: message.online && this.#options.present(id),
+          lastSeen: now().toISOString(),
+        }));
       }
       case 'reported': {
         const message = parseJson(reported, payload, MESSAGE_LIMIT, `${id}/reported`);
         await this.#note(id, () => ({ reported: message, lastSeen: now().toISOString() }));
-        return executor.deviceSays(id, store.state.devices[id]?.model ?? '', candidateProblem(message, store.state.devices[id]?.desired ?? null));
+        return executor.deviceSays(
+          id,
+          store.state.devices[id]?.model ?? '',
+          candidateProblem(message, store.state.devices[id]?.desired ?? null),
+        );
       }
       case 'events':
         return onEvent(id, parseJson(event, payload, MESSAGE_LIMIT, `${id}/events`));
@@ -124,10 +133,12 @@ export class Intake {
 
   async #window(id: string, payload: Uint8Array): Promise<void> {
     const report = parseJson(windowReport, payload, MESSAGE_LIMIT, `${id}/windows`);
-    const refuse = (why: string) => new AdbreakError('input_invalid', `Cannot accept window ${report.sequence} of ${id}: ${why}`);
+    const refuse = (why: string) =>
+      new AdbreakError('input_invalid', `Cannot accept window ${report.sequence} of ${id}: ${why}`);
     const wrong = contradiction(report);
     if (wrong !== null) throw refuse(wrong);
-    if (Date.parse(report.end) - Date.parse(report.start) > LONGEST_MS) throw refuse('it is longer than any agent makes one');
+    if (Date.parse(report.end) - Date.parse(report.start) > LONGEST_MS)
+      throw refuse('it is longer than any agent makes one');
     const more = excess(report);
     if (more !== null) throw refuse(more);
     const session = this.#session(id);
@@ -146,7 +157,11 @@ export class Intake {
       await executor.take(sender.id, report, (state, writing) => {
         // Looked at when its turn has come: what was sent before it may have failed by now.
         if (session.broken !== null)
-          throw new NotYet('conflict', `Cannot take window ${report.sequence} of ${sender.id}: one before it is not stored`, { cause: session.broken });
+          throw new NotYet(
+            'conflict',
+            `Cannot take window ${report.sequence} of ${sender.id}: one before it is not stored`,
+            { cause: session.broken },
+          );
         try {
           return this.#store(session, state, sender, report, body, writing);
         } catch (error) {
@@ -162,7 +177,14 @@ export class Intake {
   }
 
   /** Null for a duplicate: QoS 1 may deliver twice, and a sequence number counts once. */
-  #store(session: Session, state: HubState, sender: Device, report: WindowReport, body: string, writing: Writing): { readonly lost: number } | null {
+  #store(
+    session: Session,
+    state: HubState,
+    sender: Device,
+    report: WindowReport,
+    body: string,
+    writing: Writing,
+  ): { readonly lost: number } | null {
     const device = this.#sameCard(state, sender, report);
     if (report.sequence <= device.sequence) return null;
     this.#checkClocks(session, device, report);
@@ -173,11 +195,23 @@ export class Intake {
   }
 
   /** A new card's numbers begin at one: with a higher one of the card before it, they would pass for duplicates. */
-  #sameCard({ devices }: HubState, { id, enrolled, fingerprint }: Device, { sequence }: WindowReport): Device {
+  #sameCard(
+    { devices }: HubState,
+    { id, enrolled, fingerprint }: Device,
+    { sequence }: WindowReport,
+  ): Device {
     const device = devices[id];
     // A renewal changes the certificate, and an enrolment when it was.
-    if (device !== undefined && (device.enrolled === enrolled || device.fingerprint === fingerprint) && device.enrolledAnew !== true) return device;
-    throw new NotYet('unauthorized', `Cannot take window ${sequence} of ${id}: a new card was enrolled under this name since it came`);
+    if (
+      device !== undefined &&
+      (device.enrolled === enrolled || device.fingerprint === fingerprint) &&
+      device.enrolledAnew !== true
+    )
+      return device;
+    throw new NotYet(
+      'unauthorized',
+      `Cannot take window ${sequence} of ${id}: a new card was enrolled under this name since it came`,
+    );
   }
 
   /**
@@ -192,15 +226,19 @@ export class Intake {
       return;
     }
     const why = `Cannot take window ${sequence} of ${device.id}: by its clock it ends at ${end}, and the hub's says ${hub.toISOString()}`;
-    if (clock !== null && !ahead(clock.said + performance.now() - clock.heard)) throw new AdbreakError('input_invalid', `${why}, as the device's does now`);
+    if (clock !== null && !ahead(clock.said + performance.now() - clock.heard))
+      throw new AdbreakError('input_invalid', `${why}, as the device's does now`);
     throw new WrongClock(why, { device: end, hub: hub.toISOString() });
   }
 
   /** Both clocks, for people; told once. */
   async #noteClocks(id: string, { message, clocks }: WrongClock): Promise<void> {
     const { store, log } = this.#options;
-    if (store.state.devices[id]?.clock === undefined) log(`${id}: its clock and the hub's differ; its windows wait until they agree: ${message}`);
-    await this.#note(id, () => ({ clock: clocks })).catch((error: unknown) => log(`${id}: ${explain(error)}`));
+    if (store.state.devices[id]?.clock === undefined)
+      log(`${id}: its clock and the hub's differ; its windows wait until they agree: ${message}`);
+    await this.#note(id, () => ({ clock: clocks })).catch((error: unknown) =>
+      log(`${id}: ${explain(error)}`),
+    );
   }
 
   #absorb(state: HubState, device: Device, report: WindowReport): void {
@@ -218,7 +256,10 @@ export class Intake {
     device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     // As committed: drafting a model's versions for each report costs more than the rest of it.
     const versions = Object.values(this.#options.store.state.models[device.model]?.versions ?? {});
-    absorbHours(state.hours, device.id, report, { now: now.getTime(), digests: new Set(versions.map(({ manifest }) => manifest.digest)) });
+    absorbHours(state.hours, device.id, report, {
+      now: now.getTime(),
+      digests: new Set(versions.map(({ manifest }) => manifest.digest)),
+    });
   }
 }
 
@@ -230,7 +271,8 @@ function missingBefore(device: Pick<Device, 'sequence'>, report: Pick<WindowRepo
 /** Counts that nobody gets together in the time of the window; null where they may be true. */
 export function excess({ start, end, episodes, frames, adFrames, latency }: WindowReport): string | null {
   const seconds = Math.max(LEAST_SECONDS, Math.ceil((Date.parse(end) - Date.parse(start)) / 1000));
-  const inferences = (buckets: readonly (readonly [number, number])[]) => buckets.reduce((sum, [, n]) => sum + n, 0);
+  const inferences = (buckets: readonly (readonly [number, number])[]) =>
+    buckets.reduce((sum, [, n]) => sum + n, 0);
   for (const [count, what, most] of [
     [episodes, 'episodes', seconds],
     [frames, 'frames', FRAMES_PER_SECOND * seconds],
@@ -248,13 +290,21 @@ class NotYet extends AdbreakError {}
 class WrongClock extends NotYet {
   readonly clocks: NonNullable<Device['clock']>;
   constructor(why: string, clocks: NonNullable<Device['clock']>) {
-    super('conflict', why, { remedy: 'Set the clock that is wrong, of the hub or of the device; nothing is lost meanwhile.' });
+    super('conflict', why, {
+      remedy: 'Set the clock that is wrong, of the hub or of the device; nothing is lost meanwhile.',
+    });
     this.clocks = clocks;
   }
 }
 
 /** What a store or a hub says of itself, and not of the message. */
-const OUR_OWN: readonly ErrorCode[] = ['disk_full', 'state_unwritable', 'state_corrupt', 'hub_unreachable', 'internal'];
+const OUR_OWN: readonly ErrorCode[] = [
+  'disk_full',
+  'state_unwritable',
+  'state_corrupt',
+  'hub_unreachable',
+  'internal',
+];
 
 /** A message that is wrong, and would be wrong again; not a disk that is full or fails, nor a hub that stops. */
 function isRefusal(error: unknown): boolean {
@@ -262,11 +312,20 @@ function isRefusal(error: unknown): boolean {
 }
 
 /** Problems that keep a candidate from running. A hub out of reach or a card that is full is none: neither says anything about the candidate. */
-const CANDIDATE_PROBLEMS: readonly ErrorCode[] = ['model_corrupt', 'model_unsupported', 'inference_failed', 'manifest_forged', 'metadata_invalid'];
+const CANDIDATE_PROBLEMS: readonly ErrorCode[] = [
+  'model_corrupt',
+  'model_unsupported',
+  'inference_failed',
+  'manifest_forged',
+  'metadata_invalid',
+];
 
 /** An agent that does not name the model (0.1.0) means the candidate where production serves: without production it would not look at a candidate. */
 function candidateProblem({ problem, serving }: Reported, desired: Desired | null): string | null {
   if (problem === null || desired === null || desired.candidate === null) return null;
-  const isCandidates = problem.model === undefined ? serving?.digest === desired.production.digest : problem.model === desired.candidate.digest;
+  const isCandidates =
+    problem.model === undefined
+      ? serving?.digest === desired.production.digest
+      : problem.model === desired.candidate.digest;
   return isCandidates ? (CANDIDATE_PROBLEMS.find((code) => code === problem.code) ?? null) : null;
 }

@@ -39,7 +39,10 @@ async function excepted(t: TestContext, folder: string) {
   await one.store.change(
     (state) => {
       for (const id of ['pi-1', 'pi-2']) state.devices[id] = deviceEntry(id, id === 'pi-1' ? 'one' : 'two');
-      state.models[MODEL] = { ...modelEntry('2.0.0', ['1.0.0', '2.0.0', '3.0.0']), exceptions: { 'channel=one': OLD } };
+      state.models[MODEL] = {
+        ...modelEntry('2.0.0', ['1.0.0', '2.0.0', '3.0.0']),
+        exceptions: { 'channel=one': OLD },
+      };
     },
     { who: 'test', what: 'begin', subject: MODEL },
   );
@@ -70,16 +73,26 @@ test('devices are told when the change is audited and on disk, with who, why and
     what: 'exception.lift',
     subject: `${MODEL} channel=one`,
     before: OLD,
-    after: { production: { version: '2.0.0', digest: '2'.repeat(64) }, reason: 'a new aerial', devices: ['pi-1'] },
+    after: {
+      production: { version: '2.0.0', digest: '2'.repeat(64) },
+      reason: 'a new aerial',
+      devices: ['pi-1'],
+    },
   });
   const state = await storedState(folder);
-  assert.deepEqual([state.models[MODEL]?.exceptions, Object.keys(state.models[MODEL]?.lifted ?? {})], [{}, ['channel=one']]);
+  assert.deepEqual(
+    [state.models[MODEL]?.exceptions, Object.keys(state.models[MODEL]?.lifted ?? {})],
+    [{}, ['channel=one']],
+  );
 });
 
 test('once more, and two at once: one line in the audit log, and both hear that it is done', async (t) => {
   const folder = await temporaryFolder();
   const one = await excepted(t, folder);
-  const answers = await Promise.all([liftException(one, LIFT), liftException(one, { ...LIFT, who: 'token:other' })]);
+  const answers = await Promise.all([
+    liftException(one, LIFT),
+    liftException(one, { ...LIFT, who: 'token:other' }),
+  ]);
   assert.deepEqual(
     answers.map(({ kind }) => kind),
     ['lift', 'lifted'],
@@ -112,16 +125,26 @@ test('a kill between the disk and the message: the next start tells the device',
   await assert.rejects(liftException(one, LIFT));
   const again = await fleet(t, folder);
   await again.executor.recover();
-  assert.deepEqual(again.told.map(({ device, version }) => `${device} ${version}`).sort(), ['pi-1 2.0.0', 'pi-2 2.0.0']);
+  assert.deepEqual(again.told.map(({ device, version }) => `${device} ${version}`).sort(), [
+    'pi-1 2.0.0',
+    'pi-2 2.0.0',
+  ]);
   assert.equal((await liftException(again, LIFT)).kind, 'lifted');
 });
 
 test('no rollout begins with an exception that is lifted meanwhile', async (t) => {
-  const refused = (error: unknown) => error instanceof AdbreakError && error.code === 'conflict' && /rollout .* is running/.test(error.message);
+  const refused = (error: unknown) =>
+    error instanceof AdbreakError && error.code === 'conflict' && /rollout .* is running/.test(error.message);
   const first = await excepted(t, await temporaryFolder());
   // The rollout has asked first: its log says already what stays behind, though it is not in the state yet.
-  const [rollout] = await Promise.all([first.executor.promote(promotion), assert.rejects(liftException(first, LIFT), refused)]);
-  assert.deepEqual([rollout?.exceptions, first.store.state.models[MODEL]?.exceptions], [{ 'channel=one': OLD }, { 'channel=one': OLD }]);
+  const [rollout] = await Promise.all([
+    first.executor.promote(promotion),
+    assert.rejects(liftException(first, LIFT), refused),
+  ]);
+  assert.deepEqual(
+    [rollout?.exceptions, first.store.state.models[MODEL]?.exceptions],
+    [{ 'channel=one': OLD }, { 'channel=one': OLD }],
+  );
   const second = await excepted(t, await temporaryFolder());
   const [, after] = await Promise.all([liftException(second, LIFT), second.executor.promote(promotion)]);
   assert.deepEqual([after?.exceptions, after?.excepted], [{}, {}]);
@@ -132,6 +155,12 @@ test('a completion makes new exceptions, and what was lifted before it is forgot
   await liftException(one, LIFT);
   const rollout = await one.executor.promote({ ...promotion, plan: { ...DEMO_PLAN, watchHours: 0 } });
   for (let i = 0; i < 3; i++) await one.executor.order(rollout?.id ?? '', 'force', 'test', 'x');
-  assert.deepEqual([one.store.state.models[MODEL]?.production, one.store.state.models[MODEL]?.lifted], ['3.0.0', undefined]);
-  await assert.rejects(liftException(one, LIFT), (error: unknown) => error instanceof AdbreakError && error.code === 'not_found');
+  assert.deepEqual(
+    [one.store.state.models[MODEL]?.production, one.store.state.models[MODEL]?.lifted],
+    ['3.0.0', undefined],
+  );
+  await assert.rejects(
+    liftException(one, LIFT),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'not_found',
+  );
 });

@@ -22,13 +22,17 @@ export function liftException(
     const lift = liftOf(store.state, model, name);
     if (lift.kind === 'lift') {
       const { version } = lift.exception;
-      await store.change((state) => applyLift(ownValue(state.models, model), { name, version, at: now().toISOString(), who, reason }), {
-        who,
-        what: 'exception.lift',
-        subject: `${model} ${name}`,
-        before: version,
-        after: { production: lift.production, reason, devices: lift.moves.map(({ device }) => device) },
-      });
+      await store.change(
+        (state) =>
+          applyLift(ownValue(state.models, model), { name, version, at: now().toISOString(), who, reason }),
+        {
+          who,
+          what: 'exception.lift',
+          subject: `${model} ${name}`,
+          before: version,
+          after: { production: lift.production, reason, devices: lift.moves.map(({ device }) => device) },
+        },
+      );
     }
     await executor.assign(model);
     return lift;

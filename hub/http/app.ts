@@ -24,7 +24,9 @@ export interface Route {
 }
 
 /** Shuts each door that is not opened: routes check a client certificate or a bearer token themselves. */
-export async function buildHttp(context: HttpContext): Promise<{ app: FastifyInstance; routes: readonly Route[] }> {
+export async function buildHttp(
+  context: HttpContext,
+): Promise<{ app: FastifyInstance; routes: readonly Route[] }> {
   const { server, authority } = context;
   const answerFault = faults(context);
   const app = Fastify({
@@ -55,11 +57,20 @@ export async function buildHttp(context: HttpContext): Promise<{ app: FastifyIns
   app.addHook('onRequest', async ({ raw: { rawHeaders } }) => {
     // RFC 9112 section 3.2. In `headers` the first of several hides the others.
     const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
-    if (hosts !== 1) throw new AdbreakError('input_invalid', `Cannot accept the request: it has ${hosts === 0 ? 'no' : hosts} Host${hosts > 1 ? 's' : ''}`);
+    if (hosts !== 1)
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot accept the request: it has ${hosts === 0 ? 'no' : hosts} Host${hosts > 1 ? 's' : ''}`,
+      );
   });
   const routes: Route[] = [];
-  app.addHook('onRoute', ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))));
-  await app.register(multipart, { limits: { fileSize: MODEL_LIMIT, files: 1, fields: 1, fieldSize: BODY_LIMIT, parts: 2 } });
+  app.addHook(
+    'onRoute',
+    ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))),
+  );
+  await app.register(multipart, {
+    limits: { fileSize: MODEL_LIMIT, files: 1, fields: 1, fieldSize: BODY_LIMIT, parts: 2 },
+  });
   app.setErrorHandler(answerFault);
   app.setNotFoundHandler((request) => {
     throw new AdbreakError('not_found', `There is nothing at ${request.method} ${request.url}`);

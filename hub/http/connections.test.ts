@@ -24,7 +24,9 @@ function open(t: TestContext, port: number, count: number): { sockets: Socket[];
   return { sockets, closed: () => gone };
 }
 
-test('HTTPS: one address holds 200 connections, a handshake 10 s, a head 20 s; others are answered meanwhile', { timeout: 120_000 }, async (t) => {
+test('HTTPS: one address holds 200 connections, a handshake 10 s, a head 20 s; others are answered meanwhile', {
+  timeout: 120_000,
+}, async (t) => {
   const hub: TestHub = await testHub(t);
   const { httpPort } = hub.running;
   const silent = tlsConnect({ port: httpPort, host: '127.0.0.1', ca: hub.authority });

@@ -8,5 +8,7 @@ const POLICY =
 /** The operator's page: fleet, rollout, evidence. It holds no data; it asks the API with the token of who looks. */
 export function dashboardRoutes(app: Pick<FastifyInstance, 'get'>): void {
   const page = readFileSync(new URL('../../http/dashboard.html', import.meta.url), 'utf8');
-  app.get('/', (_, reply) => reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(page));
+  app.get('/', (_, reply) =>
+    reply.type('text/html; charset=utf-8').header('content-security-policy', POLICY).send(page),
+  );
 }

@@ -1,7 +1,18 @@
 import { TLSSocket } from 'node:tls';
-import { advertised, maskedInput, PHASES, sharedOut, unmasking } from '@adbreak/shared/aggregation/messages.js';
+import {
+  advertised,
+  maskedInput,
+  PHASES,
+  sharedOut,
+  unmasking,
+} from '@adbreak/shared/aggregation/messages.js';
 import { validityOf } from '@adbreak/shared/certificates.js';
-import { type EnrolResponse, enrolRequest, type RenewResponse, renewRequest } from '@adbreak/shared/contract/messages.js';
+import {
+  type EnrolResponse,
+  enrolRequest,
+  type RenewResponse,
+  renewRequest,
+} from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -17,7 +28,11 @@ import { newDevice } from './names.js';
 export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {
   const { store, authority, certificates, registry, broker, executor, now, mqttPort } = context;
 
-  const answer = async (request: FastifyRequest, device: string, certificate: string): Promise<EnrolResponse> => ({
+  const answer = async (
+    request: FastifyRequest,
+    device: string,
+    certificate: string,
+  ): Promise<EnrolResponse> => ({
     device,
     certificate,
     authority: authority.certificate,
@@ -33,9 +48,13 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
         const known = ownValue(store.state.devices, device);
         // A re-imaged card is a new key for an old identity: that takes a claim made for this very device.
         if (known !== undefined && !known.revoked && claim.device !== device) {
-          throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is enrolled already`, {
-            remedy: `Choose another name, or make a claim for this device: \`adbreak devices claim --device ${device}\`.`,
-          });
+          throw new AdbreakError(
+            'identity_in_use',
+            `Cannot enrol ${device}: a device of this name is enrolled already`,
+            {
+              remedy: `Choose another name, or make a claim for this device: \`adbreak devices claim --device ${device}\`.`,
+            },
+          );
         }
         const certificate = await authority.issueDevice(device, csr, now());
         const stored = store.change(
@@ -120,7 +139,9 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
   app.get<{ Params: { file: string } }>('/tuf/metadata/:file', async (request, reply) => {
     deviceOf(request, context);
     const { file } = request.params;
-    const bytes = /^(\d{1,9}\.(root|targets|snapshot)|timestamp)\.json$/.test(file) ? await registry.metadata(file) : undefined;
+    const bytes = /^(\d{1,9}\.(root|targets|snapshot)|timestamp)\.json$/.test(file)
+      ? await registry.metadata(file)
+      : undefined;
     // TUF clients look for the next root until they get a 404.
     if (bytes === undefined) throw new AdbreakError('not_found', `There is no metadata ${file}`);
     return reply.type('application/json').send(bytes);
@@ -147,9 +168,13 @@ function deviceOf(request: FastifyRequest, { certificates }: Pick<HttpContext, '
   const { id, print, ends } = certificates.identify(shownCertificate(request));
   // Ours and known: of OpenSSL's reasons only the dates are left.
   if (!(request.raw.socket instanceof TLSSocket && request.raw.socket.authorized))
-    throw new AdbreakError('identity_expired', `Cannot answer: the certificate of ${id} is not in its time; it ends at ${new Date(ends).toISOString()}`, {
-      remedy: 'The agent renews it by itself within the grace period; later it needs a new claim token.',
-    });
+    throw new AdbreakError(
+      'identity_expired',
+      `Cannot answer: the certificate of ${id} is not in its time; it ends at ${new Date(ends).toISOString()}`,
+      {
+        remedy: 'The agent renews it by itself within the grace period; later it needs a new claim token.',
+      },
+    );
   const refusal = certificates.admit(id, print);
   if (refusal !== null) throw refusal;
   return id;
@@ -159,6 +184,7 @@ function deviceOf(request: FastifyRequest, { certificates }: Pick<HttpContext, '
 function shownCertificate(request: FastifyRequest): Buffer {
   const { socket } = request.raw;
   const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
-  if (shown === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
+  if (shown === undefined)
+    throw new AdbreakError('unauthorized', 'Cannot answer: this needs a device certificate');
   return shown.raw;
 }

@@ -16,19 +16,33 @@ interface Answer {
   readonly device: string;
 }
 const claim = async (hub: TestHub, body: object = {}) =>
-  ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: body })) as { tokens: string[] }).tokens[0] ?? '';
+  ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: body })) as { tokens: string[] })
+    .tokens[0] ?? '';
 const enrol = async (hub: TestHub, token: string, device: string, csr: string) =>
-  (await callHub(hub, '/api/v1/enrol', { method: 'POST', json: { token, device, csr, instance: 'i' } })) as Answer;
+  (await callHub(hub, '/api/v1/enrol', {
+    method: 'POST',
+    json: { token, device, csr, instance: 'i' },
+  })) as Answer;
 const codeOf = (result: PromiseSettledResult<unknown>) =>
-  result.status === 'fulfilled' ? 'enrolled' : result.reason instanceof AdbreakError ? result.reason.code : String(result.reason);
-const enrolled = async (hub: TestHub) => ((await callHub(hub, '/api/v1/overview')) as { devices: { id: string }[] }).devices.map(({ id }) => id);
+  result.status === 'fulfilled'
+    ? 'enrolled'
+    : result.reason instanceof AdbreakError
+      ? result.reason.code
+      : String(result.reason);
+const enrolled = async (hub: TestHub) =>
+  ((await callHub(hub, '/api/v1/overview')) as { devices: { id: string }[] }).devices.map(({ id }) => id);
 
 test('eight cards with one claim at once: one is enrolled, seven hear that the token is used', async (t) => {
   const hub = await testHub(t);
   const token = await claim(hub);
-  const cards = await Promise.all(Array.from({ length: 8 }, async (_, i) => ({ device: `pi-${i}`, ...(await card(`pi-${i}`)) })));
+  const cards = await Promise.all(
+    Array.from({ length: 8 }, async (_, i) => ({ device: `pi-${i}`, ...(await card(`pi-${i}`)) })),
+  );
   const results = await Promise.allSettled(cards.map(({ device, csr }) => enrol(hub, token, device, csr)));
-  assert.deepEqual(results.map(codeOf).sort(), ['enrolled', ...Array.from({ length: 7 }, () => 'token_used')]);
+  assert.deepEqual(results.map(codeOf).sort(), [
+    'enrolled',
+    ...Array.from({ length: 7 }, () => 'token_used'),
+  ]);
   assert.equal((await enrolled(hub)).length, 1);
 });
 
@@ -36,7 +50,9 @@ test('two claims for one name at once: one card gets it', async (t) => {
   const hub = await testHub(t);
   const tokens = await Promise.all([claim(hub), claim(hub)]);
   const cards = await Promise.all([card('pi-1'), card('pi-1')]);
-  const results = await Promise.allSettled(tokens.map((token, i) => enrol(hub, token, 'pi-1', cards[i]?.csr ?? '')));
+  const results = await Promise.allSettled(
+    tokens.map((token, i) => enrol(hub, token, 'pi-1', cards[i]?.csr ?? '')),
+  );
   assert.deepEqual(results.map(codeOf).sort(), ['enrolled', 'identity_in_use']);
 });
 
@@ -53,8 +69,14 @@ test('a card whose answer was lost asks again with its key and hears the same; a
   const again = { ...(await testHub(t, { now: () => now, folder: hub.folder })), token: hub.token };
   assert.equal((await enrol(again, token, 'pi-1', csr)).certificate, first.certificate);
   const other = await card('pi-1');
-  await assert.rejects(enrol(again, token, 'pi-1', other.csr), (error: unknown) => error instanceof AdbreakError && error.code === 'token_used');
-  await assert.rejects(enrol(again, token, 'pi-2', csr), (error: unknown) => error instanceof AdbreakError && error.code === 'token_used');
+  await assert.rejects(
+    enrol(again, token, 'pi-1', other.csr),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'token_used',
+  );
+  await assert.rejects(
+    enrol(again, token, 'pi-2', csr),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'token_used',
+  );
   await callHub(again, '/api/v1/devices/pi-1/revoke', { method: 'POST', json: {} });
   await assert.rejects(
     enrol(again, token, 'pi-1', csr),
@@ -88,7 +110,10 @@ test('a claim is free again when nothing could be issued for it', async (t) => {
   const token = await claim(hub);
   const { csr } = await card('pi-1');
   const broken = csr.replace(/^(.{100})./s, (_, head: string) => `${head}${csr[100] === 'A' ? 'B' : 'A'}`);
-  const results = await Promise.allSettled([enrol(hub, token, 'pi-1', broken), enrol(hub, token, 'pi-1', broken)]);
+  const results = await Promise.allSettled([
+    enrol(hub, token, 'pi-1', broken),
+    enrol(hub, token, 'pi-1', broken),
+  ]);
   assert.ok(results.every(({ status }) => status === 'rejected'));
   assert.equal((await enrol(hub, token, 'pi-1', csr)).device, 'pi-1');
 });
@@ -117,7 +142,13 @@ test('wrong tokens of one address are slowed down by 429 with Retry-After; a rig
         answer.setEncoding('utf8').on('data', (part: string) => {
           text += part;
         });
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, retryAfter: answer.headers['retry-after'], error: JSON.parse(text).error }));
+        answer.on('end', () =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            retryAfter: answer.headers['retry-after'],
+            error: JSON.parse(text).error,
+          }),
+        );
       })
         .on('error', reject)
         .end(body);
@@ -149,7 +180,11 @@ test('with 5,000 open claims a wrong token costs the hub well under a millisecon
   const before = process.cpuUsage();
   for (let i = 0; i < 2000; i++)
     assert.throws(
-      () => redeem.redeem({ token: `adbreak_claim_${i}`, device: 'pi-1', csr: '' }, { issue: () => assert.fail(), again: () => assert.fail() }),
+      () =>
+        redeem.redeem(
+          { token: `adbreak_claim_${i}`, device: 'pi-1', csr: '' },
+          { issue: () => assert.fail(), again: () => assert.fail() },
+        ),
       (error: unknown) => error instanceof AdbreakError && error.code === 'token_invalid',
     );
   const { user, system } = process.cpuUsage(before);
@@ -165,8 +200,15 @@ function overTls(
   return new Promise((resolve, reject) => {
     let session: Buffer = Buffer.alloc(0);
     let text = '';
-    const socket: TLSSocket = connect({ host: '127.0.0.1', port: Number(new URL(hub.hub).port), servername: 'localhost', ca: hub.authority, ...options }, () =>
-      socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`),
+    const socket: TLSSocket = connect(
+      {
+        host: '127.0.0.1',
+        port: Number(new URL(hub.hub).port),
+        servername: 'localhost',
+        ca: hub.authority,
+        ...options,
+      },
+      () => socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`),
     );
     socket.on('session', (ticket: Buffer) => {
       session = ticket;

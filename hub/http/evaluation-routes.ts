@@ -15,7 +15,12 @@ const startBody = z.strictObject({
   candidate: z.string().regex(VERSION),
   against: z.string().regex(VERSION).optional(),
   where: z
-    .strictObject({ channel: names.optional(), site: names.optional(), hardware: names.optional(), tags: z.record(z.string(), z.string()).optional() })
+    .strictObject({
+      channel: names.optional(),
+      site: names.optional(),
+      hardware: names.optional(),
+      tags: z.record(z.string(), z.string()).optional(),
+    })
     .optional(),
   quorum: z.int().min(2).max(1_000_000).default(10),
   hours: z
@@ -30,14 +35,19 @@ const startBody = z.strictObject({
 });
 
 /** Federated rounds by hand, and their history. */
-export function evaluationRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, { store, evaluations }: HttpContext): void {
+export function evaluationRoutes(
+  app: Pick<FastifyInstance, 'get' | 'post'>,
+  { store, evaluations }: HttpContext,
+): void {
   const id = (params: unknown) => check(z.object({ id: z.string().regex(ROUND_ID) }), params, 'the path').id;
 
   app.post('/api/v1/evaluations', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const { min_devices, ...body } = check(startBody, request.body, 'the round');
     knownModel(store.state, body.model, 'evaluate');
-    return reply.code(201).send(roundView(await evaluations.start({ ...body, minDevices: min_devices, who, rollout: null })));
+    return reply
+      .code(201)
+      .send(roundView(await evaluations.start({ ...body, minDevices: min_devices, who, rollout: null })));
   });
   app.get('/api/v1/evaluations', async (request) => {
     authorize(store.state, request.headers.authorization, 'viewer');

@@ -14,8 +14,13 @@ const exceptionName = z
   .string()
   .max(130)
   .regex(/^(channel|site|hardware|device)=/, 'must be channel=NAME, site=NAME, hardware=NAME or device=ID')
-  .transform((name) => (name.startsWith('channel=') ? `channel=${channelKey(name.slice('channel='.length))}` : name));
-const liftBody = z.strictObject({ name: exceptionName, reason: z.string().trim().min(1).max(500).default('no reason given') });
+  .transform((name) =>
+    name.startsWith('channel=') ? `channel=${channelKey(name.slice('channel='.length))}` : name,
+  );
+const liftBody = z.strictObject({
+  name: exceptionName,
+  reason: z.string().trim().min(1).max(500).default('no reason given'),
+});
 
 /** What stays on an earlier version though the fleet went on, and a person's word that ends it. */
 export function exceptionRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context: HttpContext): void {

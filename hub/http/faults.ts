@@ -11,8 +11,14 @@ export function faults({ now, report }: Pick<HttpContext, 'now' | 'report'>) {
     const error = coded(thrown, request.id);
     const wait = error instanceof UnknownSecret ? guesses.count(request.ip, now()) : 0;
     if (wait > 0) {
-      const told = new AdbreakError('too_many_requests', `Cannot answer: too many wrong tokens came from ${request.ip}; the next one in ${wait} s`);
-      return reply.code(ERROR_CODES.too_many_requests.status).header('retry-after', wait).send(answerOf(told));
+      const told = new AdbreakError(
+        'too_many_requests',
+        `Cannot answer: too many wrong tokens came from ${request.ip}; the next one in ${wait} s`,
+      );
+      return reply
+        .code(ERROR_CODES.too_many_requests.status)
+        .header('retry-after', wait)
+        .send(answerOf(told));
     }
     if (error instanceof TooSoon) reply.header('retry-after', error.wait);
     const { status } = ERROR_CODES[error.code];
@@ -36,8 +42,15 @@ function insideOf(thrown: unknown): string {
 /** Fastify and its parsers say by a status below 500 that the request is at fault. */
 function coded(thrown: unknown, request: string): AdbreakError {
   if (thrown instanceof AdbreakError) return thrown;
-  const status = typeof thrown === 'object' && thrown !== null && 'statusCode' in thrown && typeof thrown.statusCode === 'number' ? thrown.statusCode : 500;
-  if (status >= 500) return new AdbreakError('internal', `The hub failed; its log says why under request ${request}`);
+  const status =
+    typeof thrown === 'object' &&
+    thrown !== null &&
+    'statusCode' in thrown &&
+    typeof thrown.statusCode === 'number'
+      ? thrown.statusCode
+      : 500;
+  if (status >= 500)
+    return new AdbreakError('internal', `The hub failed; its log says why under request ${request}`);
   return new AdbreakError(codeOf(status), `Cannot accept the request: ${explain(thrown)}`);
 }
 function codeOf(status: number): ErrorCode {
@@ -51,7 +64,10 @@ export function refuseGarbage(error: Error & { readonly code?: string }, socket:
   const told =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? new AdbreakError('input_too_large', 'Cannot accept the request: its head has more than 16384 bytes')
-      : new AdbreakError('input_invalid', 'Cannot accept the request: it is not HTTP/1.1, or did not end in time');
+      : new AdbreakError(
+          'input_invalid',
+          'Cannot accept the request: it is not HTTP/1.1, or did not end in time',
+        );
   const body = JSON.stringify(answerOf(told));
   if (socket.writable)
     socket.write(

@@ -102,7 +102,15 @@ const MORE = [
   'evidence',
 ];
 const JSON_TYPES = Array.from({ length: 12 }, () => 'application/json');
-const TYPES = [...JSON_TYPES, 'text/plain', 'multipart/form-data', 'multipart/form-data; boundary=x', 'application/', ';', 'x/y; z'];
+const TYPES = [
+  ...JSON_TYPES,
+  'text/plain',
+  'multipart/form-data',
+  'multipart/form-data; boundary=x',
+  'application/',
+  ';',
+  'x/y; z',
+];
 
 function value(random: Random, ids: readonly string[], depth = 0): unknown {
   switch (random.integer(depth > 3 ? 5 : 8)) {
@@ -156,10 +164,19 @@ function form(random: Random): Buffer {
     '\r\n--x\r\n',
     'content-disposition: form-data; name="model"; filename="m"\r\n',
   ];
-  const rest = ['content-type: application/json\r\n', '\r\n', 'TFL3', '\r\n--x--\r\n', 'content-disposition: form-data; name="__proto__"\r\n', '\0\0'];
+  const rest = [
+    'content-type: application/json\r\n',
+    '\r\n',
+    'TFL3',
+    '\r\n--x--\r\n',
+    'content-disposition: form-data; name="__proto__"\r\n',
+    '\0\0',
+  ];
   const whole = [...parts, ...rest.slice(1, 4)];
   const made =
-    random.uniform() < 0.5 ? whole.filter(() => random.uniform() < 0.8) : Array.from({ length: random.integer(12) }, () => random.pick([...parts, ...rest]));
+    random.uniform() < 0.5
+      ? whole.filter(() => random.uniform() < 0.8)
+      : Array.from({ length: random.integer(12) }, () => random.pick([...parts, ...rest]));
   return Buffer.from(made.join(''));
 }
 
@@ -170,7 +187,19 @@ function bodyOf(random: Random, type: string, ids: readonly string[]): Buffer | 
       return null;
     case 1:
       return Buffer.from(
-        random.pick(['{', '[]', 'null', '0', '""', '{"a":', '\ufeff{}', '{"__proto__":{"x":1}}', '{"constructor":{"prototype":{}}}', '1e999', '']),
+        random.pick([
+          '{',
+          '[]',
+          'null',
+          '0',
+          '""',
+          '{"a":',
+          '\ufeff{}',
+          '{"__proto__":{"x":1}}',
+          '{"constructor":{"prototype":{}}}',
+          '1e999',
+          '',
+        ]),
       );
     case 2:
       return Buffer.from(Array.from({ length: random.integer(60) }, () => random.integer(256)));
@@ -190,12 +219,20 @@ function bodyOf(random: Random, type: string, ids: readonly string[]): Buffer | 
 function shot(random: Random, hub: TestHub, tokens: readonly string[], ids: readonly string[]): Shot {
   const route = random.pick(hub.running.routes);
   const path = route.url.replace(/:\w+|\*/g, () =>
-    encodeOrNot(random, random.pick(random.uniform() < 0.7 ? [...NAMES, ...LIVELY, ...ids, ...ids, ...ids] : ODD)),
+    encodeOrNot(
+      random,
+      random.pick(random.uniform() < 0.7 ? [...NAMES, ...LIVELY, ...ids, ...ids, ...ids] : ODD),
+    ),
   );
   const query =
-    random.uniform() < 0.3 ? `?${random.pick(['instance=i', 'instance', 'instance=a&instance=b', '__proto__=1', '%', `instance=${'x'.repeat(100)}`])}` : '';
+    random.uniform() < 0.3
+      ? `?${random.pick(['instance=i', 'instance', 'instance=a&instance=b', '__proto__=1', '%', `instance=${'x'.repeat(100)}`])}`
+      : '';
   const type = random.pick(TYPES);
-  const method = random.uniform() < 0.8 ? route.method : random.pick(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE']);
+  const method =
+    random.uniform() < 0.8
+      ? route.method
+      : random.pick(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'TRACE']);
   const body = method === 'GET' || method === 'HEAD' || method === 'TRACE' ? null : bodyOf(random, type, ids);
   const authorization = random.pick([
     ...tokens.map((token) => `Bearer ${token}`),
@@ -249,11 +286,19 @@ function send(hub: TestHub, { method, path, headers, body }: Shot, agent: Agent)
 function sendRaw(hub: TestHub, bytes: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let text = '';
-    const socket = connect({ host: '127.0.0.1', port: Number(new URL(hub.hub).port), servername: 'localhost', ca: hub.authority }, () => socket.write(bytes));
+    const socket = connect(
+      { host: '127.0.0.1', port: Number(new URL(hub.hub).port), servername: 'localhost', ca: hub.authority },
+      () => socket.write(bytes),
+    );
     socket.setEncoding('utf8').on('data', (part: string) => {
       text += part;
     });
-    socket.on('close', () => resolve({ status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), body: text.slice(text.indexOf('\r\n\r\n') + 4) }));
+    socket.on('close', () =>
+      resolve({
+        status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0),
+        body: text.slice(text.indexOf('\r\n\r\n') + 4),
+      }),
+    );
     socket.on('error', reject);
   });
 }
@@ -268,10 +313,14 @@ function complaint({ status, body }: Answer, method: string): string | null {
   } catch {
     return `status ${status} without JSON: ${body.slice(0, 200)}`;
   }
-  return typeof code === 'string' && isErrorCode(code) ? null : `status ${status} without a code: ${body.slice(0, 200)}`;
+  return typeof code === 'string' && isErrorCode(code)
+    ? null
+    : `status ${status} without a code: ${body.slice(0, 200)}`;
 }
 
-async function furnished(hub: TestHub): Promise<{ tokens: string[]; ids: string[]; key: string; cert: string }> {
+async function furnished(
+  hub: TestHub,
+): Promise<{ tokens: string[]; ids: string[]; key: string; cert: string }> {
   const folder = await temporaryFolder();
   for (const version of ['1.0.0', '1.1.0']) {
     const { file, manifest } = tinyRelease(version);
@@ -279,13 +328,25 @@ async function furnished(hub: TestHub): Promise<{ tokens: string[]; ids: string[
     await writeFile(join(folder, version, 'model.tflite'), file);
     await writeFile(join(folder, version, 'manifest.json'), JSON.stringify(manifest));
     await pushVersion(hub, join(folder, version));
-    await callHub(hub, `/api/v1/models/base-ad-detector/versions/${version}/promote`, { method: 'POST', json: {} });
+    await callHub(hub, `/api/v1/models/base-ad-detector/versions/${version}/promote`, {
+      method: 'POST',
+      json: {},
+    });
   }
   const post = (path: string, json: object) => callHub(hub, path, { method: 'POST', json });
-  const made = await Promise.all(['viewer', 'operator'].map(async (role) => ((await post('/api/v1/tokens', { id: role, role })) as { token: string }).token));
+  const made = await Promise.all(
+    ['viewer', 'operator'].map(
+      async (role) => ((await post('/api/v1/tokens', { id: role, role })) as { token: string }).token,
+    ),
+  );
   const { tokens } = (await post('/api/v1/claims', {})) as { tokens: [string] };
   const { key, csr } = await card('pi-1');
-  const { certificate: cert } = (await post('/api/v1/enrol', { token: tokens[0], device: 'pi-1', csr, instance: 'i' })) as { certificate: string };
+  const { certificate: cert } = (await post('/api/v1/enrol', {
+    token: tokens[0],
+    device: 'pi-1',
+    csr,
+    instance: 'i',
+  })) as { certificate: string };
   const { rollouts } = (await callHub(hub, '/api/v1/overview')) as { rollouts: { id: string }[] };
   return { tokens: [hub.token, ...made], ids: rollouts.map(({ id }) => id), key, cert };
 }
@@ -304,7 +365,10 @@ test(`${REQUESTS} odd requests, with and without token and certificate: no 5xx, 
     const answer = await send(hub, one, one.certified ? agents.with : agents.without);
     seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
     const what = complaint(answer, one.method);
-    if (what !== null) wrong.push(`${i}: ${one.method} ${one.path} ${JSON.stringify(one.headers)} ${one.body?.toString().slice(0, 200) ?? ''}\n    ${what}`);
+    if (what !== null)
+      wrong.push(
+        `${i}: ${one.method} ${one.path} ${JSON.stringify(one.headers)} ${one.body?.toString().slice(0, 200) ?? ''}\n    ${what}`,
+      );
   }
   assert.equal(
     wrong.length,
@@ -336,15 +400,25 @@ test('what is no HTTP request at all is refused with a code too', async (t) => {
     'GET /healthz HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\nconnection: close\r\n\r\n',
   ]) {
     const answer = await sendRaw(hub, bytes);
-    assert.equal(complaint(answer, 'GET'), null, `${JSON.stringify(bytes.slice(0, 80))}: ${JSON.stringify(answer)}`);
+    assert.equal(
+      complaint(answer, 'GET'),
+      null,
+      `${JSON.stringify(bytes.slice(0, 80))}: ${JSON.stringify(answer)}`,
+    );
   }
 });
 
 test('a request with two Hosts is refused, as one without (RFC 9112 section 3.2)', async (t) => {
   const hub = await testHub(t);
   for (const hosts of ['', 'host: x\r\nHost: y\r\n', 'Host: x\r\nHost: x\r\n'])
-    assert.match(JSON.stringify(await sendRaw(hub, `GET /healthz HTTP/1.1\r\n${hosts}connection: close\r\n\r\n`)), /400.*it has (no|2) Host/);
-  assert.match(JSON.stringify(await sendRaw(hub, 'GET /healthz HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n')), /200/);
+    assert.match(
+      JSON.stringify(await sendRaw(hub, `GET /healthz HTTP/1.1\r\n${hosts}connection: close\r\n\r\n`)),
+      /400.*it has (no|2) Host/,
+    );
+  assert.match(
+    JSON.stringify(await sendRaw(hub, 'GET /healthz HTTP/1.1\r\nHost: x\r\nconnection: close\r\n\r\n')),
+    /200/,
+  );
 });
 
 test('names that every object has are unknown names', async (t) => {
@@ -358,12 +432,22 @@ test('names that every object has are unknown names', async (t) => {
   assert.equal(await coded(`${versions}/promote`, 'POST', {}), 'not_found');
   assert.equal(await coded(`${versions}/download`), 'not_found');
   assert.equal(await coded('/api/v1/models/constructor/versions/production/download'), 'not_found');
-  assert.equal(await coded('/api/v1/devices/constructor/revoke', 'POST', {}), 'input_invalid', 'no device may have this name');
+  assert.equal(
+    await coded('/api/v1/devices/constructor/revoke', 'POST', {}),
+    'input_invalid',
+    'no device may have this name',
+  );
   assert.equal(await coded('/api/v1/devices/constructor/tags', 'PUT', { tags: {} }), 'input_invalid');
   assert.equal(await coded('/api/v1/rollouts/constructor'), 'not_found');
   assert.equal(await coded('/api/v1/evaluations/constructor'), 'not_found');
-  assert.equal(await coded('/api/v1/evaluations', 'POST', { model: 'constructor', candidate: '1.0.0' }), 'not_found');
-  assert.equal(await coded('/api/v1/rollouts/compare', 'POST', { model: 'constructor', versions: ['1.0.0', '1.1.0'] }), 'not_found');
+  assert.equal(
+    await coded('/api/v1/evaluations', 'POST', { model: 'constructor', candidate: '1.0.0' }),
+    'not_found',
+  );
+  assert.equal(
+    await coded('/api/v1/rollouts/compare', 'POST', { model: 'constructor', versions: ['1.0.0', '1.1.0'] }),
+    'not_found',
+  );
   assert.equal(await coded('/api/v1/claims', 'POST', { device: 'constructor' }), 'input_invalid');
 });
 
@@ -374,7 +458,11 @@ test('a fault of the hub is told by the id of its request, and the log has its i
   await tamper(hub.folder, 'drop table event');
   const agent = new Agent({ ca: hub.authority });
   const headers = { authorization: `Bearer ${hub.token}` };
-  const { status, body } = await send(hub, { method: 'GET', path: `/api/v1/rollouts/${ids[0]}/events`, headers, body: null, certified: false }, agent);
+  const { status, body } = await send(
+    hub,
+    { method: 'GET', path: `/api/v1/rollouts/${ids[0]}/events`, headers, body: null, certified: false },
+    agent,
+  );
   const { error, message, request } = JSON.parse(body) as { error: string; message: string; request: string };
   assert.deepEqual([status, error], [500, 'internal']);
   assert.ok(!body.includes('no such table') && message.includes(request));

@@ -8,12 +8,22 @@ import type { HubState, Model } from '../store/state.js';
 /** A model that has versions. Throws `not_found`. */
 export function knownModel(state: Readonly<HubState>, name: string, what: string): Model {
   const model = ownValue(state.models, name);
-  if (model === undefined) throw new AdbreakError('not_found', `Cannot ${what} ${name}: there is no such model`, { remedy: 'See `adbreak models list`.' });
+  if (model === undefined)
+    throw new AdbreakError('not_found', `Cannot ${what} ${name}: there is no such model`, {
+      remedy: 'See `adbreak models list`.',
+    });
   return model;
 }
-export function knownDevice(state: Readonly<HubState>, id: string, what: string): HubState['devices'][string] {
+export function knownDevice(
+  state: Readonly<HubState>,
+  id: string,
+  what: string,
+): HubState['devices'][string] {
   const device = ownValue(state.devices, id);
-  if (device === undefined) throw new AdbreakError('not_found', `Cannot ${what} device ${id}: it is not enrolled`, { remedy: 'See `adbreak devices list`.' });
+  if (device === undefined)
+    throw new AdbreakError('not_found', `Cannot ${what} device ${id}: it is not enrolled`, {
+      remedy: 'See `adbreak devices list`.',
+    });
   return device;
 }
 

@@ -42,7 +42,10 @@ const names = z.object({
 const CLAIMS_LIMIT = 10_000;
 
 /** What people and scripts do, with a bearer token and a role. */
-export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'>, context: HttpContext): void {
+export function operatorRoutes(
+  app: Pick<FastifyInstance, 'get' | 'post' | 'put'>,
+  context: HttpContext,
+): void {
   const { store, registry, executor, broker, now } = context;
 
   app.get('/api/v1/overview', async (request) => {
@@ -74,11 +77,19 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
       model: name,
       version,
       percent: body.rollout_percentage,
-      plan: await planFor(context, request, body.plan, { otherwise: context.plans.promote, subject: `${name} ${version}` }),
+      plan: await planFor(context, request, body.plan, {
+        otherwise: context.plans.promote,
+        subject: `${name} ${version}`,
+      }),
       supersede: body.supersede,
       who,
     });
-    return { model_name: name, version, rollout: rollout === null ? null : view(rollout), production: ownValue(store.state.models, name)?.production ?? null };
+    return {
+      model_name: name,
+      version,
+      rollout: rollout === null ? null : view(rollout),
+      production: ownValue(store.state.models, name)?.production ?? null,
+    };
   });
   app.get('/api/v1/models/:name/versions/:version/download', async (request, reply) => {
     authorize(store.state, request.headers.authorization, 'viewer');
@@ -87,7 +98,8 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const wanted = version === 'production' ? entry.production : version;
     const facts = wanted === null ? undefined : ownValue(entry.versions, wanted)?.manifest;
     const bytes = facts === undefined ? undefined : await registry.artifact(facts.digest);
-    if (facts === undefined || bytes === undefined) throw new AdbreakError('not_found', `Cannot download ${name} ${version}: there is no such version`);
+    if (facts === undefined || bytes === undefined)
+      throw new AdbreakError('not_found', `Cannot download ${name} ${version}: there is no such version`);
     return reply
       .type('application/octet-stream')
       .header('content-disposition', `attachment; filename="${name}.tflite"`)
@@ -103,14 +115,20 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
     const old = forgettable(store.state.claims, now());
     const kept = Object.keys(store.state.claims).length - old.length;
     if (kept + count > CLAIMS_LIMIT)
-      throw new AdbreakError('conflict', `Cannot make ${count} claims: ${kept} are remembered, at most ${CLAIMS_LIMIT}`, {
-        remedy: 'Use those that were made, or wait until they have expired; a shorter life (`--hours`) makes room sooner.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot make ${count} claims: ${kept} are remembered, at most ${CLAIMS_LIMIT}`,
+        {
+          remedy:
+            'Use those that were made, or wait until they have expired; a shorter life (`--hours`) makes room sooner.',
+        },
+      );
     const made = Array.from({ length: count }, () => newSecret('claim'));
     await store.change(
       ({ claims }) => {
         for (const hash of old) delete claims[hash];
-        for (const { hash } of made) claims[hash] = { hash, device, expires, usedBy: null, certificate: null };
+        for (const { hash } of made)
+          claims[hash] = { hash, device, expires, usedBy: null, certificate: null };
       },
       { who, what: 'claim.create', subject: device ?? 'any', after: { count, expires } },
     );
@@ -119,7 +137,8 @@ export function operatorRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put'
   app.post('/api/v1/tokens', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'admin');
     const { id, role } = check(tokenBody, request.body, 'the token');
-    if (store.state.tokens.some((token) => token.id === id)) throw new AdbreakError('conflict', `Cannot create token ${id}: there is one of this name`);
+    if (store.state.tokens.some((token) => token.id === id))
+      throw new AdbreakError('conflict', `Cannot create token ${id}: there is one of this name`);
     const { secret, hash } = newSecret('token');
     await store.change((state) => void state.tokens.push({ id, hash, role, created: now().toISOString() }), {
       who,
@@ -156,8 +175,14 @@ async function readForm(request: FastifyRequest): Promise<{ manifest: string; mo
     }
   } catch (cause) {
     if (cause instanceof Error && 'statusCode' in cause) throw cause;
-    throw new AdbreakError('input_invalid', `Cannot register: the form is broken: ${explain(cause)}`, { cause });
+    throw new AdbreakError('input_invalid', `Cannot register: the form is broken: ${explain(cause)}`, {
+      cause,
+    });
   }
-  if (model === undefined) throw new AdbreakError('input_invalid', 'Cannot register: the form needs a field `manifest` and a file `model`');
+  if (model === undefined)
+    throw new AdbreakError(
+      'input_invalid',
+      'Cannot register: the form needs a field `manifest` and a file `model`',
+    );
   return { manifest, model };
 }

@@ -16,9 +16,13 @@ export function planOf({ named }: Plans, asked: Asked, otherwise: Plan): Plan {
   if (typeof asked !== 'string') return check(boundedPlan, asked, 'the plan');
   const plan = named.get(asked);
   if (plan === undefined)
-    throw new AdbreakError('not_found', `Cannot use the plan ${asked}: the hub has ${[...named.keys()].join(', ')}`, {
-      remedy: 'See `adbreak rollouts plans`.',
-    });
+    throw new AdbreakError(
+      'not_found',
+      `Cannot use the plan ${asked}: the hub has ${[...named.keys()].join(', ')}`,
+      {
+        remedy: 'See `adbreak rollouts plans`.',
+      },
+    );
   return plan;
 }
 
@@ -33,9 +37,15 @@ export async function planFor(
   { otherwise, subject }: { readonly otherwise: Plan; readonly subject: string },
 ): Promise<Plan> {
   const brought = asked !== undefined && typeof asked !== 'string';
-  const who = authorize(store.state, headers.authorization, brought ? 'admin' : 'operator', 'a plan that comes with the call');
+  const who = authorize(
+    store.state,
+    headers.authorization,
+    brought ? 'admin' : 'operator',
+    'a plan that comes with the call',
+  );
   const plan = planOf(plans, asked, otherwise);
-  if (typeof asked === 'string' && plan.role === 'admin') authorize(store.state, headers.authorization, 'admin', `the plan ${plan.name}`);
+  if (typeof asked === 'string' && plan.role === 'admin')
+    authorize(store.state, headers.authorization, 'admin', `the plan ${plan.name}`);
   if (brought) await store.change(() => undefined, { who, what: 'plan.bring', subject, after: plan });
   return plan;
 }

@@ -21,19 +21,35 @@ import { askedPlan, planFor, planOf } from './plans.js';
 
 const path = z.object({ id: z.string().regex(ROLLOUT_ID) });
 const reason = z.string().trim().min(1).max(500);
-const orderBody = z.strictObject({ reason: reason.default('no reason given'), percent: z.number().min(0).max(100).optional() });
+const orderBody = z.strictObject({
+  reason: reason.default('no reason given'),
+  percent: z.number().min(0).max(100).optional(),
+});
 /** What goes past the gate or back says why. */
 const forceBody = z.strictObject({ reason });
 const rollbackBody = z.strictObject({ reason, plan: askedPlan });
-const compareBody = z.strictObject({ model: modelName, versions: z.array(z.string().regex(VERSION)).min(2).max(5), plan: askedPlan });
+const compareBody = z.strictObject({
+  model: modelName,
+  versions: z.array(z.string().regex(VERSION)).min(2).max(5),
+  plan: askedPlan,
+});
 const planBody = z.strictObject({ model: modelName, plan: askedPlan });
-const tag = z.string().regex(/^[a-z0-9_-]{1,60}$/, 'must be lower-case letters, digits, dashes and underscores');
+const tag = z
+  .string()
+  .regex(/^[a-z0-9_-]{1,60}$/, 'must be lower-case letters, digits, dashes and underscores');
 const few = (tags: object) => Object.keys(tags).length <= 50;
-const tagsBody = z.strictObject({ tags: z.record(tag, z.string().min(1).max(60)).refine(few, 'a device has at most 50 tags') });
-const tagChanges = z.strictObject({ tags: z.record(tag, z.string().min(1).max(60).nullable()).refine(few, 'at most 50 tags at once') });
+const tagsBody = z.strictObject({
+  tags: z.record(tag, z.string().min(1).max(60)).refine(few, 'a device has at most 50 tags'),
+});
+const tagChanges = z.strictObject({
+  tags: z.record(tag, z.string().min(1).max(60).nullable()).refine(few, 'at most 50 tags at once'),
+});
 
 /** Rollouts: what they do, why, and what people order. */
-export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put' | 'patch'>, context: HttpContext): void {
+export function rolloutRoutes(
+  app: Pick<FastifyInstance, 'get' | 'post' | 'put' | 'patch'>,
+  context: HttpContext,
+): void {
   const { store, executor, plans, now, log } = context;
   const id = (params: unknown) => check(path, params, 'the path').id;
   /** The stage says who may approve it. */
@@ -52,15 +68,30 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put' 
   /** The event log, for `adbreak rollouts replay`. */
   app.get('/api/v1/rollouts/:id/events', async (request, reply) => {
     authorize(store.state, request.headers.authorization, 'viewer');
-    return reply.type('application/x-ndjson').send(Readable.from(await log.lines(executor.find(id(request.params)).id)));
+    return reply
+      .type('application/x-ndjson')
+      .send(Readable.from(await log.lines(executor.find(id(request.params)).id)));
   });
   for (const order of ORDERS) {
     if (order === 'supersede') continue;
     app.post(`/api/v1/rollouts/:id/${order}`, async (request) => {
       // Past the gate only with the highest role, and with a reason.
-      const who = authorize(store.state, request.headers.authorization, order === 'force' ? 'admin' : 'operator');
-      if (order === 'force') return view(await executor.order(id(request.params), order, who, check(forceBody, request.body ?? {}, 'the order force').reason));
-      if (order === 'approve') requireApprover(executor.find(id(request.params)), request.headers.authorization);
+      const who = authorize(
+        store.state,
+        request.headers.authorization,
+        order === 'force' ? 'admin' : 'operator',
+      );
+      if (order === 'force')
+        return view(
+          await executor.order(
+            id(request.params),
+            order,
+            who,
+            check(forceBody, request.body ?? {}, 'the order force').reason,
+          ),
+        );
+      if (order === 'approve')
+        requireApprover(executor.find(id(request.params)), request.headers.authorization);
       const body = check(orderBody, request.body ?? {}, `the order ${order}`);
       return view(await executor.order(id(request.params), order, who, body.reason, body.percent));
     });
@@ -69,19 +100,31 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put' 
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const body = check(rollbackBody, request.body ?? {}, 'the rollback');
     const rollout = executor.find(id(request.params));
-    const plan = await planFor(context, request, body.plan, { otherwise: plans.rollback, subject: rollout.id });
+    const plan = await planFor(context, request, body.plan, {
+      otherwise: plans.rollback,
+      subject: rollout.id,
+    });
     return reply.code(201).send(view(await executor.rollback(rollout.id, plan, who, body.reason)));
   });
   app.post('/api/v1/rollouts/compare', async (request, reply) => {
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const body = check(compareBody, request.body, 'the comparison');
     knownModel(store.state, body.model, 'compare versions of');
-    const plan = await planFor(context, request, body.plan, { otherwise: plans.promote, subject: `${body.model} ${body.versions.join(' ')}` });
+    const plan = await planFor(context, request, body.plan, {
+      otherwise: plans.promote,
+      subject: `${body.model} ${body.versions.join(' ')}`,
+    });
     if (plan.evidence === 'no-harm')
-      throw new AdbreakError('conflict', `Cannot compare by the plan ${plan.name}: a plan without proof of being no worse is for going back only`, {
-        remedy: 'Use another plan: `adbreak rollouts plans`.',
-      });
-    return reply.code(201).send({ rollouts: (await executor.compare(body.model, body.versions, plan, who)).map(view) });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot compare by the plan ${plan.name}: a plan without proof of being no worse is for going back only`,
+        {
+          remedy: 'Use another plan: `adbreak rollouts plans`.',
+        },
+      );
+    return reply
+      .code(201)
+      .send({ rollouts: (await executor.compare(body.model, body.versions, plan, who)).map(view) });
   });
   /** The hub's own plans, which an operator may use by their names. */
   app.get('/api/v1/plans', async (request) => {
@@ -94,7 +137,9 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put' 
     const body = check(planBody, request.body, 'the plan');
     // Nothing moves by a forecast, so a plan of one's own may be tried by anybody who may look.
     const rules = planOf(plans, body.plan, plans.promote);
-    const members = Object.values(store.state.devices).filter((device) => device.model === body.model && !device.revoked);
+    const members = Object.values(store.state.devices).filter(
+      (device) => device.model === body.model && !device.revoked,
+    );
     const made = forecast(rules, members, ratesOf(store.state, body.model, now()));
     return { ...made, text: forecastText(rules, made) };
   });
@@ -110,7 +155,10 @@ export function rolloutRoutes(app: Pick<FastifyInstance, 'get' | 'post' | 'put' 
     const who = authorize(store.state, request.headers.authorization, 'operator');
     const device = check(z.object({ id: deviceId }), request.params, 'the path').id;
     const { tags } = check(tagChanges, request.body, 'the tags');
-    const merged = new Map<string, string | null>([...Object.entries(knownDevice(store.state, device, 'tag').tags), ...Object.entries(tags)]);
+    const merged = new Map<string, string | null>([
+      ...Object.entries(knownDevice(store.state, device, 'tag').tags),
+      ...Object.entries(tags),
+    ]);
     const kept = Object.fromEntries([...merged].filter(([, value]) => value !== null));
     return executor.tag(device, check(tagsBody, { tags: kept }, 'the tags').tags, who);
   });
@@ -128,14 +176,24 @@ function differenceView(rollout: Rollout) {
 
 /** A rollout for people: without the bulk that only the gate needs, and the store's own note. */
 export function view(rollout: Rollout & Partial<Pick<StoredRollout, 'seen'>>) {
-  const { seen: _____, drift: _, windowsBefore: __, baseline: ___, placed: ____, evidence, ...rest } = rollout;
+  const {
+    seen: _____,
+    drift: _,
+    windowsBefore: __,
+    baseline: ___,
+    placed: ____,
+    evidence,
+    ...rest
+  } = rollout;
   return {
     ...rest,
     evidence: Object.fromEntries(
-      Object.entries(evidence.devices).map(([device, { own, episodes, windows, waiting, cluster, control }]) => [
-        device,
-        { ...totalOf(own), episodes, windows, waiting, cluster, control },
-      ]),
+      Object.entries(evidence.devices).map(
+        ([device, { own, episodes, windows, waiting, cluster, control }]) => [
+          device,
+          { ...totalOf(own), episodes, windows, waiting, cluster, control },
+        ],
+      ),
     ),
     percent: percentOf(rollout),
     difference: differenceView(rollout),

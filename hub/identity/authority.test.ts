@@ -12,12 +12,15 @@ import * as x509 from './x509.js';
 const DAY = 24 * 3_600_000;
 const NOW = new Date('2026-06-01T12:00:00Z');
 const later = (days: number) => new Date(NOW.getTime() + days * DAY);
-const coded = (code: string, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const coded = (code: string, words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 test('keys of other kinds and sizes are refused with a code; P-256 and P-384 are signed', async () => {
   const authority = await Authority.open(await temporaryFolder(), NOW);
   for (const curve of ['prime256v1', 'secp384r1']) {
-    const certificate = new X509Certificate(await authority.issueDevice('pi-1', (await signingRequest(['ec', curve])).csr, NOW));
+    const certificate = new X509Certificate(
+      await authority.issueDevice('pi-1', (await signingRequest(['ec', curve])).csr, NOW),
+    );
     assert.equal(certificate.subject, 'CN=pi-1', 'the name is ours, whatever the request says');
     assert.ok(authority.issued(certificate));
   }
@@ -30,9 +33,19 @@ test('keys of other kinds and sizes are refused with a code; P-256 and P-384 are
     [['ed25519'], /it is ed25519/],
   ] as const;
   for (const [kind, words] of refused)
-    await assert.rejects(authority.issueDevice('pi-1', (await signingRequest(kind)).csr, NOW), coded('input_invalid', words));
-  for (const nonsense of ['', 'MIIB', '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----'])
-    await assert.rejects(authority.issueDevice('pi-1', nonsense, NOW), coded('input_invalid', /not PKCS#10 PEM/));
+    await assert.rejects(
+      authority.issueDevice('pi-1', (await signingRequest(kind)).csr, NOW),
+      coded('input_invalid', words),
+    );
+  for (const nonsense of [
+    '',
+    'MIIB',
+    '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----',
+  ])
+    await assert.rejects(
+      authority.issueDevice('pi-1', nonsense, NOW),
+      coded('input_invalid', /not PKCS#10 PEM/),
+    );
 });
 
 test('a request that is not signed by its own key is refused', async () => {
@@ -60,7 +73,10 @@ test('certificates begin a day early for slow clocks, and a renewal never ends b
 test('a clock before the authority began gives no certificate to a device, and is told', async () => {
   const authority = await Authority.open(await temporaryFolder(), NOW);
   const { csr } = await signingRequest();
-  await assert.rejects(authority.issueDevice('pi-1', csr, new Date(0)), coded('conflict', /the hub's clock says 1970/));
+  await assert.rejects(
+    authority.issueDevice('pi-1', csr, new Date(0)),
+    coded('conflict', /the hub's clock says 1970/),
+  );
   assert.match(authority.warning(new Date(0)) ?? '', /clock of this hub says 1970/);
 });
 
@@ -82,15 +98,26 @@ test('the hub’s own certificate is another one from its last third on, and whe
   assert.ok(second !== null && second.key !== first.key && second === server.current);
   assert.match(new X509Certificate(second.certificate).subjectAltName ?? '', /DNS:hub\.example/);
   assert.equal(await server.renew(due), null);
-  assert.notEqual(await server.renew(NOW), null, 'the clock was set back: who connects now would see a certificate of the future');
+  assert.notEqual(
+    await server.renew(NOW),
+    null,
+    'the clock was set back: who connects now would see a certificate of the future',
+  );
   assert.equal(validityOf(server.current.certificate).to, later(365).getTime());
 });
 
 test('webcrypto and OpenSSL agree on the key that was signed', async () => {
   const authority = await Authority.open(await temporaryFolder(), NOW);
-  const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, ['sign', 'verify']);
+  const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, [
+    'sign',
+    'verify',
+  ]);
   const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-384' };
-  const csr = await x509.Pkcs10CertificateRequestGenerator.create({ name: 'CN=somebody-else', keys, signingAlgorithm });
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: 'CN=somebody-else',
+    keys,
+    signingAlgorithm,
+  });
   const certificate = new X509Certificate(await authority.issueDevice('pi-1', csr.toString('pem'), NOW));
   const spki = Buffer.from(await webcrypto.subtle.exportKey('spki', keys.publicKey));
   assert.deepEqual(certificate.publicKey.export({ format: 'der', type: 'spki' }), spki);

@@ -47,13 +47,28 @@ export class Authority {
    * Opens the authority in `folder`. Until a first start has come to its end (`begin`), one of which a half is missing is
    * made anew, for nobody was shown it; later that is `state_corrupt`, as are a file that cannot be read and halves of two.
    */
-  static async open(folder: string, now: Date, { lifetimes = LIFETIMES, begin = true }: { lifetimes?: Lifetimes; begin?: boolean } = {}): Promise<Authority> {
+  static async open(
+    folder: string,
+    now: Date,
+    { lifetimes = LIFETIMES, begin = true }: { lifetimes?: Lifetimes; begin?: boolean } = {},
+  ): Promise<Authority> {
     const paths = { key: join(folder, 'ca.key'), certificate: join(folder, 'ca.pem') };
-    const [key, certificate] = await Promise.all([readLimited(paths.key, 16_384), readLimited(paths.certificate, 16_384)]);
+    const [key, certificate] = await Promise.all([
+      readLimited(paths.key, 16_384),
+      readLimited(paths.certificate, 16_384),
+    ]);
     if (key !== undefined && certificate !== undefined)
-      return Authority.#read(paths, Buffer.from(key).toString(), Buffer.from(certificate).toString(), lifetimes);
+      return Authority.#read(
+        paths,
+        Buffer.from(key).toString(),
+        Buffer.from(certificate).toString(),
+        lifetimes,
+      );
     if (!begin)
-      throw new AdbreakError('state_corrupt', `Cannot open the certificate authority: ${key === undefined ? paths.key : paths.certificate} is missing`);
+      throw new AdbreakError(
+        'state_corrupt',
+        `Cannot open the certificate authority: ${key === undefined ? paths.key : paths.certificate} is missing`,
+      );
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const root = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: serial(),
@@ -72,8 +87,14 @@ export class Authority {
     return new Authority(root.toString('pem'), keys.privateKey, lifetimes);
   }
 
-  static async #read(paths: { key: string; certificate: string }, key: string, certificate: string, lifetimes: Lifetimes): Promise<Authority> {
-    const damaged = (what: string, cause?: unknown) => new AdbreakError('state_corrupt', `Cannot open the certificate authority: ${what}`, { cause });
+  static async #read(
+    paths: { key: string; certificate: string },
+    key: string,
+    certificate: string,
+    lifetimes: Lifetimes,
+  ): Promise<Authority> {
+    const damaged = (what: string, cause?: unknown) =>
+      new AdbreakError('state_corrupt', `Cannot open the certificate authority: ${what}`, { cause });
     let root: NodeCertificate;
     let ours: KeyObject;
     try {
@@ -111,11 +132,19 @@ export class Authority {
   async issueServer(names: readonly string[], now: Date): Promise<KeyAndCertificate> {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const all = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])];
-    const alternative = all.map((name) => ({ type: /^[\d.]+$|:/.test(name) ? ('ip' as const) : ('dns' as const), value: name }));
-    const certificate = await this.#issue('CN=Adbreak hub', keys.publicKey, { from: now.getTime(), to: now.getTime() + this.lifetimes.server }, [
-      new x509.SubjectAlternativeNameExtension(alternative),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-    ]);
+    const alternative = all.map((name) => ({
+      type: /^[\d.]+$|:/.test(name) ? ('ip' as const) : ('dns' as const),
+      value: name,
+    }));
+    const certificate = await this.#issue(
+      'CN=Adbreak hub',
+      keys.publicKey,
+      { from: now.getTime(), to: now.getTime() + this.lifetimes.server },
+      [
+        new x509.SubjectAlternativeNameExtension(alternative),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      ],
+    );
     return { key: await exportKey(keys.privateKey), certificate };
   }
 
@@ -126,14 +155,25 @@ export class Authority {
    */
   async issueDevice(device: string, csr: string, now: Date, before = 0): Promise<string> {
     if (now.getTime() < validityOf(this.certificate).from)
-      throw new AdbreakError('conflict', `Cannot give ${device} a certificate: the hub's clock says ${now.toISOString()}, before its authority began`, {
-        remedy: 'Set the clock of the hub; the device asks again by itself.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot give ${device} a certificate: the hub's clock says ${now.toISOString()}, before its authority began`,
+        {
+          remedy: 'Set the clock of the hub; the device asks again by itself.',
+        },
+      );
     const validity = { from: now.getTime(), to: Math.max(now.getTime() + this.lifetimes.device, before) };
-    return this.#issue(`CN=${device}`, await requestedKey(csr), validity, [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
+    return this.#issue(`CN=${device}`, await requestedKey(csr), validity, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+    ]);
   }
 
-  async #issue(subject: string, publicKey: x509.PublicKey | webcrypto.CryptoKey, { from, to }: Validity, extensions: x509.Extension[]): Promise<string> {
+  async #issue(
+    subject: string,
+    publicKey: x509.PublicKey | webcrypto.CryptoKey,
+    { from, to }: Validity,
+    extensions: x509.Extension[],
+  ): Promise<string> {
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: serial(),
       subject,

@@ -37,7 +37,10 @@ export class Claims<T> {
   readonly #state: () => Readonly<HubState>;
   readonly #now: () => Date;
   /** Enrolments that wait for their certificate or the disk, by the hash of their claim. */
-  readonly #underWay = new Map<string, { readonly device: string; readonly key: string | null; readonly answer: Promise<T> }>();
+  readonly #underWay = new Map<
+    string,
+    { readonly device: string; readonly key: string | null; readonly answer: Promise<T> }
+  >();
 
   constructor(state: () => Readonly<HubState>, now: () => Date) {
     this.#state = state;
@@ -50,23 +53,44 @@ export class Claims<T> {
    */
   redeem({ token, device, csr }: Request, { issue, again }: Redeeming<T>): Promise<T> {
     const claim = this.#find(token);
-    if (claim === undefined) throw new UnknownSecret('token_invalid', `Cannot enrol ${device}: its claim token is not known to this hub`);
+    if (claim === undefined)
+      throw new UnknownSecret(
+        'token_invalid',
+        `Cannot enrol ${device}: its claim token is not known to this hub`,
+      );
     const running = this.#underWay.get(claim.hash);
     if (running !== undefined) {
-      if (running.device === device && running.key !== null && running.key === keyOf(csr)) return running.answer;
-      throw new AdbreakError('token_used', `Cannot enrol ${device}: its claim token is being used by ${running.device}`);
+      if (running.device === device && running.key !== null && running.key === keyOf(csr))
+        return running.answer;
+      throw new AdbreakError(
+        'token_used',
+        `Cannot enrol ${device}: its claim token is being used by ${running.device}`,
+      );
     }
     if (claim.usedBy !== null) {
       const certificate = this.#issued(claim, device, csr);
       if (certificate !== null) return again(certificate);
-      throw new AdbreakError('token_used', `Cannot enrol ${device}: its claim token was used by ${claim.usedBy}`);
+      throw new AdbreakError(
+        'token_used',
+        `Cannot enrol ${device}: its claim token was used by ${claim.usedBy}`,
+      );
     }
     if (Date.parse(claim.expires) < this.#now().getTime())
-      throw new AdbreakError('token_invalid', `Cannot enrol ${device}: its claim token expired at ${claim.expires}`);
+      throw new AdbreakError(
+        'token_invalid',
+        `Cannot enrol ${device}: its claim token expired at ${claim.expires}`,
+      );
     if (claim.device !== null && claim.device !== device)
-      throw new AdbreakError('token_invalid', `Cannot enrol ${device}: its claim token is for another device`);
+      throw new AdbreakError(
+        'token_invalid',
+        `Cannot enrol ${device}: its claim token is for another device`,
+      );
     for (const other of this.#underWay.values())
-      if (other.device === device) throw new AdbreakError('identity_in_use', `Cannot enrol ${device}: a device of this name is being enrolled`);
+      if (other.device === device)
+        throw new AdbreakError(
+          'identity_in_use',
+          `Cannot enrol ${device}: a device of this name is being enrolled`,
+        );
     const answer = issue(claim).finally(() => this.#underWay.delete(claim.hash));
     this.#underWay.set(claim.hash, { device, key: keyOf(csr), answer });
     return answer;

@@ -56,7 +56,11 @@ export class DeviceCertificates {
     const certificate = new X509Certificate(raw);
     const id = /^CN=(.+)$/m.exec(certificate.subject)?.[1] ?? '';
     if (!this.#options.authority.issued(certificate))
-      throw new AdbreakError('unauthorized', 'Cannot answer: the client certificate is not from this fleet’s authority', { remedy: UNKNOWN });
+      throw new AdbreakError(
+        'unauthorized',
+        'Cannot answer: the client certificate is not from this fleet’s authority',
+        { remedy: UNKNOWN },
+      );
     const print = fingerprint(raw);
     const device = find(this.#options.store.state, id, print);
     if (device instanceof AdbreakError) throw device;
@@ -74,7 +78,9 @@ export class DeviceCertificates {
       throw new AdbreakError(
         'identity_expired',
         `Cannot renew ${id}: its certificate ended at ${new Date(ends).toISOString()}, longer ago than the ${days(grace)} of grace`,
-        { remedy: `Make a claim for it, \`adbreak devices claim --device ${id}\`, write its token to the card and restart the agent.` },
+        {
+          remedy: `Make a claim for it, \`adbreak devices claim --device ${id}\`, write its token to the card and restart the agent.`,
+        },
       );
     this.#pace(id);
     const certificate = await authority.issueDevice(id, csr, now(), ends);
@@ -84,7 +90,10 @@ export class DeviceCertificates {
         const device = find(state, id, print);
         if (device instanceof AdbreakError) throw device;
         settle(device, print);
-        device.renewal = { fingerprint: fingerprint(certificate), ends: new Date(validityOf(certificate).to).toISOString() };
+        device.renewal = {
+          fingerprint: fingerprint(certificate),
+          ends: new Date(validityOf(certificate).to).toISOString(),
+        };
       },
       audit(id, 'device.renew'),
     );
@@ -100,7 +109,11 @@ export class DeviceCertificates {
     // Further ahead than a full burst it cannot be: the clock was set back.
     const due = known - at > AT_ONCE * spacing ? at : Math.max(known, at);
     const wait = due - at - (AT_ONCE - 1) * spacing;
-    if (wait > 0) throw new TooSoon(`Cannot renew ${id}: it has renewed ${AT_ONCE} times in a short time`, Math.ceil(wait / 1000));
+    if (wait > 0)
+      throw new TooSoon(
+        `Cannot renew ${id}: it has renewed ${AT_ONCE} times in a short time`,
+        Math.ceil(wait / 1000),
+      );
     this.#due.set(id, due + spacing);
   }
 }
@@ -110,8 +123,12 @@ const UNKNOWN = 'Enrol it again with a new claim token: `adbreak devices claim -
 function find(state: Readonly<HubState>, id: string, print: string): Device | AdbreakError {
   const device = ownValue(state.devices, id);
   if (device === undefined || (device.fingerprint !== print && device.renewal?.fingerprint !== print))
-    return new AdbreakError('unauthorized', `Cannot let ${id} in: its certificate is not the enrolled one`, { remedy: UNKNOWN.replace('ID', id) });
-  return device.revoked ? new AdbreakError('identity_revoked', `Cannot let ${id} in: its identity was revoked`) : device;
+    return new AdbreakError('unauthorized', `Cannot let ${id} in: its certificate is not the enrolled one`, {
+      remedy: UNKNOWN.replace('ID', id),
+    });
+  return device.revoked
+    ? new AdbreakError('identity_revoked', `Cannot let ${id} in: its identity was revoked`)
+    : device;
 }
 
 /** The next certificate was used: the one before is accepted no more. */

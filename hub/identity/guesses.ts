@@ -8,7 +8,9 @@ export class UnknownSecret extends AdbreakError {}
 export class TooSoon extends AdbreakError {
   readonly wait: number;
   constructor(message: string, wait: number) {
-    super('too_many_requests', message, { remedy: 'Wait as long as Retry-After says; the agent does so by itself.' });
+    super('too_many_requests', message, {
+      remedy: 'Wait as long as Retry-After says; the agent does so by itself.',
+    });
     this.wait = wait;
   }
 }
@@ -61,6 +63,9 @@ export function network(address: string): string {
   const [head = '', tail] = address.split('%', 1)[0]?.split('::', 2) ?? [];
   const groups = head === '' ? [] : head.split(':');
   const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => '0');
+  const zeros =
+    tail === undefined
+      ? []
+      : Array.from({ length: Math.max(0, 8 - groups.length - after.length) }, () => '0');
   return [...groups, ...zeros, ...after].slice(0, 4).join(':');
 }

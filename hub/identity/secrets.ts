@@ -15,13 +15,23 @@ export function newSecret(prefix: 'claim' | 'token'): { secret: string; hash: st
  * Checks `Authorization: Bearer …` and the role behind it. Gives the token's id for the audit log. Hashes what was presented
  * once and compares hashes as they are: 160 random bits leave nothing to learn from the time that takes.
  */
-export function authorize(state: Readonly<HubState>, header: string | undefined, needed: Role, what = 'this'): string {
+export function authorize(
+  state: Readonly<HubState>,
+  header: string | undefined,
+  needed: Role,
+  what = 'this',
+): string {
   const secret = /^Bearer ([\w-]{1,120})$/.exec(header ?? '')?.[1];
-  if (secret === undefined) throw new AdbreakError('unauthorized', 'Cannot answer: the request has no bearer token');
+  if (secret === undefined)
+    throw new AdbreakError('unauthorized', 'Cannot answer: the request has no bearer token');
   const presented = sha256(secret);
   const token = state.tokens.find(({ hash }) => hash === presented);
-  if (token === undefined) throw new UnknownSecret('unauthorized', 'Cannot answer: the bearer token is not known');
+  if (token === undefined)
+    throw new UnknownSecret('unauthorized', 'Cannot answer: the bearer token is not known');
   if (ROLES.indexOf(token.role) < ROLES.indexOf(needed))
-    throw new AdbreakError('forbidden', `Cannot answer: ${what} needs the role ${needed}; the token has ${token.role}`);
+    throw new AdbreakError(
+      'forbidden',
+      `Cannot answer: ${what} needs the role ${needed}; the token has ${token.role}`,
+    );
   return `token:${token.id}`;
 }

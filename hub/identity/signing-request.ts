@@ -17,16 +17,29 @@ export async function requestedKey(csr: string): Promise<x509.PublicKey> {
     const key = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' });
     const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
     if (key.asymmetricKeyType !== 'ec' || !CURVES.includes(namedCurve)) {
-      kind = [key.asymmetricKeyType, namedCurve ?? modulusLength].filter((word) => word !== undefined).join(' ');
-      throw new AdbreakError('input_invalid', `Cannot sign a certificate: its key must be EC P-256 or P-384: it is ${kind}`, {
-        remedy: 'Make a P-256 key, as the agent does: `openssl ecparam -genkey -name prime256v1 -noout`.',
-      });
+      kind = [key.asymmetricKeyType, namedCurve ?? modulusLength]
+        .filter((word) => word !== undefined)
+        .join(' ');
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot sign a certificate: its key must be EC P-256 or P-384: it is ${kind}`,
+        {
+          remedy: 'Make a P-256 key, as the agent does: `openssl ecparam -genkey -name prime256v1 -noout`.',
+        },
+      );
     }
     // Only now: a curve that Web Crypto does not know would throw something of its own.
     if (await request.verify()) return request.publicKey;
   } catch (cause) {
     if (cause instanceof AdbreakError) throw cause;
-    throw new AdbreakError('input_invalid', 'Cannot sign a certificate: the signing request is not PKCS#10 PEM', { cause });
+    throw new AdbreakError(
+      'input_invalid',
+      'Cannot sign a certificate: the signing request is not PKCS#10 PEM',
+      { cause },
+    );
   }
-  throw new AdbreakError('input_invalid', 'Cannot sign a certificate: the signing request is not signed by its own key');
+  throw new AdbreakError(
+    'input_invalid',
+    'Cannot sign a certificate: the signing request is not signed by its own key',
+  );
 }

@@ -8,19 +8,31 @@ import { absorbHours, type ModelHours, referenceWeeks } from './hours.js';
 
 const DIGEST = 'a'.repeat(64);
 /** Reports that come when they are made, of known versions. */
-function absorb(hours: Record<string, ModelHours>, one: ReturnType<typeof report>, now = Date.parse(one.start)): void {
-  absorbHours(hours, 'pi-1', one, { now, digests: new Set(['a', 'b', 'c'].map((letter) => letter.repeat(64))) });
+function absorb(
+  hours: Record<string, ModelHours>,
+  one: ReturnType<typeof report>,
+  now = Date.parse(one.start),
+): void {
+  absorbHours(hours, 'pi-1', one, {
+    now,
+    digests: new Set(['a', 'b', 'c'].map((letter) => letter.repeat(64))),
+  });
 }
 
 test('reference weeks are whole weeks before the rollout, by hour of the week; gaps make a week none', () => {
   const hours: Record<string, ModelHours> = {};
-  for (let hour = 0; hour < 3 * 168; hour++) absorb(hours, report(hour + 1, hour, { agreed: 30 + (hour % 168) }));
+  for (let hour = 0; hour < 3 * 168; hour++)
+    absorb(hours, report(hour + 1, hour, { agreed: 30 + (hour % 168) }));
   const weeks = referenceWeeks(hours[DIGEST], after(3 * 168).getTime());
   assert.equal(weeks?.length, 3);
   const [first, second] = weeks ?? [];
   assert.deepEqual(first, second, 'the same hour of each week');
   assert.ok(calibrate(weeks ?? []) !== null);
-  assert.equal(referenceWeeks(hours[DIGEST], after(3 * 168 + 100).getTime())?.length, 2, 'the last hundred hours were not watched');
+  assert.equal(
+    referenceWeeks(hours[DIGEST], after(3 * 168 + 100).getTime())?.length,
+    2,
+    'the last hundred hours were not watched',
+  );
   assert.equal(referenceWeeks(undefined, 0), null);
   assert.ok(hours['b'.repeat(64)] !== undefined, 'a candidate gathers its own from the shadow');
 });
@@ -29,7 +41,8 @@ test('each channel weighs what one of its devices saw, however many watch it; wh
   const hours: Record<string, ModelHours> = {};
   const watch = (now: number) => ({ now: after(now).getTime(), digests: new Set([DIGEST]) });
   const slice = (channel: string) => ({ slice: { channel, site: 'home', hardware: 'pi5' } });
-  for (let i = 0; i < 9; i++) absorbHours(hours, `pi-${i}`, report(1, 0, { agreed: 10 }, slice('one')), watch(0.9));
+  for (let i = 0; i < 9; i++)
+    absorbHours(hours, `pi-${i}`, report(1, 0, { agreed: 10 }, slice('one')), watch(0.9));
   absorbHours(hours, 'pi-9', report(1, 0, { agreed: 30 }, slice('two')), watch(0.9));
   absorbHours(hours, 'pi-9', report(2, 4, { agreed: 30 }, slice('two')), watch(4.5));
   const closed = Object.values(hours[DIGEST]?.hours ?? {})[0] ?? [];
@@ -46,8 +59,13 @@ test('old hours are forgotten', () => {
   const hours: Record<string, ModelHours> = {};
   for (let hour = 0; hour < 8 * 168; hour++) absorb(hours, report(hour + 1, hour, { agreed: 3 }));
   assert.equal(Object.keys({ ...hours[DIGEST]?.hours, ...hours[DIGEST]?.open }).length, 7 * 168);
-  for (let hour = 20 * 168; hour < 20 * 168 + 26; hour++) absorb(hours, report(hour, hour, { agreed: 3 }, { production: 'c'.repeat(64) }));
-  assert.deepEqual(Object.keys(hours).toSorted(), ['b'.repeat(64), 'c'.repeat(64)], 'and versions that nobody has run since');
+  for (let hour = 20 * 168; hour < 20 * 168 + 26; hour++)
+    absorb(hours, report(hour, hour, { agreed: 3 }, { production: 'c'.repeat(64) }));
+  assert.deepEqual(
+    Object.keys(hours).toSorted(),
+    ['b'.repeat(64), 'c'.repeat(64)],
+    'and versions that nobody has run since',
+  );
 });
 
 test('a clock that jumps a year ahead and back takes no hours with it', () => {
@@ -70,11 +88,19 @@ test('hours of unknown models, or older than those that are kept, are not taken 
   known.labels.histogram[6] = Number.MAX_SAFE_INTEGER;
   absorb(hours, report(4, 3, { agreed: 3 }));
   const now = hours[DIGEST];
-  assert.deepEqual([Object.keys({ ...now?.hours, ...now?.open }).length, now?.labels.histogram[6]], [2, Number.MAX_SAFE_INTEGER]);
+  assert.deepEqual(
+    [Object.keys({ ...now?.hours, ...now?.open }).length, now?.labels.histogram[6]],
+    [2, Number.MAX_SAFE_INTEGER],
+  );
 });
 
 test('what kind of change it was: of what is shown, of what it means, or of how often', () => {
-  const labels = (confusion: ArmLabels['confusion'], low: number, middle: number, high: number): ArmLabels => {
+  const labels = (
+    confusion: ArmLabels['confusion'],
+    low: number,
+    middle: number,
+    high: number,
+  ): ArmLabels => {
     const histogram = Array<number>(64).fill(0);
     histogram[3] = low;
     histogram[32] = middle;

@@ -7,7 +7,10 @@ import { absorbLabels, armLabels, noLabels } from '../rollouts/evidence.js';
 import { clusterOfSlice } from '../rollouts/slices.js';
 
 /** A channel's hour: the sum of the devices that reported, and who they were. */
-export const channelHour = z.object({ devices: z.array(z.string()), bins: z.array(z.int().nonnegative()).length(WORLD_BINS) });
+export const channelHour = z.object({
+  devices: z.array(z.string()),
+  bins: z.array(z.int().nonnegative()).length(WORLD_BINS),
+});
 
 /** An hour that is over, in episodes of an average device. */
 export const hourBins = z.array(z.number().nonnegative()).length(WORLD_BINS);
@@ -46,7 +49,12 @@ interface Watch {
  * taken in; nor are models that the hub does not know: what devices can make the hub keep has an end. A sum that would outgrow
  * whole numbers stays full, and the others go on.
  */
-export function absorbHours(all: Record<string, ModelHours>, device: string, report: WindowReport, { now, digests }: Watch): void {
+export function absorbHours(
+  all: Record<string, ModelHours>,
+  device: string,
+  report: WindowReport,
+  { now, digests }: Watch,
+): void {
   const { hour } = hourOf(Date.parse(report.start));
   const current = hourOf(now).hour;
   if (hour <= current - KEPT_HOURS) return;
@@ -55,7 +63,8 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
     [report.production, report.histograms.production, detail?.production ?? null],
     [report.candidate, report.histograms.candidate, detail?.candidate ?? null],
   ] as const) {
-    if (digest === null || histogram === null || histogram.bins.length === 0 || !digests.has(digest)) continue;
+    if (digest === null || histogram === null || histogram.bins.length === 0 || !digests.has(digest))
+      continue;
     const before = ownValue(all, digest);
     if (before?.open[hour] === undefined) close(all, current);
     // Closing forgets versions that nobody has run for long; this one runs again, and its labels are its own.
@@ -63,7 +72,12 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
     const summed = copyOf(known.labels);
     absorbLabels(summed, histogram.bins, labels);
     const open =
-      hour <= current - LAG_HOURS ? known.open : { ...known.open, [hour]: added(known.open[hour], clusterOfSlice(report.slice), device, histogram.bins) };
+      hour <= current - LAG_HOURS
+        ? known.open
+        : {
+            ...known.open,
+            [hour]: added(known.open[hour], clusterOfSlice(report.slice), device, histogram.bins),
+          };
     all[digest] = { ...known, open, labels: summed };
   }
 }
@@ -71,13 +85,25 @@ export function absorbHours(all: Record<string, ModelHours>, device: string, rep
 /** By hand: every report copies two of them, and a structured clone costs ten times as much. */
 function copyOf({ confusion, tenths, histogram }: ModelHours['labels']): ModelHours['labels'] {
   const [content, ad] = confusion;
-  return { confusion: [[...content], [...ad]], tenths: tenths.map(([n, right]) => [n, right]), histogram: [...histogram] };
+  return {
+    confusion: [[...content], [...ad]],
+    tenths: tenths.map(([n, right]) => [n, right]),
+    histogram: [...histogram],
+  };
 }
 
 type Channels = ModelHours['open'][string];
-function added(before: Channels = {}, cluster: string, device: string, bins: readonly (readonly [number, number])[]): Channels {
+function added(
+  before: Channels = {},
+  cluster: string,
+  device: string,
+  bins: readonly (readonly [number, number])[],
+): Channels {
   const known = ownValue(before, cluster);
-  const channel = { devices: known?.devices ?? [], bins: [...(known?.bins ?? Array<number>(WORLD_BINS).fill(0))] };
+  const channel = {
+    devices: known?.devices ?? [],
+    bins: [...(known?.bins ?? Array<number>(WORLD_BINS).fill(0))],
+  };
   addCoarse(channel.bins, bins);
   if (!channel.devices.includes(device)) channel.devices = [...channel.devices, device];
   return { ...before, [cluster]: channel };
@@ -86,7 +112,8 @@ function added(before: Channels = {}, cluster: string, device: string, bins: rea
 /** Each channel weighs what one of its devices saw, so that devices that come and go do not look like drift. */
 function average(channels: Readonly<Record<string, z.infer<typeof channelHour>>>): number[] {
   const mean = Array<number>(WORLD_BINS).fill(0);
-  for (const { devices, bins } of Object.values(channels)) for (const [bin, n] of bins.entries()) mean[bin] = (mean[bin] ?? 0) + n / devices.length;
+  for (const { devices, bins } of Object.values(channels))
+    for (const [bin, n] of bins.entries()) mean[bin] = (mean[bin] ?? 0) + n / devices.length;
   // Three decimals of an episode are enough, and short in the hub's document.
   return mean.map((n) => Math.round(1000 * n) / 1000);
 }
@@ -97,7 +124,11 @@ function close(all: Record<string, ModelHours>, current: number): void {
     const over = Object.keys(known.open).filter((hour) => Number(hour) <= current - LAG_HOURS);
     if (over.length === 0) continue;
     const means = over.map((hour): [string, number[]] => [hour, average(known.open[hour] ?? {})]);
-    all[digest] = { ...known, hours: { ...known.hours, ...Object.fromEntries(means) }, open: without(known.open, over) };
+    all[digest] = {
+      ...known,
+      hours: { ...known.hours, ...Object.fromEntries(means) },
+      open: without(known.open, over),
+    };
   }
   forget(all, Math.min(current, settled(all, current) + DAY_HOURS) - KEPT_HOURS);
 }
@@ -112,7 +143,8 @@ function without<T>(hours: Readonly<Record<string, T>>, gone: readonly string[])
 function settled(all: Readonly<Record<string, ModelHours>>, current: number): number {
   let newest = 0;
   for (const { hours, open } of Object.values(all))
-    for (const hour of [...Object.keys(hours), ...Object.keys(open)].map(Number)) if (hour > newest && hour <= current - DAY_HOURS) newest = hour;
+    for (const hour of [...Object.keys(hours), ...Object.keys(open)].map(Number))
+      if (hour > newest && hour <= current - DAY_HOURS) newest = hour;
   return newest;
 }
 

@@ -11,21 +11,33 @@ const DAYS = 7;
 const LEAST_EPISODES = 100;
 
 /** A fleet's own rates: episodes from the last week of its production, disagreements and labels from its last rollout. Pure. */
-export function ratesOf(state: Pick<HubState, 'devices' | 'models' | 'rollouts' | 'hours'>, model: string, now: Date): FleetRates {
+export function ratesOf(
+  state: Pick<HubState, 'devices' | 'models' | 'rollouts' | 'hours'>,
+  model: string,
+  now: Date,
+): FleetRates {
   const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
   // The fleet's hours hold each channel once.
-  const channels = new Set(devices.map(({ id, slice }) => (slice === null ? `device=${id}` : clusterOfSlice(slice)))).size;
+  const channels = new Set(
+    devices.map(({ id, slice }) => (slice === null ? `device=${id}` : clusterOfSlice(slice))),
+  ).size;
   const production = state.models[model]?.production ?? null;
   const digest = production === null ? undefined : state.models[model]?.versions[production]?.manifest.digest;
   const since = now.getTime() / 3_600_000 - 24 * DAYS;
-  const hours = Object.entries((digest === undefined ? undefined : state.hours[digest])?.hours ?? {}).filter(([hour]) => Number(hour) >= since);
+  const hours = Object.entries((digest === undefined ? undefined : state.hours[digest])?.hours ?? {}).filter(
+    ([hour]) => Number(hour) >= since,
+  );
   const episodes = hours.reduce((sum, [, bins]) => sum + bins.reduce((a, b) => a + b, 0), 0);
-  const last = state.rollouts.findLast((rollout) => rollout.model === model && sumsOf(rollout).episodes >= LEAST_EPISODES);
+  const last = state.rollouts.findLast(
+    (rollout) => rollout.model === model && sumsOf(rollout).episodes >= LEAST_EPISODES,
+  );
   const sums = last === undefined ? null : sumsOf(last);
   const draws = sums === null ? 0 : sums.answered + sums.open;
   const rates = {
-    episodesPerDay: hours.length > 0 && channels > 0 ? (24 * episodes) / hours.length / channels : ASSUMED.episodesPerDay,
-    disagreement: sums === null ? ASSUMED.disagreement : Math.min(0.5, Math.max(0.01, sums.differ / sums.episodes)),
+    episodesPerDay:
+      hours.length > 0 && channels > 0 ? (24 * episodes) / hours.length / channels : ASSUMED.episodesPerDay,
+    disagreement:
+      sums === null ? ASSUMED.disagreement : Math.min(0.5, Math.max(0.01, sums.differ / sums.episodes)),
     answered: sums !== null && draws > 0 ? sums.answered / draws : ASSUMED.answered,
     correlation: ASSUMED.correlation,
   };

@@ -5,7 +5,16 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { readModel } from '@adbreak/shared/tflite/read.js';
-import { Metadata, MetadataKind, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp } from '@tufjs/models';
+import {
+  Metadata,
+  MetadataKind,
+  MetaFile,
+  Root,
+  Snapshot,
+  TargetFile,
+  Targets,
+  Timestamp,
+} from '@tufjs/models';
 import type { Store } from '../store/store.js';
 import { openRoleKey, ROLES, type RoleKey, type RoleName } from './signing.js';
 
@@ -57,12 +66,19 @@ export class Registry {
     await mkdir(join(folder, 'targets'), { recursive: true });
     const rooted = (await readLimited(join(folder, 'metadata', ROOT), METADATA_LIMIT)) !== undefined;
     const key = (role: RoleName) => openRoleKey(join(folder, 'keys'), role, begin && !rooted);
-    const [root, targets, snapshot, timestamp] = await Promise.all([key('root'), key('targets'), key('snapshot'), key('timestamp')]);
+    const [root, targets, snapshot, timestamp] = await Promise.all([
+      key('root'),
+      key('targets'),
+      key('snapshot'),
+      key('timestamp'),
+    ]);
     const registry = new Registry(folder, store, { root, targets, snapshot, timestamp }, now);
     if (begin && !rooted) await registry.#writeRoot();
     await registry.#checkRoot();
     if (begin && (await registry.metadata('timestamp.json')) === undefined)
-      await registry.#publish(new Targets({ version: 1, specVersion: SPEC, expires: registry.#expiry('targets') }));
+      await registry.#publish(
+        new Targets({ version: 1, specVersion: SPEC, expires: registry.#expiry('targets') }),
+      );
     await registry.#targets();
     return registry;
   }
@@ -81,11 +97,19 @@ export class Registry {
   }
 
   /** Takes a version in: everything is checked before anything is written. Throws `conflict` where it exists already. */
-  async register(model: Uint8Array, manifestBytes: Uint8Array, who: string, as: { name: string; version: string }): Promise<Manifest> {
+  async register(
+    model: Uint8Array,
+    manifestBytes: Uint8Array,
+    who: string,
+    as: { name: string; version: string },
+  ): Promise<Manifest> {
     const facts = parseJson(manifest, manifestBytes, MANIFEST_LIMIT, 'the manifest');
     const { name, version } = facts;
     if (name !== as.name || version !== as.version)
-      throw new AdbreakError('input_invalid', `Cannot register ${as.name} ${as.version}: the manifest is of ${name} ${version}`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot register ${as.name} ${as.version}: the manifest is of ${name} ${version}`,
+      );
     if (sha256(model) !== facts.digest || model.byteLength !== facts.bytes) {
       throw new AdbreakError(
         'manifest_forged',
@@ -95,16 +119,30 @@ export class Registry {
     readModel(model);
     return this.#exclusively(async () => {
       if (this.#store.state.models[name]?.versions[version] !== undefined)
-        throw new AdbreakError('conflict', `Cannot register ${name} ${version}: it exists already; versions never change`, {
-          remedy: `Train it under the next number: \`adbreak train --version ${after(version)}\`, and push that; \`adbreak models list\` shows what is there.`,
-        });
+        throw new AdbreakError(
+          'conflict',
+          `Cannot register ${name} ${version}: it exists already; versions never change`,
+          {
+            remedy: `Train it under the next number: \`adbreak train --version ${after(version)}\`, and push that; \`adbreak models list\` shows what is there.`,
+          },
+        );
       const manifestDigest = sha256(manifestBytes);
       await writeAtomic(join(this.#folder, 'targets', facts.digest), model);
       await writeAtomic(join(this.#folder, 'targets', manifestDigest), manifestBytes);
       const targets = await this.#targets();
-      targets.addTarget(new TargetFile({ path: targetPath(name, version, 'model.tflite'), length: model.byteLength, hashes: { sha256: facts.digest } }));
       targets.addTarget(
-        new TargetFile({ path: targetPath(name, version, 'manifest.json'), length: manifestBytes.byteLength, hashes: { sha256: manifestDigest } }),
+        new TargetFile({
+          path: targetPath(name, version, 'model.tflite'),
+          length: model.byteLength,
+          hashes: { sha256: facts.digest },
+        }),
+      );
+      targets.addTarget(
+        new TargetFile({
+          path: targetPath(name, version, 'manifest.json'),
+          length: manifestBytes.byteLength,
+          hashes: { sha256: manifestDigest },
+        }),
       );
       await this.#publish(targets);
       await this.#store.change(
@@ -114,7 +152,13 @@ export class Registry {
             ...entry,
             versions: {
               ...entry.versions,
-              [version]: { manifest: facts, status: 'available', registered: this.#now().toISOString(), wasProduction: false, evaluations: [] },
+              [version]: {
+                manifest: facts,
+                status: 'available',
+                registered: this.#now().toISOString(),
+                wasProduction: false,
+                evaluations: [],
+              },
             },
           };
         },
@@ -134,16 +178,29 @@ export class Registry {
     const { signed } = await this.#read(ROOT, (json) => Metadata.fromJSON(MetadataKind.Root, json));
     for (const role of ROLES)
       if (!signed.roles[role]?.keyIDs.includes(this.#keys[role].public.keyID))
-        throw damaged(`${join(this.#folder, 'keys', `${role}.key`)} is not the key that ${this.#path(ROOT)} names`);
+        throw damaged(
+          `${join(this.#folder, 'keys', `${role}.key`)} is not the key that ${this.#path(ROOT)} names`,
+        );
   }
 
   /** The list as it is published, with the next version's number. Read at the start too: a damaged one is told then. */
   async #targets(): Promise<Targets> {
-    const timestamp = await this.#read('timestamp.json', (json) => Metadata.fromJSON(MetadataKind.Timestamp, json));
-    const snapshot = await this.#read(`${timestamp.signed.snapshotMeta.version}.snapshot.json`, (json) => Metadata.fromJSON(MetadataKind.Snapshot, json));
+    const timestamp = await this.#read('timestamp.json', (json) =>
+      Metadata.fromJSON(MetadataKind.Timestamp, json),
+    );
+    const snapshot = await this.#read(`${timestamp.signed.snapshotMeta.version}.snapshot.json`, (json) =>
+      Metadata.fromJSON(MetadataKind.Snapshot, json),
+    );
     const version = snapshot.signed.meta['targets.json']?.version ?? 1;
-    const { targets } = (await this.#read(`${version}.targets.json`, (json) => Metadata.fromJSON(MetadataKind.Targets, json))).signed;
-    return new Targets({ version: version + 1, specVersion: SPEC, expires: this.#expiry('targets'), targets });
+    const { targets } = (
+      await this.#read(`${version}.targets.json`, (json) => Metadata.fromJSON(MetadataKind.Targets, json))
+    ).signed;
+    return new Targets({
+      version: version + 1,
+      specVersion: SPEC,
+      expires: this.#expiry('targets'),
+      targets,
+    });
   }
 
   /** Targets, then the snapshot that names them, then the timestamp: a reader in between sees the old state whole. */
@@ -152,23 +209,46 @@ export class Registry {
     await this.#write(`${version}.targets.json`, new Metadata(targets), 'targets');
     await this.#write(
       `${version}.snapshot.json`,
-      new Metadata(new Snapshot({ version, specVersion: SPEC, expires: this.#expiry('snapshot'), meta: { 'targets.json': new MetaFile({ version }) } })),
+      new Metadata(
+        new Snapshot({
+          version,
+          specVersion: SPEC,
+          expires: this.#expiry('snapshot'),
+          meta: { 'targets.json': new MetaFile({ version }) },
+        }),
+      ),
       'snapshot',
     );
     await this.#write(
       'timestamp.json',
-      new Metadata(new Timestamp({ version, specVersion: SPEC, expires: this.#expiry('timestamp'), snapshotMeta: new MetaFile({ version }) })),
+      new Metadata(
+        new Timestamp({
+          version,
+          specVersion: SPEC,
+          expires: this.#expiry('timestamp'),
+          snapshotMeta: new MetaFile({ version }),
+        }),
+      ),
       'timestamp',
     );
   }
 
   async #writeRoot(): Promise<void> {
-    const root = new Root({ version: 1, specVersion: SPEC, expires: this.#expiry('root'), consistentSnapshot: true });
+    const root = new Root({
+      version: 1,
+      specVersion: SPEC,
+      expires: this.#expiry('root'),
+      consistentSnapshot: true,
+    });
     for (const role of ROLES) root.addKey(this.#keys[role].public, role);
     await this.#write(ROOT, new Metadata(root), 'root');
   }
 
-  async #write(name: string, metadata: Metadata<Root | Targets | Snapshot | Timestamp>, role: RoleName): Promise<void> {
+  async #write(
+    name: string,
+    metadata: Metadata<Root | Targets | Snapshot | Timestamp>,
+    role: RoleName,
+  ): Promise<void> {
     metadata.sign((data) => this.#keys[role].sign(data));
     await writeAtomic(this.#path(name), JSON.stringify(metadata.toJSON()));
   }

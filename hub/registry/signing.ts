@@ -32,7 +32,9 @@ function parseKey(path: string, stored: Uint8Array): KeyObject {
   } catch (error) {
     cause = error;
   }
-  throw new AdbreakError('state_corrupt', `Cannot open the registry: ${path} is not an ed25519 key`, { cause });
+  throw new AdbreakError('state_corrupt', `Cannot open the registry: ${path} is not an ed25519 key`, {
+    cause,
+  });
 }
 
 function roleKey(key: KeyObject): RoleKey {
@@ -40,5 +42,8 @@ function roleKey(key: KeyObject): RoleKey {
   const keyVal = { public: Buffer.from(jwk.x ?? '', 'base64url').toString('hex') };
   const keyID = sha256(JSON.stringify({ keytype: 'ed25519', keyval: keyVal, scheme: 'ed25519' }));
   const publicKey = new Key({ keyID, keyType: 'ed25519', scheme: 'ed25519', keyVal });
-  return { public: publicKey, sign: (data) => new Signature({ keyID, sig: sign(null, data, key).toString('hex') }) };
+  return {
+    public: publicKey,
+    sign: (data) => new Signature({ keyID, sig: sign(null, data, key).toString('hex') }),
+  };
 }

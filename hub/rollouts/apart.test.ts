@@ -23,11 +23,17 @@ const channelOf = (device: string) => `c${Number(device.slice(3)) % 10}`;
 function worseOnOne(play: Play, from: number, until: number): void {
   for (let hour = from; hour < until; hour++) {
     for (const device of play.members) {
-      const serving = play.state.status === 'watching' && play.state.acting.includes(device) ? 'candidate' : 'production';
-      play.window(device, hour, channelOf(device) === 'c3' ? { losses: 4, agreed: 6 } : { wins: 1, agreed: 9 }, {
-        serving,
-        slice: { channel: channelOf(device), site: 'home', hardware: 'pi5' },
-      });
+      const serving =
+        play.state.status === 'watching' && play.state.acting.includes(device) ? 'candidate' : 'production';
+      play.window(
+        device,
+        hour,
+        channelOf(device) === 'c3' ? { losses: 4, agreed: 6 } : { wins: 1, agreed: 9 },
+        {
+          serving,
+          slice: { channel: channelOf(device), site: 'home', hardware: 'pi5' },
+        },
+      );
     }
     play.tick(hour + 1.75);
   }
@@ -51,20 +57,35 @@ test('a device that ever named a site that is judged apart is apart everywhere: 
   hours(12, 20, () => 'home');
   const standing = standingOf(play.state);
   assert.equal(standing.devices.length, 17);
-  const lost = (all: readonly (readonly { losses: number }[])[]) => all.flat().reduce((sum, { losses }) => sum + losses, 0);
+  const lost = (all: readonly (readonly { losses: number }[])[]) =>
+    all.flat().reduce((sum, { losses }) => sum + losses, 0);
   assert.deepEqual([lost(standing.clusters.map(({ tallies }) => tallies)), lost(standing.days)], [0, 0]);
   const last = { ...play.state, stage: play.state.plan.stages.length - 1 };
-  const { effects } = step(last, { kind: 'order', at: after(20).toISOString(), who: 'token:ada', order: 'force', reason: 'because' });
-  const except = effects.flatMap((effect) => (effect.kind === 'set-production' ? Object.keys(effect.except) : []));
+  const { effects } = step(last, {
+    kind: 'order',
+    at: after(20).toISOString(),
+    who: 'token:ada',
+    order: 'force',
+    reason: 'because',
+  });
+  const except = effects.flatMap((effect) =>
+    effect.kind === 'set-production' ? Object.keys(effect.except) : [],
+  );
   assert.deepEqual(except, ['site=bad', 'device=pi-0', 'device=pi-1', 'device=pi-2']);
-  assert.match(tooManyApart({ ...play.state, plan: { ...play.state.plan, maxExcluded: 0.1 } }) ?? '', /hold 3 of 20 devices/);
+  assert.match(
+    tooManyApart({ ...play.state, plan: { ...play.state.plan, maxExcluded: 0.1 } }) ?? '',
+    /hold 3 of 20 devices/,
+  );
   const state: HubState = {
     ...emptyState(),
     devices: Object.fromEntries(play.members.map((id) => [id, deviceEntry(id, channelOf(id))])),
     models: { [MODEL]: modelEntry('1.0.0', ['1.0.0', '2.0.0']) },
     rollouts: [{ ...play.state, status: 'watching', seen: 0 }],
   };
-  assert.deepEqual(memberships(state, MODEL).get('r')?.acting, play.members.filter((device) => !bad(device)).sort());
+  assert.deepEqual(
+    memberships(state, MODEL).get('r')?.acting,
+    play.members.filter((device) => !bad(device)).sort(),
+  );
 });
 
 describe('a slice in which the candidate is worse', () => {
@@ -102,9 +123,14 @@ describe('a slice in which the candidate is worse', () => {
     const many = new Play(pis(20), started(SLOW));
     for (let hour = 0; hour < 12 && many.state.history.length < 3; hour++) {
       for (const device of many.members)
-        many.window(device, hour, ['c1', 'c2', 'c3'].includes(channelOf(device)) ? { losses: 5, agreed: 5 } : { wins: 2, agreed: 8 }, {
-          slice: { channel: channelOf(device), site: 'home', hardware: 'pi5' },
-        });
+        many.window(
+          device,
+          hour,
+          ['c1', 'c2', 'c3'].includes(channelOf(device)) ? { losses: 5, agreed: 5 } : { wins: 2, agreed: 8 },
+          {
+            slice: { channel: channelOf(device), site: 'home', hardware: 'pi5' },
+          },
+        );
       many.tick(hour + 1.75);
     }
     const last = many.state.history.find(({ cause }) => cause === 'too-many-apart');
@@ -146,10 +172,17 @@ describe('one broken unit', () => {
     const hours = (from: number, until: number, losses: number) => {
       for (let hour = from; hour < until && play.state.status !== 'rolled-back'; hour++) {
         for (const device of play.members)
-          play.window(device, hour, ['pi-0', 'pi-1'].includes(device) ? { losses: 20, agreed: 12 } : { wins: 1, losses, agreed: 60 - losses }, {
-            slice: { channel: ownChannel(device), site: 'home', hardware: 'pi5' },
-            serving: play.state.acting.includes(device) ? 'candidate' : 'production',
-          });
+          play.window(
+            device,
+            hour,
+            ['pi-0', 'pi-1'].includes(device)
+              ? { losses: 20, agreed: 12 }
+              : { wins: 1, losses, agreed: 60 - losses },
+            {
+              slice: { channel: ownChannel(device), site: 'home', hardware: 'pi5' },
+              serving: play.state.acting.includes(device) ? 'candidate' : 'production',
+            },
+          );
         play.tick(hour + 1.75);
       }
     };
@@ -157,10 +190,16 @@ describe('one broken unit', () => {
     play.act(['pi-5']);
     hours(0, 8, 1);
     assert.deepEqual([play.state.status, play.state.last?.cause], ['suspended', 'too-many-apart']);
-    assert.throws(() => play.order('resume', 9), /the gate would suspend it again: 2 of 12 devices are unlike the others/);
+    assert.throws(
+      () => play.order('resume', 9),
+      /the gate would suspend it again: 2 of 12 devices are unlike the others/,
+    );
     play.act([], 9);
     hours(9, 200, 16);
-    assert.deepEqual([play.state.status, play.state.last?.verdict, play.state.last?.cause], ['rolled-back', 'FAIL', 'worse']);
+    assert.deepEqual(
+      [play.state.status, play.state.last?.verdict, play.state.last?.cause],
+      ['rolled-back', 'FAIL', 'worse'],
+    );
   });
   test('in a fleet of five one may be set aside; in one of four nobody can be told from the others', () => {
     assert.deepEqual(Object.keys(broken(5, ['pi-1']).state.setAside), ['pi-1']);
@@ -222,13 +261,26 @@ describe('who stays behind, in desired states', () => {
   });
   test('a later version is compared there with what runs there, and takes its place when it passes', () => {
     const next = new Play(pis(20), {
-      ...started(SLOW, { from: { version: '2.0.0', digest: '2'.repeat(64) }, to: { version: '3.0.0', digest: '3'.repeat(64) } }),
+      ...started(SLOW, {
+        from: { version: '2.0.0', digest: '2'.repeat(64) },
+        to: { version: '3.0.0', digest: '3'.repeat(64) },
+      }),
       exceptions: { 'channel=c3': from },
     });
     const state = hub([next.state], { production: '2.0.0', exceptions: { 'channel=c3': from } });
-    const { excepted, members, acting } = memberships(state, MODEL).get('r') ?? { excepted: {}, members: [] as string[], acting: [] as string[] };
+    const { excepted, members, acting } = memberships(state, MODEL).get('r') ?? {
+      excepted: {},
+      members: [] as string[],
+      acting: [] as string[],
+    };
     assert.deepEqual(excepted, { 'pi-3': DIGESTS.from, 'pi-13': DIGESTS.from });
-    next.send({ kind: 'assigned', at: after(0).toISOString(), members: [...members], acting: [...acting], excepted });
+    next.send({
+      kind: 'assigned',
+      at: after(0).toISOString(),
+      members: [...members],
+      acting: [...acting],
+      excepted,
+    });
     const placed = hub([next.state], { production: '2.0.0', exceptions: { 'channel=c3': from } });
     assert.deepEqual(
       [shown(placed, 'pi-3'), shown(placed, 'pi-4')],
@@ -238,7 +290,12 @@ describe('who stays behind, in desired states', () => {
       ],
     );
     const said = (device: string, production: string) =>
-      next.send({ kind: 'window', at: after(1).toISOString(), device, report: { ...report(1, 0, { agreed: 5 }), production, candidate: '3'.repeat(64) } });
+      next.send({
+        kind: 'window',
+        at: after(1).toISOString(),
+        device,
+        report: { ...report(1, 0, { agreed: 5 }), production, candidate: '3'.repeat(64) },
+      });
     said('pi-3', DIGESTS.from);
     said('pi-4', '2'.repeat(64));
     said('pi-13', '2'.repeat(64));

@@ -2,7 +2,15 @@ import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { addTallies, byName, type DeviceEvidence, perRevision, sumOf, type Tally, totalOf } from './evidence.js';
+import {
+  addTallies,
+  byName,
+  type DeviceEvidence,
+  perRevision,
+  sumOf,
+  type Tally,
+  totalOf,
+} from './evidence.js';
 import { SMALL_FLEET } from './gate.js';
 import type { Plan } from './plan.js';
 import type { Rollout } from './rollout.js';
@@ -37,11 +45,20 @@ export function apartBy(
     const [, site = '', hardware = ''] = place.split('\n');
     return [`site=${site}`, `hardware=${hardware}`];
   });
-  return [...(slice === null ? [] : slicesOfDevice(slice)), ...ever].find((name) => Object.hasOwn(excluded, name)) ?? null;
+  return (
+    [...(slice === null ? [] : slicesOfDevice(slice)), ...ever].find((name) =>
+      Object.hasOwn(excluded, name),
+    ) ?? null
+  );
 }
 
 /** Whether what a device says of a cluster is judged apart: for closing windows, for what counts, for drift. What was seen on a channel stays with it, wherever the device watches now. */
-export function isApart(id: string, device: Pick<DeviceEvidence, 'named'> | undefined, cluster: string, state: Membership): boolean {
+export function isApart(
+  id: string,
+  device: Pick<DeviceEvidence, 'named'> | undefined,
+  cluster: string,
+  state: Membership,
+): boolean {
   if (isEmpty(state.excluded) && isEmpty(state.setAside)) return false;
   return Object.hasOwn(state.excluded, cluster) || apartBy(id, null, state, device?.named) !== null;
 }
@@ -59,7 +76,11 @@ export interface SliceEvidence {
 }
 
 /** The evidence by slice, of devices that are not set aside; excluded slices among them. One pass over the devices. */
-export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evidence' | 'plan' | 'setAside'>): SliceEvidence[] {
+export function sliceEvidence({
+  evidence,
+  plan,
+  setAside,
+}: Pick<Rollout, 'evidence' | 'plan' | 'setAside'>): SliceEvidence[] {
   const slices = new Map<string, { devices: string[]; clusters: Map<string, Tally[]> }>();
   const place = (name: string) => {
     const known = slices.get(name) ?? { devices: [], clusters: new Map<string, Tally[]>() };
@@ -77,11 +98,14 @@ export function sliceEvidence({ evidence, plan, setAside }: Pick<Rollout, 'evide
     for (const dimension of plan.slices) place(sliceName(dimension, device.slice)).devices.push(id);
     for (const part of device.parts) {
       // A device without a named channel is in no channel's slice.
-      if (plan.slices.includes('channel') && part.cluster.startsWith('channel=')) add(part.cluster, part.cluster, part.tallies);
+      if (plan.slices.includes('channel') && part.cluster.startsWith('channel='))
+        add(part.cluster, part.cluster, part.tallies);
       for (const [name, tallies] of Object.entries(part.slices)) add(name, part.cluster, tallies);
     }
   }
-  return [...slices].map(([name, { devices, clusters }]) => ({ name, devices, clusters: [...clusters.values()] })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...slices]
+    .map(([name, { devices, clusters }]) => ({ name, devices, clusters: [...clusters.values()] }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 const inOne = (clusters: readonly Tallies[]) => sumOf(clusters.map((tallies) => ({ tallies })));
@@ -90,12 +114,20 @@ const inOne = (clusters: readonly Tallies[]) => sumOf(clusters.map((tallies) => 
  * Whether nothing can speak for harm in a slice: at every draw rate its mean step lies within the margin, so every bet has a
  * mean of 0 or less, and ln(1 + x) <= x says that the evidence is at most 1. Most slices of a fleet are so, at every look.
  */
-function withinMargin({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): boolean {
+function withinMargin(
+  { clusters }: Pick<SliceEvidence, 'clusters'>,
+  { margin }: Pick<Plan, 'margin'>,
+  wrong: number,
+): boolean {
   return inOne(clusters).every((one) => clusterOf([one], 'harm', wrong).mean >= -margin);
 }
 
 /** ln of the evidence that the candidate is worse in a slice by more than the margin. */
-export function harmInSlice({ clusters }: Pick<SliceEvidence, 'clusters'>, { margin }: Pick<Plan, 'margin'>, wrong: number): number {
+export function harmInSlice(
+  { clusters }: Pick<SliceEvidence, 'clusters'>,
+  { margin }: Pick<Plan, 'margin'>,
+  wrong: number,
+): number {
   const pooled = logHarm(inOne(clusters), { tolerance: margin, wrong });
   if (clusters.length < SMALL_FLEET || pooled <= 0) return pooled;
   const fleet = new ClusterLikelihood(
@@ -109,20 +141,25 @@ export type Found = { readonly kind: 'slice' | 'device'; readonly name: string; 
 type FoundSlice = Found & Pick<SliceEvidence, 'devices'>;
 
 /** Slices and devices that must be judged apart from now on. */
-export const findApart = perRevision((state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] => {
-  const [units, slices] = [brokenUnits(state, wrong), worseSlices(state, wrong)];
-  // Where a slice is worse, its devices are no broken units: what differs is what they watch.
-  const unlike = new Set(units.map(({ name }) => name));
-  const explained = new Set(
-    slices.flatMap(({ devices }) => {
-      const among = devices.filter((id) => unlike.has(id));
-      return among.length > 1 && 2 * among.length > devices.length ? among : [];
-    }),
-  );
-  return [...units.filter(({ name }) => !explained.has(name)), ...slices];
-});
+export const findApart = perRevision(
+  (state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] => {
+    const [units, slices] = [brokenUnits(state, wrong), worseSlices(state, wrong)];
+    // Where a slice is worse, its devices are no broken units: what differs is what they watch.
+    const unlike = new Set(units.map(({ name }) => name));
+    const explained = new Set(
+      slices.flatMap(({ devices }) => {
+        const among = devices.filter((id) => unlike.has(id));
+        return among.length > 1 && 2 * among.length > devices.length ? among : [];
+      }),
+    );
+    return [...units.filter(({ name }) => !explained.has(name)), ...slices];
+  },
+);
 
-function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): FoundSlice[] {
+function worseSlices(
+  state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>,
+  wrong: number,
+): FoundSlice[] {
   const { plan, excluded } = state;
   const slices = sliceEvidence(state);
   const devices = slices.reduce((most, one) => Math.max(most, one.devices.length), 0);
@@ -150,21 +187,36 @@ function worseSlices(state: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'ex
  * Whether one device makes the slice look bad: it differs by what its own case begins at, and the others hold less than half
  * of the evidence that would be their share. The slice waits then: soon the device is set aside by its own evidence, or the others have shown the same.
  */
-function isOneUnit({ name, devices }: SliceEvidence, state: Pick<Rollout, 'evidence' | 'plan' | 'setAside'>, wrong: number, log: number): boolean {
+function isOneUnit(
+  { name, devices }: SliceEvidence,
+  state: Pick<Rollout, 'evidence' | 'plan' | 'setAside'>,
+  wrong: number,
+  log: number,
+): boolean {
   if (devices.length < 2) return false;
-  const meanOf = (id: string) => clusterOf(ownValue(state.evidence.devices, id)?.own ?? [], 'harm', wrong).mean;
+  const meanOf = (id: string) =>
+    clusterOf(ownValue(state.evidence.devices, id)?.own ?? [], 'harm', wrong).mean;
   const worst = devices.reduce((lowest, id) => (meanOf(id) < meanOf(lowest) ? id : lowest));
   if (meanOf(worst) > -leastDifference(state.plan)) return false;
   const setAside = { ...state.setAside, [worst]: { at: '', reason: '' } };
   const others = sliceEvidence({ ...state, setAside }).find((one) => one.name === name);
-  return others === undefined || harmInSlice(others, state.plan, wrong) < (0.5 * log * (devices.length - 1)) / devices.length;
+  return (
+    others === undefined ||
+    harmInSlice(others, state.plan, wrong) < (0.5 * log * (devices.length - 1)) / devices.length
+  );
 }
 
-function holdsAll({ devices }: SliceEvidence, { evidence, setAside }: Pick<Rollout, 'evidence' | 'setAside'>): boolean {
+function holdsAll(
+  { devices }: SliceEvidence,
+  { evidence, setAside }: Pick<Rollout, 'evidence' | 'setAside'>,
+): boolean {
   return devices.length === Object.keys(evidence.devices).filter((id) => !Object.hasOwn(setAside, id)).length;
 }
 
-function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>, wrong: number): Found[] {
+function brokenUnits(
+  { evidence, plan, setAside, excluded }: Pick<Rollout, 'evidence' | 'plan' | 'setAside' | 'excluded'>,
+  wrong: number,
+): Found[] {
   const devices = byName(evidence.devices).filter(
     ([id, one]) =>
       one.own.length > 0 &&
@@ -193,7 +245,9 @@ function brokenUnits({ evidence, plan, setAside, excluded }: Pick<Rollout, 'evid
 }
 
 /** Why too much of the fleet is judged apart to go on, in words; null where it is not. */
-export function tooManyApart(state: Pick<Rollout, 'evidence' | 'plan' | 'members' | 'setAside' | 'excluded'>): string | null {
+export function tooManyApart(
+  state: Pick<Rollout, 'evidence' | 'plan' | 'members' | 'setAside' | 'excluded'>,
+): string | null {
   const { plan, members } = state;
   const by = members.map((id) => {
     const device = ownValue(state.evidence.devices, id);

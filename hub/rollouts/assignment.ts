@@ -57,7 +57,11 @@ export class Assignment {
     const { store, decisions, now } = this.#options;
     for (const { id } of activeRollouts(store.state, model)) {
       // Anew for each: while one was written, another order may have moved devices.
-      const { members, acting, excepted } = memberships(store.state, model).get(id) ?? { members: [], acting: [], excepted: {} };
+      const { members, acting, excepted } = memberships(store.state, model).get(id) ?? {
+        members: [],
+        acting: [],
+        excepted: {},
+      };
       const rollout = decisions.find(id);
       if (!isActive(rollout)) continue;
       const before = { members: rollout.members, acting: rollout.acting, excepted: rollout.excepted };
@@ -74,7 +78,8 @@ export class Assignment {
       await store.change(({ devices }) => {
         for (const [id, assignment] of moved) {
           const device = devices[id];
-          if (device !== undefined) device.desired = { ...assignment, revision: (device.desired?.revision ?? 0) + 1 };
+          if (device !== undefined)
+            device.desired = { ...assignment, revision: (device.desired?.revision ?? 0) + 1 };
         }
       });
     await this.publish(wanted.keys());

@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cohort, type Member, reaches } from './cohort.js';
 
-const member = (id: string, channel = 'one'): Member => ({ id, slice: { channel, site: 'home', hardware: 'pi5' }, tags: {} });
-const members = (n: number, channel = 'one') => Array.from({ length: n }, (_, i) => member(`${channel}-${i}`, channel));
+const member = (id: string, channel = 'one'): Member => ({
+  id,
+  slice: { channel, site: 'home', hardware: 'pi5' },
+  tags: {},
+});
+const members = (n: number, channel = 'one') =>
+  Array.from({ length: n }, (_, i) => member(`${channel}-${i}`, channel));
 
 describe('cohorts', () => {
   test('grow monotonically: the 10 % stay in the 50 %', () => {
@@ -16,7 +21,11 @@ describe('cohorts', () => {
       const next = cohort('r', members(40), percent, acting);
       assert.equal(next.size, size);
       for (const one of acting) assert.ok(next.has(one));
-      assert.deepEqual(next, new Set([...acting, ...cohort('r', members(40), percent)]), 'and are the same without memory of who acted');
+      assert.deepEqual(
+        next,
+        new Set([...acting, ...cohort('r', members(40), percent)]),
+        'and are the same without memory of who acted',
+      );
       acting = next;
     }
   });
@@ -54,5 +63,8 @@ test('a stage reaches devices by channel, site, hardware and tags', () => {
   assert.ok(reaches({ channel: ['one', 'two'], tags: { ring: 'early' } }, one));
   assert.ok(!reaches({ channel: ['two'] }, one));
   assert.ok(!reaches({ tags: { ring: 'late' } }, one));
-  assert.ok(!reaches({ site: ['home'] }, { ...one, slice: null }), 'who has not said where it is, is not reached');
+  assert.ok(
+    !reaches({ site: ['home'] }, { ...one, slice: null }),
+    'who has not said where it is, is not reached',
+  );
 });

@@ -38,7 +38,10 @@ export class Decisions {
 
   find(id: string): StoredRollout {
     const rollout = this.#options.store.state.rollouts.find((candidate) => candidate.id === id);
-    if (rollout === undefined) throw new AdbreakError('not_found', `Cannot find rollout ${id}`, { remedy: 'See `adbreak rollouts list`.' });
+    if (rollout === undefined)
+      throw new AdbreakError('not_found', `Cannot find rollout ${id}`, {
+        remedy: 'See `adbreak rollouts list`.',
+      });
     return rollout;
   }
 
@@ -46,14 +49,26 @@ export class Decisions {
    * A window report, with what `write` makes of it in the hub's state; where that says null it was a duplicate, and is no
    * event. The rollout that it names hears of it in the same transaction.
    */
-  take(device: string, report: WindowReport, write: (state: HubState, writing: Writing) => Taken | null = () => ({ lost: 0 })): Promise<void> {
+  take(
+    device: string,
+    report: WindowReport,
+    write: (state: HubState, writing: Writing) => Taken | null = () => ({ lost: 0 }),
+  ): Promise<void> {
     const { store, now } = this.#options;
     const id = report.rollout;
     if (id === null || store.state.rollouts.every((one) => one.id !== id || !isActive(one)))
       return store.change((state, writing) => void write(state, writing));
     return this.#addUp(id, (state, writing) => {
       const taken = write(state, writing);
-      return taken && { kind: 'window', at: now().toISOString(), device, report, ...(taken.lost > 0 && { lost: taken.lost }) };
+      return (
+        taken && {
+          kind: 'window',
+          at: now().toISOString(),
+          device,
+          report,
+          ...(taken.lost > 0 && { lost: taken.lost }),
+        }
+      );
     });
   }
 
@@ -62,7 +77,13 @@ export class Decisions {
     const { store, now } = this.#options;
     const rollout = activeRollouts(store.state, model).find(({ members }) => members.includes(device));
     if (rollout === undefined || (ownValue(rollout.failing, device) ?? null) === problem) return;
-    await this.#addUp(rollout.id, () => ({ kind: 'device', at: now().toISOString(), device, problem, enrolledAgain: false }));
+    await this.#addUp(rollout.id, () => ({
+      kind: 'device',
+      at: now().toISOString(),
+      device,
+      problem,
+      enrolledAgain: false,
+    }));
   }
 
   /**
@@ -73,14 +94,23 @@ export class Decisions {
     const { store, now } = this.#options;
     const entry = ownValue(store.state.devices, device);
     if (entry?.enrolledAnew !== true) return;
-    for (const { id } of activeRollouts(store.state, entry.model).filter(({ evidence }) => Object.hasOwn(evidence.devices, device)))
-      await this.#addUp(id, () => ({ kind: 'device', at: now().toISOString(), device, problem: null, enrolledAgain: true }));
+    for (const { id } of activeRollouts(store.state, entry.model).filter(({ evidence }) =>
+      Object.hasOwn(evidence.devices, device),
+    ))
+      await this.#addUp(id, () => ({
+        kind: 'device',
+        at: now().toISOString(),
+        device,
+        problem: null,
+        enrolledAgain: true,
+      }));
     await store.change(({ devices }) => void delete devices[device]?.enrolledAnew);
   }
 
   async roundClosed(id: string, round: RoundOutcome): Promise<void> {
     const rollout = this.#options.store.state.rollouts.find((one) => one.id === id);
-    if (rollout !== undefined && isActive(rollout)) await this.decide(id, { kind: 'round', at: this.#options.now().toISOString(), round });
+    if (rollout !== undefined && isActive(rollout))
+      await this.decide(id, { kind: 'round', at: this.#options.now().toISOString(), round });
   }
 
   #addUp(id: string, write: (state: HubState, writing: Writing) => Summed | null): Promise<void> {
@@ -111,7 +141,8 @@ export class Decisions {
     const { state, effects, decision, verdict, quiet } = step(before, event);
     // A look that changed nothing is not worth a line: replaying without it gives the same.
     if (quiet) {
-      if (state.last?.reason !== before.last?.reason) store.amend((all) => replace(all, id, () => ({ ...state, seen: before.seen })));
+      if (state.last?.reason !== before.last?.reason)
+        store.amend((all) => replace(all, id, () => ({ ...state, seen: before.seen })));
       return;
     }
     await store.change(
@@ -133,16 +164,27 @@ function replace(all: HubState, id: string, next: (rollout: StoredRollout) => St
 
 /** A report that the sums hold, and so the log; QoS 1 may deliver twice. */
 function isCounted({ evidence }: Rollout, event: Summed): boolean {
-  return event.kind === 'window' && event.report.sequence <= (ownValue(evidence.devices, event.device)?.sequence ?? 0);
+  return (
+    event.kind === 'window' &&
+    event.report.sequence <= (ownValue(evidence.devices, event.device)?.sequence ?? 0)
+  );
 }
 
 /** An ended rollout needs no reference and no open hours any more. */
 function trimmed(state: Rollout): Rollout {
   if (isActive(state)) return state;
-  return { ...state, evidence: { ...state.evidence, open: {}, waiting: {} }, drift: { ...state.drift, reference: null, open: {}, usual: [] } };
+  return {
+    ...state,
+    evidence: { ...state.evidence, open: {}, waiting: {} },
+    drift: { ...state.drift, reference: null, open: {}, usual: [] },
+  };
 }
 
-function auditOf({ id, model, to }: Rollout, effects: readonly Effect[], decision: Entry | null): AuditEntry | undefined {
+function auditOf(
+  { id, model, to }: Rollout,
+  effects: readonly Effect[],
+  decision: Entry | null,
+): AuditEntry | undefined {
   if (effects.length === 0 || decision === null) return undefined;
   const after = { verdict: decision.verdict, reason: decision.reason };
   return { who: `gate:${id}`, what: `rollout.${decision.action}`, subject: `${model} ${to.version}`, after };

@@ -5,7 +5,11 @@ import { seeded } from '@adbreak/shared/random.js';
 import { explainRollout, explanationText } from './explain.js';
 import { after, ownChannel, PLAN, Play, pis, started } from './fixtures.js';
 
-const SLOW = { ...PLAN, deadlineHours: 5000, stages: PLAN.stages.map((stage) => ({ ...stage, soakHours: 5000 })) };
+const SLOW = {
+  ...PLAN,
+  deadlineHours: 5000,
+  stages: PLAN.stages.map((stage) => ({ ...stage, soakHours: 5000 })),
+};
 /** Two versions differ more in the evening: more is on. */
 const evening = (hour: number) => (hour % 24 >= 17 && hour % 24 < 23 ? 5 : 1);
 
@@ -14,7 +18,11 @@ describe('disagreements', () => {
     const play = new Play(pis(6), started(SLOW));
     for (let hour = 0; hour < hours; hour++) {
       const differ = evening(hour + beginAt) * factor(hour);
-      play.hour(hour, { wins: Math.ceil(differ / 2), losses: Math.floor(differ / 2), agreed: 40 - differ }, { channel: ownChannel });
+      play.hour(
+        hour,
+        { wins: Math.ceil(differ / 2), losses: Math.floor(differ / 2), agreed: 40 - differ },
+        { channel: ownChannel },
+      );
       play.tick(hour + 1.75);
     }
     return play;
@@ -36,21 +44,41 @@ describe('disagreements', () => {
 
 describe('a changed world', () => {
   const random = seeded('world');
-  const shares = (ads: number) => Array.from({ length: 64 }, (_, i) => (i < 8 ? 60 - ads : i >= 56 ? ads : i >= 28 && i < 36 ? 2 : 0) + random.integer(4));
-  const reference = Array.from({ length: 3 }, () => Array.from({ length: HOURS_OF_WEEK }, (_, hour) => shares(8 + (hour % 24))));
+  const shares = (ads: number) =>
+    Array.from(
+      { length: 64 },
+      (_, i) => (i < 8 ? 60 - ads : i >= 56 ? ads : i >= 28 && i < 36 ? 2 : 0) + random.integer(4),
+    );
+  const reference = Array.from({ length: 3 }, () =>
+    Array.from({ length: HOURS_OF_WEEK }, (_, hour) => shares(8 + (hour % 24))),
+  );
   test('freezes a rollout that would have passed, and rolls nothing back', () => {
     const play = new Play(pis(3), {
-      ...started({ ...PLAN, deadlineHours: 1000, stages: PLAN.stages.map((stage) => ({ ...stage, soakHours: 60 })) }),
+      ...started({
+        ...PLAN,
+        deadlineHours: 1000,
+        stages: PLAN.stages.map((stage) => ({ ...stage, soakHours: 60 })),
+      }),
       reference,
     });
     for (let hour = 0; hour < 60; hour++) {
       // Everything has become doubtful to both: bins in the middle, agreement as before.
       const bins = [[126, 30]] as [number, number][];
       const histogram = { bins, sum: (126.5 * 30) / 256 };
-      for (const device of pis(3)) play.window(device, hour, { agreed: 30 }, { histograms: { production: histogram, candidate: histogram } });
+      for (const device of pis(3))
+        play.window(
+          device,
+          hour,
+          { agreed: 30 },
+          { histograms: { production: histogram, candidate: histogram } },
+        );
       play.tick(hour + 1.75);
     }
-    assert.deepEqual([play.state.status, play.state.last?.verdict], ['running', 'WORLD'], play.state.last?.reason);
+    assert.deepEqual(
+      [play.state.status, play.state.last?.verdict],
+      ['running', 'WORLD'],
+      play.state.last?.reason,
+    );
     assert.match(explanationText(explainRollout(play.state, after(64))), /against 3 reference weeks/);
   });
   test('is an average over channels: one that claims many times the others’ episodes is not the world', () => {
@@ -64,7 +92,10 @@ describe('a changed world', () => {
           device,
           0,
           { agreed: n },
-          { histograms: { production: histogram, candidate: histogram }, slice: { channel: `c-${device}`, site: 'home', hardware: 'pi5' } },
+          {
+            histograms: { production: histogram, candidate: histogram },
+            slice: { channel: `c-${device}`, site: 'home', hardware: 'pi5' },
+          },
         );
       }
       play.tick(2);
@@ -77,7 +108,12 @@ describe('a changed world', () => {
 
 test('dates that cannot be are counted, and after two silent months a report of today is one of today', () => {
   const play = new Play();
-  play.window('pi-1', 0, { agreed: 3 }, { start: '1970-01-01T00:00:00.000Z', end: '1970-01-01T01:00:00.000Z' });
+  play.window(
+    'pi-1',
+    0,
+    { agreed: 3 },
+    { start: '1970-01-01T00:00:00.000Z', end: '1970-01-01T01:00:00.000Z' },
+  );
   assert.equal(play.state.drift.misdated, 1);
   play.tick(24 * 60);
   play.hour(24 * 60 - 1, { agreed: 3 }, { devices: ['pi-2'] });
@@ -92,5 +128,8 @@ test('a clock of the hub that was ahead for a moment closes no hour that nobody 
   play.hour(1, { agreed: 20 });
   play.hour(2, { agreed: 20 });
   play.tick(5);
-  assert.deepEqual([play.state.drift.closed - closed, play.state.drift.hours - hours, play.state.drift.late], [2, 2, 0]);
+  assert.deepEqual(
+    [play.state.drift.closed - closed, play.state.drift.hours - hours, play.state.drift.late],
+    [2, 2, 0],
+  );
 });

@@ -1,5 +1,10 @@
 import { BINS, type WindowReport } from '@adbreak/shared/contract/messages.js';
-import { type DisagreementDetector, disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
+import {
+  type DisagreementDetector,
+  disagreementEvidence,
+  startDetector,
+  watchDisagreements,
+} from '@adbreak/shared/evidence/disagreement.js';
 import { fleetShare } from '@adbreak/shared/evidence/intervals.js';
 import {
   type Calibration,
@@ -23,11 +28,21 @@ import { loudest } from './windows.js';
 const count = z.int().nonnegative();
 const histogram = z.array(count).length(WORLD_BINS);
 /** Means over devices are fractions. */
-export const reference = z.array(z.array(z.array(z.number().nonnegative()).length(WORLD_BINS).nullable()).length(168)).max(8);
+export const reference = z
+  .array(z.array(z.array(z.number().nonnegative()).length(WORLD_BINS).nullable()).length(168))
+  .max(8);
 /** One channel in one hour, with who reported: its average weighs one device's counts, however many watch it. */
-const openHour = z.record(z.string(), z.object({ devices: z.array(z.string()), production: histogram, episodes: count, disagreements: count }));
+const openHour = z.record(
+  z.string(),
+  z.object({ devices: z.array(z.string()), production: histogram, episodes: count, disagreements: count }),
+);
 /** By channel, in one hour of the plan's day: how many of how many episodes differed while that was being learned. */
-const usual = z.array(z.record(z.string(), z.object({ episodes: z.number().nonnegative(), disagreements: z.number().nonnegative() })));
+const usual = z.array(
+  z.record(
+    z.string(),
+    z.object({ episodes: z.number().nonnegative(), disagreements: z.number().nonnegative() }),
+  ),
+);
 
 /** What a rollout knows of drift: hours that still fill, and the two detectors that take closed ones. */
 export const drift = z.object({
@@ -93,12 +108,19 @@ export function absorbHour(state: Drift, device: string, cluster: string, report
   if (report.episodes === 0) return;
   state.open[hour] ??= {};
   const there = state.open[hour];
-  const open = ownValue(there, cluster) ?? { devices: [], production: Array<number>(WORLD_BINS).fill(0), episodes: 0, disagreements: 0 };
+  const open = ownValue(there, cluster) ?? {
+    devices: [],
+    production: Array<number>(WORLD_BINS).fill(0),
+    episodes: 0,
+    disagreements: 0,
+  };
   there[cluster] = open;
   if (!open.devices.includes(device)) open.devices.push(device);
   addCoarse(open.production, report.histograms.production.bins);
   open.episodes = saturated(open.episodes + report.episodes);
-  open.disagreements = saturated(open.disagreements + (report.joint === null ? 0 : report.joint[0][1] + report.joint[1][0]));
+  open.disagreements = saturated(
+    open.disagreements + (report.joint === null ? 0 : report.joint[0][1] + report.joint[1][0]),
+  );
 }
 
 /** Adds a report's 256 bins to the detector's coarser ones. */
@@ -140,8 +162,16 @@ export function closeHours(state: Drift, plan: Plan, now: Date, seed: string): D
     const channels = Object.entries(state.open[hour] ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
     if (channels.length === 0) continue;
     const slot = hour % slotsOf(plan);
-    const detectors = next.baselines === null ? next : { ...next, disagreement: withBaseline(next.disagreement, next.baselines[slot]) };
-    next = { ...next, ...storable(watchHour(detectors, calibration, plan, average(channels, hour, plan), seeded(`${seed}/${hour}`))) };
+    const detectors =
+      next.baselines === null
+        ? next
+        : { ...next, disagreement: withBaseline(next.disagreement, next.baselines[slot]) };
+    next = {
+      ...next,
+      ...storable(
+        watchHour(detectors, calibration, plan, average(channels, hour, plan), seeded(`${seed}/${hour}`)),
+      ),
+    };
     if (next.baselines === null) next = learn(next, channels, slot, hour, plan);
   }
   const open = Object.fromEntries(Object.entries(state.open).filter(([hour]) => Number(hour) > last));
@@ -170,7 +200,12 @@ function average(channels: readonly Channel[], hour: number, plan: Plan): Closed
     episodes += weight * one.episodes;
     disagreements += weight * one.disagreements;
   }
-  return { ofWeek: hour % 168, histogram, episodes: Math.round(episodes), disagreements: Math.round(disagreements) };
+  return {
+    ofWeek: hour % 168,
+    histogram,
+    episodes: Math.round(episodes),
+    disagreements: Math.round(disagreements),
+  };
 }
 
 /** Hours of the plan's day, each with a baseline of its own: a rollout that begins at night must not be alarmed by the evening. */
@@ -189,7 +224,10 @@ function learn(state: Drift, channels: readonly Channel[], slot: number, hour: n
     const own = kept[slot] ?? {};
     const known = ownValue(own, cluster) ?? { episodes: 0, disagreements: 0 };
     const weight = 1 / one.devices.length;
-    own[cluster] = { episodes: known.episodes + weight * one.episodes, disagreements: known.disagreements + weight * one.disagreements };
+    own[cluster] = {
+      episodes: known.episodes + weight * one.episodes,
+      disagreements: known.disagreements + weight * one.disagreements,
+    };
     kept[slot] = own;
   }
   const learningSince = state.learningSince ?? hour;
@@ -208,7 +246,9 @@ function learn(state: Drift, channels: readonly Channel[], slot: number, hour: n
   const hours = kept.map((own) => {
     const counts = Object.values(own);
     const n = counts.reduce((sum, one) => sum + one.episodes, 0);
-    return n < LEAST_EPISODES_OF_AN_HOUR ? 0 : Math.max(high(counts), counts.reduce((sum, one) => sum + one.disagreements, 0) / n);
+    return n < LEAST_EPISODES_OF_AN_HOUR
+      ? 0
+      : Math.max(high(counts), counts.reduce((sum, one) => sum + one.disagreements, 0) / n);
   });
   const baselines = hours.map((own, i) => {
     const around = Math.max(own, hours[(i + 1) % slots] ?? 0, hours[(i + slots - 1) % slots] ?? 0, whole);
@@ -234,25 +274,66 @@ export interface ClosedHour {
 }
 
 /** Shows one hour of the fleet to the detectors; pure, and the same for real fleets and simulated ones. */
-export function watchHour(before: Detectors, calibration: Calibration | null, plan: Plan, hour: ClosedHour, random: Random): Detectors {
+export function watchHour(
+  before: Detectors,
+  calibration: Calibration | null,
+  plan: Plan,
+  hour: ClosedHour,
+  random: Random,
+): Detectors {
   const { falseAlarmHours } = plan.world;
   const [hours, episodes] = [before.hours + 1, saturated(before.episodes + hour.episodes)];
   const world =
     calibration !== null && hour.episodes >= LEAST_EPISODES_OF_AN_HOUR
-      ? watchAlarm(calibration, watchWorld(calibration, before.world ?? startWorld(calibration), hour.ofWeek, hour.histogram, random), falseAlarmHours)
+      ? watchAlarm(
+          calibration,
+          watchWorld(
+            calibration,
+            before.world ?? startWorld(calibration),
+            hour.ofWeek,
+            hour.histogram,
+            random,
+          ),
+          falseAlarmHours,
+        )
       : before.world;
   if (before.disagreement === null) return { ...before, world, hours, episodes };
   // The promise is one false alarm in so many hours; this detector counts episodes, so it gets the hours' worth of them.
   const limit = (falseAlarmHours * Math.max(1, episodes)) / hours;
-  const disagreement = watchDisagreements(before.disagreement, hour.disagreements, hour.episodes, MOST_ABOVE * limit);
-  return { world, disagreement, disagreementAlarm: stillAlarmed(before.disagreementAlarm, disagreementEvidence(disagreement), limit), hours, episodes };
+  const disagreement = watchDisagreements(
+    before.disagreement,
+    hour.disagreements,
+    hour.episodes,
+    MOST_ABOVE * limit,
+  );
+  return {
+    world,
+    disagreement,
+    disagreementAlarm: stillAlarmed(before.disagreementAlarm, disagreementEvidence(disagreement), limit),
+    hours,
+    episodes,
+  };
 }
 
 /** Copies in the mutable types that the state's schema infers. */
-function storable({ world, disagreement, disagreementAlarm, hours, episodes }: Detectors): Pick<Drift, keyof Detectors> {
+function storable({
+  world,
+  disagreement,
+  disagreementAlarm,
+  hours,
+  episodes,
+}: Detectors): Pick<Drift, keyof Detectors> {
   return {
-    world: world && { ...world, lanes: world.lanes.map((lane) => lane.map((one) => [...one])), last: [...world.last], strange: [...world.strange] },
-    disagreement: disagreement && { baseline: disagreement.baseline, statistics: [...disagreement.statistics] },
+    world: world && {
+      ...world,
+      lanes: world.lanes.map((lane) => lane.map((one) => [...one])),
+      last: [...world.last],
+      strange: [...world.strange],
+    },
+    disagreement: disagreement && {
+      baseline: disagreement.baseline,
+      statistics: [...disagreement.statistics],
+    },
     disagreementAlarm,
     hours,
     episodes,
@@ -271,13 +352,17 @@ export interface DriftVerdict {
 }
 
 /** Where the two detectors stand; pure. */
-export function driftOf({ world: state, disagreement, disagreementAlarm }: Detectors, { world: { falseAlarmHours } }: Plan): DriftVerdict {
+export function driftOf(
+  { world: state, disagreement, disagreementAlarm }: Detectors,
+  { world: { falseAlarmHours } }: Plan,
+): DriftVerdict {
   const world = state === null ? null : worldEvidence(state);
   const worldAlarm = state !== null && state.alarmAt !== null;
   return {
     world,
     worldAlarm,
-    worldDoubt: worldAlarm || (state !== null && world !== null && world >= DOUBT * falseAlarmHours && !isCalm(state)),
+    worldDoubt:
+      worldAlarm || (state !== null && world !== null && world >= DOUBT * falseAlarmHours && !isCalm(state)),
     disagreement: disagreement === null ? null : disagreementEvidence(disagreement),
     disagreementAlarm,
   };

@@ -6,7 +6,13 @@ const count = z.int().nonnegative();
 const amount = z.number().nonnegative();
 
 /** Episodes at one draw rate. zeros: agreed, or not drawn. open: drawn, without an answer so far. */
-export const tally = z.object({ rate: z.number().gt(0).max(1), zeros: amount, wins: amount, losses: amount, open: amount });
+export const tally = z.object({
+  rate: z.number().gt(0).max(1),
+  zeros: amount,
+  wins: amount,
+  losses: amount,
+  open: amount,
+});
 export const tallies = z.array(tally).max(9);
 export type Tally = z.infer<typeof tally>;
 
@@ -58,7 +64,9 @@ export const deviceEvidence = z.object({
   /** Reports that counted. */
   reports: count.default(0),
   /** Windows that it made and that never came; those that do not count yet; and the episodes that they count as. */
-  lost: z.object({ windows: count, owed: count, episodes: count }).default(() => ({ windows: 0, owed: 0, episodes: 0 })),
+  lost: z
+    .object({ windows: count, owed: count, episodes: count })
+    .default(() => ({ windows: 0, owed: 0, episodes: 0 })),
   health: z.object({ acting: healthArm, own: healthArm }),
 });
 export type DeviceEvidence = z.infer<typeof deviceEvidence>;
@@ -111,7 +119,18 @@ export const evidence = z.object({
   holdUntil: z.number().default(0),
   closedWindows: count,
   /** What the last windows added when they were closed, for people: by channel averages, all channels together. */
-  recent: z.array(z.object({ window: z.int(), devices: count, episodes: amount, wins: amount, losses: amount, open: amount })).max(RECENT_WINDOWS),
+  recent: z
+    .array(
+      z.object({
+        window: z.int(),
+        devices: count,
+        episodes: amount,
+        wins: amount,
+        losses: amount,
+        open: amount,
+      }),
+    )
+    .max(RECENT_WINDOWS),
   /** By day: the averages of all channels added up. They begin anew when devices are judged apart from then on. */
   days: z.record(z.string(), tallies),
   /** Distinct episodes where the candidate acted, averaged over the acting devices of a channel. */
@@ -239,9 +258,10 @@ type Counted = Pick<Evidence, 'revision'>;
  * A function of devices' tallies and places, of who is judged apart and of the share of wrong answers, computed once for each revision of the evidence: the
  * gate looks far more often than windows close. Its value must not be changed.
  */
-export function perRevision<State extends { readonly evidence: Counted; readonly setAside: object; readonly excluded: object }, T>(
-  compute: (state: State, wrong: number) => T,
-): (state: State, wrong?: number) => T {
+export function perRevision<
+  State extends { readonly evidence: Counted; readonly setAside: object; readonly excluded: object },
+  T,
+>(compute: (state: State, wrong: number) => T): (state: State, wrong?: number) => T {
   interface Known {
     readonly key: readonly unknown[];
     readonly value: T;
@@ -258,7 +278,9 @@ export function perRevision<State extends { readonly evidence: Counted; readonly
 }
 
 /** All of some tallies in one, each `clusters` times. */
-export function sumOf(all: Iterable<{ readonly tallies: readonly Tally[]; readonly clusters?: number }>): Tally[] {
+export function sumOf(
+  all: Iterable<{ readonly tallies: readonly Tally[]; readonly clusters?: number }>,
+): Tally[] {
   const sum: Tally[] = [];
   for (const { tallies: some, clusters = 1 } of all) addTallies(sum, some, clusters);
   return sum;
@@ -290,7 +312,8 @@ export function absorbLabels(
   for (const [bin, n] of bins) sums.histogram[bin >> 2] = saturated((sums.histogram[bin >> 2] ?? 0) + n);
   if (detail === null) return;
   for (const truth of [0, 1] as const)
-    for (const vote of [0, 1] as const) sums.confusion[truth][vote] = saturated(sums.confusion[truth][vote] + detail.confusion[truth][vote]);
+    for (const vote of [0, 1] as const)
+      sums.confusion[truth][vote] = saturated(sums.confusion[truth][vote] + detail.confusion[truth][vote]);
   for (const [tenth, n, right] of detail.tenths) {
     const [episodes, ok] = sums.tenths[tenth] ?? [0, 0];
     sums.tenths[tenth] = [saturated(episodes + n), saturated(ok + right)];

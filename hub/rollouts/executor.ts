@@ -53,12 +53,20 @@ export class Executor {
       complain: (id, error) => this.#complain('rollout', id, error),
       mended: (id) => this.#complaints.delete(id),
     });
-    this.#requests = new Requests({ store, now, decisions: this.#decisions, assignment: this.#assignment, outbox: this.#outbox });
+    this.#requests = new Requests({
+      store,
+      now,
+      decisions: this.#decisions,
+      assignment: this.#assignment,
+      outbox: this.#outbox,
+    });
   }
 
   readonly #carriers: Carriers = {
     'supersede-siblings': async ({ id, group, to }) => {
-      for (const other of this.#options.store.state.rollouts.filter((one) => one.group === group && one.id !== id && isActive(one)))
+      for (const other of this.#options.store.state.rollouts.filter(
+        (one) => one.group === group && one.id !== id && isActive(one),
+      ))
         await this.#requests.order(other.id, 'supersede', `gate:${id}`, `${to.version} passed and goes on`);
     },
     assign: ({ model }) => this.#assignment.assign(model),
@@ -76,7 +84,10 @@ export class Executor {
 
   /** Who comes after the close is refused; what came before it is waited for. */
   #track<T>(begin: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new AdbreakError('hub_unreachable', 'Cannot go on with rollouts: the hub is being stopped'));
+    if (this.#closed)
+      return Promise.reject(
+        new AdbreakError('hub_unreachable', 'Cannot go on with rollouts: the hub is being stopped'),
+      );
     const running = begin();
     this.#running.add(running);
     const done = () => void this.#running.delete(running);
@@ -114,7 +125,12 @@ export class Executor {
   async #look(id: string): Promise<void> {
     const { store, now } = this.#options;
     const rollout = this.find(id);
-    if (isActive(rollout)) await this.#decisions.decide(id, { kind: 'tick', at: now().toISOString(), siblings: siblingsOf(store.state.rollouts, rollout) });
+    if (isActive(rollout))
+      await this.#decisions.decide(id, {
+        kind: 'tick',
+        at: now().toISOString(),
+        siblings: siblingsOf(store.state.rollouts, rollout),
+      });
     await this.#outbox.carryOut(id);
   }
 
@@ -144,7 +160,11 @@ export class Executor {
   }
 
   /** A window report of a device, with what else is written with it: see `Decisions.take`. */
-  take(device: string, report: WindowReport, write?: (state: HubState, writing: Writing) => Taken | null): Promise<void> {
+  take(
+    device: string,
+    report: WindowReport,
+    write?: (state: HubState, writing: Writing) => Taken | null,
+  ): Promise<void> {
     return this.#track(() => this.#decisions.take(device, report, write));
   }
   deviceSays(device: string, model: string, problem: string | null): Promise<void> {

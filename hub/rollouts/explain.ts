@@ -35,7 +35,12 @@ export function explainRollout(rollout: Rollout, now: Date): Explanation {
     { title: 'Who is missing', lines: missingLines(rollout, input) },
     { title: 'The world', lines: worldLines(rollout, input.drift) },
     { title: 'Health', lines: healthLines(rollout, input) },
-    { title: 'So far', lines: rollout.history.map((one) => `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`) },
+    {
+      title: 'So far',
+      lines: rollout.history.map(
+        (one) => `${one.at}  ${one.stage}: ${one.verdict} → ${one.action}: ${one.reason}`,
+      ),
+    },
   ];
   return {
     headline: `${rollout.model} ${rollout.from.version} → ${rollout.to.version}: ${whereItIs(rollout)}`,
@@ -44,7 +49,10 @@ export function explainRollout(rollout: Rollout, now: Date): Explanation {
 }
 
 export function explanationText({ headline, sections }: Explanation): string {
-  return [headline, ...sections.flatMap(({ title, lines }) => ['', `${title}`, ...lines.map((line) => `  ${line}`)])].join('\n');
+  return [
+    headline,
+    ...sections.flatMap(({ title, lines }) => ['', `${title}`, ...lines.map((line) => `  ${line}`)]),
+  ].join('\n');
 }
 
 function whereItIs(rollout: Rollout): string {
@@ -55,7 +63,9 @@ function whereItIs(rollout: Rollout): string {
 }
 
 function why({ last }: Rollout): string[] {
-  return last === null ? ['The gate has not looked yet.'] : [`${last.verdict} → ${last.action} (${last.at})`, last.reason];
+  return last === null
+    ? ['The gate has not looked yet.']
+    : [`${last.verdict} → ${last.action} (${last.at})`, last.reason];
 }
 
 // — evidence —
@@ -63,7 +73,10 @@ function why({ last }: Rollout): string[] {
 function evidenceLines(rollout: Rollout, weighed: Weighed, now: Date): string[] {
   const { plan, evidence, summary } = rollout;
   if (!isActive(rollout)) return summary === null ? [] : summaryLines(summary, plan);
-  const waiting = Object.values(evidence.open).reduce((sum, window) => sum + Object.values(window).reduce((all, { episodes }) => all + episodes, 0), 0);
+  const waiting = Object.values(evidence.open).reduce(
+    (sum, window) => sum + Object.values(window).reduce((all, { episodes }) => all + episodes, 0),
+    0,
+  );
   const open =
     waiting === 0
       ? []
@@ -71,7 +84,13 @@ function evidenceLines(rollout: Rollout, weighed: Weighed, now: Date): string[] 
           `${count(waiting, 'episode')} in ${count(Object.keys(evidence.open).length, 'window')} that are not closed yet: each waits ${hours(plan.lagHours)} for late reports`,
         ];
   if (weighed.totals.episodes === 0)
-    return [...refusedLines(rollout), 'no window with episodes is closed yet', ...open, ...aheadLines(rollout, now), ...unaskedLines(rollout)];
+    return [
+      ...refusedLines(rollout),
+      'no window with episodes is closed yet',
+      ...open,
+      ...aheadLines(rollout, now),
+      ...unaskedLines(rollout),
+    ];
   const { production, candidate } = evidence.labels;
   return [
     `${amount(weighed.totals.episodes)} distinct episodes on ${count(weighed.channels, 'channel')} and ${count(standingOf(rollout).devices.length, 'device')}: ${outcomes(weighed.totals)}`,
@@ -80,7 +99,9 @@ function evidenceLines(rollout: Rollout, weighed: Weighed, now: Date): string[] 
     ...fewLines(weighed),
     ...open,
     ...unaskedLines(rollout),
-    ...[labelLine('production', production), labelLine('candidate', candidate)].filter((line) => line !== null),
+    ...[labelLine('production', production), labelLine('candidate', candidate)].filter(
+      (line) => line !== null,
+    ),
     ...lostLines(rollout),
     ...refusedLines(rollout),
     ...aheadLines(rollout, now),
@@ -95,7 +116,9 @@ function lostLines({ evidence }: Rollout): string[] {
   if (gaps.length === 0) return [];
   const episodes = gaps.reduce((sum, [, { lost }]) => sum + lost.episodes, 0);
   const who = some(gaps.map(([id, { lost }]) => `${count(lost.windows, 'window')} of ${id}`));
-  return [`made, and never came: ${who}; they may have held anything, so ${count(episodes, 'episode')} count as draws without an answer`];
+  return [
+    `made, and never came: ${who}; they may have held anything, so ${count(episodes, 'episode')} count as draws without an answer`,
+  ];
 }
 
 /** Windows that are closed before they have begun: whatever comes of them is late. */
@@ -111,7 +134,15 @@ function aheadLines({ evidence, plan }: Rollout, now: Date): string[] {
 function amount(n: number): string {
   return Number.isInteger(n) || n >= 100 ? Math.round(n).toLocaleString('en-US') : n.toFixed(1);
 }
-function outcomes({ wins, losses, open }: { readonly wins: number; readonly losses: number; readonly open: number }): string {
+function outcomes({
+  wins,
+  losses,
+  open,
+}: {
+  readonly wins: number;
+  readonly losses: number;
+  readonly open: number;
+}): string {
   return `${amount(wins)} won, ${amount(losses)} lost, ${amount(open)} drawn without an answer`;
 }
 function differenceLine(difference: Summary['difference'], alpha: number): string {
@@ -119,10 +150,15 @@ function differenceLine(difference: Summary['difference'], alpha: number): strin
   return `difference to production: ${signed(difference.value)}; at every look so far, with confidence ${percent(1 - alpha)}, between ${signed(difference.low)} and ${signed(difference.high)} of episodes`;
 }
 /** Each decision asks its own questions, and all of its own: a line for each. */
-function decisionLines({ alphaHarm, alphaPromote, margin, evidence, ...plan }: Rollout['plan'], { harm, promotion, days }: Weighed): string[] {
+function decisionLines(
+  { alphaHarm, alphaPromote, margin, evidence, ...plan }: Rollout['plan'],
+  { harm, promotion, days }: Weighed,
+): string[] {
   const needs = (alpha: number) => evalue(-Math.log(alpha));
   const text = (name: string, log: number | null, alpha: number, missing = '') =>
-    log === null ? missing : `${name} = ${evalue(log)} of ${needs(alpha)}${log >= -Math.log(alpha) ? ', enough' : ''}`;
+    log === null
+      ? missing
+      : `${name} = ${evalue(log)} of ${needs(alpha)}${log >= -Math.log(alpha) ? ', enough' : ''}`;
   const list = (...parts: readonly string[]) => parts.filter((one) => one !== '').join('; ');
   const few = `E_days waits: ${days} of ${LEAST_DAYS} days`;
   const worse = `worse by more than ${points(toleranceOf({ margin, ...plan }))}`;
@@ -140,9 +176,15 @@ function decisionLines({ alphaHarm, alphaPromote, margin, evidence, ...plan }: R
 function fewLines({ channels, days }: Weighed): string[] {
   return [
     ...(channels < SMALL_FLEET
-      ? [`all of this holds for the ${count(channels, 'channel')} that are watched; from ${SMALL_FLEET} channels on it says something about others`]
+      ? [
+          `all of this holds for the ${count(channels, 'channel')} that are watched; from ${SMALL_FLEET} channels on it says something about others`,
+        ]
       : []),
-    ...(days < LEAST_DAYS ? [`${days} of ${LEAST_DAYS} days: a rollback and the last stage need them, since a day's programme is common to all`] : []),
+    ...(days < LEAST_DAYS
+      ? [
+          `${days} of ${LEAST_DAYS} days: a rollback and the last stage need them, since a day's programme is common to all`,
+        ]
+      : []),
   ];
 }
 
@@ -155,7 +197,9 @@ function summaryLines(summary: Summary, plan: Rollout['plan']): string[] {
 }
 
 function unaskedLines({ evidence }: Rollout): string[] {
-  const unasked = Object.entries(evidence.devices).filter(([, device]) => device.unasked > 0 && device.own.length === 0);
+  const unasked = Object.entries(evidence.devices).filter(
+    ([, device]) => device.unasked > 0 && device.own.length === 0,
+  );
   return unasked.length === 0
     ? []
     : [
@@ -176,24 +220,39 @@ function refusedLines({ evidence: { refused, devices }, plan }: Rollout): string
   const reports = Object.entries(refused).flatMap(([reason, n]) =>
     n === 0 || reason === 'answers'
       ? []
-      : [`${count(n, 'report')} ${REFUSED[reason as keyof typeof REFUSED]}${reason === 'unaligned' ? lengths(devices, plan) : ''}`],
+      : [
+          `${count(n, 'report')} ${REFUSED[reason as keyof typeof REFUSED]}${reason === 'unaligned' ? lengths(devices, plan) : ''}`,
+        ],
   );
-  return refused.answers === 0 ? reports : [...reports, `${count(refused.answers, 'answer')} to draws that were not drawn, or are over`];
+  return refused.answers === 0
+    ? reports
+    : [...reports, `${count(refused.answers, 'answer')} to draws that were not drawn, or are over`];
 }
 
 /** What unaligned devices send, beside what the plan asks for. */
 function lengths(devices: Rollout['evidence']['devices'], { windowSeconds }: Rollout['plan']): string {
-  const longest = Object.values(devices).reduce((most, { reportSeconds }) => Math.max(most, reportSeconds), 0);
-  return longest === 0 ? '' : `: devices' windows last up to ${longest} s, the plan's \`windowSeconds\` is ${windowSeconds}`;
+  const longest = Object.values(devices).reduce(
+    (most, { reportSeconds }) => Math.max(most, reportSeconds),
+    0,
+  );
+  return longest === 0
+    ? ''
+    : `: devices' windows last up to ${longest} s, the plan's \`windowSeconds\` is ${windowSeconds}`;
 }
 
 function labelLine(arm: string, labels: ArmLabels): string | null {
   if (labels.histogram.every((n) => n === 0)) return null;
   const estimate = `${arm}: accuracy estimated from its confidences ${percent(confidenceBasedAccuracy(labels.histogram))}`;
-  const bins = labels.tenths.map(([episodes, right], i) => ({ episodes, right, confidence: episodes * Math.max((i + 0.5) / 10, 1 - (i + 0.5) / 10) }));
+  const bins = labels.tenths.map(([episodes, right], i) => ({
+    episodes,
+    right,
+    confidence: episodes * Math.max((i + 0.5) / 10, 1 - (i + 0.5) / 10),
+  }));
   const [[a, b], [c, d]] = labels.confusion;
   const n = a + b + c + d;
-  return n === 0 ? estimate : `${estimate}, by ${count(n, 'label')} ${percent((a + d) / n)} (calibration error ${percent(expectedCalibrationError(bins))})`;
+  return n === 0
+    ? estimate
+    : `${estimate}, by ${count(n, 'label')} ${percent((a + d) / n)} (calibration error ${percent(expectedCalibrationError(bins))})`;
 }
 
 // — who was asked —
@@ -204,13 +263,21 @@ function answerLines(rollout: Rollout): string[] {
   if (devices.length === 0 || !isActive(rollout)) return [];
   const asked = devices.map(([id, device]) => ({ id, device, ...askedOf(device) }));
   const sum = (of: (one: (typeof asked)[number]) => number) => asked.reduce((all, one) => all + of(one), 0);
-  const [answered, open, waiting] = [sum(({ wins, losses }) => wins + losses), sum((one) => one.open), sum(({ device }) => device.waiting)];
-  const silent = asked.filter((one) => one.open > 0 && one.wins + one.losses === 0).sort((a, b) => b.open - a.open);
+  const [answered, open, waiting] = [
+    sum(({ wins, losses }) => wins + losses),
+    sum((one) => one.open),
+    sum(({ device }) => device.waiting),
+  ];
+  const silent = asked
+    .filter((one) => one.open > 0 && one.wins + one.losses === 0)
+    .sort((a, b) => b.open - a.open);
   const controls = controlsOf(rollout);
   const items = sum(({ device }) => device.control.answered);
   return [
     `${plan.labels === 'all' ? 'every disagreement is asked about' : `about ${plan.labels.perDeviceAndWeek} answers a device and week are asked for`}; ${count(answered, 'answer')} so far, ${count(open, 'draw')} without one, of which ${waiting} still wait on the devices (${hours(plan.answerHours)} at most)`,
-    ...(silent.length === 0 ? [] : [`asked and never answered: ${some(silent.map((one) => `${one.id} (${one.open})`))}`]),
+    ...(silent.length === 0
+      ? []
+      : [`asked and never answered: ${some(silent.map((one) => `${one.id} (${one.open})`))}`]),
     `wrong answers: ${items === 0 ? 'no control item was answered yet' : `${percent(controls.share)} of ${count(items, 'control item')} (${percent(controls.low)} to ${percent(controls.high)})`}; the gate allows for ${percent(controls.used)}`,
   ];
 }
@@ -256,7 +323,10 @@ function least(reached: (n: number) => boolean, most: number): number | null {
 }
 
 /** The same evidence, so many times as much. */
-function grown({ clusters, days, wrong }: GateInput, factor: number): Pick<GateInput, 'clusters' | 'days' | 'wrong'> {
+function grown(
+  { clusters, days, wrong }: GateInput,
+  factor: number,
+): Pick<GateInput, 'clusters' | 'days' | 'wrong'> {
   return {
     wrong,
     days,
@@ -276,18 +346,28 @@ function grown({ clusters, days, wrong }: GateInput, factor: number): Pick<GateI
 function whatIf(rollout: Rollout, weighed: Weighed, input: GateInput, now: Date): string[] {
   const { plan } = rollout;
   const stage = plan.stages[rollout.stage];
-  if (rollout.status === 'watching') return [`${hours(Math.max(0, plan.watchHours - input.hoursInStage))} until the watch ends`];
-  if (rollout.status === 'paused') return [`a person must resume it: \`adbreak rollouts resume ${rollout.id}\``];
+  if (rollout.status === 'watching')
+    return [`${hours(Math.max(0, plan.watchHours - input.hoursInStage))} until the watch ends`];
+  if (rollout.status === 'paused')
+    return [`a person must resume it: \`adbreak rollouts resume ${rollout.id}\``];
   const many = tooManyApart(rollout);
-  if (many !== null) return [`${many}: nothing else changes it, and a resume is refused; \`adbreak rollouts abort ${rollout.id}\` ends it`];
+  if (many !== null)
+    return [
+      `${many}: nothing else changes it, and a resume is refused; \`adbreak rollouts abort ${rollout.id}\` ends it`,
+    ];
   const lines = [...stoppedLines(rollout, input), ...daysLeft(rollout, weighed)];
   const left = Math.max(0, (stage?.soakHours ?? 0) - input.hoursInStage);
   if (left > 0) lines.push(`${hours(left)} more in stage ${stage?.name}`);
   const missing = Math.max(0, (stage?.minEpisodes ?? 0) - input.episodesInStage);
   if (missing > 0) lines.push(`${count(Math.ceil(missing), 'more distinct episode')} in this stage`);
-  const share = weighed.totals.open / Math.max(1, weighed.totals.wins + weighed.totals.losses + weighed.totals.open);
-  if (share > 0.1) lines.push(`answers on the status pages: ${percent(share)} of the draws have none, and more than a tenth can hardly pass`);
-  if (plan.evidence === 'non-inferiority' && weighed.totals.episodes > 0) lines.push(promotionForecast(rollout, weighed, input, now));
+  const share =
+    weighed.totals.open / Math.max(1, weighed.totals.wins + weighed.totals.losses + weighed.totals.open);
+  if (share > 0.1)
+    lines.push(
+      `answers on the status pages: ${percent(share)} of the draws have none, and more than a tenth can hardly pass`,
+    );
+  if (plan.evidence === 'non-inferiority' && weighed.totals.episodes > 0)
+    lines.push(promotionForecast(rollout, weighed, input, now));
   const until = plan.deadlineHours - input.hoursInStage;
   lines.push(
     until > 0
@@ -306,15 +386,24 @@ function stoppedLines({ id, status, last }: Rollout, { silence, plan }: GateInpu
     return [
       `it runs in the shadow, where nobody sees it: a person resumes it when what stopped it is over (\`adbreak rollouts resume ${id}\`), or ends it (${abort})`,
     ];
-  return last?.verdict === 'SUSPEND' ? [`while this stands nothing advances, whatever else the numbers say; ${abort} ends it`] : [];
+  return last?.verdict === 'SUSPEND'
+    ? [`while this stands nothing advances, whatever else the numbers say; ${abort} ends it`]
+    : [];
 }
 function daysLeft({ plan, stage, status }: Rollout, { days }: Weighed): string[] {
   const left = LEAST_DAYS - days;
-  return status === 'running' && stage === plan.stages.length - 1 && left > 0 ? [`evidence of ${count(left, 'more day')}`] : [];
+  return status === 'running' && stage === plan.stages.length - 1 && left > 0
+    ? [`evidence of ${count(left, 'more day')}`]
+    : [];
 }
 
 /** How many distinct episodes at the rates so far until M passes, and how long those take. */
-function promotionForecast({ plan, startedAt }: Rollout, { promotion, totals }: Weighed, input: GateInput, now: Date): string {
+function promotionForecast(
+  { plan, startedAt }: Rollout,
+  { promotion, totals }: Weighed,
+  input: GateInput,
+  now: Date,
+): string {
   const threshold = -Math.log(plan.alphaPromote);
   const needed = (1 / plan.alphaPromote).toFixed(0);
   if (promotion.pooled >= threshold)
@@ -333,9 +422,19 @@ function promotionForecast({ plan, startedAt }: Rollout, { promotion, totals }: 
 
 function apartLines({ excluded, setAside, members, evidence }: Rollout): string[] {
   const held = (name: string) =>
-    members.filter((id) => apartBy(id, evidence.devices[id]?.slice ?? null, { excluded, setAside }, evidence.devices[id]?.named) === name).length;
+    members.filter(
+      (id) =>
+        apartBy(
+          id,
+          evidence.devices[id]?.slice ?? null,
+          { excluded, setAside },
+          evidence.devices[id]?.named,
+        ) === name,
+    ).length;
   return [
-    ...Object.entries(excluded).map(([name, { at, reason }]) => `${name}, ${count(held(name), 'device')}, since ${at}: ${reason}`),
+    ...Object.entries(excluded).map(
+      ([name, { at, reason }]) => `${name}, ${count(held(name), 'device')}, since ${at}: ${reason}`,
+    ),
     ...Object.entries(setAside).map(([, { at, reason }]) => `since ${at}: ${reason}`),
   ];
 }
@@ -362,13 +461,17 @@ function missingLines(rollout: Rollout, { silence }: GateInput): string[] {
   const silent = [...silence.acting.silent, ...silence.control.silent].filter((id) => !never.includes(id));
   return [
     ...(trouble === null ? [] : [trouble]),
-    ...(never.length === 0 ? [] : [`${count(never.length, 'device')} have sent nothing for this rollout yet: ${some(never)}`]),
+    ...(never.length === 0
+      ? []
+      : [`${count(never.length, 'device')} have sent nothing for this rollout yet: ${some(never)}`]),
     ...(silent.length === 0 ? [] : [`silent: ${some(silent.map(last))}`]),
   ];
 }
 
 function some(names: readonly string[]): string {
-  return names.length > 8 ? `${names.slice(0, 8).join(', ')}, and ${names.length - 8} more` : names.join(', ');
+  return names.length > 8
+    ? `${names.slice(0, 8).join(', ')}, and ${names.length - 8} more`
+    : names.join(', ');
 }
 
 // — the world, health —
@@ -383,7 +486,9 @@ function worldLines(rollout: Rollout, seen: GateInput['drift']): string[] {
       : `disagreements: up to ${percent(Math.max(drift.disagreement.baseline, ...(drift.baselines ?? [])))} are usual here, by the hour; evidence of a rise R = ${evalue(Math.log(Math.max(1e-300, seen.disagreement)))}${seen.disagreementAlarm ? ', an alarm' : ''}`,
     cause === null ? '' : cause.reason,
     drift.late > 0 ? `${count(drift.late, 'report')} came too late for the hour's drift` : '',
-    drift.misdated > 0 ? `${count(drift.misdated, 'report')} bear a date that cannot be: those devices' clocks are wrong` : '',
+    drift.misdated > 0
+      ? `${count(drift.misdated, 'report')} bear a date that cannot be: those devices' clocks are wrong`
+      : '',
   ].filter((line) => line !== '' && (isActive(rollout) || drift.hours > 0) && plan.name !== '');
 }
 
@@ -391,21 +496,29 @@ function worldLine(rollout: Rollout, seen: GateInput['drift']): string {
   const { drift, plan } = rollout;
   if (drift.reference === null && !isActive(rollout)) return '';
   const calibration = calibrationOf(drift.reference);
-  if (calibration === null) return `no WORLD verdict: production has fewer than two reference weeks (${drift.reference?.length ?? 0})`;
+  if (calibration === null)
+    return `no WORLD verdict: production has fewer than two reference weeks (${drift.reference?.length ?? 0})`;
   const alarm = seen.worldAlarm ? 'an alarm stands' : `alarm at ${plan.world.falseAlarmHours}`;
-  const lag = calibration.lag === 1 ? 'hours count as unrelated' : `effects last ${calibration.lag} hours, so ${calibration.lag} detectors take turns`;
+  const lag =
+    calibration.lag === 1
+      ? 'hours count as unrelated'
+      : `effects last ${calibration.lag} hours, so ${calibration.lag} detectors take turns`;
   return `against ${calibration.weeks} reference weeks, ${drift.world?.windows ?? 0} hours seen: R = ${evalue(Math.log(Math.max(1e-300, seen.world ?? 0)))}, ${alarm}; ${lag}`;
 }
 
 function healthLines({ evidence, plan, status, limitStops }: Rollout, { health }: GateInput): string[] {
   if (health === null || health.acting.length + health.control.length === 0) return [];
   if (!isActive({ status })) return [];
-  const restless = health.acting.filter(({ acting }) => perDay(acting) > plan.abort.crashesPerDay && acting.restarts > 0);
+  const restless = health.acting.filter(
+    ({ acting }) => perDay(acting) > plan.abort.crashesPerDay && acting.restarts > 0,
+  );
   return [
     health.acting.length === 0
       ? 'the candidate acts on no device that has reported'
       : `restarts above ${plan.abort.crashesPerDay} a day: ${restless.length} of ${health.acting.length} devices where the candidate acts${restless.length === 0 ? '' : ` (${some(restless.map(({ id }) => id))})`}`,
-    ...(evidence.downloadFailures === 0 ? [] : [`${count(evidence.downloadFailures, 'failed download')} so far`]),
+    ...(evidence.downloadFailures === 0
+      ? []
+      : [`${count(evidence.downloadFailures, 'failed download')} so far`]),
     ...(health.failing.length === 0
       ? []
       : [

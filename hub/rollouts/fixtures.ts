@@ -7,7 +7,8 @@ import { percentOf, type Rollout } from './rollout.js';
 import { type Effect, start, step } from './step.js';
 
 /** Small rollouts for tests: devices with given outcomes, reports that add up. */
-export const configPath = (name: string) => fileURLToPath(new URL(`../../../configs/rollouts/${name}.yaml`, import.meta.url));
+export const configPath = (name: string) =>
+  fileURLToPath(new URL(`../../../configs/rollouts/${name}.yaml`, import.meta.url));
 /** A plan for three devices and few episodes; everything else is the default. */
 export const DEMO_PLAN: Plan = checkPlan(
   {
@@ -35,19 +36,40 @@ export const cluster = (id: string, wins: number, losses: number, agreed: number
   id: `channel=${id}`,
   tallies: [{ rate: 1, zeros: agreed, wins, losses, open }],
 });
-export const clustersOf = (n: number, wins: number, losses: number, agreed: number, open = 0): GateCluster[] =>
-  Array.from({ length: n }, (_, i) => cluster(`c${i}`, wins, losses, agreed, open));
+export const clustersOf = (
+  n: number,
+  wins: number,
+  losses: number,
+  agreed: number,
+  open = 0,
+): GateCluster[] => Array.from({ length: n }, (_, i) => cluster(`c${i}`, wins, losses, agreed, open));
 
 /** The gate with evidence alone to decide on: no soak, no quota, no drift, no health. Days are the evidence in five equal parts. */
 export function bare(plan: Plan, clusters: readonly GateCluster[]): GateInput {
   const fifth = clusters.flatMap(({ tallies }) =>
-    tallies.map(({ rate, zeros, wins, losses, open }) => ({ rate, zeros: zeros / 5, wins: wins / 5, losses: losses / 5, open: open / 5 })),
+    tallies.map(({ rate, zeros, wins, losses, open }) => ({
+      rate,
+      zeros: zeros / 5,
+      wins: wins / 5,
+      losses: losses / 5,
+      open: open / 5,
+    })),
   );
   return {
     clusters,
     days: Array.from({ length: 5 }, () => fifth),
     wrong: 0,
-    plan: { ...plan, minDevices: 1, stages: plan.stages.map((stage) => ({ ...stage, soakHours: 0, minEpisodes: 0, approve: null, round: null })) },
+    plan: {
+      ...plan,
+      minDevices: 1,
+      stages: plan.stages.map((stage) => ({
+        ...stage,
+        soakHours: 0,
+        minEpisodes: 0,
+        approve: null,
+        round: null,
+      })),
+    },
     id: 'r',
     stage: 0,
     hoursInStage: 0,
@@ -59,7 +81,13 @@ export function bare(plan: Plan, clusters: readonly GateCluster[]): GateInput {
     silentHours: null,
     health: null,
     limitStops: 0,
-    drift: { world: null, worldDoubt: false, worldAlarm: false, disagreement: null, disagreementAlarm: false },
+    drift: {
+      world: null,
+      worldDoubt: false,
+      worldAlarm: false,
+      disagreement: null,
+      disagreementAlarm: false,
+    },
     round: null,
     approved: true,
     mayAdvance: true,
@@ -70,13 +98,35 @@ export function bare(plan: Plan, clusters: readonly GateCluster[]): GateInput {
 
 /** The demo's plan as it is, in its first stage. */
 export function input(clusters: readonly GateCluster[], change: Partial<GateInput> = {}): GateInput {
-  const episodes = clusters.reduce((sum, { tallies }) => sum + tallies.reduce((all, one) => all + one.zeros + one.wins + one.losses + one.open, 0), 0);
-  return { ...bare(DEMO_PLAN, clusters), plan: DEMO_PLAN, hoursInStage: 0.5, episodesInStage: episodes, approved: false, ...change };
+  const episodes = clusters.reduce(
+    (sum, { tallies }) =>
+      sum + tallies.reduce((all, one) => all + one.zeros + one.wins + one.losses + one.open, 0),
+    0,
+  );
+  return {
+    ...bare(DEMO_PLAN, clusters),
+    plan: DEMO_PLAN,
+    hoursInStage: 0.5,
+    episodesInStage: episodes,
+    approved: false,
+    ...change,
+  };
 }
 
 /** Members, and where the candidate acts. */
-export function assign(state: Rollout, members: readonly string[], acting: readonly string[] = [], hour = 0): Rollout {
-  return step(state, { kind: 'assigned', at: after(hour).toISOString(), members: [...members], acting: [...acting], excepted: {} }).state;
+export function assign(
+  state: Rollout,
+  members: readonly string[],
+  acting: readonly string[] = [],
+  hour = 0,
+): Rollout {
+  return step(state, {
+    kind: 'assigned',
+    at: after(hour).toISOString(),
+    members: [...members],
+    acting: [...acting],
+    excepted: {},
+  }).state;
 }
 
 export function started(plan: Plan, change: Partial<EventOf<'started'>['rollout']> = {}): EventOf<'started'> {
@@ -143,7 +193,14 @@ export function report(
       [0, 0],
     ],
     jointConfidence: [],
-    labelled: { episodes: wins + losses, productionRight: losses, candidateRight: wins, wins, losses, detail: null },
+    labelled: {
+      episodes: wins + losses,
+      productionRight: losses,
+      candidateRight: wins,
+      wins,
+      losses,
+      detail: null,
+    },
     latency: { production: [[12, 40]], candidate: [[12, 40]] },
     adFrames: 0,
     frames: 40,
@@ -176,7 +233,10 @@ export class Play {
   readonly members: readonly string[];
   readonly #sequences = new Map<string, number>();
 
-  constructor(members: readonly string[] = ['pi-0', 'pi-1', 'pi-2'], first: EventOf<'started'> = started(PLAN)) {
+  constructor(
+    members: readonly string[] = ['pi-0', 'pi-1', 'pi-2'],
+    first: EventOf<'started'> = started(PLAN),
+  ) {
     this.members = members;
     this.events = [first];
     this.state = start(first);
@@ -191,29 +251,60 @@ export class Play {
     return effects;
   }
   act(acting: readonly string[], hour = 0): void {
-    this.send({ kind: 'assigned', at: after(hour).toISOString(), members: [...this.members], acting: [...acting], excepted: {} });
+    this.send({
+      kind: 'assigned',
+      at: after(hour).toISOString(),
+      members: [...this.members],
+      acting: [...acting],
+      excepted: {},
+    });
   }
   tick(hour: number): readonly Effect[] {
     return this.send({ kind: 'tick', at: after(hour).toISOString(), siblings: [] });
   }
   order(order: EventOf<'order'>['order'], hour: number, percent?: number): readonly Effect[] {
-    return this.send({ kind: 'order', at: after(hour).toISOString(), who: 'token:ada', order, reason: 'because', ...(percent !== undefined && { percent }) });
+    return this.send({
+      kind: 'order',
+      at: after(hour).toISOString(),
+      who: 'token:ada',
+      order,
+      reason: 'because',
+      ...(percent !== undefined && { percent }),
+    });
   }
   /** One device's report of the hour, as it comes when the hour is over. */
-  window(device: string, hour: number, counts: Counts, change: Partial<WindowReport> = {}, at = hour + 1): void {
+  window(
+    device: string,
+    hour: number,
+    counts: Counts,
+    change: Partial<WindowReport> = {},
+    at = hour + 1,
+  ): void {
     const sequence = change.sequence ?? (this.#sequences.get(device) ?? 0) + 1;
     this.#sequences.set(device, sequence);
-    this.send({ kind: 'window', at: after(at).toISOString(), device, report: { ...report(sequence, hour, counts, change), sequence } });
+    this.send({
+      kind: 'window',
+      at: after(at).toISOString(),
+      device,
+      report: { ...report(sequence, hour, counts, change), sequence },
+    });
   }
   /** The same hour of every device, each on a channel of its own where `channels` says so; who acts says so. */
   hour(
     hour: number,
     counts: Counts,
-    { devices = this.members, channel = () => 'one' }: { devices?: readonly string[]; channel?: (device: string) => string } = {},
+    {
+      devices = this.members,
+      channel = () => 'one',
+    }: { devices?: readonly string[]; channel?: (device: string) => string } = {},
   ): void {
     for (const device of devices) {
-      const serving = percentOf(this.state) > 0 && this.state.acting.includes(device) ? 'candidate' : 'production';
-      this.window(device, hour, counts, { serving, slice: { channel: channel(device), site: 'home', hardware: 'pi5' } });
+      const serving =
+        percentOf(this.state) > 0 && this.state.acting.includes(device) ? 'candidate' : 'production';
+      this.window(device, hour, counts, {
+        serving,
+        slice: { channel: channel(device), site: 'home', hardware: 'pi5' },
+      });
     }
   }
 }

@@ -7,8 +7,18 @@ import { readPlan } from './plan.js';
 const plan = await readPlan(configPath('standard'));
 /** As many devices as channels where nothing is said. */
 const members = (devices: number, channels = devices) =>
-  Array.from({ length: devices }, (_, i) => ({ id: `pi-${i}`, slice: { channel: `c${i % channels}`, site: 'home', hardware: 'pi5' }, tags: {} }));
-const rates: FleetRates = { episodesPerDay: 200, disagreement: 0.1, answered: 1, correlation: 0.02, sources: ['for a test'] };
+  Array.from({ length: devices }, (_, i) => ({
+    id: `pi-${i}`,
+    slice: { channel: `c${i % channels}`, site: 'home', hardware: 'pi5' },
+    tags: {},
+  }));
+const rates: FleetRates = {
+  episodesPerDay: 200,
+  disagreement: 0.1,
+  answered: 1,
+  correlation: 0.02,
+  sources: ['for a test'],
+};
 
 describe('a forecast', () => {
   const large = forecast(plan, members(40), rates);
@@ -30,8 +40,12 @@ describe('a forecast', () => {
   });
   test('says how good and how bad candidates fare, with episodes, days and answers', () => {
     assert.ok(large.promotion.share > 0.7, JSON.stringify(large.promotion));
-    assert.ok((large.promotion.answers ?? 0) > 20 && (large.promotion.episodes ?? 0) > 1000, JSON.stringify(large.promotion));
-    for (const { difference, share } of large.harm) if (difference <= -0.05) assert.ok(share > 0.9, `${difference}: ${share}`);
+    assert.ok(
+      (large.promotion.answers ?? 0) > 20 && (large.promotion.episodes ?? 0) > 1000,
+      JSON.stringify(large.promotion),
+    );
+    for (const { difference, share } of large.harm)
+      if (difference <= -0.05) assert.ok(share > 0.9, `${difference}: ${share}`);
     const text = forecastText(plan, large);
     for (const words of [
       /40 devices that watch 40 channels/,
@@ -48,7 +62,10 @@ describe('a forecast', () => {
     const alone = forecast(plan, members(40, 1), rates);
     assert.equal(alone.channels, 1);
     assert.ok(alone.promotion.share < large.promotion.share);
-    assert.match(alone.warnings.join('\n'), /the fleet watches 1 channel: what it finds holds for that channel/);
+    assert.match(
+      alone.warnings.join('\n'),
+      /the fleet watches 1 channel: what it finds holds for that channel/,
+    );
     if (alone.promotion.share < 0.5) assert.match(alone.warnings.join('\n'), /with a margin of 2\.0 points/);
   });
   test('few devices, and people who do not answer, are named before anything moves', () => {
@@ -67,8 +84,16 @@ describe('a forecast', () => {
   });
   test('what completes has left the shadow, in numbers too; where most do not leave it, the table says who decides', () => {
     for (const channels of [6, 8, 12]) {
-      const made = forecast(plan, members(20, channels), { ...rates, episodesPerDay: 300, disagreement: 0.05, correlation: 0.1 });
-      assert.ok(made.completion.share <= made.promotion.share, `${channels}: ${made.promotion.share}, then ${made.completion.share}`);
+      const made = forecast(plan, members(20, channels), {
+        ...rates,
+        episodesPerDay: 300,
+        disagreement: 0.05,
+        correlation: 0.1,
+      });
+      assert.ok(
+        made.completion.share <= made.promotion.share,
+        `${channels}: ${made.promotion.share}, then ${made.completion.share}`,
+      );
     }
     const nobody = forecastText(plan, forecast(plan, members(40), { ...rates, answered: 0 }));
     assert.match(nobody, /\nshadow 0 % +not decided: a person {3}none/);

@@ -73,18 +73,28 @@ interface Shape {
 }
 
 /** Which devices move when, and how long each gate is expected to take: the gate's own evidence, on simulated fleets like this one. Pure; seeded. */
-export function forecast(plan: Plan, members: readonly Member[], rates: FleetRates, rollout = 'forecast'): Forecast {
+export function forecast(
+  plan: Plan,
+  members: readonly Member[],
+  rates: FleetRates,
+  rollout = 'forecast',
+): Forecast {
   const devices = members.length;
-  const channels = new Set(members.map(({ id, slice }) => (slice === null ? `device=${id}` : clusterOfSlice(slice)))).size;
+  const channels = new Set(
+    members.map(({ id, slice }) => (slice === null ? `device=${id}` : clusterOfSlice(slice))),
+  ).size;
   const some = {
     channels: Math.min(MOST_CHANNELS, channels),
     perChannel: Math.max(1, Math.min(DEVICES_OF_A_CHANNEL, Math.round(devices / Math.max(1, channels)))),
     rate: drawRateOf(plan, rates),
   };
   const shape: Shape = { ...some, standsFor: devices / Math.max(1, some.channels * some.perChannel) };
-  const chance = (difference: number, question: Question, rules = plan) => simulate(rules, shape, rates, difference, question);
+  const chance = (difference: number, question: Question, rules = plan) =>
+    simulate(rules, shape, rates, difference, question);
   const promotion = chance(0, 'leave');
-  const decidable = decide(plan, promotion, (margin) => chance(0, 'leave', { ...plan, margin, tolerance: margin / 2 }));
+  const decidable = decide(plan, promotion, (margin) =>
+    chance(0, 'leave', { ...plan, margin, tolerance: margin / 2 }),
+  );
   return {
     rates,
     devices,
@@ -103,7 +113,9 @@ export function forecast(plan: Plan, members: readonly Member[], rates: FleetRat
 function drawRateOf({ labels }: Plan, { episodesPerDay, disagreement }: FleetRates): number {
   if (labels === 'all') return 1;
   const perWeek = 7 * episodesPerDay * disagreement;
-  return DRAW_RATES.find((rate) => rate * perWeek <= labels.perDeviceAndWeek) ?? (DRAW_RATES.at(-1) as number);
+  return (
+    DRAW_RATES.find((rate) => rate * perWeek <= labels.perDeviceAndWeek) ?? (DRAW_RATES.at(-1) as number)
+  );
 }
 
 function decide(plan: Plan, own: Chance, at: (margin: number) => Chance): Forecast['decidable'] {
@@ -117,7 +129,13 @@ function decide(plan: Plan, own: Chance, at: (margin: number) => Chance): Foreca
 }
 
 type Question = 'leave' | 'complete' | 'harm';
-function simulate(plan: Plan, { channels, perChannel, rate, standsFor }: Shape, rates: FleetRates, difference: number, question: Question): Chance {
+function simulate(
+  plan: Plan,
+  { channels, perChannel, rate, standsFor }: Shape,
+  rates: FleetRates,
+  difference: number,
+  question: Question,
+): Chance {
   const never = { share: 0, episodes: null, days: null, answers: null };
   if (channels === 0) return never;
   // With so many draws unanswered the worst case alone is beyond the margin: no evidence can come of it.
@@ -158,7 +176,11 @@ function simulate(plan: Plan, { channels, perChannel, rate, standsFor }: Shape, 
   };
 }
 
-function answered(weighed: ReturnType<typeof weigh>, { alphaHarm, alphaPromote }: Plan, question: Question): boolean {
+function answered(
+  weighed: ReturnType<typeof weigh>,
+  { alphaHarm, alphaPromote }: Plan,
+  question: Question,
+): boolean {
   if (question === 'harm') return leastOf({ ...weighed.harm, days: null }) >= -Math.log(alphaHarm);
   if (weighed.harm.pooled >= -Math.log(alphaHarm)) return false;
   if (question === 'leave') return promotionLog(weighed, false) >= -Math.log(alphaPromote);
@@ -170,7 +192,14 @@ function medianOfRuns(values: readonly number[]): number | null {
   return [...values].sort((a, b) => a - b)[Math.floor(RUNS / 2)] ?? null;
 }
 
-function stagesOf(plan: Plan, members: readonly Member[], rates: FleetRates, channels: number, promoted: Chance, rollout: string): StageForecast[] {
+function stagesOf(
+  plan: Plan,
+  members: readonly Member[],
+  rates: FleetRates,
+  channels: number,
+  promoted: Chance,
+  rollout: string,
+): StageForecast[] {
   const deadlineDays = plan.deadlineHours / 24;
   let day = 0;
   let acting = new Set<string>();
@@ -178,23 +207,46 @@ function stagesOf(plan: Plan, members: readonly Member[], rates: FleetRates, cha
     const reached = members.filter((one) => reaches(stage.where, one));
     if (stage.percent > 0) acting = cohort(rollout, reached, stage.percent, acting);
     const there = members.filter(({ id }) => acting.has(id));
-    const distinct = stage.percent === 0 ? channels : new Set(there.map(({ id, slice }) => (slice === null ? id : clusterOfSlice(slice)))).size;
+    const distinct =
+      stage.percent === 0
+        ? channels
+        : new Set(there.map(({ id, slice }) => (slice === null ? id : clusterOfSlice(slice)))).size;
     const perDay = distinct * rates.episodesPerDay;
     const fromDay = day;
     const last = i === plan.stages.length - 1;
     const forEpisodes = perDay === 0 ? Number.POSITIVE_INFINITY : stage.minEpisodes / perDay;
     const forDays = last && plan.evidence === 'non-inferiority' ? (LEAST_DAYS * plan.dayHours) / 24 - day : 0;
-    day += Math.max(stage.soakHours / 24, forEpisodes, forDays, i === 0 && plan.evidence === 'non-inferiority' ? (promoted.days ?? deadlineDays) : 0);
-    return { name: `${stage.name} ${stage.percent} %`, acting: [...acting].sort(), fromDay, untilDay: day, episodes: Math.round((day - fromDay) * perDay) };
+    day += Math.max(
+      stage.soakHours / 24,
+      forEpisodes,
+      forDays,
+      i === 0 && plan.evidence === 'non-inferiority' ? (promoted.days ?? deadlineDays) : 0,
+    );
+    return {
+      name: `${stage.name} ${stage.percent} %`,
+      acting: [...acting].sort(),
+      fromDay,
+      untilDay: day,
+      episodes: Math.round((day - fromDay) * perDay),
+    };
   });
 }
 
 function warningsOf(
   plan: Plan,
-  { devices, channels, promotion, decidable, rates }: Pick<Forecast, 'devices' | 'channels' | 'promotion' | 'decidable' | 'rates'>,
+  {
+    devices,
+    channels,
+    promotion,
+    decidable,
+    rates,
+  }: Pick<Forecast, 'devices' | 'channels' | 'promotion' | 'decidable' | 'rates'>,
 ): string[] {
   const warnings: string[] = [];
-  if (devices < plan.minDevices) warnings.push(`the plan asks for evidence from ${plan.minDevices} devices, the fleet has ${devices}: it will wait for ever`);
+  if (devices < plan.minDevices)
+    warnings.push(
+      `the plan asks for evidence from ${plan.minDevices} devices, the fleet has ${devices}: it will wait for ever`,
+    );
   if (devices > 0 && channels < SMALL_FLEET)
     warnings.push(
       `the fleet watches ${count(channels, 'channel')}: what it finds holds for ${channels === 1 ? 'that channel' : 'those channels'}, and devices on one channel count once`,
@@ -219,7 +271,8 @@ export function forecastText(plan: Plan, made: Forecast): string {
   // Where most good candidates do not leave the shadow in its time, what comes after is a person's to say.
   const undecided = plan.evidence === 'non-inferiority' && made.promotion.days === null;
   const row = ({ name, fromDay, untilDay, acting, episodes }: StageForecast, i: number) => {
-    if (undecided) return `${name.padEnd(18)}${(i === 0 ? 'not decided: a person' : '–').padStart(26)}   ${actingText(acting)}`;
+    if (undecided)
+      return `${name.padEnd(18)}${(i === 0 ? 'not decided: a person' : '–').padStart(26)}   ${actingText(acting)}`;
     const when = `${days(fromDay)} – ${days(untilDay)}`.padStart(14);
     const how = (Number.isFinite(episodes) ? episodes.toLocaleString('en-US') : '–').padStart(12);
     return `${name.padEnd(18)}${when}${how}   ${actingText(acting)}`;
@@ -234,7 +287,9 @@ export function forecastText(plan: Plan, made: Forecast): string {
     '',
     `of candidates as good as production leave the shadow: ${chanceText(made.promotion)}`,
     `of candidates as good as production can be completed: ${chanceText(made.completion)}`,
-    ...made.harm.map((one) => `of candidates ${points(-one.difference)} worse are shown to be: ${chanceText(one)}`),
+    ...made.harm.map(
+      (one) => `of candidates ${points(-one.difference)} worse are shown to be: ${chanceText(one)}`,
+    ),
     ...made.warnings.map((line) => `warning: ${line}`),
   ].join('\n');
 }

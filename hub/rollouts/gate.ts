@@ -56,7 +56,10 @@ export interface GateInput extends CountedEvidence {
   readonly hoursInStage: number;
   /** Devices that have given evidence, and answered disagreements of the one that gave most, and of all. */
   readonly devices: number;
-  readonly answers: { readonly most: { readonly device: string; readonly n: number } | null; readonly all: number };
+  readonly answers: {
+    readonly most: { readonly device: string; readonly n: number } | null;
+    readonly all: number;
+  };
   /** Distinct episodes of this stage where the candidate acts; in shadow, anywhere. */
   readonly episodesInStage: number;
   /** Devices on which the candidate acts; null in the shadow. */
@@ -212,7 +215,11 @@ function harm({ input, weighed, say }: Case): Verdict | null {
       `${facts}; the world is changing under both models (R = ${evalue(Math.log(input.drift.world ?? 1))}), so nothing is rolled back yet`,
     );
   if (channels !== null && channels < threshold)
-    return say('SUSPEND', 'worse', `${facts}; on the channels that are watched, not yet shown for all (E_fleet = ${evalue(channels)})`);
+    return say(
+      'SUSPEND',
+      'worse',
+      `${facts}; on the channels that are watched, not yet shown for all (E_fleet = ${evalue(channels)})`,
+    );
   const small =
     channels === null
       ? `; with ${count(weighed.channels, 'channel')} the fleet is ${weighed.channels === 1 ? 'that channel' : 'those channels'}`
@@ -223,7 +230,12 @@ function harm({ input, weighed, say }: Case): Verdict | null {
       'worse',
       `${facts}${small}; a rollback needs ${LEAST_DAYS} days of evidence, there are ${weighed.days}: back to the shadow costs nothing`,
     );
-  if (days < threshold) return say('SUSPEND', 'worse', `${facts}${small}; not yet shown over the days (E_days = ${evalue(days)})`);
+  if (days < threshold)
+    return say(
+      'SUSPEND',
+      'worse',
+      `${facts}${small}; not yet shown over the days (E_days = ${evalue(days)})`,
+    );
   return say('FAIL', 'worse', `${facts}${small}, E_days = ${evalue(days)}`);
 }
 
@@ -239,18 +251,28 @@ function health({ input, say }: Case): Verdict | null {
 function lastingSilence({ input, say }: Case): Verdict | null {
   const why = input.silence === null ? null : troubledBySilence(input.silence, input.plan);
   if (why === null || input.silentHours === null || (input.acting ?? 0) === 0) return null;
-  return input.silentHours >= input.plan.silence.suspendHours ? say('SUSPEND', 'silent', `${why}, for ${hours(input.silentHours)} now`) : null;
+  return input.silentHours >= input.plan.silence.suspendHours
+    ? say('SUSPEND', 'silent', `${why}, for ${hours(input.silentHours)} now`)
+    : null;
 }
 
 function watch(all: Case): Verdict {
   const { input, say } = all;
   const why = input.silence === null ? null : troubledBySilence(input.silence, input.plan);
   if (why !== null) return say('HOLD', 'silent', `completed, and watched: ${why}`);
-  return say('HOLD', 'watch', `completed; it is watched for ${hours(input.plan.watchHours)}, ${hours(input.hoursInStage)} have passed without harm`);
+  return say(
+    'HOLD',
+    'watch',
+    `completed; it is watched for ${hours(input.plan.watchHours)}, ${hours(input.hoursInStage)} have passed without harm`,
+  );
 }
 
 function suspended(all: Case): Verdict {
-  return wait(all, 'suspended', `suspended: nothing says now that it is worse; a person resumes or aborts it (\`adbreak rollouts resume ${all.input.id}\`)`);
+  return wait(
+    all,
+    'suspended',
+    `suspended: nothing says now that it is worse; a person resumes or aborts it (\`adbreak rollouts resume ${all.input.id}\`)`,
+  );
 }
 
 // — the world or the model —
@@ -263,7 +285,13 @@ function drift(all: Case): Verdict | null {
   const limit = plan.world.falseAlarmHours;
   const shifted = `production's confidences have shifted (R = ${evalue(Math.log(seen.world ?? 1))}, the alarm is at ${limit})`;
   if (seen.worldAlarm && seen.disagreementAlarm)
-    return wait(all, 'ambiguous', `${shifted} and the two models differ more than they did: held; only answered harm rolls back`, 'labels', 'AMBIGUOUS');
+    return wait(
+      all,
+      'ambiguous',
+      `${shifted} and the two models differ more than they did: held; only answered harm rolls back`,
+      'labels',
+      'AMBIGUOUS',
+    );
   if (seen.worldAlarm)
     return wait(
       all,
@@ -286,9 +314,20 @@ function drift(all: Case): Verdict | null {
 // — what must be there before anything may pass; missing evidence waits, and never passes —
 
 /** HOLD (or another verdict that waits), and INCONCLUSIVE once the stage's time is over. */
-function wait({ input: { plan, hoursInStage }, say }: Case, cause: Cause, why: string, ask: Verdict['ask'] = null, verdict: VerdictName = 'HOLD'): Verdict {
+function wait(
+  { input: { plan, hoursInStage }, say }: Case,
+  cause: Cause,
+  why: string,
+  ask: Verdict['ask'] = null,
+  verdict: VerdictName = 'HOLD',
+): Verdict {
   return hoursInStage >= plan.deadlineHours
-    ? say('INCONCLUSIVE', cause, `${why}, and the deadline of ${hours(plan.deadlineHours)} has passed: a person decides`, ask)
+    ? say(
+        'INCONCLUSIVE',
+        cause,
+        `${why}, and the deadline of ${hours(plan.deadlineHours)} has passed: a person decides`,
+        ask,
+      )
     : say(verdict, cause, why, ask);
 }
 
@@ -296,8 +335,10 @@ function waits(all: Case): Verdict | null {
   const { input } = all;
   const { plan, acting } = input;
   const stage = stageOf(input);
-  if (acting === 0) return wait(all, 'devices', 'the candidate acts on no device: nobody whom this stage may reach is there');
-  if (input.devices < plan.minDevices) return wait(all, 'devices', `evidence from ${input.devices} of ${plan.minDevices} devices`);
+  if (acting === 0)
+    return wait(all, 'devices', 'the candidate acts on no device: nobody whom this stage may reach is there');
+  if (input.devices < plan.minDevices)
+    return wait(all, 'devices', `evidence from ${input.devices} of ${plan.minDevices} devices`);
   const why = input.silence === null ? null : troubledBySilence(input.silence, plan);
   if (why !== null) return wait(all, 'silent', why);
   // Sums of thirds: a last digit is no episode.
@@ -307,16 +348,28 @@ function waits(all: Case): Verdict | null {
       'episodes',
       `${tidy(Math.floor(input.episodesInStage + 1e-6))} of ${stage?.minEpisodes} distinct episodes in this stage${acting === null ? '' : ' where the candidate acts'}`,
     );
-  if (input.hoursInStage < (stage?.soakHours ?? 0)) return wait(all, 'soak', `${hours(input.hoursInStage)} of ${hours(stage?.soakHours ?? 0)} in this stage`);
+  if (input.hoursInStage < (stage?.soakHours ?? 0))
+    return wait(all, 'soak', `${hours(input.hoursInStage)} of ${hours(stage?.soakHours ?? 0)} in this stage`);
   if (plan.evidence === 'no-harm') return null;
   const { most, all: answers } = input.answers;
-  if (most !== null && input.devices > 1 && answers >= LEAST_ANSWERS && most.n > plan.maxFromOneDevice * answers)
-    return wait(all, 'one-device', `${most.n} of ${answers} answers come from ${most.device} alone`, 'labels');
+  if (
+    most !== null &&
+    input.devices > 1 &&
+    answers >= LEAST_ANSWERS &&
+    most.n > plan.maxFromOneDevice * answers
+  )
+    return wait(
+      all,
+      'one-device',
+      `${most.n} of ${answers} answers come from ${most.device} alone`,
+      'labels',
+    );
   return null;
 }
 
 const LEAST_ANSWERS = 10;
-export const stageOf = ({ plan, stage }: Pick<GateInput, 'plan' | 'stage'>): Stage | undefined => plan.stages[stage];
+export const stageOf = ({ plan, stage }: Pick<GateInput, 'plan' | 'stage'>): Stage | undefined =>
+  plan.stages[stage];
 const isLast = ({ plan, stage }: GateInput) => stage === plan.stages.length - 1;
 
 // — promotion —
@@ -331,9 +384,14 @@ function promotion(all: Case): Verdict {
   const log = promotionLog(weighed, isLast(input));
   const together = logClosed([log, ...input.siblings.map((one) => one.log)], 0);
   const facts = `${shown}; ${evidenceText(weighed, input)}${siblingText(input, together)} against ${evalue(threshold)} for a margin of ${points(plan.margin)}`;
-  if (together < threshold) return stillOpen(all, facts, threshold) ?? wait(all, 'evidence', `not enough evidence yet: ${facts}`);
+  if (together < threshold)
+    return stillOpen(all, facts, threshold) ?? wait(all, 'evidence', `not enough evidence yet: ${facts}`);
   if (isLast(input) && weighed.promotion.days === null)
-    return wait(all, 'days', `no worse so far, and the last stage needs evidence of ${LEAST_DAYS} days; there are ${weighed.days}: ${facts}`);
+    return wait(
+      all,
+      'days',
+      `no worse so far, and the last stage needs evidence of ${LEAST_DAYS} days; there are ${weighed.days}: ${facts}`,
+    );
   return best(all) ?? agreed(all, say('PASS', 'no-worse', `no worse than production: ${facts}`));
 }
 
@@ -354,11 +412,19 @@ function stillOpen(all: Case, facts: string, threshold: number): Verdict | null 
   if (open === 0) return null;
   const without = {
     ...input,
-    clusters: input.clusters.map((one) => ({ ...one, tallies: one.tallies.map((t) => ({ ...t, zeros: t.zeros + t.open, open: 0 })) })),
+    clusters: input.clusters.map((one) => ({
+      ...one,
+      tallies: one.tallies.map((t) => ({ ...t, zeros: t.zeros + t.open, open: 0 })),
+    })),
   };
   if (promotionLog(weigh(without, input.plan), false) < threshold) return null;
   const share = open / (wins + losses + open);
-  return wait(all, 'labels', `${percent(share)} of the drawn disagreements have no answer, and each counts against the candidate: ${facts}`, 'labels');
+  return wait(
+    all,
+    'labels',
+    `${percent(share)} of the drawn disagreements have no answer, and each counts against the candidate: ${facts}`,
+    'labels',
+  );
 }
 
 /** Of several candidates that pass, the best goes on; it waits in the shadow until the others have had their time. */
@@ -367,12 +433,23 @@ function best(all: Case): Verdict | null {
   if (input.stage > 0) return null;
   const open = input.siblings.filter(({ status }) => status === 'open');
   if (open.length > 0 && input.hoursInStage < input.plan.deadlineHours)
-    return all.say('HOLD', 'siblings', `passed; it waits for ${open.map(({ id }) => id).join(', ')} to be decided`);
+    return all.say(
+      'HOLD',
+      'siblings',
+      `passed; it waits for ${open.map(({ id }) => id).join(', ')} to be decided`,
+    );
   const own = weighed.difference;
-  const better = input.siblings.find(({ id, status, difference }) => status === 'passed' && (difference > own || (difference === own && id < input.id)));
+  const better = input.siblings.find(
+    ({ id, status, difference }) =>
+      status === 'passed' && (difference > own || (difference === own && id < input.id)),
+  );
   return better === undefined
     ? null
-    : all.say('HOLD', 'outdone', `passed, but ${better.id} is better: ${percent(better.difference)} against ${percent(own)} of episodes gained on production`);
+    : all.say(
+        'HOLD',
+        'outdone',
+        `passed, but ${better.id} is better: ${percent(better.difference)} against ${percent(own)} of episodes gained on production`,
+      );
 }
 
 /** Who else must agree before a stage that has passed is left: a federated round, a person. */
@@ -380,8 +457,15 @@ function agreed(all: Case, passed: Verdict): Verdict {
   const { input } = all;
   const stage = stageOf(input);
   if (stage?.round != null) {
-    if (input.round === null) return wait(all, 'round', `passed, and waits for a federated round of ${stage.round.quorum} devices`, 'round');
-    if (input.round.inconclusive) return wait(all, 'round', 'passed, but the federated round had too few answers', 'round');
+    if (input.round === null)
+      return wait(
+        all,
+        'round',
+        `passed, and waits for a federated round of ${stage.round.quorum} devices`,
+        'round',
+      );
+    if (input.round.inconclusive)
+      return wait(all, 'round', 'passed, but the federated round had too few answers', 'round');
     if (input.round.low < -input.plan.margin)
       return wait(
         all,
@@ -397,6 +481,7 @@ function agreed(all: Case, passed: Verdict): Verdict {
       `${passed.reason}; a person (${stage?.approve ?? 'operator'}) must approve: \`adbreak rollouts approve ${input.id}\``,
       'approval',
     );
-  if (!input.mayAdvance) return all.say('HOLD', 'window', `${passed.reason}; it waits for a window of the plan to advance in`);
+  if (!input.mayAdvance)
+    return all.say('HOLD', 'window', `${passed.reason}; it waits for a window of the plan to advance in`);
   return passed;
 }

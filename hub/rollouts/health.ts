@@ -26,7 +26,8 @@ const LEAST_WINDOWS = 3;
 const TIMES_BEFORE = 2;
 const LEAST_DEVICES = 2;
 
-export const perDay = ({ hours, restarts }: Pick<HealthArm, 'hours' | 'restarts'>): number => (hours === 0 ? 0 : (24 * restarts) / hours);
+export const perDay = ({ hours, restarts }: Pick<HealthArm, 'hours' | 'restarts'>): number =>
+  hours === 0 ? 0 : (24 * restarts) / hours;
 const mostly = (n: number, { windows }: HealthArm) => windows >= LEAST_WINDOWS && 2 * n > windows;
 
 /** The limit that devices break, in words; null where none is. Always by the number of devices, never by sums: one device cannot break any. */
@@ -41,10 +42,16 @@ function many(found: number, among: number, most: number): boolean {
 
 function crashing({ acting, control }: HealthFacts, { abort }: Plan): BrokenLimit | null {
   const often = (arm: HealthArm) => arm.restarts >= LEAST_RESTARTS && perDay(arm) > abort.crashesPerDay;
-  const found = acting.filter((one) => often(one.acting) && perDay(one.acting) > TIMES_BEFORE * perDay(one.own));
+  const found = acting.filter(
+    (one) => often(one.acting) && perDay(one.acting) > TIMES_BEFORE * perDay(one.own),
+  );
   const others = control.filter(({ own }) => often(own)).length;
   const usual = control.length === 0 ? 0 : others / control.length;
-  if (!many(found.length, acting.length, abort.devices) || found.length <= TIMES_BEFORE * usual * acting.length) return null;
+  if (
+    !many(found.length, acting.length, abort.devices) ||
+    found.length <= TIMES_BEFORE * usual * acting.length
+  )
+    return null;
   return {
     cause: 'crashes',
     reason: `crashes: on ${found.length} of ${acting.length} devices where the candidate acts (${names(found)}) inference restarts more than ${abort.crashesPerDay} times a day and ${TIMES_BEFORE} times as often as before on the same device; ${others} of ${control.length} others do`,
@@ -74,13 +81,21 @@ function hungry({ acting, control }: HealthFacts, { abort }: Plan): BrokenLimit 
     ...control.filter(({ own }) => mostly(own.over, own)),
   ];
   return many(found.length, all.length, abort.devices)
-    ? { cause: 'memory', reason: `memory: ${found.length} of ${all.length} devices (${names(found)}) use more than ${abort.memoryMb} MiB in most windows` }
+    ? {
+        cause: 'memory',
+        reason: `memory: ${found.length} of ${all.length} devices (${names(found)}) use more than ${abort.memoryMb} MiB in most windows`,
+      }
     : null;
 }
 
 function failing({ failing: found, wanted }: HealthFacts, { abort }: Plan): BrokenLimit | null {
   const [first] = found;
-  if (first === undefined || found.length <= abort.failures * wanted || found.length < Math.min(LEAST_DEVICES, wanted)) return null;
+  if (
+    first === undefined ||
+    found.length <= abort.failures * wanted ||
+    found.length < Math.min(LEAST_DEVICES, wanted)
+  )
+    return null;
   return {
     cause: 'failures',
     reason: `${count(found.length, 'device')} of ${wanted} cannot run the candidate (${first.device}: ${first.code}); the limit is ${percent(abort.failures)}`,
@@ -95,7 +110,10 @@ function names(found: readonly DeviceHealth[]): string {
 /** With fewer inferences a quantile says nothing. */
 const LEAST_INFERENCES = 20;
 /** Upper edge of the bucket that holds a quantile, milliseconds: bucket b ends at 2^((b+1)/4) ms. Null with too few. */
-export function latencyQuantile(buckets: readonly (readonly [bucket: number, count: number])[], level: number): number | null {
+export function latencyQuantile(
+  buckets: readonly (readonly [bucket: number, count: number])[],
+  level: number,
+): number | null {
   const total = buckets.reduce((sum, [, n]) => sum + n, 0);
   if (total < LEAST_INFERENCES) return null;
   let sum = 0;

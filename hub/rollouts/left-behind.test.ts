@@ -17,18 +17,26 @@ import { closeWindows, windowOf } from './windows.js';
 const plan = { ...(await readPlan(configPath('standard'))), lagHours: 0 };
 
 /** A fleet after so many hours of an everything-answered shadow; who is found is judged apart at every look. */
-function watched(rooms: Omit<LivingRooms, 'episodes' | 'disagreement' | 'difference'>, hours: number, seed: string): Rollout {
+function watched(
+  rooms: Omit<LivingRooms, 'episodes' | 'disagreement' | 'difference'>,
+  hours: number,
+  seed: string,
+): Rollout {
   const stream = new RoomStream({ episodes: 4, disagreement: 0.1, difference: 0, ...rooms }, seeded(seed));
   let state = start(started(plan));
   for (let hour = 0; hour < hours; hour++) {
     feed(state, windowOf(BEGIN + hour * 3_600_000, plan), stream.next(hour));
     if ((hour + 1) % 4 !== 0) continue;
-    const apart = (id: string) => apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null;
+    const apart = (id: string) =>
+      apartBy(id, ownValue(state.evidence.devices, id)?.slice ?? null, state) !== null;
     closeWindows(state.evidence, plan, apart, after(hour + 1));
     state = { ...state, members: Object.keys(state.evidence.devices) };
     for (const { kind, name, reason } of findApart(state, plan.wrong)) {
       const entry = { [name]: { at: after(hour + 1).toISOString(), reason } };
-      state = kind === 'device' ? { ...state, setAside: { ...state.setAside, ...entry } } : { ...state, excluded: { ...state.excluded, ...entry } };
+      state =
+        kind === 'device'
+          ? { ...state, setAside: { ...state.setAside, ...entry } }
+          : { ...state, excluded: { ...state.excluded, ...entry } };
     }
   }
   return state;
@@ -48,7 +56,10 @@ describe('who is judged apart', () => {
   });
   test('a fleet of five channels that leaves one behind is still asked about the fleet', () => {
     const state = watched({ devices: 5 }, 48, 'a');
-    const behind = { ...state, excluded: { 'channel=c1': { at: after(48).toISOString(), reason: 'for a test' } } };
+    const behind = {
+      ...state,
+      excluded: { 'channel=c1': { at: after(48).toISOString(), reason: 'for a test' } },
+    };
     const [all, rest] = [weigh(standingOf(state), plan), weigh(standingOf(behind), plan)];
     assert.deepEqual([all.channels, rest.channels], [5, 4]);
     assert.ok(all.promotion.channels !== null && rest.promotion.channels !== null);
@@ -65,6 +76,9 @@ test('evidence of many calm hours is no doubt about the world', () => {
     alarmAt: null,
   });
   const doubt = (strange: number) =>
-    driftOf({ world: world(strange), disagreement: null, disagreementAlarm: false, hours: 200, episodes: 1e4 }, plan).worldDoubt;
+    driftOf(
+      { world: world(strange), disagreement: null, disagreementAlarm: false, hours: 200, episodes: 1e4 },
+      plan,
+    ).worldDoubt;
   assert.deepEqual([doubt(7), doubt(17)], [false, true]);
 });

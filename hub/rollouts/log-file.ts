@@ -18,7 +18,8 @@ function readJson(line: string): unknown {
 async function firstLine(path: string): Promise<string | null> {
   const file = createReadStream(path);
   try {
-    for await (const line of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY })) if (line.trim() !== '') return line;
+    for await (const line of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY }))
+      if (line.trim() !== '') return line;
     return null;
   } finally {
     file.destroy();
@@ -42,11 +43,16 @@ const CHAINED = /,"number":(\d{1,15}),"hash":"([0-9a-f]{64})"\}$/;
 type Chain = { readonly head: Head } | 'none' | null;
 
 /** The line's event alone, and the chain after it. Logs of before the chain, and those by hand, have none; one that begins with it has it to its end. */
-function unchained(line: string, chain: Chain, where: string): { readonly body: string; readonly chain: Chain } {
+function unchained(
+  line: string,
+  chain: Chain,
+  where: string,
+): { readonly body: string; readonly chain: Chain } {
   const found = CHAINED.exec(line);
   const [, number, hash = ''] = found ?? [];
   if (found === null || chain === 'none') {
-    if (chain !== null && chain !== 'none') throw forged(`${where} has no number and no hash: it was inserted`);
+    if (chain !== null && chain !== 'none')
+      throw forged(`${where} has no number and no hash: it was inserted`);
     return { body: line, chain: 'none' };
   }
   const head = chain === null ? NO_LINKS : chain.head;
@@ -63,7 +69,11 @@ function forged(what: string): AdbreakError {
 }
 
 /** The events of a log, line by line; an error names the line. A last line that a power cut left unfinished is left out. */
-export async function* readEvents<Event = RolloutEvent>(lines: AsyncIterable<string>, path: string, schema: z.ZodType<Event>): AsyncGenerator<Event> {
+export async function* readEvents<Event = RolloutEvent>(
+  lines: AsyncIterable<string>,
+  path: string,
+  schema: z.ZodType<Event>,
+): AsyncGenerator<Event> {
   let number = 0;
   let broken: unknown = null;
   let chain: Chain = null;

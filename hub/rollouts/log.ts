@@ -20,10 +20,17 @@ export class RolloutLog {
       const broken = brokenBy(head, one);
       if (broken !== null) throw damaged(rollout, `event ${one.number} ${broken}`);
       head = one;
-      yield parseJson(rolloutEvent, one.body, EVENT_LIMIT, `event ${one.number} of rollout ${rollout}`, 'state_corrupt');
+      yield parseJson(
+        rolloutEvent,
+        one.body,
+        EVENT_LIMIT,
+        `event ${one.number} of rollout ${rollout}`,
+        'state_corrupt',
+      );
     }
     const { number } = this.#store.newest(rollout);
-    if (head.number !== number) throw damaged(rollout, `it ends at event ${head.number}, and ${number} were written`);
+    if (head.number !== number)
+      throw damaged(rollout, `it ends at event ${head.number}, and ${number} were written`);
   }
 
   /** The log as `adbreak rollouts replay` reads it, a line for each event with its place in the chain. What was changed is found there. */

@@ -22,7 +22,8 @@ test('an A/B deals the devices evenly, channel by channel, each to one candidate
     assert.equal(new Set([...a, ...b]).size, n);
     assert.equal(a.length + b.length, n);
     assert.ok(Math.abs(a.length - b.length) <= 1, `${a.length} and ${b.length} of ${n}`);
-    const on = (members: readonly string[], channel: string) => members.filter((id) => state.devices[id]?.slice?.channel === channel).length;
+    const on = (members: readonly string[], channel: string) =>
+      members.filter((id) => state.devices[id]?.slice?.channel === channel).length;
     for (let i = 0; i < 5; i++) assert.ok(Math.abs(on(a, `c${i}`) - on(b, `c${i}`)) <= 1, `c${i}`);
     const members = new Map([
       ['a', a],
@@ -30,8 +31,10 @@ test('an A/B deals the devices evenly, channel by channel, each to one candidate
     ]);
     const kept = state.rollouts.map((one) => ({ ...one, members: members.get(one.id) ?? [] }));
     assert.deepEqual(
-      memberships({ ...state, rollouts: kept, devices: { ...state.devices, late: deviceEntry('late', 'c0') } }, MODEL).get(a.length <= b.length ? 'b' : 'a')
-        ?.members,
+      memberships(
+        { ...state, rollouts: kept, devices: { ...state.devices, late: deviceEntry('late', 'c0') } },
+        MODEL,
+      ).get(a.length <= b.length ? 'b' : 'a')?.members,
       a.length <= b.length ? b : a,
       'the new one goes where fewer are',
     );
@@ -45,7 +48,8 @@ test('a candidate that begins when the first one has every device already takes 
   const dealt = memberships(state, MODEL);
   const [a, b] = [dealt.get('a')?.members ?? [], dealt.get('b')?.members ?? []];
   assert.deepEqual([a.length, b.length], [20, 20]);
-  for (let i = 0; i < 5; i++) assert.equal(b.filter((id) => state.devices[id]?.slice?.channel === `c${i}`).length, 4);
+  for (let i = 0; i < 5; i++)
+    assert.equal(b.filter((id) => state.devices[id]?.slice?.channel === `c${i}`).length, 4);
   // From then on a device that goes moves nobody.
   Object.assign(state.devices[a[0] ?? ''] ?? {}, { revoked: true });
   const kept = {
@@ -71,5 +75,9 @@ test('a device is excepted from every slice that it belongs to, its own name fir
   const old = { version: '0.9.0', digest: 'c'.repeat(64) };
   const older = { version: '0.8.0', digest: 'd'.repeat(64) };
   Object.assign(state.models[MODEL] ?? {}, { exceptions: { 'site=home': old, 'device=pi-2': older } });
-  assert.deepEqual(memberships(state, MODEL).get('a')?.excepted, { 'pi-0': old.digest, 'pi-1': old.digest, 'pi-2': older.digest });
+  assert.deepEqual(memberships(state, MODEL).get('a')?.excepted, {
+    'pi-0': old.digest,
+    'pi-1': old.digest,
+    'pi-2': older.digest,
+  });
 });

@@ -20,9 +20,14 @@ export interface Membership {
 }
 
 /** Who shall run each active rollout's candidate, and on whom it acts; pure. Of several candidates each device gets one. */
-export function memberships(state: Pick<HubState, 'rollouts' | 'devices' | 'models'>, model: string): Map<string, Membership> {
+export function memberships(
+  state: Pick<HubState, 'rollouts' | 'devices' | 'models'>,
+  model: string,
+): Map<string, Membership> {
   const rollouts = activeRollouts(state, model);
-  const devices: Member[] = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
+  const devices: Member[] = Object.values(state.devices).filter(
+    (device) => device.model === model && !device.revoked,
+  );
   const dealt = deal(rollouts, devices);
   return new Map(
     rollouts.map((rollout) => {
@@ -30,7 +35,10 @@ export function memberships(state: Pick<HubState, 'rollouts' | 'devices' | 'mode
       const stage = rollout.status === 'watching' ? undefined : rollout.plan.stages[rollout.stage];
       const percent = percentOf(rollout);
       // Who is judged apart stays on production, whatever the stage.
-      const free = own.filter(({ id, slice }) => apartBy(id, slice, rollout, ownValue(rollout.evidence.devices, id)?.named) === null);
+      const free = own.filter(
+        ({ id, slice }) =>
+          apartBy(id, slice, rollout, ownValue(rollout.evidence.devices, id)?.named) === null,
+      );
       const present = new Set(free.map(({ id }) => id));
       const kept = percent > 0 ? rollout.acting.filter((id) => present.has(id)) : [];
       const acting = cohort(
@@ -73,24 +81,34 @@ function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<str
     const key = JSON.stringify([rollout, channelOf(device)]);
     perChannel.set(key, (perChannel.get(key) ?? 0) + 1);
   };
-  const holder = new Map(rollouts.flatMap(({ id, members }) => members.map((device): [string, string] => [device, id])));
+  const holder = new Map(
+    rollouts.flatMap(({ id, members }) => members.map((device): [string, string] => [device, id])),
+  );
   const rank = (device: Member) =>
     createHash('sha256')
       .update(`${rollouts.map(({ id }) => id).join()}\0${device.id}`)
       .digest('hex');
-  const ordered = devices.map((device) => ({ device, rank: rank(device) })).sort((a, b) => (a.rank < b.rank ? -1 : 1));
+  const ordered = devices
+    .map((device) => ({ device, rank: rank(device) }))
+    .sort((a, b) => (a.rank < b.rank ? -1 : 1));
   const onChannel = new Map<string, number>();
   for (const device of devices) onChannel.set(channelOf(device), (onChannel.get(channelOf(device)) ?? 0) + 1);
   const begins = rollouts.some(({ members }) => members.length === 0);
-  const most = (device: Member) => (begins ? Math.ceil((onChannel.get(channelOf(device)) ?? 0) / rollouts.length) : Number.POSITIVE_INFINITY);
+  const most = (device: Member) =>
+    begins ? Math.ceil((onChannel.get(channelOf(device)) ?? 0) / rollouts.length) : Number.POSITIVE_INFINITY;
   const waiting = ordered.filter(({ device }) => {
     const there = holder.get(device.id);
-    if (there === undefined || (perChannel.get(JSON.stringify([there, channelOf(device)])) ?? 0) >= most(device)) return true;
+    if (
+      there === undefined ||
+      (perChannel.get(JSON.stringify([there, channelOf(device)])) ?? 0) >= most(device)
+    )
+      return true;
     give(there, device);
     return false;
   });
   for (const { device } of waiting) {
-    const load = ({ id }: Rollout) => [perChannel.get(JSON.stringify([id, channelOf(device)])) ?? 0, hands.get(id)?.length ?? 0] as const;
+    const load = ({ id }: Rollout) =>
+      [perChannel.get(JSON.stringify([id, channelOf(device)])) ?? 0, hands.get(id)?.length ?? 0] as const;
     const least = rollouts.reduce((best, one) => {
       const [[a, b], [c, d]] = [load(one), load(best)];
       return a < c || (a === c && b < d) ? one : best;
@@ -101,7 +119,11 @@ function deal(rollouts: readonly Rollout[], devices: readonly Member[]): Map<str
 }
 
 /** The version that stays on a device though the fleet went on: the candidate was worse there. Null where there is none. */
-export function exceptionOf({ models }: Pick<HubState, 'models'>, model: string, { id, slice }: Pick<Member, 'id' | 'slice'>): ModelRef | null {
+export function exceptionOf(
+  { models }: Pick<HubState, 'models'>,
+  model: string,
+  { id, slice }: Pick<Member, 'id' | 'slice'>,
+): ModelRef | null {
   const exceptions = ownValue(models, model)?.exceptions ?? {};
   const names = exceptionNames({ id, slice });
   return names.map((name) => ownValue(exceptions, name)).find((one) => one !== undefined) ?? null;

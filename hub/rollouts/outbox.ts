@@ -37,7 +37,9 @@ export class Outbox {
     const failed = new Set<string>();
     try {
       for (;;) {
-        const next = Object.entries(store.state.outbox).find(([key, entry]) => entry.rollout === rollout && !failed.has(key));
+        const next = Object.entries(store.state.outbox).find(
+          ([key, entry]) => entry.rollout === rollout && !failed.has(key),
+        );
         if (next === undefined) break;
         const [key, { kind }] = next;
         try {

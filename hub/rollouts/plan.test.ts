@@ -8,7 +8,10 @@ test('a plan advances in its windows alone', () => {
   const windows = [{ days: ['mon' as const, 'tue' as const], from: '08:00', to: '16:00' }];
   const at = (time: string) => mayAdvance({ windows }, new Date(time));
   // The first of January 2026 is a Thursday.
-  assert.deepEqual([at('2026-01-05T08:00:00.000Z'), at('2026-01-05T16:00:00.000Z'), at('2026-01-01T09:00:00.000Z')], [true, false, false]);
+  assert.deepEqual(
+    [at('2026-01-05T08:00:00.000Z'), at('2026-01-05T16:00:00.000Z'), at('2026-01-01T09:00:00.000Z')],
+    [true, false, false],
+  );
   assert.ok(mayAdvance({ windows: [] }, new Date(0)));
 });
 
@@ -18,7 +21,8 @@ test('harm is half the margin where nothing is said', () => {
 });
 
 test('the plans in configs/ are valid', async () => {
-  for (const name of ['standard', 'demo', 'rollback']) assert.equal((await readPlan(configPath(name))).name, name);
+  for (const name of ['standard', 'demo', 'rollback'])
+    assert.equal((await readPlan(configPath(name))).name, name);
 });
 
 describe('a plan', () => {
@@ -34,18 +38,28 @@ describe('a plan', () => {
     ['windows longer than its days', { ...DEMO_PLAN, windowSeconds: 7200, dayHours: 1 }],
     ['a window over midnight', { ...DEMO_PLAN, windows: [{ days: ['mon'], from: '22:00', to: '02:00' }] }],
   ];
-  for (const [what, value] of wrong) test(`with ${what} is refused`, () => assert.equal(plan.safeParse(value).success, false));
+  for (const [what, value] of wrong)
+    test(`with ${what} is refused`, () => assert.equal(plan.safeParse(value).success, false));
   test('of the earlier form is refused with the fields to change', () => {
-    const earlier = { ...DEMO_PLAN, labelRate: 0.25, maxUnlabelled: 0.2, maxSilent: 0.5, world: { falseAlarmHours: 5000, lagHours: 2 } };
+    const earlier = {
+      ...DEMO_PLAN,
+      labelRate: 0.25,
+      maxUnlabelled: 0.2,
+      maxSilent: 0.5,
+      world: { falseAlarmHours: 5000, lagHours: 2 },
+    };
     assert.throws(
       () => checkPlan(earlier, 'the plan'),
       (error: unknown) =>
         error instanceof AdbreakError &&
         error.code === 'input_invalid' &&
         /it has the earlier form/.test(error.message) &&
-        ['labelRate (now `labels: all`', 'maxUnlabelled', 'maxSilent (now `silence', 'world.lagHours (now `lagHours`'].every((field) =>
-          error.remedy?.includes(field),
-        ),
+        [
+          'labelRate (now `labels: all`',
+          'maxUnlabelled',
+          'maxSilent (now `silence',
+          'world.lagHours (now `lagHours`',
+        ].every((field) => error.remedy?.includes(field)),
     );
     assert.throws(
       () => checkPlan(null, 'the plan'),
@@ -53,6 +67,9 @@ describe('a plan', () => {
     );
   });
   test('that does not exist is named', async () => {
-    await assert.rejects(readPlan('/nowhere.yaml'), (error: unknown) => error instanceof AdbreakError && /nowhere/.test(error.message));
+    await assert.rejects(
+      readPlan('/nowhere.yaml'),
+      (error: unknown) => error instanceof AdbreakError && /nowhere/.test(error.message),
+    );
   });
 });

@@ -124,12 +124,30 @@ export const plan = z
     role: z.enum(['operator', 'admin']).default('operator'),
     stages: z.array(stage).min(1).max(12),
   })
-  .refine(({ tolerance, margin }) => tolerance === undefined || tolerance <= margin, 'tolerance must not exceed the margin')
-  .refine(({ windowSeconds, dayHours }) => windowSeconds <= dayHours * 3600, 'windowSeconds must not exceed a day')
-  .refine(({ stages }) => stages.every((one, i) => i === 0 || one.percent >= (stages[i - 1]?.percent ?? 0)), 'stages must not shrink in percent')
-  .refine(({ stages }) => stages.at(-1)?.percent === 100 && stages.at(-1)?.where === undefined, 'the last stage must reach 100 % of all devices')
-  .refine(({ stages, evidence }) => evidence === 'no-harm' || (stages[0]?.percent === 0 && stages.length > 1), 'stages must begin at 0 % (shadow)')
-  .refine(({ stages }) => new Set(stages.map(({ name }) => name)).size === stages.length, 'stages must have different names');
+  .refine(
+    ({ tolerance, margin }) => tolerance === undefined || tolerance <= margin,
+    'tolerance must not exceed the margin',
+  )
+  .refine(
+    ({ windowSeconds, dayHours }) => windowSeconds <= dayHours * 3600,
+    'windowSeconds must not exceed a day',
+  )
+  .refine(
+    ({ stages }) => stages.every((one, i) => i === 0 || one.percent >= (stages[i - 1]?.percent ?? 0)),
+    'stages must not shrink in percent',
+  )
+  .refine(
+    ({ stages }) => stages.at(-1)?.percent === 100 && stages.at(-1)?.where === undefined,
+    'the last stage must reach 100 % of all devices',
+  )
+  .refine(
+    ({ stages, evidence }) => evidence === 'no-harm' || (stages[0]?.percent === 0 && stages.length > 1),
+    'stages must begin at 0 % (shadow)',
+  )
+  .refine(
+    ({ stages }) => new Set(stages.map(({ name }) => name)).size === stages.length,
+    'stages must have different names',
+  );
 export type Plan = z.infer<typeof plan>;
 export type Stage = Plan['stages'][number];
 
@@ -188,11 +206,18 @@ function limits(rules: Plan): [field: string, value: number, low: number, high: 
 export const boundedPlan = plan.superRefine((rules, context) => {
   for (const [field, value, low, high] of limits(rules))
     if (!(value >= low && value <= high))
-      context.addIssue({ code: 'custom', path: field.split('.'), message: `must be from ${low} to ${high}: it is ${value}` });
+      context.addIssue({
+        code: 'custom',
+        path: field.split('.'),
+        message: `must be from ${low} to ${high}: it is ${value}`,
+      });
 });
 
 export async function readPlan(path: string): Promise<Plan> {
-  return checkPlan((await readYaml(path, 'the rollout plan', 'Look at configs/rollouts/ for plans.')) ?? null, `the rollout plan ${path}`);
+  return checkPlan(
+    (await readYaml(path, 'the rollout plan', 'Look at configs/rollouts/ for plans.')) ?? null,
+    `the rollout plan ${path}`,
+  );
 }
 
 /** Parses a plan; one of the earlier form is refused with the fields to change. */
@@ -215,7 +240,9 @@ const EARLIER: Readonly<Record<string, string>> = {
 function earlierFields(value: unknown): string[] {
   const own = (of: unknown, key: string) => typeof of === 'object' && of !== null && Object.hasOwn(of, key);
   const world = typeof value === 'object' && value !== null && 'world' in value ? value.world : undefined;
-  return Object.keys(EARLIER).filter((field) => (field === 'world.lagHours' ? own(world, 'lagHours') : own(value, field)));
+  return Object.keys(EARLIER).filter((field) =>
+    field === 'world.lagHours' ? own(world, 'lagHours') : own(value, field),
+  );
 }
 
 /** How much worse than production counts as harm, share of episodes. */
@@ -226,7 +253,8 @@ export function toleranceOf({ tolerance, margin }: Pick<Plan, 'tolerance' | 'mar
 /** A YAML file of a person's, with its size looked at first. */
 export async function readYaml(path: string, what: string, remedy: string): Promise<unknown> {
   const bytes = await readLimited(path, LIMIT);
-  if (bytes === undefined) throw new AdbreakError('not_found', `Cannot read ${what} ${path}: it does not exist`, { remedy });
+  if (bytes === undefined)
+    throw new AdbreakError('not_found', `Cannot read ${what} ${path}: it does not exist`, { remedy });
   try {
     return parse(Buffer.from(bytes).toString());
   } catch (cause) {
@@ -237,5 +265,8 @@ export async function readYaml(path: string, what: string, remedy: string): Prom
 /** Whether a plan lets a rollout advance now. */
 export function mayAdvance({ windows }: Pick<Plan, 'windows'>, now: Date): boolean {
   const [day, time] = [DAYS[now.getUTCDay()], now.toISOString().slice(11, 16)];
-  return windows.length === 0 || windows.some((one) => day !== undefined && one.days.includes(day) && one.from <= time && time < one.to);
+  return (
+    windows.length === 0 ||
+    windows.some((one) => day !== undefined && one.days.includes(day) && one.from <= time && time < one.to)
+  );
 }

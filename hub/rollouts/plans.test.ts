@@ -10,12 +10,18 @@ import { judge } from './gate.js';
 import { boundedPlan } from './plan.js';
 import { readPlans } from './plans.js';
 
-const coded = (code: ErrorCode, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const coded = (code: ErrorCode, words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 test('every number of a plan has an upper bound', () => {
-  const wide = (value: unknown, path: readonly (string | number)[] = []): (readonly (string | number)[])[] => {
+  const wide = (
+    value: unknown,
+    path: readonly (string | number)[] = [],
+  ): (readonly (string | number)[])[] => {
     if (typeof value === 'number') return [path];
-    return typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([key, one]) => wide(one, [...path, key])) : [];
+    return typeof value === 'object' && value !== null
+      ? Object.entries(value).flatMap(([key, one]) => wide(one, [...path, key]))
+      : [];
   };
   const [first, ...rest] = DEMO_PLAN.stages;
   const whole = { ...DEMO_PLAN, stages: [{ ...first, round: { quorum: 3, hours: 1 } }, ...rest] };
@@ -49,5 +55,8 @@ test('a folder of plans is read whole: two of a name, one that is none, and no f
   await assert.rejects(read(), coded('conflict', /two of the name house/));
   await writeFile(join(folder, 'b.yaml'), 'name: broken');
   await assert.rejects(read(), coded('input_invalid', /b\.yaml/));
-  await assert.rejects(readPlans('/nowhere', configPath('standard'), configPath('rollback')), coded('not_found', /nowhere/));
+  await assert.rejects(
+    readPlans('/nowhere', configPath('standard'), configPath('rollback')),
+    coded('not_found', /nowhere/),
+  );
 });

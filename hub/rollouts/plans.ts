@@ -22,11 +22,19 @@ export async function readPlans(folder: string, promotePath: string, rollbackPat
     });
   });
   const files = names.filter((name) => /\.ya?ml$/.test(name)).sort();
-  if (files.length > MOST) throw new AdbreakError('input_too_large', `Cannot read the folder of plans ${folder}: ${files.length} files, at most ${MOST}`);
+  if (files.length > MOST)
+    throw new AdbreakError(
+      'input_too_large',
+      `Cannot read the folder of plans ${folder}: ${files.length} files, at most ${MOST}`,
+    );
   const named = new Map<string, Plan>();
   for (const file of files) {
     const plan = await readPlan(join(folder, file));
-    if (named.has(plan.name)) throw new AdbreakError('conflict', `Cannot read the plan ${join(folder, file)}: there are two of the name ${plan.name}`);
+    if (named.has(plan.name))
+      throw new AdbreakError(
+        'conflict',
+        `Cannot read the plan ${join(folder, file)}: there are two of the name ${plan.name}`,
+      );
     named.set(plan.name, plan);
   }
   const promote = await readPlan(promotePath);

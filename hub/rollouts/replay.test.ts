@@ -12,7 +12,8 @@ import { chainedLine, readEvents } from './log-file.js';
 import { replay } from './replay.js';
 
 const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
-const command = (...args: string[]) => spawnSync(process.execPath, [bin, 'rollouts', 'replay', ...args], { encoding: 'utf8' });
+const command = (...args: string[]) =>
+  spawnSync(process.execPath, [bin, 'rollouts', 'replay', ...args], { encoding: 'utf8' });
 
 async function* source(events: readonly RolloutEvent[]) {
   for (const event of events) yield rolloutEvent.parse(JSON.parse(JSON.stringify(event)));
@@ -23,7 +24,10 @@ describe('a log of the first gate', () => {
   test('is audited by that gate, byte for byte', () => {
     const { status, stdout, stderr } = command('--events', golden);
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /A log of the first gate, audited by that gate\.\nidentical: 11 of 11 recorded decisions/);
+    assert.match(
+      stdout,
+      /A log of the first gate, audited by that gate\.\nidentical: 11 of 11 recorded decisions/,
+    );
   });
   test('shows a line that somebody changed: a decision, or a report', async () => {
     const whole = await readFile(golden, 'utf8');
@@ -59,10 +63,16 @@ describe('replay', () => {
   const play = (change: Partial<typeof PLAN> = {}) => {
     const made = new Play(pis(5), started({ ...PLAN, ...change }));
     for (let hour = 0; hour < 30; hour++) {
-      made.hour(hour, hour % 4 === 1 ? { wins: 2, undecided: 1, agreed: 20 } : { wins: 1, losses: hour > 20 ? 7 : 0, agreed: 15 }, {
-        channel: ownChannel,
-        devices: hour > 10 && hour < 20 ? pis(3) : pis(5),
-      });
+      made.hour(
+        hour,
+        hour % 4 === 1
+          ? { wins: 2, undecided: 1, agreed: 20 }
+          : { wins: 1, losses: hour > 20 ? 7 : 0, agreed: 15 },
+        {
+          channel: ownChannel,
+          devices: hour > 10 && hour < 20 ? pis(3) : pis(5),
+        },
+      );
       for (const part of [0.2, 0.7, 0.9]) made.tick(hour + 1 + part);
       if (hour === 3) made.order('pause', hour + 1.95);
       if (hour === 5) made.order('resume', hour + 1.95);
@@ -83,7 +93,12 @@ describe('replay', () => {
   test('with windows shorter than an hour, reports that came while they were closed are late again', async () => {
     const short = new Play(
       pis(3),
-      started({ ...PLAN, windowSeconds: 600, lagHours: 0.1, stages: PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 1, soakHours: 9 })) }),
+      started({
+        ...PLAN,
+        windowSeconds: 600,
+        lagHours: 0.1,
+        stages: PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 1, soakHours: 9 })),
+      }),
     );
     const window = (device: string, sixth: number, at: number) => {
       const times = { start: after(sixth / 6).toISOString(), end: after((sixth + 1) / 6).toISOString() };
@@ -122,10 +137,16 @@ describe('replay', () => {
     };
     assert.match((await replayed(whole)).stdout, /identical: /);
     for (const [lines, words] of [
-      [whole.toSpliced(4, 1), /event 6, line 5 of .*, stands where number 5 was written: one was deleted or inserted/],
+      [
+        whole.toSpliced(4, 1),
+        /event 6, line 5 of .*, stands where number 5 was written: one was deleted or inserted/,
+      ],
       [whole.toSpliced(4, 0, whole[3] ?? ''), /event 4, line 5 of .*, stands where number 5 was written/],
       [whole.map((line) => line.replaceAll('2.0.0', '2.0.1')), /event 1, line 1 of .*, was changed/],
-      [whole.toSpliced(4, 0, JSON.stringify(made.events[3])), /line 5 of .* has no number and no hash: it was inserted/],
+      [
+        whole.toSpliced(4, 0, JSON.stringify(made.events[3])),
+        /line 5 of .* has no number and no hash: it was inserted/,
+      ],
     ] as const) {
       const { status, stderr } = await replayed(lines);
       assert.equal(status, 1);
@@ -140,9 +161,15 @@ describe('replay', () => {
         kind: 'window',
         at: after(1).toISOString(),
         device: 'pi-0',
-        report: { ...report(1, 0, { undecided: 2, agreed: 1 }), draws: { rate: 0.5, drawn: 9, wins: 0, losses: 0 } },
+        report: {
+          ...report(1, 0, { undecided: 2, agreed: 1 }),
+          draws: { rate: 0.5, drawn: 9, wins: 0, losses: 0 },
+        },
       });
     }
-    await assert.rejects(replay(readEvents(lines(), 'hand.jsonl', rolloutEvent), null), /line 2 of hand\.jsonl.*9 of 2 disagreements are drawn/);
+    await assert.rejects(
+      replay(readEvents(lines(), 'hand.jsonl', rolloutEvent), null),
+      /line 2 of hand\.jsonl.*9 of 2 disagreements are drawn/,
+    );
   });
 });

@@ -22,7 +22,10 @@ export interface Replay<R, E> {
 /** A gate as a log needs it: how a rollout starts, and what an event does. */
 interface Gate<R, E, Event extends { readonly kind: string }> {
   readonly start: (event: Extract<Event, { kind: 'started' }>) => R;
-  readonly step: (state: R, event: Exclude<Event, { kind: 'started' }>) => { readonly state: R; readonly decision: E | null };
+  readonly step: (
+    state: R,
+    event: Exclude<Event, { kind: 'started' }>,
+  ) => { readonly state: R; readonly decision: E | null };
 }
 
 /** Runs the gate over a log, under the log's own plan or another one; a function of the events alone. */
@@ -31,7 +34,11 @@ export function replay(
   other: Plan | null,
   onDecision: (entry: Entry) => void = () => undefined,
 ): Promise<Replay<Rollout, Entry>> {
-  const from = other === null ? start : (event: Extract<RolloutEvent, { kind: 'started' }>) => start({ ...event, rollout: { ...event.rollout, plan: other } });
+  const from =
+    other === null
+      ? start
+      : (event: Extract<RolloutEvent, { kind: 'started' }>) =>
+          start({ ...event, rollout: { ...event.rollout, plan: other } });
   return run<Rollout, Entry, RolloutEvent>(events, { start: from, step }, other !== null, onDecision);
 }
 
@@ -40,7 +47,12 @@ export function replayFirst(
   events: AsyncIterable<FirstEvent>,
   onDecision: (entry: FirstEntry) => void = () => undefined,
 ): Promise<Replay<FirstRollout, FirstEntry>> {
-  return run<FirstRollout, FirstEntry, FirstEvent>(events, { start: firstStart, step: firstStep }, false, onDecision);
+  return run<FirstRollout, FirstEntry, FirstEvent>(
+    events,
+    { start: firstStart, step: firstStep },
+    false,
+    onDecision,
+  );
 }
 
 async function run<R, E, Event extends { readonly kind: string }>(
@@ -57,14 +69,19 @@ async function run<R, E, Event extends { readonly kind: string }>(
   for await (const event of events) {
     number += 1;
     if (isStart(event)) {
-      if (rollout !== null) throw new AdbreakError('input_invalid', `Cannot replay: event ${number} starts a second rollout`);
+      if (rollout !== null)
+        throw new AdbreakError('input_invalid', `Cannot replay: event ${number} starts a second rollout`);
       rollout = gate.start(event);
       continue;
     }
     if (rollout === null)
-      throw new AdbreakError('input_invalid', 'Cannot replay: the log does not begin with the event `started`', {
-        remedy: 'See docs/protocol/rollout-events.md.',
-      });
+      throw new AdbreakError(
+        'input_invalid',
+        'Cannot replay: the log does not begin with the event `started`',
+        {
+          remedy: 'See docs/protocol/rollout-events.md.',
+        },
+      );
     if (isDecision<E>(event)) {
       recorded.push(event.entry);
       continue;
@@ -90,9 +107,13 @@ async function run<R, E, Event extends { readonly kind: string }>(
   return { rollout, decisions, recorded, events: number, leftOut, firstDifference: first ?? null };
 }
 
-function isStart<Event extends { readonly kind: string }>(event: Event): event is Extract<Event, { kind: 'started' }> {
+function isStart<Event extends { readonly kind: string }>(
+  event: Event,
+): event is Extract<Event, { kind: 'started' }> {
   return event.kind === 'started';
 }
-function isDecision<E>(event: { readonly kind: string }): event is { readonly kind: 'decision'; readonly entry: E } {
+function isDecision<E>(event: {
+  readonly kind: string;
+}): event is { readonly kind: 'decision'; readonly entry: E } {
   return event.kind === 'decision';
 }

@@ -51,14 +51,21 @@ export class Requests {
     const { model, version, percent, who, plan } = request;
     this.#version(model, version, 'promote');
     const from = productionOf(store.state, model);
-    const audit = { who, what: 'model.promote', subject: `${model} ${version}`, before: { production: from?.version ?? null }, after: { percent } };
+    const audit = {
+      who,
+      what: 'model.promote',
+      subject: `${model} ${version}`,
+      before: { production: from?.version ?? null },
+      after: { percent },
+    };
     if (from === null) return this.#firstVersion(model, version, percent, audit);
     const [running] = activeRollouts(store.state, model);
     if (running?.to.version === version && running.status !== 'watching') {
       await this.order(running.id, 'ceiling', who, `up to ${percent} %`, percent);
       return this.#options.decisions.find(running.id);
     }
-    if (from.version === version) throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: it is the production version`);
+    if (from.version === version)
+      throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: it is the production version`);
     if (plan.evidence === 'no-harm')
       throw new AdbreakError(
         'conflict',
@@ -68,10 +75,15 @@ export class Requests {
         },
       );
     if (running !== undefined && running.status !== 'watching' && request.supersede !== true)
-      throw new AdbreakError('conflict', `Cannot promote ${model} ${version}: rollout ${running.id} of ${running.to.version} is ${running.status}`, {
-        remedy: `Wait for it, \`adbreak rollouts abort ${running.id}\`, or promote with --supersede.`,
-      });
-    for (const one of activeRollouts(store.state, model)) await this.order(one.id, 'supersede', who, `${version} takes its place`);
+      throw new AdbreakError(
+        'conflict',
+        `Cannot promote ${model} ${version}: rollout ${running.id} of ${running.to.version} is ${running.status}`,
+        {
+          remedy: `Wait for it, \`adbreak rollouts abort ${running.id}\`, or promote with --supersede.`,
+        },
+      );
+    for (const one of activeRollouts(store.state, model))
+      await this.order(one.id, 'supersede', who, `${version} takes its place`);
     return this.#begin({ model, version, percent, plan, who, kind: 'rollout', group: null }, audit);
   }
 
@@ -82,29 +94,43 @@ export class Requests {
 
   async #compare(model: string, versions: readonly string[], plan: Plan, who: string): Promise<Rollout[]> {
     const { store } = this.#options;
-    if (new Set(versions).size !== versions.length) throw new AdbreakError('input_invalid', `Cannot compare ${versions.join(' and ')}: one comes twice`);
+    if (new Set(versions).size !== versions.length)
+      throw new AdbreakError('input_invalid', `Cannot compare ${versions.join(' and ')}: one comes twice`);
     for (const version of versions) this.#version(model, version, 'compare');
     const from = productionOf(store.state, model);
     if (from === null || versions.includes(from.version))
-      throw new AdbreakError('conflict', `Cannot compare versions of ${model}: they need a production version beside them that is none of them`);
+      throw new AdbreakError(
+        'conflict',
+        `Cannot compare versions of ${model}: they need a production version beside them that is none of them`,
+      );
     const [running] = activeRollouts(store.state, model);
     if (running !== undefined)
-      throw new AdbreakError('conflict', `Cannot compare versions of ${model}: rollout ${running.id} is ${running.status}`, {
-        remedy: `Wait for it, or \`adbreak rollouts abort ${running.id}\`.`,
-      });
-    const devices = Object.values(store.state.devices).filter((device) => device.model === model && !device.revoked).length;
+      throw new AdbreakError(
+        'conflict',
+        `Cannot compare versions of ${model}: rollout ${running.id} is ${running.status}`,
+        {
+          remedy: `Wait for it, or \`adbreak rollouts abort ${running.id}\`.`,
+        },
+      );
+    const devices = Object.values(store.state.devices).filter(
+      (device) => device.model === model && !device.revoked,
+    ).length;
     if (devices < versions.length * plan.minDevices)
       throw new AdbreakError(
         'conflict',
         `Cannot compare ${versions.length} versions of ${model} on ${devices} devices: each needs ${plan.minDevices} by the plan ${plan.name}`,
         {
-          remedy: 'Compare fewer, use a plan with a smaller minDevices, or roll them out one after the other.',
+          remedy:
+            'Compare fewer, use a plan with a smaller minDevices, or roll them out one after the other.',
         },
       );
     const group = `${model}-ab-${randomBytes(3).toString('hex')}`;
     const audit = { who, what: 'model.compare', subject: `${model} ${versions.join(' ')}`, after: { group } };
     const made: Rollout[] = [];
-    for (const version of versions) made.push(await this.#begin({ model, version, percent: 100, plan, who, kind: 'rollout', group }, audit));
+    for (const version of versions)
+      made.push(
+        await this.#begin({ model, version, percent: 100, plan, who, kind: 'rollout', group }, audit),
+      );
     return made.map(({ id }) => this.#options.decisions.find(id));
   }
 
@@ -122,24 +148,59 @@ export class Requests {
       return this.#options.decisions.find(id);
     }
     if (done.status !== 'completed' || production?.digest !== done.to.digest)
-      throw new AdbreakError('conflict', `Cannot roll ${id} back: its version ${done.to.version} is not in production`, {
-        remedy: isActive(done) ? `It is ${done.status}: \`adbreak rollouts abort ${id}\`.` : 'Look at `adbreak rollouts list`.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot roll ${id} back: its version ${done.to.version} is not in production`,
+        {
+          remedy: isActive(done)
+            ? `It is ${done.status}: \`adbreak rollouts abort ${id}\`.`
+            : 'Look at `adbreak rollouts list`.',
+        },
+      );
     this.#version(done.model, done.from.version, 'roll back to');
     const [running] = activeRollouts(store.state, done.model);
     if (running !== undefined)
-      throw new AdbreakError('conflict', `Cannot roll ${id} back: rollout ${running.id} is ${running.status}`, {
-        remedy: `\`adbreak rollouts abort ${running.id}\` first.`,
-      });
-    const audit = { who, what: 'rollout.rollback', subject: `${done.model} ${done.from.version}`, before: { production: done.to.version }, after: { reason } };
-    return this.#begin({ model: done.model, version: done.from.version, percent: 100, plan, who, kind: 'rollback', group: null }, audit);
+      throw new AdbreakError(
+        'conflict',
+        `Cannot roll ${id} back: rollout ${running.id} is ${running.status}`,
+        {
+          remedy: `\`adbreak rollouts abort ${running.id}\` first.`,
+        },
+      );
+    const audit = {
+      who,
+      what: 'rollout.rollback',
+      subject: `${done.model} ${done.from.version}`,
+      before: { production: done.to.version },
+      after: { reason },
+    };
+    return this.#begin(
+      {
+        model: done.model,
+        version: done.from.version,
+        percent: 100,
+        plan,
+        who,
+        kind: 'rollback',
+        group: null,
+      },
+      audit,
+    );
   }
 
   /** A person's word on a rollout. Throws `conflict` where it does not fit its state; recorded in its log and the audit log. */
   async order(id: string, order: Order, who: string, reason: string, percent?: number): Promise<Rollout> {
-    const event: EventOf<'order'> = { kind: 'order', at: this.#options.now().toISOString(), who, order, reason, ...(percent !== undefined && { percent }) };
+    const event: EventOf<'order'> = {
+      kind: 'order',
+      at: this.#options.now().toISOString(),
+      who,
+      order,
+      reason,
+      ...(percent !== undefined && { percent }),
+    };
     const before = this.#options.decisions.find(id);
-    if (!isActive(before)) throw new AdbreakError('conflict', `Cannot ${order} rollout ${id}: it is ${before.status}`);
+    if (!isActive(before))
+      throw new AdbreakError('conflict', `Cannot ${order} rollout ${id}: it is ${before.status}`);
     await this.#decide(id, event, {
       who,
       what: `rollout.${order}`,
@@ -159,7 +220,8 @@ export class Requests {
   async tag(id: string, tags: Readonly<Record<string, string>>, who: string) {
     const { store } = this.#options;
     const device = store.state.devices[id];
-    if (device === undefined) throw new AdbreakError('not_found', `Cannot tag device ${id}: it is not enrolled`);
+    if (device === undefined)
+      throw new AdbreakError('not_found', `Cannot tag device ${id}: it is not enrolled`);
     await store.change((state) => void Object.assign(state.devices[id] ?? {}, { tags: { ...tags } }), {
       who,
       what: 'device.tag',
@@ -184,30 +246,49 @@ export class Requests {
 
   #version(model: string, version: string, what: string) {
     const entry = this.#options.store.state.models[model]?.versions[version];
-    if (entry === undefined) throw new AdbreakError('not_found', `Cannot ${what} ${model} ${version}: it is not registered`);
+    if (entry === undefined)
+      throw new AdbreakError('not_found', `Cannot ${what} ${model} ${version}: it is not registered`);
     if (entry.status === 'quarantined')
-      throw new AdbreakError('conflict', `Cannot ${what} ${model} ${version}: it was rolled back and is in quarantine`, {
-        remedy: 'Train and register a new version.',
-      });
+      throw new AdbreakError(
+        'conflict',
+        `Cannot ${what} ${model} ${version}: it was rolled back and is in quarantine`,
+        {
+          remedy: 'Train and register a new version.',
+        },
+      );
     return entry;
   }
 
   async #firstVersion(model: string, version: string, percent: number, audit: AuditEntry): Promise<null> {
     if (percent < 100)
-      throw new AdbreakError('conflict', `Cannot roll ${model} ${version} out to ${percent} %: there is no production version to compare it with`, {
-        remedy: 'Promote the first version with rollout_percentage 100.',
-      });
-    await this.#options.store.change((state) => changeModel(state.models[model], { kind: 'set-production', version, except: {} }), audit);
+      throw new AdbreakError(
+        'conflict',
+        `Cannot roll ${model} ${version} out to ${percent} %: there is no production version to compare it with`,
+        {
+          remedy: 'Promote the first version with rollout_percentage 100.',
+        },
+      );
+    await this.#options.store.change(
+      (state) => changeModel(state.models[model], { kind: 'set-production', version, except: {} }),
+      audit,
+    );
     await this.#options.assignment.assign(model);
     return null;
   }
 
-  async #begin(request: Omit<PromoteRequest, 'supersede'> & Pick<Rollout, 'kind' | 'group'>, audit: AuditEntry): Promise<Rollout> {
+  async #begin(
+    request: Omit<PromoteRequest, 'supersede'> & Pick<Rollout, 'kind' | 'group'>,
+    audit: AuditEntry,
+  ): Promise<Rollout> {
     const { store, now } = this.#options;
     const { model, version, percent, plan, who, kind, group } = request;
     const { manifest } = this.#version(model, version, 'promote');
     const from = productionOf(store.state, model);
-    if (from === null) throw new AdbreakError('conflict', `Cannot begin a rollout of ${model} ${version}: there is no production version`);
+    if (from === null)
+      throw new AdbreakError(
+        'conflict',
+        `Cannot begin a rollout of ${model} ${version}: there is no production version`,
+      );
     const at = now().toISOString();
     const event: EventOf<'started'> = {
       kind: 'started',
@@ -215,7 +296,15 @@ export class Requests {
       who,
       gate: 2,
       ceiling: percent,
-      rollout: { id: `${model}-${version}-${randomBytes(3).toString('hex')}`, model, kind, group, from, to: { version, digest: manifest.digest }, plan },
+      rollout: {
+        id: `${model}-${version}-${randomBytes(3).toString('hex')}`,
+        model,
+        kind,
+        group,
+        from,
+        to: { version, digest: manifest.digest },
+        plan,
+      },
       baseline: structuredClone(store.state.hours[from.digest]?.labels ?? null),
       exceptions: { ...store.state.models[model]?.exceptions },
       reference: referenceWeeks(store.state.hours[from.digest], now().getTime()),
@@ -224,7 +313,9 @@ export class Requests {
       const seen = writing.event(event.rollout.id, event);
       // What all but the last ended rollout gathered is in its event log; the hub's own state stays small.
       const old = new Set(state.rollouts.filter((one) => one.model === model && !isActive(one)).slice(0, -1));
-      const kept = state.rollouts.map((one) => (old.has(one) ? { ...one, evidence: noEvidence(0), windowsBefore: {}, placed: {} } : one));
+      const kept = state.rollouts.map((one) =>
+        old.has(one) ? { ...one, evidence: noEvidence(0), windowsBefore: {}, placed: {} } : one,
+      );
       state.rollouts = [...kept, { ...start(event), seen }];
     }, audit);
     await this.#options.assignment.assign(model);

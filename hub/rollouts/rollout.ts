@@ -64,7 +64,16 @@ const summary = z.object({
 });
 export type Summary = z.infer<typeof summary>;
 
-export const STATUSES = ['running', 'paused', 'suspended', 'watching', 'completed', 'rolled-back', 'aborted', 'superseded'] as const;
+export const STATUSES = [
+  'running',
+  'paused',
+  'suspended',
+  'watching',
+  'completed',
+  'rolled-back',
+  'aborted',
+  'superseded',
+] as const;
 export const rollout = rolloutHead.extend({
   /** It does not go beyond this share of devices until a person raises it. */
   ceiling: z.number().min(0).max(100),
@@ -110,12 +119,23 @@ export type Rollout = z.infer<typeof rollout>;
 export type RoundOutcome = z.infer<typeof round>;
 
 /** The candidate runs somewhere, acting or in shadow. */
-export function isActive<T extends Pick<Rollout, 'status'>>(one: T): one is T & { readonly status: 'running' | 'paused' | 'suspended' | 'watching' } {
-  return one.status === 'running' || one.status === 'paused' || one.status === 'suspended' || one.status === 'watching';
+export function isActive<T extends Pick<Rollout, 'status'>>(
+  one: T,
+): one is T & { readonly status: 'running' | 'paused' | 'suspended' | 'watching' } {
+  return (
+    one.status === 'running' ||
+    one.status === 'paused' ||
+    one.status === 'suspended' ||
+    one.status === 'watching'
+  );
 }
 
 /** Share of devices on which the candidate acts now. */
-export function percentOf({ status, plan: rules, stage }: Pick<Rollout, 'status' | 'plan' | 'stage'>): number {
+export function percentOf({
+  status,
+  plan: rules,
+  stage,
+}: Pick<Rollout, 'status' | 'plan' | 'stage'>): number {
   if (status === 'watching') return 100;
   return status === 'running' || status === 'paused' ? (rules.stages[stage]?.percent ?? 0) : 0;
 }

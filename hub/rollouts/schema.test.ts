@@ -12,7 +12,8 @@ import { CAUSES, VERDICTS } from './verdicts.js';
 
 const docs = (name: string) => fileURLToPath(new URL(`../../../docs/protocol/${name}`, import.meta.url));
 const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
-const replay = (...args: string[]) => spawnSync(process.execPath, [bin, 'rollouts', 'replay', ...args], { encoding: 'utf8' });
+const replay = (...args: string[]) =>
+  spawnSync(process.execPath, [bin, 'rollouts', 'replay', ...args], { encoding: 'utf8' });
 
 /** The example of the page, with whole digests. */
 async function example(): Promise<string[]> {
@@ -31,11 +32,15 @@ test('the schema on disk is the one that the code parses with; `make schemas` wr
 
 test('the page names every kind of event', async () => {
   const page = await readFile(docs('rollout-events.md'), 'utf8');
-  for (const option of rolloutEvent.options) assert.match(page, new RegExp(`\\| \`${String(option.shape.kind.value)}\``));
+  for (const option of rolloutEvent.options)
+    assert.match(page, new RegExp(`\\| \`${String(option.shape.kind.value)}\``));
 });
 
 test('the operator’s page tells of every verdict and cause', async () => {
-  const page = await readFile(fileURLToPath(new URL('../../../docs/operations/rollouts.md', import.meta.url)), 'utf8');
+  const page = await readFile(
+    fileURLToPath(new URL('../../../docs/operations/rollouts.md', import.meta.url)),
+    'utf8',
+  );
   for (const word of [...VERDICTS, ...CAUSES]) assert.match(page, new RegExp(`^\\| \`${word}\` `, 'm'), word);
 });
 

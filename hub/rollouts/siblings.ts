@@ -13,8 +13,12 @@ export function siblingsOf(rollouts: readonly Rollout[], { id, group, plan }: Ro
       return {
         id: other.id,
         // JSON has no infinity: the log must hold what the gate saw.
-        log: Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, promotionLog(weighed, other.stage === plan.stages.length - 1))),
-        status: !isActive(other) || other.last?.verdict === 'INCONCLUSIVE' ? 'ended' : passed ? 'passed' : 'open',
+        log: Math.max(
+          -Number.MAX_VALUE,
+          Math.min(Number.MAX_VALUE, promotionLog(weighed, other.stage === plan.stages.length - 1)),
+        ),
+        status:
+          !isActive(other) || other.last?.verdict === 'INCONCLUSIVE' ? 'ended' : passed ? 'passed' : 'open',
         difference: weighed.difference,
       };
     });

@@ -14,14 +14,24 @@ test('more silent devices than the plan allows, or clearly more than of the cont
   assert.equal(troubledBySilence(facts(20, 4), PLAN), null);
   assert.match(troubledBySilence(facts(20, 5), PLAN) ?? '', /5 of 20 devices are silent/);
   const control = { devices: 40, silent: [] };
-  assert.match(troubledBySilence(facts(20, 3, { control }), PLAN) ?? '', /3 of 20 devices on which the candidate acts are silent, of the others 0 of 40/);
+  assert.match(
+    troubledBySilence(facts(20, 3, { control }), PLAN) ?? '',
+    /3 of 20 devices on which the candidate acts are silent, of the others 0 of 40/,
+  );
   assert.equal(troubledBySilence(facts(20, 3, { control: { devices: 40, silent: pis(6) } }), PLAN), null);
 });
 
 test('missing windows are trouble though nobody is silent: who does badly may report less', () => {
   assert.equal(troubledBySilence(facts(20, 0, { windows: { expected: 100, came: 80 } }), PLAN), null);
-  assert.match(troubledBySilence(facts(20, 0, { windows: { expected: 100, came: 79 } }), PLAN) ?? '', /21 of 100 windows are missing/);
-  assert.equal(troubledBySilence(facts(20, 0, { windows: { expected: 9, came: 0 } }), PLAN), null, 'too few to tell');
+  assert.match(
+    troubledBySilence(facts(20, 0, { windows: { expected: 100, came: 79 } }), PLAN) ?? '',
+    /21 of 100 windows are missing/,
+  );
+  assert.equal(
+    troubledBySilence(facts(20, 0, { windows: { expected: 9, came: 0 } }), PLAN),
+    null,
+    'too few to tell',
+  );
 });
 
 test('silence begins when a device has had its time, counts every missing window, and ends with a report', () => {

@@ -26,14 +26,18 @@ export function silenceOf(
     const place = ownValue(placed, id);
     return (acts.has(id) ? place?.acting : place?.member) ?? complete;
   };
-  const silent = (id: string) => complete - Math.max(ownValue(evidence.devices, id)?.lastWindow ?? -1, since(id)) >= plan.silence.windows;
+  const silent = (id: string) =>
+    complete - Math.max(ownValue(evidence.devices, id)?.lastWindow ?? -1, since(id)) >= plan.silence.windows;
   const others = members.filter((id) => !acts.has(id));
   const [group, other] = acting.length > 0 ? [acting, others] : [members, []];
   let [expected, came] = [0, 0];
   for (const id of group) {
     const own = Math.max(0, complete - Math.max(since(id), began));
     expected += own;
-    came += Math.min(own, (ownValue(evidence.devices, id)?.windows ?? 0) - (ownValue(state.windowsBefore, id) ?? 0));
+    came += Math.min(
+      own,
+      (ownValue(evidence.devices, id)?.windows ?? 0) - (ownValue(state.windowsBefore, id) ?? 0),
+    );
   }
   return {
     acting: { devices: group.length, silent: group.filter(silent) },
@@ -43,13 +47,21 @@ export function silenceOf(
 }
 
 /** Why silence holds the rollout, in words; null where it does not. */
-export function troubledBySilence({ acting, control, windows }: SilenceFacts, { silence }: Pick<Plan, 'silence'>): string | null {
-  const share = (group: SilenceFacts['acting']) => (group.devices === 0 ? 0 : group.silent.length / group.devices);
+export function troubledBySilence(
+  { acting, control, windows }: SilenceFacts,
+  { silence }: Pick<Plan, 'silence'>,
+): string | null {
+  const share = (group: SilenceFacts['acting']) =>
+    group.devices === 0 ? 0 : group.silent.length / group.devices;
   const names = acting.silent.slice(0, 5).join(', ');
   if (share(acting) > silence.share && acting.silent.length > 0)
     return `${acting.silent.length} of ${acting.devices} devices are silent for ${silence.windows} windows and longer (${names}${acting.silent.length > 5 ? ', …' : ''})`;
   // Clearly more than of the control group: twice as many, and three devices at least.
-  if (control.devices > 0 && acting.silent.length >= 3 && share(acting) > 2 * share(control) + silence.share / 2)
+  if (
+    control.devices > 0 &&
+    acting.silent.length >= 3 &&
+    share(acting) > 2 * share(control) + silence.share / 2
+  )
     return `${acting.silent.length} of ${acting.devices} devices on which the candidate acts are silent, of the others ${control.silent.length} of ${control.devices} (${names})`;
   const missing = windows.expected - windows.came;
   if (windows.expected >= LEAST_WINDOWS && missing > silence.missing * windows.expected)

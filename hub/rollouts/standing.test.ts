@@ -22,7 +22,10 @@ describe('control items', () => {
   });
   test('of one device decide nothing for the others, a thousand million wrong answers either, in no time', () => {
     const since = process.cpuUsage();
-    assert.equal(withControls((i) => ({ asked: 1e9, answered: i === 0 ? 1e9 : 10, wrong: i === 0 ? 1e9 : 0 })).used, 0.02);
+    assert.equal(
+      withControls((i) => ({ asked: 1e9, answered: i === 0 ? 1e9 : 10, wrong: i === 0 ? 1e9 : 0 })).used,
+      0.02,
+    );
     assert.ok(process.cpuUsage(since).user < 5e6);
   });
 });
@@ -37,7 +40,10 @@ test('five days are five days: the hour before the first midnight and the mornin
   }
   assert.equal(play.state.status, 'watching');
   assert.ok(hour - 23 >= 1 + 4 * 24 + 11, `${hour - 23} hours`);
-  assert.match(explanationText(explainRollout(play.state, after(hour))), /2026-01-01: .*; less than half a day, and counts for none/);
+  assert.match(
+    explanationText(explainRollout(play.state, after(hour))),
+    /2026-01-01: .*; less than half a day, and counts for none/,
+  );
 });
 
 test('the device that answered most, of all answers that count', () => {

@@ -41,23 +41,36 @@ const added = perRevision((state: Readable): Pick<Standing, 'devices' | 'cluster
   }
   return {
     devices,
-    clusters: [...clusters].map(([id, tallies]): GateCluster => ({ id, tallies })).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    clusters: [...clusters]
+      .map(([id, tallies]): GateCluster => ({ id, tallies }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1)),
     channelsApart: [...apart].filter((cluster) => !clusters.has(cluster)).length,
   };
 });
 
 /** Days of which enough was seen: at least half of the median day's episodes. The hour before midnight in which a rollout began is no day, nor is a morning. */
 export function wholeDays({ days }: Pick<Rollout['evidence'], 'days'>): Rollout['evidence']['days'] {
-  const all = Object.entries(days).map(([day, tallies]) => ({ day, tallies, episodes: totalOf(tallies).episodes }));
+  const all = Object.entries(days).map(([day, tallies]) => ({
+    day,
+    tallies,
+    episodes: totalOf(tallies).episodes,
+  }));
   const sorted = all.map(({ episodes }) => episodes).sort((a, b) => a - b);
   const median = sorted[sorted.length >> 1] ?? 0;
-  return Object.fromEntries(all.filter(({ episodes }) => 2 * episodes >= median).map(({ day, tallies }) => [day, tallies]));
+  return Object.fromEntries(
+    all.filter(({ episodes }) => 2 * episodes >= median).map(({ day, tallies }) => [day, tallies]),
+  );
 }
 
 /** The labellers' share of wrong answers; no one device alone can make the gate distrust all others. */
-export function controlsOf({ evidence, plan }: Pick<Rollout, 'evidence' | 'plan'>): ReturnType<typeof wrongAnswers> {
+export function controlsOf({
+  evidence,
+  plan,
+}: Pick<Rollout, 'evidence' | 'plan'>): ReturnType<typeof wrongAnswers> {
   const items = Object.values(evidence.devices)
-    .flatMap(({ control: { answered, wrong } }) => (answered > 0 ? [{ answered, wrong: Math.min(wrong, answered) }] : []))
+    .flatMap(({ control: { answered, wrong } }) =>
+      answered > 0 ? [{ answered, wrong: Math.min(wrong, answered) }] : [],
+    )
     .map(readable);
   const all = wrongAnswers(items, plan.wrong);
   if (items.length < LEAST_LABELLERS || all.used === plan.wrong) return all;

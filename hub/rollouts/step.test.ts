@@ -12,11 +12,20 @@ const own = { channel: ownChannel };
 const status = ({ state }: Play) => [state.status, state.last?.verdict, state.last?.cause];
 
 /** Runs until the last decision is what a test waits for, an hour at a time. */
-function until(play: Play, from: number, counts: Parameters<Play['hour']>[1], done: (state: Rollout) => boolean, most = 200): number {
+function until(
+  play: Play,
+  from: number,
+  counts: Parameters<Play['hour']>[1],
+  done: (state: Rollout) => boolean,
+  most = 200,
+): number {
   for (let hour = from; hour < from + most; hour++) {
     play.hour(hour, counts, own);
     play.tick(hour + 1.75);
-    play.act(percentOf(play.state) === 0 ? [] : percentOf(play.state) === 100 ? [...play.members] : ['pi-0'], hour + 1.75);
+    play.act(
+      percentOf(play.state) === 0 ? [] : percentOf(play.state) === 100 ? [...play.members] : ['pi-0'],
+      hour + 1.75,
+    );
     if (done(play.state)) return hour + 1;
   }
   return assert.fail(`never: ${play.state.status}, ${play.state.last?.reason}`);
@@ -40,7 +49,11 @@ describe('a rollout', () => {
     );
     const { summary } = play.state;
     assert.ok(
-      summary !== null && summary.channels === 6 && summary.wins > 100 && summary.days >= 5 && (summary.difference?.low ?? -1) > 0,
+      summary !== null &&
+        summary.channels === 6 &&
+        summary.wins > 100 &&
+        summary.days >= 5 &&
+        (summary.difference?.low ?? -1) > 0,
       JSON.stringify(summary),
     );
     assert.deepEqual(play.tick(500), [], 'an ended rollout moves no more');
@@ -67,7 +80,12 @@ describe('a rollout', () => {
     play.act(pis(6));
     until(play, 0, BAD, (state) => state.status === 'suspended');
     assert.ok(
-      play.effects.some((effect) => effect.kind === 'set-production' && effect.version === '1.0.0' && effect.except['channel=old']?.version === '0.9.0'),
+      play.effects.some(
+        (effect) =>
+          effect.kind === 'set-production' &&
+          effect.version === '1.0.0' &&
+          effect.except['channel=old']?.version === '0.9.0',
+      ),
     );
   });
   test('pauses without losing evidence; harm acts all the same', () => {
@@ -86,7 +104,11 @@ describe('a rollout', () => {
   });
   for (const stop of ['pause', 'suspension'])
     test(`windows from before a ${stop} fill no hole after it`, () => {
-      const quiet = { ...SOAK, silence: { ...SOAK.silence, windows: 6 }, stages: SOAK.stages.map((stage) => ({ ...stage, minEpisodes: 1e6 })) };
+      const quiet = {
+        ...SOAK,
+        silence: { ...SOAK.silence, windows: 6 },
+        stages: SOAK.stages.map((stage) => ({ ...stage, minEpisodes: 1e6 })),
+      };
       const play = new Play(pis(6), started(quiet));
       if (stop === 'suspension') play.order('force', 0);
       if (stop === 'suspension') play.act(pis(6));
@@ -94,14 +116,27 @@ describe('a rollout', () => {
       play.tick(51.75);
       if (stop === 'pause') for (const order of ['pause', 'resume'] as const) play.order(order, 52);
       else {
-        for (const device of pis(3)) play.send({ kind: 'device', at: after(52).toISOString(), device, problem: 'disk_full', enrolledAgain: false });
+        for (const device of pis(3))
+          play.send({
+            kind: 'device',
+            at: after(52).toISOString(),
+            device,
+            problem: 'disk_full',
+            enrolledAgain: false,
+          });
         play.tick(52.5);
         assert.equal(play.state.status, 'suspended');
         play.act([], 52.5);
       }
       for (let hour = 52; hour < 85; hour += 3) play.hour(hour, { wins: 1, losses: 1, agreed: 30 }, own);
-      assert.ok(silenceOf(play.state, [], after(85)).windows.came <= 6 * 12, JSON.stringify(silenceOf(play.state, [], after(85)).windows));
-      assert.match(troubledBySilence(silenceOf(play.state, [], after(85)), quiet) ?? '', /windows are missing in this stage/);
+      assert.ok(
+        silenceOf(play.state, [], after(85)).windows.came <= 6 * 12,
+        JSON.stringify(silenceOf(play.state, [], after(85)).windows),
+      );
+      assert.match(
+        troubledBySilence(silenceOf(play.state, [], after(85)), quiet) ?? '',
+        /windows are missing in this stage/,
+      );
     });
   test('does not go beyond its ceiling until it is raised', () => {
     const play = new Play(pis(6), { ...started(SOAK), ceiling: 10 });
@@ -115,13 +150,17 @@ describe('a rollout', () => {
   test('orders that do not fit are refused with the state they meet', () => {
     assert.throws(
       () => new Play().order('resume', 0),
-      (error: unknown) => error instanceof AdbreakError && error.code === 'conflict' && /it is running/.test(error.message),
+      (error: unknown) =>
+        error instanceof AdbreakError && error.code === 'conflict' && /it is running/.test(error.message),
     );
   });
 });
 
 describe('who acts and is not heard', () => {
-  const silent = { ...SOAK, silence: { ...SOAK.silence, windows: 4, share: 0.2, suspendHours: 6, missing: 0.2 } };
+  const silent = {
+    ...SOAK,
+    silence: { ...SOAK.silence, windows: 4, share: 0.2, suspendHours: 6, missing: 0.2 },
+  };
   test('all acting devices die: held, then suspended, whatever the shadow says', () => {
     const play = new Play(pis(6), started(silent));
     play.order('force', 0);
@@ -133,7 +172,10 @@ describe('who acts and is not heard', () => {
     }
     assert.deepEqual(status(play), ['suspended', 'SUSPEND', 'silent']);
     assert.equal(play.state.stage, 0);
-    assert.match(play.state.last?.reason ?? '', /2 of 2 devices are silent for 4 windows and longer \(pi-0, pi-1\), for 6\.\d h now/);
+    assert.match(
+      play.state.last?.reason ?? '',
+      /2 of 2 devices are silent for 4 windows and longer \(pi-0, pi-1\), for 6\.\d h now/,
+    );
   });
   test('also while it is watched: the watch does not end by itself, production goes back', () => {
     const play = new Play(pis(6), started({ ...silent, watchHours: 4 }));
@@ -164,7 +206,10 @@ describe('deadlines', () => {
       if (hour === 10) assert.deepEqual(status(play), ['running', 'SUSPEND', 'worse']);
     }
     assert.deepEqual(status(play), ['running', 'INCONCLUSIVE', 'worse']);
-    assert.match(play.state.last?.reason ?? '', /the deadline of 20\.0 h has passed in the shadow: a person decides/);
+    assert.match(
+      play.state.last?.reason ?? '',
+      /the deadline of 20\.0 h has passed in the shadow: a person decides/,
+    );
   });
 });
 
@@ -173,7 +218,15 @@ describe('limits', () => {
   const filled = (play: Play, from: number, hours: number, memory: boolean) => {
     for (let hour = from; hour < from + hours; hour++) {
       for (const device of play.members)
-        play.window(device, hour, { agreed: 5 }, { ...(memory ? swollen : {}), serving: play.state.acting.includes(device) ? 'candidate' : 'production' });
+        play.window(
+          device,
+          hour,
+          { agreed: 5 },
+          {
+            ...(memory ? swollen : {}),
+            serving: play.state.acting.includes(device) ? 'candidate' : 'production',
+          },
+        );
       play.tick(hour + 1.75);
     }
   };
@@ -192,17 +245,28 @@ describe('limits', () => {
       filled(play, 0, 12, true);
       play.order(order, 13, order === 'ceiling' ? 50 : undefined);
       play.tick(13.5);
-      assert.deepEqual([play.state.limitStops, play.state.last?.verdict, play.state.last?.cause], [1, 'SUSPEND', 'memory']);
+      assert.deepEqual(
+        [play.state.limitStops, play.state.last?.verdict, play.state.last?.cause],
+        [1, 'SUSPEND', 'memory'],
+      );
       assert.notEqual(play.state.status, 'rolled-back');
     });
   test('one that stands is no second one after a device was set aside in between', () => {
-    const play = new Play(pis(20), started({ ...SOAK, stages: SOAK.stages.map((stage) => ({ ...stage, minEpisodes: 1e6 })) }));
+    const play = new Play(
+      pis(20),
+      started({ ...SOAK, stages: SOAK.stages.map((stage) => ({ ...stage, minEpisodes: 1e6 })) }),
+    );
     for (let hour = 0; hour < 40; hour++) {
       for (const device of play.members)
-        play.window(device, hour, device === 'pi-0' && hour > 5 ? { losses: 12, agreed: 20 } : { wins: 1, losses: 1, agreed: 30 }, {
-          ...swollen,
-          slice: { channel: ownChannel(device), site: 'home', hardware: 'pi5' },
-        });
+        play.window(
+          device,
+          hour,
+          device === 'pi-0' && hour > 5 ? { losses: 12, agreed: 20 } : { wins: 1, losses: 1, agreed: 30 },
+          {
+            ...swollen,
+            slice: { channel: ownChannel(device), site: 'home', hardware: 'pi5' },
+          },
+        );
       play.tick(hour + 1.75);
     }
     assert.ok(play.state.history.some(({ verdict }) => verdict === 'APART'));
@@ -229,13 +293,18 @@ describe('limits', () => {
     play.act(pis(4));
     const crash = (from: number) => {
       for (let hour = from; hour < from + 4; hour++) {
-        for (const device of pis(4)) play.window(device, hour, { agreed: 5 }, { restarts: 3, serving: 'candidate' });
+        for (const device of pis(4))
+          play.window(device, hour, { agreed: 5 }, { restarts: 3, serving: 'candidate' });
         play.tick(hour + 1.75);
       }
     };
     crash(0);
     assert.deepEqual(
-      [play.state.status, ...play.state.history.slice(0, 2).map(({ action }) => action), play.state.limitStops],
+      [
+        play.state.status,
+        ...play.state.history.slice(0, 2).map(({ action }) => action),
+        play.state.limitStops,
+      ],
       ['suspended', 'forced to canary', 'back to shadow', 1],
     );
     play.act([]);
@@ -280,7 +349,8 @@ test('the history in the state is bounded, and what is in it can be read again',
 
 test('a device that cannot run the candidate is named until it can', () => {
   const play = new Play(pis(3), started(SOAK));
-  const says = (problem: string | null) => play.send({ kind: 'device', at: after(0).toISOString(), device: 'pi-0', problem, enrolledAgain: false });
+  const says = (problem: string | null) =>
+    play.send({ kind: 'device', at: after(0).toISOString(), device: 'pi-0', problem, enrolledAgain: false });
   says('disk_full');
   assert.deepEqual(play.state.failing, { 'pi-0': 'disk_full' });
   says(null);

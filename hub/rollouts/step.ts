@@ -20,7 +20,11 @@ import { hours, percent } from './words.js';
 export type Effect =
   | { readonly kind: 'assign' }
   /** `except`: what stays on another version, by slice (`channel=one`) or device (`device=pi-3`). */
-  | { readonly kind: 'set-production'; readonly version: string; readonly except: Readonly<Record<string, ModelRef>> }
+  | {
+      readonly kind: 'set-production';
+      readonly version: string;
+      readonly except: Readonly<Record<string, ModelRef>>;
+    }
   | { readonly kind: 'quarantine'; readonly version: string }
   | { readonly kind: 'start-round' }
   | { readonly kind: 'supersede-siblings' };
@@ -34,7 +38,14 @@ export interface Step {
   readonly quiet: boolean;
 }
 
-export function start({ at, rollout, ceiling, reference, baseline, exceptions }: EventOf<'started'>): Rollout {
+export function start({
+  at,
+  rollout,
+  ceiling,
+  reference,
+  baseline,
+  exceptions,
+}: EventOf<'started'>): Rollout {
   return {
     ...rollout,
     ceiling,
@@ -71,7 +82,13 @@ export function start({ at, rollout, ceiling, reference, baseline, exceptions }:
  * (they are sums); everything else of the old state is left as it was.
  */
 export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'started' }>): Step {
-  const still = (next: Rollout = state): Step => ({ state: next, effects: [], decision: null, verdict: null, quiet: false });
+  const still = (next: Rollout = state): Step => ({
+    state: next,
+    effects: [],
+    decision: null,
+    verdict: null,
+    quiet: false,
+  });
   if (!isActive(state)) return still();
   switch (event.kind) {
     case 'window':
@@ -83,7 +100,10 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
       const known = ownValue(state.evidence.devices, event.device);
       if (event.enrolledAgain && known !== undefined) known.sequence = 0;
       const others = Object.fromEntries(Object.entries(state.failing).filter(([id]) => id !== event.device));
-      return still({ ...state, failing: event.problem === null ? others : { ...others, [event.device]: event.problem } });
+      return still({
+        ...state,
+        failing: event.problem === null ? others : { ...others, [event.device]: event.problem },
+      });
     }
     case 'round':
       return still({ ...state, round: event.round });
@@ -98,19 +118,33 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
 
 /** An ended rollout keeps its numbers, whatever becomes of its evidence. */
 function ended(done: Step): Step {
-  return isActive(done.state) || done.state.summary !== null ? done : { ...done, state: { ...done.state, summary: summaryOf(done.state) } };
+  return isActive(done.state) || done.state.summary !== null
+    ? done
+    : { ...done, state: { ...done.state, summary: summaryOf(done.state) } };
 }
 
 function takeWindow(state: Rollout, { at, device, report, lost = 0 }: EventOf<'window'>): void {
   const place = ownValue(state.placed, device);
   const production = ownValue(state.excepted, device) ?? state.from.digest;
-  const belongs = place !== undefined && report.rollout === state.id && report.production === production && report.candidate === state.to.digest;
+  const belongs =
+    place !== undefined &&
+    report.rollout === state.id &&
+    report.production === production &&
+    report.candidate === state.to.digest;
   const cluster = clusterOfSlice(report.slice);
-  const became = absorb(state.evidence, device, report, state.plan, { belongs, mayAct: place?.acted === true, lost }, Date.parse(at));
+  const became = absorb(
+    state.evidence,
+    device,
+    report,
+    state.plan,
+    { belongs, mayAct: place?.acted === true, lost },
+    Date.parse(at),
+  );
   if (became === 'misdated') state.drift.misdated = saturated(state.drift.misdated + 1);
   // Drift is watched in what is known to be this device's, now and of a place that it may name.
   const known = became === 'counted' || became === 'unasked' || became === 'late';
-  if (known && !isApart(device, ownValue(state.evidence.devices, device), cluster, state)) absorbHour(state.drift, device, cluster, report);
+  if (known && !isApart(device, ownValue(state.evidence.devices, device), cluster, state))
+    absorbHour(state.drift, device, cluster, report);
 }
 
 function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'assigned'>): Rollout {
@@ -133,19 +167,31 @@ function assigned(state: Rollout, { at, members, acting, excepted }: EventOf<'as
 function tick(before: Rollout, now: Date, siblings: readonly Sibling[]): Step {
   const { plan } = before;
   // A look whose log could not be written must have changed nothing.
-  const evidence = mayClose(before.evidence, plan, now) ? beforeClosing(before.evidence, plan, now) : before.evidence;
-  if (evidence !== before.evidence) closeWindows(evidence, plan, (id, cluster) => isApart(id, ownValue(evidence.devices, id), cluster, before), now);
+  const evidence = mayClose(before.evidence, plan, now)
+    ? beforeClosing(before.evidence, plan, now)
+    : before.evidence;
+  if (evidence !== before.evidence)
+    closeWindows(
+      evidence,
+      plan,
+      (id, cluster) => isApart(id, ownValue(evidence.devices, id), cluster, before),
+      now,
+    );
   const drifted: Rollout = { ...before, evidence, drift: closeHours(before.drift, plan, now, before.id) };
   const done = look(drifted, inputOf(drifted, now, siblings), now);
   const { state, decision, effects } = done;
-  const same = state.drift === before.drift && evidence === before.evidence && state.silentSince === before.silentSince;
+  const same =
+    state.drift === before.drift && evidence === before.evidence && state.silentSince === before.silentSince;
   return { ...done, quiet: same && decision === null && effects.length === 0 };
 }
 
 /** One look at evidence that is closed: who is judged apart first, then the verdict on the others. */
 export function look(before: Rollout, input: GateInput, now: Date): Step {
   const troubled = input.silence !== null && troubledBySilence(input.silence, before.plan) !== null;
-  const state: Rollout = { ...before, silentSince: troubled ? (before.silentSince ?? now.toISOString()) : null };
+  const state: Rollout = {
+    ...before,
+    silentSince: troubled ? (before.silentSince ?? now.toISOString()) : null,
+  };
   return leaveBehind(state, input, now) ?? transition(state, judge(input), now);
 }
 
@@ -168,7 +214,9 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
     hoursInStage: hoursSince(state.stageSince, now),
     devices: standing.devices.length,
     answers: answersOf(standing),
-    episodesInStage: shadow ? episodes - state.before.episodes : evidence.actingEpisodes - state.before.acting,
+    episodesInStage: shadow
+      ? episodes - state.before.episodes
+      : evidence.actingEpisodes - state.before.acting,
     acting: shadow ? null : acting.length,
     silence: silenceOf(state, acting, now),
     silentHours: state.silentSince === null ? null : hoursSince(state.silentSince, now),
@@ -227,11 +275,22 @@ function leaveBehind(state: Rollout, input: GateInput, now: Date): Step | null {
     // What is shown to be bad without those ends here; what is apart keeps nobody from saying so.
     const judged = judge(input);
     if (judged.verdict === 'FAIL') return transition(next, judged, now);
-    const step = transition(next, verdict('SUSPEND', 'too-many-apart', [tooMany, ...chosen.map(({ reason }) => reason)].join('; ')), now);
+    const step = transition(
+      next,
+      verdict('SUSPEND', 'too-many-apart', [tooMany, ...chosen.map(({ reason }) => reason)].join('; ')),
+      now,
+    );
     return chosen.length === 0 ? step : { ...step, effects: withAssign(step.effects) };
   }
   const cause = chosen[0]?.kind === 'device' ? 'unlike-others' : 'worse-in-slice';
-  return record(next, verdict('APART', cause, chosen.map(({ reason }) => reason).join('; ')), 'stays on production there', {}, [{ kind: 'assign' }], now);
+  return record(
+    next,
+    verdict('APART', cause, chosen.map(({ reason }) => reason).join('; ')),
+    'stays on production there',
+    {},
+    [{ kind: 'assign' }],
+    now,
+  );
 }
 function withAssign(effects: readonly Effect[]): readonly Effect[] {
   return effects.some(({ kind }) => kind === 'assign') ? effects : [...effects, { kind: 'assign' }];
@@ -252,8 +311,12 @@ function withApart(state: Rollout, { kind, name, reason }: Found, now: Date): Ro
 
 /** What a verdict does to a rollout; pure, and the same for real fleets and simulated ones. */
 function transition(state: Rollout, verdict: Verdict, now: Date): Step {
-  const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = [], said = verdict) =>
-    record(state, said, action, change, effects, now);
+  const say = (
+    action: string,
+    change: Partial<Rollout> = {},
+    effects: readonly Effect[] = [],
+    said = verdict,
+  ) => record(state, said, action, change, effects, now);
   // Who went back by a person's word is not sent forward again by the gate: the person is asked.
   if (state.kind === 'rollback' && (verdict.verdict === 'FAIL' || verdict.verdict === 'SUSPEND'))
     return say('wait for a person', {}, [], {
@@ -263,14 +326,26 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
     });
   switch (verdict.verdict) {
     case 'FAIL':
-      return say('roll back', { status: 'rolled-back' }, [...backToProduction(state), { kind: 'quarantine', version: state.to.version }, { kind: 'assign' }]);
+      return say('roll back', { status: 'rolled-back' }, [
+        ...backToProduction(state),
+        { kind: 'quarantine', version: state.to.version },
+        { kind: 'assign' },
+      ]);
     case 'SUSPEND': {
       const broken = LIMITS.find((one) => one === verdict.cause);
-      const limit = broken !== undefined && state.limitStanding === null ? { limitStops: state.limitStops + 1, limitStanding: broken } : {};
+      const limit =
+        broken !== undefined && state.limitStanding === null
+          ? { limitStops: state.limitStops + 1, limitStanding: broken }
+          : {};
       // In the shadow it is where a suspension would put it; it stays there while the evidence says so, and then asks a person.
       if (percentOf(state) === 0)
-        return hoursSince(state.stageSince, now) < state.plan.deadlineHours ? say('wait', limit) : say('wait for a person', limit, [], overdue(verdict, state));
-      return say('back to shadow', { status: 'suspended', stage: 0, ...stageStart(state, now), ...limit }, [...backToProduction(state), { kind: 'assign' }]);
+        return hoursSince(state.stageSince, now) < state.plan.deadlineHours
+          ? say('wait', limit)
+          : say('wait for a person', limit, [], overdue(verdict, state));
+      return say('back to shadow', { status: 'suspended', stage: 0, ...stageStart(state, now), ...limit }, [
+        ...backToProduction(state),
+        { kind: 'assign' },
+      ]);
     }
     case 'WORLD':
     case 'AMBIGUOUS':
@@ -296,7 +371,9 @@ function overdue(verdict: Verdict, { id, plan }: Rollout): Verdict {
 
 /** A version that is watched is in production already: taking it back restores what was there before, exceptions too. */
 function backToProduction(state: Rollout): readonly Effect[] {
-  return state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version, except: state.exceptions }] : [];
+  return state.status === 'watching'
+    ? [{ kind: 'set-production', version: state.from.version, except: state.exceptions }]
+    : [];
 }
 
 /** What stays behind when the rollout completes: an earlier exception keeps its version, everything else the rollout's production. */
@@ -306,24 +383,40 @@ function leftBehind(state: Rollout): Record<string, ModelRef> {
   const moved = byName(evidence.devices).flatMap(([id, { slice, named }]) =>
     apartBy(id, slice, state) === null && apartBy(id, null, state, named) !== null ? [id] : [],
   );
-  const names = [...Object.keys(excluded), ...[...Object.keys(setAside), ...moved].map((id) => `device=${id}`)];
+  const names = [
+    ...Object.keys(excluded),
+    ...[...Object.keys(setAside), ...moved].map((id) => `device=${id}`),
+  ];
   return Object.fromEntries(names.map((name) => [name, ownValue(exceptions, name) ?? from]));
 }
 
 /** The candidate is production now, but for what stays behind; at the end of a watch again, with who was judged apart meanwhile. */
 function intoProduction(state: Rollout): readonly Effect[] {
-  return [{ kind: 'set-production', version: state.to.version, except: leftBehind(state) }, { kind: 'assign' }];
+  return [
+    { kind: 'set-production', version: state.to.version, except: leftBehind(state) },
+    { kind: 'assign' },
+  ];
 }
 
 /** Waiting is recorded when its cause changes, everything else always. */
-function record(state: Rollout, verdict: Verdict, action: string, change: Partial<Rollout>, effects: readonly Effect[], now: Date): Step {
+function record(
+  state: Rollout,
+  verdict: Verdict,
+  action: string,
+  change: Partial<Rollout>,
+  effects: readonly Effect[],
+  now: Date,
+): Step {
   const { ask, ...facts } = verdict;
   const last: Entry = { at: now.toISOString(), stage: stageName(state), ...facts, action };
   const waits = action === 'wait' || action === 'freeze' || action === 'wait for a person';
   const quiet = waits && state.last?.verdict === last.verdict && state.last.cause === last.cause;
   return {
     state: { ...state, ...change, last, history: quiet ? state.history : remember(state.history, last) },
-    effects: [...effects, ...(ask === 'round' && state.last?.cause !== 'round' ? [{ kind: 'start-round' } as const] : [])],
+    effects: [
+      ...effects,
+      ...(ask === 'round' && state.last?.cause !== 'round' ? [{ kind: 'start-round' } as const] : []),
+    ],
     decision: quiet ? null : last,
     verdict,
     quiet: false,
@@ -342,7 +435,8 @@ function stageName({ plan, stage, status }: Rollout): string {
 
 function advance(state: Rollout, verdict: Verdict, now: Date): Step {
   const next = state.plan.stages[state.stage + 1];
-  const first: readonly Effect[] = state.stage === 0 && state.group !== null ? [{ kind: 'supersede-siblings' }] : [];
+  const first: readonly Effect[] =
+    state.stage === 0 && state.group !== null ? [{ kind: 'supersede-siblings' }] : [];
   if (next !== undefined && next.percent > state.ceiling) {
     const held: Verdict = {
       ...verdict,
@@ -353,7 +447,15 @@ function advance(state: Rollout, verdict: Verdict, now: Date): Step {
     return record(state, held, 'wait', {}, [], now);
   }
   const since = { ...GOES_ON, round: null, ...stageStart(state, now) };
-  if (next !== undefined) return record(state, verdict, `advance to ${next.name}`, { stage: state.stage + 1, ...since }, [...first, { kind: 'assign' }], now);
+  if (next !== undefined)
+    return record(
+      state,
+      verdict,
+      `advance to ${next.name}`,
+      { stage: state.stage + 1, ...since },
+      [...first, { kind: 'assign' }],
+      now,
+    );
   return record(
     state,
     verdict,
@@ -369,7 +471,9 @@ function stageStart(state: Rollout, now: Date): Pick<Rollout, 'stageSince' | 'be
   return {
     stageSince: now.toISOString(),
     before: { episodes: episodesOf(state), acting: state.evidence.actingEpisodes },
-    windowsBefore: Object.fromEntries(Object.entries(state.evidence.devices).map(([id, { windows }]) => [id, windows])),
+    windowsBefore: Object.fromEntries(
+      Object.entries(state.evidence.devices).map(([id, { windows }]) => [id, windows]),
+    ),
   };
 }
 
@@ -379,7 +483,11 @@ function stageStart(state: Rollout, now: Date): Pick<Rollout, 'stageSince' | 'be
 function order(state: Rollout, event: EventOf<'order'>): Step {
   const now = new Date(event.at);
   const refuse = (why: string, remedy?: string) => {
-    throw new AdbreakError('conflict', `Cannot ${event.order} rollout ${state.id}: ${why}`, remedy === undefined ? {} : { remedy });
+    throw new AdbreakError(
+      'conflict',
+      `Cannot ${event.order} rollout ${state.id}: ${why}`,
+      remedy === undefined ? {} : { remedy },
+    );
   };
   const obey = (action: string, change: Partial<Rollout>, effects: readonly Effect[] = []): Step => {
     const last: Entry = {
@@ -391,28 +499,48 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
       episodes: Math.round(episodesOf(state)),
       action,
     };
-    return { state: { ...state, ...change, last, history: remember(state.history, last) }, effects, decision: last, verdict: null, quiet: false };
+    return {
+      state: { ...state, ...change, last, history: remember(state.history, last) },
+      effects,
+      decision: last,
+      verdict: null,
+      quiet: false,
+    };
   };
   const assign: Effect = { kind: 'assign' };
   switch (event.order) {
     case 'pause':
-      return state.status === 'running' ? obey('pause', { status: 'paused' }) : refuse(`it is ${state.status}`);
+      return state.status === 'running'
+        ? obey('pause', { status: 'paused' })
+        : refuse(`it is ${state.status}`);
     case 'resume': {
       if (state.status === 'paused') return obey('resume', { status: 'running', ...stageStart(state, now) });
       if (state.status !== 'suspended') return refuse(`it is ${state.status}`);
       const many = tooManyApart(state);
-      if (many !== null) return refuse(`the gate would suspend it again: ${many}`, `Abort it: \`adbreak rollouts abort ${state.id}\`.`);
+      if (many !== null)
+        return refuse(
+          `the gate would suspend it again: ${many}`,
+          `Abort it: \`adbreak rollouts abort ${state.id}\`.`,
+        );
       const verdict = judge(inputOf({ ...state, status: 'running' }, now));
       if (verdict.verdict === 'SUSPEND' || verdict.verdict === 'FAIL')
-        return refuse(`the gate would suspend it again: ${verdict.reason}`, 'Wait for more evidence from the shadow, or abort it.');
+        return refuse(
+          `the gate would suspend it again: ${verdict.reason}`,
+          'Wait for more evidence from the shadow, or abort it.',
+        );
       const since = { ...GOES_ON, ...stageStart(state, now) };
-      return obey('resume in shadow', { status: 'running', stage: 0, evidence: withoutActing(state.evidence), ...since }, [assign]);
+      return obey(
+        'resume in shadow',
+        { status: 'running', stage: 0, evidence: withoutActing(state.evidence), ...since },
+        [assign],
+      );
     }
     case 'abort':
     case 'supersede': {
       const status = event.order === 'abort' ? 'aborted' : 'superseded';
       // A version that is watched is in production already: ending the watch keeps it, aborting takes it back.
-      if (state.status === 'watching' && event.order === 'supersede') return obey('end the watch', { status: 'completed' }, intoProduction(state));
+      if (state.status === 'watching' && event.order === 'supersede')
+        return obey('end the watch', { status: 'completed' }, intoProduction(state));
       const back = backToProduction(state);
       return obey(event.order, { status }, [...back, assign]);
     }
@@ -444,13 +572,16 @@ function force(
   obey: (action: string, change: Partial<Rollout>, effects?: readonly Effect[]) => Step,
   refuse: (why: string) => never | undefined,
 ): Step {
-  if (state.status !== 'running' && state.status !== 'paused' && state.status !== 'suspended') refuse(`it is ${state.status}`);
+  if (state.status !== 'running' && state.status !== 'paused' && state.status !== 'suspended')
+    refuse(`it is ${state.status}`);
   const next = state.plan.stages[state.stage + 1];
   const since = { ...GOES_ON, round: null, ...stageStart(state, new Date(event.at)) };
   if (next !== undefined)
-    return obey(`forced to ${next.name}`, { status: 'running', stage: state.stage + 1, ceiling: Math.max(state.ceiling, next.percent), ...since }, [
-      { kind: 'assign' },
-    ]);
+    return obey(
+      `forced to ${next.name}`,
+      { status: 'running', stage: state.stage + 1, ceiling: Math.max(state.ceiling, next.percent), ...since },
+      [{ kind: 'assign' }],
+    );
   const watched = state.plan.watchHours > 0;
   return obey(
     `forced to complete${watched ? `, watched for ${hours(state.plan.watchHours)}` : ''}`,

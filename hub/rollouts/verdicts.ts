@@ -1,5 +1,14 @@
 /** What the gate says of a rollout, and why; names that stand in event logs for ever. */
-export const VERDICTS = ['PASS', 'HOLD', 'SUSPEND', 'FAIL', 'INCONCLUSIVE', 'WORLD', 'AMBIGUOUS', 'APART'] as const;
+export const VERDICTS = [
+  'PASS',
+  'HOLD',
+  'SUSPEND',
+  'FAIL',
+  'INCONCLUSIVE',
+  'WORLD',
+  'AMBIGUOUS',
+  'APART',
+] as const;
 export type VerdictName = (typeof VERDICTS)[number];
 export const CAUSES = [
   'no-worse',

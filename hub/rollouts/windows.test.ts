@@ -7,9 +7,11 @@ import { after, PLAN, Play, pis, report, started } from './fixtures.js';
 import { type Rollout, rollout } from './rollout.js';
 import { episodesOf, standingOf } from './standing.js';
 
-const clusters = ({ state }: Play) => Object.fromEntries(standingOf(state).clusters.map(({ id, tallies }) => [id, totalOf(tallies)]));
+const clusters = ({ state }: Play) =>
+  Object.fromEntries(standingOf(state).clusters.map(({ id, tallies }) => [id, totalOf(tallies)]));
 const refused = ({ state }: Play) => state.evidence.refused;
-const near = (value: number | undefined, wanted: number) => assert.ok(Math.abs((value ?? Number.NaN) - wanted) < 1e-9, `${value} is not ${wanted}`);
+const near = (value: number | undefined, wanted: number) =>
+  assert.ok(Math.abs((value ?? Number.NaN) - wanted) < 1e-9, `${value} is not ${wanted}`);
 
 test('the reports of these tests add up', () => {
   assert.equal(contradiction(report(1, 0, { wins: 2, losses: 1, agreed: 7, undecided: 2 })), null);
@@ -56,7 +58,9 @@ describe('what counts once', () => {
     play.window('pi-0', 0, { undecided: 1, agreed: 1 }, half(0.5, 'two'), 1);
     play.window('pi-1', 0, { agreed: 37 });
     play.state = rollout.parse(JSON.parse(JSON.stringify(play.state)));
-    const answer = (from: number) => ({ answers: [{ start: after(from).toISOString(), wins: 0, losses: 1 }] });
+    const answer = (from: number) => ({
+      answers: [{ start: after(from).toISOString(), wins: 0, losses: 1 }],
+    });
     play.window('pi-0', 1, {}, answer(0));
     play.tick(5);
     play.window('pi-0', 5, {}, answer(0));
@@ -101,7 +105,12 @@ describe('what counts once', () => {
     const random = seeded('order');
     const devices = pis(7);
     const hours = Array.from({ length: 6 }, (_, hour) =>
-      devices.map((device, i) => ({ device, hour, rate: i % 2 === 0 ? 1 : 0.5, counts: { wins: i % 3, losses: hour % 2, undecided: i % 2, agreed: 5 + i } })),
+      devices.map((device, i) => ({
+        device,
+        hour,
+        rate: i % 2 === 0 ? 1 : 0.5,
+        counts: { wins: i % 3, losses: hour % 2, undecided: i % 2, agreed: 5 + i },
+      })),
     );
     const run = (shuffled: boolean, restarts: boolean) => {
       const play = new Play(devices);
@@ -117,7 +126,11 @@ describe('what counts once', () => {
         }
         play.tick(hour + 1.75);
       }
-      return [JSON.stringify(play.state.history), JSON.stringify(standingOf(play.state).clusters), JSON.stringify(play.state.last)];
+      return [
+        JSON.stringify(play.state.history),
+        JSON.stringify(standingOf(play.state).clusters),
+        JSON.stringify(play.state.last),
+      ];
     };
     const plain = run(false, false);
     for (let i = 0; i < 5; i++) assert.deepEqual(run(true, i % 2 === 0), plain);
@@ -129,7 +142,12 @@ describe('what counts once', () => {
       play.window('pi-0', 0, { undecided: 3, agreed: 7 });
       play.window('pi-1', 0, { agreed: 10 });
       if (play === late) play.tick(2);
-      play.window('pi-0', 1, { agreed: 10 }, { answers: [{ start: after(0).toISOString(), wins: 1, losses: 1 }] });
+      play.window(
+        'pi-0',
+        1,
+        { agreed: 10 },
+        { answers: [{ start: after(0).toISOString(), wins: 1, losses: 1 }] },
+      );
       play.tick(3);
       const { 'channel=one': one } = clusters(play);
       near(one?.wins, 0.5);
@@ -141,7 +159,17 @@ describe('what counts once', () => {
 
 describe('reports that give no evidence are counted under their reason', () => {
   const cases: [keyof Rollout['evidence']['refused'], (play: Play) => void][] = [
-    ['unaligned', (play) => play.window('pi-0', 0, { agreed: 3 }, { start: after(0.5).toISOString(), end: after(1.5).toISOString() }, 1.5)],
+    [
+      'unaligned',
+      (play) =>
+        play.window(
+          'pi-0',
+          0,
+          { agreed: 3 },
+          { start: after(0.5).toISOString(), end: after(1.5).toISOString() },
+          1.5,
+        ),
+    ],
     ['misdated', (play) => play.window('pi-0', 50, { agreed: 3 }, {}, 1)],
     [
       'late',
@@ -151,7 +179,16 @@ describe('reports that give no evidence are counted under their reason', () => {
         play.window('pi-0', 0, { agreed: 3 }, {}, 9);
       },
     ],
-    ['late', (play) => play.window('pi-0', 0, { agreed: 3 }, { start: '1970-01-01T00:00:00.000Z', end: '1970-01-01T01:00:00.000Z' })],
+    [
+      'late',
+      (play) =>
+        play.window(
+          'pi-0',
+          0,
+          { agreed: 3 },
+          { start: '1970-01-01T00:00:00.000Z', end: '1970-01-01T01:00:00.000Z' },
+        ),
+    ],
     ['foreign', (play) => play.window('stranger', 0, { agreed: 3 })],
     ['foreign', (play) => play.window('pi-0', 0, { agreed: 3 }, { candidate: 'c'.repeat(64) })],
     ['foreign', (play) => play.window('pi-0', 0, { agreed: 3 }, { production: 'c'.repeat(64) })],
@@ -178,20 +215,28 @@ describe('reports that give no evidence are counted under their reason', () => {
     );
     play.tick(2);
     assert.equal(episodesOf(play.state), 12);
-    play.send({ kind: 'device', at: after(2).toISOString(), device: 'pi-0', problem: null, enrolledAgain: true });
+    play.send({
+      kind: 'device',
+      at: after(2).toISOString(),
+      device: 'pi-0',
+      problem: null,
+      enrolledAgain: true,
+    });
     play.window('pi-0', 2, { agreed: 12 }, { sequence: 1 });
     play.tick(4);
     assert.equal(episodesOf(play.state), 24, 'a new card under the old name begins at one');
   });
   test('a device that names one channel after the other to be a cluster of its own is heard on three', () => {
     const play = new Play();
-    for (let i = 0; i < 40; i++) play.window('pi-0', i, { wins: 9 }, { slice: { channel: `c${i}`, site: 's', hardware: 'h' } });
+    for (let i = 0; i < 40; i++)
+      play.window('pi-0', i, { wins: 9 }, { slice: { channel: `c${i}`, site: 's', hardware: 'h' } });
     play.tick(42);
     assert.equal(Object.keys(clusters(play)).length, 3);
     assert.equal(refused(play).wandering, 37);
     // A living room goes back and forth between its channels.
     const home = new Play();
-    for (let i = 0; i < 40; i++) home.window('pi-0', i, { agreed: 9 }, { slice: { channel: `c${i % 2}`, site: 's', hardware: 'h' } });
+    for (let i = 0; i < 40; i++)
+      home.window('pi-0', i, { agreed: 9 }, { slice: { channel: `c${i % 2}`, site: 's', hardware: 'h' } });
     home.tick(42);
     assert.deepEqual([refused(home).wandering, episodesOf(home.state)], [0, 360]);
   });
@@ -212,12 +257,19 @@ describe('reports that give no evidence are counted under their reason', () => {
 
 describe('draws', () => {
   const draw = (undecided: number) => ({ undecided, agreed: 10 });
-  const answer = (hour: number, wins: number, losses: number) => ({ answers: [{ start: after(hour).toISOString(), wins, losses }] });
+  const answer = (hour: number, wins: number, losses: number) => ({
+    answers: [{ start: after(hour).toISOString(), wins, losses }],
+  });
   test('answers to draws that were not drawn, and more answers than draws, count for nothing', () => {
     const play = new Play();
     play.window('pi-0', 0, draw(2));
     play.window('pi-0', 1, { agreed: 5 }, answer(0, 3, 0));
-    play.window('pi-0', 2, { agreed: 5 }, { answers: [{ start: after(0.25).toISOString(), wins: 1, losses: 0 }] });
+    play.window(
+      'pi-0',
+      2,
+      { agreed: 5 },
+      { answers: [{ start: after(0.25).toISOString(), wins: 1, losses: 0 }] },
+    );
     play.window('pi-1', 2, { agreed: 5 }, answer(0, 1, 0));
     assert.equal(refused(play).answers, 5);
     play.tick(4);
@@ -234,18 +286,31 @@ describe('draws', () => {
     assert.deepEqual(Object.keys(play.state.evidence.waiting), [], '1 h + 6 h for an answer + the lag');
     play.window('pi-0', 8, { agreed: 5 }, answer(0, 1, 0));
     play.tick(10);
-    assert.deepEqual([clusters(play)['channel=one']?.wins, clusters(play)['channel=one']?.losses, clusters(play)['channel=one']?.open], [1, 1, 1]);
+    assert.deepEqual(
+      [
+        clusters(play)['channel=one']?.wins,
+        clusters(play)['channel=one']?.losses,
+        clusters(play)['channel=one']?.open,
+      ],
+      [1, 1, 1],
+    );
     assert.equal(refused(play).answers, 1);
   });
   test('without an answer count against the candidate where it would move on, and for it where it would be stopped', () => {
     const decide = (counts: Parameters<Play['hour']>[1]) => {
-      const play = new Play(pis(3), started({ ...PLAN, stages: PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 1 })) }));
+      const play = new Play(
+        pis(3),
+        started({ ...PLAN, stages: PLAN.stages.map((stage) => ({ ...stage, minEpisodes: 1 })) }),
+      );
       for (let hour = 0; hour < 40; hour++) play.hour(hour, counts, { channel: () => 'one' });
       play.tick(42);
       return play.state.last;
     };
     assert.equal(decide({ wins: 1, undecided: 2, agreed: 20 })?.verdict, 'HOLD');
-    assert.match(decide({ wins: 1, undecided: 2, agreed: 20 })?.reason ?? '', /66\.7 % of the drawn disagreements have no answer/);
+    assert.match(
+      decide({ wins: 1, undecided: 2, agreed: 20 })?.reason ?? '',
+      /66\.7 % of the drawn disagreements have no answer/,
+    );
     assert.equal(decide({ wins: 3, agreed: 20 })?.verdict, 'PASS');
     assert.equal(decide({ losses: 1, undecided: 3, agreed: 4 })?.verdict, 'HOLD');
     assert.equal(decide({ losses: 4, agreed: 4 })?.verdict, 'SUSPEND');
@@ -266,7 +331,11 @@ describe('hostile reports leave the state small and readable', () => {
         kind: 'window',
         at: after(100).toISOString(),
         device: 'pi-0',
-        report: { ...late, sequence, answers: [{ start: after(sequence / 1e6).toISOString(), wins: 1e9, losses: 0 }] },
+        report: {
+          ...late,
+          sequence,
+          answers: [{ start: after(sequence / 1e6).toISOString(), wins: 1e9, losses: 0 }],
+        },
       });
     const { user } = process.cpuUsage(since);
     assert.ok(user < 20e6, `${user} µs`);
@@ -276,7 +345,9 @@ describe('hostile reports leave the state small and readable', () => {
   });
   test('a hundred thousand that each open something new: windows, draws, channels, sites, hours', () => {
     const play = new Play();
-    const draws = (sequence: number) => ({ draws: { rate: 2 ** -(sequence % 9), drawn: 1, wins: 0, losses: 0 } });
+    const draws = (sequence: number) => ({
+      draws: { rate: 2 ** -(sequence % 9), drawn: 1, wins: 0, losses: 0 },
+    });
     for (let sequence = 1; sequence <= 100_000; sequence++) {
       // Windows of a millisecond inside one of the plan, and of months to come.
       const start = sequence % 3 === 0 ? after(sequence) : new Date(after(0).getTime() + sequence);
@@ -286,14 +357,20 @@ describe('hostile reports leave the state small and readable', () => {
         start: start.toISOString(),
         end: new Date(start.getTime() + 1).toISOString(),
       };
-      const slice = sequence % 2 === 0 ? own.slice : { channel: `c${sequence}`, site: `s${sequence}`, hardware: `constructor${sequence}` };
+      const slice =
+        sequence % 2 === 0
+          ? own.slice
+          : { channel: `c${sequence}`, site: `s${sequence}`, hardware: `constructor${sequence}` };
       play.send({ kind: 'window', at: after(1).toISOString(), device: 'pi-0', report: { ...own, slice } });
       play.events.length = 0;
     }
     assert.ok(sizeOf(play) < 80_000, `${sizeOf(play)} characters while open`);
     play.tick(2);
     assert.ok(sizeOf(play) < 80_000, `${sizeOf(play)} characters closed`);
-    assert.ok(refused(play).misdated > 30_000 && refused(play).wandering > 10_000 && refused(play).loud > 0, JSON.stringify(refused(play)));
+    assert.ok(
+      refused(play).misdated > 30_000 && refused(play).wandering > 10_000 && refused(play).loud > 0,
+      JSON.stringify(refused(play)),
+    );
   });
   test('the largest numbers that a message may carry, a thousand times', () => {
     const play = new Play();

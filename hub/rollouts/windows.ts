@@ -58,7 +58,14 @@ export interface Placement {
 export type Absorbed = 'counted' | 'duplicate' | 'unasked' | Exclude<keyof Evidence['refused'], 'answers'>;
 
 /** Takes a report in. What gives no evidence is counted under its reason, never silently. */
-export function absorb(sums: Evidence, id: string, report: WindowReport, plan: Plan, placement: Placement, now: number): Absorbed {
+export function absorb(
+  sums: Evidence,
+  id: string,
+  report: WindowReport,
+  plan: Plan,
+  placement: Placement,
+  now: number,
+): Absorbed {
   const refuse = (reason: Exclude<keyof Evidence['refused'], 'answers'>): Absorbed => {
     sums.refused[reason] = saturated(sums.refused[reason] + 1);
     return reason;
@@ -105,8 +112,17 @@ export function absorb(sums: Evidence, id: string, report: WindowReport, plan: P
   const { rate, drawn, wins, losses } = report.draws;
   const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint;
   const differ = onlyCandidate + onlyProduction;
-  const own: Tally = { rate, zeros: both + neither + differ - drawn, wins, losses, open: drawn - wins - losses };
-  if (entriesOf(sums.open[window], id, device).reduce((sum, { draws }) => sum + draws.length, 0) >= MOST_DRAWS) return refuse('loud');
+  const own: Tally = {
+    rate,
+    zeros: both + neither + differ - drawn,
+    wins,
+    losses,
+    open: drawn - wins - losses,
+  };
+  if (
+    entriesOf(sums.open[window], id, device).reduce((sum, { draws }) => sum + draws.length, 0) >= MOST_DRAWS
+  )
+    return refuse('loud');
   device.episodes = saturated(device.episodes + report.episodes);
   device.differ = saturated(device.differ + differ);
   device.reports = saturated(device.reports + 1);
@@ -146,7 +162,8 @@ export function payLost(device: DeviceEvidence): Tally[] {
 
 /** Where nobody was heard for long the hub was down, or its network: devices then empty what they kept, and get a little time to. */
 const TIME_TO_EMPTY_HOURS = 1 / 6;
-const timeToEmpty = ({ lagHours }: Pick<Plan, 'lagHours'>) => Math.min(lagHours, TIME_TO_EMPTY_HOURS) * 3_600_000;
+const timeToEmpty = ({ lagHours }: Pick<Plan, 'lagHours'>) =>
+  Math.min(lagHours, TIME_TO_EMPTY_HOURS) * 3_600_000;
 function afterSilence(sums: Evidence, { lagHours, windowSeconds }: Plan, now: number): void {
   const long = Math.max(lagHours, (2 * windowSeconds) / 3600) * 3_600_000;
   if (sums.heard !== null && now - sums.heard > long) sums.holdUntil = now + timeToEmpty({ lagHours });
@@ -154,7 +171,10 @@ function afterSilence(sums: Evidence, { lagHours, windowSeconds }: Plan, now: nu
 }
 
 /** The slices besides the channel that a plan looks at. */
-export function slicesOf(slice: WindowReport['slice'], { slices }: Pick<Plan, 'slices'>): OpenEntry['slices'] {
+export function slicesOf(
+  slice: WindowReport['slice'],
+  { slices }: Pick<Plan, 'slices'>,
+): OpenEntry['slices'] {
   const names: OpenEntry['slices'] = {};
   for (const dimension of slices) if (dimension !== 'channel') names[sliceName(dimension, slice)] = true;
   return names;
@@ -168,10 +188,16 @@ function deviceOf(key: string): string {
 }
 
 /** A device's entries in a window: one, or one for each channel that it has named. */
-function entriesOf<T>(window: Readonly<Record<string, T>> | undefined, id: string, { named }: Pick<DeviceEvidence, 'named'>): T[] {
+function entriesOf<T>(
+  window: Readonly<Record<string, T>> | undefined,
+  id: string,
+  { named }: Pick<DeviceEvidence, 'named'>,
+): T[] {
   if (window === undefined) return [];
   const clusters = new Set(named.map(clusterOfPlace));
-  return [id, ...[...clusters].map((cluster) => keyOf(id, cluster))].flatMap((key) => ownValue(window, key) ?? []);
+  return [id, ...[...clusters].map((cluster) => keyOf(id, cluster))].flatMap(
+    (key) => ownValue(window, key) ?? [],
+  );
 }
 function clusterOfPlace(place: string): string {
   const [channel = '', site = ''] = place.split('\n');
@@ -202,7 +228,8 @@ export function enter(sums: Evidence, window: number, id: string, entry: OpenEnt
 
 function absorbDevice(device: DeviceEvidence, report: WindowReport, { abort }: Plan): void {
   device.waiting = report.waiting;
-  for (const key of ['asked', 'answered', 'wrong'] as const) device.control[key] = saturated(device.control[key] + report.control[key]);
+  for (const key of ['asked', 'answered', 'wrong'] as const)
+    device.control[key] = saturated(device.control[key] + report.control[key]);
   const arm = report.serving === 'candidate' ? device.health.acting : device.health.own;
   // A report is worth a week at most, whatever its clock says.
   arm.hours += Math.min(168, Math.max(0, Date.parse(report.end) - Date.parse(report.start)) / 3_600_000);
@@ -212,7 +239,11 @@ function absorbDevice(device: DeviceEvidence, report: WindowReport, { abort }: P
   if (candidate === null && report.memoryMb === 0) return;
   arm.windows = saturated(arm.windows + 1);
   // Below ten milliseconds a ratio says nothing about a device that looks at a few frames a second.
-  const ratio = candidate !== null && production !== null && candidate > 10 && candidate > abort.latencyRatio * production;
+  const ratio =
+    candidate !== null &&
+    production !== null &&
+    candidate > 10 &&
+    candidate > abort.latencyRatio * production;
   if (ratio || (candidate !== null && candidate > abort.latencyP95Ms)) arm.slow += 1;
   if (report.memoryMb > abort.memoryMb) arm.over += 1;
 }
@@ -257,7 +288,8 @@ function takeAnswer(
   addTally(device.own, answered);
   const part = partOf(device, waiting.cluster);
   addTally(part.tallies, answered, waiting.weight);
-  for (const [slice, weight] of Object.entries(waiting.slices)) addTally(sliceOf(part, slice), answered, weight);
+  for (const [slice, weight] of Object.entries(waiting.slices))
+    addTally(sliceOf(part, slice), answered, weight);
   const day = waiting.day === null ? undefined : sums.days[waiting.day];
   if (day !== undefined) addTally(day, answered, waiting.weight);
 }
@@ -283,7 +315,11 @@ function sliceOf(part: DeviceEvidence['parts'][number], slice: string): Tally[] 
  * The last window whose time for late reports is over, and none beyond those that reports have named: a hub's clock that was ahead
  * for a moment, or a hub that was down, closes nothing that nobody could have sent.
  */
-function lastClosable({ open, holdUntil }: Pick<Evidence, 'open' | 'holdUntil'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): number {
+function lastClosable(
+  { open, holdUntil }: Pick<Evidence, 'open' | 'holdUntil'>,
+  plan: Pick<Plan, 'windowSeconds' | 'lagHours'>,
+  now: Date,
+): number {
   let named = Number.NEGATIVE_INFINITY;
   // A moment set by a clock that was ahead is no moment.
   const left = holdUntil - now.getTime();
@@ -291,7 +327,11 @@ function lastClosable({ open, holdUntil }: Pick<Evidence, 'open' | 'holdUntil'>,
   for (const window of Object.keys(open)) named = Math.max(named, Number(window));
   return Math.min(named, windowOf(now.getTime() - plan.lagHours * 3_600_000, plan) - 1);
 }
-export function mayClose(sums: Pick<Evidence, 'open' | 'closed' | 'holdUntil'>, plan: Pick<Plan, 'windowSeconds' | 'lagHours'>, now: Date): boolean {
+export function mayClose(
+  sums: Pick<Evidence, 'open' | 'closed' | 'holdUntil'>,
+  plan: Pick<Plan, 'windowSeconds' | 'lagHours'>,
+  now: Date,
+): boolean {
   return lastClosable(sums, plan, now) > sums.closed;
 }
 
@@ -310,20 +350,37 @@ export function beforeClosing(sums: Evidence, plan: Plan, now: Date): Evidence {
     for (const key of Object.keys(sums.open[window] ?? {})) {
       const id = deviceOf(key);
       const device = ownValue(sums.devices, id);
-      if (device !== undefined && devices[id] === device) devices[id] = { ...device, own: copyOf(device.own), parts: device.parts.map(copyOfPart) };
+      if (device !== undefined && devices[id] === device)
+        devices[id] = { ...device, own: copyOf(device.own), parts: device.parts.map(copyOfPart) };
     }
   const days = Object.fromEntries(Object.entries(sums.days).map(([day, tallies]) => [day, copyOf(tallies)]));
-  return { ...sums, devices, days, open: { ...sums.open }, waiting: { ...sums.waiting }, refused: { ...sums.refused } };
+  return {
+    ...sums,
+    devices,
+    days,
+    open: { ...sums.open },
+    waiting: { ...sums.waiting },
+    refused: { ...sums.refused },
+  };
 }
 const copyOf = (tallies: readonly Tally[]): Tally[] => tallies.map((one) => ({ ...one }));
-function copyOfPart({ cluster, tallies, slices }: DeviceEvidence['parts'][number]): DeviceEvidence['parts'][number] {
+function copyOfPart({
+  cluster,
+  tallies,
+  slices,
+}: DeviceEvidence['parts'][number]): DeviceEvidence['parts'][number] {
   const inside: Record<string, Tally[]> = {};
   for (const name in slices) inside[name] = copyOf(slices[name] ?? []);
   return { cluster, tallies: copyOf(tallies), slices: inside };
 }
 
 /** Closes the windows whose time for late reports is over: each cluster's devices are averaged. `apart` devices are averaged by themselves and count for no day. */
-export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, now: Date): void {
+export function closeWindows(
+  sums: Evidence,
+  plan: Plan,
+  apart: (device: string, cluster: string) => boolean,
+  now: Date,
+): void {
   const last = lastClosable(sums, plan, now);
   for (const window of dueWindows(sums, plan, now)) {
     closeWindow(sums, plan, apart, window);
@@ -331,10 +388,16 @@ export function closeWindows(sums: Evidence, plan: Plan, apart: (device: string,
   }
   sums.closed = Math.max(sums.closed, last);
   const patience = (plan.answerHours + plan.lagHours) * 3_600_000;
-  for (const window of Object.keys(sums.waiting)) if (startOf(Number(window) + 1, plan) + patience < now.getTime()) delete sums.waiting[window];
+  for (const window of Object.keys(sums.waiting))
+    if (startOf(Number(window) + 1, plan) + patience < now.getTime()) delete sums.waiting[window];
 }
 
-function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster: string) => boolean, window: number): void {
+function closeWindow(
+  sums: Evidence,
+  plan: Plan,
+  apart: (device: string, cluster: string) => boolean,
+  window: number,
+): void {
   changed(sums);
   // By name: the sums of fractions are the same whatever order reports came in, and after a restart.
   const entries = Object.entries(sums.open[window] ?? {})
@@ -389,7 +452,10 @@ function closeWindow(sums: Evidence, plan: Plan, apart: (device: string, cluster
     sums.waiting[window][key] = { cluster: entry.cluster, day: counts ? day : null, weight, slices, draws };
   }
   if (added.length > 0)
-    sums.recent = [...sums.recent, { window, devices: new Set(counted.map(([key]) => deviceOf(key))).size, ...totalOf(added) }].slice(-RECENT_WINDOWS);
+    sums.recent = [
+      ...sums.recent,
+      { window, devices: new Set(counted.map(([key]) => deviceOf(key))).size, ...totalOf(added) },
+    ].slice(-RECENT_WINDOWS);
 }
 
 /** Devices of a cluster that reported, all of them and by slice: what an average is over. */
@@ -411,7 +477,10 @@ class Sizes {
 }
 
 /** The most episodes that a device may claim in a window: the rule looks at how much it says, never at what, so it favours neither model. */
-export function loudest(episodes: readonly number[], { maxTimesMedian }: Pick<Plan, 'maxTimesMedian'>): number {
+export function loudest(
+  episodes: readonly number[],
+  { maxTimesMedian }: Pick<Plan, 'maxTimesMedian'>,
+): number {
   if (episodes.length < LEAST_FOR_LOUD) return Number.POSITIVE_INFINITY;
   const sorted = [...episodes].sort((a, b) => a - b);
   return maxTimesMedian * Math.max(1, sorted[(sorted.length - 1) >> 1] ?? 1);

@@ -29,7 +29,9 @@ export function feed(
     device.differ += room.differ;
     device.reports += 1;
     noteLost(device, room.lost);
-    const tallies: Tally[] = [{ rate: room.rate, zeros: room.zeros, wins: room.wins, losses: room.losses, open: room.open }];
+    const tallies: Tally[] = [
+      { rate: room.rate, zeros: room.zeros, wins: room.wins, losses: room.losses, open: room.open },
+    ];
     addTallies(tallies, payLost(device));
     enter(state.evidence, window, id, {
       cluster: device.cluster,

@@ -49,7 +49,12 @@ export interface LivingRooms {
   /** The first device differs by this instead. */
   readonly broken?: number;
   /** The last devices lie: all their disagreements (this share of episodes) are losses, or wins. `shared`: they say that they watch the first channel. */
-  readonly liars?: { readonly count: number; readonly side: 'losses' | 'wins'; readonly disagreement: number; readonly shared?: boolean };
+  readonly liars?: {
+    readonly count: number;
+    readonly side: 'losses' | 'wins';
+    readonly disagreement: number;
+    readonly shared?: boolean;
+  };
   readonly people?: People;
   /** Share of devices that come one after the other during the first half. */
   readonly late?: number;
@@ -105,11 +110,16 @@ export class RoomStream {
     this.#random = random;
     this.channels = Math.min(rooms.devices, rooms.channels ?? rooms.devices);
     const shared = rooms.liars?.shared === true ? rooms.devices - rooms.liars.count : rooms.devices;
-    this.channelOf = spreadOver(rooms.devices, this.channels, rooms.zipf ?? 0).map((channel, device) => (device >= shared ? 0 : channel));
+    this.channelOf = spreadOver(rooms.devices, this.channels, rooms.zipf ?? 0).map((channel, device) =>
+      device >= shared ? 0 : channel,
+    );
     this.#tendency = Array.from({ length: this.channels }, () => tendency(rooms, random));
     this.#effects = Array.from({ length: this.channels }, () => (rooms.heavyTails ?? 0) * student3(random));
     const spread = rooms.spread ?? 1;
-    this.#volume = Array.from({ length: this.channels }, (_, i) => (rooms.volumes?.[i] ?? 1) * (spread === 1 ? 1 : spread ** (2 * random.uniform() - 1)));
+    this.#volume = Array.from(
+      { length: this.channels },
+      (_, i) => (rooms.volumes?.[i] ?? 1) * (spread === 1 ? 1 : spread ** (2 * random.uniform() - 1)),
+    );
     this.#wander = Array<number>(this.channels).fill(0);
     this.#ownProgramme = Array<number>(this.channels).fill(0);
   }
@@ -120,12 +130,15 @@ export class RoomStream {
     this.#turn(window);
     const shared = (rooms.common ?? 0) > 0 && this.#random.uniform() < (rooms.common ?? 0);
     const noise = rooms.captureNoise ?? 0;
-    const seen = Array.from({ length: this.channels }, (_, channel) => this.#outcomes(shared ? 0 : channel, this.#episodes(channel), window));
+    const seen = Array.from({ length: this.channels }, (_, channel) =>
+      this.#outcomes(shared ? 0 : channel, this.#episodes(channel), window),
+    );
     const out: RoomWindow[] = [];
     for (let device = 0; device < rooms.devices; device++) {
       if (!online(device) || !this.#joined(device, window)) continue;
       const channel = this.channelOf[device] ?? 0;
-      const outcome = this.#ownOutcome(device, channel, window) ?? this.#noisy(seen[channel], channel, noise, window);
+      const outcome =
+        this.#ownOutcome(device, channel, window) ?? this.#noisy(seen[channel], channel, noise, window);
       const lost = 2 * outcome.losses > outcome.differ;
       if (lost && (rooms.dropLosing ?? 0) > 0 && this.#random.uniform() < (rooms.dropLosing ?? 0)) {
         if (rooms.neverMade !== true) this.#dropped.set(device, (this.#dropped.get(device) ?? 0) + 1);
@@ -157,11 +170,15 @@ export class RoomStream {
       this.#day = day;
       this.#dayEffect = (rooms.dayEffect ?? 0) * (rooms.dayEffect ? this.#random.normal() : 0);
       if (rooms.walk) this.#walk += rooms.walk * this.#random.normal();
-      if (rooms.wander) for (let i = 0; i < this.channels; i++) this.#wander[i] = (this.#wander[i] ?? 0) + rooms.wander * this.#random.normal();
+      if (rooms.wander)
+        for (let i = 0; i < this.channels; i++)
+          this.#wander[i] = (this.#wander[i] ?? 0) + rooms.wander * this.#random.normal();
     }
     if (window % (rooms.programmeWindows ?? 6) !== 0) return;
     if (rooms.programmeEffect) this.#programme = rooms.programmeEffect * this.#random.normal();
-    if (rooms.ownProgramme) for (let i = 0; i < this.channels; i++) this.#ownProgramme[i] = rooms.ownProgramme * this.#random.normal();
+    if (rooms.ownProgramme)
+      for (let i = 0; i < this.channels; i++)
+        this.#ownProgramme[i] = rooms.ownProgramme * this.#random.normal();
   }
 
   /** Episodes, disagreements and losses that everybody on a channel sees. */
@@ -171,7 +188,12 @@ export class RoomStream {
     const differ = binomial(this.#random, episodes, share);
     const turned = turn !== undefined && window >= turn.window ? turn.by : 0;
     const common = this.#dayEffect + this.#walk + this.#programme + turned;
-    const shift = (this.#effects[channel] ?? 0) + (this.#wander[channel] ?? 0) + (this.#ownProgramme[channel] ?? 0) + (own?.[channel] ?? 0) + common;
+    const shift =
+      (this.#effects[channel] ?? 0) +
+      (this.#wander[channel] ?? 0) +
+      (this.#ownProgramme[channel] ?? 0) +
+      (own?.[channel] ?? 0) +
+      common;
     const lose = Math.min(1, Math.max(0, (this.#tendency[channel] ?? 0.5) - shift / (2 * disagreement)));
     return { episodes, differ, losses: binomial(this.#random, differ, lose) };
   }
@@ -195,7 +217,11 @@ export class RoomStream {
     if (broken === undefined || device !== 0) return null;
     const share = Math.min(1, Math.max(this.#disagreement(window), Math.abs(broken) + disagreement / 2));
     const differ = binomial(this.#random, episodes, share);
-    return { episodes, differ, losses: binomial(this.#random, differ, Math.min(1, Math.max(0, (1 - broken / share) / 2))) };
+    return {
+      episodes,
+      differ,
+      losses: binomial(this.#random, differ, Math.min(1, Math.max(0, (1 - broken / share) / 2))),
+    };
   }
 
   /** What a device makes of its channel's window: a share of the episodes is replaced by its own. */
@@ -205,16 +231,27 @@ export class RoomStream {
     const kept = binomial(this.#random, all.episodes, 1 - noise);
     const differ = hypergeometric(this.#random, all.episodes, all.differ, kept);
     const own = this.#outcomes(channel, all.episodes - kept, window);
-    return { episodes: all.episodes, differ: differ + own.differ, losses: hypergeometric(this.#random, all.differ, all.losses, differ) + own.losses };
+    return {
+      episodes: all.episodes,
+      differ: differ + own.differ,
+      losses: hypergeometric(this.#random, all.differ, all.losses, differ) + own.losses,
+    };
   }
 
-  #answered(device: number, channel: number, { episodes, differ, losses }: Outcome): Omit<RoomWindow, 'lost'> {
+  #answered(
+    device: number,
+    channel: number,
+    { episodes, differ, losses }: Outcome,
+  ): Omit<RoomWindow, 'lost'> {
     const { rate = 1, missing, wrong } = this.rooms.people ?? ANSWER_ALL;
     const [drawnLosses, drawnWins] =
-      rate === 1 ? [losses, differ - losses] : [binomial(this.#random, losses, rate), binomial(this.#random, differ - losses, rate)];
+      rate === 1
+        ? [losses, differ - losses]
+        : [binomial(this.#random, losses, rate), binomial(this.#random, differ - losses, rate)];
     const silentLosses = missing === undefined ? 0 : binomial(this.#random, drawnLosses, missing.losses);
     const silentWins = missing === undefined ? 0 : binomial(this.#random, drawnWins, missing.wins);
-    const turnedLosses = wrong === undefined ? 0 : binomial(this.#random, drawnLosses - silentLosses, wrong.losses);
+    const turnedLosses =
+      wrong === undefined ? 0 : binomial(this.#random, drawnLosses - silentLosses, wrong.losses);
     const turnedWins = wrong === undefined ? 0 : binomial(this.#random, drawnWins - silentWins, wrong.wins);
     return {
       device,
@@ -238,7 +275,11 @@ interface Outcome {
 
 /** A channel's chance to lose a disagreement: (1 - Δ/δ)/2 on average. */
 export function tendency(
-  { disagreement, difference, correlation = 0 }: Pick<LivingRooms, 'disagreement' | 'difference' | 'correlation'>,
+  {
+    disagreement,
+    difference,
+    correlation = 0,
+  }: Pick<LivingRooms, 'disagreement' | 'difference' | 'correlation'>,
   random: Random,
 ): number {
   const mean = Math.min(1, Math.max(0, (1 - difference / disagreement) / 2));

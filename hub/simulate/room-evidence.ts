@@ -25,6 +25,10 @@ export class RoomEvidence {
   }
 
   counted(wrong: number): CountedEvidence {
-    return { clusters: [...this.#clusters].map(([id, tallies]) => ({ id: `channel=c${id}`, tallies })), days: [...this.#days.values()], wrong };
+    return {
+      clusters: [...this.#clusters].map(([id, tallies]) => ({ id: `channel=c${id}`, tallies })),
+      days: [...this.#days.values()],
+      wrong,
+    };
   }
 }

@@ -90,6 +90,10 @@ export const scenario = z.strictObject({
 export type Scenario = z.infer<typeof scenario>;
 
 export async function readScenario(path: string): Promise<{ scenario: Scenario; plan: Plan }> {
-  const read = check(scenario, (await readYaml(path, 'the scenario', 'Look at configs/scenarios/ for scenarios.')) ?? null, `the scenario ${path}`);
+  const read = check(
+    scenario,
+    (await readYaml(path, 'the scenario', 'Look at configs/scenarios/ for scenarios.')) ?? null,
+    `the scenario ${path}`,
+  );
   return { scenario: read, plan: await readPlan(resolve(dirname(path), read.plan)) };
 }

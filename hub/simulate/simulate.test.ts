@@ -48,7 +48,13 @@ describe('draws', () => {
 
 describe('living rooms', () => {
   const WINDOWS = 3000;
-  const rooms = (change: Partial<LivingRooms>): LivingRooms => ({ devices: 4, episodes: 4, disagreement: 0.1, difference: 0, ...change });
+  const rooms = (change: Partial<LivingRooms>): LivingRooms => ({
+    devices: 4,
+    episodes: 4,
+    disagreement: 0.1,
+    difference: 0,
+    ...change,
+  });
   const all = (change: Partial<LivingRooms>) => {
     const stream = new RoomStream(rooms(change), seeded('rooms'));
     return Array.from({ length: WINDOWS }, (_, window) => stream.next(window));
@@ -56,12 +62,17 @@ describe('living rooms', () => {
   /** Candidate less production over all windows, of the devices chosen. */
   const difference = (windows: ReturnType<typeof all>, chosen = (_: number) => true) => {
     const seen = windows.flat().filter(({ device }) => chosen(device));
-    return seen.reduce((sum, { wins, losses, rate }) => sum + (wins - losses) / rate, 0) / seen.reduce((sum, { episodes }) => sum + episodes, 0);
+    return (
+      seen.reduce((sum, { wins, losses, rate }) => sum + (wins - losses) / rate, 0) /
+      seen.reduce((sum, { episodes }) => sum + episodes, 0)
+    );
   };
-  const near = (found: number, wanted: number) => assert.ok(Math.abs(found - wanted) < 0.02, `${found} for ${wanted}`);
+  const near = (found: number, wanted: number) =>
+    assert.ok(Math.abs(found - wanted) < 0.02, `${found} for ${wanted}`);
 
   test('devices of one channel see the same; with noise they see some of it', () => {
-    const same = (windows: ReturnType<typeof all>) => windows.filter(([a, b]) => a?.wins === b?.wins && a?.losses === b?.losses).length / WINDOWS;
+    const same = (windows: ReturnType<typeof all>) =>
+      windows.filter(([a, b]) => a?.wins === b?.wins && a?.losses === b?.losses).length / WINDOWS;
     const differing = (windows: ReturnType<typeof all>) => windows.filter(([a]) => (a?.differ ?? 0) > 0);
     assert.equal(same(all({ channels: 1 })), 1);
     assert.ok(same(all({ channels: 4 })) < 0.8);
@@ -69,8 +80,15 @@ describe('living rooms', () => {
     assert.ok(differing(noisy).length > 0 && same(noisy) < 1 && same(noisy) > same(all({ channels: 4 })));
   });
   test('the difference is what was asked for, whatever the draw rate, the noise and the spread', () => {
-    for (const change of [{}, { captureNoise: 0.3, channels: 2 }, { people: { rate: 0.25 } }, { spread: 4 }, { zipf: 1, channels: 2 }])
-      for (const wanted of [0, -0.05]) near(difference(all({ ...change, difference: wanted, devices: 20 })), wanted);
+    for (const change of [
+      {},
+      { captureNoise: 0.3, channels: 2 },
+      { people: { rate: 0.25 } },
+      { spread: 4 },
+      { zipf: 1, channels: 2 },
+    ])
+      for (const wanted of [0, -0.05])
+        near(difference(all({ ...change, difference: wanted, devices: 20 })), wanted);
   });
   test('one broken device, one that lies, a turn: each differs by what was said, and nobody else does', () => {
     near(
@@ -90,8 +108,11 @@ describe('living rooms', () => {
     near(difference(turned.slice(1500)), -0.05);
   });
   test('people leave a share open and err in a share, by what is true', () => {
-    const seen = all({ people: { missing: { wins: 0, losses: 0.3 }, wrong: { wins: 0.2, losses: 0 } } }).flat();
-    const sum = (of: 'wins' | 'losses' | 'open' | 'differ') => seen.reduce((total, one) => total + one[of], 0);
+    const seen = all({
+      people: { missing: { wins: 0, losses: 0.3 }, wrong: { wins: 0.2, losses: 0 } },
+    }).flat();
+    const sum = (of: 'wins' | 'losses' | 'open' | 'differ') =>
+      seen.reduce((total, one) => total + one[of], 0);
     near(sum('open') / sum('differ'), 0.15);
     near(sum('wins') / sum('differ'), 0.4);
     near(sum('losses') / sum('differ'), 0.45);
@@ -108,9 +129,12 @@ describe('living rooms', () => {
 
 describe('scenarios', () => {
   test('in configs/ are valid, each with its plan', async () => {
-    const names = (await readdir(SCENARIOS)).filter((name) => name.endsWith('.yaml') && !name.endsWith('.plan.yaml'));
+    const names = (await readdir(SCENARIOS)).filter(
+      (name) => name.endsWith('.yaml') && !name.endsWith('.plan.yaml'),
+    );
     assert.ok(names.length >= 10);
-    for (const name of names) assert.equal(`${(await readScenario(join(SCENARIOS, name))).scenario.name}.yaml`, name);
+    for (const name of names)
+      assert.equal(`${(await readScenario(join(SCENARIOS, name))).scenario.name}.yaml`, name);
   });
   const ends: [name: string, status: string, says: RegExp | null, stage: number | null][] = [
     ['good-candidate', 'completed', null, 3],
@@ -152,17 +176,33 @@ describe('scenarios', () => {
   });
   test('are a function of their seed', async () => {
     const { scenario, plan } = await load('bad-candidate');
-    assert.deepEqual(simulateRollout(scenario, plan, 'x', { lookHours: 6 }), simulateRollout(scenario, plan, 'x', { lookHours: 6 }));
+    assert.deepEqual(
+      simulateRollout(scenario, plan, 'x', { lookHours: 6 }),
+      simulateRollout(scenario, plan, 'x', { lookHours: 6 }),
+    );
   });
   test('run from the command line, with a line of JSON; mistakes are one sentence', () => {
     const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
-    const run = (...args: string[]) => spawnSync(process.execPath, [bin, 'simulate', ...args], { encoding: 'utf8' });
-    const { status, stdout } = run('--scenario', join(SCENARIOS, 'bad-candidate.yaml'), '--runs', '2', '--json');
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [bin, 'simulate', ...args], { encoding: 'utf8' });
+    const { status, stdout } = run(
+      '--scenario',
+      join(SCENARIOS, 'bad-candidate.yaml'),
+      '--runs',
+      '2',
+      '--json',
+    );
     assert.equal(status, 0);
     const { statuses, answers } = JSON.parse(stdout);
     assert.deepEqual(statuses, { 'rolled-back': 2 });
     assert.ok(answers.leaveShadow === null && answers.all > 0, JSON.stringify(answers));
-    assert.match(run('--scenario', '/nowhere.yaml').stderr, /error not_found: Cannot read the scenario \/nowhere\.yaml/);
-    assert.match(run('--scenario', join(SCENARIOS, 'bad-candidate.yaml'), '--devices', '-3').stderr, /fleet\.devices/);
+    assert.match(
+      run('--scenario', '/nowhere.yaml').stderr,
+      /error not_found: Cannot read the scenario \/nowhere\.yaml/,
+    );
+    assert.match(
+      run('--scenario', join(SCENARIOS, 'bad-candidate.yaml'), '--devices', '-3').stderr,
+      /fleet\.devices/,
+    );
   });
 });

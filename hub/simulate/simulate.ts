@@ -28,7 +28,11 @@ export interface SimulatedRun {
   readonly falseWorldHours: number;
   readonly hours: number;
   /** Answers that people gave until it left the shadow, until it completed, and in all. */
-  readonly answers: { readonly shadow: number | null; readonly complete: number | null; readonly all: number };
+  readonly answers: {
+    readonly shadow: number | null;
+    readonly complete: number | null;
+    readonly all: number;
+  };
 }
 
 const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
@@ -39,7 +43,10 @@ const MOST_CHANNELS = 200;
 const DEVICES_OF_A_CHANNEL = 8;
 
 /** How many devices stand for a scenario's: very many on one channel change no average. */
-export function simulatedDevices({ fleet }: Scenario): { readonly devices: number; readonly channels: number } {
+export function simulatedDevices({ fleet }: Scenario): {
+  readonly devices: number;
+  readonly channels: number;
+} {
   const channels = Math.min(fleet.devices, fleet.channels ?? MOST_CHANNELS);
   return { channels, devices: Math.min(fleet.devices, channels * DEVICES_OF_A_CHANNEL) };
 }
@@ -51,7 +58,12 @@ export interface SimulationOptions {
 }
 
 /** One rollout on a virtual fleet: the same gate and the same state machine as a real one, an hour at a time. Pure; seeded. */
-export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, { onHour, lookHours = 1 }: SimulationOptions = {}): SimulatedRun {
+export function simulateRollout(
+  scenario: Scenario,
+  plan: Plan,
+  seed: string,
+  { onHour, lookHours = 1 }: SimulationOptions = {},
+): SimulatedRun {
   const random = seeded(`${scenario.name}/${seed}`);
   const { devices, channels } = simulatedDevices(scenario);
   const { fleet, people, candidate, world } = scenario;
@@ -107,19 +119,31 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, { 
   let acting = new Map<number, number>();
   let [placedBy, reached] = ['', 0];
   const neverHeard = Math.round(fleet.silent * devices);
-  const crashes = (device: number, acts: boolean) => (device === 0 ? fleet.crashing : null) ?? (acts ? candidate.crashesPerDay : PRODUCTION_CRASHES);
-  const answers: { shadow: number | null; complete: number | null; all: number } = { shadow: null, complete: null, all: 0 };
+  const crashes = (device: number, acts: boolean) =>
+    (device === 0 ? fleet.crashing : null) ?? (acts ? candidate.crashesPerDay : PRODUCTION_CRASHES);
+  const answers: { shadow: number | null; complete: number | null; all: number } = {
+    shadow: null,
+    complete: null,
+    all: 0,
+  };
   let [worldDelay, falseWorldHours, hour]: [number | null, number, number] = [null, 0, 0];
   const firstChange = world.changes[0];
   for (; hour < scenario.days * 24 && isActive(state); hour++) {
     const change = world.changes.findLast(({ fromDay }) => hour >= fromDay * 24);
-    const wanted = { disagreement: change?.disagreement ?? candidate.disagreement, difference: change?.difference ?? candidate.difference };
+    const wanted = {
+      disagreement: change?.disagreement ?? candidate.disagreement,
+      difference: change?.difference ?? candidate.difference,
+    };
     if (wanted.disagreement !== current.disagreement || wanted.difference !== current.difference) {
       current = wanted;
       rooms = streamOf(current.disagreement, current.difference);
     }
     const begins = new Date(BEGIN + hour * HOUR);
-    const places = JSON.stringify([percentOf(state), Object.keys(state.excluded), Object.keys(state.setAside)]);
+    const places = JSON.stringify([
+      percentOf(state),
+      Object.keys(state.excluded),
+      Object.keys(state.setAside),
+    ]);
     if (places !== placedBy) {
       placedBy = places;
       const chosen = place(state, rooms, new Set(acting.keys()));
@@ -134,9 +158,19 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, { 
     }
     const dead = (device: number) => {
       const since = acting.get(device);
-      return since !== undefined && candidate.silentAfterHours !== null && hour - since >= candidate.silentAfterHours;
+      return (
+        since !== undefined &&
+        candidate.silentAfterHours !== null &&
+        hour - since >= candidate.silentAfterHours
+      );
     };
-    const seen = rooms.next(hour, (device) => device < devices - neverHeard && !dead(device) && (fleet.offline === 0 || luck.uniform() >= fleet.offline));
+    const seen = rooms.next(
+      hour,
+      (device) =>
+        device < devices - neverHeard &&
+        !dead(device) &&
+        (fleet.offline === 0 || luck.uniform() >= fleet.offline),
+    );
     answers.all += seen.reduce((sum, { wins, losses }) => sum + wins + losses, 0);
     feed(
       state,
@@ -149,16 +183,33 @@ export function simulateRollout(scenario: Scenario, plan: Plan, seed: string, { 
     const drift = drawn.hour(change?.doubtful ?? 0, seen, plan);
     onHour?.(state, hour);
     if ((hour + 1) % lookHours !== 0) continue;
-    closeWindows(state.evidence, hourly, (id, cluster) => isApart(id, ownValue(state.evidence.devices, id), cluster, state), now);
+    closeWindows(
+      state.evidence,
+      hourly,
+      (id, cluster) => isApart(id, ownValue(state.evidence.devices, id), cluster, state),
+      now,
+    );
     state = look(state, { ...inputOf(state, now), drift, approved: true, mayAdvance: true }, now).state;
     reached = Math.max(reached, state.stage);
     if (state.stage > 0) answers.shadow ??= answers.all;
     if (state.status === 'watching' || state.status === 'completed') answers.complete ??= answers.all;
     const alarmed = state.last?.verdict === 'WORLD' || state.last?.verdict === 'AMBIGUOUS';
-    if (alarmed && (firstChange === undefined || hour < firstChange.fromDay * 24)) falseWorldHours += lookHours;
-    if (alarmed && worldDelay === null && firstChange !== undefined && hour >= firstChange.fromDay * 24) worldDelay = hour + 1 - firstChange.fromDay * 24;
+    if (alarmed && (firstChange === undefined || hour < firstChange.fromDay * 24))
+      falseWorldHours += lookHours;
+    if (alarmed && worldDelay === null && firstChange !== undefined && hour >= firstChange.fromDay * 24)
+      worldDelay = hour + 1 - firstChange.fromDay * 24;
   }
-  return { status: state.status, stage: state.stage, reached, days: hour / 24, history: state.history, worldDelay, falseWorldHours, hours: hour, answers };
+  return {
+    status: state.status,
+    stage: state.stage,
+    reached,
+    days: hour / 24,
+    history: state.history,
+    worldDelay,
+    falseWorldHours,
+    hours: hour,
+    answers,
+  };
 }
 
 /** The rate at which devices draw for a plan's answers a week. */
@@ -171,9 +222,18 @@ function drawRate({ labels }: Plan, disagreementsAWeek: number): number {
 function place(state: Rollout, rooms: RoomStream, before: ReadonlySet<number>): Set<number> {
   const percent = percentOf(state);
   if (percent === 0) return new Set();
-  const members = rooms.channelOf.map((channel, device) => ({ id: nameOf(device), slice: sliceOf({ channel, device }), tags: {} }));
+  const members = rooms.channelOf.map((channel, device) => ({
+    id: nameOf(device),
+    slice: sliceOf({ channel, device }),
+    tags: {},
+  }));
   const free = members.filter(({ id, slice }) => apartBy(id, slice, state) === null);
-  const chosen = cohort(state.id, free, percent, new Set([...before].map(nameOf).filter((id) => free.some((one) => one.id === id))));
+  const chosen = cohort(
+    state.id,
+    free,
+    percent,
+    new Set([...before].map(nameOf).filter((id) => free.some((one) => one.id === id))),
+  );
   return new Set(members.flatMap(({ id }, device) => (chosen.has(id) ? [device] : [])));
 }
 
@@ -182,25 +242,47 @@ class SimulatedWorld {
   readonly #stream: ProgrammeStream;
   readonly #calibration: Calibration | null;
   readonly #random;
-  #detectors: Detectors = { world: null, disagreement: null, disagreementAlarm: false, hours: 0, episodes: 0 };
+  #detectors: Detectors = {
+    world: null,
+    disagreement: null,
+    disagreementAlarm: false,
+    hours: 0,
+    episodes: 0,
+  };
   #usual = { hours: 0, disagreements: 0, episodes: 0 };
 
   constructor({ fleet, world }: Scenario, channels: number, seed: string) {
     this.#random = seeded(`world/${seed}`);
     this.#stream = new ProgrammeStream(
-      { ...PROGRAMME, devices: channels, episodesPerHour: fleet.episodesPerHour, effectHours: world.effectHours },
+      {
+        ...PROGRAMME,
+        devices: channels,
+        episodesPerHour: fleet.episodesPerHour,
+        effectHours: world.effectHours,
+      },
       this.#random.fork('programme'),
     );
-    this.#calibration = world.referenceWeeks === 0 ? null : calibrate(this.#stream.reference(world.referenceWeeks));
+    this.#calibration =
+      world.referenceWeeks === 0 ? null : calibrate(this.#stream.reference(world.referenceWeeks));
   }
 
   /** Each channel weighs what one of its devices saw. */
   hour(doubtful: number, rooms: readonly RoomWindow[], plan: Plan): DriftVerdict {
     const devices = new Map<number, number>();
     for (const { channel } of rooms) devices.set(channel, (devices.get(channel) ?? 0) + 1);
-    const average = (of: (room: RoomWindow) => number) => Math.round(rooms.reduce((sum, room) => sum + of(room) / (devices.get(room.channel) ?? 1), 0));
-    const seen = { disagreements: average(({ differ }) => differ), episodes: average(({ episodes }) => episodes) };
-    this.#detectors = watchHour(this.#detectors, this.#calibration, plan, { ...this.#programme(doubtful), ...seen }, this.#random);
+    const average = (of: (room: RoomWindow) => number) =>
+      Math.round(rooms.reduce((sum, room) => sum + of(room) / (devices.get(room.channel) ?? 1), 0));
+    const seen = {
+      disagreements: average(({ differ }) => differ),
+      episodes: average(({ episodes }) => episodes),
+    };
+    this.#detectors = watchHour(
+      this.#detectors,
+      this.#calibration,
+      plan,
+      { ...this.#programme(doubtful), ...seen },
+      this.#random,
+    );
     if (this.#detectors.disagreement === null) {
       this.#usual = {
         hours: this.#usual.hours + 1,
@@ -209,7 +291,10 @@ class SimulatedWorld {
       };
       const { hours, disagreements, episodes } = this.#usual;
       if (hours >= 24 && episodes >= 500)
-        this.#detectors = { ...this.#detectors, disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)) };
+        this.#detectors = {
+          ...this.#detectors,
+          disagreement: startDetector(Math.max(0.005, (1.1 * disagreements) / episodes)),
+        };
     }
     return driftOf(this.#detectors, plan);
   }

@@ -11,7 +11,9 @@ export async function* auditLog(folder: string): AsyncGenerator<string> {
   const path = join(resolve(folder), DATABASE_FILE);
   await stat(path).catch((cause: unknown) => {
     if (systemCode(cause) !== 'ENOENT') throw cause;
-    throw new AdbreakError('not_found', `Cannot read the audit log: there is no ${path}`, { remedy: 'Give --state the folder of the hub.' });
+    throw new AdbreakError('not_found', `Cannot read the audit log: there is no ${path}`, {
+      remedy: 'Give --state the folder of the hub.',
+    });
   });
   const database = await Sqlite.open(path);
   try {
@@ -24,7 +26,8 @@ export async function* auditLog(folder: string): AsyncGenerator<string> {
       head = one;
       yield one.body;
     }
-    if (head.number < newest.number) throw damaged(path, `it ends at entry ${head.number}, and ${newest.number} were written`);
+    if (head.number < newest.number)
+      throw damaged(path, `it ends at entry ${head.number}, and ${newest.number} were written`);
   } finally {
     await database.close();
   }

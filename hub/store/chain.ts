@@ -23,7 +23,9 @@ export function link(head: Head, body: string): Link {
 
 /** Why a line is not the one that was written after `head`, in a sentence without a subject; null where it is. */
 export function brokenBy(head: Head, { number, body, previous, hash }: Link): string | null {
-  if (number !== head.number + 1) return `stands where number ${head.number + 1} was written: one was deleted or inserted`;
-  if (previous !== head.hash) return 'does not follow the one before it: one was changed, deleted or inserted';
+  if (number !== head.number + 1)
+    return `stands where number ${head.number + 1} was written: one was deleted or inserted`;
+  if (previous !== head.hash)
+    return 'does not follow the one before it: one was changed, deleted or inserted';
   return sha256(previous + body) === hash ? null : 'was changed: its hash is not that of its words';
 }

@@ -35,9 +35,18 @@ class Watched implements Database {
   }
 }
 
-const token = (id: string) => ({ id, hash: 'a'.repeat(64), role: 'viewer' as const, created: '2026-01-01T00:00:00.000Z' });
+const token = (id: string) => ({
+  id,
+  hash: 'a'.repeat(64),
+  role: 'viewer' as const,
+  created: '2026-01-01T00:00:00.000Z',
+});
 const AUDIT = { who: 'test', what: 'thing.change', subject: 'x' };
-const tick = (n: number): RolloutEvent => ({ kind: 'tick', at: new Date(Date.UTC(2026, 0, 1, 0, n)).toISOString(), siblings: [] });
+const tick = (n: number): RolloutEvent => ({
+  kind: 'tick',
+  at: new Date(Date.UTC(2026, 0, 1, 0, n)).toISOString(),
+  siblings: [],
+});
 const copy = (state: unknown): unknown => JSON.parse(JSON.stringify(state));
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
@@ -74,7 +83,10 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     });
     await store.change(({ devices }) => void delete devices['pi-2']);
     const was = copy(store.state);
-    assert.deepEqual([store.state.devices['pi-1']?.sequence, Object.keys(store.state.devices)], [7, ['pi-1']]);
+    assert.deepEqual(
+      [store.state.devices['pi-1']?.sequence, Object.keys(store.state.devices)],
+      [7, ['pi-1']],
+    );
     await store.close();
     const again = await where.open();
     assert.deepEqual(copy(again.state), was);
@@ -174,7 +186,14 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     const outcomes = await Promise.allSettled(
       [10, 5_000_000, 20].map((length) =>
         store.change(
-          (_, writing) => void writing.event('r', { kind: 'order', at: '2026-01-01T00:00:00.000Z', who: 'x', order: 'pause', reason: 'r'.repeat(length) }),
+          (_, writing) =>
+            void writing.event('r', {
+              kind: 'order',
+              at: '2026-01-01T00:00:00.000Z',
+              who: 'x',
+              order: 'pause',
+              reason: 'r'.repeat(length),
+            }),
         ),
       ),
     );
@@ -208,7 +227,10 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
   test(`${name}: names from outside find what is there, and nothing that every object has`, async () => {
     const { where, store } = await watched();
     await store.change(({ devices, hours }) => {
-      assert.deepEqual([devices['constructor'], Object.hasOwn(devices, 'toString'), 'valueOf' in devices], [undefined, false, false]);
+      assert.deepEqual(
+        [devices['constructor'], Object.hasOwn(devices, 'toString'), 'valueOf' in devices],
+        [undefined, false, false],
+      );
       assert.equal(Reflect.get(hours, '__proto__'), undefined);
       devices['constructor'] = deviceEntry('constructor', 'one');
     });
@@ -222,7 +244,8 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
   test(`${name}: raw reports are purged by age, some at a time`, async () => {
     const { store } = await watched();
     await store.change((_, writing) => {
-      for (let sequence = 1; sequence <= 700; sequence++) writing.report({ device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '{}' });
+      for (let sequence = 1; sequence <= 700; sequence++)
+        writing.report({ device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '{}' });
     });
     assert.equal(await store.purgeReports(new Date('2020-01-01T00:00:00.000Z')), false, 'they are young');
     assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), true);

@@ -36,7 +36,12 @@ export interface Document {
 /** Throws `state_corrupt` where it fits no schema. */
 export function readDocument(bytes: Uint8Array, path: string): Document {
   const raw = parseJson(z.unknown(), bytes, DOCUMENT_LIMIT, path, 'state_corrupt');
-  const { claims, tokens, devices, models, rollouts, evaluations, hours } = check(document, migrate(raw) ?? raw, path, 'state_corrupt');
+  const { claims, tokens, devices, models, rollouts, evaluations, hours } = check(
+    document,
+    migrate(raw) ?? raw,
+    path,
+    'state_corrupt',
+  );
   const state = emptyState();
   for (const one of claims) state.claims[one.hash] = one;
   Object.assign(state.devices, devices);

@@ -76,7 +76,11 @@ export class Drafts {
 type DraftOf = (<T extends object>(row: T) => T) | null;
 
 /** Rows over those of a state (`under`) as earlier edits changed them (`over`). */
-function draftRecord<Row extends object>(under: Readonly<Record<string, Row>>, over: Map<string, Row | undefined>, drafted: DraftOf) {
+function draftRecord<Row extends object>(
+  under: Readonly<Record<string, Row>>,
+  over: Map<string, Row | undefined>,
+  drafted: DraftOf,
+) {
   const touched = new Map<string, { readonly row: Row | undefined; readonly draft: Row | null }>();
   const before = (key: string): Row | undefined => (over.has(key) ? over.get(key) : under[key]);
   const get = (key: string | symbol): Row | undefined => {
@@ -90,7 +94,8 @@ function draftRecord<Row extends object>(under: Readonly<Record<string, Row>>, o
     return draft;
   };
   const isThere = (key: string) => (touched.has(key) ? touched.get(key)?.row : before(key)) !== undefined;
-  const set = (key: string | symbol, row: Row | undefined) => typeof key === 'string' && touched.set(key, { row, draft: null }) === touched;
+  const set = (key: string | symbol, row: Row | undefined) =>
+    typeof key === 'string' && touched.set(key, { row, draft: null }) === touched;
   const proxy = new Proxy<Record<string, Row>>(Object.create(null), {
     get: (_, key) => get(key),
     has: (_, key) => typeof key === 'string' && isThere(key),
@@ -99,12 +104,15 @@ function draftRecord<Row extends object>(under: Readonly<Record<string, Row>>, o
     ownKeys: () => [...new Set([...Object.keys(under), ...over.keys(), ...touched.keys()])].filter(isThere),
     getOwnPropertyDescriptor: (_, key) => {
       const value = get(key);
-      return value === undefined ? undefined : { value, writable: true, enumerable: true, configurable: true };
+      return value === undefined
+        ? undefined
+        : { value, writable: true, enumerable: true, configurable: true };
     },
   });
   const keep = () => {
     for (const [key, { row, draft }] of touched) {
-      const kept = row === undefined ? undefined : draft === row ? finished(row) : drafted === null ? row : plain(row);
+      const kept =
+        row === undefined ? undefined : draft === row ? finished(row) : drafted === null ? row : plain(row);
       if (kept !== before(key)) over.set(key, kept);
     }
   };
@@ -171,7 +179,9 @@ export function commit(state: HubState, { records, lists, found }: Changes): voi
     [state.outbox, records.outbox],
   ] as const)
     put<unknown>(rows, changed);
-  const rollouts = lists.rollouts?.map((one) => (found.includes(one) ? (state.rollouts.find(({ id }) => id === one.id) ?? one) : one));
+  const rollouts = lists.rollouts?.map((one) =>
+    found.includes(one) ? (state.rollouts.find(({ id }) => id === one.id) ?? one) : one,
+  );
   Object.assign(state, lists, rollouts && { rollouts });
 }
 function put<T>(rows: Record<string, T>, changed: ReadonlyMap<string, T | undefined>): void {

@@ -23,7 +23,10 @@ export function keepEffects(
   }
 }
 
-export function changeModel(model: Model | undefined, effect: Extract<Effect, { kind: 'set-production' | 'quarantine' }>): void {
+export function changeModel(
+  model: Model | undefined,
+  effect: Extract<Effect, { kind: 'set-production' | 'quarantine' }>,
+): void {
   if (model === undefined) return;
   const version = model.versions[effect.version];
   if (effect.kind === 'quarantine') {

@@ -39,7 +39,9 @@ test('a hub whose socket is out of sight holds the folder by its file while its 
   }
 });
 
-test('a holder in another container is watched: it holds the folder while it touches the file', { timeout: 60_000 }, async () => {
+test('a holder in another container is watched: it holds the folder while it touches the file', {
+  timeout: 60_000,
+}, async () => {
   const { folder, path } = await foreignLock({ namespace: 'pid:[1]' });
   const beat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), 500);
   await assert.rejects(lockHub(folder), held);
@@ -54,7 +56,11 @@ test('a hub touches its file, so that one elsewhere sees it', async () => {
   const folder = await temporaryFolder();
   await using _ = await lockHub(folder);
   const before = (await stat(join(folder, LOCK_FILE))).mtimeMs;
-  for (const deadline = Date.now() + 20_000; (await stat(join(folder, LOCK_FILE))).mtimeMs === before; await new Promise((resolve) => setTimeout(resolve, 100)))
+  for (
+    const deadline = Date.now() + 20_000;
+    (await stat(join(folder, LOCK_FILE))).mtimeMs === before;
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  )
     assert.ok(Date.now() < deadline, 'it was never touched');
 });
 

@@ -15,7 +15,13 @@ const WATCH_MS = 4 * BEAT_MS;
 /** After taking a lock file over: time for another that does the same to show. */
 const SETTLE_MS = 200;
 
-const holder = z.object({ nonce: z.string(), pid: z.int(), started: z.string(), boot: z.string(), namespace: z.string() });
+const holder = z.object({
+  nonce: z.string(),
+  pid: z.int(),
+  started: z.string(),
+  boot: z.string(),
+  namespace: z.string(),
+});
 type Holder = z.infer<typeof holder>;
 
 /**
@@ -31,7 +37,10 @@ export async function lockHub(folder: string): Promise<AsyncDisposable> {
   server.listen(`\0adbreak-hub-${sha256(path).slice(0, 32)}`);
   await once(server, 'listening').catch((cause: unknown) => {
     if (systemCode(cause) === 'EADDRINUSE') throw taken(path, cause);
-    throw new AdbreakError('internal', `Cannot lock the state folder ${path}`, { cause, remedy: 'The kernel refused a socket; the message says why.' });
+    throw new AdbreakError('internal', `Cannot lock the state folder ${path}`, {
+      cause,
+      remedy: 'The kernel refused a socket; the message says why.',
+    });
   });
   server.unref();
   const closeSocket = () => new Promise<void>((done) => void server.close(() => done()));
@@ -92,9 +101,11 @@ async function create(path: string, self: Holder): Promise<boolean> {
 
 async function isHeld(path: string, self: Holder): Promise<boolean> {
   const other = await read(path);
-  if (other !== null && other.boot === self.boot && other.namespace === self.namespace) return (await startOf(other.pid)) === other.started;
+  if (other !== null && other.boot === self.boot && other.namespace === self.namespace)
+    return (await startOf(other.pid)) === other.started;
   const before = await touched(path);
-  for (const deadline = Date.now() + WATCH_MS; Date.now() < deadline; await sleep(BEAT_MS / 4)) if ((await touched(path)) !== before) return true;
+  for (const deadline = Date.now() + WATCH_MS; Date.now() < deadline; await sleep(BEAT_MS / 4))
+    if ((await touched(path)) !== before) return true;
   return false;
 }
 
@@ -103,7 +114,8 @@ async function read(path: string): Promise<Holder | null> {
   try {
     return holder.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof z.ZodError || systemCode(error) === 'ENOENT') return null;
+    if (error instanceof SyntaxError || error instanceof z.ZodError || systemCode(error) === 'ENOENT')
+      return null;
     throw error;
   }
 }
@@ -118,7 +130,13 @@ async function thisProcess(): Promise<Holder> {
     readlink('/proc/self/ns/pid').catch(unlessMissing),
     startOf(process.pid),
   ]);
-  return { nonce: randomUUID(), pid: process.pid, started: started ?? '', boot: boot?.trim() ?? '', namespace: namespace ?? '' };
+  return {
+    nonce: randomUUID(),
+    pid: process.pid,
+    started: started ?? '',
+    boot: boot?.trim() ?? '',
+    namespace: namespace ?? '',
+  };
 }
 
 /** When a process started, in ticks since the boot (proc(5), field 22 of stat); null where there is none. Numbers are given again, this pair is not. */

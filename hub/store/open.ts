@@ -27,7 +27,11 @@ export interface OpenOptions {
 }
 
 /** Opens the hub's database in `folder`, makes it where there is none, and takes over what an earlier hub has left there. */
-export async function openStore(folder: string, now: () => Date, { say = () => undefined, limit, wrap = (one) => one }: OpenOptions = {}): Promise<SqlStore> {
+export async function openStore(
+  folder: string,
+  now: () => Date,
+  { say = () => undefined, limit, wrap = (one) => one }: OpenOptions = {},
+): Promise<SqlStore> {
   const database = wrap(await Sqlite.open(join(folder, DATABASE_FILE)));
   try {
     await migrate(database, now());
@@ -40,7 +44,12 @@ export async function openStore(folder: string, now: () => Date, { say = () => u
 }
 
 /** The store over a database whose tables are there. */
-export async function load(database: Database, now: () => Date, say: (line: string) => void, limit?: number): Promise<SqlStore> {
+export async function load(
+  database: Database,
+  now: () => Date,
+  say: (line: string) => void,
+  limit?: number,
+): Promise<SqlStore> {
   const state = await readRows(database);
   const store = new SqlStore(database, state, await readHeads(database), now, limit);
   await complete(store, state, say);
@@ -49,7 +58,9 @@ export async function load(database: Database, now: () => Date, say: (line: stri
 
 const headRow = z.object({ chain: z.string(), number: z.int().positive(), hash: z.string() });
 export async function readHeads(database: Database): Promise<Map<string, Head>> {
-  const rows = (await database.rows(all('head'))).map((row) => check(headRow, row, `a head of ${database.name}`, 'state_corrupt'));
+  const rows = (await database.rows(all('head'))).map((row) =>
+    check(headRow, row, `a head of ${database.name}`, 'state_corrupt'),
+  );
   return new Map(rows.map(({ chain, number, hash }) => [chain, { number, hash }]));
 }
 
@@ -66,12 +77,20 @@ async function complete(store: SqlStore, state: HubState, say: (line: string) =>
       const broken = brokenBy(before, one);
       if (broken !== null) throw damaged(known.id, one, broken);
       head = one;
-      const event = parseJson(rolloutEvent, one.body, EVENT_LIMIT, `event ${one.number} of rollout ${known.id}`, 'state_corrupt');
+      const event = parseJson(
+        rolloutEvent,
+        one.body,
+        EVENT_LIMIT,
+        `event ${one.number} of rollout ${known.id}`,
+        'state_corrupt',
+      );
       rollout = { ...(event.kind === 'started' ? rollout : step(rollout, event).state), seen: one.number };
     }
     const newest = store.newest(known.id);
     if ((head?.number ?? known.seen) !== newest.number)
-      say(`rollout ${known.id}: its log ends at event ${head?.number ?? known.seen}, and ${newest.number} were written; it cannot be replayed`);
+      say(
+        `rollout ${known.id}: its log ends at event ${head?.number ?? known.seen}, and ${newest.number} were written; it cannot be replayed`,
+      );
     if (rollout === known) continue;
     store.amend((all) => {
       all.rollouts = all.rollouts.map((one) => (one === known ? rollout : one));
@@ -79,7 +98,11 @@ async function complete(store: SqlStore, state: HubState, say: (line: string) =>
   }
 }
 function damaged(rollout: string, { number }: Link, why: string): AdbreakError {
-  return new AdbreakError('state_corrupt', `Cannot take up rollout ${rollout}: event ${number} of its log ${why}`, {
-    remedy: 'Restore the state folder from a backup; nothing was overwritten.',
-  });
+  return new AdbreakError(
+    'state_corrupt',
+    `Cannot take up rollout ${rollout}: event ${number} of its log ${why}`,
+    {
+      remedy: 'Restore the state folder from a backup; nothing was overwritten.',
+    },
+  );
 }

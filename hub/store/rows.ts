@@ -6,7 +6,17 @@ import { channelHour, hourBins, labelSums } from '../monitoring/hours.js';
 import type { Changes } from './draft.js';
 import type { Database } from './sql/database.js';
 import { all, put, type Row, remove, type Statement } from './sql/queries.js';
-import { claim, device, emptyState, type HubState, model, outboxEntry, storedRollout, token, version } from './state.js';
+import {
+  claim,
+  device,
+  emptyState,
+  type HubState,
+  model,
+  outboxEntry,
+  storedRollout,
+  token,
+  version,
+} from './state.js';
 
 /** The longest JSON of a row. A rollout's snapshot is the longest there is: 2 KB a device. */
 const ROW_LIMIT = 256 * 1024 * 1024;
@@ -29,7 +39,11 @@ const TABLES = {
 type Table = keyof typeof TABLES;
 
 /** The statements that bring the tables from one state to the next. */
-export function* statementsOf(before: Readonly<HubState>, { records, lists }: Changes, limit = ROW_LIMIT): Generator<Statement> {
+export function* statementsOf(
+  before: Readonly<HubState>,
+  { records, lists }: Changes,
+  limit = ROW_LIMIT,
+): Generator<Statement> {
   for (const [table, changed] of [
     ['claim', records.claims],
     ['device', records.devices],
@@ -39,17 +53,21 @@ export function* statementsOf(before: Readonly<HubState>, { records, lists }: Ch
   for (const [name, row] of records.models) {
     const { versions = {}, ...head } = row ?? {};
     yield write('model', [name], row && head, limit);
-    for (const [key, one] of changedIn(before.models[name]?.versions, versions)) yield write('version', [name, key], one, limit);
+    for (const [key, one] of changedIn(before.models[name]?.versions, versions))
+      yield write('version', [name, key], one, limit);
   }
   for (const [digest, row] of records.hours) {
     const old = before.hours[digest];
-    for (const [hour, bins] of changedIn(old?.hours, row?.hours)) yield write('hour', [digest, hour], bins, limit);
+    for (const [hour, bins] of changedIn(old?.hours, row?.hours))
+      yield write('hour', [digest, hour], bins, limit);
     for (const [hour, channels] of changedIn(old?.open, row?.open))
-      for (const [channel, one] of changedIn(old?.open[hour], channels)) yield write('channel_hour', [digest, hour, channel], one, limit);
+      for (const [channel, one] of changedIn(old?.open[hour], channels))
+        yield write('channel_hour', [digest, hour, channel], one, limit);
     if (old?.labels !== row?.labels) yield write('labels', [digest], row?.labels, limit);
   }
   for (const [id, row] of changedById(before.tokens, lists.tokens)) yield write('token', [id], row, limit);
-  for (const [id, row] of changedById(before.rollouts, lists.rollouts)) yield write('rollout', [id], row, limit);
+  for (const [id, row] of changedById(before.rollouts, lists.rollouts))
+    yield write('rollout', [id], row, limit);
   for (const [id, row, old] of changedById(before.evaluations, lists.evaluations)) {
     const { answers, ...head } = row ?? {};
     yield write('round', [id], row && head, limit);
@@ -63,7 +81,10 @@ function write(table: Table, values: readonly string[], body: unknown, limit: nu
   const text = JSON.stringify(body);
   // What could not be read back at the next start is not written: nobody is told that it is kept.
   if (text.length > limit)
-    throw new AdbreakError('input_too_large', `Cannot keep ${table} ${values.join(' ')}: it has ${text.length} characters, at most ${limit}`);
+    throw new AdbreakError(
+      'input_too_large',
+      `Cannot keep ${table} ${values.join(' ')}: it has ${text.length} characters, at most ${limit}`,
+    );
   return put(table, keys, { body: text });
 }
 function keysOf(table: Table, values: readonly string[]): Row {
@@ -79,9 +100,13 @@ function unescaped(key: unknown): string {
 }
 
 /** What differs by identity: rows are replaced, not changed. */
-function* changedIn<T>(before: Readonly<Record<string, T>> = {}, after: Readonly<Record<string, T>> = {}): Generator<[string, T | undefined]> {
+function* changedIn<T>(
+  before: Readonly<Record<string, T>> = {},
+  after: Readonly<Record<string, T>> = {},
+): Generator<[string, T | undefined]> {
   if (before === after) return;
-  for (const [key, one] of Object.entries(after)) if (!Object.hasOwn(before, key) || before[key] !== one) yield [key, one];
+  for (const [key, one] of Object.entries(after))
+    if (!Object.hasOwn(before, key) || before[key] !== one) yield [key, one];
   for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) yield [key, undefined];
 }
 function* changedById<T extends { readonly id: string }>(
@@ -99,7 +124,13 @@ function* changedById<T extends { readonly id: string }>(
 export function statementsOfAll(state: HubState): Iterable<Statement> {
   const records = (rows: Readonly<Record<string, unknown>>) => new Map(Object.entries(rows));
   const { tokens, rollouts, evaluations, claims, devices, models, hours, outbox } = state;
-  const changes = { claims: records(claims), devices: records(devices), models: records(models), hours: records(hours), outbox: records(outbox) };
+  const changes = {
+    claims: records(claims),
+    devices: records(devices),
+    models: records(models),
+    hours: records(hours),
+    outbox: records(outbox),
+  };
   return statementsOf(emptyState(), {
     records: changes as Changes['records'],
     lists: { tokens, rollouts, evaluations },
@@ -113,14 +144,20 @@ export async function readRows(database: Database): Promise<HubState> {
   for await (const [hash, row] of read(database, 'claim', claim)) state.claims[hash] = row;
   for await (const [, row] of read(database, 'token', token)) state.tokens.push(row);
   for await (const [id, row] of read(database, 'device', device)) state.devices[id] = row;
-  for await (const [name, row] of read(database, 'model', TABLES.model.schema)) state.models[name] = { ...row, versions: {} };
-  for await (const [name, row, number = ''] of read(database, 'version', version)) Object.assign(state.models[name]?.versions ?? {}, { [number]: row });
+  for await (const [name, row] of read(database, 'model', TABLES.model.schema))
+    state.models[name] = { ...row, versions: {} };
+  for await (const [name, row, number = ''] of read(database, 'version', version))
+    Object.assign(state.models[name]?.versions ?? {}, { [number]: row });
   for await (const [, row] of read(database, 'rollout', storedRollout)) state.rollouts.push(row);
-  for await (const [, row] of read(database, 'round', TABLES.round.schema)) state.evaluations.push({ ...row, answers: {} });
+  for await (const [, row] of read(database, 'round', TABLES.round.schema))
+    state.evaluations.push({ ...row, answers: {} });
   const rounds = new Map(state.evaluations.map((one) => [one.id, one]));
-  for await (const [id, row, who = ''] of read(database, 'answer', TABLES.answer.schema)) Object.assign(rounds.get(id)?.answers ?? {}, { [who]: row });
-  for await (const [digest, row] of read(database, 'labels', labelSums)) state.hours[digest] = { hours: {}, open: {}, labels: row };
-  for await (const [digest, row, hour = ''] of read(database, 'hour', hourBins)) Object.assign(state.hours[digest]?.hours ?? {}, { [hour]: row });
+  for await (const [id, row, who = ''] of read(database, 'answer', TABLES.answer.schema))
+    Object.assign(rounds.get(id)?.answers ?? {}, { [who]: row });
+  for await (const [digest, row] of read(database, 'labels', labelSums))
+    state.hours[digest] = { hours: {}, open: {}, labels: row };
+  for await (const [digest, row, hour = ''] of read(database, 'hour', hourBins))
+    Object.assign(state.hours[digest]?.hours ?? {}, { [hour]: row });
   for await (const [digest, row, hour = '', channel = ''] of read(database, 'channel_hour', channelHour)) {
     const known = state.hours[digest];
     if (known !== undefined) known.open[hour] = { ...known.open[hour], [channel]: row };
@@ -131,10 +168,24 @@ export async function readRows(database: Database): Promise<HubState> {
 
 const stored = z.looseObject({ body: z.string() });
 /** The first key, the row, and the keys after the first. */
-async function* read<T>(database: Database, table: Table, schema: z.ZodType<T>): AsyncGenerator<[string, T, ...string[]]> {
+async function* read<T>(
+  database: Database,
+  table: Table,
+  schema: z.ZodType<T>,
+): AsyncGenerator<[string, T, ...string[]]> {
   for (const found of await database.rows(all(table))) {
     const { body, ...columns } = stored.parse(found);
     const [first = '', ...others] = TABLES[table].keys.map((key) => unescaped(columns[key]));
-    yield [first, parseJson(schema, body, ROW_LIMIT, `${table} ${[first, ...others].join(' ')} of ${database.name}`, 'state_corrupt'), ...others];
+    yield [
+      first,
+      parseJson(
+        schema,
+        body,
+        ROW_LIMIT,
+        `${table} ${[first, ...others].join(' ')} of ${database.name}`,
+        'state_corrupt',
+      ),
+      ...others,
+    ];
   }
 }

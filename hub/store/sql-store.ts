@@ -48,7 +48,13 @@ export class SqlStore implements Store {
   /** Rollouts whose memory is ahead of their row, by events or by a look: written at the close. */
   readonly #ahead = new Set<string>();
 
-  constructor(database: Database, state: HubState, heads: Map<string, Head>, now: () => Date, limit?: number) {
+  constructor(
+    database: Database,
+    state: HubState,
+    heads: Map<string, Head>,
+    now: () => Date,
+    limit?: number,
+  ) {
     this.#database = database;
     this.#state = state;
     this.#heads = heads;
@@ -61,7 +67,10 @@ export class SqlStore implements Store {
   }
 
   change<T>(edit: (state: HubState, writing: Writing) => T, audit?: AuditEntry): Promise<T> {
-    if (this.#closed) return Promise.reject(new AdbreakError('hub_unreachable', 'Cannot change anything: the hub is being stopped'));
+    if (this.#closed)
+      return Promise.reject(
+        new AdbreakError('hub_unreachable', 'Cannot change anything: the hub is being stopped'),
+      );
     return new Promise<T>((done, fail) => {
       this.#waiting.push({ edit, audit, done, fail });
       this.#running ??= this.#run();
@@ -88,7 +97,9 @@ export class SqlStore implements Store {
 
   async purgeReports(before: Date): Promise<boolean> {
     await this.#running;
-    const { changed } = await this.#database.transact([purge('report', 'received', before.toISOString(), PURGED_AT_ONCE)]);
+    const { changed } = await this.#database.transact([
+      purge('report', 'received', before.toISOString(), PURGED_AT_ONCE),
+    ]);
     return changed === PURGED_AT_ONCE;
   }
 
@@ -136,7 +147,10 @@ export class SqlStore implements Store {
     try {
       const statements = [
         ...statementsOf(this.#state, changes, this.#limit),
-        ...kept.flatMap(({ written }) => [...written.logged.map(({ link: one, row }) => row(one)), ...written.reports]),
+        ...kept.flatMap(({ written }) => [
+          ...written.logged.map(({ link: one, row }) => row(one)),
+          ...written.reports,
+        ]),
         ...[...heads.kept].map(([chain, head]) => put('head', { chain }, { ...head })),
       ];
       if (statements.length > 0) await this.#database.transact(statements);
@@ -192,7 +206,9 @@ class Notes implements Writing, Written {
   }
 
   event(rollout: string, event: RolloutEvent): number {
-    return this.#log(rolloutChain(rollout), eventBody(event, rollout), (one) => eventRow(rollout, event, one));
+    return this.#log(rolloutChain(rollout), eventBody(event, rollout), (one) =>
+      eventRow(rollout, event, one),
+    );
   }
 
   audit(entry: AuditEntry): void {
@@ -201,7 +217,9 @@ class Notes implements Writing, Written {
   }
 
   report({ device, sequence, start, body }: RawReport): void {
-    this.reports.push(insert('report', { device, sequence, start, received: this.#now().toISOString(), body }));
+    this.reports.push(
+      insert('report', { device, sequence, start, received: this.#now().toISOString(), body }),
+    );
   }
 
   after(fold: (state: HubState) => void): void {
@@ -216,14 +234,31 @@ class Notes implements Writing, Written {
   }
 }
 
-export function eventRow(rollout: string, event: RolloutEvent, { number, body, previous, hash }: Link): Statement {
-  return insert('event', { rollout, number, at: event.kind === 'decision' ? event.entry.at : event.at, kind: event.kind, body, previous, hash });
+export function eventRow(
+  rollout: string,
+  event: RolloutEvent,
+  { number, body, previous, hash }: Link,
+): Statement {
+  return insert('event', {
+    rollout,
+    number,
+    at: event.kind === 'decision' ? event.entry.at : event.at,
+    kind: event.kind,
+    body,
+    previous,
+    hash,
+  });
 }
 export function auditRow(at: string, { number, body, previous, hash }: Link): Statement {
   return insert('audit', { number, at, body, previous, hash });
 }
 /** The links of a chain after one of them, a page at a time. */
-export async function* linksOf(database: Database, table: 'event' | 'audit', keys: Row, after: number): AsyncGenerator<Link> {
+export async function* linksOf(
+  database: Database,
+  table: 'event' | 'audit',
+  keys: Row,
+  after: number,
+): AsyncGenerator<Link> {
   for (let last = after; ; ) {
     const page = (await database.rows(links(table, keys, last, PAGE))).map((row) =>
       check(linkRow, row, `${table} after ${last} of ${database.name}`, 'state_corrupt'),
@@ -233,15 +268,27 @@ export async function* linksOf(database: Database, table: 'event' | 'audit', key
     last = page.at(-1)?.number ?? last;
   }
 }
-const linkRow = z.object({ number: z.int(), body: z.string().max(EVENT_LIMIT), previous: z.string(), hash: z.string() });
+const linkRow = z.object({
+  number: z.int(),
+  body: z.string().max(EVENT_LIMIT),
+  previous: z.string(),
+  hash: z.string(),
+});
 
 /** An event's line. What its schema does not take would close the log for ever, so it is refused; reports have been read by theirs. */
 export function eventBody(event: RolloutEvent, rollout: string): string {
   const body = JSON.stringify(event);
   if (body.length > EVENT_LIMIT)
-    throw new AdbreakError('input_too_large', `Cannot keep an event of rollout ${rollout}: ${body.length} characters, at most ${EVENT_LIMIT}`);
+    throw new AdbreakError(
+      'input_too_large',
+      `Cannot keep an event of rollout ${rollout}: ${body.length} characters, at most ${EVENT_LIMIT}`,
+    );
   if (event.kind === 'window') return body;
   const read = rolloutEvent.safeParse(JSON.parse(body));
-  if (!read.success) throw new AdbreakError('input_invalid', `Cannot keep an event of rollout ${rollout}: ${read.error.issues[0]?.message ?? ''}`);
+  if (!read.success)
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot keep an event of rollout ${rollout}: ${read.error.issues[0]?.message ?? ''}`,
+    );
   return body;
 }

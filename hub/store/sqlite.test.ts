@@ -30,7 +30,8 @@ async function used(): Promise<{ readonly folder: string; readonly id: string }>
     state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
     const seen = writing.event(event.rollout.id, event);
     state.rollouts.push({ ...start(event), seen });
-    for (const minute of [1, 2, 3]) writing.event(event.rollout.id, { kind: 'tick', at: `2026-01-01T00:0${minute}:00.000Z`, siblings: [] });
+    for (const minute of [1, 2, 3])
+      writing.event(event.rollout.id, { kind: 'tick', at: `2026-01-01T00:0${minute}:00.000Z`, siblings: [] });
   });
   await store.close();
   return { folder, id: event.rollout.id };
@@ -40,7 +41,10 @@ test('a database of a newer hub is refused, and nothing of it is touched', async
   const { folder } = await used();
   await tamper(folder, "insert into migration values (99, 'of tomorrow', '2030-01-01')");
   const before = await readFile(join(folder, DATABASE_FILE));
-  await assert.rejects(openStore(folder, now), { code: 'conflict', message: /its schema is number \d+, and this hub knows 1: a newer hub wrote it/ });
+  await assert.rejects(openStore(folder, now), {
+    code: 'conflict',
+    message: /its schema is number \d+, and this hub knows 1: a newer hub wrote it/,
+  });
   assert.deepEqual(await readFile(join(folder, DATABASE_FILE)), before);
 });
 
@@ -50,9 +54,17 @@ test('a damaged database is state_corrupt with a remedy, and nothing is written 
   const whole = await readFile(path);
   const holes = Buffer.from(whole);
   holes.fill(0x5a, 4096 * 3, 4096 * 5);
-  for (const damaged of [Buffer.from('no database at all, but a text that is long enough'), whole.subarray(0, whole.length / 2), holes]) {
+  for (const damaged of [
+    Buffer.from('no database at all, but a text that is long enough'),
+    whole.subarray(0, whole.length / 2),
+    holes,
+  ]) {
     await writeFile(path, damaged);
-    await assert.rejects(openStore(folder, now), { code: 'state_corrupt', message: /hub\.db/, remedy: /backup/ });
+    await assert.rejects(openStore(folder, now), {
+      code: 'state_corrupt',
+      message: /hub\.db/,
+      remedy: /backup/,
+    });
     assert.deepEqual(await readFile(path), damaged);
   }
 });
@@ -60,20 +72,30 @@ test('a damaged database is state_corrupt with a remedy, and nothing is written 
 test('a row that fits no schema is state_corrupt, by its table and its key', async () => {
   const { folder } = await used();
   await tamper(folder, `update device set body = replace(body, '"revoked":false', '"revoked":"perhaps"')`);
-  await assert.rejects(openStore(folder, now), { code: 'state_corrupt', message: /device pi-1 of .*hub\.db.*revoked/ });
+  await assert.rejects(openStore(folder, now), {
+    code: 'state_corrupt',
+    message: /device pi-1 of .*hub\.db.*revoked/,
+  });
 });
 
 test('the database is for its owner alone, with the files beside it', async () => {
   const folder = await temporaryFolder();
   const store = await openStore(folder, now);
-  for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`]) assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600, name);
+  for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`])
+    assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600, name);
   await store.close();
 });
 
 test('finding 7: an event of the log that was changed, deleted, inserted or cut off is found, by its number', async () => {
   for (const [sql, words] of [
-    ["update event set body = replace(body, '00:02:00', '00:02:01') where number = 3", /event 3 .*was changed/],
-    ['delete from event where number = 3', /event 4 .*stands where number 3 was written: one was deleted or inserted/],
+    [
+      "update event set body = replace(body, '00:02:00', '00:02:01') where number = 3",
+      /event 3 .*was changed/,
+    ],
+    [
+      'delete from event where number = 3',
+      /event 4 .*stands where number 3 was written: one was deleted or inserted/,
+    ],
     ['delete from event where number = 4', /it ends at event 3, and 4 were written/],
     ["update event set body = replace(body, '2.0.0', '2.0.1')", /event 1 .*was changed/],
     [
@@ -109,7 +131,8 @@ test('finding 7: an audit entry that was changed, deleted or cut off is found, b
   ] as const) {
     const folder = await temporaryFolder();
     const store = await openStore(folder, now);
-    for (const subject of ['a', 'b', 'c']) await store.change(() => undefined, { who: 'token:ada', what: 'device.tag', subject });
+    for (const subject of ['a', 'b', 'c'])
+      await store.change(() => undefined, { who: 'token:ada', what: 'device.tag', subject });
     assert.equal((await lines(folder)).length, 3, 'while it is open');
     await store.close();
     await tamper(folder, sql);
@@ -126,5 +149,8 @@ test('the settings are written with what is usual, read again, and refused by na
   await writeFile(path, '{"rawReportDays": 7}');
   assert.deepEqual(await openSettings(folder), { certificateGraceDays: 30, rawReportDays: 7 });
   await writeFile(path, '{"rawReportDays": "long"}');
-  await assert.rejects(openSettings(folder), { code: 'input_invalid', message: /settings\.json: rawReportDays/ });
+  await assert.rejects(openSettings(folder), {
+    code: 'input_invalid',
+    message: /settings\.json: rawReportDays/,
+  });
 });

@@ -71,7 +71,9 @@ export const model = z.object({
   /** What stays on another version than production, by slice (`channel=one`) or device (`device=pi-3`): a rollout left it behind. */
   exceptions: z.record(z.string(), modelRef).default({}),
   /** Exceptions that a person lifted since this version is in production, by the same names: who lifts one again hears that it is done. */
-  lifted: z.record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() })).optional(),
+  lifted: z
+    .record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() }))
+    .optional(),
 });
 export type Model = z.infer<typeof model>;
 
@@ -104,7 +106,16 @@ export interface HubState {
 
 /** Devices, models and digests are looked up by names from outside: no such name may find what every object inherits. */
 export function emptyState(): HubState {
-  return { claims: own(), tokens: [], devices: own(), models: own(), rollouts: [], evaluations: [], hours: own(), outbox: own() };
+  return {
+    claims: own(),
+    tokens: [],
+    devices: own(),
+    models: own(),
+    rollouts: [],
+    evaluations: [],
+    hours: own(),
+    outbox: own(),
+  };
 }
 function own<T>(): Record<string, T> {
   return Object.create(null);

@@ -17,7 +17,14 @@ const now = () => new Date('2026-01-01T00:00:00.000Z');
 test('a state of 0.1.0 is taken over: devices, models and tokens stay, its rollouts end, the old file is kept', async () => {
   const folder = await temporaryFolder();
   const token = { id: 'first', hash: 'a'.repeat(64), role: 'admin', created: now().toISOString() };
-  const old = JSON.stringify({ schema: 1, claims: [], tokens: [token], devices: {}, models: {}, rollouts: [{ id: 'r', plan: { minMinutes: 1 } }] });
+  const old = JSON.stringify({
+    schema: 1,
+    claims: [],
+    tokens: [token],
+    devices: {},
+    models: {},
+    rollouts: [{ id: 'r', plan: { minMinutes: 1 } }],
+  });
   await writeFile(join(folder, 'hub.json'), old);
   const store = await openStore(folder, now);
   assert.deepEqual([store.state.tokens[0]?.id, store.state.rollouts.length], ['first', 0]);
@@ -44,7 +51,14 @@ test('a state with rollouts of the first gate is taken over: they end, their log
     tokens: [],
     devices: { 'pi-0': deviceEntry('pi-0', 'one', { sequence: 41 }) },
     models: { [MODEL]: entry },
-    rollouts: [{ id: 'r', status: 'running', plan: { name: 'demo', maxSilent: 0.5 }, evidence: { devices: {}, slices: {} } }],
+    rollouts: [
+      {
+        id: 'r',
+        status: 'running',
+        plan: { name: 'demo', maxSilent: 0.5 },
+        evidence: { devices: {}, slices: {} },
+      },
+    ],
     evaluations: [],
     hours: {},
   };
@@ -68,8 +82,18 @@ async function ofTwo(folder: string): Promise<{ readonly id: string; readonly au
   const order: RolloutEvent = { kind: 'order', at: begin.at, who: 'test', order: 'force', reason: 'go' };
   const lines = [begin, order].map((event) => `${JSON.stringify(event)}\n`);
   const rollout = { ...start(begin), seen: Buffer.byteLength(lines[0] ?? ''), pending: ['start-round'] };
-  const state = { schema: 3, claims: [], tokens: [], devices: {}, models: { [MODEL]: modelEntry('1.0.0', ['1.0.0', '2.0.0']) }, evaluations: [], hours: {} };
-  const audit = [1, 2, 3].map((n) => JSON.stringify({ at: now().toISOString(), who: 'hub', what: 'token.create', subject: `t${n}` }));
+  const state = {
+    schema: 3,
+    claims: [],
+    tokens: [],
+    devices: {},
+    models: { [MODEL]: modelEntry('1.0.0', ['1.0.0', '2.0.0']) },
+    evaluations: [],
+    hours: {},
+  };
+  const audit = [1, 2, 3].map((n) =>
+    JSON.stringify({ at: now().toISOString(), who: 'hub', what: 'token.create', subject: `t${n}` }),
+  );
   await mkdir(join(folder, 'rollouts'));
   await writeFile(join(folder, 'rollouts', `${id}.jsonl`), `${lines.join('')}{"kind":"deci`);
   await writeFile(join(folder, 'audit.jsonl'), `${audit.join('\n')}\n{"at":`);
@@ -85,7 +109,10 @@ test('rollouts, their logs and the audit log are taken over; what the log knew b
   const [rollout] = store.state.rollouts;
   assert.deepEqual([rollout?.stage, rollout?.last?.action, rollout?.seen], [1, 'forced to canary', 3]);
   const replayed = await replay(new RolloutLog(store).read(id), null);
-  assert.deepEqual([replayed.firstDifference, replayed.decisions.length, replayed.recorded.length], [null, 1, 1]);
+  assert.deepEqual(
+    [replayed.firstDifference, replayed.decisions.length, replayed.recorded.length],
+    [null, 1, 1],
+  );
   assert.deepEqual(
     Object.values(store.state.outbox).map(({ kind }) => kind),
     ['assign', 'start-round'],
@@ -94,7 +121,11 @@ test('rollouts, their logs and the audit log are taken over; what the log knew b
   for await (const { body } of store.audited()) lines.push(body);
   assert.deepEqual(lines, audit);
   assert.match(said.join('\n'), /the old files stay beside it as \*\.before/);
-  assert.deepEqual((await readdir(folder)).filter((name) => name.endsWith('.before')).toSorted(), ['audit.jsonl.before', 'hub.json.before', 'rollouts.before']);
+  assert.deepEqual((await readdir(folder)).filter((name) => name.endsWith('.before')).toSorted(), [
+    'audit.jsonl.before',
+    'hub.json.before',
+    'rollouts.before',
+  ]);
 });
 
 test('a takeover that fails or is killed leaves the old files, and nothing half of it; the next start does it', async () => {
@@ -132,6 +163,7 @@ test('a takeover that fails or is killed leaves the old files, and nothing half 
 test('a document that fits no schema is refused and not overwritten, and there is no new state', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'hub.json'), '{"schema":3,"claims":[]}');
-  for (let starts = 0; starts < 2; starts++) await assert.rejects(openStore(folder, now), { code: 'state_corrupt', message: /hub\.json/ });
+  for (let starts = 0; starts < 2; starts++)
+    await assert.rejects(openStore(folder, now), { code: 'state_corrupt', message: /hub\.json/ });
   assert.equal(await readFile(join(folder, 'hub.json'), 'utf8'), '{"schema":3,"claims":[]}');
 });

@@ -29,14 +29,24 @@ const origins = z.array(z.object({ value: z.string() }));
  * The memory of an earlier hub into an empty database, in one transaction; its files are renamed only then. Killed before the
  * commit, the next start begins anew; killed after it, it renames the rest.
  */
-export async function takeOver(folder: string, database: Database, now: Date, say: (line: string) => void): Promise<void> {
+export async function takeOver(
+  folder: string,
+  database: Database,
+  now: Date,
+  say: (line: string) => void,
+): Promise<void> {
   const [origin] = origins.parse(await database.rows(ORIGIN));
   if (origin === undefined) await fill(folder, database, now, say);
   const from = origin?.value ?? origins.parse(await database.rows(ORIGIN))[0]?.value;
   if (from === 'files') for (const name of Object.values(OLD)) await moveAway(folder, name);
 }
 
-async function fill(folder: string, database: Database, now: Date, say: (line: string) => void): Promise<void> {
+async function fill(
+  folder: string,
+  database: Database,
+  now: Date,
+  say: (line: string) => void,
+): Promise<void> {
   const path = join(folder, OLD.document);
   const bytes = await readLimited(path, DOCUMENT_LIMIT);
   if (bytes === undefined) {
@@ -44,16 +54,26 @@ async function fill(folder: string, database: Database, now: Date, say: (line: s
     return;
   }
   await database.transact(everything(folder, readDocument(bytes, path), now, say));
-  say(`${path}, its event logs and its audit log are in ${database.name} now; the old files stay beside it as *${BEFORE}`);
+  say(
+    `${path}, its event logs and its audit log are in ${database.name} now; the old files stay beside it as *${BEFORE}`,
+  );
 }
 
-async function* everything(folder: string, { state, rollouts }: Document, now: Date, say: (line: string) => void): AsyncGenerator<Statement> {
+async function* everything(
+  folder: string,
+  { state, rollouts }: Document,
+  now: Date,
+  say: (line: string) => void,
+): AsyncGenerator<Statement> {
   const logs = join(folder, OLD.logs);
   const named = (await readdir(logs).catch(unlessMissing)) ?? [];
   const ids = named.filter((name) => name.endsWith('.jsonl')).map((name) => name.slice(0, -6));
   const heads = new Map<string, Head>();
   for (const known of rollouts)
-    if (!ids.includes(known.id)) say(`rollout ${known.id}: it is ${known.status}, and its log is gone; what is decided from here on cannot be replayed`);
+    if (!ids.includes(known.id))
+      say(
+        `rollout ${known.id}: it is ${known.status}, and its log is gone; what is decided from here on cannot be replayed`,
+      );
   for (const { id, path } of await byStart(logs, ids, rollouts)) {
     const known = rollouts.find((one) => one.id === id);
     if (known === undefined && (await isOfFirstGate(path))) continue;
@@ -76,7 +96,8 @@ async function* everything(folder: string, { state, rollouts }: Document, now: D
   const logged = new Map(state.rollouts.map((one) => [one.id, one]));
   const inOrder = rollouts.map((one): StoredRollout => logged.get(one.id) ?? { ...one, seen: 0 });
   state.rollouts = [...inOrder, ...state.rollouts.filter(({ id }) => !rollouts.some((one) => one.id === id))];
-  for (const { id, pending } of rollouts) for (const [i, kind] of pending.entries()) state.outbox[`${id} before ${i}`] = { kind, rollout: id };
+  for (const { id, pending } of rollouts)
+    for (const [i, kind] of pending.entries()) state.outbox[`${id} before ${i}`] = { kind, rollout: id };
   yield* statementsOfAll(state);
   yield* audit(join(folder, OLD.audit), heads);
   for (const [chain, head] of heads) yield put('head', { chain }, { ...head });
@@ -133,7 +154,8 @@ async function readLog(path: string, known: DocumentRollout | undefined) {
   } catch (cause) {
     throw new AdbreakError('state_corrupt', `Cannot take over ${path}: ${explain(cause)}`, {
       cause,
-      remedy: 'Restore the file from a backup, or move it away with hub.json restored to the time before; nothing was overwritten.',
+      remedy:
+        'Restore the file from a backup, or move it away with hub.json restored to the time before; nothing was overwritten.',
     });
   }
   if (unwritten !== null) events.push(unwritten);

@@ -5,6 +5,13 @@ import { PemConverter, Pkcs10CertificateRequestGenerator } from '../identity/x50
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 export async function card(device: string): Promise<{ readonly key: string; readonly csr: string }> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const csr = await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: ALGORITHM });
-  return { key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'), csr: csr.toString('pem') };
+  const csr = await Pkcs10CertificateRequestGenerator.create({
+    name: `CN=${device}`,
+    keys,
+    signingAlgorithm: ALGORITHM,
+  });
+  return {
+    key: PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'),
+    csr: csr.toString('pem'),
+  };
 }

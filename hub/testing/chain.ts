@@ -38,18 +38,30 @@ interface Overview {
     to: { version: string };
     history: { verdict: string; action: string; reason: string }[];
   }[];
-  readonly models: Record<string, { production: string | null; versions: Record<string, { status: string }> }>;
+  readonly models: Record<
+    string,
+    { production: string | null; versions: Record<string, { status: string }> }
+  >;
 }
 export const overview = async (hub: TestHub) => (await callHub(hub, '/api/v1/overview')) as Overview;
 
-export async function publish(hub: HubAddress, version: string, sign: 1 | -1 = 1, { promote = true } = {}): Promise<void> {
+export async function publish(
+  hub: HubAddress,
+  version: string,
+  sign: 1 | -1 = 1,
+  { promote = true } = {},
+): Promise<void> {
   const folder = join(await temporaryFolder(), version);
   const { file, manifest } = tinyRelease(version, sign);
   await mkdir(folder);
   await writeFile(join(folder, 'model.tflite'), file);
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
   await pushVersion(hub, folder);
-  if (promote) await callHub(hub, `/api/v1/models/base-ad-detector/versions/${version}/promote`, { method: 'POST', json: {} });
+  if (promote)
+    await callHub(hub, `/api/v1/models/base-ad-detector/versions/${version}/promote`, {
+      method: 'POST',
+      json: {},
+    });
 }
 
 interface AgentOptions {
@@ -75,13 +87,17 @@ export async function agentOf(
   { device = 'pi-1', token, state, input, kind = 'file', channel = 'grey', node = [] }: AgentOptions = {},
 ): Promise<TestAgent> {
   const folder = await temporaryFolder();
-  const claim = token ?? ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] }).tokens[0];
+  const claim =
+    token ??
+    ((await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} })) as { tokens: [string] }).tokens[0];
   const video = input ?? join(folder, 'video.mkv');
   // Scenes of 8 s, bright ones are advertisements; black between them.
   if (input === undefined)
     greyVideo(
       video,
-      Array.from({ length: 30 }, (_, i) => (i % 2 === 0 ? { level: i % 4 === 0 ? 60 : 190, seconds: 8 } : { level: 0, seconds: 1 })),
+      Array.from({ length: 30 }, (_, i) =>
+        i % 2 === 0 ? { level: i % 4 === 0 ? 60 : 190, seconds: 8 } : { level: 0, seconds: 1 },
+      ),
     );
   await writeFile(
     join(folder, 'edge.yaml'),
@@ -98,7 +114,9 @@ export async function agentOf(
       labelSeconds: 1,
     }),
   );
-  const child = spawn(process.execPath, [...node, AGENT, '--config', join(folder, 'edge.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...node, AGENT, '--config', join(folder, 'edge.yaml')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let words = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -109,7 +127,12 @@ export async function agentOf(
     child.kill('SIGTERM');
     await Promise.race([once(child, 'exit'), sleep(8000).then(() => child.kill('SIGKILL'))]);
   });
-  return { child, words: () => words, status: () => /status page (\S+)/.exec(words)?.[1] ?? '', state: state ?? join(folder, 'state') };
+  return {
+    child,
+    words: () => words,
+    status: () => /status page (\S+)/.exec(words)?.[1] ?? '',
+    state: state ?? join(folder, 'state'),
+  };
 }
 
 /** Hours of two scenes in turns, dark and bright, black between them: a scene that begins at a multiple of 16 s is dark, so programme. */
@@ -127,7 +150,11 @@ export async function scenes(): Promise<string> {
 }
 
 /** The person at a status page, who knows what is on. */
-export async function labelForever(url: string, truth: (start: number) => 'ad' | 'content', signal: AbortSignal): Promise<void> {
+export async function labelForever(
+  url: string,
+  truth: (start: number) => 'ad' | 'content',
+  signal: AbortSignal,
+): Promise<void> {
   const done = new Set<number>();
   while (!signal.aborted) {
     const state = (await fetch(new URL('/api/state', url), { signal })

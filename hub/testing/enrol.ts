@@ -15,19 +15,39 @@ export interface HandMade {
 type KeyKind = readonly ['rsa', string] | readonly ['ec', string] | readonly ['ed25519'];
 
 const P256: KeyKind = ['ec', 'prime256v1'];
-const SIGNED_WITH = { rsa: '300d06092a864886f70d01010b0500', ec: '300a06082a8648ce3d040302', ed25519: '300506032b6570' };
+const SIGNED_WITH = {
+  rsa: '300d06092a864886f70d01010b0500',
+  ec: '300a06082a8648ce3d040302',
+  ed25519: '300506032b6570',
+};
 
 /** A key and its PKCS#10 request (RFC 2986), of any kind: Web Crypto would not make most of them. */
 export async function signingRequest(kind: KeyKind = P256): Promise<{ key: string; csr: string }> {
   const { publicKey, privateKey } = await newKeys(kind);
-  const name = der(0x30, der(0x31, der(0x30, Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from('whoever')))));
-  const info = der(0x30, Buffer.from('020100', 'hex'), name, publicKey.export({ format: 'der', type: 'spki' }), der(0xa0));
+  const name = der(
+    0x30,
+    der(0x31, der(0x30, Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from('whoever')))),
+  );
+  const info = der(
+    0x30,
+    Buffer.from('020100', 'hex'),
+    name,
+    publicKey.export({ format: 'der', type: 'spki' }),
+    der(0xa0),
+  );
   const signature = sign(kind[0] === 'ed25519' ? null : 'sha256', info, privateKey);
-  const request = der(0x30, info, Buffer.from(SIGNED_WITH[kind[0]], 'hex'), der(0x03, Buffer.from([0]), signature));
+  const request = der(
+    0x30,
+    info,
+    Buffer.from(SIGNED_WITH[kind[0]], 'hex'),
+    der(0x03, Buffer.from([0]), signature),
+  );
   const lines = request.toString('base64').match(/.{1,64}/g) ?? [];
   return {
     key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-    csr: ['-----BEGIN CERTIFICATE REQUEST-----', ...lines, '-----END CERTIFICATE REQUEST-----', ''].join('\n'),
+    csr: ['-----BEGIN CERTIFICATE REQUEST-----', ...lines, '-----END CERTIFICATE REQUEST-----', ''].join(
+      '\n',
+    ),
   };
 }
 
@@ -46,9 +66,16 @@ function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
 }
 
 export async function enrolByHand(hub: TestHub, device: string): Promise<HandMade> {
-  const { tokens } = (await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device } })) as { tokens: [string] };
+  const { tokens } = (await callHub(hub, '/api/v1/claims', { method: 'POST', json: { device } })) as {
+    tokens: [string];
+  };
   const { key, csr } = await signingRequest();
-  const { certificate } = (await ask(hub, null, '/api/v1/enrol', { token: tokens[0], device, csr, instance: 'test' })) as { certificate: string };
+  const { certificate } = (await ask(hub, null, '/api/v1/enrol', {
+    token: tokens[0],
+    device,
+    csr,
+    instance: 'test',
+  })) as { certificate: string };
   return { device, key, certificate };
 }
 
@@ -65,11 +92,17 @@ export async function session(hub: TestHub, device: HandMade): Promise<void> {
 }
 
 async function ask(hub: TestHub, device: HandMade | null, path: string, body?: unknown): Promise<unknown> {
-  const dispatcher = new Agent({ connect: { ca: hub.authority, ...(device && { key: device.key, cert: device.certificate }) } });
+  const dispatcher = new Agent({
+    connect: { ca: hub.authority, ...(device && { key: device.key, cert: device.certificate }) },
+  });
   try {
     const answer = await fetch(new URL(path, hub.hub), {
       dispatcher,
-      ...(body !== undefined && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      ...(body !== undefined && {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
     });
     const value: unknown = await answer.json();
     if (!answer.ok) throw errorFromAnswer(value, answer.status);

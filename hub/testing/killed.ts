@@ -44,9 +44,25 @@ export class HubEnded extends Error {
 }
 
 /** Resolves when the hub answers; rejects with its words where it ends before. */
-export async function spawnHub(t: Closing, folder: string, token = '', spawned: SpawnOptions = {}): Promise<HubProcess> {
+export async function spawnHub(
+  t: Closing,
+  folder: string,
+  token = '',
+  spawned: SpawnOptions = {},
+): Promise<HubProcess> {
   const { plan = configPath('demo'), node = [], env = {}, onSpawn = () => undefined } = spawned;
-  const options = ['--state', folder, '--http-port', '0', '--mqtt-port', '0', '--plan', plan, '--tick', '* * * * * *'];
+  const options = [
+    '--state',
+    folder,
+    '--http-port',
+    '0',
+    '--mqtt-port',
+    '0',
+    '--plan',
+    plan,
+    '--tick',
+    '* * * * * *',
+  ];
   const child = spawn(process.execPath, [...node, BIN, 'hub', 'start', ...options], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
@@ -88,11 +104,22 @@ export interface Identity {
 }
 
 export async function enrol(hub: HubProcess, device: string): Promise<Identity> {
-  const { tokens } = z.object({ tokens: z.array(z.string()) }).parse(await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} }));
+  const { tokens } = z
+    .object({ tokens: z.array(z.string()) })
+    .parse(await callHub(hub, '/api/v1/claims', { method: 'POST', json: {} }));
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const csr = (await Pkcs10CertificateRequestGenerator.create({ name: `CN=${device}`, keys, signingAlgorithm: algorithm })).toString('pem');
-  const answer = await callHub(hub, '/api/v1/enrol', { method: 'POST', json: { token: tokens[0], device, csr, instance: 'test' } });
+  const csr = (
+    await Pkcs10CertificateRequestGenerator.create({
+      name: `CN=${device}`,
+      keys,
+      signingAlgorithm: algorithm,
+    })
+  ).toString('pem');
+  const answer = await callHub(hub, '/api/v1/enrol', {
+    method: 'POST',
+    json: { token: tokens[0], device, csr, instance: 'test' },
+  });
   const { certificate } = z.object({ certificate: z.string() }).parse(answer);
   const key = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
   return { device, certificate, key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n` };
@@ -111,7 +138,10 @@ export class Publisher {
   /** Publishes windows, each of them twice in a row, until the hub is gone or `last` is acknowledged. */
   async run(hub: HubProcess, last: number): Promise<void> {
     const client = connectDevice(this.#identity, hub);
-    const closed = Promise.race([new Promise<void>((resolve) => client.on('close', () => resolve())), once(hub.child, 'exit')]);
+    const closed = Promise.race([
+      new Promise<void>((resolve) => client.on('close', () => resolve())),
+      once(hub.child, 'exit'),
+    ]);
     let there = true;
     void closed.then(() => {
       there = false;
@@ -119,10 +149,16 @@ export class Publisher {
     try {
       await Promise.race([new Promise<void>((resolve) => client.on('connect', () => resolve())), closed]);
       while (there && client.connected && this.acknowledged < last) {
-        const batch = Array.from({ length: Math.min(4, last - this.acknowledged) }, (_, i) => this.acknowledged + 1 + i);
-        await Promise.race([Promise.all(batch.flatMap((sequence) => [this.#publish(client, sequence), this.#publish(client, sequence)])), closed]).catch(
-          () => undefined,
+        const batch = Array.from(
+          { length: Math.min(4, last - this.acknowledged) },
+          (_, i) => this.acknowledged + 1 + i,
         );
+        await Promise.race([
+          Promise.all(
+            batch.flatMap((sequence) => [this.#publish(client, sequence), this.#publish(client, sequence)]),
+          ),
+          closed,
+        ]).catch(() => undefined);
       }
     } finally {
       client.end(true);
@@ -130,7 +166,11 @@ export class Publisher {
   }
 
   async #publish(client: MqttClient, sequence: number): Promise<void> {
-    await client.publishAsync(topicOf(this.#identity.device, 'windows'), JSON.stringify(this.#make(sequence)), { qos: 1 });
+    await client.publishAsync(
+      topicOf(this.#identity.device, 'windows'),
+      JSON.stringify(this.#make(sequence)),
+      { qos: 1 },
+    );
     this.acknowledged = Math.max(this.acknowledged, sequence);
   }
 }

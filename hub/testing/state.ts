@@ -5,7 +5,11 @@ import type { HubState } from '../store/state.js';
 export const MODEL = 'base-ad-detector';
 const AT = '2026-01-01T00:00:00.000Z';
 
-export function deviceEntry(id: string, channel: string, change: Partial<HubState['devices'][string]> = {}): HubState['devices'][string] {
+export function deviceEntry(
+  id: string,
+  channel: string,
+  change: Partial<HubState['devices'][string]> = {},
+): HubState['devices'][string] {
   return {
     id,
     enrolled: AT,
@@ -28,7 +32,10 @@ export function deviceEntry(id: string, channel: string, change: Partial<HubStat
 }
 
 /** Versions with a digest of their major number. */
-export function modelEntry(production: string | null, versions: readonly string[]): HubState['models'][string] {
+export function modelEntry(
+  production: string | null,
+  versions: readonly string[],
+): HubState['models'][string] {
   const entry = (version: string) => ({
     manifest: { ...tinyRelease(version).manifest, digest: (version[0] ?? '0').repeat(64) },
     status: 'available' as const,
@@ -36,5 +43,9 @@ export function modelEntry(production: string | null, versions: readonly string[
     wasProduction: false,
     evaluations: [],
   });
-  return { production, exceptions: {}, versions: Object.fromEntries(versions.map((version) => [version, entry(version)])) };
+  return {
+    production,
+    exceptions: {},
+    versions: Object.fromEntries(versions.map((version) => [version, entry(version)])),
+  };
 }

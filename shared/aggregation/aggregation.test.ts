@@ -30,7 +30,9 @@ describe('shares of a secret', () => {
     // With threshold 2, the other share that would make the secret zero exists for every share.
     const [a] = split(Uint8Array.of(77), 3, 2, bytes('one'));
     assert.ok(a !== undefined);
-    const secrets = new Set(Array.from({ length: 256 }, (_, y) => combine([a, { x: 2, y: Uint8Array.of(y) }])[0]));
+    const secrets = new Set(
+      Array.from({ length: 256 }, (_, y) => combine([a, { x: 2, y: Uint8Array.of(y) }])[0]),
+    );
     assert.equal(secrets.size, 256);
   });
 });
@@ -43,7 +45,11 @@ interface Outcome {
   readonly shares: Unmasking[];
 }
 /** A whole round; `drop` names the phase after which a device falls silent. */
-function round(inputs: Record<string, number[]>, seed: string, drop: Record<string, 'keys' | 'shares' | 'masked'> = {}): Outcome {
+function round(
+  inputs: Record<string, number[]>,
+  seed: string,
+  drop: Record<string, 'keys' | 'shares' | 'masked'> = {},
+): Outcome {
   const names = Object.keys(inputs);
   const [first] = names;
   const hub = new SecureSum(names, inputs[first ?? '']?.length ?? 0, 3);
@@ -60,7 +66,8 @@ function round(inputs: Record<string, number[]>, seed: string, drop: Record<stri
   hub.advance();
   for (const [name, client] of clients) {
     const view = hub.view(name);
-    if (view.phase === 'shares' && !silent(name, 'keys')) hub.takeShares(name, send(client.shareOut(view.peers, view.threshold)));
+    if (view.phase === 'shares' && !silent(name, 'keys'))
+      hub.takeShares(name, send(client.shareOut(view.peers, view.threshold)));
   }
   hub.advance();
   for (const [name, client] of clients) {
@@ -79,16 +86,34 @@ function round(inputs: Record<string, number[]>, seed: string, drop: Record<stri
   }
   return { sum: hub.advance(), seen: JSON.stringify(seen), masked, shares };
 }
-const INPUTS = Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`pi-${i}`, [1, 100 + i, 90 - i, -i * 5]]));
-const total = (names: readonly string[]) => [0, 1, 2, 3].map((k) => names.reduce((sum, name) => sum + (INPUTS[name]?.[k] ?? 0), 0));
+const INPUTS = Object.fromEntries(
+  Array.from({ length: 7 }, (_, i) => [`pi-${i}`, [1, 100 + i, 90 - i, -i * 5]]),
+);
+const total = (names: readonly string[]) =>
+  [0, 1, 2, 3].map((k) => names.reduce((sum, name) => sum + (INPUTS[name]?.[k] ?? 0), 0));
 
 describe('a secure round', () => {
-  test('gives the sum, negative parts too', () => assert.deepEqual(round(INPUTS, 'plain').sum, total(Object.keys(INPUTS))));
+  test('gives the sum, negative parts too', () =>
+    assert.deepEqual(round(INPUTS, 'plain').sum, total(Object.keys(INPUTS))));
   test('recovers from devices that drop out in any phase, and counts exactly those that sent their input', () => {
-    assert.deepEqual(round(INPUTS, 'a', { 'pi-2': 'shares' }).sum, total(['pi-0', 'pi-1', 'pi-3', 'pi-4', 'pi-5', 'pi-6']));
-    assert.deepEqual(round(INPUTS, 'b', { 'pi-1': 'keys', 'pi-6': 'shares' }).sum, total(['pi-0', 'pi-2', 'pi-3', 'pi-4', 'pi-5']));
-    assert.deepEqual(round(INPUTS, 'c', { 'pi-4': 'masked' }).sum, total(Object.keys(INPUTS)), 'who sent its input counts, whatever becomes of it');
-    assert.equal(round(INPUTS, 'd', { 'pi-0': 'shares', 'pi-1': 'shares', 'pi-2': 'shares' }).sum, null, 'too few: no sum at all');
+    assert.deepEqual(
+      round(INPUTS, 'a', { 'pi-2': 'shares' }).sum,
+      total(['pi-0', 'pi-1', 'pi-3', 'pi-4', 'pi-5', 'pi-6']),
+    );
+    assert.deepEqual(
+      round(INPUTS, 'b', { 'pi-1': 'keys', 'pi-6': 'shares' }).sum,
+      total(['pi-0', 'pi-2', 'pi-3', 'pi-4', 'pi-5']),
+    );
+    assert.deepEqual(
+      round(INPUTS, 'c', { 'pi-4': 'masked' }).sum,
+      total(Object.keys(INPUTS)),
+      'who sent its input counts, whatever becomes of it',
+    );
+    assert.equal(
+      round(INPUTS, 'd', { 'pi-0': 'shares', 'pi-1': 'shares', 'pi-2': 'shares' }).sum,
+      null,
+      'too few: no sum at all',
+    );
   });
   test('all that the hub is told opens the sum and nothing else: it carries no single device’s counts', () => {
     // What a curious hub can do: rebuild every device's own mask from the shares it got, and take it off that device's input.
@@ -128,20 +153,33 @@ describe('a secure round', () => {
     const a = clients.get('a');
     a?.mask([1], Object.fromEntries(['b', 'c', 'd'].map((name) => [name, boxes.get(name)?.['a'] ?? ''])));
     const given = a?.unmask(['a', 'b', 'c']);
-    assert.deepEqual([Object.keys(given?.self ?? {}).sort(), Object.keys(given?.pairwise ?? {})], [['a', 'b', 'c'], ['d']]);
+    assert.deepEqual(
+      [Object.keys(given?.self ?? {}).sort(), Object.keys(given?.pairwise ?? {})],
+      [['a', 'b', 'c'], ['d']],
+    );
     assert.throws(() => a?.unmask(['a', 'b', 'd']), AdbreakError);
     assert.throws(() => clients.get('b')?.unmask(['b']), AdbreakError, 'too few survivors');
   });
   test('a box that was changed on its way, or a peer that comes twice, ends the device’s part', () => {
     const clients = ['a', 'b', 'c'].map((name) => new SecureClient(name, bytes(name)));
     const [a, b, c] = clients;
-    const peers = { a: a?.advertise(), b: b?.advertise(), c: c?.advertise() } as Record<string, { channel: string; mask: string }>;
+    const peers = { a: a?.advertise(), b: b?.advertise(), c: c?.advertise() } as Record<
+      string,
+      { channel: string; mask: string }
+    >;
     a?.shareOut(peers, 2);
     const box = b?.shareOut(peers, 2)['a'] ?? '';
     const changed = Buffer.from(box, 'base64');
     changed[40] = (changed[40] ?? 0) ^ 1;
     assert.throws(() => a?.mask([1], { b: changed.toString('base64') }));
-    assert.throws(() => new SecureClient('x', bytes('x')).shareOut({ ...peers, x: peers['a'] ?? { channel: '', mask: '' } }, 3), AdbreakError);
+    assert.throws(
+      () =>
+        new SecureClient('x', bytes('x')).shareOut(
+          { ...peers, x: peers['a'] ?? { channel: '', mask: '' } },
+          3,
+        ),
+      AdbreakError,
+    );
   });
   test('masks of equal seeds are equal, of others not', () => {
     assert.deepEqual(maskOf(new Uint8Array(32), 4), maskOf(new Uint8Array(32), 4));

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, hkdfSync, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
 
 /** The cryptography of a secure round, all of it Node's own: X25519 (RFC 7748), HKDF (RFC 5869), AES-256-GCM and -CTR. */
 const MODULUS = 1n << 64n;
@@ -11,14 +19,21 @@ export function privateKey(seed: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([PRIVATE_HEADER, seed]), format: 'der', type: 'pkcs8' });
 }
 export function publicKeyOf(seed: Uint8Array): string {
-  return createPublicKey(privateKey(seed)).export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
+  return createPublicKey(privateKey(seed))
+    .export({ format: 'der', type: 'spki' })
+    .subarray(-32)
+    .toString('base64');
 }
 
 /** A secret that two devices share and nobody else: the same whichever of them computes it. */
 export function agree(seed: Uint8Array, peer: string, purpose: string): Uint8Array {
   const secret = diffieHellman({
     privateKey: privateKey(seed),
-    publicKey: createPublicKey({ key: Buffer.concat([PUBLIC_HEADER, Buffer.from(peer, 'base64')]), format: 'der', type: 'spki' }),
+    publicKey: createPublicKey({
+      key: Buffer.concat([PUBLIC_HEADER, Buffer.from(peer, 'base64')]),
+      format: 'der',
+      type: 'spki',
+    }),
   });
   return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), purpose, 32));
 }

@@ -8,7 +8,9 @@ const key = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64
 const residue = z.string().regex(/^\d{1,20}$/);
 
 /** Number of the device, and its share of 32 bytes in base64. */
-const share = z.string().regex(/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]):[A-Za-z0-9+/]{43}=$/, 'must be a share of 32 bytes');
+const share = z
+  .string()
+  .regex(/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-5]):[A-Za-z0-9+/]{43}=$/, 'must be a share of 32 bytes');
 
 export const advertised = z.strictObject({ channel: key, mask: key });
 export type Advertised = z.infer<typeof advertised>;
@@ -24,7 +26,11 @@ export type Phase = (typeof PHASES)[number];
 /** What the hub says when asked: the phase, and what a device needs for it. */
 export const secureView = z.discriminatedUnion('phase', [
   z.strictObject({ phase: z.literal('keys') }),
-  z.strictObject({ phase: z.literal('shares'), threshold: z.int().min(2).max(255), peers: z.record(device, advertised) }),
+  z.strictObject({
+    phase: z.literal('shares'),
+    threshold: z.int().min(2).max(255),
+    peers: z.record(device, advertised),
+  }),
   z.strictObject({ phase: z.literal('masked'), boxes: z.record(device, z.string().max(400)) }),
   z.strictObject({ phase: z.literal('unmask'), survivors: z.array(device).max(255) }),
   z.strictObject({ phase: z.literal('over'), reason: z.string().max(300) }),

@@ -52,12 +52,18 @@ export class SecureSum {
       case 'keys':
         return { phase: 'keys' };
       case 'shares':
-        return this.#keys.has(device) ? { phase: 'shares', threshold: this.#threshold, peers: Object.fromEntries(this.#keys) } : this.#late();
+        return this.#keys.has(device)
+          ? { phase: 'shares', threshold: this.#threshold, peers: Object.fromEntries(this.#keys) }
+          : this.#late();
       case 'masked':
         return this.#boxes.has(device)
           ? {
               phase: 'masked',
-              boxes: Object.fromEntries([...this.#boxes].flatMap(([from, boxes]) => (boxes[device] === undefined ? [] : [[from, boxes[device]]]))),
+              boxes: Object.fromEntries(
+                [...this.#boxes].flatMap(([from, boxes]) =>
+                  boxes[device] === undefined ? [] : [[from, boxes[device]]],
+                ),
+              ),
             }
           : this.#late();
       case 'unmask':
@@ -83,7 +89,11 @@ export class SecureSum {
     this.#boxes.set(device, boxes);
   }
   takeMasked(device: string, vector: readonly string[]): void {
-    this.#accept('masked', device, this.#boxes.has(device) && !this.#inputs.has(device) && vector.length === this.#length);
+    this.#accept(
+      'masked',
+      device,
+      this.#boxes.has(device) && !this.#inputs.has(device) && vector.length === this.#length,
+    );
     this.#inputs.set(
       device,
       vector.map((value) => BigInt.asUintN(64, BigInt(value))),
@@ -129,7 +139,10 @@ export class SecureSum {
   }
   #accept(phase: Phase, device: string, fits: boolean): void {
     if (this.#phase !== phase || !fits)
-      throw new AdbreakError('conflict', `Cannot take ${phase} of ${device}: the round is in the phase ${this.#phase}, or it answered already`);
+      throw new AdbreakError(
+        'conflict',
+        `Cannot take ${phase} of ${device}: the round is in the phase ${this.#phase}, or it answered already`,
+      );
   }
 
   /** A damaged share must end its own round, not keep it open for ever. */
@@ -146,11 +159,15 @@ export class SecureSum {
   #open(): number[] {
     let sum: bigint[] = Array(this.#length).fill(0n);
     for (const input of this.#inputs.values()) sum = add(sum, input);
-    for (const device of this.#survivors) sum = add(sum, maskOf(this.#secret('self', device), this.#length), -1n);
+    for (const device of this.#survivors)
+      sum = add(sum, maskOf(this.#secret('self', device), this.#length), -1n);
     for (const gone of [...this.#boxes.keys()].filter((name) => !this.#inputs.has(name))) {
       const seed = this.#secret('pairwise', gone);
       for (const device of this.#survivors) {
-        const mask = maskOf(agree(seed, this.#keys.get(device)?.mask ?? '', 'adbreak pairwise mask'), this.#length);
+        const mask = maskOf(
+          agree(seed, this.#keys.get(device)?.mask ?? '', 'adbreak pairwise mask'),
+          this.#length,
+        );
         // The survivor added it with its own sign; it is taken off again.
         sum = add(sum, mask, device < gone ? -1n : 1n);
       }
@@ -163,10 +180,15 @@ export class SecureSum {
   #secret(which: 'self' | 'pairwise', device: string): Uint8Array {
     const shares = [...this.#shares.values()].flatMap((one) => {
       const [x, y] = one[which][device]?.split(':') ?? [];
-      return x === undefined || y === undefined ? [] : [{ x: Number(x), y: new Uint8Array(Buffer.from(y, 'base64')) }];
+      return x === undefined || y === undefined
+        ? []
+        : [{ x: Number(x), y: new Uint8Array(Buffer.from(y, 'base64')) }];
     });
     if (shares.length < this.#threshold)
-      throw new AdbreakError('input_invalid', `Cannot open the sum: ${shares.length} shares of ${device} came, ${this.#threshold} are needed`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot open the sum: ${shares.length} shares of ${device} came, ${this.#threshold} are needed`,
+      );
     return combine(shares.slice(0, this.#threshold));
   }
 }

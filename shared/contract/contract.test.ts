@@ -49,8 +49,10 @@ const REPORT: WindowReport = {
 };
 
 describe('topics', () => {
-  test('of a device and back', () => assert.deepEqual(parseTopic(topicOf('pi-1', 'windows')), { device: 'pi-1', kind: 'windows' }));
-  test('a round has a topic of its own', () => assert.deepEqual(parseTopic(roundTopic('pi-1', 'r1')), { device: 'pi-1', kind: 'evaluations' }));
+  test('of a device and back', () =>
+    assert.deepEqual(parseTopic(topicOf('pi-1', 'windows')), { device: 'pi-1', kind: 'windows' }));
+  test('a round has a topic of its own', () =>
+    assert.deepEqual(parseTopic(roundTopic('pi-1', 'r1')), { device: 'pi-1', kind: 'evaluations' }));
   for (const topic of [
     'adbreak/v1/devices/pi-1/frames',
     'adbreak/v1/devices/pi-1/windows/x',
@@ -87,7 +89,15 @@ describe('window reports', () => {
     ],
     ['more wins than disagreements', { labelled: { ...REPORT.labelled, wins: 3 } }],
     ['more labels than episodes', { labelled: { ...REPORT.labelled, episodes: 9 } }],
-    ['a bucket of the latency named twice', { latency: { production: Array.from({ length: 64 }, (): [number, number] => [3, 1e9]), candidate: null } }],
+    [
+      'a bucket of the latency named twice',
+      {
+        latency: {
+          production: Array.from({ length: 64 }, (): [number, number] => [3, 1e9]),
+          candidate: null,
+        },
+      },
+    ],
     [
       'a pair of tenths named twice',
       {
@@ -99,7 +109,10 @@ describe('window reports', () => {
     ],
     ['an end before its start', { end: '2025-12-31T23:00:00.000Z' }],
     ['a joint table without a candidate', { candidate: null }],
-    ['a sum of confidences that its bins cannot have', { histograms: { ...REPORT.histograms, candidate: { bins: [[12, 5]], sum: 4 } } }],
+    [
+      'a sum of confidences that its bins cannot have',
+      { histograms: { ...REPORT.histograms, candidate: { bins: [[12, 5]], sum: 4 } } },
+    ],
     [
       'votes that the histograms do not have',
       {
@@ -138,12 +151,17 @@ describe('window reports', () => {
     ['more answers than draws', { draws: { rate: 0.5, drawn: 1, wins: 2, losses: 0 } }],
     ['answers that are no labels', { draws: { ...drawn, losses: 1 } }],
     ['a labelled disagreement that was drawn and is no answer', { draws: drawn }],
-    ['draws without a candidate', { candidate: null, joint: null, histograms: { ...REPORT.histograms, candidate: null }, draws: drawn }],
+    [
+      'draws without a candidate',
+      { candidate: null, joint: null, histograms: { ...REPORT.histograms, candidate: null }, draws: drawn },
+    ],
     ['an answer to a draw of its own window', { answers: [{ ...answer, start: REPORT.start }] }],
     ['two answers for one window', { answers: [answer, answer] }],
     ['more control answers than control items', { control: { asked: 1, answered: 2, wrong: 0 } }],
   );
-  for (const [what, change] of lies) test(`with ${what} are contradictory`, () => assert.notEqual(contradiction({ ...REPORT, ...change }), null));
+  for (const [what, change] of lies)
+    test(`with ${what} are contradictory`, () =>
+      assert.notEqual(contradiction({ ...REPORT, ...change }), null));
   for (const [what, change] of [
     ['negative counts', { frames: -1 }],
     ['fractions', { episodes: 1.5 }],
@@ -152,7 +170,10 @@ describe('window reports', () => {
     ['a bin outside', { histograms: { ...REPORT.histograms, production: { bins: [[256, 1]], sum: 0 } } }],
   ] as const) {
     test(`with ${what} fit no schema`, () =>
-      assert.throws(() => parseJson(windowReport, JSON.stringify({ ...REPORT, ...change }), MESSAGE_LIMIT, 'a report'), AdbreakError));
+      assert.throws(
+        () => parseJson(windowReport, JSON.stringify({ ...REPORT, ...change }), MESSAGE_LIMIT, 'a report'),
+        AdbreakError,
+      ));
   }
   test('are measured before they are parsed', () => {
     assert.throws(
@@ -164,5 +185,6 @@ describe('window reports', () => {
 
 test('every error code is documented', async () => {
   const text = await readFile(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
-  for (const code of Object.keys(ERROR_CODES)) assert.ok(text.includes(`\`${code}\``), `docs/errors.md does not tell of ${code}`);
+  for (const code of Object.keys(ERROR_CODES))
+    assert.ok(text.includes(`\`${code}\``), `docs/errors.md does not tell of ${code}`);
 });

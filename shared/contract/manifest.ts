@@ -44,7 +44,10 @@ export const manifest = z.strictObject({
     mean: z.number(),
     std: z.number().positive(),
   }),
-  input: z.strictObject({ type: z.enum(['int8', 'uint8', 'float32'] satisfies (keyof typeof TENSOR_TYPES)[]), shape: z.array(z.int().positive()).length(4) }),
+  input: z.strictObject({
+    type: z.enum(['int8', 'uint8', 'float32'] satisfies (keyof typeof TENSOR_TYPES)[]),
+    shape: z.array(z.int().positive()).length(4),
+  }),
   /** p(ad) of test patterns that every device can draw itself; see shared/video/patterns.ts. */
   golden: z.array(z.strictObject({ pattern: z.int().nonnegative(), ad: share })).max(16),
   metrics: testMetrics,

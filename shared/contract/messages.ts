@@ -143,7 +143,10 @@ export const windowReport = z.strictObject({
     wins: count,
     losses: count,
     /** By [truth][vote of the arm], and by confidence. */
-    detail: z.strictObject({ production: labelDetail(), candidate: labelDetail().nullable() }).nullable().default(null),
+    detail: z
+      .strictObject({ production: labelDetail(), candidate: labelDetail().nullable() })
+      .nullable()
+      .default(null),
   }),
   latency: z.strictObject({ production: latency, candidate: latency.nullable() }),
   adFrames: count,
@@ -157,16 +160,41 @@ export const windowReport = z.strictObject({
 export type WindowReport = z.infer<typeof windowReport>;
 
 export const event = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.enum(['ad-started', 'ad-ended']), at: instant, mediaTime: z.number().nonnegative() }),
+  z.strictObject({
+    kind: z.enum(['ad-started', 'ad-ended']),
+    at: instant,
+    mediaTime: z.number().nonnegative(),
+  }),
   z.strictObject({ kind: z.enum(['signal-lost', 'signal-back', 'source-ended']), at: instant, reason: text }),
-  z.strictObject({ kind: z.enum(['slot-confirmed', 'slot-fell-back']), at: instant, model: modelRef, reason: text }),
+  z.strictObject({
+    kind: z.enum(['slot-confirmed', 'slot-fell-back']),
+    at: instant,
+    model: modelRef,
+    reason: text,
+  }),
 ]);
 export type DeviceEvent = z.infer<typeof event>;
 
-export const deviceId = z.string().regex(DEVICE_ID, 'must be lower-case letters, digits and dashes, and not the name of what every object has');
-export const enrolRequest = z.strictObject({ token: z.string().min(16).max(100), device: deviceId, csr: z.string().max(4096), instance: z.string().max(64) });
+export const deviceId = z
+  .string()
+  .regex(
+    DEVICE_ID,
+    'must be lower-case letters, digits and dashes, and not the name of what every object has',
+  );
+export const enrolRequest = z.strictObject({
+  token: z.string().min(16).max(100),
+  device: deviceId,
+  csr: z.string().max(4096),
+  instance: z.string().max(64),
+});
 export type EnrolRequest = z.infer<typeof enrolRequest>;
-export const enrolResponse = z.object({ device: deviceId, certificate: z.string(), authority: z.string(), mqtt: z.string(), root: z.string() });
+export const enrolResponse = z.object({
+  device: deviceId,
+  certificate: z.string(),
+  authority: z.string(),
+  mqtt: z.string(),
+  root: z.string(),
+});
 export type EnrolResponse = z.infer<typeof enrolResponse>;
 
 /** A device asks for its next certificate over mutual TLS: the one before says who it is, so the request holds a key alone. */

@@ -2,20 +2,40 @@ import type { z } from 'zod';
 import { AdbreakError, type ErrorCode } from '../errors.js';
 
 /** Checks a value from outside against its schema; the error names the thing and the field. */
-export function check<T>(schema: z.ZodType<T>, value: unknown, what: string, code: ErrorCode = 'input_invalid'): T {
+export function check<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  what: string,
+  code: ErrorCode = 'input_invalid',
+): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const field = issue === undefined || issue.path.length === 0 ? '' : ` ${issue.path.join('.')}:`;
-  throw new AdbreakError(code, `Cannot accept ${what}:${field} ${issue?.message ?? 'it does not fit its schema'}`);
+  throw new AdbreakError(
+    code,
+    `Cannot accept ${what}:${field} ${issue?.message ?? 'it does not fit its schema'}`,
+  );
 }
 
 /** Parses JSON from outside, with its size checked first. */
-export function parseJson<T>(schema: z.ZodType<T>, bytes: Uint8Array | string, limit: number, what: string, code: ErrorCode = 'input_invalid'): T {
-  if (bytes.length > limit) throw new AdbreakError('input_too_large', `Cannot accept ${what}: ${bytes.length} bytes, at most ${limit}`);
+export function parseJson<T>(
+  schema: z.ZodType<T>,
+  bytes: Uint8Array | string,
+  limit: number,
+  what: string,
+  code: ErrorCode = 'input_invalid',
+): T {
+  if (bytes.length > limit)
+    throw new AdbreakError(
+      'input_too_large',
+      `Cannot accept ${what}: ${bytes.length} bytes, at most ${limit}`,
+    );
   let value: unknown;
   try {
-    value = JSON.parse(typeof bytes === 'string' ? bytes : new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = JSON.parse(
+      typeof bytes === 'string' ? bytes : new TextDecoder('utf-8', { fatal: true }).decode(bytes),
+    );
   } catch (cause) {
     throw new AdbreakError(code, `Cannot accept ${what}: it is not JSON`, { cause });
   }

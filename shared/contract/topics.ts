@@ -4,7 +4,14 @@ export const DEVICE_ID = /^(?!constructor$)[a-z0-9][a-z0-9-]{0,62}$/;
 const ROOT = 'adbreak/v1/devices';
 
 /** Who writes a topic; the other side may only read it. */
-export const DEVICE_TOPICS = { status: 'device', reported: 'device', windows: 'device', events: 'device', evaluations: 'device', desired: 'hub' } as const;
+export const DEVICE_TOPICS = {
+  status: 'device',
+  reported: 'device',
+  windows: 'device',
+  events: 'device',
+  evaluations: 'device',
+  desired: 'hub',
+} as const;
 export type DeviceTopic = keyof typeof DEVICE_TOPICS;
 
 export function topicOf(device: string, kind: Exclude<DeviceTopic, 'evaluations'>): string {
@@ -18,7 +25,8 @@ export function roundTopic(device: string, round: string): string {
 /** Device and kind of a topic, or null for any other. */
 export function parseTopic(topic: string): { device: string; kind: DeviceTopic } | null {
   const [device, kind, ...more] = topic.startsWith(`${ROOT}/`) ? topic.slice(ROOT.length + 1).split('/') : [];
-  if (device === undefined || kind === undefined || !DEVICE_ID.test(device) || !isDeviceTopic(kind)) return null;
+  if (device === undefined || kind === undefined || !DEVICE_ID.test(device) || !isDeviceTopic(kind))
+    return null;
   // One level more for a round's name, none for the others.
   if (more.length !== (kind === 'evaluations' ? 1 : 0) || more.includes('')) return null;
   return { device, kind };

@@ -4,7 +4,11 @@ import { AdbreakError, ERROR_CODES, type ErrorCode } from '../errors.js';
 export function errorInAnswer(body: unknown): AdbreakError | null {
   if (typeof body !== 'object' || body === null || !('error' in body) || !('message' in body)) return null;
   if (typeof body.error !== 'string' || !isErrorCode(body.error)) return null;
-  return new AdbreakError(body.error, String(body.message), 'remedy' in body && typeof body.remedy === 'string' ? { remedy: body.remedy } : {});
+  return new AdbreakError(
+    body.error,
+    String(body.message),
+    'remedy' in body && typeof body.remedy === 'string' ? { remedy: body.remedy } : {},
+  );
 }
 
 /** The same; `hub_unreachable` where there is none. */

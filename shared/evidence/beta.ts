@@ -4,15 +4,18 @@
  * (DLMF 8.17.22; Numerical Recipes section 6.4). Relative error below 1e-12 for the arguments a gate meets.
  */
 const LANCZOS = [
-  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012,
-  9.9843695780195716e-6, 1.5056327351493116e-7,
+  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059,
+  12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
 ] as const;
 
 /** ln Γ(x), x > 0. */
 export function logGamma(x: number): number {
   if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
   const z = x - 1;
-  const sum = LANCZOS.reduce((total, coefficient, i) => (i === 0 ? coefficient : total + coefficient / (z + i)), 0);
+  const sum = LANCZOS.reduce(
+    (total, coefficient, i) => (i === 0 ? coefficient : total + coefficient / (z + i)),
+    0,
+  );
   const t = z + 7.5;
   return 0.5 * Math.log(2 * Math.PI) + (z + 0.5) * Math.log(t) - t + Math.log(sum);
 }
@@ -52,5 +55,7 @@ function continuedFraction(x: number, a: number, b: number): number {
     result *= step;
     if (Math.abs(step - 1) < 1e-15) return result;
   }
-  throw new RangeError(`Cannot evaluate the incomplete beta function at x=${x}, a=${a}, b=${b}: it did not converge`);
+  throw new RangeError(
+    `Cannot evaluate the incomplete beta function at x=${x}, a=${a}, b=${b}: it did not converge`,
+  );
 }

@@ -13,7 +13,8 @@ export interface ConfidenceBin {
 /** Expected calibration error Σ n_b/n |right_b/n_b - confidence_b/n_b|, in [0, 1]; exact from sums. Reference: nannyml's and the usual numpy form. */
 export function expectedCalibrationError(bins: readonly ConfidenceBin[]): number {
   const total = bins.reduce((sum, { episodes }) => sum + episodes, 0);
-  if (!(total > 0)) throw new AdbreakError('input_invalid', 'Cannot compute the calibration error: no bin holds an episode');
+  if (!(total > 0))
+    throw new AdbreakError('input_invalid', 'Cannot compute the calibration error: no bin holds an episode');
   return bins.reduce((sum, { confidence, right }) => sum + Math.abs(right - confidence), 0) / total;
 }
 
@@ -24,8 +25,12 @@ export function expectedCalibrationError(bins: readonly ConfidenceBin[]): number
 export function confidenceBasedAccuracy(histogram: readonly number[]): number {
   const bins = histogram.length;
   const total = histogram.reduce((sum, count) => sum + count, 0);
-  if (!(total > 0)) throw new AdbreakError('input_invalid', 'Cannot estimate accuracy: the histogram is empty');
-  return histogram.reduce((sum, count, i) => sum + count * Math.max((i + 0.5) / bins, 1 - (i + 0.5) / bins), 0) / total;
+  if (!(total > 0))
+    throw new AdbreakError('input_invalid', 'Cannot estimate accuracy: the histogram is empty');
+  return (
+    histogram.reduce((sum, count, i) => sum + count * Math.max((i + 0.5) / bins, 1 - (i + 0.5) / bins), 0) /
+    total
+  );
 }
 
 /**
@@ -33,14 +38,16 @@ export function confidenceBasedAccuracy(histogram: readonly number[]): number {
  * @param scores confidences of labelled source episodes, any order
  */
 export function thresholdOfConfidence(scores: readonly number[], accuracy: number): number {
-  if (scores.length === 0) throw new AdbreakError('input_invalid', 'Cannot choose a threshold of confidence: there are no scores');
+  if (scores.length === 0)
+    throw new AdbreakError('input_invalid', 'Cannot choose a threshold of confidence: there are no scores');
   const sorted = [...scores].sort((a, b) => a - b);
   const wrong = Math.round((1 - accuracy) * sorted.length);
   return wrong >= sorted.length ? Number.POSITIVE_INFINITY : (sorted[wrong] ?? 0);
 }
 /** ATC's estimate: the share of target episodes at or above the threshold. */
 export function thresholdedAccuracy(scores: readonly number[], threshold: number): number {
-  if (scores.length === 0) throw new AdbreakError('input_invalid', 'Cannot estimate accuracy: there are no scores');
+  if (scores.length === 0)
+    throw new AdbreakError('input_invalid', 'Cannot estimate accuracy: there are no scores');
   return scores.filter((score) => score >= threshold).length / scores.length;
 }
 

@@ -7,7 +7,10 @@ import { FleetLikelihood } from './fleet.js';
 import { clusterOf } from './tally.js';
 
 const close = (given: number, expected: number, what = '') =>
-  assert.ok(Math.abs(given - expected) <= 1e-9 * Math.max(1, Math.abs(expected)), `${what} ${given}, expected ${expected}`);
+  assert.ok(
+    Math.abs(given - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
+    `${what} ${given}, expected ${expected}`,
+  );
 const cluster = (mean: number, square: number, episodes: number): Cluster => ({ mean, square, episodes });
 const alike = (count: number, one: Cluster): Cluster[] => Array.from({ length: count }, () => one);
 
@@ -20,10 +23,14 @@ describe('the random-effects model over clusters', () => {
         losses: random.integer(9),
         agreed: 20 + random.integer(200),
       }));
-      const fleet = new FleetLikelihood(devices.map(({ wins, losses, agreed }) => ({ wins, losses, episodes: wins + losses + agreed })));
+      const fleet = new FleetLikelihood(
+        devices.map(({ wins, losses, agreed }) => ({ wins, losses, episodes: wins + losses + agreed })),
+      );
       for (const side of ['harm', 'promotion'] as const) {
         const clusters = new ClusterLikelihood(
-          devices.map(({ wins, losses, agreed }) => clusterOf([{ rate: 1, zeros: agreed, wins, losses, open: 0 }], side, 0)),
+          devices.map(({ wins, losses, agreed }) =>
+            clusterOf([{ rate: 1, zeros: agreed, wins, losses, open: 0 }], side, 0),
+          ),
         );
         assert.equal(clusters.clusters, fleet.devices);
         close(clusters.logHarm(0), fleet.logHarm(), 'harm');
@@ -36,7 +43,13 @@ describe('the random-effects model over clusters', () => {
   });
 
   test('asks about harm beyond the tolerance: the same as moving every mean by it', () => {
-    const clusters = [cluster(-0.05, 0.12, 300), cluster(-0.02, 0.1, 250), cluster(-0.07, 0.14, 410), cluster(0.01, 0.09, 120), cluster(-0.04, 0.1, 220)];
+    const clusters = [
+      cluster(-0.05, 0.12, 300),
+      cluster(-0.02, 0.1, 250),
+      cluster(-0.07, 0.14, 410),
+      cluster(0.01, 0.09, 120),
+      cluster(-0.04, 0.1, 220),
+    ];
     for (const tolerance of [0.01, 0.02, -0.03])
       close(
         new ClusterLikelihood(clusters).logHarm(tolerance),
@@ -48,15 +61,25 @@ describe('the random-effects model over clusters', () => {
 
   test('says nothing without episodes', () => {
     const empty = new ClusterLikelihood([cluster(0, 0, 0)], { clip: true });
-    assert.deepEqual([empty.clusters, empty.logHarm(0.01), empty.logNoWorse(0.02), empty.confidenceSequence(0.05)], [0, 0, 0, null]);
+    assert.deepEqual(
+      [empty.clusters, empty.logHarm(0.01), empty.logNoWorse(0.02), empty.confidenceSequence(0.05)],
+      [0, 0, 0, null],
+    );
   });
 
   test('a fleet whose draws have not come yet promotes nobody, however many episodes it had', () => {
     for (const rate of [0.25, 1 / 16, 1 / 64]) {
       const episodes = 2 / (0.1 * rate);
-      const silent = clusterOf([{ rate, zeros: episodes / 20, wins: 0, losses: 0, open: 0 }], 'promotion', 0.02);
+      const silent = clusterOf(
+        [{ rate, zeros: episodes / 20, wins: 0, losses: 0, open: 0 }],
+        'promotion',
+        0.02,
+      );
       const model = new ClusterLikelihood(alike(20, silent), { clip: true });
-      assert.ok(model.logNoWorse(0.02) < Math.log(20), `rate ${rate}: two draws were to be expected, none came: ${model.logNoWorse(0.02)}`);
+      assert.ok(
+        model.logNoWorse(0.02) < Math.log(20),
+        `rate ${rate}: two draws were to be expected, none came: ${model.logNoWorse(0.02)}`,
+      );
       const range = model.confidenceSequence(0.05);
       assert.ok(range !== null && range.low < -0.05 && range.high > 0.05, JSON.stringify(range));
     }
@@ -76,7 +99,13 @@ describe('the random-effects model over clusters', () => {
       const disagreements = 0.02 / (1 - 2 * win);
       let [promoted, harmed] = [0, 0];
       for (let run = 0; run < runs; run++) {
-        const counts = Array.from({ length: channels }, () => ({ rate, zeros: 0, wins: 0, losses: 0, open: 0 }));
+        const counts = Array.from({ length: channels }, () => ({
+          rate,
+          zeros: 0,
+          wins: 0,
+          losses: 0,
+          open: 0,
+        }));
         const largest = { promotion: 0, harm: 0 };
         for (let look = 0; look < 40; look++) {
           for (const one of counts) {
@@ -98,7 +127,10 @@ describe('the random-effects model over clusters', () => {
         harmed += Number(largest.harm >= Math.log(20));
       }
       const most = 0.05 + 3 * Math.sqrt((0.05 * 0.95) / runs);
-      assert.ok(Math.max(promoted, harmed) / runs <= most, `${promoted} promoted, ${harmed} harmed of ${runs} at rate ${rate}, ${channels} channels`);
+      assert.ok(
+        Math.max(promoted, harmed) / runs <= most,
+        `${promoted} promoted, ${harmed} harmed of ${runs} at rate ${rate}, ${channels} channels`,
+      );
     }
   });
 
@@ -126,8 +158,13 @@ describe('the random-effects model over clusters', () => {
     assert.ok(new ClusterLikelihood(honest).logHarm(0.01) > Math.log(20));
     const lied = [...honest, { ...cluster(1, 1, 800), share: 1 }];
     assert.ok(new ClusterLikelihood(lied).logHarm(0.01) < 0, 'unclipped, one hides the harm in the variance');
-    assert.ok(new ClusterLikelihood(lied, { clip: true }).logHarm(0.01) > new ClusterLikelihood(lied).logHarm(0.01));
-    close(new ClusterLikelihood(honest, { clip: true }).logHarm(0.01), new ClusterLikelihood(honest).logHarm(0.01));
+    assert.ok(
+      new ClusterLikelihood(lied, { clip: true }).logHarm(0.01) > new ClusterLikelihood(lied).logHarm(0.01),
+    );
+    close(
+      new ClusterLikelihood(honest, { clip: true }).logHarm(0.01),
+      new ClusterLikelihood(honest).logHarm(0.01),
+    );
   });
 
   test('clipped, clusters of few draws keep their noise: the mean over clusters stays what it was', () => {
@@ -148,6 +185,9 @@ describe('the random-effects model over clusters', () => {
       const range = of.confidenceSequence(0.05);
       return range === null ? Number.NaN : (range.low + range.high) / 2;
     };
-    assert.ok(Math.abs(middle(clipped) - middle(raw)) < 0.001, `moved from ${middle(raw)} to ${middle(clipped)}`);
+    assert.ok(
+      Math.abs(middle(clipped) - middle(raw)) < 0.001,
+      `moved from ${middle(raw)} to ${middle(clipped)}`,
+    );
   });
 });

@@ -21,7 +21,10 @@ const TAUS = [0, 0.003, 0.006, 0.01, 0.015, 0.02, 0.03, 0.045, 0.07, 0.1] as con
 const HARMS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2] as const;
 const PROMOTION_ALTERNATIVE = [-0.015, -0.01, -0.005, 0, 0.005, 0.01, 0.02, 0.03, 0.05] as const;
 /** Both sides and the middle: what Delta may be when nobody asks about harm or margin. */
-const SEQUENCE_ALTERNATIVE = [0, ...[0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2].flatMap((delta) => [-delta, delta])] as const;
+const SEQUENCE_ALTERNATIVE = [
+  0,
+  ...[0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2].flatMap((delta) => [-delta, delta]),
+] as const;
 const SMALLEST_VARIANCE = 0.001;
 /** Draws that the variance is computed with beyond those seen: none seen excludes three expected ones at .05 (rule of three). */
 const UNSEEN_DRAWS = 3;
@@ -41,7 +44,10 @@ export class RandomEffects {
   constructor(clusters: readonly Cluster[], variance: number) {
     const seen = clusters.filter(({ episodes }) => episodes > 0);
     this.clusters = seen.reduce((sum, one) => sum + (one.clusters ?? 1), 0);
-    this.#parabolas = this.clusters === 0 ? [] : TAUS.map((tau) => parabola(seen, tau, Math.max(SMALLEST_VARIANCE, variance)));
+    this.#parabolas =
+      this.clusters === 0
+        ? []
+        : TAUS.map((tau) => parabola(seen, tau, Math.max(SMALLEST_VARIANCE, variance)));
   }
 
   /** ln E for harm by more than a tolerance: null Delta >= -tolerance. */
@@ -125,7 +131,11 @@ function varianceOf(clusters: readonly Cluster[]): number {
 }
 
 function clipped(clusters: readonly Cluster[], variance: number): Cluster[] {
-  const most = 2 * weightedMedian(clusters.map(({ share, square, clusters: weight = 1 }) => ({ value: share ?? square, weight })));
+  const most =
+    2 *
+    weightedMedian(
+      clusters.map(({ share, square, clusters: weight = 1 }) => ({ value: share ?? square, weight })),
+    );
   return clusters.map((one) => {
     const limit = most + 2 * Math.sqrt(variance / one.episodes);
     return { ...one, mean: Math.max(-limit, Math.min(limit, one.mean)) };

@@ -5,7 +5,8 @@ import { seeded } from '../random.js';
 import { chiSquare, jensenShannon, kolmogorovSmirnov, psi, wasserstein } from './distances.js';
 import { fleetShare, studentQuantile } from './intervals.js';
 
-const close = (given: number, expected: number, tolerance: number) => assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
+const close = (given: number, expected: number, tolerance: number) =>
+  assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
 
 /** Golden values: docs/statistics.md, "Distances"; computed by hand with scipy 1.17 (`make verify-evidence` does thousands). */
 describe('distances', () => {
@@ -23,7 +24,13 @@ describe('distances', () => {
       [10, 0, 40, 150],
     ];
     assert.ok(a !== undefined && b !== undefined);
-    for (const distance of [psi(a, b), jensenShannon(a, b), wasserstein(a, b, 1), kolmogorovSmirnov(a, b).statistic, chiSquare(a, b).statistic])
+    for (const distance of [
+      psi(a, b),
+      jensenShannon(a, b),
+      wasserstein(a, b, 1),
+      kolmogorovSmirnov(a, b).statistic,
+      chiSquare(a, b).statistic,
+    ])
       close(distance, 0, 1e-7);
     close(kolmogorovSmirnov(a, b).p, 1, 1e-12);
     close(chiSquare(a, b).p, 1, 1e-12);
@@ -64,7 +71,8 @@ describe('distances', () => {
         [1, 1],
       ],
     ] as const)
-      for (const distance of [psi, jensenShannon, kolmogorovSmirnov, chiSquare]) assert.throws(() => distance(a, b), AdbreakError);
+      for (const distance of [psi, jensenShannon, kolmogorovSmirnov, chiSquare])
+        assert.throws(() => distance(a, b), AdbreakError);
   });
 });
 
@@ -83,7 +91,8 @@ describe('the share of a fleet', () => {
       const counts = Array.from({ length: devices }, () => {
         // Pólya's urn draws what a beta-binomial does.
         let right = 0;
-        for (let k = 0; k < episodes; k++) if (random.uniform() < (truth * strength + right) / (strength + k)) right += 1;
+        for (let k = 0; k < episodes; k++)
+          if (random.uniform() < (truth * strength + right) / (strength + k)) right += 1;
         return { right, episodes };
       });
       const { low, high, micro } = fleetShare(counts);

@@ -69,7 +69,10 @@ function kolmogorovSurvival(x: number): number {
 }
 
 /** Two-sample χ² of homogeneity on counts; bins empty in both are left out. Reference: scipy.stats.chi2_contingency without correction. */
-export function chiSquare(p: Bins, q: Bins): { readonly statistic: number; readonly degrees: number; readonly p: number } {
+export function chiSquare(
+  p: Bins,
+  q: Bins,
+): { readonly statistic: number; readonly degrees: number; readonly p: number } {
   matching(p, q);
   const [n, m] = [total(p), total(q)];
   let [statistic, filled] = [0, 0];
@@ -122,11 +125,15 @@ function shares(p: Bins, q: Bins): [number[], number[]] {
 
 function matching(p: Bins, q: Bins): void {
   if (p.length !== q.length)
-    throw new AdbreakError('input_invalid', `Cannot compare histograms: both must have the same bins: current values are ${p.length} and ${q.length}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot compare histograms: both must have the same bins: current values are ${p.length} and ${q.length}`,
+    );
   for (const bins of [p, q]) {
     if (!bins.every((count) => Number.isFinite(count) && count >= 0))
       throw new AdbreakError('input_invalid', 'Cannot compare histograms: counts must be numbers from 0');
-    if (total(bins) <= 0) throw new AdbreakError('input_invalid', 'Cannot compare histograms: one of them is empty');
+    if (total(bins) <= 0)
+      throw new AdbreakError('input_invalid', 'Cannot compare histograms: one of them is empty');
   }
 }
 

@@ -2,16 +2,33 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '../errors.js';
 import { seeded } from '../random.js';
-import { confidenceBasedAccuracy, expectedCalibrationError, shiftedPrior, thresholdedAccuracy, thresholdOfConfidence } from './calibration.js';
+import {
+  confidenceBasedAccuracy,
+  expectedCalibrationError,
+  shiftedPrior,
+  thresholdedAccuracy,
+  thresholdOfConfidence,
+} from './calibration.js';
 import { disagreementEvidence, startDetector, watchDisagreements } from './disagreement.js';
 import { FleetLikelihood } from './fleet.js';
 import { logClosed } from './multiplicity.js';
 import { logNonInferiority } from './non-inferiority.js';
 import { logNonInferioritySampled } from './sampled.js';
 import { Adwin, PageHinkley } from './streams.js';
-import { calibrate, conformalP, HOURS_OF_WEEK, hourOf, scoresOf, startWorld, watchAlarm, watchWorld, worldEvidence } from './world.js';
+import {
+  calibrate,
+  conformalP,
+  HOURS_OF_WEEK,
+  hourOf,
+  scoresOf,
+  startWorld,
+  watchAlarm,
+  watchWorld,
+  worldEvidence,
+} from './world.js';
 
-const close = (given: number, expected: number, tolerance: number) => assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
+const close = (given: number, expected: number, tolerance: number) =>
+  assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
 
 /** `make verify-evidence` holds all of these to Python's packages; here are the properties that a gate relies on. */
 describe('the WORLD detector', () => {
@@ -25,7 +42,9 @@ describe('the WORLD detector', () => {
     return bins;
   };
   const rate = (hour: number) => 0.2 + 0.15 * Math.sin((2 * Math.PI * (hour % 24)) / 24);
-  const reference = Array.from({ length: 4 }, () => Array.from({ length: HOURS_OF_WEEK }, (_, hour) => draw(rate(hour))));
+  const reference = Array.from({ length: 4 }, () =>
+    Array.from({ length: HOURS_OF_WEEK }, (_, hour) => draw(rate(hour))),
+  );
   const calibration = calibrate(reference);
   assert.ok(calibration !== null);
 
@@ -38,11 +57,15 @@ describe('the WORLD detector', () => {
     }
     for (const count of counts) close(count / 5000, 0.1, 0.02);
     assert.ok(conformalP([1, 2, 3], 4, 0) < conformalP([1, 2, 3], 0, 0));
-    assert.ok(conformalP([1, 2, 3], 4, 0.5, 6) > conformalP([1, 2, 3], 4, 0.5), 'scores that go together promise less');
+    assert.ok(
+      conformalP([1, 2, 3], 4, 0.5, 6) > conformalP([1, 2, 3], 4, 0.5),
+      'scores that go together promise less',
+    );
   });
   test('stays quiet in an unchanged world and alarms in a changed one', () => {
     let [quiet, changed] = [startWorld(calibration), startWorld(calibration)];
-    for (let hour = 0; hour < HOURS_OF_WEEK; hour++) quiet = watchWorld(calibration, quiet, hour, draw(rate(hour)), random);
+    for (let hour = 0; hour < HOURS_OF_WEEK; hour++)
+      quiet = watchWorld(calibration, quiet, hour, draw(rate(hour)), random);
     assert.ok(worldEvidence(quiet) < 5000, `${worldEvidence(quiet)}`);
     let alarm = 0;
     for (let hour = 0; hour < HOURS_OF_WEEK && alarm === 0; hour++) {
@@ -58,7 +81,11 @@ describe('the WORLD detector', () => {
       let standing = 0;
       for (let i = 0; i < hours; i++) {
         const hour = state.windows % HOURS_OF_WEEK;
-        state = watchAlarm(calibration, watchWorld(calibration, state, hour, draw(rate(hour) + extra), random), limit);
+        state = watchAlarm(
+          calibration,
+          watchWorld(calibration, state, hour, draw(rate(hour) + extra), random),
+          limit,
+        );
         standing += Number(state.alarmAt !== null);
       }
       return standing;
@@ -80,7 +107,10 @@ describe('the WORLD detector', () => {
   });
   test('one week, or weeks with holes, are no reference; an unwatched hour changes nothing', () => {
     assert.equal(calibrate(reference.slice(0, 1)), null);
-    assert.equal(calibrate(reference.map((week) => week.map((one, hour) => (hour < 100 ? one : null))).slice(0, 1)), null);
+    assert.equal(
+      calibrate(reference.map((week) => week.map((one, hour) => (hour < 100 ? one : null))).slice(0, 1)),
+      null,
+    );
     const holes = calibrate(reference.map((week) => week.map((one, hour) => (hour === 7 ? null : one))));
     assert.ok(holes !== null);
     const state = startWorld(holes);
@@ -107,7 +137,8 @@ describe('the disagreement detector', () => {
     assert.ok(sum / runs >= c, `mean run ${sum / runs}`);
     let doubled = startDetector(0.1);
     let windows = 0;
-    for (; disagreementEvidence(doubled) < 1e5 && windows < 100; windows++) doubled = watchDisagreements(doubled, 20, 100);
+    for (; disagreementEvidence(doubled) < 1e5 && windows < 100; windows++)
+      doubled = watchDisagreements(doubled, 20, 100);
     assert.ok(windows < 8, `${windows}`);
   });
   test('a window counts the same in pieces of one episode as in closed form', () => {
@@ -135,9 +166,14 @@ describe('several hypotheses', () => {
 
 describe('sampled labels', () => {
   test('at rate one are M itself, and have expectation one at the margin', () => {
-    close(logNonInferioritySampled({ wins: 3, losses: 2, zeros: 40 }, 0.05, 1), logNonInferiority({ wins: 3, losses: 2, agreed: 40 }, 0.05), 1e-12);
+    close(
+      logNonInferioritySampled({ wins: 3, losses: 2, zeros: 40 }, 0.05, 1),
+      logNonInferiority({ wins: 3, losses: 2, agreed: 40 }, 0.05),
+      1e-12,
+    );
     // One episode: loses with .3, wins with .2, each labelled with chance .5; mean of d is -.1.
-    const e = (wins: number, losses: number) => Math.exp(logNonInferioritySampled({ wins, losses, zeros: 1 - wins - losses }, 0.1, 0.5));
+    const e = (wins: number, losses: number) =>
+      Math.exp(logNonInferioritySampled({ wins, losses, zeros: 1 - wins - losses }, 0.1, 0.5));
     close(0.1 * e(1, 0) + 0.15 * e(0, 1) + 0.75 * e(0, 0), 1, 1e-9);
     assert.throws(() => logNonInferioritySampled({ wins: 0, losses: 0, zeros: 0 }, 0.1, 0), RangeError);
   });
@@ -145,9 +181,18 @@ describe('sampled labels', () => {
 
 describe('a confidence sequence', () => {
   test('holds the best value, narrows with episodes, and covers the truth at every look', () => {
-    const fleet = (n: number) => new FleetLikelihood(Array.from({ length: 20 }, () => ({ wins: 0.06 * n, losses: 0.04 * n, episodes: n })));
+    const fleet = (n: number) =>
+      new FleetLikelihood(
+        Array.from({ length: 20 }, () => ({ wins: 0.06 * n, losses: 0.04 * n, episodes: n })),
+      );
     const [early, late] = [fleet(50).confidenceSequence(0.05), fleet(2000).confidenceSequence(0.05)];
-    assert.ok(early !== null && late !== null && early.low < 0.02 && early.high > 0.02 && late.high - late.low < early.high - early.low);
+    assert.ok(
+      early !== null &&
+        late !== null &&
+        early.low < 0.02 &&
+        early.high > 0.02 &&
+        late.high - late.low < early.high - early.low,
+    );
     assert.equal(new FleetLikelihood([]).confidenceSequence(0.05), null);
     const random = seeded('sequence');
     let missed = 0;

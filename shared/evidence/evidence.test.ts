@@ -45,7 +45,13 @@ describe('E_pooled', () => {
       [3, 12],
       [60, 40],
     ] as const) {
-      const f = (theta: number) => Math.exp((l + w + 1) * Math.LN2 + (l + 9) * Math.log(theta) + (w + 9) * Math.log(1 - theta) - logBeta(10, 10));
+      const f = (theta: number) =>
+        Math.exp(
+          (l + w + 1) * Math.LN2 +
+            (l + 9) * Math.log(theta) +
+            (w + 9) * Math.log(1 - theta) -
+            logBeta(10, 10),
+        );
       const steps = 20_000;
       const h = 0.5 / steps;
       let sum = 0;
@@ -79,8 +85,15 @@ describe('M', () => {
     for (let wins = 0; wins <= n; wins++) {
       for (let losses = 0; wins + losses <= n; losses++) {
         const agreed = n - wins - losses;
-        const ways = Math.exp(logGamma(n + 1) - logGamma(wins + 1) - logGamma(losses + 1) - logGamma(agreed + 1));
-        expectation += ways * 0.1 ** wins * 0.2 ** losses * 0.7 ** agreed * Math.exp(logNonInferiority({ wins, losses, agreed }, margin));
+        const ways = Math.exp(
+          logGamma(n + 1) - logGamma(wins + 1) - logGamma(losses + 1) - logGamma(agreed + 1),
+        );
+        expectation +=
+          ways *
+          0.1 ** wins *
+          0.2 ** losses *
+          0.7 ** agreed *
+          Math.exp(logNonInferiority({ wins, losses, agreed }, margin));
       }
     }
     close(expectation, 1, 1e-9);
@@ -104,7 +117,8 @@ describe('M', () => {
 });
 
 describe('E_fleet', () => {
-  const fleet = (count: number, wins: number, losses: number, episodes: number) => Array.from({ length: count }, () => ({ wins, losses, episodes }));
+  const fleet = (count: number, wins: number, losses: number, episodes: number) =>
+    Array.from({ length: count }, () => ({ wins, losses, episodes }));
 
   test('says nothing without episodes', () => assert.equal(logHarmFleet([]), 0));
   test('a fleet that loses everywhere is harmed, one that wins is not', () => {
@@ -138,5 +152,6 @@ describe('E_fleet', () => {
     }
     assert.ok(alarms / runs <= 0.05, `${alarms} of ${runs} runs alarmed (seed fleet)`);
   });
-  test('a better candidate passes', () => assert.ok(logNonInferiorityFleet(fleet(20, 8, 3, 200), 0.02) > Math.log(20)));
+  test('a better candidate passes', () =>
+    assert.ok(logNonInferiorityFleet(fleet(20, 8, 3, 200), 0.02) > Math.log(20)));
 });

@@ -24,7 +24,8 @@ export class FleetLikelihood extends RandomEffects {
   /** @param step size of one episode's difference: 1, or 1/rate where labels are sampled and outcomes weighted so */
   constructor(outcomes: readonly DeviceOutcomes[], step = 1) {
     const seen = outcomes.filter(({ episodes }) => episodes > 0);
-    const sum = (of: (one: DeviceOutcomes) => number) => seen.reduce((total, one) => total + of(one) * (one.devices ?? 1), 0);
+    const sum = (of: (one: DeviceOutcomes) => number) =>
+      seen.reduce((total, one) => total + of(one) * (one.devices ?? 1), 0);
     const disagreements = step * sum(({ wins, losses }) => wins + losses);
     super(
       seen.map(({ wins, losses, episodes, devices = 1 }) => ({

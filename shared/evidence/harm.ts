@@ -15,10 +15,17 @@ const CONCENTRATION = 10;
 export function logHarmPooled(losses: number, wins: number, a: number = CONCENTRATION): number {
   requireCounts(losses, wins);
   // 1 - I_{1/2}(a+l, a+w) = I_{1/2}(a+w, a+l), which keeps its precision where it is small.
-  return (losses + wins + 1) * Math.LN2 + logBeta(a + losses, a + wins) + logIncompleteBeta(0.5, a + wins, a + losses) - logBeta(a, a);
+  return (
+    (losses + wins + 1) * Math.LN2 +
+    logBeta(a + losses, a + wins) +
+    logIncompleteBeta(0.5, a + wins, a + losses) -
+    logBeta(a, a)
+  );
 }
 
 function requireCounts(...counts: number[]): void {
   if (counts.some((count) => !Number.isSafeInteger(count) || count < 0))
-    throw new RangeError(`Cannot weigh evidence: counts must be whole numbers from 0: current value is ${counts.join(', ')}`);
+    throw new RangeError(
+      `Cannot weigh evidence: counts must be whole numbers from 0: current value is ${counts.join(', ')}`,
+    );
 }

@@ -40,16 +40,25 @@ export function momentsOf(devices: readonly { readonly n: number; readonly x: nu
 }
 
 /** Σx/Σn and its standard error √(J/(J-1) Σ(x_j - share n_j)²)/Σn, with devices as the unit. Throws `input_invalid` for fewer than two. */
-export function ratio({ devices, n, x, nn, xx, xn }: Moments): { readonly value: number; readonly error: number } {
+export function ratio({ devices, n, x, nn, xx, xn }: Moments): {
+  readonly value: number;
+  readonly error: number;
+} {
   if (devices < 2 || !(n > 0))
-    throw new AdbreakError('input_invalid', `Cannot estimate a fleet's share: at least two devices must have episodes: current value is ${devices}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot estimate a fleet's share: at least two devices must have episodes: current value is ${devices}`,
+    );
   const value = x / n;
   const spread = Math.max(0, xx - 2 * value * xn + value * value * nn);
   return { value, error: Math.sqrt((devices / (devices - 1)) * spread) / n };
 }
 
 /** The interval of a difference of shares, [-1, 1]: t of J - 1 degrees. */
-export function differenceInterval(moments: Moments, level = 0.95): { readonly value: number; readonly low: number; readonly high: number } {
+export function differenceInterval(
+  moments: Moments,
+  level = 0.95,
+): { readonly value: number; readonly low: number; readonly high: number } {
   const { value, error } = ratio(moments);
   const half = studentQuantile((1 + level) / 2, moments.devices - 1) * error;
   return { value, low: Math.max(-1, value - half), high: Math.min(1, value + half) };
@@ -61,11 +70,23 @@ export function differenceInterval(moments: Moments, level = 0.95): { readonly v
  * `input_invalid` for fewer than two devices with episodes, or counts that do not add up.
  */
 export function fleetShare(counts: readonly DeviceCount[], level = 0.95): Estimate {
-  const broken = counts.find(({ right, episodes }) => !(Number.isFinite(episodes) && right >= 0 && right <= episodes));
-  if (broken !== undefined) throw new AdbreakError('input_invalid', `Cannot estimate: ${broken.right} right of ${broken.episodes} episodes do not add up`);
+  const broken = counts.find(
+    ({ right, episodes }) => !(Number.isFinite(episodes) && right >= 0 && right <= episodes),
+  );
+  if (broken !== undefined)
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot estimate: ${broken.right} right of ${broken.episodes} episodes do not add up`,
+    );
   const reporting = counts.filter(({ episodes }) => episodes > 0);
-  const share = shareOf(momentsOf(reporting.map(({ right, episodes }) => ({ n: episodes, x: right }))), level);
-  return { ...share, deviceMean: reporting.reduce((sum, one) => sum + one.right / one.episodes, 0) / reporting.length };
+  const share = shareOf(
+    momentsOf(reporting.map(({ right, episodes }) => ({ n: episodes, x: right }))),
+    level,
+  );
+  return {
+    ...share,
+    deviceMean: reporting.reduce((sum, one) => sum + one.right / one.episodes, 0) / reporting.length,
+  };
 }
 
 /** The same from sums alone: without the devices' mean. */
@@ -86,7 +107,8 @@ export function shareOf(moments: Moments, level = 0.95): Omit<Estimate, 'deviceM
 
 /** Quantile of Student's t for p > ½, by bisection of its distribution: P(T > t) = ½ I_{v/(v+t²)}(v/2, ½) (DLMF 8.17). Reference: scipy.stats.t.ppf. */
 export function studentQuantile(p: number, degrees: number): number {
-  const tail = (t: number) => 0.5 * Math.exp(logIncompleteBeta(degrees / (degrees + t * t), degrees / 2, 0.5));
+  const tail = (t: number) =>
+    0.5 * Math.exp(logIncompleteBeta(degrees / (degrees + t * t), degrees / 2, 0.5));
   let [low, high] = [0, 1];
   while (tail(high) > 1 - p) high *= 2;
   for (let i = 0; i < 200 && high - low > 1e-14 * high; i++) {
@@ -101,7 +123,11 @@ export function studentQuantile(p: number, degrees: number): number {
  * Clopper and Pearson's interval (1934) of a binomial share: the shares p whose tails P(X >= x; p) and P(X <= x; p) both hold
  * (1 - level)/2 or more; [0, 1] of nothing. Fractional counts are averages over devices. Reference: scipy.stats.binomtest.
  */
-export function exactInterval(x: number, n: number, level = 0.95): { readonly low: number; readonly high: number } {
+export function exactInterval(
+  x: number,
+  n: number,
+  level = 0.95,
+): { readonly low: number; readonly high: number } {
   const tail = Math.log((1 - level) / 2);
   return {
     // P(X >= x) = I_p(x, n - x + 1) and P(X <= x) = I_(1-p)(n - x, x + 1): DLMF 8.17.5.

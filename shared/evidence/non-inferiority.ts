@@ -17,10 +17,17 @@ export interface PairedEpisodes {
  * @param margin non-inferiority margin as a share of episodes, in (0, 1)
  */
 export function logNonInferiority({ wins, losses, agreed }: PairedEpisodes, margin: number): number {
-  if (!(margin > 0 && margin < 1)) throw new RangeError(`Cannot test non-inferiority: the margin must be in (0, 1): current value is ${margin}`);
+  if (!(margin > 0 && margin < 1))
+    throw new RangeError(
+      `Cannot test non-inferiority: the margin must be in (0, 1): current value is ${margin}`,
+    );
   const logs = Array.from({ length: BETS }, (_, i) => {
     const bet = (i + 0.5) / BETS / (1 - margin);
-    return wins * Math.log1p(bet * (1 + margin)) + losses * Math.log1p(bet * (margin - 1)) + agreed * Math.log1p(bet * margin);
+    return (
+      wins * Math.log1p(bet * (1 + margin)) +
+      losses * Math.log1p(bet * (margin - 1)) +
+      agreed * Math.log1p(bet * margin)
+    );
   });
   return logMeanExp(logs);
 }

@@ -12,14 +12,19 @@ const own = ({ units }: ReturnType<typeof findOutliers>) =>
   units.flatMap(({ below, above }, i) => (Math.max(below, above) >= threshold(units.length) ? [i] : []));
 
 /** A unit with its own chance of a win among disagreements. */
-function unit(random: Random, episodes: number, { rate = 1, disagreements = 0.1, wins = 0.5, open = 0 } = {}): Tallies {
+function unit(
+  random: Random,
+  episodes: number,
+  { rate = 1, disagreements = 0.1, wins = 0.5, open = 0 } = {},
+): Tallies {
   const drawn = binomial(random, episodes, disagreements * rate);
   const silent = binomial(random, drawn, open);
   const won = binomial(random, drawn - silent, wins);
   return [{ rate, zeros: episodes - drawn, wins: won, losses: drawn - silent - won, open: silent }];
 }
 /** A share with mean 1/2 and a correlation between draws of one unit. */
-const tilt = (random: Random, correlation: number) => beta(random, 0.5 / correlation - 0.5, 0.5 / correlation - 0.5);
+const tilt = (random: Random, correlation: number) =>
+  beta(random, 0.5 / correlation - 0.5, 0.5 / correlation - 0.5);
 
 describe('units that are their own case', () => {
   test('one broken unit of twenty is named, on its side, and no other', () => {
@@ -29,7 +34,9 @@ describe('units that are their own case', () => {
       [1, 'above'],
     ] as const) {
       const fleet = Array.from({ length: 20 }, (_, i) =>
-        i === 7 ? unit(random, 200, { disagreements: 0.4, wins }) : unit(random, 200, { wins: tilt(random, 0.1) }),
+        i === 7
+          ? unit(random, 200, { disagreements: 0.4, wins })
+          : unit(random, 200, { wins: tilt(random, 0.1) }),
       );
       const found = findOutliers(fleet, OPTIONS);
       assert.deepEqual(own(found), [7]);
@@ -39,7 +46,9 @@ describe('units that are their own case', () => {
 
   test('two broken of twenty hide neither themselves nor each other', () => {
     const random = seeded('two');
-    const fleet = Array.from({ length: 20 }, (_, i) => (i < 2 ? unit(random, 400, { disagreements: 0.4, wins: 0.05 }) : unit(random, 400)));
+    const fleet = Array.from({ length: 20 }, (_, i) =>
+      i < 2 ? unit(random, 400, { disagreements: 0.4, wins: 0.05 }) : unit(random, 400),
+    );
     assert.deepEqual(own(findOutliers(fleet, OPTIONS)), [0, 1]);
   });
 
@@ -56,7 +65,15 @@ describe('units that are their own case', () => {
           fleet = fleet.map((before, i) => {
             const [[old], [more]] = [before, unit(random, 32, { rate, wins: shares[i] ?? 0.5 })];
             if (old === undefined || more === undefined) return more === undefined ? [] : [more];
-            return [{ rate, zeros: old.zeros + more.zeros, wins: old.wins + more.wins, losses: old.losses + more.losses, open: 0 }];
+            return [
+              {
+                rate,
+                zeros: old.zeros + more.zeros,
+                wins: old.wins + more.wins,
+                losses: old.losses + more.losses,
+                open: 0,
+              },
+            ];
           });
           alarmed = own(findOutliers(fleet, OPTIONS)).length > 0;
         }
@@ -68,7 +85,9 @@ describe('units that are their own case', () => {
 
   test('open draws make nobody an outlier: the unit at its best against the others at their worst', () => {
     const random = seeded('silent');
-    const fleet = Array.from({ length: 20 }, (_, i) => unit(random, 400, { open: i === 3 ? 1 : 0.05, disagreements: i === 3 ? 0.3 : 0.1 }));
+    const fleet = Array.from({ length: 20 }, (_, i) =>
+      unit(random, 400, { open: i === 3 ? 1 : 0.05, disagreements: i === 3 ? 0.3 : 0.1 }),
+    );
     assert.deepEqual(own(findOutliers(fleet, OPTIONS)), []);
   });
 
@@ -76,11 +95,17 @@ describe('units that are their own case', () => {
     const random = seeded('screen');
     for (let run = 0; run < 50; run++) {
       const fleet = Array.from({ length: 12 }, () =>
-        [0.25, 1].flatMap((rate) => unit(random, 10 + random.integer(80), { rate, disagreements: 0.3, wins: tilt(random, 0.3) })),
+        [0.25, 1].flatMap((rate) =>
+          unit(random, 10 + random.integer(80), { rate, disagreements: 0.3, wins: tilt(random, 0.3) }),
+        ),
       );
       const { low, units } = findOutliers(fleet, OPTIONS);
       if (low <= -1) continue;
-      for (const [i, tallies] of fleet.entries()) assert.equal(units[i]?.below, Math.max(0, logHarm(tallies, { tolerance: -low, wrong: OPTIONS.wrong })));
+      for (const [i, tallies] of fleet.entries())
+        assert.equal(
+          units[i]?.below,
+          Math.max(0, logHarm(tallies, { tolerance: -low, wrong: OPTIONS.wrong })),
+        );
     }
   });
 

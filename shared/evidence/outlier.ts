@@ -33,10 +33,18 @@ export interface Outliers {
  * @param options.least tolerance t has at least, share of episodes > 0
  * @param options.wrong bound on the share of wrong answers, in [0, 1/2)
  */
-export function findOutliers(units: readonly Tallies[], { least, wrong }: { least: number; wrong: number }): Outliers {
-  if (!(least > 0)) throw new RangeError(`Cannot compare units: the least tolerance must be above 0: current value is ${least}`);
+export function findOutliers(
+  units: readonly Tallies[],
+  { least, wrong }: { least: number; wrong: number },
+): Outliers {
+  if (!(least > 0))
+    throw new RangeError(
+      `Cannot compare units: the least tolerance must be above 0: current value is ${least}`,
+    );
   const level = (side: 'harm' | 'promotion', sign: 1 | -1) => {
-    const means = units.map((tallies) => clusterOf(tallies, side, wrong)).flatMap(({ mean, episodes }) => (episodes > 0 ? [mean] : []));
+    const means = units
+      .map((tallies) => clusterOf(tallies, side, wrong))
+      .flatMap(({ mean, episodes }) => (episodes > 0 ? [mean] : []));
     const middle = median(means);
     const deviation = TO_DEVIATION * median(means.map((mean) => Math.abs(mean - middle)));
     // Means of few draws may lie beyond 1; no difference does.
@@ -44,8 +52,12 @@ export function findOutliers(units: readonly Tallies[], { least, wrong }: { leas
   };
   const [low, high] = [level('promotion', -1), level('harm', 1)];
   const below = (tallies: Tallies) =>
-    low <= -1 || tallies.every((one) => clusterOf([one], 'harm', wrong).mean >= low) ? 0 : Math.max(0, logHarm(tallies, { tolerance: -low, wrong }));
+    low <= -1 || tallies.every((one) => clusterOf([one], 'harm', wrong).mean >= low)
+      ? 0
+      : Math.max(0, logHarm(tallies, { tolerance: -low, wrong }));
   const above = (tallies: Tallies) =>
-    high >= 1 || tallies.every((one) => clusterOf([one], 'promotion', wrong).mean <= high) ? 0 : Math.max(0, logNoWorse(tallies, { margin: -high, wrong }));
+    high >= 1 || tallies.every((one) => clusterOf([one], 'promotion', wrong).mean <= high)
+      ? 0
+      : Math.max(0, logNoWorse(tallies, { margin: -high, wrong }));
   return { low, high, units: units.map((tallies) => ({ below: below(tallies), above: above(tallies) })) };
 }

@@ -29,8 +29,19 @@ export class PageHinkley {
     this.#fall = this.#memory * this.#fall + deviation + this.#delta;
     this.#lowest = Math.min(this.#lowest, this.#rise);
     this.#highest = Math.max(this.#highest, this.#fall);
-    if (this.#count < this.#least || Math.max(this.#rise - this.#lowest, this.#highest - this.#fall) <= this.#threshold) return false;
-    [this.#count, this.#mean, this.#rise, this.#fall, this.#lowest, this.#highest] = [0, 0, 0, 0, Number.POSITIVE_INFINITY, -1];
+    if (
+      this.#count < this.#least ||
+      Math.max(this.#rise - this.#lowest, this.#highest - this.#fall) <= this.#threshold
+    )
+      return false;
+    [this.#count, this.#mean, this.#rise, this.#fall, this.#lowest, this.#highest] = [
+      0,
+      0,
+      0,
+      0,
+      Number.POSITIVE_INFINITY,
+      -1,
+    ];
     return true;
   }
 }
@@ -104,7 +115,12 @@ export class Adwin {
         total += bucket.total;
         const rest = this.width - size;
         if (rest < 1) return false;
-        if (size >= SHORTEST && rest >= SHORTEST && this.#differs(size, rest, total / size - (this.#all.total - total) / rest)) return true;
+        if (
+          size >= SHORTEST &&
+          rest >= SHORTEST &&
+          this.#differs(size, rest, total / size - (this.#all.total - total) / rest)
+        )
+          return true;
       }
     }
     return false;
@@ -114,7 +130,9 @@ export class Adwin {
     const confidence = Math.log((2 * Math.log(this.width)) / this.#delta);
     const harmonic = 1 / (older - SHORTEST + 1) + 1 / (newer - SHORTEST + 1);
     const variance = this.#all.spread / this.width;
-    return Math.abs(difference) > Math.sqrt(2 * harmonic * variance * confidence) + (2 / 3) * confidence * harmonic;
+    return (
+      Math.abs(difference) > Math.sqrt(2 * harmonic * variance * confidence) + (2 / 3) * confidence * harmonic
+    );
   }
 
   #dropOldest(): void {
@@ -136,5 +154,12 @@ function join(a: Bucket, b: Bucket): Bucket {
 function part(all: Bucket, gone: Bucket): Bucket {
   const [size, total] = [all.size - gone.size, all.total - gone.total];
   if (size === 0) return { size, total: 0, spread: 0 };
-  return { size, total, spread: all.spread - gone.spread - (total / size - gone.total / gone.size) ** 2 * ((size * gone.size) / all.size) };
+  return {
+    size,
+    total,
+    spread:
+      all.spread -
+      gone.spread -
+      (total / size - gone.total / gone.size) ** 2 * ((size * gone.size) / all.size),
+  };
 }

@@ -8,7 +8,13 @@ import { clusterOf, logHarm, logNoWorse, type Tallies, type Tally } from './tall
 
 const close = (given: number, expected: number, tolerance: number, what = '') =>
   assert.ok(Math.abs(given - expected) <= tolerance, `${what} ${given}, expected ${expected}`);
-const tally = (rate: number, zeros: number, wins: number, losses: number, open = 0): Tally => ({ rate, zeros, wins, losses, open });
+const tally = (rate: number, zeros: number, wins: number, losses: number, open = 0): Tally => ({
+  rate,
+  zeros,
+  wins,
+  losses,
+  open,
+});
 
 /** How episodes come and what people make of them. */
 interface Law {
@@ -23,7 +29,10 @@ type Outcomes = readonly [zeros: number, wins: number, losses: number, open: num
 function chances({ rate, win, loss, open, wrong }: Law): Outcomes {
   const [won, lost] = [rate * win * (1 - open.win), rate * loss * (1 - open.loss)];
   const silent = rate * (win * open.win + loss * open.loss);
-  const [wins, losses] = [won * (1 - wrong.win) + lost * wrong.loss, lost * (1 - wrong.loss) + won * wrong.win];
+  const [wins, losses] = [
+    won * (1 - wrong.win) + lost * wrong.loss,
+    lost * (1 - wrong.loss) + won * wrong.win,
+  ];
   return [1 - wins - losses - silent, wins, losses, silent];
 }
 /** Every outcome of n episodes with its probability. */
@@ -34,14 +43,18 @@ function* outcomes(law: Law, n: number): Generator<readonly [probability: number
       for (let open = 0; wins + losses + open <= n; open++) {
         const counts = [n - wins - losses - open, wins, losses, open] as const;
         const ways = counts.reduce((sum, count) => sum - logGamma(count + 1), logGamma(n + 1));
-        const probability = counts.reduce((product, count, i) => product * (p[i] ?? 0) ** count, Math.exp(ways));
+        const probability = counts.reduce(
+          (product, count, i) => product * (p[i] ?? 0) ** count,
+          Math.exp(ways),
+        );
         yield [probability, { rate: law.rate, zeros: counts[0], wins, losses, open }];
       }
 }
 /** The expectation of exp(ln E) over episodes at two rates, summed over all outcomes. */
 function expectation(laws: readonly [Law, Law], n: number, log: (tallies: Tallies) => number): number {
   let sum = 0;
-  for (const [p, first] of outcomes(laws[0], n)) for (const [q, second] of outcomes(laws[1], n)) sum += p * q * Math.exp(log([first, second]));
+  for (const [p, first] of outcomes(laws[0], n))
+    for (const [q, second] of outcomes(laws[1], n)) sum += p * q * Math.exp(log([first, second]));
   return sum;
 }
 const NONE = { win: 0, loss: 0 };
@@ -53,9 +66,23 @@ const at = (win: number, loss: number, open: Law['open'], wrong: Law['wrong']): 
 describe('evidence from draws', () => {
   test('is the evidence of before where everything is drawn, answered and right', () => {
     for (const margin of [0.01, 0.02, 0.2])
-      close(logNoWorse([tally(1, 400, 31, 17)], { margin, wrong: 0 }), logNonInferiority({ wins: 31, losses: 17, agreed: 400 }, margin), 1e-12);
-    close(logNoWorse([tally(0.3, 400, 31, 17)], { margin: 0.02, wrong: 0 }), logNonInferioritySampled({ wins: 31, losses: 17, zeros: 400 }, 0.02, 0.3), 1e-12);
-    assert.deepEqual([logNoWorse([], { margin: 0.02, wrong: 0 }), logHarm([tally(1, 0, 0, 0)], { tolerance: 0.01, wrong: 0.02 })], [0, 0]);
+      close(
+        logNoWorse([tally(1, 400, 31, 17)], { margin, wrong: 0 }),
+        logNonInferiority({ wins: 31, losses: 17, agreed: 400 }, margin),
+        1e-12,
+      );
+    close(
+      logNoWorse([tally(0.3, 400, 31, 17)], { margin: 0.02, wrong: 0 }),
+      logNonInferioritySampled({ wins: 31, losses: 17, zeros: 400 }, 0.02, 0.3),
+      1e-12,
+    );
+    assert.deepEqual(
+      [
+        logNoWorse([], { margin: 0.02, wrong: 0 }),
+        logHarm([tally(1, 0, 0, 0)], { tolerance: 0.01, wrong: 0.02 }),
+      ],
+      [0, 0],
+    );
   });
 
   test('harm is the mean over bets of a product, written out, with two rates', () => {
@@ -83,13 +110,17 @@ describe('evidence from draws', () => {
     const n = 3;
     for (const shift of [0.1, -0.1, 0]) {
       close(
-        expectation(at(0.15 - shift / 2, 0.15 + shift / 2, NONE, NONE), n, (t) => logNoWorse(t, { margin: shift, wrong: 0 })),
+        expectation(at(0.15 - shift / 2, 0.15 + shift / 2, NONE, NONE), n, (t) =>
+          logNoWorse(t, { margin: shift, wrong: 0 }),
+        ),
         1,
         1e-9,
         `margin ${shift}`,
       );
       close(
-        expectation(at(0.15 - shift / 2, 0.15 + shift / 2, NONE, NONE), n, (t) => logHarm(t, { tolerance: shift, wrong: 0 })),
+        expectation(at(0.15 - shift / 2, 0.15 + shift / 2, NONE, NONE), n, (t) =>
+          logHarm(t, { tolerance: shift, wrong: 0 }),
+        ),
         1,
         1e-9,
         `tolerance ${shift}`,
@@ -106,11 +137,20 @@ describe('evidence from draws', () => {
       [0, 0.1],
     ] as const)
       for (const open of shares.flatMap((a) => shares.map((b) => ({ win: a, loss: b }))))
-        for (const errors of [NONE, { win: wrong, loss: 0 }, { win: 0, loss: wrong }, { win: wrong, loss: wrong }]) {
+        for (const errors of [
+          NONE,
+          { win: wrong, loss: 0 },
+          { win: 0, loss: wrong },
+          { win: wrong, loss: wrong },
+        ]) {
           const what = JSON.stringify({ win, loss, open, errors });
-          const noWorse = expectation(at(win, loss, open, errors), n, (t) => logNoWorse(t, { margin: loss - win, wrong }));
+          const noWorse = expectation(at(win, loss, open, errors), n, (t) =>
+            logNoWorse(t, { margin: loss - win, wrong }),
+          );
           assert.ok(noWorse <= 1 + 1e-9, `no worse ${what}: ${noWorse}`);
-          const harm = expectation(at(loss, win, open, errors), n, (t) => logHarm(t, { tolerance: win - loss, wrong }));
+          const harm = expectation(at(loss, win, open, errors), n, (t) =>
+            logHarm(t, { tolerance: win - loss, wrong }),
+          );
           assert.ok(harm <= 1 + 1e-9, `harm ${what}: ${harm}`);
         }
   });
@@ -118,12 +158,27 @@ describe('evidence from draws', () => {
   test('keeps every factor above zero for every shift, rate and share of wrong answers', () => {
     const random = seeded('factors');
     for (let i = 0; i < 500; i++) {
-      const [rate, shift, wrong] = [2 ** -random.integer(9), random.between(-0.999, 0.999), random.between(0, 0.49)];
-      for (const counts of [tally(rate, 1, 0, 0), tally(rate, 0, 1, 0), tally(rate, 0, 0, 1), tally(rate, 0, 0, 0, 1)]) {
+      const [rate, shift, wrong] = [
+        2 ** -random.integer(9),
+        random.between(-0.999, 0.999),
+        random.between(0, 0.49),
+      ];
+      for (const counts of [
+        tally(rate, 1, 0, 0),
+        tally(rate, 0, 1, 0),
+        tally(rate, 0, 0, 1),
+        tally(rate, 0, 0, 0, 1),
+      ]) {
         // The worst bet leaves 1 - kappa = 1/128 of the stake, and the mean over bets half of it.
         const least = Math.log(0.5) - 1e-9;
-        assert.ok(logNoWorse([counts], { margin: shift, wrong }) >= least, JSON.stringify({ counts, shift, wrong }));
-        assert.ok(logHarm([counts], { tolerance: shift, wrong }) >= least, JSON.stringify({ counts, shift, wrong }));
+        assert.ok(
+          logNoWorse([counts], { margin: shift, wrong }) >= least,
+          JSON.stringify({ counts, shift, wrong }),
+        );
+        assert.ok(
+          logHarm([counts], { tolerance: shift, wrong }) >= least,
+          JSON.stringify({ counts, shift, wrong }),
+        );
       }
     }
   });
@@ -149,8 +204,10 @@ describe('evidence from draws', () => {
       assert.throws(() => logNoWorse([broken], options), RangeError);
       assert.throws(() => clusterOf([broken], 'harm', 0), RangeError);
     }
-    for (const margin of [1, -1, Number.NaN]) assert.throws(() => logNoWorse([], { margin, wrong: 0 }), RangeError);
-    for (const wrong of [0.5, -0.1, Number.NaN]) assert.throws(() => logHarm([], { tolerance: 0, wrong }), RangeError);
+    for (const margin of [1, -1, Number.NaN])
+      assert.throws(() => logNoWorse([], { margin, wrong: 0 }), RangeError);
+    for (const wrong of [0.5, -0.1, Number.NaN])
+      assert.throws(() => logHarm([], { tolerance: 0, wrong }), RangeError);
   });
 });
 
@@ -159,7 +216,12 @@ describe('a cluster', () => {
     const steps = (side: 'harm' | 'promotion') => {
       const w = 1.1 / 0.9;
       const [win, loss, open] = side === 'harm' ? [w, -1, 1] : [1, -w, -1];
-      return [...Array<number>(30).fill(0), ...[win, win, loss, open], ...Array<number>(60).fill(0), ...[win, loss, loss, open].map((x) => 4 * x)];
+      return [
+        ...Array<number>(30).fill(0),
+        ...[win, win, loss, open],
+        ...Array<number>(60).fill(0),
+        ...[win, loss, loss, open].map((x) => 4 * x),
+      ];
     };
     for (const side of ['harm', 'promotion'] as const) {
       const all = steps(side);

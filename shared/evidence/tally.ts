@@ -41,7 +41,10 @@ const BETS = 64;
  * @param options.tolerance share of episodes in (-1, 1); below 0: is it not even so much better? (a unit beside its fleet)
  * @param options.wrong bound on the share of wrong answers, in [0, 1/2)
  */
-export function logHarm(tallies: Tallies, { tolerance, wrong }: { tolerance: number; wrong: number }): number {
+export function logHarm(
+  tallies: Tallies,
+  { tolerance, wrong }: { tolerance: number; wrong: number },
+): number {
   requireShift('tolerance', tolerance);
   const { wins, losses, open } = stepsOf('harm', wrong);
   return logBets(tallies, { wins: -wins, losses: -losses, open: -open, shift: -tolerance });
@@ -75,7 +78,13 @@ export function clusterOf(tallies: Tallies, side: 'harm' | 'promotion', wrong: n
     disagreements += (wins + losses + open) / rate;
   }
   if (episodes === 0) return { mean: 0, square: 0, episodes, share: 0, step: 1 };
-  return { mean: sum / episodes, square: squares / episodes, episodes, share: disagreements / episodes, step: Math.sqrt(scale / episodes) };
+  return {
+    mean: sum / episodes,
+    square: squares / episodes,
+    episodes,
+    share: disagreements / episodes,
+    step: Math.sqrt(scale / episodes),
+  };
 }
 
 /** What a drawn disagreement says about d, at rate 1. */
@@ -85,7 +94,10 @@ interface Steps {
   readonly open: number;
 }
 function stepsOf(side: 'harm' | 'promotion', wrong: number): Steps {
-  if (!(wrong >= 0 && wrong < 0.5)) throw new RangeError(`Cannot weigh answers: the share of wrong ones must be in [0, 1/2): current value is ${wrong}`);
+  if (!(wrong >= 0 && wrong < 0.5))
+    throw new RangeError(
+      `Cannot weigh answers: the share of wrong ones must be in [0, 1/2): current value is ${wrong}`,
+    );
   const weight = (1 + wrong) / (1 - wrong);
   return side === 'harm' ? { wins: weight, losses: -1, open: 1 } : { wins: 1, losses: -weight, open: -1 };
 }
@@ -116,13 +128,17 @@ function logBets(tallies: Tallies, { wins, losses, open, shift }: Steps & { shif
 }
 
 function requireShift(name: string, value: number): void {
-  if (!(value > -1 && value < 1)) throw new RangeError(`Cannot weigh evidence: the ${name} must be in (-1, 1): current value is ${value}`);
+  if (!(value > -1 && value < 1))
+    throw new RangeError(`Cannot weigh evidence: the ${name} must be in (-1, 1): current value is ${value}`);
 }
 function isCount(value: number): boolean {
   return value >= 0 && value < Number.POSITIVE_INFINITY;
 }
 function requireTally({ rate, zeros, wins, losses, open }: Tally): void {
-  if (!(rate > 0 && rate <= 1)) throw new RangeError(`Cannot weigh drawn answers: the rate must be in (0, 1]: current value is ${rate}`);
+  if (!(rate > 0 && rate <= 1))
+    throw new RangeError(`Cannot weigh drawn answers: the rate must be in (0, 1]: current value is ${rate}`);
   if (!(isCount(zeros) && isCount(wins) && isCount(losses) && isCount(open)))
-    throw new RangeError(`Cannot weigh drawn answers: counts must be finite and from 0: current value is ${[zeros, wins, losses, open].join(', ')}`);
+    throw new RangeError(
+      `Cannot weigh drawn answers: counts must be finite and from 0: current value is ${[zeros, wins, losses, open].join(', ')}`,
+    );
 }

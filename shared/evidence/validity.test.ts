@@ -30,18 +30,41 @@ const WORLDS: readonly World[] = [
   { name: 'all answered and right', rates: [0.25], open: NONE, errors: NONE },
   { name: 'losses unanswered', rates: [0.25], open: { wins: 0, losses: 0.6 }, errors: NONE },
   { name: 'losses called wins', rates: [0.25], open: NONE, errors: { wins: 0, losses: EPSILON } },
-  { name: 'both, and the rate changes', rates: [0.25, 1, 1 / 16], open: { wins: 0, losses: 0.3 }, errors: { wins: 0, losses: EPSILON } },
-  { name: 'everything turned round now and then', rates: [0.25, 1], open: { wins: 0.05, losses: 0.1 }, errors: { wins: EPSILON, losses: EPSILON } },
+  {
+    name: 'both, and the rate changes',
+    rates: [0.25, 1, 1 / 16],
+    open: { wins: 0, losses: 0.3 },
+    errors: { wins: 0, losses: EPSILON },
+  },
+  {
+    name: 'everything turned round now and then',
+    rates: [0.25, 1],
+    open: { wins: 0.05, losses: 0.1 },
+    errors: { wins: EPSILON, losses: EPSILON },
+  },
 ];
 const mirror = ({ wins, losses }: World['open']) => ({ wins: losses, losses: wins });
 
 /** What people make of one window: n episodes of which a share wins, a share loses. */
-function windowOf(random: Random, n: number, rate: number, wins: number, losses: number, { open, errors }: World): Tally {
+function windowOf(
+  random: Random,
+  n: number,
+  rate: number,
+  wins: number,
+  losses: number,
+  { open, errors }: World,
+): Tally {
   const drawnWins = binomial(random, n, wins * rate);
   const drawnLosses = binomial(random, n - drawnWins, (losses * rate) / (1 - wins * rate));
-  const [silentWins, silentLosses] = [binomial(random, drawnWins, open.wins), binomial(random, drawnLosses, open.losses)];
+  const [silentWins, silentLosses] = [
+    binomial(random, drawnWins, open.wins),
+    binomial(random, drawnLosses, open.losses),
+  ];
   const [answeredWins, answeredLosses] = [drawnWins - silentWins, drawnLosses - silentLosses];
-  const [wrongWins, wrongLosses] = [binomial(random, answeredWins, errors.wins), binomial(random, answeredLosses, errors.losses)];
+  const [wrongWins, wrongLosses] = [
+    binomial(random, answeredWins, errors.wins),
+    binomial(random, answeredLosses, errors.losses),
+  ];
   return {
     rate,
     zeros: n - drawnWins - drawnLosses,
@@ -54,11 +77,19 @@ function add(tallies: readonly Tally[], one: Tally): Tally[] {
   const before = tallies.find(({ rate }) => rate === one.rate);
   if (before === undefined) return [...tallies, one];
   const sum = (key: Exclude<keyof Tally, 'rate'>) => before[key] + one[key];
-  return [...tallies.filter((other) => other !== before), { rate: one.rate, zeros: sum('zeros'), wins: sum('wins'), losses: sum('losses'), open: sum('open') }];
+  return [
+    ...tallies.filter((other) => other !== before),
+    { rate: one.rate, zeros: sum('zeros'), wins: sum('wins'), losses: sum('losses'), open: sum('open') },
+  ];
 }
 
 /** Share of runs that ever reach 1/alpha; `log` sees the tallies so far. */
-function crossings(random: Random, world: World, [wins, losses]: readonly [number, number], log: (tallies: readonly Tally[]) => number): number {
+function crossings(
+  random: Random,
+  world: World,
+  [wins, losses]: readonly [number, number],
+  log: (tallies: readonly Tally[]) => number,
+): number {
   let crossed = 0;
   for (let run = 0; run < RUNS; run++) {
     let tallies: Tally[] = [];
@@ -76,14 +107,22 @@ function crossings(random: Random, world: World, [wins, losses]: readonly [numbe
 describe(`validity at every look, seed ${SEED}`, () => {
   for (const world of WORLDS) {
     test(`M, worse by the margin exactly: ${world.name}`, (t) => {
-      const share = crossings(seeded(`${SEED}/M/${world.name}`), world, [0.04, 0.08], (tallies) => logNoWorse(tallies, { margin: 0.04, wrong: EPSILON }));
-      t.diagnostic(`reached in ${(100 * share).toFixed(1)} % of ${RUNS} runs, at most ${(100 * MOST).toFixed(1)} %`);
+      const share = crossings(seeded(`${SEED}/M/${world.name}`), world, [0.04, 0.08], (tallies) =>
+        logNoWorse(tallies, { margin: 0.04, wrong: EPSILON }),
+      );
+      t.diagnostic(
+        `reached in ${(100 * share).toFixed(1)} % of ${RUNS} runs, at most ${(100 * MOST).toFixed(1)} %`,
+      );
       assert.ok(share <= MOST, `${share} of ${RUNS} runs`);
     });
     test(`H, worse by the tolerance exactly: ${world.name}`, (t) => {
       const turned = { ...world, open: mirror(world.open), errors: mirror(world.errors) };
-      const share = crossings(seeded(`${SEED}/H/${world.name}`), turned, [0.05, 0.07], (tallies) => logHarm(tallies, { tolerance: 0.02, wrong: EPSILON }));
-      t.diagnostic(`reached in ${(100 * share).toFixed(1)} % of ${RUNS} runs, at most ${(100 * MOST).toFixed(1)} %`);
+      const share = crossings(seeded(`${SEED}/H/${world.name}`), turned, [0.05, 0.07], (tallies) =>
+        logHarm(tallies, { tolerance: 0.02, wrong: EPSILON }),
+      );
+      t.diagnostic(
+        `reached in ${(100 * share).toFixed(1)} % of ${RUNS} runs, at most ${(100 * MOST).toFixed(1)} %`,
+      );
       assert.ok(share <= MOST, `${share} of ${RUNS} runs`);
     });
   }
@@ -91,16 +130,26 @@ describe(`validity at every look, seed ${SEED}`, () => {
   test('counting open draws as no difference, or believing every answer, is what these guard against', () => {
     const [, unanswered, wrong] = WORLDS;
     assert.ok(unanswered !== undefined && wrong !== undefined);
-    const zeros = (tallies: readonly Tally[]) => tallies.map((one) => ({ ...one, zeros: one.zeros + one.open, open: 0 }));
-    const naive = crossings(seeded(`${SEED}/naive`), unanswered, [0.04, 0.08], (tallies) => logNoWorse(zeros(tallies), { margin: 0.04, wrong: 0 }));
+    const zeros = (tallies: readonly Tally[]) =>
+      tallies.map((one) => ({ ...one, zeros: one.zeros + one.open, open: 0 }));
+    const naive = crossings(seeded(`${SEED}/naive`), unanswered, [0.04, 0.08], (tallies) =>
+      logNoWorse(zeros(tallies), { margin: 0.04, wrong: 0 }),
+    );
     assert.ok(naive > 0.5, `${naive} of ${RUNS} runs`);
     const tenth = { ...wrong, errors: { wins: 0, losses: 0.2 } };
-    const credulous = crossings(seeded(`${SEED}/credulous`), tenth, [0.04, 0.08], (tallies) => logNoWorse(tallies, { margin: 0.04, wrong: 0 }));
+    const credulous = crossings(seeded(`${SEED}/credulous`), tenth, [0.04, 0.08], (tallies) =>
+      logNoWorse(tallies, { margin: 0.04, wrong: 0 }),
+    );
     assert.ok(credulous > 2 * ALPHA, `${credulous} of ${RUNS} runs`);
   });
 
   test('answers that come late: what hurts the candidate (promotion) or clears it (harm) ten looks after the rest', (t) => {
-    const world: World = { name: 'late', rates: [0.25], open: NONE, errors: { wins: EPSILON, losses: EPSILON } };
+    const world: World = {
+      name: 'late',
+      rates: [0.25],
+      open: NONE,
+      errors: { wins: EPSILON, losses: EPSILON },
+    };
     for (const [late, wins, losses] of [
       ['losses', 0.04, 0.08],
       ['wins', 0.05, 0.07],
@@ -111,9 +160,14 @@ describe(`validity at every look, seed ${SEED}`, () => {
         const windows: Tally[] = [];
         for (let look = 0; look < LOOKS; look++) {
           windows.push(windowOf(random, 60, 0.25, wins, losses, world));
-          const seen = windows.map((one, i) => (i <= look - 10 ? one : { ...one, [late]: 0, open: one.open + one[late] }));
+          const seen = windows.map((one, i) =>
+            i <= look - 10 ? one : { ...one, [late]: 0, open: one.open + one[late] },
+          );
           const tallies = seen.reduce<readonly Tally[]>(add, []);
-          const log = late === 'losses' ? logNoWorse(tallies, { margin: 0.04, wrong: EPSILON }) : logHarm(tallies, { tolerance: 0.02, wrong: EPSILON });
+          const log =
+            late === 'losses'
+              ? logNoWorse(tallies, { margin: 0.04, wrong: EPSILON })
+              : logHarm(tallies, { tolerance: 0.02, wrong: EPSILON });
           if (log < Math.log(1 / ALPHA)) continue;
           crossed += 1;
           break;
@@ -132,7 +186,9 @@ describe(`validity at every look, seed ${SEED}`, () => {
       const random = seeded(`${SEED}/fleet/${question}`);
       let crossed = 0;
       for (let run = 0; run < runs; run++) {
-        const shares = Array.from({ length: 20 }, () => beta(random, win * (1 / correlation - 1), (1 - win) * (1 / correlation - 1)));
+        const shares = Array.from({ length: 20 }, () =>
+          beta(random, win * (1 / correlation - 1), (1 - win) * (1 / correlation - 1)),
+        );
         let channels: readonly (readonly Tally[])[] = shares.map(() => []);
         for (let look = 0; look < 20; look++) {
           channels = channels.map((tallies, i) => {
@@ -143,11 +199,15 @@ describe(`validity at every look, seed ${SEED}`, () => {
             channels.map((tallies) => clusterOf(tallies, question, 0)),
             { clip: true },
           );
-          if ((question === 'harm' ? model.logHarm(edge) : model.logNoWorse(edge)) < Math.log(1 / ALPHA)) continue;
+          if ((question === 'harm' ? model.logHarm(edge) : model.logNoWorse(edge)) < Math.log(1 / ALPHA))
+            continue;
           crossed += 1;
           break;
         }
       }
-      assert.ok(crossed / runs <= ALPHA + 3 * Math.sqrt((ALPHA * (1 - ALPHA)) / runs), `${crossed} of ${runs} runs`);
+      assert.ok(
+        crossed / runs <= ALPHA + 3 * Math.sqrt((ALPHA * (1 - ALPHA)) / runs),
+        `${crossed} of ${runs} runs`,
+      );
     });
 });

@@ -67,16 +67,22 @@ const UNRELATED = 0.1;
 export function calibrate(reference: Reference): Calibration | null {
   if (reference.length < LEAST_WEEKS) return null;
   const hours = Array.from({ length: HOURS_OF_WEEK }, (_, hour) =>
-    reference.flatMap((week) => week[hour] ?? []).length === 0 ? [] : reference.map((week) => week[hour] ?? null).filter((one) => one !== null),
+    reference.flatMap((week) => week[hour] ?? []).length === 0
+      ? []
+      : reference.map((week) => week[hour] ?? null).filter((one) => one !== null),
   );
   const series = reference.map((week) =>
     Array.from({ length: HOURS_OF_WEEK }, (_, hour): Scores | null => {
       const own = week[hour] ?? null;
-      const others = reference.filter((other) => other !== week).flatMap((other) => (other[hour] == null ? [] : [other[hour]]));
+      const others = reference
+        .filter((other) => other !== week)
+        .flatMap((other) => (other[hour] == null ? [] : [other[hour]]));
       return own === null || others.length === 0 ? null : scoresOf(own, addUp(others));
     }),
   );
-  const scores = SCORES.map((_, kind) => series.flatMap((week) => week.flatMap((one) => one?.[kind] ?? [])).sort((a, b) => a - b));
+  const scores = SCORES.map((_, kind) =>
+    series.flatMap((week) => week.flatMap((one) => one?.[kind] ?? [])).sort((a, b) => a - b),
+  );
   if ((scores[0]?.length ?? 0) < HOURS_OF_WEEK) return null;
   return { weeks: reference.length, scores, lag: unrelatedLag(series), hours };
 }
@@ -108,7 +114,8 @@ function autocorrelation(series: readonly (readonly (Scores | null)[])[], kind: 
 
 export function addUp(histograms: readonly (readonly number[])[]): number[] {
   const total = Array<number>(histograms[0]?.length ?? 0).fill(0);
-  for (const one of histograms) for (let i = 0; i < total.length; i++) total[i] = (total[i] ?? 0) + (one[i] ?? 0);
+  for (const one of histograms)
+    for (let i = 0; i < total.length; i++) total[i] = (total[i] ?? 0) + (one[i] ?? 0);
   return total;
 }
 
@@ -149,7 +156,13 @@ export interface WorldState {
 }
 
 export function startWorld(calibration: Calibration): WorldState {
-  return { lanes: Array.from({ length: calibration.lag }, () => SCORES.map(() => EXPONENTS.map(() => 0))), windows: 0, last: [], strange: [], alarmAt: null };
+  return {
+    lanes: Array.from({ length: calibration.lag }, () => SCORES.map(() => EXPONENTS.map(() => 0))),
+    windows: 0,
+    last: [],
+    strange: [],
+    alarmAt: null,
+  };
 }
 
 /** The reference histogram a new window is held against: all weeks less one drawn at random, so that its score has the calibration scores' law. Null where the hour was not watched often enough. */
@@ -161,10 +174,18 @@ function heldAgainst(calibration: Calibration, hourOfWeek: number, random: Rando
 }
 
 /** Takes one hour's histogram in: R <- (R + 1) e p^(e - 1) for each score and exponent, in the detector whose turn it is. */
-export function watchWorld(calibration: Calibration, state: WorldState, hourOfWeek: number, histogram: readonly number[], random: Random): WorldState {
+export function watchWorld(
+  calibration: Calibration,
+  state: WorldState,
+  hourOfWeek: number,
+  histogram: readonly number[],
+  random: Random,
+): WorldState {
   const reference = heldAgainst(calibration, hourOfWeek, random);
   if (reference === null || histogram.every((count) => count === 0)) return state;
-  const last = scoresOf(histogram, reference).map((score, kind) => conformalP(calibration.scores[kind] ?? [], score, random.uniform(), calibration.lag));
+  const last = scoresOf(histogram, reference).map((score, kind) =>
+    conformalP(calibration.scores[kind] ?? [], score, random.uniform(), calibration.lag),
+  );
   const turn = state.windows % state.lanes.length;
   const lanes = state.lanes.map((lane, i) =>
     i !== turn
@@ -172,7 +193,10 @@ export function watchWorld(calibration: Calibration, state: WorldState, hourOfWe
       : lane.map((statistics, kind) =>
           statistics.map((statistic, k) => {
             const exponent = EXPONENTS[k] ?? 0.5;
-            return Math.min(LARGEST, (statistic + 1) * exponent * Math.max(1e-12, last[kind] ?? 1) ** (exponent - 1));
+            return Math.min(
+              LARGEST,
+              (statistic + 1) * exponent * Math.max(1e-12, last[kind] ?? 1) ** (exponent - 1),
+            );
           }),
         ),
   );

@@ -5,8 +5,10 @@ import { seeded } from '../random.js';
 import { fleetShare } from './intervals.js';
 import { wrongAnswers } from './wrong.js';
 
-const close = (given: number, expected: number, tolerance = 1e-9) => assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
-const people = (count: number, answered: number, wrong: number) => Array.from({ length: count }, () => ({ answered, wrong }));
+const close = (given: number, expected: number, tolerance = 1e-9) =>
+  assert.ok(Math.abs(given - expected) <= tolerance, `${given}, expected ${expected}`);
+const people = (count: number, answered: number, wrong: number) =>
+  Array.from({ length: count }, () => ({ answered, wrong }));
 
 describe('wrong answers on control items', () => {
   test('the plan is believed without control items, with few of them, and while they do not reject it', () => {
@@ -30,7 +32,10 @@ describe('wrong answers on control items', () => {
     close(given.high, among.high);
     // Clopper and Pearson for 3 of 30: at the ends the tails hold .025 each.
     const same = wrongAnswers(people(3, 10, 1), 0);
-    const atMost = (k: number, p: number) => [1, 30, 435, 4060].slice(0, k + 1).reduce((sum, ways, i) => sum + ways * p ** i * (1 - p) ** (30 - i), 0);
+    const atMost = (k: number, p: number) =>
+      [1, 30, 435, 4060]
+        .slice(0, k + 1)
+        .reduce((sum, ways, i) => sum + ways * p ** i * (1 - p) ** (30 - i), 0);
     close(atMost(3, same.high), 0.025);
     close(1 - atMost(2, same.low), 0.025);
     assert.deepEqual(wrongAnswers(people(1, 30, 3), 0), same);
@@ -40,7 +45,10 @@ describe('wrong answers on control items', () => {
     const random = seeded('controls');
     let covered = 0;
     for (let run = 0; run < 400; run++) {
-      const controls = Array.from({ length: 12 }, () => ({ answered: 25, wrong: binomial(random, 25, random.pick([0.02, 0.05, 0.17])) }));
+      const controls = Array.from({ length: 12 }, () => ({
+        answered: 25,
+        wrong: binomial(random, 25, random.pick([0.02, 0.05, 0.17])),
+      }));
       const { low, high } = wrongAnswers(controls, 0.02);
       if (low <= 0.08 && 0.08 <= high) covered += 1;
     }

@@ -18,15 +18,32 @@ export function wrongAnswers(
   assumed: number,
 ): { share: number; low: number; high: number; used: number } {
   if (!(assumed >= 0 && assumed <= MOST))
-    throw new RangeError(`Cannot weigh answers: the share of wrong ones must be in [0, ${MOST}]: current value is ${assumed}`);
-  if (controls.some(({ answered, wrong }) => !(Number.isSafeInteger(answered) && Number.isSafeInteger(wrong) && wrong >= 0 && wrong <= answered)))
-    throw new RangeError('Cannot weigh answers: control items must be counts, no more of them wrong than answered');
+    throw new RangeError(
+      `Cannot weigh answers: the share of wrong ones must be in [0, ${MOST}]: current value is ${assumed}`,
+    );
+  if (
+    controls.some(
+      ({ answered, wrong }) =>
+        !(Number.isSafeInteger(answered) && Number.isSafeInteger(wrong) && wrong >= 0 && wrong <= answered),
+    )
+  )
+    throw new RangeError(
+      'Cannot weigh answers: control items must be counts, no more of them wrong than answered',
+    );
   const labellers = controls.filter(({ answered }) => answered > 0);
   const items = labellers.reduce((sum, { answered }) => sum + answered, 0);
   const wrong = labellers.reduce((sum, one) => sum + one.wrong, 0);
   const alone = exactInterval(wrong, items);
-  const among = labellers.length < 2 ? alone : fleetShare(labellers.map(({ answered, wrong: right }) => ({ episodes: answered, right })));
+  const among =
+    labellers.length < 2
+      ? alone
+      : fleetShare(labellers.map(({ answered, wrong: right }) => ({ episodes: answered, right })));
   const [low, high] = [Math.min(alone.low, among.low), Math.max(alone.high, among.high)];
   const rejected = items >= FEW_ITEMS && low > assumed;
-  return { share: items === 0 ? 0 : wrong / items, low, high, used: rejected ? Math.min(MOST, high) : assumed };
+  return {
+    share: items === 0 ? 0 : wrong / items,
+    low,
+    high,
+    used: rejected ? Math.min(MOST, high) : assumed,
+  };
 }

@@ -20,7 +20,8 @@ test('a full disk is one clear error, the old file stays, nothing half-written r
   await writeAtomic(path, 'old');
   await assert.rejects(
     writeAtomic(path, Buffer.alloc(200_000)),
-    (error: unknown) => error instanceof AdbreakError && error.code === 'disk_full' && error.message.includes(path),
+    (error: unknown) =>
+      error instanceof AdbreakError && error.code === 'disk_full' && error.message.includes(path),
   );
   assert.equal(await readFile(path, 'utf8'), 'old');
   assert.deepEqual(await readdir(folder), ['state.json']);
@@ -29,6 +30,9 @@ test('a full disk is one clear error, the old file stays, nothing half-written r
 test('a file over its limit is not read', async () => {
   const path = join(await temporaryFolder(), 'large');
   await writeAtomic(path, Buffer.alloc(2000));
-  await assert.rejects(readLimited(path, 1000), (error: unknown) => error instanceof AdbreakError && error.code === 'input_too_large');
+  await assert.rejects(
+    readLimited(path, 1000),
+    (error: unknown) => error instanceof AdbreakError && error.code === 'input_too_large',
+  );
   assert.equal(await readLimited(`${path}.none`, 1000), undefined);
 });

@@ -4,7 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import { AdbreakError, systemCode } from '../errors.js';
 
 /** Write, fsync, rename, fsync the folder: after a power cut the file is the old one or the new one, never half. */
-export async function writeAtomic(path: string, data: string | Uint8Array, options: { mode?: number } = {}): Promise<void> {
+export async function writeAtomic(
+  path: string,
+  data: string | Uint8Array,
+  options: { mode?: number } = {},
+): Promise<void> {
   const folder = dirname(path);
   const unfinished = join(folder, `.${basename(path)}.${process.pid}.part`);
   try {
@@ -42,7 +46,8 @@ export async function syncFile(path: string): Promise<void> {
 export async function readLimited(path: string, limit: number): Promise<Uint8Array | undefined> {
   try {
     const { size } = await stat(path);
-    if (size > limit) throw new AdbreakError('input_too_large', `Cannot read ${path}: ${size} bytes, at most ${limit}`);
+    if (size > limit)
+      throw new AdbreakError('input_too_large', `Cannot read ${path}: ${size} bytes, at most ${limit}`);
     return await readFile(path);
   } catch (error) {
     return orUndefined(error);
@@ -71,7 +76,8 @@ function orUndefined(error: unknown): undefined {
 /** Turns a full or failing disk into an error that names the path. */
 export function storageError(cause: unknown, path: string): unknown {
   const code = systemCode(cause);
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new AdbreakError('disk_full', `Cannot write ${path}: no space left on its volume`, { cause });
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new AdbreakError('disk_full', `Cannot write ${path}: no space left on its volume`, { cause });
   return cause;
 }
 

@@ -16,11 +16,28 @@ async function install(settings: 'ours' | 'none'): Promise<string[]> {
   await mkdir(marks);
   await mkdir(join(folder, 'guest'));
   const describe = (name: string, more: object) =>
-    JSON.stringify({ name, version: '1.0.0', scripts: { postinstall: `node -e "fs.writeFileSync(process.argv[1],'')" ${join(marks, name)}` }, ...more });
+    JSON.stringify({
+      name,
+      version: '1.0.0',
+      scripts: { postinstall: `node -e "fs.writeFileSync(process.argv[1],'')" ${join(marks, name)}` },
+      ...more,
+    });
   await writeFile(join(folder, 'guest', 'package.json'), describe('guest', {}));
-  await writeFile(join(folder, 'package.json'), describe('host', { dependencies: { guest: 'file:./guest' } }));
+  await writeFile(
+    join(folder, 'package.json'),
+    describe('host', { dependencies: { guest: 'file:./guest' } }),
+  );
   if (settings === 'ours') await copyFile(SETTINGS, join(folder, '.npmrc'));
-  const flags = ['--offline', '--no-audit', '--no-fund', '--install-links', '--cache', join(folder, 'cache'), '--userconfig', join(folder, 'none')];
+  const flags = [
+    '--offline',
+    '--no-audit',
+    '--no-fund',
+    '--install-links',
+    '--cache',
+    join(folder, 'cache'),
+    '--userconfig',
+    join(folder, 'none'),
+  ];
   // Without the settings of an npm that runs this test.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
   await promisify(execFile)('npm', ['install', ...flags], { cwd: folder, env });

@@ -5,7 +5,12 @@ import { createServer, type RequestOptions } from 'node:https';
 import type { TestContext } from 'node:test';
 // @peculiar/x509 resolves its parts through tsyringe, which needs this polyfill before it is loaded.
 import 'reflect-metadata';
-import { PemConverter, Pkcs10CertificateRequest, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import {
+  PemConverter,
+  Pkcs10CertificateRequest,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
@@ -30,23 +35,43 @@ interface Certificate {
 export async function stubHub(
   t: TestContext,
   answer: (request: Request, response: ServerResponse, hub: StubHub) => unknown,
-  { validity = {}, server: more = {} }: { validity?: Certificate; server?: RequestOptions & { requestCert?: boolean } } = {},
+  {
+    validity = {},
+    server: more = {},
+  }: { validity?: Certificate; server?: RequestOptions & { requestCert?: boolean } } = {},
 ): Promise<StubHub> {
   const keys = await newKeys();
   const extensions = [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])];
-  const own = await X509CertificateGenerator.createSelfSigned({ name: 'CN=hub', keys, signingAlgorithm: ALGORITHM, extensions, ...validity });
+  const own = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=hub',
+    keys,
+    signingAlgorithm: ALGORITHM,
+    extensions,
+    ...validity,
+  });
   const authority = own.toString('pem');
   const issue: StubHub['issue'] = async (key, lifeMs = 86_400_000) => {
     const publicKey = 'csr' in key ? new Pkcs10CertificateRequest(key.csr).publicKey : key;
     const [notBefore, notAfter] = [new Date(), new Date(Date.now() + lifeMs)];
-    const signed = { subject: 'CN=pi-1', issuer: 'CN=hub', publicKey, signingKey: keys.privateKey, signingAlgorithm: ALGORITHM, notBefore, notAfter };
+    const signed = {
+      subject: 'CN=pi-1',
+      issuer: 'CN=hub',
+      publicKey,
+      signingKey: keys.privateKey,
+      signingAlgorithm: ALGORITHM,
+      notBefore,
+      notAfter,
+    };
     return (await X509CertificateGenerator.create(signed)).toString('pem');
   };
-  const server = createServer({ key: await keyPem(keys.privateKey), cert: authority, ca: authority, ...more }, async (message, response) => {
-    let body = '';
-    for await (const chunk of message) body += String(chunk);
-    await answer({ path: message.url ?? '', body, message }, response, hub);
-  });
+  const server = createServer(
+    { key: await keyPem(keys.privateKey), cert: authority, ca: authority, ...more },
+    async (message, response) => {
+      let body = '';
+      for await (const chunk of message) body += String(chunk);
+      await answer({ path: message.url ?? '', body, message }, response, hub);
+    },
+  );
   // Every address, so that there is one that the certificate does not name.
   server.listen(0, '0.0.0.0');
   await once(server, 'listening');
@@ -55,7 +80,11 @@ export async function stubHub(
     server.closeAllConnections();
   });
   const address = server.address();
-  const hub: StubHub = { url: `https://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`, authority, issue };
+  const hub: StubHub = {
+    url: `https://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    authority,
+    issue,
+  };
   return hub;
 }
 

@@ -55,5 +55,17 @@ export function greyVideo(path: string, parts: readonly { level: number; seconds
 
 /** Plays a video several times in a row, without encoding it again. */
 export function loopVideo(from: string, to: string, times: number): void {
-  execFileSync('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-y', '-stream_loop', String(times - 1), '-i', `file:${from}`, '-c', 'copy', `file:${to}`]);
+  execFileSync('ffmpeg', [
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-y',
+    '-stream_loop',
+    String(times - 1),
+    '-i',
+    `file:${from}`,
+    '-c',
+    'copy',
+    `file:${to}`,
+  ]);
 }

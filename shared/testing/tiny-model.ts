@@ -11,7 +11,11 @@ const SCALE = 1 / 128;
 export function tinyModel(sign: 1 | -1 = 1): TfliteModel {
   const weights = Int8Array.of(-100 * sign, -100 * sign, -100 * sign, 100 * sign, 100 * sign, 100 * sign);
   const weightScale = 0.02;
-  const quantization = (scale: number, zeroPoint: number) => ({ scale: [Math.fround(scale)], zeroPoint: [zeroPoint], dimension: 0 });
+  const quantization = (scale: number, zeroPoint: number) => ({
+    scale: [Math.fround(scale)],
+    zeroPoint: [zeroPoint],
+    dimension: 0,
+  });
   const bytes = (data: ArrayBufferView) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return {
     description: 'brightness',
@@ -28,13 +32,37 @@ export function tinyModel(sign: 1 | -1 = 1): TfliteModel {
         inputs: [0],
         outputs: [6],
         tensors: [
-          { name: 'image', shape: [1, TINY_SIZE, TINY_SIZE, 3], type: 'int8', buffer: 0, quantization: quantization(SCALE, -1) },
+          {
+            name: 'image',
+            shape: [1, TINY_SIZE, TINY_SIZE, 3],
+            type: 'int8',
+            buffer: 0,
+            quantization: quantization(SCALE, -1),
+          },
           { name: 'axes', shape: [2], type: 'int32', buffer: 1, quantization: null },
           { name: 'mean', shape: [1, 3], type: 'int8', buffer: 0, quantization: quantization(SCALE, -1) },
-          { name: 'kernel', shape: [2, 3], type: 'int8', buffer: 2, quantization: quantization(weightScale, 0) },
-          { name: 'bias', shape: [2], type: 'int32', buffer: 3, quantization: quantization(SCALE * weightScale, 0) },
+          {
+            name: 'kernel',
+            shape: [2, 3],
+            type: 'int8',
+            buffer: 2,
+            quantization: quantization(weightScale, 0),
+          },
+          {
+            name: 'bias',
+            shape: [2],
+            type: 'int32',
+            buffer: 3,
+            quantization: quantization(SCALE * weightScale, 0),
+          },
           { name: 'logits', shape: [1, 2], type: 'int8', buffer: 0, quantization: quantization(0.05, 0) },
-          { name: 'probabilities', shape: [1, 2], type: 'int8', buffer: 0, quantization: quantization(1 / 256, -128) },
+          {
+            name: 'probabilities',
+            shape: [1, 2],
+            type: 'int8',
+            buffer: 0,
+            quantization: quantization(1 / 256, -128),
+          },
         ],
         operators: [
           { code: 0, inputs: [0, 1], outputs: [2], options: { name: 'Reducer', fields: { keepDims: 0 } } },

@@ -25,7 +25,11 @@ interface Addon {
  */
 export function addonRuntime(): TfliteRuntime {
   const addon = loadAddon();
-  return { name: 'addon', version: null, open: async (file, options) => new AddonAdapter(addon, file, options ?? {}) };
+  return {
+    name: 'addon',
+    version: null,
+    open: async (file, options) => new AddonAdapter(addon, file, options ?? {}),
+  };
 }
 
 function loadAddon(): Addon {
@@ -48,7 +52,10 @@ class AddonAdapter implements Interpreter {
 
   constructor(addon: Addon, file: Uint8Array, options: InterpreterOptions) {
     if ((options.threads ?? 1) > 1)
-      throw new AdbreakError('input_invalid', `Cannot open the model: the addon has one thread: current value is ${options.threads}`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot open the model: the addon has one thread: current value is ${options.threads}`,
+      );
     const parsed = readModel(file);
     checkRunnable(parsed);
     const specs = specsOf(parsed);
@@ -65,7 +72,8 @@ class AddonAdapter implements Interpreter {
     return this.#runner.run(async () => {
       checkInputs(this.inputs, inputs);
       const interpreter = this.#interpreter;
-      if (interpreter === null) throw new AdbreakError('inference_failed', 'Cannot run the model: it was disposed of');
+      if (interpreter === null)
+        throw new AdbreakError('inference_failed', 'Cannot run the model: it was disposed of');
       interpreter.getInputs().forEach((tensor, i) => bytesOf(tensor).set(inputs[i] ?? new Uint8Array(0)));
       interpreter.infer();
       return interpreter.getOutputs().map((tensor) => bytesOf(tensor).slice());

@@ -1,5 +1,12 @@
 import { AdbreakError } from '../errors.js';
-import { BYTES_PER_ELEMENT, builtinName, type TfliteModel, type TfliteOperator, type TfliteSubgraph, type TfliteTensor } from './schema.js';
+import {
+  BYTES_PER_ELEMENT,
+  builtinName,
+  type TfliteModel,
+  type TfliteOperator,
+  type TfliteSubgraph,
+  type TfliteTensor,
+} from './schema.js';
 import { outputShape } from './shapes.js';
 
 /** More than any network here needs, and less than hurts. */
@@ -54,30 +61,46 @@ function corrupt(why: string): AdbreakError {
 }
 
 function isConstant(model: TfliteModel, tensor: TfliteTensor | undefined): boolean {
-  return tensor !== undefined && ((model.buffers[tensor.buffer]?.byteLength ?? 0) > 0 || tensor.shape.join() === '0');
+  return (
+    tensor !== undefined &&
+    ((model.buffers[tensor.buffer]?.byteLength ?? 0) > 0 || tensor.shape.join() === '0')
+  );
 }
 
 function checkTensor(model: TfliteModel, tensor: TfliteTensor): void {
   const { name, shape, type, quantization } = tensor;
   const label = `tensor ${JSON.stringify(name)} of shape [${shape.join()}]`;
   const constant = isConstant(model, tensor);
-  if (shape.some((size, axis) => (constant ? size < 0 : size < 1 && !(axis === 0 && size === -1)))) throw corrupt(`${label} has a size that is not positive`);
+  if (shape.some((size, axis) => (constant ? size < 0 : size < 1 && !(axis === 0 && size === -1))))
+    throw corrupt(`${label} has a size that is not positive`);
   const bytes = shape.reduce((product, size) => product * Math.abs(size), BYTES_PER_ELEMENT[type]);
-  if (!(bytes <= LARGEST_TENSOR)) throw new AdbreakError('model_unsupported', `Cannot use the model: ${label} is larger than ${LARGEST_TENSOR} bytes`);
+  if (!(bytes <= LARGEST_TENSOR))
+    throw new AdbreakError(
+      'model_unsupported',
+      `Cannot use the model: ${label} is larger than ${LARGEST_TENSOR} bytes`,
+    );
   const given = model.buffers[tensor.buffer]?.byteLength ?? 0;
-  if (constant && given !== bytes) throw corrupt(`${label} of type ${type} needs ${bytes} bytes, its buffer has ${given}`);
+  if (constant && given !== bytes)
+    throw corrupt(`${label} of type ${type} needs ${bytes} bytes, its buffer has ${given}`);
   if (quantization === null) return;
   const { scale, zeroPoint, dimension } = quantization;
-  if (!scale.every((value) => Number.isFinite(value) && value >= 0)) throw corrupt(`${label} has a scale that is no positive number`);
+  if (!scale.every((value) => Number.isFinite(value) && value >= 0))
+    throw corrupt(`${label} has a scale that is no positive number`);
   if (scale.length > 1 && (dimension < 0 || dimension >= shape.length || scale.length !== shape[dimension]))
     throw corrupt(`${label} has ${scale.length} scales along dimension ${dimension}`);
-  if (zeroPoint.length !== scale.length) throw corrupt(`${label} has ${scale.length} scales and ${zeroPoint.length} zero points`);
+  if (zeroPoint.length !== scale.length)
+    throw corrupt(`${label} has ${scale.length} scales and ${zeroPoint.length} zero points`);
   const [low, high] = type === 'uint8' ? [0, 255] : [-128, 127];
   if ((type === 'int8' || type === 'uint8') && !zeroPoint.every((value) => value >= low && value <= high))
     throw corrupt(`${label} has a zero point outside ${low} to ${high}`);
 }
 
-function checkOperator(model: TfliteModel, graph: TfliteSubgraph, operator: TfliteOperator, position: number): void {
+function checkOperator(
+  model: TfliteModel,
+  graph: TfliteSubgraph,
+  operator: TfliteOperator,
+  position: number,
+): void {
   const name = builtinName(model, operator);
   const label = `operator ${position}${name === undefined ? '' : ` (${name})`}`;
   if (operator.outputs.length === 0) throw corrupt(`${label} has no output`);
@@ -88,25 +111,46 @@ function checkOperator(model: TfliteModel, graph: TfliteSubgraph, operator: Tfli
   if (operator.inputs.slice(0, least).includes(-1)) throw corrupt(`${label} lacks an input`);
   for (const index of [...operator.inputs, ...operator.outputs]) {
     const tensor = graph.tensors[index];
-    if ((tensor?.type === 'int8' || tensor?.type === 'uint8') && !(tensor.quantization?.scale.every((scale) => scale > 0) ?? false))
+    if (
+      (tensor?.type === 'int8' || tensor?.type === 'uint8') &&
+      !(tensor.quantization?.scale.every((scale) => scale > 0) ?? false)
+    )
       throw corrupt(`${label} has ${tensor.type} tensor ${JSON.stringify(tensor.name)} without a scale`);
   }
   for (const field of COUNTS) {
     const value = operator.options?.fields[field];
-    if (typeof value === 'number' && (value < 1 || value > LARGEST_WINDOW)) throw corrupt(`${label} has ${field} ${value}`);
+    if (typeof value === 'number' && (value < 1 || value > LARGEST_WINDOW))
+      throw corrupt(`${label} has ${field} ${value}`);
   }
-  const needsOptions = ['CONV_2D', 'DEPTHWISE_CONV_2D', 'AVERAGE_POOL_2D', 'MAX_POOL_2D', 'FULLY_CONNECTED', 'SOFTMAX', 'MEAN', 'ADD', 'MUL'].includes(name);
+  const needsOptions = [
+    'CONV_2D',
+    'DEPTHWISE_CONV_2D',
+    'AVERAGE_POOL_2D',
+    'MAX_POOL_2D',
+    'FULLY_CONNECTED',
+    'SOFTMAX',
+    'MEAN',
+    'ADD',
+    'MUL',
+  ].includes(name);
   if (needsOptions && operator.options === null) throw corrupt(`${label} has no options`);
   checkFilter(graph, operator, name, label);
   const declared = graph.tensors[operator.outputs[0] ?? -1]?.shape ?? [];
   const given = outputShape(model, graph, operator, name);
   if (given === null || !sameShape(given, declared))
-    throw corrupt(`${label} gives [${given?.join() ?? 'nothing'}], its output is declared as [${declared.join()}]`);
+    throw corrupt(
+      `${label} gives [${given?.join() ?? 'nothing'}], its output is declared as [${declared.join()}]`,
+    );
 }
 
 /** An open batch dimension is -1 in the file and 1 when it runs. */
 function sameShape(given: readonly number[], declared: readonly number[]): boolean {
-  return given.length === declared.length && given.every((size, axis) => size > 0 && (size === declared[axis] || (axis === 0 && declared[axis] === -1)));
+  return (
+    given.length === declared.length &&
+    given.every(
+      (size, axis) => size > 0 && (size === declared[axis] || (axis === 0 && declared[axis] === -1)),
+    )
+  );
 }
 
 /** Kernel, bias and input must have sizes that belong together: XNNPACK reads as many values as the kernel says. */
@@ -115,21 +159,26 @@ function checkFilter(graph: TfliteSubgraph, operator: TfliteOperator, name: stri
   if (axis === undefined) return;
   const [input, kernel, bias] = operator.inputs.map((index) => graph.tensors[index]);
   const rank = name === 'FULLY_CONNECTED' ? 2 : 4;
-  if (kernel?.shape.length !== rank || input === undefined) throw corrupt(`${label} has a kernel of shape [${kernel?.shape.join()}]`);
+  if (kernel?.shape.length !== rank || input === undefined)
+    throw corrupt(`${label} has a kernel of shape [${kernel?.shape.join()}]`);
   const channels = kernel.shape[axis] ?? 0;
   if (bias !== undefined && bias.shape.join() !== String(channels))
     throw corrupt(`${label} has a bias of shape [${bias.shape.join()}] for ${channels} channels`);
   const inputs = name === 'DEPTHWISE_CONV_2D' ? channels : (kernel.shape[rank - 1] ?? 0);
   const given = input.shape.at(-1) ?? 0;
   // A depth multiplier of m gives m channels for each of the input.
-  if (name === 'DEPTHWISE_CONV_2D' ? given < 1 || inputs % given !== 0 : name === 'CONV_2D' && given !== inputs)
+  if (
+    name === 'DEPTHWISE_CONV_2D' ? given < 1 || inputs % given !== 0 : name === 'CONV_2D' && given !== inputs
+  )
     throw corrupt(`${label} takes ${inputs} channels, its input has ${given}`);
 }
 
 /** There is something to give and something to get; what an operator reads and what the graph gives is a constant, an input, or was written before. */
 function checkOrder(model: TfliteModel, graph: TfliteSubgraph): void {
-  if (graph.inputs.length === 0 || graph.outputs.length === 0) throw corrupt(`the graph has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs`);
-  for (const index of graph.inputs) if (isConstant(model, graph.tensors[index])) throw corrupt(`input ${index} of the graph is a constant`);
+  if (graph.inputs.length === 0 || graph.outputs.length === 0)
+    throw corrupt(`the graph has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs`);
+  for (const index of graph.inputs)
+    if (isConstant(model, graph.tensors[index])) throw corrupt(`input ${index} of the graph is a constant`);
   const ready = new Set(graph.inputs);
   graph.operators.forEach(({ inputs, outputs }, position) => {
     for (const index of inputs) {
@@ -138,5 +187,6 @@ function checkOrder(model: TfliteModel, graph: TfliteSubgraph): void {
     }
     for (const index of outputs) ready.add(index);
   });
-  for (const index of graph.outputs) if (!ready.has(index)) throw corrupt(`nothing writes tensor ${index}, an output of the graph`);
+  for (const index of graph.outputs)
+    if (!ready.has(index)) throw corrupt(`nothing writes tensor ${index}, an output of the graph`);
 }

@@ -10,18 +10,27 @@ const TIE = 1e-3;
  * down: of a mean of 127.5 every pixel is one, and the converter counts on pixel - 128.
  * A table of 256 entries, since a pixel has one byte.
  */
-export function pixelEncoder(input: TensorSpec, { mean, std }: { mean: number; std: number }): (pixels: Uint8Array) => Uint8Array {
+export function pixelEncoder(
+  input: TensorSpec,
+  { mean, std }: { mean: number; std: number },
+): (pixels: Uint8Array) => Uint8Array {
   const real = Array.from({ length: 256 }, (_, x) => (x - mean) / std);
   if (input.type === 'float32') {
     const table = Float32Array.from(real);
     return (pixels) => new Uint8Array(lookUp(pixels, table, new Float32Array(pixels.length)).buffer);
   }
   if ((input.type !== 'int8' && input.type !== 'uint8') || input.quantization === null) {
-    throw new AdbreakError('model_unsupported', `Cannot use the model: input ${input.name} must be int8, uint8 or float32: current value is ${input.type}`);
+    throw new AdbreakError(
+      'model_unsupported',
+      `Cannot use the model: input ${input.name} must be int8, uint8 or float32: current value is ${input.type}`,
+    );
   }
   const { scale, zeroPoint } = input.quantization;
   const [low, high] = input.type === 'int8' ? [-128, 127] : [0, 255];
-  const table = Uint8Array.from(real, (value) => Math.max(low, Math.min(high, Math.ceil(value / scale - 0.5 - TIE) + zeroPoint)) & 255);
+  const table = Uint8Array.from(
+    real,
+    (value) => Math.max(low, Math.min(high, Math.ceil(value / scale - 0.5 - TIE) + zeroPoint)) & 255,
+  );
   return (pixels) => lookUp(pixels, table, new Uint8Array(pixels.length));
 }
 
@@ -40,7 +49,10 @@ export class AdClassifier implements Disposable {
     const [input] = interpreter.inputs;
     const [output] = interpreter.outputs;
     if (input === undefined || output === undefined || output.shape.join() !== '1,2') {
-      throw new AdbreakError('model_unsupported', `Cannot use the model: its output must have shape [1,2]: current value is [${output?.shape.join()}]`);
+      throw new AdbreakError(
+        'model_unsupported',
+        `Cannot use the model: its output must have shape [1,2]: current value is [${output?.shape.join()}]`,
+      );
     }
     this.#interpreter = interpreter;
     this.#encode = pixelEncoder(input, normalization);
@@ -53,10 +65,14 @@ export class AdClassifier implements Disposable {
   async adProbability(pixels: Uint8Array): Promise<number> {
     const [bytes] = await this.#interpreter.invoke([this.#encode(pixels)]);
     const [spec] = this.#interpreter.outputs;
-    if (bytes === undefined || spec === undefined) throw new AdbreakError('inference_failed', 'Cannot run the model: it gave no output');
+    if (bytes === undefined || spec === undefined)
+      throw new AdbreakError('inference_failed', 'Cannot run the model: it gave no output');
     const probability = toReal(spec, bytes)[1] ?? Number.NaN;
     if (!Number.isFinite(probability))
-      throw new AdbreakError('inference_failed', `Cannot use the model's output: p(ad) must be a number: current value is ${probability}`);
+      throw new AdbreakError(
+        'inference_failed',
+        `Cannot use the model's output: p(ad) must be a number: current value is ${probability}`,
+      );
     return probability;
   }
 

@@ -57,7 +57,9 @@ export class TableCursor {
   string(slot: number): string {
     const vector = this.#vector(slot, 1, 1 << 16);
     if (vector === null) return '';
-    return new TextDecoder().decode(new Uint8Array(this.#view.buffer, this.#view.byteOffset + vector.start, vector.length));
+    return new TextDecoder().decode(
+      new Uint8Array(this.#view.buffer, this.#view.byteOffset + vector.start, vector.length),
+    );
   }
   /** A view into the file, not a copy. */
   bytes(slot: number): Uint8Array {
@@ -106,17 +108,24 @@ export class TableCursor {
     const start = at + this.#view.getUint32(at, true);
     this.#need(start, 4, `vector ${slot}`);
     const length = this.#view.getUint32(start, true);
-    if (length > limit) throw corrupt(`vector ${slot}`, start, `${length} elements, at most ${limit} are allowed`);
+    if (length > limit)
+      throw corrupt(`vector ${slot}`, start, `${length} elements, at most ${limit} are allowed`);
     this.#need(start + 4, length * width, `vector ${slot}`);
     this.#spend(4 + length * width, start);
     return { start: start + 4, length };
   }
   #spend(bytes: number, at: number): void {
     this.#budget.left -= bytes;
-    if (this.#budget.left < 0) throw corrupt('vector', at, 'its tables share their parts so often that reading them would fill the memory');
+    if (this.#budget.left < 0)
+      throw corrupt(
+        'vector',
+        at,
+        'its tables share their parts so often that reading them would fill the memory',
+      );
   }
   #need(at: number, bytes: number, what: string): void {
-    if (at < 0 || at + bytes > this.#view.byteLength) throw corrupt(what, at, `it ends outside the file of ${this.#view.byteLength} bytes`);
+    if (at < 0 || at + bytes > this.#view.byteLength)
+      throw corrupt(what, at, `it ends outside the file of ${this.#view.byteLength} bytes`);
   }
 }
 

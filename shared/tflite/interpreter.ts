@@ -8,7 +8,8 @@ export function specsOf(model: TfliteModel): { inputs: TensorSpec[]; outputs: Te
   const graph = model.subgraphs[0];
   const describe = (index: number): TensorSpec => {
     const tensor = graph?.tensors[index];
-    if (tensor === undefined) throw new AdbreakError('model_corrupt', `Cannot read the model: tensor ${index} is missing`);
+    if (tensor === undefined)
+      throw new AdbreakError('model_corrupt', `Cannot read the model: tensor ${index} is missing`);
     const scale = tensor.quantization?.scale[0];
     return {
       name: tensor.name,
@@ -26,7 +27,10 @@ export function byteLength(spec: TensorSpec): number {
 
 export function checkInputs(specs: readonly TensorSpec[], inputs: readonly Uint8Array[]): void {
   if (inputs.length !== specs.length)
-    throw new AdbreakError('input_invalid', `Cannot run the model: it has ${specs.length} inputs: current value is ${inputs.length}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot run the model: it has ${specs.length} inputs: current value is ${inputs.length}`,
+    );
   specs.forEach((spec, i) => {
     const given = inputs[i]?.byteLength ?? 0;
     if (given !== byteLength(spec)) {
@@ -44,7 +48,8 @@ export class SerialRunner {
   #closed = false;
 
   run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new AdbreakError('inference_failed', 'Cannot run the model: it was disposed of'));
+    if (this.#closed)
+      return Promise.reject(new AdbreakError('inference_failed', 'Cannot run the model: it was disposed of'));
     const result = this.#last.then(task);
     this.#last = result.catch(() => undefined);
     return result;
@@ -60,7 +65,8 @@ export class SerialRunner {
 /** Real values of a tensor's raw bytes: real = scale * (q - zeroPoint). */
 export function toReal(spec: TensorSpec, bytes: Uint8Array): Float32Array {
   const { scale, zeroPoint } = spec.quantization ?? { scale: 1, zeroPoint: 0 };
-  const affine = (values: Int8Array | Uint8Array) => Float32Array.from(values, (q) => scale * (q - zeroPoint));
+  const affine = (values: Int8Array | Uint8Array) =>
+    Float32Array.from(values, (q) => scale * (q - zeroPoint));
   switch (spec.type) {
     case 'float16':
       return Float32Array.from(new Uint16Array(Uint8Array.from(bytes).buffer), fromHalf);

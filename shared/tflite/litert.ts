@@ -16,19 +16,30 @@ export const LITERT = {
   package: 'ai-edge-litert==2.3.0',
   file: 'ai_edge_litert/libLiteRt.so',
   builds: {
-    'linux-x64': { platform: 'manylinux_2_27_x86_64', sha256: 'eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb' },
-    'linux-arm64': { platform: 'manylinux_2_27_aarch64', sha256: 'b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b' },
+    'linux-x64': {
+      platform: 'manylinux_2_27_x86_64',
+      sha256: 'eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb',
+    },
+    'linux-arm64': {
+      platform: 'manylinux_2_27_aarch64',
+      sha256: 'b57687dc234d2b8b0598aef5a9c961ed24263df8f8b3f56adbee1cff618e544b',
+    },
   },
 } as const;
 
 /** The digest that the library of this processor must have, or null where there is no build for it. */
-export function litertBuild(target = `${process.platform}-${process.arch}`): { readonly platform: string; readonly sha256: string } | null {
+export function litertBuild(
+  target = `${process.platform}-${process.arch}`,
+): { readonly platform: string; readonly sha256: string } | null {
   return Object.entries(LITERT.builds).find(([name]) => name === target)?.[1] ?? null;
 }
 
 /** Where `adbreak runtime install litert` puts the library: ADBREAK_LITERT, else ~/.cache/adbreak. */
 export function litertPath(): string {
-  return process.env['ADBREAK_LITERT'] ?? join(homedir(), '.cache', 'adbreak', `litert-${LITERT.version}`, 'libLiteRt.so');
+  return (
+    process.env['ADBREAK_LITERT'] ??
+    join(homedir(), '.cache', 'adbreak', `litert-${LITERT.version}`, 'libLiteRt.so')
+  );
 }
 
 /**
@@ -37,7 +48,11 @@ export function litertPath(): string {
  */
 export function litertRuntime(): TfliteRuntime {
   const api = loadLibrary();
-  return { name: 'litert', version: LITERT.version, open: async (file, options) => withNativeLog(() => new LitertInterpreter(api, file, options ?? {})) };
+  return {
+    name: 'litert',
+    version: LITERT.version,
+    open: async (file, options) => withNativeLog(() => new LitertInterpreter(api, file, options ?? {})),
+  };
 }
 
 type Pointer = bigint;
@@ -61,10 +76,14 @@ function loadLibrary(): { api: Api; environment: Pointer } {
   } catch (cause) {
     throw unavailable(`${path} cannot be read`, cause);
   }
-  if (digest !== build.sha256) throw unavailable(`the SHA-256 of ${path} must be ${build.sha256}: current value is ${digest}`);
+  if (digest !== build.sha256)
+    throw unavailable(`the SHA-256 of ${path} must be ${build.sha256}: current value is ${digest}`);
   try {
     const api = bind(path);
-    loaded = { api, environment: withNativeLog(() => need(api.createEnvironment, 'create its environment', 0, null)) };
+    loaded = {
+      api,
+      environment: withNativeLog(() => need(api.createEnvironment, 'create its environment', 0, null)),
+    };
   } catch (cause) {
     throw unavailable(explain(cause), cause);
   }
@@ -75,17 +94,33 @@ function bind(path: string) {
   const library = koffi.load(path);
   const libc = koffi.load(null);
   return {
-    createEnvironment: library.func('int LiteRtCreateEnvironment(int options, void *values, _Out_ void **environment)'),
-    createModel: library.func('int LiteRtCreateModelFromBuffer(void *environment, const void *bytes, size_t size, _Out_ void **model)'),
+    createEnvironment: library.func(
+      'int LiteRtCreateEnvironment(int options, void *values, _Out_ void **environment)',
+    ),
+    createModel: library.func(
+      'int LiteRtCreateModelFromBuffer(void *environment, const void *bytes, size_t size, _Out_ void **model)',
+    ),
     createOptions: library.func('int LiteRtCreateOptions(_Out_ void **options)'),
-    setAccelerators: library.func('int LiteRtSetOptionsHardwareAccelerators(void *options, int accelerators)'),
-    createOpaqueOptions: library.func('int LiteRtCreateOpaqueOptions(const char *name, void *payload, void *free, _Out_ void **options)'),
+    setAccelerators: library.func(
+      'int LiteRtSetOptionsHardwareAccelerators(void *options, int accelerators)',
+    ),
+    createOpaqueOptions: library.func(
+      'int LiteRtCreateOpaqueOptions(const char *name, void *payload, void *free, _Out_ void **options)',
+    ),
     addOpaqueOptions: library.func('int LiteRtAddOpaqueOptions(void *options, void *further)'),
-    createCompiledModel: library.func('int LiteRtCreateCompiledModel(void *environment, void *model, void *options, _Out_ void **compiled)'),
-    isFullyAccelerated: library.func('int LiteRtCompiledModelIsFullyAccelerated(void *compiled, _Out_ bool *whole)'),
+    createCompiledModel: library.func(
+      'int LiteRtCreateCompiledModel(void *environment, void *model, void *options, _Out_ void **compiled)',
+    ),
+    isFullyAccelerated: library.func(
+      'int LiteRtCompiledModelIsFullyAccelerated(void *compiled, _Out_ bool *whole)',
+    ),
     signature: library.func('int LiteRtGetModelSignature(void *model, size_t index, _Out_ void **signature)'),
-    inputTensor: library.func('int LiteRtGetSignatureInputTensorByIndex(void *signature, size_t index, _Out_ void **tensor)'),
-    outputTensor: library.func('int LiteRtGetSignatureOutputTensorByIndex(void *signature, size_t index, _Out_ void **tensor)'),
+    inputTensor: library.func(
+      'int LiteRtGetSignatureInputTensorByIndex(void *signature, size_t index, _Out_ void **tensor)',
+    ),
+    outputTensor: library.func(
+      'int LiteRtGetSignatureOutputTensorByIndex(void *signature, size_t index, _Out_ void **tensor)',
+    ),
     tensorType: library.func('int LiteRtGetRankedTensorType(void *tensor, void *type)'),
     inputRequirements: library.func(
       'int LiteRtGetCompiledModelInputBufferRequirements(void *compiled, size_t signature, size_t index, _Out_ void **requirements)',
@@ -93,10 +128,14 @@ function bind(path: string) {
     outputRequirements: library.func(
       'int LiteRtGetCompiledModelOutputBufferRequirements(void *compiled, size_t signature, size_t index, _Out_ void **requirements)',
     ),
-    createBuffer: library.func('int LiteRtCreateManagedTensorBufferFromRequirements(void *environment, void *type, void *requirements, _Out_ void **buffer)'),
+    createBuffer: library.func(
+      'int LiteRtCreateManagedTensorBufferFromRequirements(void *environment, void *type, void *requirements, _Out_ void **buffer)',
+    ),
     lock: library.func('int LiteRtLockTensorBuffer(void *buffer, _Out_ void **address, int mode)'),
     unlock: library.func('int LiteRtUnlockTensorBuffer(void *buffer)'),
-    run: library.func('int LiteRtRunCompiledModel(void *compiled, size_t signature, size_t inputs, void *input, size_t outputs, void *output)'),
+    run: library.func(
+      'int LiteRtRunCompiledModel(void *compiled, size_t signature, size_t inputs, void *input, size_t outputs, void *output)',
+    ),
     destroyBuffer: library.func('void LiteRtDestroyTensorBuffer(void *buffer)'),
     destroyCompiledModel: library.func('void LiteRtDestroyCompiledModel(void *compiled)'),
     destroyOptions: library.func('void LiteRtDestroyOptions(void *options)'),
@@ -117,7 +156,8 @@ function need(call: (...parameters: never[]) => number, what: string, ...paramet
   const result: Out = [null];
   const status = Reflect.apply(call, undefined, [...parameters, result]);
   const [value] = result;
-  if (status !== 0 || value === null) throw new AdbreakError('model_unsupported', `LiteRT cannot ${what}: status ${String(status)}`);
+  if (status !== 0 || value === null)
+    throw new AdbreakError('model_unsupported', `LiteRT cannot ${what}: status ${String(status)}`);
   return value;
 }
 
@@ -145,7 +185,11 @@ class LitertInterpreter implements Interpreter {
   #outputs = new BigUint64Array(0);
   readonly #runner = new SerialRunner();
 
-  constructor({ api, environment }: { api: Api; environment: Pointer }, file: Uint8Array, { threads = 1 }: InterpreterOptions) {
+  constructor(
+    { api, environment }: { api: Api; environment: Pointer },
+    file: Uint8Array,
+    { threads = 1 }: InterpreterOptions,
+  ) {
     // The native parser trusts its input; ours does not, and goes first.
     const parsed = readModel(file);
     checkRunnable(parsed);
@@ -159,11 +203,27 @@ class LitertInterpreter implements Interpreter {
       this.#options = need(api.createOptions, 'make options');
       this.#must(api.setAccelerators(this.#options, CPU), 'choose the CPU');
       const payload = api.strdup(`num_threads = ${threads}\n`);
-      this.#must(api.addOpaqueOptions(this.#options, need(api.createOpaqueOptions, 'set threads', 'xnnpack', payload, api.free)), 'set threads');
-      this.#compiled = need(api.createCompiledModel, 'prepare the operators of the model', environment, this.#model, this.#options);
+      this.#must(
+        api.addOpaqueOptions(
+          this.#options,
+          need(api.createOpaqueOptions, 'set threads', 'xnnpack', payload, api.free),
+        ),
+        'set threads',
+      );
+      this.#compiled = need(
+        api.createCompiledModel,
+        'prepare the operators of the model',
+        environment,
+        this.#model,
+        this.#options,
+      );
       const signature = need(api.signature, 'find the signature of the model', this.#model, 0);
-      this.#inputBuffers = this.inputs.map((_, i) => this.#buffer(environment, signature, i, api.inputTensor, api.inputRequirements));
-      this.#outputBuffers = this.outputs.map((_, i) => this.#buffer(environment, signature, i, api.outputTensor, api.outputRequirements));
+      this.#inputBuffers = this.inputs.map((_, i) =>
+        this.#buffer(environment, signature, i, api.inputTensor, api.inputRequirements),
+      );
+      this.#outputBuffers = this.outputs.map((_, i) =>
+        this.#buffer(environment, signature, i, api.outputTensor, api.outputRequirements),
+      );
       this.#inputs = BigUint64Array.from(this.#inputBuffers);
       this.#outputs = BigUint64Array.from(this.#outputBuffers);
       const whole: [boolean] = [false];
@@ -176,14 +236,21 @@ class LitertInterpreter implements Interpreter {
     }
   }
 
-  #buffer(environment: Pointer, signature: Pointer, index: number, tensorOf: Api['inputTensor'], requirementsOf: Api['inputRequirements']): Pointer {
+  #buffer(
+    environment: Pointer,
+    signature: Pointer,
+    index: number,
+    tensorOf: Api['inputTensor'],
+    requirementsOf: Api['inputRequirements'],
+  ): Pointer {
     const tensor = need(tensorOf, 'find a tensor', signature, index);
     // int32 element type; 32 bits with the rank in the lowest seven; 8 x int32 dimensions; 8 x uint32 strides.
     const type = new Uint8Array(8 + 8 * 4 + 8 * 4);
     this.#must(this.#api.tensorType(tensor, type), 'describe a tensor');
     const view = new DataView(type.buffer);
     // An open batch dimension is -1 in the file; a buffer needs a number.
-    for (let axis = 0; axis < (view.getUint32(4, true) & 127); axis++) if (view.getInt32(8 + axis * 4, true) < 0) view.setInt32(8 + axis * 4, 1, true);
+    for (let axis = 0; axis < (view.getUint32(4, true) & 127); axis++)
+      if (view.getInt32(8 + axis * 4, true) < 0) view.setInt32(8 + axis * 4, 1, true);
     const requirements = need(requirementsOf, 'tell what a buffer needs', this.#compiled, 0, index);
     return need(this.#api.createBuffer, 'make a buffer', environment, type, requirements);
   }
@@ -191,17 +258,30 @@ class LitertInterpreter implements Interpreter {
   invoke(inputs: readonly Uint8Array[]): Promise<Uint8Array[]> {
     return this.#runner.run(async () => {
       checkInputs(this.inputs, inputs);
-      inputs.forEach((bytes, i) => this.#locked(this.#inputBuffers[i], LOCK_WRITE, (address) => this.#api.memcpy(address, bytes, bytes.byteLength)));
+      inputs.forEach((bytes, i) =>
+        this.#locked(this.#inputBuffers[i], LOCK_WRITE, (address) =>
+          this.#api.memcpy(address, bytes, bytes.byteLength),
+        ),
+      );
       const [given, wanted] = [this.#inputs, this.#outputs];
       const status = await new Promise<number>((resolve, reject) => {
-        this.#api.run.async(this.#compiled, 0, given.length, given, wanted.length, wanted, (error: unknown, result: number) =>
-          error ? reject(error) : resolve(result),
+        this.#api.run.async(
+          this.#compiled,
+          0,
+          given.length,
+          given,
+          wanted.length,
+          wanted,
+          (error: unknown, result: number) => (error ? reject(error) : resolve(result)),
         );
       });
-      if (status !== 0) throw new AdbreakError('inference_failed', `Cannot run the model: LiteRT answered status ${status}`);
+      if (status !== 0)
+        throw new AdbreakError('inference_failed', `Cannot run the model: LiteRT answered status ${status}`);
       return this.outputs.map((spec, i) => {
         const bytes = new Uint8Array(byteLength(spec));
-        this.#locked(this.#outputBuffers[i], LOCK_READ, (address) => this.#api.memcpy(bytes, address, bytes.byteLength));
+        this.#locked(this.#outputBuffers[i], LOCK_READ, (address) =>
+          this.#api.memcpy(bytes, address, bytes.byteLength),
+        );
         return bytes;
       });
     });
@@ -209,7 +289,8 @@ class LitertInterpreter implements Interpreter {
 
   #locked(buffer: Pointer | undefined, mode: number, use: (address: Pointer) => void): void {
     const address: Out = [null];
-    if (this.#api.lock(buffer, address, mode) !== 0 || address[0] === null) throw new AdbreakError('inference_failed', 'Cannot reach the buffers of the model');
+    if (this.#api.lock(buffer, address, mode) !== 0 || address[0] === null)
+      throw new AdbreakError('inference_failed', 'Cannot reach the buffers of the model');
     use(address[0]);
     this.#api.unlock(buffer);
   }

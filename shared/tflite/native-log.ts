@@ -5,7 +5,9 @@ import koffi from 'koffi';
 import { AdbreakError } from '../errors.js';
 
 const STDERR = 2;
-let libc: { dup: (fd: number) => number; dup2: (from: number, to: number) => number; close: (fd: number) => number } | undefined;
+let libc:
+  | { dup: (fd: number) => number; dup2: (from: number, to: number) => number; close: (fd: number) => number }
+  | undefined;
 
 /**
  * Runs a short synchronous call into a native library with stderr kept aside: TFLite and LiteRT narrate there. What
@@ -23,7 +25,10 @@ export function withNativeLog<T>(call: () => T): T {
     libc.dup2(saved, STDERR);
     if (!(error instanceof AdbreakError)) throw error;
     const said = lastError(readFileSync(path, 'utf8'));
-    throw new AdbreakError(error.code, said === null ? error.message : `${error.message}: ${said}`, { remedy: error.remedy, cause: error.cause });
+    throw new AdbreakError(error.code, said === null ? error.message : `${error.message}: ${said}`, {
+      remedy: error.remedy,
+      cause: error.cause,
+    });
   } finally {
     libc.dup2(saved, STDERR);
     libc.close(saved);
@@ -45,5 +50,9 @@ function lastError(log: string): string | null {
 
 function bind() {
   const library = koffi.load(null);
-  return { dup: library.func('int dup(int fd)'), dup2: library.func('int dup2(int from, int to)'), close: library.func('int close(int fd)') };
+  return {
+    dup: library.func('int dup(int fd)'),
+    dup2: library.func('int dup2(int from, int to)'),
+    close: library.func('int close(int fd)'),
+  };
 }

@@ -21,7 +21,11 @@ export function openRuntime(choice: RuntimeChoice): TfliteRuntime {
       reasons.push(reason);
     }
   }
-  throw new AdbreakError('runtime_unavailable', 'Cannot run models: neither LiteRT, nor TFLite through FFI, nor the addon loads', {
-    cause: new AggregateError(reasons),
-  });
+  throw new AdbreakError(
+    'runtime_unavailable',
+    'Cannot run models: neither LiteRT, nor TFLite through FFI, nor the addon loads',
+    {
+      cause: new AggregateError(reasons),
+    },
+  );
 }

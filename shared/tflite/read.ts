@@ -20,11 +20,18 @@ const LIMITS = { bytes: 512 * 1024 * 1024, tables: 100_000, rank: 8, operands: 1
 
 /** Reads a TFLite file. Throws `model_corrupt` with the offset, `model_unsupported` for types outside the subset. */
 export function readModel(file: Uint8Array): TfliteModel {
-  if (file.byteLength > LIMITS.bytes) throw new AdbreakError('input_too_large', `Cannot read the model: ${file.byteLength} bytes, at most ${LIMITS.bytes}`);
+  if (file.byteLength > LIMITS.bytes)
+    throw new AdbreakError(
+      'input_too_large',
+      `Cannot read the model: ${file.byteLength} bytes, at most ${LIMITS.bytes}`,
+    );
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const identifier = String.fromCharCode(...file.subarray(4, 8));
   if (identifier !== FILE_IDENTIFIER) {
-    throw new AdbreakError('model_corrupt', `Cannot read the model: offset 4 must hold ${FILE_IDENTIFIER}: current value is ${JSON.stringify(identifier)}`);
+    throw new AdbreakError(
+      'model_corrupt',
+      `Cannot read the model: offset 4 must hold ${FILE_IDENTIFIER}: current value is ${JSON.stringify(identifier)}`,
+    );
   }
   const root = TableCursor.root(view);
   const model: TfliteModel = {
@@ -36,7 +43,10 @@ export function readModel(file: Uint8Array): TfliteModel {
     })),
     subgraphs: root.tables(SLOTS.model.subgraphs, 64).map(readSubgraph),
     buffers: root.tables(SLOTS.model.buffers, LIMITS.tables).map((buffer) => buffer.bytes(SLOTS.buffer.data)),
-    metadata: root.tables(SLOTS.model.metadata, 64).map((entry) => ({ name: entry.string(SLOTS.metadata.name), buffer: entry.u32(SLOTS.metadata.buffer, 0) })),
+    metadata: root.tables(SLOTS.model.metadata, 64).map((entry) => ({
+      name: entry.string(SLOTS.metadata.name),
+      buffer: entry.u32(SLOTS.metadata.buffer, 0),
+    })),
   };
   checkIndices(model);
   return model;
@@ -75,7 +85,8 @@ function readQuantization(table: TableCursor): Quantization | null {
 }
 
 function tensorType(code: number, name: string): TensorType {
-  for (const [type, value] of Object.entries(TENSOR_TYPES)) if (value === code && isTensorType(type)) return type;
+  for (const [type, value] of Object.entries(TENSOR_TYPES))
+    if (value === code && isTensorType(type)) return type;
   throw new AdbreakError(
     'model_unsupported',
     `Cannot use the model: tensor ${JSON.stringify(name)} has type code ${code}, outside float32, float16, int32, uint8, int64, int8`,
@@ -115,16 +126,20 @@ function isOptionsName(name: string): name is OptionsName {
 
 /** An index out of range is what makes native readers crash: refuse it before any of them sees the file. */
 function checkIndices(model: TfliteModel): void {
-  if (model.subgraphs.length === 0) throw new AdbreakError('model_corrupt', 'Cannot read the model: it has no subgraph');
+  if (model.subgraphs.length === 0)
+    throw new AdbreakError('model_corrupt', 'Cannot read the model: it has no subgraph');
   for (const { tensors, inputs, outputs, operators } of model.subgraphs) {
     const need = (index: number, count: number, what: string) => {
-      if (index < 0 || index >= count) throw new AdbreakError('model_corrupt', `Cannot read the model: ${what} ${index} of ${count}`);
+      if (index < 0 || index >= count)
+        throw new AdbreakError('model_corrupt', `Cannot read the model: ${what} ${index} of ${count}`);
     };
-    for (const tensor of tensors) need(tensor.buffer, model.buffers.length, `tensor ${JSON.stringify(tensor.name)} names buffer`);
+    for (const tensor of tensors)
+      need(tensor.buffer, model.buffers.length, `tensor ${JSON.stringify(tensor.name)} names buffer`);
     for (const index of [...inputs, ...outputs]) need(index, tensors.length, 'the graph names tensor');
     operators.forEach((operator, position) => {
       need(operator.code, model.operatorCodes.length, `operator ${position} names code`);
-      for (const index of operator.inputs) if (index !== -1) need(index, tensors.length, `operator ${position} reads tensor`);
+      for (const index of operator.inputs)
+        if (index !== -1) need(index, tensors.length, `operator ${position} reads tensor`);
       for (const index of operator.outputs) need(index, tensors.length, `operator ${position} writes tensor`);
     });
   }

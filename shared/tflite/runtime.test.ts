@@ -21,9 +21,21 @@ function contract(open: () => TfliteRuntime): void {
   test('describes inputs and outputs with their quantization', async () => {
     using interpreter = await open().open(file());
     assert.deepEqual(interpreter.inputs, [
-      { name: 'image', type: 'int8', shape: [1, TINY_SIZE, TINY_SIZE, 3], quantization: { scale: 1 / 128, zeroPoint: -1 } },
+      {
+        name: 'image',
+        type: 'int8',
+        shape: [1, TINY_SIZE, TINY_SIZE, 3],
+        quantization: { scale: 1 / 128, zeroPoint: -1 },
+      },
     ]);
-    assert.deepEqual(interpreter.outputs, [{ name: 'probabilities', type: 'int8', shape: [1, 2], quantization: { scale: 1 / 256, zeroPoint: -128 } }]);
+    assert.deepEqual(interpreter.outputs, [
+      {
+        name: 'probabilities',
+        type: 'int8',
+        shape: [1, 2],
+        quantization: { scale: 1 / 256, zeroPoint: -128 },
+      },
+    ]);
   });
 
   test('gives the values of the graph', async () => {
@@ -60,7 +72,10 @@ function contract(open: () => TfliteRuntime): void {
   });
 
   test('refuses a file that is no model, or a damaged one', async () => {
-    await assert.rejects(open().open(new TextEncoder().encode('this is no model at all')), coded('model_corrupt'));
+    await assert.rejects(
+      open().open(new TextEncoder().encode('this is no model at all')),
+      coded('model_corrupt'),
+    );
     await assert.rejects(open().open(file().slice(0, 200)), coded('model_corrupt'));
   });
 
@@ -131,7 +146,9 @@ describe('addon runtime (tfjs-tflite-node)', () => {
 
 describe('what native libraries take on trust is refused before they see it', () => {
   type Model = ReturnType<typeof tinyModel>;
-  const changed = (change: (graph: Model['subgraphs'][number]) => Partial<Model['subgraphs'][number]>): Model => {
+  const changed = (
+    change: (graph: Model['subgraphs'][number]) => Partial<Model['subgraphs'][number]>,
+  ): Model => {
     const model = tinyModel();
     return { ...model, subgraphs: model.subgraphs.map((graph) => ({ ...graph, ...change(graph) })) };
   };
@@ -142,16 +159,36 @@ describe('what native libraries take on trust is refused before they see it', ()
     operators: graph.operators.map((one, i) => (i === index ? { ...one, ...change } : one)),
   });
   for (const [what, change, words] of [
-    ['a batch that the operators do not have', tensor(0, { shape: [44033, TINY_SIZE, TINY_SIZE, 3] }), /\(MEAN\) gives \[44033,3\]/],
+    [
+      'a batch that the operators do not have',
+      tensor(0, { shape: [44033, TINY_SIZE, TINY_SIZE, 3] }),
+      /\(MEAN\) gives \[44033,3\]/,
+    ],
     ['a picture without height', tensor(0, { shape: [1, 1 << 30, 0, 3] }), /size that is not positive/],
     ['a constant longer than its buffer', tensor(3, { shape: [3, 3] }), /needs 9 bytes, its buffer has 6/],
-    ['a scale that is no number', tensor(5, { quantization: { scale: [Number.NaN], zeroPoint: [0], dimension: 0 } }), /scale/],
-    ['a zero point outside int8', tensor(5, { quantization: { scale: [1], zeroPoint: [4000], dimension: 0 } }), /zero point outside -128 to 127/],
-    ['an int8 tensor without a scale', tensor(0, { quantization: null }), /\(MEAN\) has int8 tensor "image" without a scale/],
+    [
+      'a scale that is no number',
+      tensor(5, { quantization: { scale: [Number.NaN], zeroPoint: [0], dimension: 0 } }),
+      /scale/,
+    ],
+    [
+      'a zero point outside int8',
+      tensor(5, { quantization: { scale: [1], zeroPoint: [4000], dimension: 0 } }),
+      /zero point outside -128 to 127/,
+    ],
+    [
+      'an int8 tensor without a scale',
+      tensor(0, { quantization: null }),
+      /\(MEAN\) has int8 tensor "image" without a scale/,
+    ],
     ['a graph without outputs', () => ({ outputs: [] }), /1 inputs and 0 outputs/],
     ['an output that nothing writes', () => ({ outputs: [3] }), /nothing writes tensor 3/],
     ['an operator without its input', operator(1, { inputs: [2] }), /\(FULLY_CONNECTED\) has 1 inputs/],
-    ['an operator that reads what comes later', operator(0, { inputs: [5, 1] }), /\(MEAN\)|before anything wrote it/],
+    [
+      'an operator that reads what comes later',
+      operator(0, { inputs: [5, 1] }),
+      /\(MEAN\)|before anything wrote it/,
+    ],
     ['a tensor of gigabytes', tensor(0, { shape: [1, 40_000, 40_000, 3] }), /larger than/],
   ] as const)
     test(what, () =>

@@ -6,7 +6,14 @@ export const FILE_IDENTIFIER = 'TFL3';
 
 export const TENSOR_TYPES = { float32: 0, float16: 1, int32: 2, uint8: 3, int64: 4, int8: 9 } as const;
 export type TensorType = keyof typeof TENSOR_TYPES;
-export const BYTES_PER_ELEMENT: Record<TensorType, number> = { float32: 4, float16: 2, int32: 4, uint8: 1, int64: 8, int8: 1 };
+export const BYTES_PER_ELEMENT: Record<TensorType, number> = {
+  float32: 4,
+  float16: 2,
+  int32: 4,
+  uint8: 1,
+  int64: 8,
+  int8: 1,
+};
 
 export const ACTIVATIONS = { none: 0, relu: 1, relu6: 3 } as const;
 export type Activation = keyof typeof ACTIVATIONS;
@@ -40,7 +47,15 @@ export function builtinName(model: TfliteModel, operator: TfliteOperator): strin
 }
 
 export const SLOTS = {
-  model: { version: 0, operatorCodes: 1, subgraphs: 2, description: 3, buffers: 4, metadataBuffer: 5, metadata: 6 },
+  model: {
+    version: 0,
+    operatorCodes: 1,
+    subgraphs: 2,
+    description: 3,
+    buffers: 4,
+    metadataBuffer: 5,
+    metadata: 6,
+  },
   operatorCode: { deprecated: 0, custom: 1, version: 2, builtin: 3 },
   subgraph: { tensors: 0, inputs: 1, outputs: 2, operators: 3, name: 4 },
   tensor: { shape: 0, type: 1, buffer: 2, name: 3, quantization: 4 },
@@ -80,9 +95,19 @@ export const OPTIONS = {
   },
   Pool2D: {
     union: 5,
-    fields: { padding: [0, 'i8', 0], strideW: [1, 'i32', 0], strideH: [2, 'i32', 0], filterW: [3, 'i32', 0], filterH: [4, 'i32', 0], activation: [5, 'i8', 0] },
+    fields: {
+      padding: [0, 'i8', 0],
+      strideW: [1, 'i32', 0],
+      strideH: [2, 'i32', 0],
+      filterW: [3, 'i32', 0],
+      filterH: [4, 'i32', 0],
+      activation: [5, 'i8', 0],
+    },
   },
-  FullyConnected: { union: 8, fields: { activation: [0, 'i8', 0], weightsFormat: [1, 'i8', 0], keepNumDims: [2, 'bool', 0] } },
+  FullyConnected: {
+    union: 8,
+    fields: { activation: [0, 'i8', 0], weightsFormat: [1, 'i8', 0], keepNumDims: [2, 'bool', 0] },
+  },
   Softmax: { union: 9, fields: { beta: [0, 'f32', 0] } },
   Add: { union: 11, fields: { activation: [0, 'i8', 0] } },
   Reshape: { union: 17, fields: { newShape: [0, 'i32[]', 0] } },

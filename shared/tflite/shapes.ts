@@ -7,7 +7,12 @@ type Shape = readonly number[];
  * The shape that an operator gives, from those of its inputs and its options; null where the operator is not known or
  * its inputs do not go together. The native kernels size their loops from some of these and their buffers from others.
  */
-export function outputShape(model: TfliteModel, graph: TfliteSubgraph, operator: TfliteOperator, name: string): Shape | null {
+export function outputShape(
+  model: TfliteModel,
+  graph: TfliteSubgraph,
+  operator: TfliteOperator,
+  name: string,
+): Shape | null {
   const shapes = operator.inputs.map((index) => (graph.tensors[index]?.shape ?? []).map(Math.abs));
   const [input = [], second = []] = shapes;
   const fields = operator.options?.fields ?? {};
@@ -47,7 +52,10 @@ export function outputShape(model: TfliteModel, graph: TfliteSubgraph, operator:
     case 'RESHAPE': {
       const output = (graph.tensors[operator.outputs[0] ?? -1]?.shape ?? []).map(Math.abs);
       const wanted = integers(model, graph, operator.inputs[1]);
-      const agrees = wanted === null || (wanted.length === output.length && wanted.every((size, axis) => size === -1 || size === output[axis]));
+      const agrees =
+        wanted === null ||
+        (wanted.length === output.length &&
+          wanted.every((size, axis) => size === -1 || size === output[axis]));
       return agrees && elements(output) === elements(input) ? output : null;
     }
     case 'DEQUANTIZE':
@@ -67,7 +75,13 @@ function field(value: number | readonly number[] | undefined): number {
   return typeof value === 'number' ? value : 1;
 }
 
-function slide(size: number, kernel: number, stride: number, dilation: number, padding: number | readonly number[] | undefined): number {
+function slide(
+  size: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  padding: number | readonly number[] | undefined,
+): number {
   const reach = (kernel - 1) * dilation + 1;
   return padding === SAME_PADDING ? Math.ceil(size / stride) : Math.floor((size - reach) / stride) + 1;
 }
@@ -91,7 +105,9 @@ export function broadcast(a: Shape, b: Shape): Shape | null {
 function reduced(input: Shape, axes: readonly number[] | null, keep: boolean): Shape | null {
   if (axes === null || axes.some((axis) => axis < -input.length || axis >= input.length)) return null;
   const gone = new Set(axes.map((axis) => (axis < 0 ? axis + input.length : axis)));
-  return keep ? input.map((size, axis) => (gone.has(axis) ? 1 : size)) : input.filter((_, axis) => !gone.has(axis));
+  return keep
+    ? input.map((size, axis) => (gone.has(axis) ? 1 : size))
+    : input.filter((_, axis) => !gone.has(axis));
 }
 
 /** Values of an int32 constant, or null where the tensor is none. */

@@ -19,18 +19,34 @@ const OK = 0;
  */
 export function tfliteRuntime(): TfliteRuntime {
   const api = loadLibrary();
-  return { name: 'tflite', version: api.version(), open: async (file, options) => withNativeLog(() => new CInterpreter(api, file, options ?? {})) };
+  return {
+    name: 'tflite',
+    version: api.version(),
+    open: async (file, options) => withNativeLog(() => new CInterpreter(api, file, options ?? {})),
+  };
 }
 
 /** Folder names inside tfjs-tflite-node for the processors it was built for. */
-const PLATFORMS: Record<string, string> = { 'linux-x64': 'linux_amd64', 'linux-arm64': 'linux_arm64', 'darwin-arm64': 'darwin_arm64' };
+const PLATFORMS: Record<string, string> = {
+  'linux-x64': 'linux_amd64',
+  'linux-arm64': 'linux_arm64',
+  'darwin-arm64': 'darwin_arm64',
+};
 
 function libraryPath(): string {
   const platform = PLATFORMS[`${process.platform}-${process.arch}`];
   const root = dirname(createRequire(import.meta.url).resolve('tfjs-tflite-node/package.json'));
-  const path = join(root, 'cc_deps', platform ?? 'none', process.platform === 'darwin' ? 'libtensorflowlite_c.dylib' : 'libtensorflowlite_c.so');
+  const path = join(
+    root,
+    'cc_deps',
+    platform ?? 'none',
+    process.platform === 'darwin' ? 'libtensorflowlite_c.dylib' : 'libtensorflowlite_c.so',
+  );
   if (platform === undefined || !existsSync(path)) {
-    throw new AdbreakError('runtime_unavailable', `Cannot load TFLite: there is no library for ${process.platform}-${process.arch} at ${path}`);
+    throw new AdbreakError(
+      'runtime_unavailable',
+      `Cannot load TFLite: there is no library for ${process.platform}-${process.arch} at ${path}`,
+    );
   }
   return path;
 }
@@ -113,20 +129,30 @@ class CInterpreter implements Interpreter {
   #create(threads: number): void {
     const api = this.#api;
     this.#model = api.modelCreate(this.#file, this.#file.byteLength);
-    if (this.#model === null) throw new AdbreakError('model_corrupt', 'Cannot load the model: TFLite refuses the file');
+    if (this.#model === null)
+      throw new AdbreakError('model_corrupt', 'Cannot load the model: TFLite refuses the file');
     const options = api.optionsCreate();
     try {
       api.setThreads(options, threads);
-      this.#delegate = api.xnnpackCreate({ ...api.xnnpackDefaults(), num_threads: threads, flags: XNNPACK_QS8_AND_QU8 });
+      this.#delegate = api.xnnpackCreate({
+        ...api.xnnpackDefaults(),
+        num_threads: threads,
+        flags: XNNPACK_QS8_AND_QU8,
+      });
       api.addDelegate(options, this.#delegate);
       this.#interpreter = api.create(this.#model, options);
     } finally {
       api.optionsDelete(options);
     }
     if (this.#interpreter === null || api.allocate(this.#interpreter) !== OK) {
-      throw new AdbreakError('model_unsupported', `Cannot load the model: TFLite ${api.version()} cannot prepare its operators`, {
-        remedy: 'If Google’s converter wrote it, convert with a batch size of 1: shapes computed at run time are not taken. Or run it with LiteRT.',
-      });
+      throw new AdbreakError(
+        'model_unsupported',
+        `Cannot load the model: TFLite ${api.version()} cannot prepare its operators`,
+        {
+          remedy:
+            'If Google’s converter wrote it, convert with a batch size of 1: shapes computed at run time are not taken. Or run it with LiteRT.',
+        },
+      );
     }
   }
 
@@ -139,21 +165,32 @@ class CInterpreter implements Interpreter {
   invoke(inputs: readonly Uint8Array[]): Promise<Uint8Array[]> {
     return this.#runner.run(async () => {
       checkInputs(this.inputs, inputs);
-      inputs.forEach((bytes, i) => this.#must(this.#api.copyIn(this.#api.input(this.#interpreter, i), bytes, bytes.byteLength), 'copy the input'));
+      inputs.forEach((bytes, i) =>
+        this.#must(
+          this.#api.copyIn(this.#api.input(this.#interpreter, i), bytes, bytes.byteLength),
+          'copy the input',
+        ),
+      );
       const status = await new Promise<number>((resolve, reject) => {
-        this.#api.invoke.async(this.#interpreter, (error: unknown, result: number) => (error ? reject(error) : resolve(result)));
+        this.#api.invoke.async(this.#interpreter, (error: unknown, result: number) =>
+          error ? reject(error) : resolve(result),
+        );
       });
       this.#must(status, 'run the model');
       return this.#outputBytes.map((length, i) => {
         const bytes = new Uint8Array(length);
-        this.#must(this.#api.copyOut(this.#api.output(this.#interpreter, i), bytes, length), 'copy the output');
+        this.#must(
+          this.#api.copyOut(this.#api.output(this.#interpreter, i), bytes, length),
+          'copy the output',
+        );
         return bytes;
       });
     });
   }
 
   #must(status: number, what: string): void {
-    if (status !== OK) throw new AdbreakError('inference_failed', `Cannot ${what}: TFLite answered status ${status}`);
+    if (status !== OK)
+      throw new AdbreakError('inference_failed', `Cannot ${what}: TFLite answered status ${status}`);
   }
 
   [Symbol.dispose](): void {

@@ -25,7 +25,11 @@ export interface DeviceMode {
   readonly framerate: number;
 }
 /** What USB grabbers offer over USB 2: raw pictures of this size would not fit through it. */
-export const DEFAULT_MODE = { format: 'mjpeg', size: '1280x720', framerate: 30 } as const satisfies DeviceMode;
+export const DEFAULT_MODE = {
+  format: 'mjpeg',
+  size: '1280x720',
+  framerate: 30,
+} as const satisfies DeviceMode;
 
 export interface FrameRequest {
   /** A file, a URL, or a V4L2 device: /dev/videoN, /dev/v4l/by-id/…. */
@@ -60,7 +64,17 @@ export function sourceKind(source: string): 'device' | 'url' | 'file' {
 function inputArguments(source: string, { format, size, framerate }: DeviceMode): string[] {
   switch (sourceKind(source)) {
     case 'device':
-      return ['-f', 'v4l2', ...(format === 'auto' ? [] : ['-input_format', format]), '-video_size', size, '-framerate', String(framerate), '-i', source];
+      return [
+        '-f',
+        'v4l2',
+        ...(format === 'auto' ? [] : ['-input_format', format]),
+        '-video_size',
+        size,
+        '-framerate',
+        String(framerate),
+        '-i',
+        source,
+      ];
     case 'url':
       return ['-i', source];
     case 'file':
@@ -70,7 +84,13 @@ function inputArguments(source: string, { format, size, framerate }: DeviceMode)
 }
 
 /** ffmpeg's arguments for raw RGB24 frames on stdout. */
-export function frameArguments({ source, mode = DEFAULT_MODE, preprocess, fps, realtime }: FrameRequest): string[] {
+export function frameArguments({
+  source,
+  mode = DEFAULT_MODE,
+  preprocess,
+  fps,
+  realtime,
+}: FrameRequest): string[] {
   const { width, height, scaler } = preprocess;
   return [
     '-hide_banner',
@@ -116,7 +136,10 @@ export async function* frames(request: FrameRequest, signal?: AbortSignal): Asyn
       if (code === 0) return null;
       if (code === NOT_FOUND && binding.length > 0) return missing(ffmpeg);
       // Ended from outside (out of memory, a person's kill): what came is not the whole. What we end ourselves is not asked.
-      return new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with ${code ?? ending}`}`);
+      return new AdbreakError(
+        'video_unreadable',
+        `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with ${code ?? ending}`}`,
+      );
     },
     (cause: unknown) => startFailure(cause, ffmpeg),
   );
@@ -148,7 +171,11 @@ export async function* frames(request: FrameRequest, signal?: AbortSignal): Asyn
   if (signal?.aborted) return;
   // A damaged tail still gave frames: they count, and the damage is the caller's to hear of.
   if (error !== null) throw error;
-  if (index === 0) throw new AdbreakError('video_unreadable', `Cannot read the video ${request.source}: it has no frame${words() && `: ${words()}`}`);
+  if (index === 0)
+    throw new AdbreakError(
+      'video_unreadable',
+      `Cannot read the video ${request.source}: it has no frame${words() && `: ${words()}`}`,
+    );
 }
 
 function lastLines(child: ChildProcess): () => string {

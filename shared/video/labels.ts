@@ -13,7 +13,11 @@ const LIMIT = 4 * 1024 * 1024;
 
 /** Reads `start,end,label` in seconds, `ad` or `content`; rows in order, without overlap. Throws `labels_invalid` with the row. */
 export function parseLabels(text: string): Span[] {
-  if (text.length > LIMIT) throw new AdbreakError('input_too_large', `Cannot read the labels: ${text.length} characters, at most ${LIMIT}`);
+  if (text.length > LIMIT)
+    throw new AdbreakError(
+      'input_too_large',
+      `Cannot read the labels: ${text.length} characters, at most ${LIMIT}`,
+    );
   const [header = '', ...rows] = text.split(/\r?\n/);
   if (header.trim() !== HEADER)
     throw new AdbreakError(
@@ -24,12 +28,16 @@ export function parseLabels(text: string): Span[] {
   rows.forEach((row, index) => {
     if (row.trim() === '') return;
     const wrong = (why: string) =>
-      new AdbreakError('labels_invalid', `Cannot read the labels: line ${index + 2}: ${why}: current value is ${JSON.stringify(row.slice(0, 80))}`);
+      new AdbreakError(
+        'labels_invalid',
+        `Cannot read the labels: line ${index + 2}: ${why}: current value is ${JSON.stringify(row.slice(0, 80))}`,
+      );
     const [start, end, label, ...more] = row.split(',').map((cell) => cell.trim());
     const from = seconds(start);
     const to = seconds(end);
     if (label !== 'ad' && label !== 'content') throw wrong('the label must be ad or content');
-    if (from === null || to === null || more.length > 0 || to <= from) throw wrong('start and end must be seconds, end after start');
+    if (from === null || to === null || more.length > 0 || to <= from)
+      throw wrong('start and end must be seconds, end after start');
     if (from < (spans.at(-1)?.end ?? 0) - 1e-6) throw wrong('it overlaps the row before');
     spans.push({ start: from, end: to, label });
   });
@@ -63,7 +71,8 @@ export function labelAt(spans: readonly Span[], time: number): Label | null {
 /** The label of a stretch when at least `share` of it has one and the same, else null: no person would call it. */
 export function labelOf(spans: readonly Span[], start: number, end: number, share = 0.9): Label | null {
   const covered = { ad: 0, content: 0 };
-  for (const span of spans) covered[span.label] += Math.max(0, Math.min(end, span.end) - Math.max(start, span.start));
+  for (const span of spans)
+    covered[span.label] += Math.max(0, Math.min(end, span.end) - Math.max(start, span.start));
   const need = share * (end - start);
   if (covered.ad >= need && covered.ad > 0) return 'ad';
   return covered.content >= need && covered.content > 0 ? 'content' : null;

@@ -13,7 +13,8 @@ import { formatLabels, labelAt, labelOf, parseLabels } from './labels.js';
 import { bindingOf } from './parent-binding.js';
 
 const PREPROCESS = { width: 32, height: 32, scaler: 'area' } as const;
-const coded = (code: string, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const coded = (code: string, words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 describe('frames of a real file', () => {
   test('come at the wanted rate, size and time, with their pixels', async () => {
@@ -32,7 +33,8 @@ describe('frames of a real file', () => {
     );
     assert.ok(seen.every(({ bytes }) => bytes === 32 * 32 * 3));
     assert.ok(
-      seen.slice(0, 5).every(({ level }) => Math.abs(level - 30) < 4) && seen.slice(7).every(({ level }) => Math.abs(level - 200) < 4),
+      seen.slice(0, 5).every(({ level }) => Math.abs(level - 30) < 4) &&
+        seen.slice(7).every(({ level }) => Math.abs(level - 200) < 4),
       JSON.stringify(seen),
     );
   });
@@ -66,7 +68,8 @@ describe('frames of a real file', () => {
     const path = join(await temporaryFolder(), 'notes.txt');
     await writeFile(path, 'no video');
     const read = async (source: string, ffmpeg?: string) => {
-      for await (const _ of frames({ source, preprocess: PREPROCESS, fps: 1, ...(ffmpeg && { ffmpeg }) })) assert.fail('a frame');
+      for await (const _ of frames({ source, preprocess: PREPROCESS, fps: 1, ...(ffmpeg && { ffmpeg }) }))
+        assert.fail('a frame');
     };
     await assert.rejects(read(path), coded('video_unreadable', /notes\.txt: .*Invalid data/));
     await assert.rejects(read(`${path}.gone`), coded('video_unreadable', /No such file/));
@@ -84,7 +87,10 @@ describe('what ffmpeg is told to open', () => {
 
   test('a V4L2 device is opened by the V4L2 driver of ffmpeg, never read as a file', async () => {
     // There is no grabber here: ffmpeg says who looked for it.
-    await assert.rejects(readFrom('/dev/video99'), coded('video_unreadable', /v4l2.*Cannot open video device \/dev\/video99/));
+    await assert.rejects(
+      readFrom('/dev/video99'),
+      coded('video_unreadable', /v4l2.*Cannot open video device \/dev\/video99/),
+    );
   });
 
   test('a path with a colon or with a dash at its beginning is a plain file', async (t) => {
@@ -125,7 +131,10 @@ describe('ffmpeg ends with its process', () => {
     const path = join(folder, 'a.mkv');
     greyVideo(path, [{ level: 90, seconds: 2 }]);
     const options = { encoding: 'utf8', env: { PATH: folder } } as const;
-    assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', read(path)], options).stdout, 'frame\n'.repeat(4));
+    assert.equal(
+      spawnSync(process.execPath, ['--input-type=module', '-e', read(path)], options).stdout,
+      'frame\n'.repeat(4),
+    );
   });
 
   test('that is killed while its source is silent', async () => {
@@ -134,7 +143,9 @@ describe('ffmpeg ends with its process', () => {
     const parent = spawn(process.execPath, ['--input-type=module', '-e', read(pipe)], { stdio: 'ignore' });
     const ours = async () => {
       const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-      const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+      const lines = await Promise.all(
+        pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+      );
       return lines.filter((line) => line.startsWith('ffmpeg') && line.includes(pipe)).length;
     };
     await until('one ffmpeg', async () => (await ours()) === 1);
@@ -167,5 +178,6 @@ describe('labels', () => {
     ['too many cells', 'start,end,label\n0,5,ad,x\n'],
     ['no number', 'start,end,label\n0,NaN,ad\n'],
   ] as const)
-    test(`refuse ${what}, naming the line`, () => assert.throws(() => parseLabels(text), coded('labels_invalid', /line/)));
+    test(`refuse ${what}, naming the line`, () =>
+      assert.throws(() => parseLabels(text), coded('labels_invalid', /line/)));
 });

@@ -10,7 +10,8 @@ const BINS = 15;
 
 /** Frame metrics at threshold .5. ROC-AUC by ranks (Mann-Whitney, ties share); ECE over 15 equal bins of p(ad)'s winner. */
 export function metricsOf(scored: readonly Scored[]): TestMetrics {
-  const count = (isAd: boolean, says: boolean) => scored.filter((item) => item.isAd === isAd && item.probability >= 0.5 === says).length;
+  const count = (isAd: boolean, says: boolean) =>
+    scored.filter((item) => item.isAd === isAd && item.probability >= 0.5 === says).length;
   const [tn, fp, fn, tp] = [count(false, false), count(false, true), count(true, false), count(true, true)];
   const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
   return {
@@ -52,5 +53,8 @@ function expectedCalibrationError(scored: readonly Scored[]): number {
     bin.confidence += Math.max(probability, 1 - probability);
     bin.correct += probability >= 0.5 === isAd ? 1 : 0;
   }
-  return bins.reduce((sum, { correct, confidence }) => sum + Math.abs(correct - confidence), 0) / Math.max(1, scored.length);
+  return (
+    bins.reduce((sum, { correct, confidence }) => sum + Math.abs(correct - confidence), 0) /
+    Math.max(1, scored.length)
+  );
 }

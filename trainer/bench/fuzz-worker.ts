@@ -33,10 +33,26 @@ async function corpus(): Promise<Uint8Array[]> {
   switch (format) {
     case 'tflite': {
       const graph = everything();
-      const pixels = Array.from({ length: 4 }, (_, k) => Uint8Array.from({ length: SIZE * SIZE * 3 }, (_, i) => (i * 37 + k * 11) & 255));
-      const { model } = await convertInt8(graph, tfliteRuntime(), pixels, { normalization: { mean: 127, std: 128 }, output: 'uint8' });
-      const facts = { name: 'fuzz', description: 'fuzz', version: '1', normalization: { mean: 127, std: 128 }, labels: ['a', 'b', 'c', 'd'] };
-      return [writeModel(tinyModel()), writeModel(convertFloat(graph)), writeModel(convertFloat(graph, 'float16')), writeWithMetadata(model, facts)];
+      const pixels = Array.from({ length: 4 }, (_, k) =>
+        Uint8Array.from({ length: SIZE * SIZE * 3 }, (_, i) => (i * 37 + k * 11) & 255),
+      );
+      const { model } = await convertInt8(graph, tfliteRuntime(), pixels, {
+        normalization: { mean: 127, std: 128 },
+        output: 'uint8',
+      });
+      const facts = {
+        name: 'fuzz',
+        description: 'fuzz',
+        version: '1',
+        normalization: { mean: 127, std: 128 },
+        labels: ['a', 'b', 'c', 'd'],
+      };
+      return [
+        writeModel(tinyModel()),
+        writeModel(convertFloat(graph)),
+        writeModel(convertFloat(graph, 'float16')),
+        writeWithMetadata(model, facts),
+      ];
     }
     case 'safetensors':
       return [writeSafetensors(tensors)];
@@ -60,7 +76,8 @@ function damage(whole: Uint8Array, random: Random): Uint8Array {
     const kind = random.integer(5);
     if (kind === 0) file[at] = (file[at] ?? 0) ^ (1 << random.integer(8));
     else if (kind === 1) file[at] = random.integer(256);
-    else if (kind === 2 && at + 4 <= file.length) view.setUint32(at, random.pick([0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe, 0x10000]), true);
+    else if (kind === 2 && at + 4 <= file.length)
+      view.setUint32(at, random.pick([0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe, 0x10000]), true);
     else if (kind === 3) file.copyWithin(at, random.integer(file.length), random.integer(file.length));
     else if (at + 2 <= file.length) view.setUint16(at, random.integer(64) * 4, true);
   }

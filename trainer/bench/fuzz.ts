@@ -33,16 +33,21 @@ async function fuzz(format: string, count: number): Promise<Tally> {
   let next = 0;
   let early: number | null = null;
   while (next < count && tally.crashes.length < 20) {
-    const child = fork(fileURLToPath(new URL('./fuzz-worker.js', import.meta.url)), [format, SEED, String(next), String(count)], {
-      execArgv: ['--expose-gc'],
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    });
+    const child = fork(
+      fileURLToPath(new URL('./fuzz-worker.js', import.meta.url)),
+      [format, SEED, String(next), String(count)],
+      {
+        execArgv: ['--expose-gc'],
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      },
+    );
     let timer = watch(child);
     child.on('message', (message: Progress) => {
       clearTimeout(timer);
       timer = watch(child);
       next = message.index + 1;
-      if (message.outcome === 'not coded') tally.notCoded.push(`${format} file ${message.index} of seed ${SEED}: ${message.detail}`);
+      if (message.outcome === 'not coded')
+        tally.notCoded.push(`${format} file ${message.index} of seed ${SEED}: ${message.detail}`);
       else tally[message.outcome] += 1;
       if (message.rss === undefined) return;
       early ??= message.rss;

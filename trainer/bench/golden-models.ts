@@ -15,7 +15,10 @@ for (const [name, graph] of [
   ['lite0', (await network('efficientnet_lite0')).graph],
   ['small_net', smallNet(initialLayers(seeded('golden')))],
 ] as const) {
-  const files = { float: convertToFloat(graph), int8: await convertToInt8(graph, runtime, patterns(), { normalization: LITE0_NORMALIZATION }) };
+  const files = {
+    float: convertToFloat(graph),
+    int8: await convertToInt8(graph, runtime, patterns(), { normalization: LITE0_NORMALIZATION }),
+  };
   for (const type of ['float', 'int8'] as const) {
     using interpreter = await runtime.open(files[type]);
     const [spec] = interpreter.inputs;

@@ -25,9 +25,13 @@ export async function network(architecture: ArchitectureName): Promise<{ graph: 
 }
 
 /** The INT8 file of a network, calibrated on seeded patterns. */
-export async function int8File(architecture: ArchitectureName): Promise<{ file: Uint8Array; weights: Weights }> {
+export async function int8File(
+  architecture: ArchitectureName,
+): Promise<{ file: Uint8Array; weights: Weights }> {
   const { graph, weights } = await network(architecture);
-  const { model } = await convertInt8(graph, tfliteRuntime(), patterns(), { normalization: ARCHITECTURES[architecture].normalization });
+  const { model } = await convertInt8(graph, tfliteRuntime(), patterns(), {
+    normalization: ARCHITECTURES[architecture].normalization,
+  });
   return { file: writeModel(model), weights };
 }
 
@@ -39,7 +43,8 @@ export function patterns(count = 8): Uint8Array[] {
     const pixels = new Uint8Array(SIZE * SIZE * 3);
     for (let i = 0; i < pixels.length; i++) {
       const at = Math.floor(i / 3);
-      pixels[i] = 128 + 90 * Math.sin((at % SIZE) * fx + (i % 3)) * Math.cos(Math.floor(at / SIZE) * fy) + shift / 8;
+      pixels[i] =
+        128 + 90 * Math.sin((at % SIZE) * fx + (i % 3)) * Math.cos(Math.floor(at / SIZE) * fy) + shift / 8;
     }
     return pixels;
   });

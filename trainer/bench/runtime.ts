@@ -20,9 +20,14 @@ import { int8File } from './models.js';
  * median of each. Google's interpreter runs beside, in a Python process that waits between its turns.
  */
 const ROUNDS = 5;
-const MODELS: readonly ArchitectureName[] = ['efficientnet_lite0', 'mobilenet_v3_small', 'mobilenet_v3_large'];
+const MODELS: readonly ArchitectureName[] = [
+  'efficientnet_lite0',
+  'mobilenet_v3_small',
+  'mobilenet_v3_large',
+];
 const python = process.env['PYTHON'];
-if (python === undefined) throw new Error('PYTHON must name an interpreter with ai-edge-litert; `make bench-runtime` sets it');
+if (python === undefined)
+  throw new Error('PYTHON must name an interpreter with ai-edge-litert; `make bench-runtime` sets it');
 const folder = mkdtempSync(join(tmpdir(), 'adbreak-bench-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
@@ -34,7 +39,12 @@ interface Contender extends AsyncDisposable {
   measure(runs: number): Promise<number[]>;
 }
 
-async function ours(runtime: TfliteRuntime, file: Uint8Array, threads: number, runs: number): Promise<Contender> {
+async function ours(
+  runtime: TfliteRuntime,
+  file: Uint8Array,
+  threads: number,
+  runs: number,
+): Promise<Contender> {
   const interpreter: Interpreter = await runtime.open(file, { threads });
   const [spec] = interpreter.inputs;
   if (spec === undefined) throw new Error('the model has no input');
@@ -58,9 +68,13 @@ async function ours(runtime: TfliteRuntime, file: Uint8Array, threads: number, r
 }
 
 function google(path: string, threads: number, runs: number): Contender {
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(python ?? '', ['scripts/reference/latency.py', path, String(threads)], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  });
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
+    python ?? '',
+    ['scripts/reference/latency.py', path, String(threads)],
+    {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    },
+  );
   const lines: Interface = createInterface({ input: child.stdout });
   return {
     name: 'python',
@@ -90,7 +104,9 @@ interface Row {
   readonly python_ms: number;
 }
 const rows: Row[] = [];
-console.log(`INT8, 224×224; ${ROUNDS} rounds in turns, medians in ms${' '.repeat(10)}addon   TFLite 2.9   LiteRT 2.3   LiteRT in Python`);
+console.log(
+  `INT8, 224×224; ${ROUNDS} rounds in turns, medians in ms${' '.repeat(10)}addon   TFLite 2.9   LiteRT 2.3   LiteRT in Python`,
+);
 for (const architecture of MODELS) {
   const { file, weights } = await int8File(architecture);
   const path = join(folder, `${architecture}.tflite`);
@@ -103,7 +119,8 @@ for (const architecture of MODELS) {
       google(path, threads, 60),
     ];
     for (const contender of contenders) await contender.measure(5);
-    for (let round = 0; round < ROUNDS; round++) for (const contender of contenders) contender.times.push(...(await contender.measure(contender.runs)));
+    for (let round = 0; round < ROUNDS; round++)
+      for (const contender of contenders) contender.times.push(...(await contender.measure(contender.runs)));
     const of = (name: string): number | null => {
       const found = contenders.find((contender) => contender.name === name);
       return found === undefined ? null : median(found.times);
@@ -118,7 +135,8 @@ for (const architecture of MODELS) {
       python_ms: of('python') ?? 0,
     };
     rows.push(row);
-    const ms = (value: number | null, width: number) => (value === null ? '–' : value.toFixed(2)).padStart(width);
+    const ms = (value: number | null, width: number) =>
+      (value === null ? '–' : value.toFixed(2)).padStart(width);
     console.log(
       `${`${architecture} (${weights})`.padEnd(36)} ${threads} thread${threads > 1 ? 's' : ' '}${ms(row.addon_ms, 9)}${ms(row.tflite_ms, 13)}${ms(row.litert_ms, 13)}${ms(row.python_ms, 19)}`,
     );
@@ -128,4 +146,11 @@ const lite0 = rows.find(({ model, threads }) => model === 'efficientnet_lite0' &
 if (lite0 === undefined) throw new Error('nothing was measured');
 const ratio = (lite0.addon_ms ?? 0) / Math.min(lite0.tflite_ms, lite0.litert_ms);
 const rounded = (value: number) => Math.round(value * 1000) / 1000;
-console.log(JSON.stringify({ bench: 'runtime', ratio: rounded(ratio), litert_ratio: rounded(lite0.litert_ms / lite0.python_ms), models: rows }));
+console.log(
+  JSON.stringify({
+    bench: 'runtime',
+    ratio: rounded(ratio),
+    litert_ratio: rounded(lite0.litert_ms / lite0.python_ms),
+    models: rows,
+  }),
+);

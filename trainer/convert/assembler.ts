@@ -18,20 +18,40 @@ export class Assembler {
   readonly #codes: { builtin: number; version: number }[] = [];
   readonly #operators: TfliteOperator[] = [];
 
-  activation(name: string, shape: readonly number[], type: TensorType, quantization: Quantization | null): number {
+  activation(
+    name: string,
+    shape: readonly number[],
+    type: TensorType,
+    quantization: Quantization | null,
+  ): number {
     return this.#add({ name, shape, type, buffer: 0, quantization });
   }
-  constant(name: string, shape: readonly number[], type: TensorType, data: ArrayBufferView, quantization: Quantization | null): number {
+  constant(
+    name: string,
+    shape: readonly number[],
+    type: TensorType,
+    data: ArrayBufferView,
+    quantization: Quantization | null,
+  ): number {
     this.#buffers.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     return this.#add({ name, shape, type, buffer: this.#buffers.length - 1, quantization });
   }
   index(name: string): number {
     const index = this.#indices.get(name);
-    if (index === undefined) throw new AdbreakError('model_unsupported', `Cannot assemble the model: there is no tensor ${name}`);
+    if (index === undefined)
+      throw new AdbreakError('model_unsupported', `Cannot assemble the model: there is no tensor ${name}`);
     return index;
   }
-  operator(builtin: BuiltinName, version: number, inputs: readonly number[], outputs: readonly number[], options: OperatorOptions | null): void {
-    let code = this.#codes.findIndex((known) => known.builtin === BUILTIN[builtin] && known.version === version);
+  operator(
+    builtin: BuiltinName,
+    version: number,
+    inputs: readonly number[],
+    outputs: readonly number[],
+    options: OperatorOptions | null,
+  ): void {
+    let code = this.#codes.findIndex(
+      (known) => known.builtin === BUILTIN[builtin] && known.version === version,
+    );
     if (code < 0) code = this.#codes.push({ builtin: BUILTIN[builtin], version }) - 1;
     this.#operators.push({ code, inputs, outputs, options });
   }

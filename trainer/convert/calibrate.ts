@@ -32,11 +32,17 @@ export async function calibrate(
   options: CalibrateOptions,
 ): Promise<Map<string, Observation>> {
   const names = computedNodes(graph);
-  using interpreter = await runtime.open(writeModel(emitFloat(graph, { exposeActivations: true })), { threads: options.threads });
-  const watchers = interpreter.outputs.map(({ shape }) => new Watcher(shape.at(-1) ?? 1, options.method.kind !== 'minmax'));
+  using interpreter = await runtime.open(writeModel(emitFloat(graph, { exposeActivations: true })), {
+    threads: options.threads,
+  });
+  const watchers = interpreter.outputs.map(
+    ({ shape }) => new Watcher(shape.at(-1) ?? 1, options.method.kind !== 'minmax'),
+  );
   let count = 0;
   const read = (outputs: readonly Uint8Array[]) => {
-    outputs.forEach((bytes, i) => watchers[i]?.take(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)));
+    outputs.forEach((bytes, i) =>
+      watchers[i]?.take(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)),
+    );
     count += 1;
     options.onImage?.(count);
   };
@@ -52,7 +58,9 @@ export async function calibrate(
   const last = await running;
   if (last !== null) read(last);
   if (count === 0) throw new AdbreakError('input_invalid', 'Cannot calibrate: the calibration set is empty');
-  return new Map(names.map((name, i) => [name, (watchers[i] ?? new Watcher(1, false)).observation(name, options.method)]));
+  return new Map(
+    names.map((name, i) => [name, (watchers[i] ?? new Watcher(1, false)).observation(name, options.method)]),
+  );
 }
 
 class Watcher {
@@ -91,7 +99,13 @@ class Watcher {
     // NaN is neither smaller nor larger than anything: only the sums show it.
     const sum = this.#sums.reduce((a, b) => a + b, 0);
     if (!Number.isFinite(sum) || !Number.isFinite(range.min) || !Number.isFinite(range.max))
-      throw new AdbreakError('input_invalid', `Cannot calibrate: ${name} is not a finite number on some image; the weights overflow there`);
-    return { range: this.#histogram?.range(method, range) ?? range, channelMeans: this.#sums.map((value) => value / this.#rows) };
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot calibrate: ${name} is not a finite number on some image; the weights overflow there`,
+      );
+    return {
+      range: this.#histogram?.range(method, range) ?? range,
+      channelMeans: this.#sums.map((value) => value / this.#rows),
+    };
   }
 }

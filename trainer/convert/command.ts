@@ -53,18 +53,37 @@ export function addConvertCommand(program: Command, signal: AbortSignal): void {
     .command('convert')
     .description('weights of a known architecture -> a TFLite file')
     .requiredOption('--architecture <name>', Object.keys(ARCHITECTURES).join(', '), architectureName)
-    .option('--weights <file>', 'safetensors, torch checkpoint, Keras .h5, tfjs model.json, or random:SEED; default: as pulled or imported')
+    .option(
+      '--weights <file>',
+      'safetensors, torch checkpoint, Keras .h5, tfjs model.json, or random:SEED; default: as pulled or imported',
+    )
     .option('--classes <n>', 'classes; default: as many as the weights have', natural)
     .option('--headless', 'end at the features, without a classifier')
     .option('--logits', 'end before the softmax')
     .option('--input-size <n>', 'side of the square input', natural)
     .option('--width <factor>', 'width multiplier of MobileNetV3', positive, 1)
     .option('--minimalistic', 'MobileNetV3 without squeeze-and-excite, hard swish and 5×5 kernels')
-    .addOption(new Option('--port <which>', 'whose padding and epsilon the weights were trained with').choices(['tensorflow', 'torch']).default('tensorflow'))
-    .addOption(new Option('--quantize <how>', 'numeric type').choices(['int8', 'float16', 'dynamic', 'none']).default('int8'))
-    .option('--calibration <path>', 'pictures for int8: a folder of pictures or videos, a video, or raw frames (.rgb)')
+    .addOption(
+      new Option('--port <which>', 'whose padding and epsilon the weights were trained with')
+        .choices(['tensorflow', 'torch'])
+        .default('tensorflow'),
+    )
+    .addOption(
+      new Option('--quantize <how>', 'numeric type')
+        .choices(['int8', 'float16', 'dynamic', 'none'])
+        .default('int8'),
+    )
+    .option(
+      '--calibration <path>',
+      'pictures for int8: a folder of pictures or videos, a video, or raw frames (.rgb)',
+    )
     .option('--calibration-images <n>', 'use so many of them', natural, 100)
-    .option('--method <how>', 'range of activations: minmax, mse, or percentile:SHARE such as percentile:0.9999', calibrationMethod, { kind: 'mse' })
+    .option(
+      '--method <how>',
+      'range of activations: minmax, mse, or percentile:SHARE such as percentile:0.9999',
+      calibrationMethod,
+      { kind: 'mse' },
+    )
     .option('--equalize', 'cross-layer equalization before calibration')
     .option('--no-correct-bias', 'leave the mean error of rounded kernels in the biases')
     .option('--keep-hard-swish', 'write HARD_SWISH as one operator in int8; XNNPACK does not take it')
@@ -73,8 +92,17 @@ export function addConvertCommand(program: Command, signal: AbortSignal): void {
     .option('--labels <file>', 'class names, one a line, kept in the file')
     .requiredOption('--output <file>', 'where the model goes')
     .option('--report <file>', 'JSON with ranges, sizes, times and what XNNPACK makes of it')
-    .addOption(new Option('--runtime <which>', 'what runs the calibration').choices([...RUNTIME_CHOICES]).default('auto'))
-    .option('--threads <n>', 'threads of the runtime; more than there are idle cores make it slower by far', natural, 1)
+    .addOption(
+      new Option('--runtime <which>', 'what runs the calibration')
+        .choices([...RUNTIME_CHOICES])
+        .default('auto'),
+    )
+    .option(
+      '--threads <n>',
+      'threads of the runtime; more than there are idle cores make it slower by far',
+      natural,
+      1,
+    )
     .action((flags: ConvertFlags) => convert(flags, signal));
 }
 
@@ -85,7 +113,10 @@ async function convert(flags: ConvertFlags, signal: AbortSignal): Promise<void> 
   const graph = await graphOf(flags, inputSize);
   const labels = flags.labels === undefined ? [] : await readLabels(flags.labels);
   const loaded = performance.now();
-  const converted = flags.quantize === 'int8' ? await toInt8(flags, graph, inputSize, signal) : { model: convertFloat(graph, WEIGHTS[flags.quantize]) };
+  const converted =
+    flags.quantize === 'int8'
+      ? await toInt8(flags, graph, inputSize, signal)
+      : { model: convertFloat(graph, WEIGHTS[flags.quantize]) };
   const file = writeWithMetadata(converted.model, {
     name: graph.name,
     description: `${graph.name}, ${flags.quantize}, by adbreak`,
@@ -110,23 +141,39 @@ async function convert(flags: ConvertFlags, signal: AbortSignal): Promise<void> 
       peakMiB: process.resourceUsage().maxRSS / 1024,
       partitions: facts.partitions,
       leftByXnnpack: facts.left,
-      ...('ranges' in converted && { equalizedPairs: converted.equalized, ranges: Object.fromEntries(converted.ranges) }),
+      ...('ranges' in converted && {
+        equalizedPairs: converted.equalized,
+        ranges: Object.fromEntries(converted.ranges),
+      }),
     };
     await writeAtomic(flags.report, `${JSON.stringify(report, null, 2)}\n`);
   }
-  const left = facts.left.length === 0 ? '' : `, leaving ${facts.left.length} operator${facts.left.length === 1 ? '' : 's'}`;
+  const left =
+    facts.left.length === 0
+      ? ''
+      : `, leaving ${facts.left.length} operator${facts.left.length === 1 ? '' : 's'}`;
   console.log(
     `wrote ${flags.output}: ${graph.name} ${flags.quantize}, ${file.byteLength.toLocaleString('en')} bytes, ${((finished - started) / 1000).toFixed(1)} s; ` +
       `XNNPACK takes it in ${facts.partitions} partition${facts.partitions === 1 ? '' : 's'}${left}`,
   );
 }
 
-const WEIGHTS: Record<Exclude<ConvertFlags['quantize'], 'int8'>, FloatWeights> = { none: 'float32', float16: 'float16', dynamic: 'int8' };
+const WEIGHTS: Record<Exclude<ConvertFlags['quantize'], 'int8'>, FloatWeights> = {
+  none: 'float32',
+  float16: 'float16',
+  dynamic: 'int8',
+};
 
-async function toInt8(flags: ConvertFlags, graph: Graph, inputSize: number, signal: AbortSignal): Promise<Int8Conversion | { model: TfliteModel }> {
+async function toInt8(
+  flags: ConvertFlags,
+  graph: Graph,
+  inputSize: number,
+  signal: AbortSignal,
+): Promise<Int8Conversion | { model: TfliteModel }> {
   if (flags.calibration === undefined) {
     throw new AdbreakError('input_invalid', 'Cannot convert to int8: it needs pictures to calibrate with', {
-      remedy: 'Give --calibration DIR with some hundred pictures or a recording like those the model will see; or --quantize none.',
+      remedy:
+        'Give --calibration DIR with some hundred pictures or a recording like those the model will see; or --quantize none.',
     });
   }
   const pixels = await loadPictures(flags.calibration, inputSize, flags.calibrationImages, signal);
@@ -152,31 +199,48 @@ async function graphOf(flags: ConvertFlags, inputSize: number): Promise<Graph> {
   const source = await weightSource(flags);
   const classes = flags.headless === true ? null : (flags.classes ?? source.classes());
   const { width, port } = flags;
-  const graph = ARCHITECTURES[flags.architecture].build(source, { inputSize, classes, port, width, minimalistic: flags.minimalistic ?? false });
-  return flags.logits === true ? { ...graph, nodes: graph.nodes.filter(({ op }) => op !== 'softmax') } : graph;
+  const graph = ARCHITECTURES[flags.architecture].build(source, {
+    inputSize,
+    classes,
+    port,
+    width,
+    minimalistic: flags.minimalistic ?? false,
+  });
+  return flags.logits === true
+    ? { ...graph, nodes: graph.nodes.filter(({ op }) => op !== 'softmax') }
+    : graph;
 }
 
 async function weightSource({ weights, architecture }: ConvertFlags): Promise<WeightSource> {
   if (weights?.startsWith('random:')) return randomSource(seeded(weights));
   if (weights !== undefined) return sourceOf((await readWeights(weights)).tensors, architecture);
   const stored = await storedWeights(architecture);
-  if (stored === null) throw new AdbreakError('weights_unavailable', `Cannot convert ${architecture}: no weights are stored for it, and --weights names none`);
+  if (stored === null)
+    throw new AdbreakError(
+      'weights_unavailable',
+      `Cannot convert ${architecture}: no weights are stored for it, and --weights names none`,
+    );
   return sourceOf(stored.tensors, architecture);
 }
 
 async function readLabels(path: string): Promise<string[]> {
   const bytes = await readLimited(path, 1 << 20);
-  if (bytes === undefined) throw new AdbreakError('not_found', `Cannot read the labels: ${path} does not exist`);
+  if (bytes === undefined)
+    throw new AdbreakError('not_found', `Cannot read the labels: ${path} does not exist`);
   return new TextDecoder().decode(bytes).trim().split(/\r?\n/);
 }
 
 export function architectureName(text: string): ArchitectureName {
-  if (!isArchitecture(text)) throw new InvalidArgumentError(`It must be one of ${Object.keys(ARCHITECTURES).join(', ')}.`);
+  if (!isArchitecture(text))
+    throw new InvalidArgumentError(`It must be one of ${Object.keys(ARCHITECTURES).join(', ')}.`);
   return text;
 }
 function calibrationMethod(text: string): CalibrationMethod {
   if (text === 'minmax' || text === 'mse') return { kind: text };
   const share = Number(/^percentile:(.+)$/.exec(text)?.[1]);
-  if (!(share > 0.5 && share <= 1)) throw new InvalidArgumentError('It must be minmax, mse, or percentile:SHARE with a share above 0.5 and at most 1.');
+  if (!(share > 0.5 && share <= 1))
+    throw new InvalidArgumentError(
+      'It must be minmax, mse, or percentile:SHARE with a share above 0.5 and at most 1.',
+    );
   return { kind: 'percentile', share };
 }

@@ -35,24 +35,40 @@ const expected = (pixels: Uint8Array, of: Graph = graph, normalization = NORMALI
   compute(of, normalize(pixels, normalization)).get(of.nodes.at(-1)?.name ?? '') ?? new Float32Array(0);
 
 /** Real outputs of a model on pixels. */
-async function outputs(model: TfliteModel | Uint8Array, pixels: readonly Uint8Array[], runtime = tfliteRuntime(), normalization = NORMALIZATION) {
+async function outputs(
+  model: TfliteModel | Uint8Array,
+  pixels: readonly Uint8Array[],
+  runtime = tfliteRuntime(),
+  normalization = NORMALIZATION,
+) {
   using interpreter = await runtime.open(model instanceof Uint8Array ? model : writeModel(model));
   const [input, output] = [interpreter.inputs[0], interpreter.outputs[0]];
   assert.ok(input !== undefined && output !== undefined);
   const encode = pixelEncoder(input, normalization);
   const results: Float32Array[] = [];
-  for (const frame of pixels) results.push(toReal(output, (await interpreter.invoke([encode(frame)]))[0] ?? new Uint8Array(0)));
+  for (const frame of pixels)
+    results.push(toReal(output, (await interpreter.invoke([encode(frame)]))[0] ?? new Uint8Array(0)));
   return results;
 }
-async function largestError(model: TfliteModel | Uint8Array, of: Graph = graph, runtime = tfliteRuntime(), normalization = NORMALIZATION): Promise<number> {
+async function largestError(
+  model: TfliteModel | Uint8Array,
+  of: Graph = graph,
+  runtime = tfliteRuntime(),
+  normalization = NORMALIZATION,
+): Promise<number> {
   const given = await outputs(model, images, runtime, normalization);
   return Math.max(
-    ...given.flatMap((row, i) => [...expected(images[i] ?? new Uint8Array(0), of, normalization)].map((value, k) => Math.abs(value - (row[k] ?? 9)))),
+    ...given.flatMap((row, i) =>
+      [...expected(images[i] ?? new Uint8Array(0), of, normalization)].map((value, k) =>
+        Math.abs(value - (row[k] ?? 9)),
+      ),
+    ),
   );
 }
 const int8 = async (options: Partial<Int8Options> = {}, of = graph) =>
   (await convertInt8(of, tfliteRuntime(), images, { normalization: NORMALIZATION, ...options })).model;
-const coded = (code: string, words: RegExp) => (error: unknown) => error instanceof AdbreakError && error.code === code && words.test(error.message);
+const coded = (code: string, words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && error.code === code && words.test(error.message);
 
 describe('float models against a naive computation of the graph', () => {
   test('every operator, batch normalization folded, padding and layouts right, to 1e-5', async () => {
@@ -71,18 +87,30 @@ describe('float models against a naive computation of the graph', () => {
     assert.ok(small.byteLength < 0.33 * whole.byteLength, `${small.byteLength} of ${whole.byteLength}`);
     const pixels = [Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 37) & 255)];
     for (const runtime of [tfliteRuntime(), litertRuntime()]) {
-      const [[given = new Float32Array(0)], [wanted = new Float32Array(0)]] = [await outputs(small, pixels, runtime), await outputs(whole, pixels, runtime)];
-      given.forEach((value, i) => assert.ok(Math.abs(value - (wanted[i] ?? 9)) < 0.02, `${runtime.name}: ${value}, ${wanted[i]}`));
+      const [[given = new Float32Array(0)], [wanted = new Float32Array(0)]] = [
+        await outputs(small, pixels, runtime),
+        await outputs(whole, pixels, runtime),
+      ];
+      given.forEach((value, i) =>
+        assert.ok(Math.abs(value - (wanted[i] ?? 9)) < 0.02, `${runtime.name}: ${value}, ${wanted[i]}`),
+      );
     }
   });
 });
 
 describe('INT8 models', () => {
   test('stay within a few steps of the float graph, on both runtimes, whatever the method', async () => {
-    for (const method of [{ kind: 'minmax' }, { kind: 'mse' }, { kind: 'percentile', share: 0.999 }] as const) {
+    for (const method of [
+      { kind: 'minmax' },
+      { kind: 'mse' },
+      { kind: 'percentile', share: 0.999 },
+    ] as const) {
       const model = await int8({ method });
       for (const runtime of [tfliteRuntime(), litertRuntime()])
-        assert.ok((await largestError(model, graph, runtime)) < 0.05, `${method.kind} on ${runtime.name}: ${await largestError(model, graph, runtime)}`);
+        assert.ok(
+          (await largestError(model, graph, runtime)) < 0.05,
+          `${method.kind} on ${runtime.name}: ${await largestError(model, graph, runtime)}`,
+        );
     }
   });
   test('take int8, uint8 or float32 and give them', async () => {
@@ -90,14 +118,18 @@ describe('INT8 models', () => {
       for (const output of ['int8', 'uint8', 'float32'] as const) {
         const model = await int8({ input, output });
         const [main] = model.subgraphs;
-        assert.deepEqual([main?.tensors[main.inputs[0] ?? -1]?.type, main?.tensors[main.outputs[0] ?? -1]?.type], [input, output]);
+        assert.deepEqual(
+          [main?.tensors[main.inputs[0] ?? -1]?.type, main?.tensors[main.outputs[0] ?? -1]?.type],
+          [input, output],
+        );
         assert.ok((await largestError(model)) < 0.05, `${input} ${output}`);
       }
     }
   });
   test('follow the specification: symmetric kernels per channel, bias at the product of scales, fixed and shared scales', async () => {
     const { subgraphs } = readModel(writeModel(await int8()));
-    const quantization = (name: string) => subgraphs[0]?.tensors.find((one) => one.name === name)?.quantization;
+    const quantization = (name: string) =>
+      subgraphs[0]?.tensors.find((one) => one.name === name)?.quantization;
     assert.deepEqual(quantization('image'), { scale: [1 / 128], zeroPoint: [-1], dimension: 0 });
     assert.deepEqual(quantization('probabilities'), { scale: [1 / 256], zeroPoint: [-128], dimension: 0 });
     assert.deepEqual(quantization('gated'), { scale: [1 / 256], zeroPoint: [-128], dimension: 0 });
@@ -106,7 +138,11 @@ describe('INT8 models', () => {
     assert.ok(kernel?.zeroPoint.every((zero) => zero === 0));
     bias?.scale.forEach((scale, i) => assert.equal(scale, Math.fround((kernel?.scale[i] ?? 0) / 128)));
     assert.equal(quantization('depthwise/kernel')?.dimension, 3);
-    assert.equal(quantization('logits/conv/kernel')?.scale.length, 4, 'a dense layer is a convolution: one scale a class');
+    assert.equal(
+      quantization('logits/conv/kernel')?.scale.length,
+      4,
+      'a dense layer is a convolution: one scale a class',
+    );
     for (const [same, as] of [
       ['padded/x36', 'excited/x36'],
       ['largest', 'sum'],
@@ -117,9 +153,13 @@ describe('INT8 models', () => {
   });
   test('the half step that a mean of 127.5 leaves is in the first bias, not in the result', async () => {
     const normalization = { mean: 127.5, std: 127.5 };
-    const flat: Graph = { name: 'flat', nodes: [{ op: 'input', name: 'image', shape: [1, SIZE, SIZE, 3] }, conv('stem', 'image', [3, 4], 1)] };
+    const flat: Graph = {
+      name: 'flat',
+      nodes: [{ op: 'input', name: 'image', shape: [1, SIZE, SIZE, 3] }, conv('stem', 'image', [3, 4], 1)],
+    };
     const model = await int8({ normalization }, flat);
-    const scale = model.subgraphs[0]?.tensors.find(({ name }) => name === 'stem')?.quantization?.scale[0] ?? 0;
+    const scale =
+      model.subgraphs[0]?.tensors.find(({ name }) => name === 'stem')?.quantization?.scale[0] ?? 0;
     const given = await outputs(model, images, tfliteRuntime(), normalization);
     let sum = 0;
     given.forEach((row, i) =>
@@ -127,17 +167,31 @@ describe('INT8 models', () => {
         sum += value - (row[k] ?? 9);
       }),
     );
-    assert.ok(Math.abs(sum / (images.length * SIZE * SIZE * 4)) < scale / 20, `mean error ${sum} at a step of ${scale}`);
-    assert.deepEqual(pixelAffine(normalization), { affine: { scale: 1 / 127.5, zeroPoint: 0 }, offset: 0.5 / 127.5 });
+    assert.ok(
+      Math.abs(sum / (images.length * SIZE * SIZE * 4)) < scale / 20,
+      `mean error ${sum} at a step of ${scale}`,
+    );
+    assert.deepEqual(pixelAffine(normalization), {
+      affine: { scale: 1 / 127.5, zeroPoint: 0 },
+      offset: 0.5 / 127.5,
+    });
   });
   test('channels of zeros and biases beyond int32 are survived', async () => {
     const kernel = { shape: [3, 1, 1, 3], data: Float32Array.of(0, 0, 0, 1e-7, 0, 0, 0.5, 0.2, -0.3) };
     const hard: Graph = {
       name: 'hard',
-      nodes: [{ op: 'input', name: 'image', shape: [1, SIZE, SIZE, 3] }, conv('stem', 'image', [3, 3], 1, { kernel, bias: Float32Array.of(0, 40, 0.1) })],
+      nodes: [
+        { op: 'input', name: 'image', shape: [1, SIZE, SIZE, 3] },
+        conv('stem', 'image', [3, 3], 1, { kernel, bias: Float32Array.of(0, 40, 0.1) }),
+      ],
     };
     const model = await int8({}, hard);
-    const bias = new Int32Array(Uint8Array.from(model.buffers[model.subgraphs[0]?.tensors.find(({ name }) => name === 'stem/bias')?.buffer ?? 0] ?? []).buffer);
+    const bias = new Int32Array(
+      Uint8Array.from(
+        model.buffers[model.subgraphs[0]?.tensors.find(({ name }) => name === 'stem/bias')?.buffer ?? 0] ??
+          [],
+      ).buffer,
+    );
     assert.ok(bias.every((value) => Math.abs(value) <= 2 ** 30));
     assert.ok((await largestError(model, hard)) < 0.2);
   });
@@ -147,8 +201,14 @@ describe('INT8 models', () => {
       kernel: { shape: [2, 1, 1, 3], data: Float32Array.of(4000, 0, 0, 4000, 0, 0) },
       bias: new Float32Array(2),
     });
-    const cancel = conv('cancel', 'grow', [2, 1], 1, { kernel: { shape: [1, 1, 1, 2], data: Float32Array.of(1, -1) }, bias: Float32Array.of(0.001) });
-    const model = await int8({}, { name: 'cancel', nodes: [{ op: 'input', name: 'image', shape: [1, SIZE, SIZE, 3] }, grow, cancel] });
+    const cancel = conv('cancel', 'grow', [2, 1], 1, {
+      kernel: { shape: [1, 1, 1, 2], data: Float32Array.of(1, -1) },
+      bias: Float32Array.of(0.001),
+    });
+    const model = await int8(
+      {},
+      { name: 'cancel', nodes: [{ op: 'input', name: 'image', shape: [1, SIZE, SIZE, 3] }, grow, cancel] },
+    );
     const tensors = model.subgraphs[0]?.tensors ?? [];
     const scale = (name: string) => tensors.find((one) => one.name === name)?.quantization?.scale[0] ?? 0;
     assert.ok((scale('grow') * scale('cancel/kernel')) / scale('cancel') < 256);
@@ -171,15 +231,29 @@ describe('INT8 models', () => {
       ...graph,
       nodes: graph.nodes.map((node) => {
         if (node.name !== 'stem' || node.op !== 'conv2d' || node.batchNorm === null) return node;
-        if (part === 'kernel') return { ...node, kernel: { ...node.kernel, data: node.kernel.data.map((v, i) => (i === 5 ? Number.NaN : v)) } };
-        return { ...node, batchNorm: { ...node.batchNorm, variance: node.batchNorm.variance.map((v, i) => (i === 2 ? Number.POSITIVE_INFINITY : v)) } };
+        if (part === 'kernel')
+          return {
+            ...node,
+            kernel: { ...node.kernel, data: node.kernel.data.map((v, i) => (i === 5 ? Number.NaN : v)) },
+          };
+        return {
+          ...node,
+          batchNorm: {
+            ...node.batchNorm,
+            variance: node.batchNorm.variance.map((v, i) => (i === 2 ? Number.POSITIVE_INFINITY : v)),
+          },
+        };
       }),
     });
     assert.throws(() => convertToFloat(broken('kernel')), coded('input_invalid', /stem\/kernel\[5\]/));
     assert.throws(() => convertToFloat(broken('batchNorm')), coded('input_invalid', /stem\/variance\[2\]/));
-    const convert = (pixels: Uint8Array[]) => convertInt8(graph, tfliteRuntime(), pixels, { normalization: NORMALIZATION });
+    const convert = (pixels: Uint8Array[]) =>
+      convertInt8(graph, tfliteRuntime(), pixels, { normalization: NORMALIZATION });
     await assert.rejects(convert([]), coded('input_invalid', /empty/));
-    await assert.rejects(convert([new Uint8Array(SIZE * SIZE * 3).fill(7), new Uint8Array(SIZE * SIZE * 3)]), coded('input_invalid', /one colour/));
+    await assert.rejects(
+      convert([new Uint8Array(SIZE * SIZE * 3).fill(7), new Uint8Array(SIZE * SIZE * 3)]),
+      coded('input_invalid', /one colour/),
+    );
   });
   test('a conversion that is called off ends', async () => {
     const stop = new AbortController();
@@ -213,22 +287,32 @@ describe('optimisation keeps the function', () => {
       names.filter((name) => /swish|excite/.test(name)),
       ['swish/gate', 'swish/gated', 'excited/x36'],
     );
-    assert.ok(lowered.nodes.every(({ op }) => !['hardSwish', 'hardSigmoid', 'relu', 'relu6', 'dense'].includes(op)));
+    assert.ok(
+      lowered.nodes.every(({ op }) => !['hardSwish', 'hardSigmoid', 'relu', 'relu6', 'dense'].includes(op)),
+    );
   });
   test('a scale that something nonlinear reads stays', () => {
     const nodes: Node[] = [...graph.nodes.slice(0, 4), { op: 'logistic', name: 'out', input: 'swish' }];
     const lowered = optimise({ name: 'kept', nodes }, 'int8');
     assert.ok(lowered.nodes.some(({ name }) => name === 'constants/sixth'));
     for (const pixels of images.slice(0, 3))
-      assert.ok(Math.abs((expected(pixels, lowered)[7] ?? 0) - (expected(pixels, { name: 'kept', nodes })[7] ?? 9)) < 1e-5);
+      assert.ok(
+        Math.abs((expected(pixels, lowered)[7] ?? 0) - (expected(pixels, { name: 'kept', nodes })[7] ?? 9)) <
+          1e-5,
+      );
   });
   test('MobileNetV3 in INT8 is one partition for XNNPACK, twenty with the operator kept', async () => {
     const small = mobileNetV3(randomSource(seeded(1)), { variant: 'small', inputSize: 64, classes: 10 });
     const count = async (keepHardSwish: boolean) => {
-      const { model } = await convertInt8(small, tfliteRuntime(), [Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 31) & 255)], {
-        normalization: { mean: 127.5, std: 127.5 },
-        keepHardSwish,
-      });
+      const { model } = await convertInt8(
+        small,
+        tfliteRuntime(),
+        [Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 31) & 255)],
+        {
+          normalization: { mean: 127.5, std: 127.5 },
+          keepHardSwish,
+        },
+      );
       const [main] = model.subgraphs;
       assert.ok(main !== undefined);
       return partitions(model, main).filter(({ delegated }) => delegated).length;
@@ -241,17 +325,25 @@ describe('optimisation keeps the function', () => {
       name: 'uneven',
       nodes: [
         { op: 'input', name: 'image', shape: [1, SIZE, SIZE, 3] },
-        conv('first', 'image', [3, 2], 1, { activation: 'relu', kernel: { shape: [2, 1, 1, 3], data: Float32Array.of(5, 3, -4, 0.01, 0.02, 0.005) } }),
+        conv('first', 'image', [3, 2], 1, {
+          activation: 'relu',
+          kernel: { shape: [2, 1, 1, 3], data: Float32Array.of(5, 3, -4, 0.01, 0.02, 0.005) },
+        }),
         conv('second', 'first', [2, 4], 1),
       ],
     };
     const { graph: even, pairs } = equalize(uneven);
     assert.equal(pairs, 1);
-    const [before, after] = [expected(images[0] ?? new Uint8Array(0), uneven), expected(images[0] ?? new Uint8Array(0), even)];
+    const [before, after] = [
+      expected(images[0] ?? new Uint8Array(0), uneven),
+      expected(images[0] ?? new Uint8Array(0), even),
+    ];
     before.forEach((value, i) => assert.ok(Math.abs(value - (after[i] ?? 99)) < 1e-4));
     const first = even.nodes[1];
     assert.ok(first?.op === 'conv2d');
-    const largest = [0, 1].map((c) => Math.max(...first.kernel.data.subarray(c * 3, c * 3 + 3).map(Math.abs)));
+    const largest = [0, 1].map((c) =>
+      Math.max(...first.kernel.data.subarray(c * 3, c * 3 + 3).map(Math.abs)),
+    );
     assert.ok((largest[0] ?? 0) / (largest[1] ?? 1) < 500 / 5, `channels ${largest.join()}`);
   });
 });
@@ -259,7 +351,9 @@ describe('optimisation keeps the function', () => {
 describe('against Keras', () => {
   for (const [name, golden] of Object.entries(goldenNetworks())) {
     test(`${name} gives Keras's outputs`, async () => {
-      const architecture = name.startsWith('mobilenet_v3_large') ? 'mobilenet_v3_large' : 'mobilenet_v3_small';
+      const architecture = name.startsWith('mobilenet_v3_large')
+        ? 'mobilenet_v3_large'
+        : 'mobilenet_v3_small';
       const network = mobileNetV3(sourceOf(formulaTensors(golden), architecture), {
         variant: architecture === 'mobilenet_v3_large' ? 'large' : 'small',
         inputSize: 96,
@@ -272,7 +366,9 @@ describe('against Keras', () => {
       const [bytes] = await interpreter.invoke([new Uint8Array(formulaImage(96).buffer)]);
       const given = new Float32Array(bytes?.buffer ?? new ArrayBuffer(0));
       const scale = Math.max(...golden.output.map(Math.abs));
-      golden.output.forEach((value, i) => assert.ok(Math.abs(value - (given[i] ?? Number.NaN)) < 1e-4 * scale, `${given[i]}, Keras ${value}`));
+      golden.output.forEach((value, i) =>
+        assert.ok(Math.abs(value - (given[i] ?? Number.NaN)) < 1e-4 * scale, `${given[i]}, Keras ${value}`),
+      );
     });
   }
 });
@@ -287,10 +383,16 @@ test('metadata names the classes and the normalisation; labels lie behind the mo
     labels: ['content', 'ad', 'logo', 'other'],
   });
   const read = readModel(file);
-  assert.deepEqual(readMetadata(file, read), { name: 'everything', description: 'a test', version: '1', labels: ['content', 'ad', 'logo', 'other'] });
+  assert.deepEqual(readMetadata(file, read), {
+    name: 'everything',
+    description: 'a test',
+    version: '1',
+    labels: ['content', 'ad', 'logo', 'other'],
+  });
   assert.deepEqual(
     read.metadata.map(({ name }) => name),
     ['TFLITE_METADATA', 'min_runtime_version'],
   );
-  for (const runtime of [tfliteRuntime(), litertRuntime()]) assert.ok((await largestError(file, graph, runtime)) < 1e-5);
+  for (const runtime of [tfliteRuntime(), litertRuntime()])
+    assert.ok((await largestError(file, graph, runtime)) < 1e-5);
 });

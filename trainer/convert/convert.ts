@@ -45,7 +45,12 @@ export function convertFloat(graph: Graph, weights: FloatWeights = 'float32'): T
  * Graph -> float TFLite -> calibration -> INT8 TFLite. `pixels` are RGB24 frames of the network's input size. Throws
  * `input_invalid` for weights that are no numbers and for a calibration set that is empty or shows nothing.
  */
-export async function convertInt8(graph: Graph, runtime: TfliteRuntime, pixels: readonly Uint8Array[], options: Int8Options): Promise<Int8Conversion> {
+export async function convertInt8(
+  graph: Graph,
+  runtime: TfliteRuntime,
+  pixels: readonly Uint8Array[],
+  options: Int8Options,
+): Promise<Int8Conversion> {
   checkFinite(graph);
   checkCalibrationSet(pixels);
   const lowered = optimise(graph, 'int8', { keepHardSwish: options.keepHardSwish ?? false });
@@ -70,13 +75,19 @@ export function convertToFloat(graph: Graph): Uint8Array {
 }
 
 /** INT8 TFLite file of a graph. */
-export async function convertToInt8(graph: Graph, runtime: TfliteRuntime, pixels: readonly Uint8Array[], options: Int8Options): Promise<Uint8Array> {
+export async function convertToInt8(
+  graph: Graph,
+  runtime: TfliteRuntime,
+  pixels: readonly Uint8Array[],
+  options: Int8Options,
+): Promise<Uint8Array> {
   return writeModel((await convertInt8(graph, runtime, pixels, options)).model);
 }
 
 /** Ranges from pictures of one colour are ranges of nothing: every activation behind them would clip. */
 function checkCalibrationSet(pixels: readonly Uint8Array[]): void {
-  if (pixels.length === 0) throw new AdbreakError('input_invalid', 'Cannot calibrate: the calibration set is empty');
+  if (pixels.length === 0)
+    throw new AdbreakError('input_invalid', 'Cannot calibrate: the calibration set is empty');
   const flat = pixels.every((frame) => frame.every((value, i) => value === frame[i % 3]));
   if (flat)
     throw new AdbreakError(

@@ -4,7 +4,10 @@ import type { Range } from './quantize.js';
  * How a range is chosen from the values seen. minmax: all of them, as Google's converter does. percentile: the central
  * share. mse: the range whose rounding and clipping together lose least (Banner et al. 2019, searched over a histogram).
  */
-export type CalibrationMethod = { readonly kind: 'minmax' } | { readonly kind: 'percentile'; readonly share: number } | { readonly kind: 'mse' };
+export type CalibrationMethod =
+  | { readonly kind: 'minmax' }
+  | { readonly kind: 'percentile'; readonly share: number }
+  | { readonly kind: 'mse' };
 
 const BINS = 4096;
 const HALF = BINS / 2;
@@ -54,9 +57,11 @@ export class Histogram {
   #percentile(share: number): Range {
     const tail = (this.#counts.reduce((a, b) => a + b, 0) * (1 - share)) / 2;
     let low = 0;
-    for (let below = 0; low < BINS && below + (this.#counts[low] ?? 0) <= tail; low++) below += this.#counts[low] ?? 0;
+    for (let below = 0; low < BINS && below + (this.#counts[low] ?? 0) <= tail; low++)
+      below += this.#counts[low] ?? 0;
     let high = BINS - 1;
-    for (let above = 0; high > low && above + (this.#counts[high] ?? 0) <= tail; high--) above += this.#counts[high] ?? 0;
+    for (let above = 0; high > low && above + (this.#counts[high] ?? 0) <= tail; high--)
+      above += this.#counts[high] ?? 0;
     return { min: this.#edge(low), max: this.#edge(high + 1) };
   }
 

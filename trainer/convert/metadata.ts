@@ -22,7 +22,16 @@ const ENTRY = 'TFLITE_METADATA';
 const IDENTIFIER = 'M001';
 const LABELS_FILE = 'labels.txt';
 const SLOTS = {
-  model: { name: 0, description: 1, version: 2, subgraphs: 3, author: 4, license: 5, associatedFiles: 6, minParserVersion: 7 },
+  model: {
+    name: 0,
+    description: 1,
+    version: 2,
+    subgraphs: 3,
+    author: 4,
+    license: 5,
+    associatedFiles: 6,
+    minParserVersion: 7,
+  },
   subgraph: { inputs: 2, outputs: 3 },
   tensor: { name: 0, description: 1, content: 3, processUnits: 4, stats: 5, associatedFiles: 6 },
   content: { type: 0, properties: 1 },
@@ -41,7 +50,9 @@ const MIN_RUNTIME = { plain: '1.14.0', tested: '2.9.0' } as const;
 
 /** The file with metadata, least runtime version, and labels behind it. */
 export function writeWithMetadata(model: TfliteModel, facts: ModelFacts): Uint8Array {
-  const plain = model.operatorCodes.every(({ builtin, version }) => builtin !== BUILTIN.HARD_SWISH && version <= 3);
+  const plain = model.operatorCodes.every(
+    ({ builtin, version }) => builtin !== BUILTIN.HARD_SWISH && version <= 3,
+  );
   const runtime = new Uint8Array(16);
   runtime.set(strToU8(plain ? MIN_RUNTIME.plain : MIN_RUNTIME.tested));
   const buffers = [...model.buffers, metadataBuffer(model, facts), runtime];
@@ -55,12 +66,17 @@ export function writeWithMetadata(model: TfliteModel, facts: ModelFacts): Uint8A
     ],
   };
   const file = writeModel(described);
-  return facts.labels.length === 0 ? file : withFiles(file, { [LABELS_FILE]: strToU8(`${facts.labels.join('\n')}\n`) });
+  return facts.labels.length === 0
+    ? file
+    : withFiles(file, { [LABELS_FILE]: strToU8(`${facts.labels.join('\n')}\n`) });
 }
 
 function metadataBuffer(model: TfliteModel, facts: ModelFacts): Uint8Array {
   const b = new Builder(1024);
-  const table = (fields: readonly (readonly [slot: number, offset: number])[], bytes: readonly (readonly [slot: number, value: number])[] = []) => {
+  const table = (
+    fields: readonly (readonly [slot: number, offset: number])[],
+    bytes: readonly (readonly [slot: number, value: number])[] = [],
+  ) => {
     b.startObject(Math.max(-1, ...fields.map(([slot]) => slot), ...bytes.map(([slot]) => slot)) + 1);
     for (const [slot, offset] of fields) b.addFieldOffset(slot, offset, 0);
     for (const [slot, value] of bytes) b.addFieldInt8(slot, value, 0);
@@ -98,7 +114,10 @@ function metadataBuffer(model: TfliteModel, facts: ModelFacts): Uint8Array {
     [SLOTS.tensor.name, b.createString('image')],
     [SLOTS.tensor.description, b.createString('RGB picture; the network sees (x - mean) / std')],
     [SLOTS.tensor.content, table([[SLOTS.content.properties, image]], [[SLOTS.content.type, CONTENT.image]])],
-    [SLOTS.tensor.processUnits, vector([table([[SLOTS.unit.options, normalization]], [[SLOTS.unit.type, NORMALIZATION]])])],
+    [
+      SLOTS.tensor.processUnits,
+      vector([table([[SLOTS.unit.options, normalization]], [[SLOTS.unit.type, NORMALIZATION]])]),
+    ],
     [
       SLOTS.tensor.stats,
       table([
@@ -108,8 +127,14 @@ function metadataBuffer(model: TfliteModel, facts: ModelFacts): Uint8Array {
     ],
   ]);
   const output = table([
-    [SLOTS.tensor.name, b.createString(model.subgraphs[0]?.tensors[model.subgraphs[0].outputs[0] ?? 0]?.name ?? 'output')],
-    [SLOTS.tensor.content, table([[SLOTS.content.properties, table([])]], [[SLOTS.content.type, CONTENT.feature]])],
+    [
+      SLOTS.tensor.name,
+      b.createString(model.subgraphs[0]?.tensors[model.subgraphs[0].outputs[0] ?? 0]?.name ?? 'output'),
+    ],
+    [
+      SLOTS.tensor.content,
+      table([[SLOTS.content.properties, table([])]], [[SLOTS.content.type, CONTENT.feature]]),
+    ],
     ...(labels === null ? [] : [[SLOTS.tensor.associatedFiles, labels] as const]),
   ]);
   const subgraph = table([
@@ -133,7 +158,11 @@ function withFiles(file: Uint8Array, files: Record<string, Uint8Array>): Uint8Ar
   const view = new DataView(zip.buffer, zip.byteOffset, zip.byteLength);
   const end = zip.byteLength - 22;
   const directory = view.getUint32(end + 16, true);
-  for (let at = directory; at < end; at += 46 + view.getUint16(at + 28, true) + view.getUint16(at + 30, true) + view.getUint16(at + 32, true)) {
+  for (
+    let at = directory;
+    at < end;
+    at += 46 + view.getUint16(at + 28, true) + view.getUint16(at + 30, true) + view.getUint16(at + 32, true)
+  ) {
     view.setUint32(at + 42, view.getUint32(at + 42, true) + file.byteLength, true);
   }
   view.setUint32(end + 16, directory + file.byteLength, true);
@@ -144,7 +173,10 @@ function withFiles(file: Uint8Array, files: Record<string, Uint8Array>): Uint8Ar
 }
 
 /** What a file says of itself, or null where it has no metadata. Every offset is checked. */
-export function readMetadata(file: Uint8Array, model: TfliteModel): { name: string; description: string; version: string; labels: string[] } | null {
+export function readMetadata(
+  file: Uint8Array,
+  model: TfliteModel,
+): { name: string; description: string; version: string; labels: string[] } | null {
   const entry = model.metadata.find(({ name }) => name === ENTRY);
   const bytes = entry === undefined ? undefined : model.buffers[entry.buffer];
   if (bytes === undefined) return null;
@@ -159,7 +191,9 @@ export function readMetadata(file: Uint8Array, model: TfliteModel): { name: stri
 
 function labelsBehind(file: Uint8Array): string[] {
   try {
-    const entry = unzipSync(file, { filter: ({ name, compression, size }) => name === LABELS_FILE && compression === 0 && size < 1 << 20 })[LABELS_FILE];
+    const entry = unzipSync(file, {
+      filter: ({ name, compression, size }) => name === LABELS_FILE && compression === 0 && size < 1 << 20,
+    })[LABELS_FILE];
     return entry === undefined ? [] : new TextDecoder().decode(entry).trimEnd().split('\n');
   } catch {
     // No ZIP behind the flatbuffer: the file has no labels.

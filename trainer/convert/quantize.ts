@@ -37,7 +37,11 @@ export interface QuantizeOptions {
  * int32 bias at s_in * s_w, the fixed or shared scales that softmax, logistic, pad, pooling and reshape prescribe. The
  * pixels' normalisation is folded into the input: as int8 it is pixel - 128, as uint8 the pixel.
  */
-export function quantizeInt8(graph: Graph, ranges: ReadonlyMap<string, Range>, options: QuantizeOptions): TfliteModel {
+export function quantizeInt8(
+  graph: Graph,
+  ranges: ReadonlyMap<string, Range>,
+  options: QuantizeOptions,
+): TfliteModel {
   const { input = 'int8', output = 'int8', normalization } = options;
   const { affine, offset } = pixelAffine(normalization);
   // A float caller gives what the network sees and not pixels: then there is no half step to make up for.
@@ -45,7 +49,8 @@ export function quantizeInt8(graph: Graph, ranges: ReadonlyMap<string, Range>, o
   const affines = chooseAffines(shifted, ranges, affine);
   const need = (name: string): Affine => {
     const found = affines.get(name);
-    if (found === undefined) throw new AdbreakError('training_failed', `Cannot quantize ${graph.name}: ${name} was not calibrated`);
+    if (found === undefined)
+      throw new AdbreakError('training_failed', `Cannot quantize ${graph.name}: ${name} was not calibrated`);
     return found;
   };
   const emitter: Emitter = {
@@ -60,12 +65,17 @@ export function quantizeInt8(graph: Graph, ranges: ReadonlyMap<string, Range>, o
     filters: (assembler, node) => quantizedFilters(assembler, node, need(node.input).scale),
   };
   const last = need(graph.nodes.at(-1)?.name ?? '');
-  return emit(shifted, emitter, { boundary: { input: boundaryType(input, affine), output: boundaryType(output, last) } });
+  return emit(shifted, emitter, {
+    boundary: { input: boundaryType(input, affine), output: boundaryType(output, last) },
+  });
 }
 
 function boundaryType(type: IoType, { scale, zeroPoint }: Affine): Boundary['input'] {
   if (type === 'float32') return { type, quantization: null };
-  return { type, quantization: perTensor({ scale, zeroPoint: type === 'uint8' ? zeroPoint + 128 : zeroPoint }) };
+  return {
+    type,
+    quantization: perTensor({ scale, zeroPoint: type === 'uint8' ? zeroPoint + 128 : zeroPoint }),
+  };
 }
 
 /**
@@ -81,7 +91,12 @@ export function pixelAffine({ mean, std }: Normalization): { affine: Affine; off
 function shiftInput(graph: Graph, offset: number): Graph {
   if (offset === 0) return graph;
   const inputs = new Set(graph.nodes.filter(({ op }) => op === 'input').map(({ name }) => name));
-  return { ...graph, nodes: graph.nodes.map((node) => (isFiltered(node) && inputs.has(node.input) ? shifted(node, offset) : node)) };
+  return {
+    ...graph,
+    nodes: graph.nodes.map((node) =>
+      isFiltered(node) && inputs.has(node.input) ? shifted(node, offset) : node,
+    ),
+  };
 }
 function shifted(node: FilteredNode, offset: number): FilteredNode {
   const { count, of } = channelsOf(node);
@@ -99,7 +114,8 @@ function chooseAffines(graph: Graph, ranges: ReadonlyMap<string, Range>, input: 
   const scaleOf = (name: string) => affines.get(name)?.scale ?? 0;
   const calibrated = (name: string, leastScale: number): Affine => {
     const range = ranges.get(name);
-    if (range === undefined) throw new AdbreakError('training_failed', `Cannot quantize ${graph.name}: ${name} was not calibrated`);
+    if (range === undefined)
+      throw new AdbreakError('training_failed', `Cannot quantize ${graph.name}: ${name} was not calibrated`);
     return affineOf(range, name, leastScale);
   };
   for (const node of graph.nodes) affines.set(node.name, choose(node));
@@ -110,11 +126,18 @@ function chooseAffines(graph: Graph, ranges: ReadonlyMap<string, Range>, input: 
       case 'input':
         return input;
       case 'constant':
-        return affineOf({ min: Math.min(...node.value.data), max: Math.max(...node.value.data) }, node.name, 0);
+        return affineOf(
+          { min: Math.min(...node.value.data), max: Math.max(...node.value.data) },
+          node.name,
+          0,
+        );
       case 'conv2d':
       case 'depthwise':
       case 'dense':
-        return calibrated(node.name, (scaleOf(node.input) * Math.max(...kernelScales(node, scaleOf(node.input)))) / LARGEST_RATIO);
+        return calibrated(
+          node.name,
+          (scaleOf(node.input) * Math.max(...kernelScales(node, scaleOf(node.input)))) / LARGEST_RATIO,
+        );
       case 'add':
         return calibrated(node.name, Math.max(...node.inputs.map(scaleOf)) / LARGEST_RATIO);
       case 'mul':
@@ -140,7 +163,10 @@ function chooseAffines(graph: Graph, ranges: ReadonlyMap<string, Range>, input: 
 /** lo = min(0, min), hi = max(0, max), s = (hi - lo) / 255, zp = clamp(round(-128 - lo / s)). */
 function affineOf({ min, max }: Range, name: string, leastScale: number): Affine {
   if (!Number.isFinite(min) || !Number.isFinite(max))
-    throw new AdbreakError('input_invalid', `Cannot quantize ${name}: its range must be finite: current value is ${min}..${max}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot quantize ${name}: its range must be finite: current value is ${min}..${max}`,
+    );
   const low = Math.min(0, min);
   const high = Math.max(0, max);
   const scale = Math.fround(Math.max((high - low) / 255, SMALLEST_RANGE / 255, leastScale));
@@ -179,14 +205,34 @@ function perTensor({ scale, zeroPoint }: Affine): Quantization {
   return { scale: [scale], zeroPoint: [zeroPoint], dimension: 0 };
 }
 
-function quantizedFilters(assembler: Assembler, node: FilteredNode, inputScale: number): readonly [number, number] {
+function quantizedFilters(
+  assembler: Assembler,
+  node: FilteredNode,
+  inputScale: number,
+): readonly [number, number] {
   const scales = kernelScales(node, inputScale);
   const bias = quantizeBias(biasOf(node), scales, inputScale);
   const kept = node.op === 'dense' ? 1 : scales.length;
-  const quantization = (values: number[], dimension: number): Quantization => ({ scale: values.slice(0, kept), zeroPoint: Array(kept).fill(0), dimension });
+  const quantization = (values: number[], dimension: number): Quantization => ({
+    scale: values.slice(0, kept),
+    zeroPoint: Array(kept).fill(0),
+    dimension,
+  });
   const kernel = quantizeKernel(node, scales);
   return [
-    assembler.constant(`${node.name}/kernel`, node.kernel.shape, 'int8', kernel, quantization(scales, node.op === 'depthwise' ? 3 : 0)),
-    assembler.constant(`${node.name}/bias`, [scales.length], 'int32', bias.values, quantization(bias.scales, 0)),
+    assembler.constant(
+      `${node.name}/kernel`,
+      node.kernel.shape,
+      'int8',
+      kernel,
+      quantization(scales, node.op === 'depthwise' ? 3 : 0),
+    ),
+    assembler.constant(
+      `${node.name}/bias`,
+      [scales.length],
+      'int32',
+      bias.values,
+      quantization(bias.scales, 0),
+    ),
   ];
 }

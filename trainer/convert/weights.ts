@@ -51,9 +51,16 @@ export function quantizeKernel(node: FilteredNode, scales: readonly number[]): I
 }
 
 /** int32 bias at s_in * s_w, and that product as float32. */
-export function quantizeBias(bias: Float32Array, scales: readonly number[], inputScale: number): { values: Int32Array; scales: number[] } {
+export function quantizeBias(
+  bias: Float32Array,
+  scales: readonly number[],
+  inputScale: number,
+): { values: Int32Array; scales: number[] } {
   const products = scales.map((scale) => Math.fround(inputScale * scale));
-  return { values: Int32Array.from(bias, (value, c) => roundedClamp(value / (products[c] ?? 1), LARGEST_BIAS)), scales: products };
+  return {
+    values: Int32Array.from(bias, (value, c) => roundedClamp(value / (products[c] ?? 1), LARGEST_BIAS)),
+    scales: products,
+  };
 }
 
 function roundedClamp(value: number, limit: number): number {

@@ -83,17 +83,27 @@ export async function cutRecording(
       'matroska',
       `file:${unfinished}`,
     ];
-    await run('ffmpeg', encoding, { killSignal: 'SIGKILL', ...(signal && { signal }) }).catch(async (cause: unknown) => {
-      await rm(unfinished, { force: true });
-      signal?.throwIfAborted();
-      const error = startFailure(cause, 'ffmpeg');
-      throw error.code === 'ffmpeg_missing' ? error : new AdbreakError('video_unreadable', `Cannot cut ${video}`, { cause });
-    });
+    await run('ffmpeg', encoding, { killSignal: 'SIGKILL', ...(signal && { signal }) }).catch(
+      async (cause: unknown) => {
+        await rm(unfinished, { force: true });
+        signal?.throwIfAborted();
+        const error = startFailure(cause, 'ffmpeg');
+        throw error.code === 'ffmpeg_missing'
+          ? error
+          : new AdbreakError('video_unreadable', `Cannot cut ${video}`, { cause });
+      },
+    );
     await rename(unfinished, `${piece.output}.mkv`);
     const own = spans.filter(({ start, end }) => end > piece.start && start < piece.end);
     await writeAtomic(
       `${piece.output}.csv`,
-      formatLabels(own.map(({ start, end, label }) => ({ start: Math.max(0, start - piece.start), end: Math.min(end, piece.end) - piece.start, label }))),
+      formatLabels(
+        own.map(({ start, end, label }) => ({
+          start: Math.max(0, start - piece.start),
+          end: Math.min(end, piece.end) - piece.start,
+          label,
+        })),
+      ),
     );
     onPiece(piece);
   }

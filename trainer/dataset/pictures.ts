@@ -12,9 +12,16 @@ const LARGEST_FILE = 2 * 1024 * 1024 * 1024;
  * Pictures for calibration or comparison, RGB24 of `size` x `size`, at most `limit`, spread evenly over what there is:
  * a folder of pictures or videos, one file, or `.rgb`: raw frames of that size one after another.
  */
-export async function loadPictures(path: string, size: number, limit: number, signal?: AbortSignal): Promise<Uint8Array[]> {
+export async function loadPictures(
+  path: string,
+  size: number,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array[]> {
   const info = await stat(path).catch((cause: unknown) => {
-    throw systemCode(cause) === 'ENOENT' ? new AdbreakError('not_found', `Cannot read pictures: ${path} does not exist`) : cause;
+    throw systemCode(cause) === 'ENOENT'
+      ? new AdbreakError('not_found', `Cannot read pictures: ${path} does not exist`)
+      : cause;
   });
   if (!info.isDirectory()) return fromFile(path, size, limit, signal);
   const names = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
@@ -26,15 +33,24 @@ export async function loadPictures(path: string, size: number, limit: number, si
     const share = pictures.length > 0 ? 1 : Math.ceil(limit / chosen.length);
     loaded.push(...(await fromFile(join(path, name), size, share, signal)));
   }
-  if (loaded.length === 0) throw new AdbreakError('input_invalid', `Cannot read pictures: ${path} holds none`);
+  if (loaded.length === 0)
+    throw new AdbreakError('input_invalid', `Cannot read pictures: ${path} holds none`);
   return loaded.slice(0, limit);
 }
 
-async function fromFile(path: string, size: number, limit: number, signal: AbortSignal | undefined): Promise<Uint8Array[]> {
+async function fromFile(
+  path: string,
+  size: number,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array[]> {
   if (path.endsWith('.rgb')) return spread(await rawFrames(path, size), limit);
   if (PICTURE.test(path)) return [await picture(path, size)];
   const all: Uint8Array[] = [];
-  for await (const { pixels } of frames({ source: path, preprocess: { width: size, height: size, scaler: 'area' }, fps: 1 }, signal))
+  for await (const { pixels } of frames(
+    { source: path, preprocess: { width: size, height: size, scaler: 'area' }, fps: 1 },
+    signal,
+  ))
     all.push(Uint8Array.from(pixels));
   signal?.throwIfAborted();
   return spread(all, limit);
@@ -48,13 +64,20 @@ async function rawFrames(path: string, size: number): Promise<Uint8Array[]> {
       'input_invalid',
       `Cannot read pictures: ${path} must hold frames of ${length} bytes (${size}×${size} RGB): it has ${bytes?.byteLength ?? 0} bytes`,
     );
-  return Array.from({ length: bytes.byteLength / length }, (_, i) => bytes.subarray(i * length, (i + 1) * length));
+  return Array.from({ length: bytes.byteLength / length }, (_, i) =>
+    bytes.subarray(i * length, (i + 1) * length),
+  );
 }
 
 async function picture(path: string, size: number): Promise<Uint8Array> {
   try {
     return new Uint8Array(
-      await sharp(path, { limitInputPixels: 100_000_000 }).resize(size, size, { fit: 'fill' }).removeAlpha().toColourspace('srgb').raw().toBuffer(),
+      await sharp(path, { limitInputPixels: 100_000_000 })
+        .resize(size, size, { fit: 'fill' })
+        .removeAlpha()
+        .toColourspace('srgb')
+        .raw()
+        .toBuffer(),
     );
   } catch (cause) {
     throw new AdbreakError('input_invalid', `Cannot read pictures: ${path} is none`, { cause });
@@ -63,5 +86,7 @@ async function picture(path: string, size: number): Promise<Uint8Array> {
 
 function spread<T>(items: readonly T[], limit: number): T[] {
   if (items.length <= limit) return [...items];
-  return Array.from({ length: limit }, (_, i) => items[Math.floor((i * items.length) / limit)]).filter((item) => item !== undefined);
+  return Array.from({ length: limit }, (_, i) => items[Math.floor((i * items.length) / limit)]).filter(
+    (item) => item !== undefined,
+  );
 }

@@ -30,7 +30,11 @@ export async function openDataset(folder: string): Promise<Dataset> {
 }
 
 /** Runs what fills the splits of a data set; what it leaves when it is interrupted or fails is refused by `openDataset`. */
-export async function fillDataset(folder: string, splits: readonly string[], fill: () => Promise<void>): Promise<void> {
+export async function fillDataset(
+  folder: string,
+  splits: readonly string[],
+  fill: () => Promise<void>,
+): Promise<void> {
   const markers = splits.map((split) => join(folder, split, UNFINISHED));
   for (const marker of markers) await writeAtomic(marker, '');
   await fill();
@@ -47,27 +51,40 @@ async function recordingsIn(folder: string): Promise<Recording[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new AdbreakError('not_found', `Cannot open the data set: ${folder} does not exist`, {
       cause,
-      remedy: 'Make one with `adbreak dataset synthesize`, or put NAME.mkv and NAME.csv into train/, val/ and test/.',
+      remedy:
+        'Make one with `adbreak dataset synthesize`, or put NAME.mkv and NAME.csv into train/, val/ and test/.',
     });
   });
   if (names.includes(UNFINISHED))
-    throw new AdbreakError('conflict', `Cannot open the data set: ${folder} is unfinished; what made it was interrupted, or still runs`, {
-      remedy: 'Run the command that makes it again, to its end.',
-    });
+    throw new AdbreakError(
+      'conflict',
+      `Cannot open the data set: ${folder} is unfinished; what made it was interrupted, or still runs`,
+      {
+        remedy: 'Run the command that makes it again, to its end.',
+      },
+    );
   return Promise.all(
     names
       .filter((name) => VIDEO.test(name))
       .sort()
       .map(async (name) => {
         const stem = name.replace(VIDEO, '');
-        return { name: stem, video: join(folder, name), spans: await readLabels(join(folder, `${stem}.csv`)) };
+        return {
+          name: stem,
+          video: join(folder, name),
+          spans: await readLabels(join(folder, `${stem}.csv`)),
+        };
       }),
   );
 }
 
 export async function readLabels(path: string): Promise<Span[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new AdbreakError('labels_invalid', `Cannot read the labels ${path}: ${systemCode(cause) ?? 'it cannot be read'}`, { cause });
+    throw new AdbreakError(
+      'labels_invalid',
+      `Cannot read the labels ${path}: ${systemCode(cause) ?? 'it cannot be read'}`,
+      { cause },
+    );
   });
   return parseLabels(text);
 }

@@ -11,13 +11,24 @@ import { z } from 'zod';
 export const CACHE_FORMAT = 2;
 
 const HEADER_LIMIT = 200;
-const header = z.strictObject({ width: z.int().positive(), rows: z.int().nonnegative(), sha256: z.string().length(64) });
+const header = z.strictObject({
+  width: z.int().positive(),
+  rows: z.int().nonnegative(),
+  sha256: z.string().length(64),
+});
 
 /** Rows of features behind one line of JSON that says how many they are and what their bytes sum to. */
-export async function writeRows(path: string, width: number, rows: readonly Float32Array[]): Promise<Float32Array> {
+export async function writeRows(
+  path: string,
+  width: number,
+  rows: readonly Float32Array[],
+): Promise<Float32Array> {
   const short = rows.find((row) => row.length !== width);
   if (short !== undefined)
-    throw new AdbreakError('inference_failed', `Cannot keep features: a row must have ${width} numbers: current value is ${short.length}`);
+    throw new AdbreakError(
+      'inference_failed',
+      `Cannot keep features: a row must have ${width} numbers: current value is ${short.length}`,
+    );
   const all = new Float32Array(rows.length * width);
   rows.forEach((row, i) => all.set(row, i * width));
   const bytes = new Uint8Array(all.buffer);
@@ -36,7 +47,11 @@ export async function readRows(path: string, width: number): Promise<Float32Arra
   if (file === null || end === -1) return null;
   const facts = headerOf(file.subarray(0, end), path);
   const bytes = Uint8Array.from(file.subarray(end + 1));
-  const whole = facts !== null && facts.width === width && bytes.byteLength === facts.rows * width * 4 && sha256(bytes) === facts.sha256;
+  const whole =
+    facts !== null &&
+    facts.width === width &&
+    bytes.byteLength === facts.rows * width * 4 &&
+    sha256(bytes) === facts.sha256;
   return whole ? new Float32Array(bytes.buffer) : null;
 }
 

@@ -42,7 +42,12 @@ async function extract(recording: Recording, cache: string, options: { stopAt?: 
     },
   });
   assert.ok(examples);
-  return { seen, frames: examples.isAd.length, ads: examples.isAd.filter(Boolean).length, digest: sha256(new Uint8Array(examples.features.buffer)) };
+  return {
+    seen,
+    frames: examples.isAd.length,
+    ads: examples.isAd.filter(Boolean).length,
+    digest: sha256(new Uint8Array(examples.features.buffer)),
+  };
 }
 
 describe('features of a recording', () => {
@@ -53,7 +58,11 @@ describe('features of a recording', () => {
     assert.deepEqual([undisturbed.frames, undisturbed.ads], [FRAMES, FRAMES / 2]);
     for (const stopAt of [1, 2, 7, 19, 20, 33, FRAMES - 1, FRAMES]) {
       const cache = join(folder, `cache-${stopAt}`);
-      await assert.rejects(extract(recording, cache, { stopAt }), { name: 'AbortError' }, `stopped at frame ${stopAt}`);
+      await assert.rejects(
+        extract(recording, cache, { stopAt }),
+        { name: 'AbortError' },
+        `stopped at frame ${stopAt}`,
+      );
       assert.deepEqual(await readdir(cache).catch(() => []), [], `stopped at frame ${stopAt}`);
       assert.deepEqual(await extract(recording, cache), undisturbed, `after a stop at frame ${stopAt}`);
     }
@@ -114,7 +123,8 @@ test('labelled frames of an interrupted pass are not taken for all', async () =>
   const recording = await recordingIn(folder);
   const stop = new AbortController();
   const pass = async () => {
-    for await (const _ of labelledFrames(recording, { preprocess: PREPROCESS, fps: 2, signal: stop.signal })) stop.abort();
+    for await (const _ of labelledFrames(recording, { preprocess: PREPROCESS, fps: 2, signal: stop.signal }))
+      stop.abort();
   };
   await assert.rejects(pass, { name: 'AbortError' });
 });

@@ -54,7 +54,9 @@ export function histogramExtractor(): Extractor {
       const histogram = new Float32Array(LEVELS ** 3);
       const share = 3 / pixels.length;
       for (let i = 0; i < pixels.length; i += 3) {
-        const cell = (((pixels[i] ?? 0) >> 5) * LEVELS + ((pixels[i + 1] ?? 0) >> 5)) * LEVELS + ((pixels[i + 2] ?? 0) >> 5);
+        const cell =
+          (((pixels[i] ?? 0) >> 5) * LEVELS + ((pixels[i + 1] ?? 0) >> 5)) * LEVELS +
+          ((pixels[i + 2] ?? 0) >> 5);
         histogram[cell] = (histogram[cell] ?? 0) + share;
       }
       return histogram.map(Math.sqrt);
@@ -64,13 +66,19 @@ export function histogramExtractor(): Extractor {
 }
 
 /** All frames of a recording, or an AbortError: an iteration that just ends early would pass for a whole one. */
-async function* everyFrame(recording: Recording, { preprocess, fps, signal }: Sampling): AsyncGenerator<Frame> {
+async function* everyFrame(
+  recording: Recording,
+  { preprocess, fps, signal }: Sampling,
+): AsyncGenerator<Frame> {
   yield* frames({ source: recording.video, preprocess, fps }, signal);
   signal?.throwIfAborted();
 }
 
 /** Labelled frames of recordings; frames outside the labels are left out. */
-export async function* labelledFrames(recording: Recording, sampling: Sampling): AsyncGenerator<Frame & { isAd: boolean }> {
+export async function* labelledFrames(
+  recording: Recording,
+  sampling: Sampling,
+): AsyncGenerator<Frame & { isAd: boolean }> {
   for await (const frame of everyFrame(recording, sampling)) {
     const label = labelAt(recording.spans, frame.time);
     if (label !== null) yield { ...frame, isAd: label === 'ad' };
@@ -78,7 +86,11 @@ export async function* labelledFrames(recording: Recording, sampling: Sampling):
 }
 
 /** Features of all labelled frames, for several extractors in one pass over the video. */
-export async function examplesOf(recordings: readonly Recording[], extractors: readonly Extractor[], options: ExtractOptions): Promise<Examples[]> {
+export async function examplesOf(
+  recordings: readonly Recording[],
+  extractors: readonly Extractor[],
+  options: ExtractOptions,
+): Promise<Examples[]> {
   const parts: Examples[][] = [];
   for (const recording of recordings) parts.push(await examplesOfOne(recording, extractors, options));
   return extractors.map((extractor, i) =>
@@ -89,12 +101,21 @@ export async function examplesOf(recordings: readonly Recording[], extractors: r
   );
 }
 
-async function examplesOfOne(recording: Recording, extractors: readonly Extractor[], options: ExtractOptions): Promise<Examples[]> {
-  const key = sha256(JSON.stringify([CACHE_FORMAT, await fileDigest(recording.video), options.preprocess, options.fps]));
+async function examplesOfOne(
+  recording: Recording,
+  extractors: readonly Extractor[],
+  options: ExtractOptions,
+): Promise<Examples[]> {
+  const key = sha256(
+    JSON.stringify([CACHE_FORMAT, await fileDigest(recording.video), options.preprocess, options.fps]),
+  );
   const paths = extractors.map(({ identity }) => join(options.cache, `${sha256(key + identity)}.rows`));
   const cached = await Promise.all(extractors.map(({ width }, i) => readRows(paths[i] ?? '', width)));
   // Labels are not part of the cache: features of every frame are, so that relabelling costs nothing.
-  if (cached.every((rows) => rows !== null)) return extractors.map(({ width }, i) => relabel(recording, options.fps, width, cached[i] ?? new Float32Array(0)));
+  if (cached.every((rows) => rows !== null))
+    return extractors.map(({ width }, i) =>
+      relabel(recording, options.fps, width, cached[i] ?? new Float32Array(0)),
+    );
   const rows: Float32Array[][] = extractors.map(() => []);
   for await (const frame of everyFrame(recording, options)) {
     for (const [i, extractor] of extractors.entries()) rows[i]?.push(await extractor.extract(frame.pixels));

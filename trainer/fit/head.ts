@@ -33,19 +33,29 @@ const PATIENCE = 8;
  * Multinomial logistic regression on standardised features, Adam, L2, early stopping on validation loss, then one
  * temperature fitted on validation (Guo et al. 2017). Throws `training_failed` where a class is missing.
  */
-export async function fitHead(train: Examples, validation: Examples, { seed, epochs = 80, onEpoch, signal }: FitOptions): Promise<Head> {
+export async function fitHead(
+  train: Examples,
+  validation: Examples,
+  { seed, epochs = 80, onEpoch, signal }: FitOptions,
+): Promise<Head> {
   await openBackend();
   for (const [name, { isAd }] of [
     ['train', train],
     ['val', validation],
   ] as const) {
     if (!isAd.includes(true) || !isAd.includes(false))
-      throw new AdbreakError('training_failed', `Cannot train: the split ${name} needs frames of both ad and content; it has ${isAd.length} frames`);
+      throw new AdbreakError(
+        'training_failed',
+        `Cannot train: the split ${name} needs frames of both ad and content; it has ${isAd.length} frames`,
+      );
   }
   const { mean, std } = statistics(train);
   const width = train.width;
   const random = seeded(`head/${seed}`);
-  const rows = (examples: Examples) => tf.tidy(() => tf.tensor2d(examples.features, [examples.isAd.length, width]).sub(mean).div(std) as tf.Tensor2D);
+  const rows = (examples: Examples) =>
+    tf.tidy(
+      () => tf.tensor2d(examples.features, [examples.isAd.length, width]).sub(mean).div(std) as tf.Tensor2D,
+    );
   const targets = (examples: Examples) =>
     tf.tensor2d(
       examples.isAd.flatMap((ad) => (ad ? [0, 1] : [1, 0])),
@@ -63,19 +73,31 @@ export async function fitHead(train: Examples, validation: Examples, { seed, epo
   );
   const bias = tf.variable(tf.zeros([2]));
   const optimizer = tf.train.adam(RATE);
-  let best = { loss: Number.POSITIVE_INFINITY, epoch: 0, kernel: new Float32Array(0), bias: new Float32Array(0), logits: new Float32Array(0) };
+  let best = {
+    loss: Number.POSITIVE_INFINITY,
+    epoch: 0,
+    kernel: new Float32Array(0),
+    bias: new Float32Array(0),
+    logits: new Float32Array(0),
+  };
   for (let epoch = 1; epoch <= epochs && epoch - best.epoch <= PATIENCE; epoch++) {
     const order = random.shuffle(Array.from({ length: train.isAd.length }, (_, i) => i));
     for (let at = 0; at < order.length; at += BATCH) {
       tf.tidy(() => {
         const index = tf.tensor1d(order.slice(at, at + BATCH), 'int32');
         const [bx, by] = [tf.gather(x, index), tf.gather(y, index)];
-        optimizer.minimize(() => crossEntropy(tf.add(tf.matMul(bx, kernel), bias) as tf.Tensor2D, by).add(tf.sum(tf.square(kernel)).mul(L2)) as tf.Scalar);
+        optimizer.minimize(
+          () =>
+            crossEntropy(tf.add(tf.matMul(bx, kernel), bias) as tf.Tensor2D, by).add(
+              tf.sum(tf.square(kernel)).mul(L2),
+            ) as tf.Scalar,
+        );
       });
     }
     const logits = tf.tidy(() => tf.add(tf.matMul(vx, kernel), bias) as tf.Tensor2D);
     const loss = tf.tidy(() => crossEntropy(logits, vy).dataSync()[0] ?? Number.NaN);
-    if (loss < best.loss) best = { loss, epoch, kernel: copy(kernel), bias: copy(bias), logits: copy(logits) };
+    if (loss < best.loss)
+      best = { loss, epoch, kernel: copy(kernel), bias: copy(bias), logits: copy(logits) };
     logits.dispose();
     onEpoch?.(epoch, loss);
     await new Promise(setImmediate);

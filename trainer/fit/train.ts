@@ -15,7 +15,14 @@ import type { Graph } from '../nn/graph.js';
 import { smallNet } from '../nn/small-net.js';
 import type { WeightFile } from '../weights/read.js';
 import { sourceOf } from '../weights/sources.js';
-import { backboneExtractor, type Extractor, examplesOf, histogramExtractor, labelledFrames, type Sampling } from './extract.js';
+import {
+  backboneExtractor,
+  type Extractor,
+  examplesOf,
+  histogramExtractor,
+  labelledFrames,
+  type Sampling,
+} from './extract.js';
 import { type Examples, fitHead, type Head } from './head.js';
 import { fitSmallNet, type LabelledPixels } from './small-net.js';
 
@@ -70,12 +77,22 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
       },
     });
   const [trained = missing(), trainedHistograms = missing()] = await extract('train', [features, histograms]);
-  const [validation = missing(), validationHistograms = missing()] = await extract('val', [features, histograms]);
+  const [validation = missing(), validationHistograms = missing()] = await extract('val', [
+    features,
+    histograms,
+  ]);
   say(`train ${describe(trained)}; val ${describe(validation)}`);
 
   const head = await fitHead(trained, validation, { seed: request.seed, ...interruptible });
-  say(`head: ${head.epochs} epochs, validation loss ${head.validationLoss.toFixed(3)}, temperature ${head.temperature.toFixed(2)}`);
-  const calibration = await reservoir(dataset.train, { ...sampling, fps: fps / 4 }, CALIBRATION_FRAMES, `calibration/${request.seed}`);
+  say(
+    `head: ${head.epochs} epochs, validation loss ${head.validationLoss.toFixed(3)}, temperature ${head.temperature.toFixed(2)}`,
+  );
+  const calibration = await reservoir(
+    dataset.train,
+    { ...sampling, fps: fps / 4 },
+    CALIBRATION_FRAMES,
+    `calibration/${request.seed}`,
+  );
   const model = await convertToInt8(
     withHead(backbone, head),
     runtime,
@@ -89,7 +106,12 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   );
 
   const [testHistograms = missing()] = await extract('test', [histograms]);
-  const baseline = metricsOf(predict(await fitHead(trainedHistograms, validationHistograms, { seed: request.seed, ...interruptible }), testHistograms));
+  const baseline = metricsOf(
+    predict(
+      await fitHead(trainedHistograms, validationHistograms, { seed: request.seed, ...interruptible }),
+      testHistograms,
+    ),
+  );
   say(`colour-histogram baseline on test: F1 ${baseline.f1.toFixed(3)}`);
   const manifest = await manifestOf(request, backbone, model, classifier, metrics);
   await writeAtomic(join(request.output, 'model.tflite'), model);
@@ -104,7 +126,10 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   return { manifest, baseline };
 }
 
-async function backboneOf({ pretrained, dataset, seed, say }: TrainRequest, sampling: Sampling): Promise<Graph> {
+async function backboneOf(
+  { pretrained, dataset, seed, say }: TrainRequest,
+  sampling: Sampling,
+): Promise<Graph> {
   if (pretrained !== null) {
     say('backbone: EfficientNet-Lite0 with pretrained ImageNet weights');
     return efficientNetLite0(sourceOf(pretrained.tensors, 'efficientnet_lite0'), { classes: null });
@@ -126,14 +151,27 @@ function withHead(backbone: Graph, { kernel, bias }: Head): Graph {
     name: backbone.name,
     nodes: [
       ...backbone.nodes,
-      { op: 'dense', name: 'logits', input: 'features', kernel: { shape: [2, width], data: kernel }, bias, batchNorm: null, activation: 'none' },
+      {
+        op: 'dense',
+        name: 'logits',
+        input: 'features',
+        kernel: { shape: [2, width], data: kernel },
+        bias,
+        batchNorm: null,
+        activation: 'none',
+      },
       { op: 'softmax', name: 'probabilities', input: 'logits' },
     ],
   };
 }
 
 /** A uniform sample of the labelled frames, without knowing how many there are (Vitter 1985, algorithm R). */
-async function reservoir(recordings: readonly Recording[], sampling: Sampling, size: number, seed: string): Promise<LabelledPixels[]> {
+async function reservoir(
+  recordings: readonly Recording[],
+  sampling: Sampling,
+  size: number,
+  seed: string,
+): Promise<LabelledPixels[]> {
   const random = seeded(seed);
   const kept: LabelledPixels[] = [];
   let seen = 0;
@@ -147,10 +185,15 @@ async function reservoir(recordings: readonly Recording[], sampling: Sampling, s
   return kept;
 }
 
-async function score(classifier: AdClassifier, recordings: readonly Recording[], sampling: Sampling): Promise<Scored[]> {
+async function score(
+  classifier: AdClassifier,
+  recordings: readonly Recording[],
+  sampling: Sampling,
+): Promise<Scored[]> {
   const scored: Scored[] = [];
   for (const recording of recordings) {
-    for await (const { pixels, isAd } of labelledFrames(recording, sampling)) scored.push({ probability: await classifier.adProbability(pixels), isAd });
+    for await (const { pixels, isAd } of labelledFrames(recording, sampling))
+      scored.push({ probability: await classifier.adProbability(pixels), isAd });
   }
   return scored;
 }
@@ -158,15 +201,25 @@ async function score(classifier: AdClassifier, recordings: readonly Recording[],
 function predict({ kernel, bias }: Head, { features, width, isAd }: Examples): Scored[] {
   return isAd.map((ad, row) => {
     let margin = (bias[1] ?? 0) - (bias[0] ?? 0);
-    for (let i = 0; i < width; i++) margin += ((kernel[width + i] ?? 0) - (kernel[i] ?? 0)) * (features[row * width + i] ?? 0);
+    for (let i = 0; i < width; i++)
+      margin += ((kernel[width + i] ?? 0) - (kernel[i] ?? 0)) * (features[row * width + i] ?? 0);
     return { probability: 1 / (1 + Math.exp(-margin)), isAd: ad };
   });
 }
 
-async function manifestOf(request: TrainRequest, backbone: Graph, model: Uint8Array, classifier: AdClassifier, metrics: TestMetrics): Promise<Manifest> {
+async function manifestOf(
+  request: TrainRequest,
+  backbone: Graph,
+  model: Uint8Array,
+  classifier: AdClassifier,
+  metrics: TestMetrics,
+): Promise<Manifest> {
   const golden = [];
   for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
-    golden.push({ pattern, ad: await classifier.adProbability(testPattern(pattern, PREPROCESS.width, PREPROCESS.height)) });
+    golden.push({
+      pattern,
+      ad: await classifier.adProbability(testPattern(pattern, PREPROCESS.width, PREPROCESS.height)),
+    });
   return {
     schema: 1,
     name: request.name,

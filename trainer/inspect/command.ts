@@ -28,7 +28,9 @@ export function addModelCommands(program: Command, signal: AbortSignal): void {
       }
       for (const line of describeModel(parsed, bytes.byteLength)) console.log(line);
       if (metadata !== null && metadata.labels.length > 0)
-        console.log(`labels: ${metadata.labels.slice(0, 8).join(', ')}${metadata.labels.length > 8 ? `, … (${metadata.labels.length})` : ''}`);
+        console.log(
+          `labels: ${metadata.labels.slice(0, 8).join(', ')}${metadata.labels.length > 8 ? `, … (${metadata.labels.length})` : ''}`,
+        );
     });
   model
     .command('compare <a> <b>')
@@ -36,14 +38,28 @@ export function addModelCommands(program: Command, signal: AbortSignal): void {
     .requiredOption('--images <path>', 'a folder of pictures or videos, a video, or raw frames (.rgb)')
     .option('--limit <n>', 'use so many pictures', natural, 100)
     .option('--layers', 'the error of every tensor that both name alike')
-    .option('--architecture <name>', 'whose normalisation the inputs have', architectureName, 'efficientnet_lite0')
-    .addOption(new Option('--runtime <which>', 'what runs them').choices([...RUNTIME_CHOICES]).default('auto'))
+    .option(
+      '--architecture <name>',
+      'whose normalisation the inputs have',
+      architectureName,
+      'efficientnet_lite0',
+    )
+    .addOption(
+      new Option('--runtime <which>', 'what runs them').choices([...RUNTIME_CHOICES]).default('auto'),
+    )
     .option('--json', 'as JSON')
     .action(
       async (
         a: string,
         b: string,
-        flags: { images: string; limit: number; layers?: boolean; architecture: ArchitectureName; runtime: RuntimeChoice; json?: boolean },
+        flags: {
+          images: string;
+          limit: number;
+          layers?: boolean;
+          architecture: ArchitectureName;
+          runtime: RuntimeChoice;
+          json?: boolean;
+        },
       ) => {
         const files = [await readFile(a), await readFile(b)] as const;
         const size = readModel(files[0]).subgraphs[0];
@@ -52,13 +68,18 @@ export function addModelCommands(program: Command, signal: AbortSignal): void {
         const { normalization } = ARCHITECTURES[flags.architecture];
         const runtime = openRuntime(flags.runtime);
         const result = await compare(files, runtime, pixels, normalization, signal);
-        const layers = flags.layers === true ? await compareLayers(files, runtime, pixels.slice(0, 16), normalization) : [];
+        const layers =
+          flags.layers === true
+            ? await compareLayers(files, runtime, pixels.slice(0, 16), normalization)
+            : [];
         if (flags.json === true) {
           console.log(JSON.stringify({ ...result, ...(flags.layers === true && { layers }) }, null, 2));
           return;
         }
         for (const { tensor, decibels, largestError } of layers)
-          console.log(`${decibels.toFixed(1).padStart(7)} dB  largest ${largestError.toPrecision(3).padStart(8)}  ${tensor}`);
+          console.log(
+            `${decibels.toFixed(1).padStart(7)} dB  largest ${largestError.toPrecision(3).padStart(8)}  ${tensor}`,
+          );
         console.log(
           `${result.images} images: same class on ${(100 * result.agreement).toFixed(1)} %; output error mean ${result.meanError.toPrecision(3)}, largest ${result.largestError.toPrecision(3)}, ${result.decibels.toFixed(1)} dB`,
         );

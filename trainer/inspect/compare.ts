@@ -42,12 +42,21 @@ export async function compare(
     signal?.throwIfAborted();
     const x = await timed(a, encodeA(frame), times[0]);
     const y = await timed(b, encodeB(frame), times[1]);
-    if (x.length !== y.length) throw new AdbreakError('input_invalid', `Cannot compare: the first model has ${x.length} outputs, the second ${y.length}`);
+    if (x.length !== y.length)
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot compare: the first model has ${x.length} outputs, the second ${y.length}`,
+      );
     if (argmax(x) === argmax(y)) agreed += 1;
     error.add(x, y);
   }
   if (pixels.length === 0) throw new AdbreakError('input_invalid', 'Cannot compare: there are no images');
-  return { images: pixels.length, agreement: agreed / pixels.length, ...error.result(), latency: [median(times[0]), median(times[1])] };
+  return {
+    images: pixels.length,
+    agreement: agreed / pixels.length,
+    ...error.result(),
+    latency: [median(times[0]), median(times[1])],
+  };
 }
 
 /** The tensors that both models name alike, in the first one's order. */
@@ -61,7 +70,9 @@ export async function compareLayers(
   using b = await runtime.open(writeModel(exposeActivations(readModel(files[1]))));
   const [encodeA, encodeB] = [encoderOf(a, normalization), encoderOf(b, normalization)];
   const pairs = a.outputs.flatMap((spec, i) => {
-    const j = b.outputs.findIndex(({ name, shape }) => name === spec.name && shape.join() === spec.shape.join());
+    const j = b.outputs.findIndex(
+      ({ name, shape }) => name === spec.name && shape.join() === spec.shape.join(),
+    );
     return j < 0 ? [] : [{ tensor: spec.name, i, j, error: new ErrorSum() }];
   });
   for (const frame of pixels) {
@@ -91,13 +102,21 @@ class ErrorSum {
     this.#count += a.length;
   }
   result() {
-    return { meanError: this.#absolute / this.#count, largestError: this.#largest, decibels: 10 * Math.log10(this.#signal / this.#noise) };
+    return {
+      meanError: this.#absolute / this.#count,
+      largestError: this.#largest,
+      decibels: 10 * Math.log10(this.#signal / this.#noise),
+    };
   }
 }
 
-function encoderOf(interpreter: Interpreter, normalization: Normalization): (pixels: Uint8Array) => Uint8Array {
+function encoderOf(
+  interpreter: Interpreter,
+  normalization: Normalization,
+): (pixels: Uint8Array) => Uint8Array {
   const [input] = interpreter.inputs;
-  if (input === undefined) throw new AdbreakError('model_unsupported', 'Cannot compare: the model has no input');
+  if (input === undefined)
+    throw new AdbreakError('model_unsupported', 'Cannot compare: the model has no input');
   return pixelEncoder(input, normalization);
 }
 async function timed(interpreter: Interpreter, input: Uint8Array, times: number[]): Promise<Float32Array> {
@@ -108,7 +127,8 @@ async function timed(interpreter: Interpreter, input: Uint8Array, times: number[
 }
 function real(interpreter: Interpreter, index: number, outputs: readonly Uint8Array[]): Float32Array {
   const [spec, bytes] = [interpreter.outputs[index], outputs[index]];
-  if (spec === undefined || bytes === undefined) throw new AdbreakError('inference_failed', 'Cannot run the model: it gave no output');
+  if (spec === undefined || bytes === undefined)
+    throw new AdbreakError('inference_failed', 'Cannot run the model: it gave no output');
   return toReal(spec, bytes);
 }
 function argmax(values: Float32Array): number {

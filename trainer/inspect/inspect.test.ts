@@ -41,7 +41,9 @@ test('inspection counts multiply-adds, finds what XNNPACK leaves, and names it',
 describe('comparison', () => {
   test('a model with itself is exact; with its INT8 it is close, layer by layer', async () => {
     const float = writeModel(convertFloat(graph));
-    const int8 = writeModel((await convertInt8(graph, tfliteRuntime(), pictures, { normalization: NORMALIZATION })).model);
+    const int8 = writeModel(
+      (await convertInt8(graph, tfliteRuntime(), pictures, { normalization: NORMALIZATION })).model,
+    );
     const same = await compare([float, float], tfliteRuntime(), pictures, NORMALIZATION);
     assert.deepEqual([same.agreement, same.largestError, same.decibels], [1, 0, Number.POSITIVE_INFINITY]);
     const close = await compare([float, int8], tfliteRuntime(), pictures, NORMALIZATION);
@@ -55,7 +57,8 @@ describe('comparison', () => {
     const shorter = writeModel(convertFloat({ ...graph, nodes: graph.nodes.slice(0, 2) }));
     await assert.rejects(
       compare([float, shorter], tfliteRuntime(), pictures, NORMALIZATION),
-      (error: unknown) => error instanceof AdbreakError && /first model has 4 outputs, the second 200/.test(error.message),
+      (error: unknown) =>
+        error instanceof AdbreakError && /first model has 4 outputs, the second 200/.test(error.message),
     );
   });
 });
@@ -76,14 +79,20 @@ describe('pictures', () => {
       ],
     );
     await writeFile(join(folder, '9.png'), 'no picture');
-    await assert.rejects(loadPictures(folder, 8, 9), (error: unknown) => error instanceof AdbreakError && /9\.png is none/.test(error.message));
+    await assert.rejects(
+      loadPictures(folder, 8, 9),
+      (error: unknown) => error instanceof AdbreakError && /9\.png is none/.test(error.message),
+    );
   });
   test('raw frames must fill their file; an empty folder and a missing one are named', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'a.rgb'), new Uint8Array(2 * 192));
     assert.equal((await loadPictures(join(folder, 'a.rgb'), 8, 9)).length, 2);
     const refused = (path: string, size: number, words: RegExp) =>
-      assert.rejects(loadPictures(path, size, 9), (error: unknown) => error instanceof AdbreakError && words.test(error.message));
+      assert.rejects(
+        loadPictures(path, size, 9),
+        (error: unknown) => error instanceof AdbreakError && words.test(error.message),
+      );
     await refused(join(folder, 'a.rgb'), 9, /must hold frames of 243 bytes/);
     await mkdir(join(folder, 'empty'));
     await refused(join(folder, 'empty'), 8, /holds none/);
@@ -99,20 +108,56 @@ test('a network goes from the command line to INT8, with labels and report, and 
     Uint8Array.from({ length: 6 * 64 * 64 * 3 }, () => random.integer(256)),
   );
   await writeFile(at('labels.txt'), 'content\nad\n');
-  const common = ['convert', '--architecture', 'mobilenet_v3_small', '--weights', 'random:1', '--classes', '2', '--input-size', '64'];
-  const int8 = adbreak(...common, '--calibration', at('frames.rgb'), '--labels', at('labels.txt'), '--output', at('i.tflite'), '--report', at('r.json'));
+  const common = [
+    'convert',
+    '--architecture',
+    'mobilenet_v3_small',
+    '--weights',
+    'random:1',
+    '--classes',
+    '2',
+    '--input-size',
+    '64',
+  ];
+  const int8 = adbreak(
+    ...common,
+    '--calibration',
+    at('frames.rgb'),
+    '--labels',
+    at('labels.txt'),
+    '--output',
+    at('i.tflite'),
+    '--report',
+    at('r.json'),
+  );
   assert.equal(int8.status, 0, int8.stderr);
   assert.match(int8.stdout, /XNNPACK takes it in 1 partition, leaving 1 operator/);
   assert.match(adbreak('model', 'inspect', at('i.tflite')).stdout, /labels: content, ad/);
   assert.equal(adbreak(...common, '--quantize', 'none', '--output', at('f.tflite')).status, 0);
-  const compared = adbreak('model', 'compare', at('f.tflite'), at('i.tflite'), '--images', at('frames.rgb'), '--architecture', 'mobilenet_v3_small', '--json');
+  const compared = adbreak(
+    'model',
+    'compare',
+    at('f.tflite'),
+    at('i.tflite'),
+    '--images',
+    at('frames.rgb'),
+    '--architecture',
+    'mobilenet_v3_small',
+    '--json',
+  );
   assert.equal(compared.status, 0, compared.stderr);
   const facts: unknown = JSON.parse(compared.stdout);
   assert.ok(typeof facts === 'object' && facts !== null && 'images' in facts && facts.images === 6);
   for (const [args, words] of [
     [[...common, '--output', at('x.tflite')], /needs pictures to calibrate with/],
-    [[...common, '--quantize', 'int9', '--output', at('x.tflite')], /Allowed choices are int8, float16, dynamic, none/],
-    [[...common, '--method', 'percentile:2', '--output', at('x.tflite')], /must be minmax, mse, or percentile/],
+    [
+      [...common, '--quantize', 'int9', '--output', at('x.tflite')],
+      /Allowed choices are int8, float16, dynamic, none/,
+    ],
+    [
+      [...common, '--method', 'percentile:2', '--output', at('x.tflite')],
+      /must be minmax, mse, or percentile/,
+    ],
     [['convert', '--architecture', 'vgg', '--output', at('x.tflite')], /must be one of efficientnet_lite0/],
   ] as const) {
     const { status, stderr } = adbreak(...args);

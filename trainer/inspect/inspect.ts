@@ -1,4 +1,10 @@
-import { BYTES_PER_ELEMENT, type TfliteModel, type TfliteOperator, type TfliteSubgraph, type TfliteTensor } from '@adbreak/shared/tflite/schema.js';
+import {
+  BYTES_PER_ELEMENT,
+  type TfliteModel,
+  type TfliteOperator,
+  type TfliteSubgraph,
+  type TfliteTensor,
+} from '@adbreak/shared/tflite/schema.js';
 import { isDelegated, operatorName, partitions } from './partitions.js';
 
 export interface OperatorFacts {
@@ -51,7 +57,9 @@ export function inspect(model: TfliteModel): ModelInspection {
     multiplyAdds: operators.reduce((sum, operator) => sum + operator.multiplyAdds, 0),
     weightBytes: model.buffers.reduce((sum, { byteLength }) => sum + byteLength, 0),
     partitions: partitions(model, graph).filter(({ delegated }) => delegated).length,
-    left: operators.filter(({ delegated }) => !delegated).map(({ operator, output }) => `${operator} ${output}`),
+    left: operators
+      .filter(({ delegated }) => !delegated)
+      .map(({ operator, output }) => `${operator} ${output}`),
   };
 }
 
@@ -76,8 +84,10 @@ export function describeModel(model: TfliteModel, bytes: number): string[] {
   const tensor = (role: string, { name, type, shape, quantization }: TfliteTensor) =>
     `${role} ${name} ${type} [${shape.join()}]${quantization === null ? '' : ` scale ${number(quantization.scale[0])} zero point ${quantization.zeroPoint[0]}`}`;
   const width = Math.min(LONGEST_NAME, Math.max(...facts.operators.map(({ output }) => output.length), 6));
-  const short = (name: string) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name).padEnd(width);
-  const weights = model.subgraphs[0]?.tensors.filter(({ buffer }) => (model.buffers[buffer]?.byteLength ?? 0) > 0) ?? [];
+  const short = (name: string) =>
+    (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name).padEnd(width);
+  const weights =
+    model.subgraphs[0]?.tensors.filter(({ buffer }) => (model.buffers[buffer]?.byteLength ?? 0) > 0) ?? [];
   const types = [...new Set(weights.map(({ type }) => type))].map((type) => {
     const of = weights.filter((one) => one.type === type);
     return `${of.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0).toLocaleString('en')} ${type}`;
@@ -98,7 +108,9 @@ export function describeModel(model: TfliteModel, bytes: number): string[] {
 
 function summary(left: readonly string[]): string {
   const names = left.map((entry) => entry.split(' ')[0] ?? '');
-  return [...new Set(names)].map((name) => `${names.filter((other) => other === name).length} ${name}`).join(', ');
+  return [...new Set(names)]
+    .map((name) => `${names.filter((other) => other === name).length} ${name}`)
+    .join(', ');
 }
 function number(value: number | undefined): string {
   return value === undefined ? '?' : String(Number(value.toPrecision(6)));
@@ -111,10 +123,17 @@ export function exposeActivations(model: TfliteModel): TfliteModel {
     subgraphs: model.subgraphs.map((graph, i) =>
       i > 0
         ? graph
-        : { ...graph, outputs: [...new Set(graph.operators.flatMap(({ outputs }) => outputs))].filter((index) => sizeOf(graph.tensors[index]) > 0) },
+        : {
+            ...graph,
+            outputs: [...new Set(graph.operators.flatMap(({ outputs }) => outputs))].filter(
+              (index) => sizeOf(graph.tensors[index]) > 0,
+            ),
+          },
     ),
   };
 }
 function sizeOf(tensor: TfliteTensor | undefined): number {
-  return tensor === undefined ? 0 : tensor.shape.reduce((product, size) => product * size, BYTES_PER_ELEMENT[tensor.type]);
+  return tensor === undefined
+    ? 0
+    : tensor.shape.reduce((product, size) => product * size, BYTES_PER_ELEMENT[tensor.type]);
 }

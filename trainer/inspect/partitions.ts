@@ -1,17 +1,36 @@
-import { builtinName, type TensorType, type TfliteModel, type TfliteOperator, type TfliteSubgraph } from '@adbreak/shared/tflite/schema.js';
+import {
+  builtinName,
+  type TensorType,
+  type TfliteModel,
+  type TfliteOperator,
+  type TfliteSubgraph,
+} from '@adbreak/shared/tflite/schema.js';
 
 export function operatorName(model: TfliteModel, operator: TfliteOperator): string {
   return builtinName(model, operator) ?? `operator ${model.operatorCodes[operator.code]?.builtin ?? -1}`;
 }
 
 /** Taken with any of the numeric types; the others depend on it. Measured on LiteRT 2.3 with one-operator models (docs/tflite.md, "What XNNPACK takes"). */
-const ALWAYS = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'FULLY_CONNECTED', 'ADD', 'MUL', 'MEAN', 'LOGISTIC', 'MAX_POOL_2D', 'PAD', 'RESHAPE', 'DEQUANTIZE']);
+const ALWAYS = new Set([
+  'CONV_2D',
+  'DEPTHWISE_CONV_2D',
+  'FULLY_CONNECTED',
+  'ADD',
+  'MUL',
+  'MEAN',
+  'LOGISTIC',
+  'MAX_POOL_2D',
+  'PAD',
+  'RESHAPE',
+  'DEQUANTIZE',
+]);
 const IN_FLOAT = new Set(['HARD_SWISH', 'SOFTMAX', 'RELU', 'RELU6', 'AVERAGE_POOL_2D']);
 
 /** Whether XNNPACK takes an operator. What this project's schema does not know counts as not taken. */
 export function isDelegated(model: TfliteModel, graph: TfliteSubgraph, operator: TfliteOperator): boolean {
   const name = operatorName(model, operator);
-  const typeOf = (index: number | undefined): TensorType | undefined => (index === undefined ? undefined : graph.tensors[index]?.type);
+  const typeOf = (index: number | undefined): TensorType | undefined =>
+    index === undefined ? undefined : graph.tensors[index]?.type;
   const [input, output] = [typeOf(operator.inputs[0]), typeOf(operator.outputs[0])];
   if (name === 'QUANTIZE') return output === 'int8' && (input === 'float32' || input === 'int8');
   if (name === 'DEPTHWISE_CONV_2D' && operator.options?.fields['depthMultiplier'] === 0) return false;

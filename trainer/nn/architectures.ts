@@ -21,7 +21,11 @@ interface Architecture {
 
 /** The networks by the names that commands and manifests use. */
 export const ARCHITECTURES = {
-  efficientnet_lite0: { inputSize: LITE0_INPUT, normalization: LITE0_NORMALIZATION, build: (weights, options) => efficientNetLite0(weights, options) },
+  efficientnet_lite0: {
+    inputSize: LITE0_INPUT,
+    normalization: LITE0_NORMALIZATION,
+    build: (weights, options) => efficientNetLite0(weights, options),
+  },
   mobilenet_v3_small: {
     inputSize: MOBILENET_INPUT,
     normalization: MOBILENET_NORMALIZATION,

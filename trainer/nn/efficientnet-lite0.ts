@@ -27,7 +27,10 @@ export interface LiteOptions {
 }
 
 /** EfficientNet-Lite0: 4,694,024 parameters with 1,000 classes. */
-export function efficientNetLite0(weights: WeightSource, { inputSize = LITE0_INPUT, classes, port = 'tensorflow' }: LiteOptions): Graph {
+export function efficientNetLite0(
+  weights: WeightSource,
+  { inputSize = LITE0_INPUT, classes, port = 'tensorflow' }: LiteOptions,
+): Graph {
   const layers = new Layers(weights, port, inputSize);
   const normal = { norm: true, activation: 'relu6' } as const;
   let last = layers.conv('stem', 'image', [3, STEM], { ...normal, kernel: 3, stride: 2 });
@@ -39,9 +42,15 @@ export function efficientNetLite0(weights: WeightSource, { inputSize = LITE0_INP
       const stride = repeat === 0 ? firstStride : 1;
       const expanded = channels * ratio;
       const start = last;
-      if (ratio !== 1) last = layers.conv(`${block}expand`, last, [channels, expanded], { ...normal, kernel: 1, stride: 1 });
+      if (ratio !== 1)
+        last = layers.conv(`${block}expand`, last, [channels, expanded], { ...normal, kernel: 1, stride: 1 });
       last = layers.depthwise(`${block}depthwise`, last, expanded, { ...normal, kernel, stride });
-      last = layers.conv(`${block}project`, last, [expanded, out], { kernel: 1, stride: 1, norm: true, activation: 'none' });
+      last = layers.conv(`${block}project`, last, [expanded, out], {
+        kernel: 1,
+        stride: 1,
+        norm: true,
+        activation: 'none',
+      });
       if (stride === 1 && channels === out) last = layers.add(`${block}add`, [last, start]);
       channels = out;
     }

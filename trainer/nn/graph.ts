@@ -45,13 +45,33 @@ export type Node =
   /** kernel [out, in] */
   | ({ readonly op: 'dense' } & Filtered)
   /** Shapes are equal, or one operand has 1 where the other has more. */
-  | { readonly op: 'add' | 'mul'; readonly name: string; readonly inputs: readonly [string, string]; readonly activation: Activation }
-  | ({ readonly op: 'averagePool' | 'maxPool'; readonly name: string; readonly input: string; readonly size: number } & Sliding)
+  | {
+      readonly op: 'add' | 'mul';
+      readonly name: string;
+      readonly inputs: readonly [string, string];
+      readonly activation: Activation;
+    }
+  | ({
+      readonly op: 'averagePool' | 'maxPool';
+      readonly name: string;
+      readonly input: string;
+      readonly size: number;
+    } & Sliding)
   /** Mean over height and width: [N, H, W, C] -> [N, C], or [N, 1, 1, C] with `keepDims`. */
   | { readonly op: 'mean'; readonly name: string; readonly input: string; readonly keepDims: boolean }
-  | { readonly op: 'reshape'; readonly name: string; readonly input: string; readonly shape: readonly number[] }
+  | {
+      readonly op: 'reshape';
+      readonly name: string;
+      readonly input: string;
+      readonly shape: readonly number[];
+    }
   /** Zeros around height and width: [top, bottom, left, right]. */
-  | { readonly op: 'pad'; readonly name: string; readonly input: string; readonly around: readonly [number, number, number, number] }
+  | {
+      readonly op: 'pad';
+      readonly name: string;
+      readonly input: string;
+      readonly around: readonly [number, number, number, number];
+    }
   | { readonly op: UnaryOp; readonly name: string; readonly input: string }
   | { readonly op: 'softmax'; readonly name: string; readonly input: string };
 
@@ -85,11 +105,18 @@ export function consumersOf(graph: Graph): Map<string, Node[]> {
 export function inferShapes(graph: Graph): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();
   for (const node of graph.nodes) {
-    if (shapes.has(node.name)) throw new AdbreakError('model_unsupported', `Cannot build ${graph.name}: two nodes are named ${node.name}`);
+    if (shapes.has(node.name))
+      throw new AdbreakError(
+        'model_unsupported',
+        `Cannot build ${graph.name}: two nodes are named ${node.name}`,
+      );
     const [first, second] = inputsOf(node).map((name) => {
       const shape = shapes.get(name);
       if (shape === undefined)
-        throw new AdbreakError('model_unsupported', `Cannot build ${graph.name}: ${node.name} reads ${name}, which comes later or not at all`);
+        throw new AdbreakError(
+          'model_unsupported',
+          `Cannot build ${graph.name}: ${node.name} reads ${name}, which comes later or not at all`,
+        );
       return shape;
     });
     shapes.set(node.name, outputShape(graph, node, first ?? [], second ?? []));
@@ -97,11 +124,18 @@ export function inferShapes(graph: Graph): Map<string, readonly number[]> {
   return shapes;
 }
 
-function outputShape(graph: Graph, node: Node, input: readonly number[], second: readonly number[]): readonly number[] {
-  const misfit = (why: string) => new AdbreakError('model_unsupported', `Cannot build ${graph.name}: ${node.op} ${node.name}: ${why}`);
+function outputShape(
+  graph: Graph,
+  node: Node,
+  input: readonly number[],
+  second: readonly number[],
+): readonly number[] {
+  const misfit = (why: string) =>
+    new AdbreakError('model_unsupported', `Cannot build ${graph.name}: ${node.op} ${node.name}: ${why}`);
   const [n = 1, h = 1, w = 1, c = 1] = input;
   const picture = (): void => {
-    if (input.length !== 4) throw misfit(`the input must have four dimensions: current value is [${input.join()}]`);
+    if (input.length !== 4)
+      throw misfit(`the input must have four dimensions: current value is [${input.join()}]`);
   };
   switch (node.op) {
     case 'input':
@@ -139,7 +173,8 @@ function outputShape(graph: Graph, node: Node, input: readonly number[], second:
       picture();
       return node.keepDims ? [n, 1, 1, c] : [n, c];
     case 'reshape':
-      if (elements(node.shape) !== elements(input)) throw misfit(`[${input.join()}] does not fill [${node.shape.join()}]`);
+      if (elements(node.shape) !== elements(input))
+        throw misfit(`[${input.join()}] does not fill [${node.shape.join()}]`);
       return node.shape;
     case 'pad': {
       picture();
@@ -157,14 +192,23 @@ function outputShape(graph: Graph, node: Node, input: readonly number[], second:
 }
 
 function slide(size: number, kernel: number, node: Sliding): number {
-  return node.padding === 'same' ? Math.ceil(size / node.stride) : Math.floor((size - kernel) / node.stride) + 1;
+  return node.padding === 'same'
+    ? Math.ceil(size / node.stride)
+    : Math.floor((size - kernel) / node.stride) + 1;
 }
 
 /** Trainable values and batch statistics together, as Keras counts them. */
 export function countParameters(graph: Graph): number {
   return graph.nodes
     .filter(isFiltered)
-    .reduce((sum, { kernel, bias, batchNorm }) => sum + kernel.data.length + (bias?.length ?? 0) + (batchNorm === null ? 0 : 4 * batchNorm.gamma.length), 0);
+    .reduce(
+      (sum, { kernel, bias, batchNorm }) =>
+        sum +
+        kernel.data.length +
+        (bias?.length ?? 0) +
+        (batchNorm === null ? 0 : 4 * batchNorm.gamma.length),
+      0,
+    );
 }
 
 /** Multiply-adds of convolutions and dense layers for one input, as papers count them. */
@@ -181,7 +225,10 @@ export function isFiltered(node: Node): node is FilteredNode {
 }
 
 /** Output channels of a filtered node, and the channel of each element of its kernel. */
-export function channelsOf(node: FilteredNode): { readonly count: number; readonly of: (element: number) => number } {
+export function channelsOf(node: FilteredNode): {
+  readonly count: number;
+  readonly of: (element: number) => number;
+} {
   const count = (node.op === 'depthwise' ? node.kernel.shape[3] : node.kernel.shape[0]) ?? 0;
   const perChannel = node.kernel.data.length / count;
   return { count, of: node.op === 'depthwise' ? (i) => i % count : (i) => Math.floor(i / perChannel) };

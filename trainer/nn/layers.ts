@@ -50,14 +50,28 @@ export class Layers {
   conv(name: string, input: string, [cin, cout]: readonly [number, number], options: LayerOptions): string {
     const { kernel, stride } = options;
     const weights = this.#weights.conv(name, [cout, kernel, kernel, cin]);
-    this.nodes.push({ op: 'conv2d', name, ...this.#padded(name, input, kernel, stride), stride, kernel: weights, ...this.#values(name, cout, options) });
+    this.nodes.push({
+      op: 'conv2d',
+      name,
+      ...this.#padded(name, input, kernel, stride),
+      stride,
+      kernel: weights,
+      ...this.#values(name, cout, options),
+    });
     return this.#activated(name, options.activation);
   }
 
   depthwise(name: string, input: string, channels: number, options: LayerOptions): string {
     const { kernel, stride } = options;
     const weights = this.#weights.depthwise(name, [1, kernel, kernel, channels]);
-    this.nodes.push({ op: 'depthwise', name, ...this.#padded(name, input, kernel, stride), stride, kernel: weights, ...this.#values(name, channels, options) });
+    this.nodes.push({
+      op: 'depthwise',
+      name,
+      ...this.#padded(name, input, kernel, stride),
+      stride,
+      kernel: weights,
+      ...this.#values(name, channels, options),
+    });
     return this.#activated(name, options.activation);
   }
 
@@ -78,11 +92,24 @@ export class Layers {
   classifier(input: string, features: number, classes: number): void {
     const kernel = this.#weights.dense('classifier', [classes, features]);
     const bias = this.#weights.bias('classifier', classes);
-    this.nodes.push({ op: 'dense', name: 'logits', input, kernel, bias, batchNorm: null, activation: 'none' });
+    this.nodes.push({
+      op: 'dense',
+      name: 'logits',
+      input,
+      kernel,
+      bias,
+      batchNorm: null,
+      activation: 'none',
+    });
     this.nodes.push({ op: 'softmax', name: 'probabilities', input: 'logits' });
   }
 
-  #padded(name: string, input: string, kernel: number, stride: number): { input: string; padding: 'same' | 'valid' } {
+  #padded(
+    name: string,
+    input: string,
+    kernel: number,
+    stride: number,
+  ): { input: string; padding: 'same' | 'valid' } {
     if (this.#port === 'tensorflow' || stride === 1) return { input, padding: 'same' };
     const side = (kernel - 1) / 2;
     this.nodes.push({ op: 'pad', name: `${name}/pad`, input, around: [side, side, side, side] });

@@ -2,7 +2,14 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Graph } from './graph.js';
 import { Layers, type Port, type WeightSource } from './layers.js';
 
-type Row = readonly [kernel: number, ratio: number, out: number, squeeze: 0 | 1, activation: 'relu' | 'hardSwish', stride: 1 | 2];
+type Row = readonly [
+  kernel: number,
+  ratio: number,
+  out: number,
+  squeeze: 0 | 1,
+  activation: 'relu' | 'hardSwish',
+  stride: 1 | 2,
+];
 
 /** Howard et al. 2019, tables 1 and 2, as Keras has them (applications/mobilenet_v3.py). Ratios give the expanded widths 72, 88, 200, 184. */
 const SMALL: readonly Row[] = [
@@ -35,11 +42,17 @@ const LARGE: readonly Row[] = [
   [5, 6, 160, 1, 'hardSwish', 1],
   [5, 6, 160, 1, 'hardSwish', 1],
 ];
-const VARIANTS = { small: { rows: SMALL, embedding: 1024 }, large: { rows: LARGE, embedding: 1280 } } as const;
+const VARIANTS = {
+  small: { rows: SMALL, embedding: 1024 },
+  large: { rows: LARGE, embedding: 1280 },
+} as const;
 const STEM = 16;
 
 /** Blocks a stage as timm counts them, for names of its files. */
-export const MOBILENET_REPEATS = { small: [1, 2, 3, 2, 3], large: [1, 2, 3, 4, 2, 3] } as const satisfies Record<keyof typeof VARIANTS, readonly number[]>;
+export const MOBILENET_REPEATS = {
+  small: [1, 2, 3, 2, 3],
+  large: [1, 2, 3, 4, 2, 3],
+} as const satisfies Record<keyof typeof VARIANTS, readonly number[]>;
 export const MOBILENET_INPUT = 224;
 /** The network sees x / 127.5 - 1. */
 export const MOBILENET_NORMALIZATION = { mean: 127.5, std: 127.5 } as const;
@@ -59,9 +72,19 @@ export interface MobileNetOptions {
 
 /** MobileNetV3. With 1,000 classes 2,554,968 parameters (small; minimalistic 2,056,848) or 5,507,432 (large; 3,948,688). */
 export function mobileNetV3(weights: WeightSource, options: MobileNetOptions): Graph {
-  const { variant, inputSize = MOBILENET_INPUT, width = 1, minimalistic = false, classes, port = 'tensorflow' } = options;
+  const {
+    variant,
+    inputSize = MOBILENET_INPUT,
+    width = 1,
+    minimalistic = false,
+    classes,
+    port = 'tensorflow',
+  } = options;
   if (!(width > 0 && width <= 4))
-    throw new AdbreakError('input_invalid', `Cannot build MobileNetV3: its width must be above 0 and at most 4: current value is ${width}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot build MobileNetV3: its width must be above 0 and at most 4: current value is ${width}`,
+    );
   const layers = new Layers(weights, port, inputSize);
   const swish = minimalistic ? 'relu' : 'hardSwish';
   const { rows, embedding } = VARIANTS[variant];
@@ -75,10 +98,20 @@ export function mobileNetV3(weights: WeightSource, options: MobileNetOptions): G
     const expanded = index === 0 ? channels : depth(channels * ratio);
     const out = depth(plainOut * width);
     const start = last;
-    if (index > 0) last = layers.conv(`${block}expand`, last, [channels, expanded], { ...point, norm: true, activation });
-    last = layers.depthwise(`${block}depthwise`, last, expanded, { kernel: minimalistic ? 3 : kernel, stride, norm: true, activation });
+    if (index > 0)
+      last = layers.conv(`${block}expand`, last, [channels, expanded], { ...point, norm: true, activation });
+    last = layers.depthwise(`${block}depthwise`, last, expanded, {
+      kernel: minimalistic ? 3 : kernel,
+      stride,
+      norm: true,
+      activation,
+    });
     if (squeeze === 1 && !minimalistic) last = squeezeAndExcite(layers, block, last, expanded);
-    last = layers.conv(`${block}project`, last, [expanded, out], { ...point, norm: true, activation: 'none' });
+    last = layers.conv(`${block}project`, last, [expanded, out], {
+      ...point,
+      norm: true,
+      activation: 'none',
+    });
     if (stride === 1 && channels === out) last = layers.add(`${block}add`, [last, start]);
     channels = out;
   });
@@ -98,8 +131,18 @@ export function mobileNetV3(weights: WeightSource, options: MobileNetOptions): G
 function squeezeAndExcite(layers: Layers, block: string, input: string, channels: number): string {
   const squeezed = depth(channels * 0.25);
   const mean = layers.mean(`${block}squeeze/mean`, input, true);
-  const squeeze = layers.conv(`${block}squeeze`, mean, [channels, squeezed], { kernel: 1, stride: 1, norm: false, activation: 'relu' });
-  const excite = layers.conv(`${block}excite`, squeeze, [squeezed, channels], { kernel: 1, stride: 1, norm: false, activation: 'hardSigmoid' });
+  const squeeze = layers.conv(`${block}squeeze`, mean, [channels, squeezed], {
+    kernel: 1,
+    stride: 1,
+    norm: false,
+    activation: 'relu',
+  });
+  const excite = layers.conv(`${block}excite`, squeeze, [squeezed, channels], {
+    kernel: 1,
+    stride: 1,
+    norm: false,
+    activation: 'hardSigmoid',
+  });
   return layers.mul(`${block}excited`, [input, excite]);
 }
 

@@ -22,7 +22,11 @@ describe('architectures', () => {
       ['large', false, 5_507_432],
       ['large', true, 3_948_688],
     ] as const)
-      assert.equal(countParameters(mobileNetV3(source(), { variant, minimalistic, classes: 1000 })), parameters, `${variant} ${minimalistic}`);
+      assert.equal(
+        countParameters(mobileNetV3(source(), { variant, minimalistic, classes: 1000 })),
+        parameters,
+        `${variant} ${minimalistic}`,
+      );
     assert.equal(countParameters(mobileNetV3(source(), { variant: 'small', classes: null })), 939_120);
     assert.equal(countParameters(mobileNetV3(source(), { variant: 'large', classes: null })), 2_996_352);
   });
@@ -41,8 +45,14 @@ describe('architectures', () => {
     assert.deepEqual(shapes.get('image'), [1, 192, 192, 3]);
     assert.deepEqual(shapes.get('head'), [1, 6, 6, 432]);
     assert.deepEqual(shapes.get('probabilities'), [1, 7]);
-    assert.deepEqual(inferShapes(mobileNetV3(source(), { variant: 'large', inputSize: 97, classes: null })).get('head'), [1, 4, 4, 960]);
-    assert.throws(() => mobileNetV3(source(), { variant: 'small', width: 0, classes: null }), /width must be above 0/);
+    assert.deepEqual(
+      inferShapes(mobileNetV3(source(), { variant: 'large', inputSize: 97, classes: null })).get('head'),
+      [1, 4, 4, 960],
+    );
+    assert.throws(
+      () => mobileNetV3(source(), { variant: 'small', width: 0, classes: null }),
+      /width must be above 0/,
+    );
   });
   test('a torch port pads strided layers on both sides alike', () => {
     const graph = mobileNetV3(source(), { variant: 'small', classes: null, port: 'torch' });
@@ -59,23 +69,49 @@ describe('architectures', () => {
     );
     assert.deepEqual(inferShapes(graph).get('head'), [1, 7, 7, 576]);
   });
-  test('the small network ends in 96 features', () => assert.deepEqual(inferShapes(smallNet(initialLayers(seeded('s')))).get('features'), [1, 96]));
+  test('the small network ends in 96 features', () =>
+    assert.deepEqual(inferShapes(smallNet(initialLayers(seeded('s')))).get('features'), [1, 96]));
 });
 
 describe('shape inference', () => {
   const input = { op: 'input', name: 'x', shape: [1, 4, 4, 3] } as const;
-  const dense = { op: 'dense', name: 'd', kernel: { shape: [2, 3], data: new Float32Array(6) }, bias: null, batchNorm: null, activation: 'none' } as const;
-  const refused = (nodes: Graph['nodes'], words: RegExp) => assert.throws(() => inferShapes({ name: 'wrong', nodes }), words);
+  const dense = {
+    op: 'dense',
+    name: 'd',
+    kernel: { shape: [2, 3], data: new Float32Array(6) },
+    bias: null,
+    batchNorm: null,
+    activation: 'none',
+  } as const;
+  const refused = (nodes: Graph['nodes'], words: RegExp) =>
+    assert.throws(() => inferShapes({ name: 'wrong', nodes }), words);
   test('operands that do not fit are named', () => {
     refused([input, { ...dense, input: 'y' }], /d reads y/);
-    refused([input, { op: 'reshape', name: 'r', input: 'x', shape: [1, 47] }], /r: \[1,4,4,3\] does not fill \[1,47\]/);
-    refused([input, { op: 'mean', name: 'm', input: 'x', keepDims: false }, { op: 'mean', name: 'n', input: 'm', keepDims: false }], /four dimensions/);
+    refused(
+      [input, { op: 'reshape', name: 'r', input: 'x', shape: [1, 47] }],
+      /r: \[1,4,4,3\] does not fill \[1,47\]/,
+    );
+    refused(
+      [
+        input,
+        { op: 'mean', name: 'm', input: 'x', keepDims: false },
+        { op: 'mean', name: 'n', input: 'm', keepDims: false },
+      ],
+      /four dimensions/,
+    );
     refused([input, { op: 'relu', name: 'x', input: 'x' }], /two nodes are named x/);
   });
   test('operands are broadcast as in numpy', () => {
-    const scale = { op: 'constant', name: 'c', value: { shape: [1, 1, 1, 3], data: new Float32Array(3) } } as const;
+    const scale = {
+      op: 'constant',
+      name: 'c',
+      value: { shape: [1, 1, 1, 3], data: new Float32Array(3) },
+    } as const;
     assert.deepEqual(
-      inferShapes({ name: 'g', nodes: [input, scale, { op: 'mul', name: 'm', inputs: ['x', 'c'], activation: 'none' }] }).get('m'),
+      inferShapes({
+        name: 'g',
+        nodes: [input, scale, { op: 'mul', name: 'm', inputs: ['x', 'c'], activation: 'none' }],
+      }).get('m'),
       [1, 4, 4, 3],
     );
   });

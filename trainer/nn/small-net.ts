@@ -41,7 +41,17 @@ export function smallNet(layers: readonly SmallLayer[]): Graph {
   const nodes: Node[] = [{ op: 'input', name: 'image', shape: [1, SMALL_NET.input, SMALL_NET.input, 3] }];
   let last = 'image';
   for (const { name, patch, kernel, bias } of layers) {
-    nodes.push({ op: 'conv2d', name, input: last, stride: patch, padding: 'valid', activation: 'relu6', kernel, bias, batchNorm: null });
+    nodes.push({
+      op: 'conv2d',
+      name,
+      input: last,
+      stride: patch,
+      padding: 'valid',
+      activation: 'relu6',
+      kernel,
+      bias,
+      batchNorm: null,
+    });
     last = name;
   }
   nodes.push({ op: 'mean', name: 'features', input: last, keepDims: false });

@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { WeightTensor } from '../weights/tensors.js';
 
-const network = z.object({ parameters: z.number(), tensors: z.array(z.tuple([z.string(), z.array(z.number())])), output: z.array(z.number()) });
+const network = z.object({
+  parameters: z.number(),
+  tensors: z.array(z.tuple([z.string(), z.array(z.number())])),
+  output: z.array(z.number()),
+});
 export type GoldenNetwork = z.infer<typeof network>;
 
 /** Keras's outputs for networks whose weights follow from a formula; scripts/reference/golden.py made the file. */
@@ -16,7 +20,12 @@ export function goldenNetworks(): Record<string, GoldenNetwork> {
 
 /** The weights of a golden network under Keras's names, in its order. */
 export function formulaTensors({ tensors }: GoldenNetwork): Map<string, WeightTensor> {
-  return new Map(tensors.map(([name, shape], index) => [name, { shape, data: values(name.split('/').at(-1) ?? '', shape, index) }]));
+  return new Map(
+    tensors.map(([name, shape], index) => [
+      name,
+      { shape, data: values(name.split('/').at(-1) ?? '', shape, index) },
+    ]),
+  );
 }
 
 /** scripts/reference/golden.py computes the same. */

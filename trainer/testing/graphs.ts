@@ -4,7 +4,8 @@ import type { Graph, Node } from '../nn/graph.js';
 /** Side of the pictures that these graphs take. */
 export const SIZE = 9;
 const random = seeded('graphs');
-export const values = (count: number, scale = 1) => Float32Array.from({ length: count }, () => random.normal() * scale);
+export const values = (count: number, scale = 1) =>
+  Float32Array.from({ length: count }, () => random.normal() * scale);
 const norm = (channels: number) => ({
   gamma: values(channels).map((v) => 1 + 0.1 * v),
   beta: values(channels, 0.1),
@@ -66,7 +67,15 @@ export function everything(): Graph {
       { op: 'logistic', name: 'gated', input: 'gate' },
       { op: 'mul', name: 'mixed', inputs: ['average', 'gated'], activation: 'none' },
       { op: 'mean', name: 'features', input: 'mixed', keepDims: false },
-      { op: 'dense', name: 'logits', input: 'features', kernel: { shape: [4, 8], data: values(32) }, bias: values(4), batchNorm: null, activation: 'none' },
+      {
+        op: 'dense',
+        name: 'logits',
+        input: 'features',
+        kernel: { shape: [4, 8], data: values(32) },
+        bias: values(4),
+        batchNorm: null,
+        activation: 'none',
+      },
       { op: 'softmax', name: 'probabilities', input: 'logits' },
     ],
   };

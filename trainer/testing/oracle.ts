@@ -61,7 +61,12 @@ function activate(value: number, activation: Activation): number {
   return Math.min(activation === 'relu6' ? 6 : Number.POSITIVE_INFINITY, Math.max(0, value));
 }
 
-function filter(node: Extract<FilteredNode, { stride: number }>, input: Float32Array, from: readonly number[], to: readonly number[]): Float32Array {
+function filter(
+  node: Extract<FilteredNode, { stride: number }>,
+  input: Float32Array,
+  from: readonly number[],
+  to: readonly number[],
+): Float32Array {
   const [, h = 1, w = 1, c = 1] = from;
   const [, oh = 1, ow = 1, oc = 1] = to;
   const [, kh = 1, kw = 1] = node.kernel.shape;
@@ -77,19 +82,28 @@ function filter(node: Extract<FilteredNode, { stride: number }>, input: Float32A
             const [iy, ix] = [y * node.stride + dy - top, x * node.stride + dx - left];
             if (iy < 0 || ix < 0 || iy >= h || ix >= w) continue;
             for (let i = 0; i < (deep ? c : 1); i++) {
-              const weight = node.kernel.data[deep ? ((o * kh + dy) * kw + dx) * c + i : (dy * kw + dx) * c + o] ?? 0;
+              const weight =
+                node.kernel.data[deep ? ((o * kh + dy) * kw + dx) * c + i : (dy * kw + dx) * c + o] ?? 0;
               sum += weight * (input[(iy * w + ix) * c + (deep ? i : o)] ?? 0);
             }
           }
         const n = node.batchNorm;
-        if (n !== null) sum = ((sum - (n.mean[o] ?? 0)) * (n.gamma[o] ?? 0)) / Math.sqrt((n.variance[o] ?? 0) + n.epsilon) + (n.beta[o] ?? 0);
+        if (n !== null)
+          sum =
+            ((sum - (n.mean[o] ?? 0)) * (n.gamma[o] ?? 0)) / Math.sqrt((n.variance[o] ?? 0) + n.epsilon) +
+            (n.beta[o] ?? 0);
         out[(y * ow + x) * oc + o] = activate(sum, node.activation);
       }
   return out;
 }
 
 /** SAME puts the smaller half of its zeros before. */
-function before(node: { stride: number; padding: 'same' | 'valid' }, size: number, out: number, kernel: number): number {
+function before(
+  node: { stride: number; padding: 'same' | 'valid' },
+  size: number,
+  out: number,
+  kernel: number,
+): number {
   return node.padding === 'same' ? Math.floor(Math.max(0, (out - 1) * node.stride + kernel - size) / 2) : 0;
 }
 
@@ -102,14 +116,22 @@ function dense(node: FilteredNode, input: Float32Array): Float32Array {
   });
 }
 
-function binary(node: Extract<Node, { op: 'add' | 'mul' }>, to: readonly number[], operands: { data: Float32Array; shape: readonly number[] }[]): Float32Array {
+function binary(
+  node: Extract<Node, { op: 'add' | 'mul' }>,
+  to: readonly number[],
+  operands: { data: Float32Array; shape: readonly number[] }[],
+): Float32Array {
   const [a, b] = operands;
   return Float32Array.from({ length: elements(to) }, (_, i) => {
     const [x, y] = [pick(a, to, i), pick(b, to, i)];
     return activate(node.op === 'add' ? x + y : x * y, node.activation);
   });
 }
-function pick(operand: { data: Float32Array; shape: readonly number[] } | undefined, to: readonly number[], index: number): number {
+function pick(
+  operand: { data: Float32Array; shape: readonly number[] } | undefined,
+  to: readonly number[],
+  index: number,
+): number {
   if (operand === undefined) return Number.NaN;
   let [at, stride, rest] = [0, 1, index];
   for (let axis = to.length - 1; axis >= 0; axis--) {
@@ -122,7 +144,12 @@ function pick(operand: { data: Float32Array; shape: readonly number[] } | undefi
   return operand.data[at] ?? Number.NaN;
 }
 
-function pool(node: Extract<Node, { op: 'averagePool' | 'maxPool' }>, input: Float32Array, from: readonly number[], to: readonly number[]): Float32Array {
+function pool(
+  node: Extract<Node, { op: 'averagePool' | 'maxPool' }>,
+  input: Float32Array,
+  from: readonly number[],
+  to: readonly number[],
+): Float32Array {
   const [, h = 1, w = 1, c = 1] = from;
   const [, oh = 1, ow = 1] = to;
   const [top, left] = [before(node, h, oh, node.size), before(node, w, ow, node.size)];
@@ -155,6 +182,7 @@ function pad(
   const [, , ow = 1] = to;
   const out = new Float32Array(elements(to));
   for (let y = 0; y < h; y++)
-    for (let x = 0; x < w; x++) for (let k = 0; k < c; k++) out[((y + top) * ow + x + left) * c + k] = input[(y * w + x) * c + k] ?? 0;
+    for (let x = 0; x < w; x++)
+      for (let k = 0; k < c; k++) out[((y + top) * ow + x + left) * c + k] = input[(y * w + x) * c + k] ?? 0;
   return out;
 }

@@ -43,12 +43,27 @@ export const STORED: readonly Stored[] = [
     bytes: new Uint8Array(Uint16Array.of(0x3c00, 0xc000, 0x3555).buffer),
     count: 3,
   },
-  { name: 'bn1.num_batches_tracked', storage: 'LongStorage', key: '2', shape: [], strides: [], bytes: new Uint8Array(BigInt64Array.of(7n).buffer), count: 1 },
+  {
+    name: 'bn1.num_batches_tracked',
+    storage: 'LongStorage',
+    key: '2',
+    shape: [],
+    strides: [],
+    bytes: new Uint8Array(BigInt64Array.of(7n).buffer),
+    count: 1,
+  },
 ];
 
 function stateDict(legacy: boolean): Buffer {
   const tensors = STORED.map(({ name, storage, key, shape, strides, count }) => {
-    const id = tuple(text('storage'), global('torch', storage), text(key), text('cpu'), small(count), ...(legacy ? [Buffer.from('N')] : []));
+    const id = tuple(
+      text('storage'),
+      global('torch', storage),
+      text(key),
+      text('cpu'),
+      small(count),
+      ...(legacy ? [Buffer.from('N')] : []),
+    );
     const args = tuple(
       id,
       Buffer.from('Q'),
@@ -61,23 +76,50 @@ function stateDict(legacy: boolean): Buffer {
     );
     return Buffer.concat([text(name), global('torch._utils', '_rebuild_tensor_v2'), args, Buffer.from('R')]);
   });
-  return Buffer.concat([Buffer.from([0x80, 2]), global('collections', 'OrderedDict'), Buffer.from(')R('), ...tensors, Buffer.from('u.')]);
+  return Buffer.concat([
+    Buffer.from([0x80, 2]),
+    global('collections', 'OrderedDict'),
+    Buffer.from(')R('),
+    ...tensors,
+    Buffer.from('u.'),
+  ]);
 }
 
 export function torchLegacyFile(): Uint8Array {
   const pickled = (...parts: Buffer[]) => Buffer.concat([Buffer.from([0x80, 2]), ...parts, Buffer.from('.')]);
   const magic = Buffer.from([0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]);
   const protocol = Buffer.from([0x4d, 0xe9, 0x03]);
-  const system = Buffer.concat([Buffer.from('}('), text('little_endian'), Buffer.from([0x88]), Buffer.from('u')]);
+  const system = Buffer.concat([
+    Buffer.from('}('),
+    text('little_endian'),
+    Buffer.from([0x88]),
+    Buffer.from('u'),
+  ]);
   const keys = Buffer.concat([Buffer.from(']('), ...STORED.map(({ key }) => text(key)), Buffer.from('e')]);
-  const storages = STORED.map(({ count, bytes }) => Buffer.concat([new Uint8Array(BigInt64Array.of(BigInt(count)).buffer), bytes]));
-  return Uint8Array.from(Buffer.concat([pickled(magic), pickled(protocol), pickled(system), stateDict(true), pickled(keys), ...storages]));
+  const storages = STORED.map(({ count, bytes }) =>
+    Buffer.concat([new Uint8Array(BigInt64Array.of(BigInt(count)).buffer), bytes]),
+  );
+  return Uint8Array.from(
+    Buffer.concat([
+      pickled(magic),
+      pickled(protocol),
+      pickled(system),
+      stateDict(true),
+      pickled(keys),
+      ...storages,
+    ]),
+  );
 }
 
 export function torchZipFile(): Uint8Array {
   const storages = Object.fromEntries(STORED.map(({ key, bytes }) => [`archive/data/${key}`, bytes]));
   return zipSync(
-    { 'archive/data.pkl': stateDict(false), 'archive/byteorder': Buffer.from('little'), ...storages, 'archive/version': Buffer.from('3\n') },
+    {
+      'archive/data.pkl': stateDict(false),
+      'archive/byteorder': Buffer.from('little'),
+      ...storages,
+      'archive/version': Buffer.from('3\n'),
+    },
     { level: 0 },
   );
 }
@@ -124,8 +166,17 @@ export async function h5File(layout: 'legacy' | 'keras3'): Promise<Uint8Array> {
 export function tfjsFiles(): { model: string; weights: Uint8Array } {
   const weights = [
     { name: 'conv/kernel', shape: [1, 1, 2, 2], dtype: 'float32' },
-    { name: 'conv/bias', shape: [2], dtype: 'float32', quantization: { dtype: 'uint8', scale: 0.5, min: -1 } },
+    {
+      name: 'conv/bias',
+      shape: [2],
+      dtype: 'float32',
+      quantization: { dtype: 'uint8', scale: 0.5, min: -1 },
+    },
   ];
-  const model = JSON.stringify({ format: 'layers-model', modelTopology: {}, weightsManifest: [{ paths: ['weights.bin'], weights }] });
+  const model = JSON.stringify({
+    format: 'layers-model',
+    modelTopology: {},
+    weightsManifest: [{ paths: ['weights.bin'], weights }],
+  });
   return { model, weights: new Uint8Array([...new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer), 0, 4]) };
 }

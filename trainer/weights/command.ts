@@ -15,9 +15,15 @@ export function addWeightsCommands(program: Command, signal: AbortSignal): void 
     .action(async () => console.log(`pretrained weights in ${await pullWeights(signal)}`));
   weights
     .command('import <file>')
-    .description('take safetensors or a torch checkpoint (timm names), Keras .h5 or .weights.h5, or a tfjs model.json')
+    .description(
+      'take safetensors or a torch checkpoint (timm names), Keras .h5 or .weights.h5, or a tfjs model.json',
+    )
     .option('--architecture <name>', 'what they are of', architectureName, 'efficientnet_lite0')
-    .addOption(new Option('--port <which>', 'whose padding and epsilon they were trained with').choices(['tensorflow', 'torch']).default('tensorflow'))
+    .addOption(
+      new Option('--port <which>', 'whose padding and epsilon they were trained with')
+        .choices(['tensorflow', 'torch'])
+        .default('tensorflow'),
+    )
     .action(async (file: string, flags: { architecture: ArchitectureName; port: Port }) =>
       console.log(`pretrained weights in ${await importWeights(file, flags.architecture, flags.port)}`),
     );
@@ -36,8 +42,12 @@ export function addWeightsCommands(program: Command, signal: AbortSignal): void 
           if (value > max) max = value;
         }
         values += data.length;
-        console.log(`${name.padEnd(width)} [${shape.join()}]  ${min.toPrecision(4)} … ${max.toPrecision(4)}${bad > 0 ? `  ${bad} NOT FINITE` : ''}`);
+        console.log(
+          `${name.padEnd(width)} [${shape.join()}]  ${min.toPrecision(4)} … ${max.toPrecision(4)}${bad > 0 ? `  ${bad} NOT FINITE` : ''}`,
+        );
       }
-      console.log(`${format}, names ${conventionOf(tensors) ?? 'of no known convention'}: ${tensors.size} tensors, ${values.toLocaleString('en')} values`);
+      console.log(
+        `${format}, names ${conventionOf(tensors) ?? 'of no known convention'}: ${tensors.size} tensors, ${values.toLocaleString('en')} values`,
+      );
     });
 }

@@ -68,7 +68,11 @@ class KerasFile {
       const role = (weight.split('/').at(-1) ?? weight).replace(/:\d+$/, '');
       // A model inside a model lists the weights of all its layers under its own name.
       const owner = weight.split('/').slice(0, -1).join('/') || layer;
-      this.#take(owner.startsWith(`${layer}/`) ? owner.slice(layer.length + 1) || layer : owner, role, dataset);
+      this.#take(
+        owner.startsWith(`${layer}/`) ? owner.slice(layer.length + 1) || layer : owner,
+        role,
+        dataset,
+      );
     }
   }
 
@@ -104,10 +108,12 @@ class KerasFile {
     const shape = metadata.shape ?? [];
     const size = shape.reduce((product, length) => product * length, metadata.size);
     const stored = metadata.chunks === null || metadata.chunks === undefined;
-    if (!(size <= (stored ? this.#bytes : this.#budget))) throw broken(`${name} of shape [${shape.join()}] is larger than the file can hold`);
+    if (!(size <= (stored ? this.#bytes : this.#budget)))
+      throw broken(`${name} of shape [${shape.join()}] is larger than the file can hold`);
     this.#budget -= size;
     const { value } = dataset;
-    if (!(value instanceof Float32Array) && !(value instanceof Float64Array)) throw broken(`${name} must be float32: current type is ${String(dataset.dtype)}`);
+    if (!(value instanceof Float32Array) && !(value instanceof Float64Array))
+      throw broken(`${name} must be float32: current type is ${String(dataset.dtype)}`);
     this.#tensors.set(name, { shape, data: Float32Array.from(value) });
   }
 }

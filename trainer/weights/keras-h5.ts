@@ -13,8 +13,13 @@ const BYTES_PER_MS = 20_000;
  * circles; the thread ends with its memory.
  */
 export async function readKerasH5(bytes: Uint8Array): Promise<Map<string, WeightTensor>> {
-  const broken = (why: string) => new AdbreakError('input_invalid', `Cannot read the weights as Keras HDF5: ${why}`);
-  const worker = new Worker(new URL('./keras-h5-worker.js', import.meta.url), { workerData: Uint8Array.from(bytes), stderr: true, stdout: true });
+  const broken = (why: string) =>
+    new AdbreakError('input_invalid', `Cannot read the weights as Keras HDF5: ${why}`);
+  const worker = new Worker(new URL('./keras-h5-worker.js', import.meta.url), {
+    workerData: Uint8Array.from(bytes),
+    stderr: true,
+    stdout: true,
+  });
   const patience = Math.ceil(PATIENCE_MS + bytes.byteLength / BYTES_PER_MS);
   let timer: NodeJS.Timeout | undefined;
   try {
@@ -22,7 +27,10 @@ export async function readKerasH5(bytes: Uint8Array): Promise<Map<string, Weight
       worker.once('message', resolve);
       worker.once('error', (cause) => reject(broken(explain(cause))));
       worker.once('exit', () => reject(broken('the HDF5 library gave up')));
-      timer = setTimeout(() => reject(broken(`it takes longer than ${Math.round(patience / 1000)} s, so it must be damaged`)), patience);
+      timer = setTimeout(
+        () => reject(broken(`it takes longer than ${Math.round(patience / 1000)} s, so it must be damaged`)),
+        patience,
+      );
     });
     if ('broken' in answer) throw broken(answer.broken);
     return answer.tensors;

@@ -22,12 +22,20 @@ export function kerasSource(tensors: ReadonlyMap<string, WeightTensor>): WeightS
   let current: KerasLayer | undefined;
   const next = (kind: Kind, wanted: string): KerasLayer => {
     current = left[kind].shift();
-    if (current === undefined) throw new AdbreakError('input_invalid', `Cannot use the weights: the file has no further ${kind} layer for ${wanted}`);
+    if (current === undefined)
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot use the weights: the file has no further ${kind} layer for ${wanted}`,
+      );
     return current;
   };
   const need = (layer: KerasLayer, role: string, shape: readonly number[], wanted: string): Float32Array => {
     const tensor = layer.roles.get(role);
-    if (tensor === undefined) throw new AdbreakError('input_invalid', `Cannot use the weights: tensor ${layer.name}/${role} is missing (for ${wanted})`);
+    if (tensor === undefined)
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot use the weights: tensor ${layer.name}/${role} is missing (for ${wanted})`,
+      );
     if (tensor.shape.join() !== shape.join()) {
       throw new AdbreakError(
         'input_invalid',
@@ -46,14 +54,17 @@ export function kerasSource(tensors: ReadonlyMap<string, WeightTensor>): WeightS
       data: need(next('depthwise', wanted), 'kernel', [kh, kw, channels, 1], wanted),
     }),
     bias: (wanted, channels) => {
-      if (current === undefined) throw new AdbreakError('input_invalid', `Cannot use the weights: ${wanted} has no layer`);
+      if (current === undefined)
+        throw new AdbreakError('input_invalid', `Cannot use the weights: ${wanted} has no layer`);
       return need(current, 'bias', [channels], wanted);
     },
     batchNorm: (wanted, channels, epsilon) => {
       const layer = next('norm', wanted);
       return {
         // Keras leaves out a gamma or beta that is switched off.
-        gamma: layer.roles.has('gamma') ? need(layer, 'gamma', [channels], wanted) : new Float32Array(channels).fill(1),
+        gamma: layer.roles.has('gamma')
+          ? need(layer, 'gamma', [channels], wanted)
+          : new Float32Array(channels).fill(1),
         beta: layer.roles.has('beta') ? need(layer, 'beta', [channels], wanted) : new Float32Array(channels),
         mean: need(layer, 'moving_mean', [channels], wanted),
         variance: need(layer, 'moving_variance', [channels], wanted),
@@ -62,8 +73,15 @@ export function kerasSource(tensors: ReadonlyMap<string, WeightTensor>): WeightS
     },
     dense: (wanted, [out, cin]) => {
       // A classifier is a dense layer or a 1x1 convolution.
-      if (left.dense.length > 0) return { shape: [out, cin], data: transpose(need(next('dense', wanted), 'kernel', [cin, out], wanted), cin, out) };
-      return { shape: [out, cin], data: transpose(need(next('conv', wanted), 'kernel', [1, 1, cin, out], wanted), cin, out) };
+      if (left.dense.length > 0)
+        return {
+          shape: [out, cin],
+          data: transpose(need(next('dense', wanted), 'kernel', [cin, out], wanted), cin, out),
+        };
+      return {
+        shape: [out, cin],
+        data: transpose(need(next('conv', wanted), 'kernel', [1, 1, cin, out], wanted), cin, out),
+      };
     },
     classes: () => {
       const dense = layers.findLast(({ kind }) => kind === 'dense');
@@ -96,6 +114,8 @@ function kindOf(roles: ReadonlyMap<string, WeightTensor>): Kind {
 /** [rows, columns] -> [columns, rows] */
 function transpose(data: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) result[column * rows + row] = data[row * columns + column] ?? 0;
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      result[column * rows + row] = data[row * columns + column] ?? 0;
   return result;
 }

@@ -1,7 +1,17 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 
 /** What a state dict is made of; nothing else can be built. */
-export type Value = number | string | boolean | null | Value[] | { storage: Storage } | { global: string } | Map<Value, Value> | Rebuilt | typeof MARK;
+export type Value =
+  | number
+  | string
+  | boolean
+  | null
+  | Value[]
+  | { storage: Storage }
+  | { global: string }
+  | Map<Value, Value>
+  | Rebuilt
+  | typeof MARK;
 export interface Storage {
   /** torch's class: FloatStorage, HalfStorage, ... */
   readonly kind: string;
@@ -37,7 +47,10 @@ export class PickleReader {
   }
 
   broken(why: string): AdbreakError {
-    return new AdbreakError('input_invalid', `Cannot read the weights as a torch file: ${why} (offset ${this.#at})`);
+    return new AdbreakError(
+      'input_invalid',
+      `Cannot read the weights as a torch file: ${why} (offset ${this.#at})`,
+    );
   }
 
   /** `count` bytes from here on, a view. */
@@ -170,10 +183,18 @@ export class PickleReader {
     const callee = this.#pop();
     const name = typeof callee === 'object' && callee !== null && 'global' in callee ? callee.global : '?';
     if (name === 'collections.OrderedDict') return new Map();
-    if (name === 'torch._utils._rebuild_parameter' && Array.isArray(args) && isRebuilt(args[0])) return args[0];
-    if (name !== 'torch._utils._rebuild_tensor_v2' || !Array.isArray(args)) throw this.broken(`it calls ${name}, which is refused`);
+    if (name === 'torch._utils._rebuild_parameter' && Array.isArray(args) && isRebuilt(args[0]))
+      return args[0];
+    if (name !== 'torch._utils._rebuild_tensor_v2' || !Array.isArray(args))
+      throw this.broken(`it calls ${name}, which is refused`);
     const [storage, offset, shape, strides] = args;
-    if (typeof storage !== 'object' || storage === null || !('storage' in storage) || typeof offset !== 'number') throw this.broken('a tensor without storage');
+    if (
+      typeof storage !== 'object' ||
+      storage === null ||
+      !('storage' in storage) ||
+      typeof offset !== 'number'
+    )
+      throw this.broken('a tensor without storage');
     return { storage: storage.storage, offset, shape: numbers(shape), strides: numbers(strides) };
   }
 
@@ -181,7 +202,8 @@ export class PickleReader {
     const id = this.#pop();
     if (!Array.isArray(id)) throw this.broken('a persistent id that is no tuple');
     const [, type, key] = id;
-    const kind = typeof type === 'object' && type !== null && 'global' in type ? type.global.replace('torch.', '') : '?';
+    const kind =
+      typeof type === 'object' && type !== null && 'global' in type ? type.global.replace('torch.', '') : '?';
     return { storage: { kind, key: String(key) } };
   }
 

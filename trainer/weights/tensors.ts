@@ -21,7 +21,12 @@ export function decodeElements(type: ElementType, bytes: Uint8Array): Float32Arr
     case 'F16':
       return Float32Array.from(new Uint16Array(own.buffer, own.byteOffset, own.byteLength / 2), fromHalf);
     case 'BF16':
-      return new Float32Array(Uint32Array.from(new Uint16Array(own.buffer, own.byteOffset, own.byteLength / 2), (high) => high << 16).buffer);
+      return new Float32Array(
+        Uint32Array.from(
+          new Uint16Array(own.buffer, own.byteOffset, own.byteLength / 2),
+          (high) => high << 16,
+        ).buffer,
+      );
     case 'I64':
       return Float32Array.from(new BigInt64Array(own.buffer, own.byteOffset, own.byteLength / 8), Number);
     case 'I32':

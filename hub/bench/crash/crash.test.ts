@@ -30,5 +30,8 @@ test('hubs that are killed at steps lose nothing that was acknowledged', { timeo
 });
 
 test('a store that this hub has not is an error, and no pass', async () => {
-  await assert.rejects(chosenStores('paper'), (error) => error instanceof AdbreakError && error.code === 'input_invalid');
+  await assert.rejects(
+    chosenStores('paper'),
+    (error) => error instanceof AdbreakError && error.code === 'input_invalid',
+  );
 });

@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Desired, desired, MESSAGE_LIMIT, type WindowReport } from '@adbreak/shared/contract/messages.js';
+import {
+  type Desired,
+  desired,
+  MESSAGE_LIMIT,
+  type WindowReport,
+} from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { topicOf } from '@adbreak/shared/contract/topics.js';
 import type { Random } from '@adbreak/shared/random.js';
@@ -64,11 +69,21 @@ export class CrashDevice {
       this.desired = parseJson(desired, payload, MESSAGE_LIMIT, `${this.id}/desired`);
     });
     const closed = this.#closed(client, hub);
-    const there = await Promise.race([new Promise<true>((resolve) => client.once('connect', () => resolve(true))), closed.then(() => false)]);
+    const there = await Promise.race([
+      new Promise<true>((resolve) => client.once('connect', () => resolve(true))),
+      closed.then(() => false),
+    ]);
     if (!there) return false;
     const at = new Date().toISOString();
-    const said = client.publishAsync(topicOf(this.id, 'status'), JSON.stringify({ online: true, agent: 'crash', at }), { qos: 1 });
-    await Promise.race([Promise.all([said, client.subscribeAsync(topicOf(this.id, 'desired'), { qos: 1 })]), closed]).catch(() => undefined);
+    const said = client.publishAsync(
+      topicOf(this.id, 'status'),
+      JSON.stringify({ online: true, agent: 'crash', at }),
+      { qos: 1 },
+    );
+    await Promise.race([
+      Promise.all([said, client.subscribeAsync(topicOf(this.id, 'desired'), { qos: 1 })]),
+      closed,
+    ]).catch(() => undefined);
     return client.connected;
   }
 
@@ -84,7 +99,9 @@ export class CrashDevice {
     while (there && client.connected && (!stop.aborted || this.unacknowledged.length > 0)) {
       while (!stop.aborted && this.desired !== null && this.unacknowledged.length < AT_ONCE)
         this.sent.push({ report: this.#make(this.desired), acknowledged: false });
-      const messages = this.unacknowledged.flatMap((one) => (this.#options.random.uniform() < TWICE ? [one, one] : [one]));
+      const messages = this.unacknowledged.flatMap((one) =>
+        this.#options.random.uniform() < TWICE ? [one, one] : [one],
+      );
       const sending = messages.map((one) => this.#send(client, one));
       if (this.desired !== null && this.desired.revision !== told) {
         told = this.desired.revision;
@@ -106,20 +123,34 @@ export class CrashDevice {
   }
 
   async #tell(client: MqttClient, { revision, production, candidate, serve }: Desired): Promise<void> {
-    const [serving, shadow] = serve === 'candidate' && candidate !== null ? [candidate, production] : [production, candidate];
-    const said = { revision, serving, shadow, slot: 'confirmed', problem: null, source: 'running', statusPage: null, at: new Date().toISOString() };
+    const [serving, shadow] =
+      serve === 'candidate' && candidate !== null ? [candidate, production] : [production, candidate];
+    const said = {
+      revision,
+      serving,
+      shadow,
+      slot: 'confirmed',
+      problem: null,
+      source: 'running',
+      statusPage: null,
+      at: new Date().toISOString(),
+    };
     await client.publishAsync(topicOf(this.id, 'reported'), JSON.stringify(said), { qos: 1 });
   }
 
   #closed(client: MqttClient, { child }: HubProcess): Promise<unknown> {
     if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-    return Promise.race([new Promise<void>((resolve) => client.once('close', () => resolve())), once(child, 'exit')]);
+    return Promise.race([
+      new Promise<void>((resolve) => client.once('close', () => resolve())),
+      once(child, 'exit'),
+    ]);
   }
 
   /** The second that is over, of what the device shall run. */
   #make({ candidate, production, rollout, serve }: Desired): WindowReport {
     const { random, channel, outcomeOf } = this.#options;
-    const { wins, losses } = candidate === null ? { wins: 0, losses: 0 } : COUNTS[outcomeOf(candidate.version)];
+    const { wins, losses } =
+      candidate === null ? { wins: 0, losses: 0 } : COUNTS[outcomeOf(candidate.version)];
     const end = Math.floor(Date.now() / 1000) * 1000;
     const made = report(
       (this.sent.at(-1)?.report.sequence ?? 0) + 1,
@@ -137,6 +168,12 @@ export class CrashDevice {
     );
     if (candidate !== null) return made;
     const { histograms, latency } = made;
-    return { ...made, draws: null, joint: null, histograms: { ...histograms, candidate: null }, latency: { ...latency, candidate: null } };
+    return {
+      ...made,
+      draws: null,
+      joint: null,
+      histograms: { ...histograms, candidate: null },
+      latency: { ...latency, candidate: null },
+    };
   }
 }

@@ -8,7 +8,8 @@ import { hubModule, STORES, storeFacts } from './stores.js';
  * a passage of a step. The product knows nothing of it: no option, no hook, and nothing of this folder is shipped.
  */
 const [, passage, name] = /^(\d+) (.+)$/.exec(process.env[DOOM] ?? '') ?? [];
-if (passage === undefined || name === undefined || !isStep(name)) throw new Error(`${DOOM} must be "N STEP": it is ${process.env[DOOM]}`);
+if (passage === undefined || name === undefined || !isStep(name))
+  throw new Error(`${DOOM} must be "N STEP": it is ${process.env[DOOM]}`);
 let left = Number(passage);
 
 function pass(step: Step): void {
@@ -18,13 +19,19 @@ function pass(step: Step): void {
 
 type Method = (this: unknown, ...parameters: never[]) => unknown;
 /** Puts `around` in a method's place; `go` is the method as it was. */
-function wrap(type: { readonly prototype: object }, method: string, around: (go: (...all: unknown[]) => unknown, parameters: unknown[]) => unknown): void {
+function wrap(
+  type: { readonly prototype: object },
+  method: string,
+  around: (go: (...all: unknown[]) => unknown, parameters: unknown[]) => unknown,
+): void {
   const before: Method = Reflect.get(type.prototype, method);
   Reflect.set(type.prototype, method, function (this: unknown, ...parameters: unknown[]) {
     return around((...all) => Reflect.apply(before, this, all), parameters);
   });
 }
-async function classOf([place, className]: readonly [string, string]): Promise<{ readonly prototype: object }> {
+async function classOf([place, className]: readonly [string, string]): Promise<{
+  readonly prototype: object;
+}> {
   return Reflect.get(await import(hubModule(place).href), className);
 }
 
@@ -114,10 +121,14 @@ function* halfOf(statements: readonly unknown[], step: Step): Generator<unknown>
     yield statement;
   }
 }
-const decides = (statements: readonly unknown[]) => statements.some((one) => /^insert into "?outbox/.test(String(Reflect.get(Object(one), 'sql'))));
+const decides = (statements: readonly unknown[]) =>
+  statements.some((one) => /^insert into "?outbox/.test(String(Reflect.get(Object(one), 'sql'))));
 
 const { part } = STEPS[name];
-const wrapped = part === 'store' || part === 'database' ? Object.keys(STORES).map((one) => storeFacts(one as keyof typeof STORES)) : [];
+const wrapped =
+  part === 'store' || part === 'database'
+    ? Object.keys(STORES).map((one) => storeFacts(one as keyof typeof STORES))
+    : [];
 if (part === 'store') {
   const port = wrapped.find((one) => one.port !== undefined)?.port;
   if (port !== undefined)
@@ -134,7 +145,9 @@ if (part === 'database')
     if (type === undefined) continue;
     wrap(type, 'transact', (go, [statements]) => {
       if (!Array.isArray(statements) || statements.length < 2) return go(statements);
-      const step = decides(statements) ? 'in the middle of the commit of a decision' : 'in the middle of a commit';
+      const step = decides(statements)
+        ? 'in the middle of the commit of a decision'
+        : 'in the middle of a commit';
       return go(halfOf(statements, step));
     });
   }

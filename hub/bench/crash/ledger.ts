@@ -58,12 +58,17 @@ export class Ledger {
       const { devices } = await overviewOf(hub);
       return this.#devices.filter(({ id, desired }) => {
         const meant = devices.find((one) => one.id === id)?.desired ?? null;
-        return meant?.revision !== desired?.revision || meant?.production.digest !== desired?.production.digest || meant?.serve !== desired?.serve;
+        return (
+          meant?.revision !== desired?.revision ||
+          meant?.production.digest !== desired?.production.digest ||
+          meant?.serve !== desired?.serve
+        );
       });
     };
     const left = await patiently(differing);
     this.desiredDiffers += left.length;
-    for (const { id, desired } of left) this.trouble(`${id} has heard revision ${desired?.revision}, and the hub means another`);
+    for (const { id, desired } of left)
+      this.trouble(`${id} has heard revision ${desired?.revision}, and the hub means another`);
   }
 
   /** The settled overview; what differs for longer than a decision takes is counted. */
@@ -80,10 +85,13 @@ export class Ledger {
 
   #checkSequence({ id, sent }: CrashDevice, known: Overview['devices'][number] | undefined): void {
     if (known === undefined) return this.trouble(`${id} is not known any more`);
-    const lost = sent.filter(({ acknowledged, report }) => acknowledged && report.sequence > known.sequence).length;
+    const lost = sent.filter(
+      ({ acknowledged, report }) => acknowledged && report.sequence > known.sequence,
+    ).length;
     this.lost += lost;
     if (lost > 0) this.trouble(`${id}: ${lost} acknowledged reports after ${known.sequence} are not known`);
-    if (known.missingWindows > 0 || known.refusedReports > 0) this.trouble(`${id}: ${known.missingWindows} missing and ${known.refusedReports} refused`);
+    if (known.missingWindows > 0 || known.refusedReports > 0)
+      this.trouble(`${id}: ${known.missingWindows} missing and ${known.refusedReports} refused`);
   }
 
   async #checkRollout(hub: HubAddress, rollout: RolloutView): Promise<void> {
@@ -95,7 +103,9 @@ export class Ledger {
       events = await this.#events(hub, id);
       if (ended) return [];
       const again = JSON.parse(JSON.stringify(view((await replay(these(events), null)).rollout).evidence));
-      return isDeepStrictEqual(again, evidence) ? [] : [`rollout ${id}: its evidence is not what its log adds up to`];
+      return isDeepStrictEqual(again, evidence)
+        ? []
+        : [`rollout ${id}: its evidence is not what its log adds up to`];
     });
     for (const line of differs) this.trouble(line);
     for (const device of this.#devices) this.#checkReports(id, ended, device, events);
@@ -105,19 +115,31 @@ export class Ledger {
   }
 
   /** A rollout's log holds a device's reports once each, as sent, without a hole, and while it lives all that were acknowledged. */
-  #checkReports(id: string, ended: boolean, { id: name, sent }: CrashDevice, events: readonly RolloutEvent[]): void {
+  #checkReports(
+    id: string,
+    ended: boolean,
+    { id: name, sent }: CrashDevice,
+    events: readonly RolloutEvent[],
+  ): void {
     const meant = sent.filter(({ report }) => report.rollout === id);
-    const logged = events.flatMap((event) => (event.kind === 'window' && event.device === name ? [event.report] : []));
+    const logged = events.flatMap((event) =>
+      event.kind === 'window' && event.device === name ? [event.report] : [],
+    );
     const numbers = new Set(logged.map(({ sequence }) => sequence));
     const twice = logged.length - numbers.size;
     const last = Math.max(0, ...numbers);
-    const gone = meant.filter(({ acknowledged, report: { sequence } }) => acknowledged && !numbers.has(sequence) && (!ended || sequence < last)).length;
+    const gone = meant.filter(
+      ({ acknowledged, report: { sequence } }) =>
+        acknowledged && !numbers.has(sequence) && (!ended || sequence < last),
+    ).length;
     this.twice += twice;
     this.lost += gone;
     if (twice > 0) this.trouble(`rollout ${id}: its log holds ${twice} reports of ${name} twice`);
     if (gone > 0) this.trouble(`rollout ${id}: ${gone} acknowledged reports of ${name} are not in its log`);
     const bySequence = new Map(meant.map(({ report }) => [report.sequence, report]));
-    const other = logged.filter((one) => !isDeepStrictEqual(windowReport.parse(bySequence.get(one.sequence) ?? null), one)).length;
+    const other = logged.filter(
+      (one) => !isDeepStrictEqual(windowReport.parse(bySequence.get(one.sequence) ?? null), one),
+    ).length;
     if (other > 0) this.trouble(`rollout ${id}: ${other} reports of ${name} are not as they were sent`);
   }
 
@@ -140,7 +162,9 @@ export class Ledger {
     for (const { id } of (await overviewOf(hub)).rollouts) {
       const file = join(this.#scratch, `${id}.jsonl`);
       await writeFile(file, (await linesOf(hub, id)).map((line) => `${line}\n`).join(''));
-      const child = spawn(process.execPath, [BIN, 'rollouts', 'replay', '--events', file, '--json'], { stdio: ['ignore', 'ignore', 'inherit'] });
+      const child = spawn(process.execPath, [BIN, 'rollouts', 'replay', '--events', file, '--json'], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
       const [code] = await once(child, 'exit');
       this.#replayed(id, code === 0);
     }
@@ -150,7 +174,8 @@ export class Ledger {
   checkHours(hours: ReadonlyMap<string, number>): void {
     const sent = new Map<string, number>();
     for (const { report } of this.#devices.flatMap((one) => one.sent))
-      for (const digest of [report.production, report.candidate]) if (digest !== null) sent.set(digest, (sent.get(digest) ?? 0) + report.episodes);
+      for (const digest of [report.production, report.candidate])
+        if (digest !== null) sent.set(digest, (sent.get(digest) ?? 0) + report.episodes);
     for (const digest of new Set([...sent.keys(), ...hours.keys()])) {
       const [there, made] = [hours.get(digest) ?? 0, sent.get(digest) ?? 0];
       if (Math.abs(there - made) < 0.5) continue;

@@ -39,25 +39,45 @@ export class Operator {
   /** A hub that dies answers nobody, and what does not fit is refused; but a hub that fails inside says so, and that is a finding. */
   #note(error: unknown): void {
     if (!(error instanceof AdbreakError)) this.#complain(`an order failed: ${explain(error)}`);
-    else if (error.code === 'internal' || error.code === 'state_corrupt') this.#complain(`the hub failed at an order: ${explain(error)}`);
+    else if (error.code === 'internal' || error.code === 'state_corrupt')
+      this.#complain(`the hub failed at an order: ${explain(error)}`);
   }
 
   async #begin(hub: HubAddress, versions: readonly string[], supersede: boolean): Promise<void> {
     const compare = !supersede && this.#random.uniform() < 0.3;
     const fresh = Array.from({ length: compare ? 2 : 1 }, (_, i) => `1.0.${versions.length + i}`);
     for (const version of fresh) await publish(hub, version, 1, { promote: false });
-    if (compare) await callHub(hub, '/api/v1/rollouts/compare', { method: 'POST', json: { model: MODEL, versions: fresh } });
-    else await callHub(hub, `/api/v1/models/${MODEL}/versions/${fresh[0]}/promote`, { method: 'POST', json: { supersede } });
+    if (compare)
+      await callHub(hub, '/api/v1/rollouts/compare', {
+        method: 'POST',
+        json: { model: MODEL, versions: fresh },
+      });
+    else
+      await callHub(hub, `/api/v1/models/${MODEL}/versions/${fresh[0]}/promote`, {
+        method: 'POST',
+        json: { supersede },
+      });
   }
 
-  async #order(hub: HubAddress, wish: Cause | null, { id, status }: RolloutView, versions: readonly string[]): Promise<void> {
-    const post = (order: string) => callHub(hub, `/api/v1/rollouts/${id}/${order}`, { method: 'POST', json: { reason: 'the crash test' } });
+  async #order(
+    hub: HubAddress,
+    wish: Cause | null,
+    { id, status }: RolloutView,
+    versions: readonly string[],
+  ): Promise<void> {
+    const post = (order: string) =>
+      callHub(hub, `/api/v1/rollouts/${id}/${order}`, { method: 'POST', json: { reason: 'the crash test' } });
     const chance = this.#random.uniform();
     if (status === 'paused' || status === 'suspended') await post('resume');
-    else if (wish === 'decision' || chance < 0.25) await post(status === 'watching' || chance < 0.1 ? 'abort' : 'force');
+    else if (wish === 'decision' || chance < 0.25)
+      await post(status === 'watching' || chance < 0.1 ? 'abort' : 'force');
     else if (chance < 0.35) await post('pause');
     else if (chance < 0.42) await post('abort');
     else if (chance < 0.5) await this.#begin(hub, versions, true);
-    else if (chance < 0.6) await callHub(hub, '/api/v1/devices/pi-1/tags', { method: 'PUT', json: { tags: { room: `r${this.#random.integer(9)}` } } });
+    else if (chance < 0.6)
+      await callHub(hub, '/api/v1/devices/pi-1/tags', {
+        method: 'PUT',
+        json: { tags: { room: `r${this.#random.integer(9)}` } },
+      });
   }
 }

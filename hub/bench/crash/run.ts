@@ -111,7 +111,9 @@ class Run {
     const others = Array.from(
       { length: kills - atSteps.length },
       (): End =>
-        this.#random.uniform() < 0.2 ? { kind: 'start', share: this.#random.between(0.3, 1) } : { kind: 'load', after: this.#random.integer(LOAD_MS) },
+        this.#random.uniform() < 0.2
+          ? { kind: 'start', share: this.#random.between(0.3, 1) }
+          : { kind: 'load', after: this.#random.integer(LOAD_MS) },
     );
     return this.#random.shuffle([...atSteps, ...others]);
   }
@@ -124,7 +126,8 @@ class Run {
     const hub = await this.#spawn(null);
     this.#token = hub.token;
     await publish(hub, '1.0.0');
-    const outcomeOf = (version: string): Outcome => seeded(`${this.#options.seed}/${version}`).pick(['good', 'good', 'bad', 'even'] as const);
+    const outcomeOf = (version: string): Outcome =>
+      seeded(`${this.#options.seed}/${version}`).pick(['good', 'good', 'bad', 'even'] as const);
     for (let i = 0; i < DEVICES; i++)
       this.#devices.push(
         new CrashDevice({
@@ -138,13 +141,19 @@ class Run {
     await this.#operator.act(hub, 'start');
     await kill(hub);
   }
-  async #spawn(end: End | null, onSpawn: (child: ChildProcess) => void = () => undefined): Promise<HubProcess> {
+  async #spawn(
+    end: End | null,
+    onSpawn: (child: ChildProcess) => void = () => undefined,
+  ): Promise<HubProcess> {
     const doomed = end?.kind === 'step';
     const begun = Date.now();
     const hub = await spawnHub(this.#options, this.#folder, this.#token, {
       plan: this.#plan,
       onSpawn,
-      ...(doomed && { node: ['--import', hubModule('bench/crash/doom.js').href], env: { [DOOM]: `${end.passage} ${end.step}` } }),
+      ...(doomed && {
+        node: ['--import', hubModule('bench/crash/doom.js').href],
+        env: { [DOOM]: `${end.passage} ${end.step}` },
+      }),
     });
     this.#startMs = Date.now() - begun;
     return hub;
@@ -152,11 +161,14 @@ class Run {
 
   /** A hub from its start to its death; by what it died. */
   async #life(end: End): Promise<string> {
-    const killLater = (child: ChildProcess) => void sleep(end.kind === 'start' ? end.share * this.#startMs : 0).then(() => child.kill('SIGKILL'));
-    const hub = await this.#spawn(end, end.kind === 'start' ? killLater : undefined).catch((error: unknown) => {
-      if (error instanceof HubEnded && error.signal === 'SIGKILL') return null;
-      throw error;
-    });
+    const killLater = (child: ChildProcess) =>
+      void sleep(end.kind === 'start' ? end.share * this.#startMs : 0).then(() => child.kill('SIGKILL'));
+    const hub = await this.#spawn(end, end.kind === 'start' ? killLater : undefined).catch(
+      (error: unknown) => {
+        if (error instanceof HubEnded && error.signal === 'SIGKILL') return null;
+        throw error;
+      },
+    );
     if (hub === null) return end.kind === 'step' ? end.step : 'at random, while it starts';
     let itself = true;
     try {
@@ -167,7 +179,8 @@ class Run {
       if (isAlive(hub)) await Promise.race([once(hub.child, 'exit'), sleep(1000)]);
       if (isAlive(hub)) throw error;
     }
-    if (itself && hub.child.signalCode !== 'SIGKILL') throw new Error(`the hub ended with ${hub.child.exitCode}: ${hub.words().slice(-3000)}`);
+    if (itself && hub.child.signalCode !== 'SIGKILL')
+      throw new Error(`the hub ended with ${hub.child.exitCode}: ${hub.words().slice(-3000)}`);
     await kill(hub);
     for (const device of this.#devices) device.disconnect();
     if (end.kind === 'step') return itself ? end.step : `step not passed: ${end.step}`;
@@ -188,12 +201,16 @@ class Run {
     const wish = end.kind === 'step' ? STEPS[end.step].cause : null;
     const ordering = (async () => {
       while (isAlive(hub) && !stop.signal.aborted) {
-        if (this.#random.uniform() < 0.7 || wish !== null) await this.#operator.act(hub, wish === 'report' ? null : wish);
+        if (this.#random.uniform() < 0.7 || wish !== null)
+          await this.#operator.act(hub, wish === 'report' ? null : wish);
         await sleep(250);
       }
     })();
     const limit = end.kind === 'step' ? STEP_MS : end.kind === 'load' ? end.after : 0;
-    await Promise.race([isAlive(hub) ? once(hub.child, 'exit') : null, sleep(limit, undefined, { signal: this.#options.stop }).catch(() => undefined)]);
+    await Promise.race([
+      isAlive(hub) ? once(hub.child, 'exit') : null,
+      sleep(limit, undefined, { signal: this.#options.stop }).catch(() => undefined),
+    ]);
     const died = !isAlive(hub);
     if (!died) hub.child.kill('SIGKILL');
     stop.abort();
@@ -207,7 +224,8 @@ class Run {
     await this.#check(hub);
     await Promise.all(this.#devices.map((one) => one.run(hub, AbortSignal.abort())));
     for (const one of this.#devices)
-      if (one.unacknowledged.length > 0) this.#ledger.trouble(`${one.id}: ${one.unacknowledged.length} reports were never acknowledged`);
+      if (one.unacknowledged.length > 0)
+        this.#ledger.trouble(`${one.id}: ${one.unacknowledged.length} reports were never acknowledged`);
     for (const device of this.#devices) device.disconnect();
     await this.#ledger.check(hub, true);
     await this.#ledger.replayAll(hub);

@@ -20,8 +20,18 @@ const SQL_STORE = ['store/sql-store.js', 'SqlStore'] as const;
 export const STORES = {
   /** One document and its logs, as hubs before 0.3 had them. */
   lowdb: { module: 'store/store.js', parts: ['intake', 'broker'] },
-  sqlite: { module: 'store/sql/sqlite.js', parts: ROWS, port: SQL_STORE, database: ['store/sql/sqlite.js', 'Sqlite'] },
-  postgres: { module: 'store/sql/postgres.js', parts: ROWS, port: SQL_STORE, database: ['store/sql/postgres.js', 'Postgres'] },
+  sqlite: {
+    module: 'store/sql/sqlite.js',
+    parts: ROWS,
+    port: SQL_STORE,
+    database: ['store/sql/sqlite.js', 'Sqlite'],
+  },
+  postgres: {
+    module: 'store/sql/postgres.js',
+    parts: ROWS,
+    port: SQL_STORE,
+    database: ['store/sql/postgres.js', 'Postgres'],
+  },
 } as const satisfies Record<string, StoreFacts>;
 export type StoreName = keyof typeof STORES;
 export const storeFacts = (name: StoreName): StoreFacts => STORES[name];
@@ -48,7 +58,10 @@ export async function chosenStores(asked: string | undefined): Promise<StoreName
   return asked.split(',').map((name) => {
     const found = there.find((one) => one === name.trim());
     if (found !== undefined) return found;
-    throw new AdbreakError('input_invalid', `Cannot run on the store ${name}: this hub has ${there.join(' and ')}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot run on the store ${name}: this hub has ${there.join(' and ')}`,
+    );
   });
 }
 
@@ -61,12 +74,17 @@ export async function hoursOf(folder: string, store: StoreName): Promise<Map<str
     store === 'lowdb'
       ? JSON.parse(await readFile(join(folder, 'hub.json'), 'utf8'))
       : await reader.parse(await import(hubModule('testing/store.js').href)).storedState(folder);
-  return new Map(Object.entries(histograms.parse(state).hours).map(([digest, hours]) => [digest, binsBelow(hours)]));
+  return new Map(
+    Object.entries(histograms.parse(state).hours).map(([digest, hours]) => [digest, binsBelow(hours)]),
+  );
 }
 
 function binsBelow(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
-  return Object.entries(value).reduce((sum, [key, one]) => sum + (key === 'bins' ? total(one) : binsBelow(one)), 0);
+  return Object.entries(value).reduce(
+    (sum, [key, one]) => sum + (key === 'bins' ? total(one) : binsBelow(one)),
+    0,
+  );
 }
 const total = (bins: unknown) =>
   z

@@ -1,5 +1,10 @@
 import { BINS, type WindowReport } from '@adbreak/shared/contract/messages.js';
-import { type DisagreementDetector, disagreementEvidence, startDetector, watchDisagreements } from '@adbreak/shared/evidence/disagreement.js';
+import {
+  type DisagreementDetector,
+  disagreementEvidence,
+  startDetector,
+  watchDisagreements,
+} from '@adbreak/shared/evidence/disagreement.js';
 import { fleetShare } from '@adbreak/shared/evidence/intervals.js';
 import {
   type Calibration,
@@ -76,7 +81,11 @@ export function absorbHour(state: Drift, report: WindowReport): void {
     state.late += 1;
     return;
   }
-  const open = state.open[hour] ?? { production: Array<number>(WORLD_BINS).fill(0), episodes: 0, disagreements: 0 };
+  const open = state.open[hour] ?? {
+    production: Array<number>(WORLD_BINS).fill(0),
+    episodes: 0,
+    disagreements: 0,
+  };
   addCoarse(open.production, report.histograms.production.bins);
   open.episodes += report.episodes;
   open.disagreements += report.joint === null ? 0 : report.joint[0][1] + report.joint[1][0];
@@ -116,13 +125,21 @@ export function closeHours(state: Drift, plan: Plan, evidence: Evidence, now: Da
   const learned = state.disagreement ?? learn(evidence);
   // Time goes on without reports too: what comes later is late, not misdated.
   if (due.length === 0)
-    return learned === state.disagreement && last <= state.closed ? state : { ...state, closed: Math.max(state.closed, last), disagreement: learned };
+    return learned === state.disagreement && last <= state.closed
+      ? state
+      : { ...state, closed: Math.max(state.closed, last), disagreement: learned };
   const calibration = calibrationOf(state.reference);
   let detectors: Detectors = { ...state, disagreement: learned };
   for (const hour of due) {
     const closing = state.open[hour];
     if (closing !== undefined)
-      detectors = watchHour(detectors, calibration, plan, { ...closing, histogram: closing.production, ofWeek: hour % 168 }, seeded(`${seed}/${hour}`));
+      detectors = watchHour(
+        detectors,
+        calibration,
+        plan,
+        { ...closing, histogram: closing.production, ofWeek: hour % 168 },
+        seeded(`${seed}/${hour}`),
+      );
   }
   const open = Object.fromEntries(Object.entries(state.open).filter(([hour]) => Number(hour) > last));
   return { ...state, ...storable(detectors), open, closed: Math.max(state.closed, last) };
@@ -144,25 +161,66 @@ export interface ClosedHour {
 }
 
 /** Shows one hour of the fleet to the detectors; pure, and the same for real fleets and simulated ones. */
-export function watchHour(before: Detectors, calibration: Calibration | null, plan: Plan, hour: ClosedHour, random: Random): Detectors {
+export function watchHour(
+  before: Detectors,
+  calibration: Calibration | null,
+  plan: Plan,
+  hour: ClosedHour,
+  random: Random,
+): Detectors {
   const { falseAlarmHours } = plan.world;
   const [hours, episodes] = [before.hours + 1, before.episodes + hour.episodes];
   const world =
     calibration !== null && hour.episodes >= LEAST_EPISODES_OF_AN_HOUR
-      ? watchAlarm(calibration, watchWorld(calibration, before.world ?? startWorld(calibration), hour.ofWeek, hour.histogram, random), falseAlarmHours)
+      ? watchAlarm(
+          calibration,
+          watchWorld(
+            calibration,
+            before.world ?? startWorld(calibration),
+            hour.ofWeek,
+            hour.histogram,
+            random,
+          ),
+          falseAlarmHours,
+        )
       : before.world;
   if (before.disagreement === null) return { ...before, world, hours, episodes };
   // The promise is one false alarm in so many hours; this detector counts episodes, so it gets the hours' worth of them.
   const limit = (falseAlarmHours * Math.max(1, episodes)) / hours;
-  const disagreement = watchDisagreements(before.disagreement, hour.disagreements, hour.episodes, MOST_ABOVE * limit);
-  return { world, disagreement, disagreementAlarm: stillAlarmed(before.disagreementAlarm, disagreementEvidence(disagreement), limit), hours, episodes };
+  const disagreement = watchDisagreements(
+    before.disagreement,
+    hour.disagreements,
+    hour.episodes,
+    MOST_ABOVE * limit,
+  );
+  return {
+    world,
+    disagreement,
+    disagreementAlarm: stillAlarmed(before.disagreementAlarm, disagreementEvidence(disagreement), limit),
+    hours,
+    episodes,
+  };
 }
 
 /** Copies in the mutable types that the state's schema infers. */
-function storable({ world, disagreement, disagreementAlarm, hours, episodes }: Detectors): Pick<Drift, keyof Detectors> {
+function storable({
+  world,
+  disagreement,
+  disagreementAlarm,
+  hours,
+  episodes,
+}: Detectors): Pick<Drift, keyof Detectors> {
   return {
-    world: world && { ...world, lanes: world.lanes.map((lane) => lane.map((one) => [...one])), last: [...world.last], strange: [...world.strange] },
-    disagreement: disagreement && { baseline: disagreement.baseline, statistics: [...disagreement.statistics] },
+    world: world && {
+      ...world,
+      lanes: world.lanes.map((lane) => lane.map((one) => [...one])),
+      last: [...world.last],
+      strange: [...world.strange],
+    },
+    disagreement: disagreement && {
+      baseline: disagreement.baseline,
+      statistics: [...disagreement.statistics],
+    },
     disagreementAlarm,
     hours,
     episodes,
@@ -171,7 +229,10 @@ function storable({ world, disagreement, disagreementAlarm, hours, episodes }: D
 
 /** The usual share of disagreements, as the upper end of its interval over devices: the detector must not alarm at what was there all along. */
 function learn({ devices }: Evidence): Drift['disagreement'] {
-  const counts = Object.values(devices).map(({ episodes, wins, losses, undecided }) => ({ episodes, right: wins + losses + undecided }));
+  const counts = Object.values(devices).map(({ episodes, wins, losses, undecided }) => ({
+    episodes,
+    right: wins + losses + undecided,
+  }));
   const episodes = counts.reduce((sum, one) => sum + one.episodes, 0);
   if (episodes < LEARN_EPISODES || counts.filter((one) => one.episodes > 0).length < 2) return null;
   const { high } = fleetShare(counts, 0.95);
@@ -191,7 +252,10 @@ export interface DriftVerdict {
 }
 
 /** Where the two detectors stand; pure. */
-export function driftOf({ world: state, disagreement, disagreementAlarm }: Detectors, { world: { falseAlarmHours } }: Plan): DriftVerdict {
+export function driftOf(
+  { world: state, disagreement, disagreementAlarm }: Detectors,
+  { world: { falseAlarmHours } }: Plan,
+): DriftVerdict {
   const world = state === null ? null : worldEvidence(state);
   const worldAlarm = state !== null && state.alarmAt !== null;
   return {

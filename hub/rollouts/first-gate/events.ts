@@ -7,7 +7,12 @@ import { entry, rolloutHead, round } from './rollout.js';
 const at = z.iso.datetime();
 const device = z.string().min(1).max(63);
 const who = z.string().min(1).max(100);
-const sibling = z.object({ id: z.string(), log: z.number(), status: z.enum(['open', 'passed', 'ended']), difference: z.number() });
+const sibling = z.object({
+  id: z.string(),
+  log: z.number(),
+  status: z.enum(['open', 'passed', 'ended']),
+  difference: z.number(),
+});
 
 /** What a person may order. */
 export const ORDERS = ['pause', 'resume', 'abort', 'force', 'approve', 'supersede', 'ceiling'] as const;
@@ -27,12 +32,30 @@ export const rolloutEvent = z.discriminatedUnion('kind', [
     baseline: armLabels.nullable().default(null),
   }),
   /** Which devices shall run the candidate, and on which it acts from now on. */
-  z.strictObject({ kind: z.literal('assigned'), at, members: z.array(device).max(100_000), acting: z.array(device).max(100_000) }),
+  z.strictObject({
+    kind: z.literal('assigned'),
+    at,
+    members: z.array(device).max(100_000),
+    acting: z.array(device).max(100_000),
+  }),
   z.strictObject({ kind: z.literal('window'), at, device, report: windowReport }),
   /** A device says it cannot run the candidate (code), or that it can again (null); a new card under an old name counts its windows from one. */
-  z.strictObject({ kind: z.literal('device'), at, device, problem: z.string().max(40).nullable(), enrolledAgain: z.boolean().default(false) }),
+  z.strictObject({
+    kind: z.literal('device'),
+    at,
+    device,
+    problem: z.string().max(40).nullable(),
+    enrolledAgain: z.boolean().default(false),
+  }),
   z.strictObject({ kind: z.literal('tick'), at, siblings: z.array(sibling).max(10).default([]) }),
-  z.strictObject({ kind: z.literal('order'), at, who, order: z.enum(ORDERS), reason: z.string().max(500), percent: z.number().min(0).max(100).optional() }),
+  z.strictObject({
+    kind: z.literal('order'),
+    at,
+    who,
+    order: z.enum(ORDERS),
+    reason: z.string().max(500),
+    percent: z.number().min(0).max(100).optional(),
+  }),
   z.strictObject({ kind: z.literal('round'), at, round }),
   /** What the hub decided then: a record, which a replay is compared with. */
   z.strictObject({ kind: z.literal('decision'), entry }),

@@ -105,7 +105,12 @@ const MOST_SLICES = 500;
  * Adds a report to the sums, in place: with ten thousand devices a copy for each report would cost more than the gate.
  * Only `absorb` changes evidence; decisions read it.
  */
-export function absorb(sums: Evidence, device: string, report: WindowReport, dimensions: readonly ('channel' | 'site' | 'hardware')[]): void {
+export function absorb(
+  sums: Evidence,
+  device: string,
+  report: WindowReport,
+  dimensions: readonly ('channel' | 'site' | 'hardware')[],
+): void {
   const [[both, onlyCandidate], [onlyProduction, neither]] = report.joint ?? [
     [0, 0],
     [0, 0],
@@ -143,8 +148,16 @@ export function absorb(sums: Evidence, device: string, report: WindowReport, dim
     [sums.latency.candidate, report.latency.candidate ?? []],
   ] as const)
     for (const [bucket, n] of counts) bins[bucket] = (bins[bucket] ?? 0) + n;
-  absorbLabels(sums.labels.production, report.histograms.production.bins, labelled.detail?.production ?? null);
-  absorbLabels(sums.labels.candidate, report.histograms.candidate?.bins ?? [], labelled.detail?.candidate ?? null);
+  absorbLabels(
+    sums.labels.production,
+    report.histograms.production.bins,
+    labelled.detail?.production ?? null,
+  );
+  absorbLabels(
+    sums.labels.candidate,
+    report.histograms.candidate?.bins ?? [],
+    labelled.detail?.candidate ?? null,
+  );
 }
 
 export function absorbLabels(
@@ -154,7 +167,8 @@ export function absorbLabels(
 ): void {
   for (const [bin, n] of bins) sums.histogram[bin >> 2] = (sums.histogram[bin >> 2] ?? 0) + n;
   if (detail === null) return;
-  for (const truth of [0, 1] as const) for (const vote of [0, 1] as const) sums.confusion[truth][vote] += detail.confusion[truth][vote];
+  for (const truth of [0, 1] as const)
+    for (const vote of [0, 1] as const) sums.confusion[truth][vote] += detail.confusion[truth][vote];
   for (const [tenth, n, right] of detail.tenths) {
     const [episodes, ok] = sums.tenths[tenth] ?? [0, 0];
     sums.tenths[tenth] = [episodes + n, ok + right];
@@ -163,7 +177,9 @@ export function absorbLabels(
 
 function hasRoom({ slices }: Evidence, device: string, key: string): boolean {
   const own = Object.values(slices).filter((one) => Object.hasOwn(one, device)).length;
-  return own < MOST_SLICES_OF_A_DEVICE && (slices[key] !== undefined || Object.keys(slices).length < MOST_SLICES);
+  return (
+    own < MOST_SLICES_OF_A_DEVICE && (slices[key] !== undefined || Object.keys(slices).length < MOST_SLICES)
+  );
 }
 
 function addOutcome<T extends Outcome>(a: T, b: Outcome): T {

@@ -98,19 +98,36 @@ export function judge(input: GateInput): Verdict {
   const screened = screen(input.devices, input.plan.maxTimesMedian);
   const sums = addUp(screened.kept);
   const episodes = decided(sums);
-  const named = screened.leftOut.length === 0 ? '' : `; left out: ${screened.leftOut.map(({ why }) => why).join(', ')}`;
-  const say: Say = (verdict, cause, reason, ask = null) => ({ verdict, cause, reason: reason + named, episodes, ask });
+  const named =
+    screened.leftOut.length === 0 ? '' : `; left out: ${screened.leftOut.map(({ why }) => why).join(', ')}`;
+  const say: Say = (verdict, cause, reason, ask = null) => ({
+    verdict,
+    cause,
+    reason: reason + named,
+    episodes,
+    ask,
+  });
   const fleet = fleetOf(screened.kept, input.plan);
   const all: Case = { input, screened, sums, fleet, say };
-  return harm(all) ?? health(all) ?? (input.watching ? watch(all) : (drift(all) ?? waits(all) ?? promotion(all)));
+  return (
+    harm(all) ?? health(all) ?? (input.watching ? watch(all) : (drift(all) ?? waits(all) ?? promotion(all)))
+  );
 }
 
 /** With sampled labels each labelled disagreement stands for 1/rate of them (Horvitz-Thompson), and unlabelled ones for none. */
-export function fleetOf(devices: readonly GateDevice[], { labelRate }: Pick<Plan, 'labelRate'>): FleetLikelihood {
+export function fleetOf(
+  devices: readonly GateDevice[],
+  { labelRate }: Pick<Plan, 'labelRate'>,
+): FleetLikelihood {
   return new FleetLikelihood(
     devices.map((one) =>
       labelRate < 1
-        ? { wins: one.wins / labelRate, losses: one.losses / labelRate, episodes: decided(one) + one.undecided, devices: one.devices ?? 1 }
+        ? {
+            wins: one.wins / labelRate,
+            losses: one.losses / labelRate,
+            episodes: decided(one) + one.undecided,
+            devices: one.devices ?? 1,
+          }
         : { ...one, episodes: decided(one) },
     ),
     1 / labelRate,
@@ -143,12 +160,23 @@ function harm({ input, screened, sums: { wins, losses }, fleet, say }: Case): Ve
       'worse',
       `worse: ${facts}; the world is changing under both models (R = ${evalue(Math.log(input.drift.world ?? 1))}), so nothing is rolled back yet`,
     );
-  if (fleet.devices < SMALL_FLEET) return say('FAIL', 'worse', `worse: ${facts}; with ${fleet.devices} devices the fleet is those devices`);
+  if (fleet.devices < SMALL_FLEET)
+    return say('FAIL', 'worse', `worse: ${facts}; with ${fleet.devices} devices the fleet is those devices`);
   const forFleet = fleet.logHarm();
-  if (forFleet >= threshold) return say('FAIL', 'worse', `worse for the fleet: ${facts}; E_fleet = ${evalue(forFleet)}`);
-  const alone = screened.kept.find((one) => (one.devices ?? 1) === 1 && logHarmPooled(losses - one.losses, wins - one.wins) < threshold);
-  const who = alone === undefined ? '' : `; without ${alone.id} (${alone.losses} lost, ${alone.wins} won) it would not be`;
-  return say('SUSPEND', 'worse', `worse on the devices that ran it: ${facts}; not yet shown for the fleet (E_fleet = ${evalue(forFleet)})${who}`);
+  if (forFleet >= threshold)
+    return say('FAIL', 'worse', `worse for the fleet: ${facts}; E_fleet = ${evalue(forFleet)}`);
+  const alone = screened.kept.find(
+    (one) => (one.devices ?? 1) === 1 && logHarmPooled(losses - one.losses, wins - one.wins) < threshold,
+  );
+  const who =
+    alone === undefined
+      ? ''
+      : `; without ${alone.id} (${alone.losses} lost, ${alone.wins} won) it would not be`;
+  return say(
+    'SUSPEND',
+    'worse',
+    `worse on the devices that ran it: ${facts}; not yet shown for the fleet (E_fleet = ${evalue(forFleet)})${who}`,
+  );
 }
 
 /** Each slice at its share of alpha. It suspends and never fails: the fleet's own evidence decides about the fleet. */
@@ -179,7 +207,11 @@ function health({ input, say }: Case): Verdict | null {
 }
 
 function watch({ input, say }: Case): Verdict {
-  return say('HOLD', 'watch', `completed; it is watched for ${hours(input.plan.watchHours)}, ${hours(input.hoursInStage)} have passed without harm`);
+  return say(
+    'HOLD',
+    'watch',
+    `completed; it is watched for ${hours(input.plan.watchHours)}, ${hours(input.hoursInStage)} have passed without harm`,
+  );
 }
 
 // — the world or the model: docs/statistics.md, "The world or the model" —
@@ -214,9 +246,19 @@ function drift({ input: { drift: seen, plan }, sums, say }: Case): Verdict | nul
 // — what must be there before anything may pass; missing evidence waits, and never passes —
 
 /** HOLD, and INCONCLUSIVE once the stage's time is over. */
-function wait({ input: { plan, hoursInStage }, say }: Case, cause: Cause, why: string, ask: Verdict['ask'] = null): Verdict {
+function wait(
+  { input: { plan, hoursInStage }, say }: Case,
+  cause: Cause,
+  why: string,
+  ask: Verdict['ask'] = null,
+): Verdict {
   return hoursInStage >= plan.deadlineHours
-    ? say('INCONCLUSIVE', cause, `${why}, and the deadline of ${hours(plan.deadlineHours)} has passed: a person decides`, ask)
+    ? say(
+        'INCONCLUSIVE',
+        cause,
+        `${why}, and the deadline of ${hours(plan.deadlineHours)} has passed: a person decides`,
+        ask,
+      )
     : say('HOLD', cause, why, ask);
 }
 
@@ -225,16 +267,22 @@ function waits(all: Case): Verdict | null {
   const { plan, acting } = input;
   const stage = stageOf(input);
   const devices = screened.kept.reduce((sum, one) => sum + (decided(one) > 0 ? (one.devices ?? 1) : 0), 0);
-  if (devices < plan.minDevices) return wait(all, 'devices', `evidence from ${devices} of ${plan.minDevices} devices`);
+  if (devices < plan.minDevices)
+    return wait(all, 'devices', `evidence from ${devices} of ${plan.minDevices} devices`);
   if (acting.devices > 0 && acting.silent > plan.maxSilent * acting.devices)
-    return wait(all, 'silent', `${acting.silent} of ${acting.devices} devices on which the candidate acts have sent nothing in this stage`);
+    return wait(
+      all,
+      'silent',
+      `${acting.silent} of ${acting.devices} devices on which the candidate acts have sent nothing in this stage`,
+    );
   if (input.decidedInStage < (stage?.minEpisodes ?? 0))
     return wait(
       all,
       'episodes',
       `${input.decidedInStage} of ${stage?.minEpisodes} episodes in this stage${acting.devices > 0 ? ' on devices where the candidate acts' : ''}`,
     );
-  if (input.hoursInStage < (stage?.soakHours ?? 0)) return wait(all, 'soak', `${hours(input.hoursInStage)} of ${hours(stage?.soakHours ?? 0)} in this stage`);
+  if (input.hoursInStage < (stage?.soakHours ?? 0))
+    return wait(all, 'soak', `${hours(input.hoursInStage)} of ${hours(stage?.soakHours ?? 0)} in this stage`);
   if (plan.evidence === 'no-harm') return null;
   const disagreements = sums.wins + sums.losses + sums.undecided;
   if (plan.labelRate === 1 && disagreements > 0 && sums.undecided / disagreements > plan.maxUnlabelled)
@@ -244,10 +292,23 @@ function waits(all: Case): Verdict | null {
       `${sums.undecided} of ${disagreements} disagreements have no label; at most ${Math.round(100 * plan.maxUnlabelled)} % may lack one`,
       'labels',
     );
-  const largest = screened.kept.reduce<GateDevice | null>((most, one) => (most === null || labelledOf(one) > labelledOf(most) ? one : most), null);
+  const largest = screened.kept.reduce<GateDevice | null>(
+    (most, one) => (most === null || labelledOf(one) > labelledOf(most) ? one : most),
+    null,
+  );
   const labelled = sums.wins + sums.losses;
-  if (largest !== null && devices > 1 && labelled >= LEAST_LABELLED && labelledOf(largest) > plan.maxFromOneDevice * labelled)
-    return wait(all, 'one-device', `${labelledOf(largest)} of ${labelled} labelled disagreements come from ${largest.id} alone`, 'labels');
+  if (
+    largest !== null &&
+    devices > 1 &&
+    labelled >= LEAST_LABELLED &&
+    labelledOf(largest) > plan.maxFromOneDevice * labelled
+  )
+    return wait(
+      all,
+      'one-device',
+      `${labelledOf(largest)} of ${labelled} labelled disagreements come from ${largest.id} alone`,
+      'labels',
+    );
   return null;
 }
 
@@ -265,7 +326,11 @@ export function promotionEvidence(
 ): { readonly m: number; readonly fleet: number | null; readonly log: number } {
   const m =
     plan.labelRate < 1
-      ? logNonInferioritySampled({ wins: sums.wins, losses: sums.losses, zeros: sums.agreed + sums.undecided }, plan.margin, plan.labelRate)
+      ? logNonInferioritySampled(
+          { wins: sums.wins, losses: sums.losses, zeros: sums.agreed + sums.undecided },
+          plan.margin,
+          plan.labelRate,
+        )
       : logNonInferiority(sums, plan.margin);
   const fleet = likelihood.devices < SMALL_FLEET ? null : likelihood.logNonInferiority(plan.margin);
   return { m, fleet, log: Math.min(m, fleet ?? m) };
@@ -274,7 +339,11 @@ export function promotionEvidence(
 function promotion(all: Case): Verdict {
   const { input, sums, say } = all;
   const { plan } = input;
-  if (plan.evidence === 'no-harm') return agreed(all, say('PASS', 'no-harm', `no harm in ${decided(sums)} episodes: ${sums.wins} won, ${sums.losses} lost`));
+  if (plan.evidence === 'no-harm')
+    return agreed(
+      all,
+      say('PASS', 'no-harm', `no harm in ${decided(sums)} episodes: ${sums.wins} won, ${sums.losses} lost`),
+    );
   const threshold = -Math.log(plan.alphaPromote);
   const { m, fleet, log } = promotionEvidence(sums, all.fleet, plan);
   const together = logClosed([log, ...input.siblings.map((one) => one.log)], 0);
@@ -297,12 +366,23 @@ function best(all: Case): Verdict | null {
   if (input.stage > 0) return null;
   const open = input.siblings.filter(({ status }) => status === 'open');
   if (open.length > 0 && input.hoursInStage < input.plan.deadlineHours)
-    return all.say('HOLD', 'siblings', `passed; it waits for ${open.map(({ id }) => id).join(', ')} to be decided`);
+    return all.say(
+      'HOLD',
+      'siblings',
+      `passed; it waits for ${open.map(({ id }) => id).join(', ')} to be decided`,
+    );
   const own = differenceOf(sums);
-  const better = input.siblings.find(({ id, status, difference }) => status === 'passed' && (difference > own || (difference === own && id < input.id)));
+  const better = input.siblings.find(
+    ({ id, status, difference }) =>
+      status === 'passed' && (difference > own || (difference === own && id < input.id)),
+  );
   return better === undefined
     ? null
-    : all.say('HOLD', 'outdone', `passed, but ${better.id} is better: ${percent(better.difference)} against ${percent(own)} of episodes gained on production`);
+    : all.say(
+        'HOLD',
+        'outdone',
+        `passed, but ${better.id} is better: ${percent(better.difference)} against ${percent(own)} of episodes gained on production`,
+      );
 }
 
 /** Who else must agree before a stage that has passed is left: a federated round, a person. */
@@ -310,8 +390,15 @@ function agreed(all: Case, passed: Verdict): Verdict {
   const { input } = all;
   const stage = stageOf(input);
   if (stage?.round != null) {
-    if (input.round === null) return wait(all, 'round', `passed, and waits for a federated round of ${stage.round.quorum} devices`, 'round');
-    if (input.round.inconclusive) return wait(all, 'round', 'passed, but the federated round had too few answers', 'round');
+    if (input.round === null)
+      return wait(
+        all,
+        'round',
+        `passed, and waits for a federated round of ${stage.round.quorum} devices`,
+        'round',
+      );
+    if (input.round.inconclusive)
+      return wait(all, 'round', 'passed, but the federated round had too few answers', 'round');
     if (input.round.low < -input.plan.margin)
       return wait(
         all,
@@ -328,6 +415,7 @@ function agreed(all: Case, passed: Verdict): Verdict {
       `${passed.reason}; a person (${stage?.approve ?? 'operator'}) must approve: \`adbreak rollouts approve ${input.id}\``,
       'approval',
     );
-  if (!input.mayAdvance) return all.say('HOLD', 'window', `${passed.reason}; it waits for a window of the plan to advance in`);
+  if (!input.mayAdvance)
+    return all.say('HOLD', 'window', `${passed.reason}; it waits for a window of the plan to advance in`);
   return passed;
 }

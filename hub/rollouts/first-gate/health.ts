@@ -15,12 +15,20 @@ export interface HealthFacts {
   readonly failing: readonly { readonly device: string; readonly code: string }[];
 }
 
-export function healthOf(evidence: Evidence, plan: Plan, wanted: number, failing: HealthFacts['failing']): HealthFacts {
+export function healthOf(
+  evidence: Evidence,
+  plan: Plan,
+  wanted: number,
+  failing: HealthFacts['failing'],
+): HealthFacts {
   const devices = Object.values(evidence.devices);
   return {
     acting: evidence.acting,
     control: evidence.control,
-    latency: { production: quantile(evidence.latency.production, 0.95), candidate: quantile(evidence.latency.candidate, 0.95) },
+    latency: {
+      production: quantile(evidence.latency.production, 0.95),
+      candidate: quantile(evidence.latency.candidate, 0.95),
+    },
     reporting: devices.length,
     overMemory: devices.filter(({ memoryMb }) => memoryMb > plan.abort.memoryMb).length,
     wanted,
@@ -35,10 +43,17 @@ const TIMES_CONTROL = 2;
 const OVER_MEMORY = 0.1;
 
 /** The limit that is broken, in words; null where none is. */
-export function brokenLimit(facts: HealthFacts, { abort }: Plan): { cause: 'crashes' | 'latency' | 'memory' | 'failures'; reason: string } | null {
+export function brokenLimit(
+  facts: HealthFacts,
+  { abort }: Plan,
+): { cause: 'crashes' | 'latency' | 'memory' | 'failures'; reason: string } | null {
   const perDay = ({ hours, restarts }: HealthFacts['acting']) => (hours === 0 ? 0 : (24 * restarts) / hours);
   const [acting, control] = [perDay(facts.acting), perDay(facts.control)];
-  if (facts.acting.restarts >= LEAST_RESTARTS && acting > abort.crashesPerDay && acting > TIMES_CONTROL * control)
+  if (
+    facts.acting.restarts >= LEAST_RESTARTS &&
+    acting > abort.crashesPerDay &&
+    acting > TIMES_CONTROL * control
+  )
     return {
       cause: 'crashes',
       reason: `crashes: ${acting.toFixed(1)} restarts per device and day where the candidate acts, ${control.toFixed(1)} on the others at the same time; the limit is ${abort.crashesPerDay}`,
@@ -50,13 +65,21 @@ export function brokenLimit(facts: HealthFacts, { abort }: Plan): { cause: 'cras
       reason: `latency: 95 of 100 inferences of the candidate take up to ${candidate.toFixed(0)} ms; the limit is ${abort.latencyP95Ms} ms`,
     };
   // Below ten milliseconds a ratio says nothing about a device that looks at a few frames a second.
-  if (candidate !== null && production !== null && candidate > 10 && candidate > abort.latencyRatio * production)
+  if (
+    candidate !== null &&
+    production !== null &&
+    candidate > 10 &&
+    candidate > abort.latencyRatio * production
+  )
     return {
       cause: 'latency',
       reason: `latency: the candidate takes up to ${candidate.toFixed(0)} ms, production ${production.toFixed(0)} ms on the same devices; the limit is ${abort.latencyRatio} times`,
     };
   if (facts.overMemory > 0 && facts.overMemory > OVER_MEMORY * facts.reporting)
-    return { cause: 'memory', reason: `memory: ${facts.overMemory} of ${facts.reporting} devices use more than ${abort.memoryMb} MiB` };
+    return {
+      cause: 'memory',
+      reason: `memory: ${facts.overMemory} of ${facts.reporting} devices use more than ${abort.memoryMb} MiB`,
+    };
   const failing = facts.failing.length;
   if (failing > abort.failures * facts.wanted && failing >= Math.min(2, facts.wanted)) {
     const [first] = facts.failing;

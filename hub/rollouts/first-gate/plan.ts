@@ -77,7 +77,12 @@ export const plan = z
     /** Chance of suspending for a slice though none is harmed. */
     alphaSlices: z.number().gt(0).lt(0.5).default(0.05),
     /** One false WORLD alarm in so many hours on average; hours wait this long for late reports. */
-    world: z.strictObject({ falseAlarmHours: z.number().min(100).max(1e6).default(5000), lagHours: z.number().min(0).max(168).default(2) }).prefault({}),
+    world: z
+      .strictObject({
+        falseAlarmHours: z.number().min(100).max(1e6).default(5000),
+        lagHours: z.number().min(0).max(168).default(2),
+      })
+      .prefault({}),
     abort: abort.prefault({}),
     /** False: a person approves the completion. */
     autoPromote: z.boolean().default(true),
@@ -89,15 +94,30 @@ export const plan = z
     evidence: z.enum(['non-inferiority', 'no-harm']).default('non-inferiority'),
     stages: z.array(stage).min(1).max(12),
   })
-  .refine(({ stages }) => stages.every((one, i) => i === 0 || one.percent >= (stages[i - 1]?.percent ?? 0)), 'stages must not shrink in percent')
-  .refine(({ stages }) => stages.at(-1)?.percent === 100 && stages.at(-1)?.where === undefined, 'the last stage must reach 100 % of all devices')
-  .refine(({ stages, evidence }) => evidence === 'no-harm' || (stages[0]?.percent === 0 && stages.length > 1), 'stages must begin at 0 % (shadow)')
-  .refine(({ stages }) => new Set(stages.map(({ name }) => name)).size === stages.length, 'stages must have different names');
+  .refine(
+    ({ stages }) => stages.every((one, i) => i === 0 || one.percent >= (stages[i - 1]?.percent ?? 0)),
+    'stages must not shrink in percent',
+  )
+  .refine(
+    ({ stages }) => stages.at(-1)?.percent === 100 && stages.at(-1)?.where === undefined,
+    'the last stage must reach 100 % of all devices',
+  )
+  .refine(
+    ({ stages, evidence }) => evidence === 'no-harm' || (stages[0]?.percent === 0 && stages.length > 1),
+    'stages must begin at 0 % (shadow)',
+  )
+  .refine(
+    ({ stages }) => new Set(stages.map(({ name }) => name)).size === stages.length,
+    'stages must have different names',
+  );
 export type Plan = z.infer<typeof plan>;
 export type Stage = Plan['stages'][number];
 
 /** Whether a plan lets a rollout advance now. */
 export function mayAdvance({ windows }: Pick<Plan, 'windows'>, now: Date): boolean {
   const [day, time] = [DAYS[now.getUTCDay()], now.toISOString().slice(11, 16)];
-  return windows.length === 0 || windows.some((one) => day !== undefined && one.days.includes(day) && one.from <= time && time < one.to);
+  return (
+    windows.length === 0 ||
+    windows.some((one) => day !== undefined && one.days.includes(day) && one.from <= time && time < one.to)
+  );
 }

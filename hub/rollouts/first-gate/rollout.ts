@@ -42,7 +42,16 @@ export const round = z.object({
   inconclusive: z.boolean(),
 });
 
-export const STATUSES = ['running', 'paused', 'suspended', 'watching', 'completed', 'rolled-back', 'aborted', 'superseded'] as const;
+export const STATUSES = [
+  'running',
+  'paused',
+  'suspended',
+  'watching',
+  'completed',
+  'rolled-back',
+  'aborted',
+  'superseded',
+] as const;
 export const rollout = rolloutHead.extend({
   /** It does not go beyond this share of devices until a person raises it. */
   ceiling: z.number().min(0).max(100),
@@ -77,7 +86,11 @@ export function isActive({ status }: Pick<Rollout, 'status'>): boolean {
 }
 
 /** Share of devices on which the candidate acts now. */
-export function percentOf({ status, plan: rules, stage }: Pick<Rollout, 'status' | 'plan' | 'stage'>): number {
+export function percentOf({
+  status,
+  plan: rules,
+  stage,
+}: Pick<Rollout, 'status' | 'plan' | 'stage'>): number {
   if (status === 'watching') return 100;
   return status === 'running' || status === 'paused' ? (rules.stages[stage]?.percent ?? 0) : 0;
 }

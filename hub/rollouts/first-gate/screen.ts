@@ -35,6 +35,9 @@ export function screen(devices: readonly GateDevice[], maxTimesMedian: number): 
     kept: seen.filter((one) => amount(one) <= most),
     leftOut: sorted
       .filter((one) => amount(one) > most)
-      .map((one) => ({ id: one.id, why: `${one.id} claims ${amount(one).toLocaleString('en-US')} episodes, the fleet's median is ${median}` })),
+      .map((one) => ({
+        id: one.id,
+        why: `${one.id} claims ${amount(one).toLocaleString('en-US')} episodes, the fleet's median is ${median}`,
+      })),
   };
 }

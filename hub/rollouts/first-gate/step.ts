@@ -54,7 +54,12 @@ export function start({ at, rollout, ceiling, reference, baseline }: EventOf<'st
  * (they are sums); everything else of the old state is left as it was.
  */
 export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'started' }>): Step {
-  const still = (next: Rollout = state): Step => ({ state: next, effects: [], decision: null, verdict: null });
+  const still = (next: Rollout = state): Step => ({
+    state: next,
+    effects: [],
+    decision: null,
+    verdict: null,
+  });
   if (!isActive(state)) return still();
   switch (event.kind) {
     case 'window':
@@ -69,9 +74,13 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
       });
     case 'device': {
       const known = state.evidence.devices[event.device];
-      if (event.enrolledAgain && known !== undefined) state.evidence.devices[event.device] = { ...known, sequence: 0 };
+      if (event.enrolledAgain && known !== undefined)
+        state.evidence.devices[event.device] = { ...known, sequence: 0 };
       const { [event.device]: _, ...others } = state.failing;
-      return still({ ...state, failing: event.problem === null ? others : { ...others, [event.device]: event.problem } });
+      return still({
+        ...state,
+        failing: event.problem === null ? others : { ...others, [event.device]: event.problem },
+      });
     }
     case 'round':
       return still({ ...state, round: event.round });
@@ -87,7 +96,12 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
 function takeWindow(state: Rollout, { device, report }: EventOf<'window'>): void {
   // QoS 1 may deliver twice: a sequence number counts once.
   if (report.sequence <= (state.evidence.devices[device]?.sequence ?? 0)) return;
-  if (report.rollout !== state.id || report.production !== state.from.digest || report.candidate !== state.to.digest) return;
+  if (
+    report.rollout !== state.id ||
+    report.production !== state.from.digest ||
+    report.candidate !== state.to.digest
+  )
+    return;
   absorb(state.evidence, device, report, state.plan.slices);
   absorbHour(state.drift, report);
 }
@@ -112,10 +126,18 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
     hoursInStage: hoursSince(state.stageSince, now),
     devices: gateDevices(state),
     slices: Object.fromEntries(
-      Object.entries(evidence.slices).map(([name, devices]) => [name, Object.entries(devices).map(([id, outcome]) => ({ id, ...outcome }))]),
+      Object.entries(evidence.slices).map(([name, devices]) => [
+        name,
+        Object.entries(devices).map(([id, outcome]) => ({ id, ...outcome })),
+      ]),
     ),
-    decidedInStage: acting.length > 0 ? sums.actingDecided - state.before.acting : decided(sums) - state.before.decided,
-    acting: { devices: acting.length, silent: acting.filter((id) => (evidence.devices[id]?.windows ?? 0) <= (state.windowsBefore[id] ?? 0)).length },
+    decidedInStage:
+      acting.length > 0 ? sums.actingDecided - state.before.acting : decided(sums) - state.before.decided,
+    acting: {
+      devices: acting.length,
+      silent: acting.filter((id) => (evidence.devices[id]?.windows ?? 0) <= (state.windowsBefore[id] ?? 0))
+        .length,
+    },
     health: healthOf(
       evidence,
       plan,
@@ -132,7 +154,13 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
 }
 
 export function gateDevices({ evidence }: Pick<Rollout, 'evidence'>): GateDevice[] {
-  return Object.entries(evidence.devices).map(([id, { agreed, wins, losses, undecided }]) => ({ id, agreed, wins, losses, undecided }));
+  return Object.entries(evidence.devices).map(([id, { agreed, wins, losses, undecided }]) => ({
+    id,
+    agreed,
+    wins,
+    losses,
+    undecided,
+  }));
 }
 
 export function hoursSince(then: string, now: Date): number {
@@ -141,11 +169,14 @@ export function hoursSince(then: string, now: Date): number {
 
 /** What a verdict does to a rollout; pure, and the same for real fleets and simulated ones. */
 export function transition(state: Rollout, verdict: Verdict, now: Date): Step {
-  const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = []) => record(state, verdict, action, change, effects, now);
+  const say = (action: string, change: Partial<Rollout> = {}, effects: readonly Effect[] = []) =>
+    record(state, verdict, action, change, effects, now);
   switch (verdict.verdict) {
     case 'FAIL':
       return say('roll back', { status: 'rolled-back' }, [
-        ...(state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version } as const] : []),
+        ...(state.status === 'watching'
+          ? [{ kind: 'set-production', version: state.from.version } as const]
+          : []),
         { kind: 'quarantine', version: state.to.version },
         { kind: 'assign' },
       ]);
@@ -153,7 +184,9 @@ export function transition(state: Rollout, verdict: Verdict, now: Date): Step {
       // In the shadow it is where a suspension would put it; it stays there while the evidence says so.
       if (percentOf(state) === 0) return say('wait');
       return say('back to shadow', { status: 'suspended', stage: 0, stageSince: now.toISOString() }, [
-        ...(state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version } as const] : []),
+        ...(state.status === 'watching'
+          ? [{ kind: 'set-production', version: state.from.version } as const]
+          : []),
         { kind: 'assign' },
       ]);
     case 'WORLD':
@@ -170,10 +203,20 @@ export function transition(state: Rollout, verdict: Verdict, now: Date): Step {
 }
 
 /** Waiting is recorded when its cause changes, everything else always. */
-function record(state: Rollout, verdict: Verdict, action: string, change: Partial<Rollout>, effects: readonly Effect[], now: Date): Step {
+function record(
+  state: Rollout,
+  verdict: Verdict,
+  action: string,
+  change: Partial<Rollout>,
+  effects: readonly Effect[],
+  now: Date,
+): Step {
   const { ask, ...facts } = verdict;
   const last: Entry = { at: now.toISOString(), stage: stageName(state), ...facts, action };
-  const quiet = (action === 'wait' || action === 'freeze') && state.last?.verdict === last.verdict && state.last.cause === last.cause;
+  const quiet =
+    (action === 'wait' || action === 'freeze') &&
+    state.last?.verdict === last.verdict &&
+    state.last.cause === last.cause;
   const asked = askedFor(state.last);
   const wanted = ask === 'labels';
   return {
@@ -190,7 +233,13 @@ function record(state: Rollout, verdict: Verdict, action: string, change: Partia
 
 /** Whether the last entry made the status pages ask for labels. */
 export function askedFor(last: Entry | null): boolean {
-  return last !== null && (last.cause === 'labels' || last.cause === 'candidate-changed' || last.cause === 'ambiguous' || last.cause === 'one-device');
+  return (
+    last !== null &&
+    (last.cause === 'labels' ||
+      last.cause === 'candidate-changed' ||
+      last.cause === 'ambiguous' ||
+      last.cause === 'one-device')
+  );
 }
 
 function stageName({ plan, stage, status }: Rollout): string {
@@ -199,7 +248,8 @@ function stageName({ plan, stage, status }: Rollout): string {
 
 function advance(state: Rollout, verdict: Verdict, now: Date): Step {
   const next = state.plan.stages[state.stage + 1];
-  const first: readonly Effect[] = state.stage === 0 && state.group !== null ? [{ kind: 'supersede-siblings' }] : [];
+  const first: readonly Effect[] =
+    state.stage === 0 && state.group !== null ? [{ kind: 'supersede-siblings' }] : [];
   if (next !== undefined && next.percent > state.ceiling) {
     const held: Verdict = {
       ...verdict,
@@ -210,7 +260,15 @@ function advance(state: Rollout, verdict: Verdict, now: Date): Step {
     return record(state, held, 'wait', {}, [], now);
   }
   const since = { stageSince: now.toISOString(), approved: false, round: null, ...stageStart(state) };
-  if (next !== undefined) return record(state, verdict, `advance to ${next.name}`, { stage: state.stage + 1, ...since }, [...first, { kind: 'assign' }], now);
+  if (next !== undefined)
+    return record(
+      state,
+      verdict,
+      `advance to ${next.name}`,
+      { stage: state.stage + 1, ...since },
+      [...first, { kind: 'assign' }],
+      now,
+    );
   return record(
     state,
     verdict,
@@ -223,7 +281,10 @@ function advance(state: Rollout, verdict: Verdict, now: Date): Step {
 
 function stageStart(state: Rollout): Pick<Rollout, 'before' | 'windowsBefore'> {
   const sums = total(Object.values(state.evidence.devices));
-  return { before: { decided: decided(sums), acting: sums.actingDecided }, windowsBefore: actingWindows(state, Object.keys(state.evidence.devices)) };
+  return {
+    before: { decided: decided(sums), acting: sums.actingDecided },
+    windowsBefore: actingWindows(state, Object.keys(state.evidence.devices)),
+  };
 }
 function actingWindows({ evidence }: Rollout, devices: readonly string[]): Record<string, number> {
   return Object.fromEntries(devices.map((id) => [id, evidence.devices[id]?.windows ?? 0]));
@@ -235,7 +296,11 @@ function actingWindows({ evidence }: Rollout, devices: readonly string[]): Recor
 function order(state: Rollout, event: EventOf<'order'>): Step {
   const now = new Date(event.at);
   const refuse = (why: string, remedy?: string) => {
-    throw new AdbreakError('conflict', `Cannot ${event.order} rollout ${state.id}: ${why}`, remedy === undefined ? {} : { remedy });
+    throw new AdbreakError(
+      'conflict',
+      `Cannot ${event.order} rollout ${state.id}: ${why}`,
+      remedy === undefined ? {} : { remedy },
+    );
   };
   const obey = (action: string, change: Partial<Rollout>, effects: readonly Effect[] = []): Step => {
     const last: Entry = {
@@ -247,26 +312,42 @@ function order(state: Rollout, event: EventOf<'order'>): Step {
       episodes: decided(total(Object.values(state.evidence.devices))),
       action,
     };
-    return { state: { ...state, ...change, last, history: [...state.history, last] }, effects, decision: last, verdict: null };
+    return {
+      state: { ...state, ...change, last, history: [...state.history, last] },
+      effects,
+      decision: last,
+      verdict: null,
+    };
   };
   const assign: Effect = { kind: 'assign' };
   switch (event.order) {
     case 'pause':
-      return state.status === 'running' ? obey('pause', { status: 'paused' }) : refuse(`it is ${state.status}`);
+      return state.status === 'running'
+        ? obey('pause', { status: 'paused' })
+        : refuse(`it is ${state.status}`);
     case 'resume': {
       if (state.status === 'paused') return obey('resume', { status: 'running', stageSince: event.at });
       if (state.status !== 'suspended') return refuse(`it is ${state.status}`);
       const verdict = judge(inputOf({ ...state, status: 'running' }, now));
       if (verdict.verdict === 'SUSPEND' || verdict.verdict === 'FAIL')
-        return refuse(`the gate would suspend it again: ${verdict.reason}`, 'Wait for more evidence from the shadow, or abort it.');
-      return obey('resume in shadow', { status: 'running', stage: 0, ...stageStart(state), stageSince: event.at, approved: false }, [assign]);
+        return refuse(
+          `the gate would suspend it again: ${verdict.reason}`,
+          'Wait for more evidence from the shadow, or abort it.',
+        );
+      return obey(
+        'resume in shadow',
+        { status: 'running', stage: 0, ...stageStart(state), stageSince: event.at, approved: false },
+        [assign],
+      );
     }
     case 'abort':
     case 'supersede': {
       const status = event.order === 'abort' ? 'aborted' : 'superseded';
       // A version that is watched is in production already: ending the watch keeps it, aborting takes it back.
-      if (state.status === 'watching' && event.order === 'supersede') return obey('end the watch', { status: 'completed' }, [assign]);
-      const back: readonly Effect[] = state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version }] : [];
+      if (state.status === 'watching' && event.order === 'supersede')
+        return obey('end the watch', { status: 'completed' }, [assign]);
+      const back: readonly Effect[] =
+        state.status === 'watching' ? [{ kind: 'set-production', version: state.from.version }] : [];
       return obey(event.order, { status }, [...back, assign]);
     }
     case 'approve':
@@ -288,13 +369,16 @@ function force(
   obey: (action: string, change: Partial<Rollout>, effects?: readonly Effect[]) => Step,
   refuse: (why: string) => never | undefined,
 ): Step {
-  if (state.status !== 'running' && state.status !== 'paused' && state.status !== 'suspended') refuse(`it is ${state.status}`);
+  if (state.status !== 'running' && state.status !== 'paused' && state.status !== 'suspended')
+    refuse(`it is ${state.status}`);
   const next = state.plan.stages[state.stage + 1];
   const since = { stageSince: event.at, approved: false, round: null, ...stageStart(state) };
   if (next !== undefined)
-    return obey(`forced to ${next.name}`, { status: 'running', stage: state.stage + 1, ceiling: Math.max(state.ceiling, next.percent), ...since }, [
-      { kind: 'assign' },
-    ]);
+    return obey(
+      `forced to ${next.name}`,
+      { status: 'running', stage: state.stage + 1, ceiling: Math.max(state.ceiling, next.percent), ...since },
+      [{ kind: 'assign' }],
+    );
   const watched = state.plan.watchHours > 0;
   return obey(
     `forced to complete${watched ? `, watched for ${hours(state.plan.watchHours)}` : ''}`,

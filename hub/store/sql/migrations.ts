@@ -48,14 +48,25 @@ export async function migrate(database: Database, now: Date): Promise<void> {
       'conflict',
       `Cannot open ${database.name}: its schema is number ${done}, and this hub knows ${MIGRATIONS.length}: a newer hub wrote it`,
       {
-        remedy: 'Start the newer version, or restore the folder from a backup of before the update; nothing was changed.',
+        remedy:
+          'Start the newer version, or restore the folder from a backup of before the update; nothing was changed.',
       },
     );
   if (done === MIGRATIONS.length) return;
-  const create = known ? [] : [{ sql: 'create table migration (number integer primary key, name text not null, at text not null)', parameters: [] }];
+  const create = known
+    ? []
+    : [
+        {
+          sql: 'create table migration (number integer primary key, name text not null, at text not null)',
+          parameters: [],
+        },
+      ];
   const steps = MIGRATIONS.slice(done).flatMap(({ name, sql }, i): Statement[] => [
     ...sql.map((one) => ({ sql: one, parameters: [] })),
-    { sql: 'insert into migration (number, name, at) values (?, ?, ?)', parameters: [done + i + 1, name, now.toISOString()] },
+    {
+      sql: 'insert into migration (number, name, at) values (?, ?, ?)',
+      parameters: [done + i + 1, name, now.toISOString()],
+    },
   ]);
   await database.transact([...create, ...steps]);
 }

@@ -49,7 +49,9 @@ export function put(table: string, keys: Row, rest: Row): Statement {
         .onConflict((conflict) =>
           conflict
             .columns(Object.keys(keys))
-            .doUpdateSet((eb) => Object.fromEntries(Object.keys(rest).map((column) => [column, eb.ref(`excluded.${column}`)]))),
+            .doUpdateSet((eb) =>
+              Object.fromEntries(Object.keys(rest).map((column) => [column, eb.ref(`excluded.${column}`)])),
+            ),
         )
         .compile().sql,
   );
@@ -73,7 +75,12 @@ export function all(table: string): Statement {
 
 /** Links of a chain after one of them, at most `limit`. */
 export function links(table: string, keys: Row, after: number, limit: number): Statement {
-  const query = builder.selectFrom(table).selectAll().where('number', '>', after).orderBy('number').limit(limit);
+  const query = builder
+    .selectFrom(table)
+    .selectAll()
+    .where('number', '>', after)
+    .orderBy('number')
+    .limit(limit);
   const { sql, parameters } = Object.entries(keys)
     .reduce((narrowed, [column, value]) => narrowed.where(column, '=', value), query)
     .compile();
@@ -82,7 +89,12 @@ export function links(table: string, keys: Row, after: number, limit: number): S
 
 /** Of the oldest `limit` rows, those before an instant: a purge of many runs in small steps. */
 export function purge(table: string, column: string, before: string, limit: number): Statement {
-  const oldest = builder.selectFrom(table).select(['position', column]).orderBy('position').limit(limit).as('oldest');
+  const oldest = builder
+    .selectFrom(table)
+    .select(['position', column])
+    .orderBy('position')
+    .limit(limit)
+    .as('oldest');
   const old = builder.selectFrom(oldest).select('oldest.position').where(`oldest.${column}`, '<', before);
   const { sql, parameters } = builder.deleteFrom(table).where('position', 'in', old).compile();
   return { sql, parameters: parameters.map(value) };

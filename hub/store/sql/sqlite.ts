@@ -51,7 +51,9 @@ export class Sqlite implements Database {
     }
   }
 
-  async transact(statements: Iterable<Statement> | AsyncIterable<Statement>): Promise<{ readonly changed: number }> {
+  async transact(
+    statements: Iterable<Statement> | AsyncIterable<Statement>,
+  ): Promise<{ readonly changed: number }> {
     let changed = 0;
     const run = ({ sql, parameters }: Statement) => {
       changed += Number(this.#prepare(sql).run(...parameters).changes);
@@ -119,12 +121,25 @@ const said = z.object({ quick_check: z.string() });
 function checkWhole(db: Connection, path: string): void {
   const answer = said.parse(db.prepare('pragma quick_check(1)').get());
   if (answer.quick_check !== 'ok')
-    throw new AdbreakError('state_corrupt', `Cannot read ${path}: the database is damaged: ${answer.quick_check}`, { remedy: RESTORE });
+    throw new AdbreakError(
+      'state_corrupt',
+      `Cannot read ${path}: the database is damaged: ${answer.quick_check}`,
+      { remedy: RESTORE },
+    );
 }
 
 const RESTORE = 'Restore the whole state folder from a backup; what is here was not changed.';
 /** SQLite's result codes (sqlite.org/rescode.html): the low byte says which kind, the rest which of its kind. */
-const KIND = { busy: 5, locked: 6, readonly: 8, ioerr: 10, corrupt: 11, full: 13, cantopen: 14, notadb: 26 } as const;
+const KIND = {
+  busy: 5,
+  locked: 6,
+  readonly: 8,
+  ioerr: 10,
+  corrupt: 11,
+  full: 13,
+  cantopen: 14,
+  notadb: 26,
+} as const;
 
 const sqliteError = z.object({ sqliteExtendedCode: z.int() });
 function coded(error: unknown, path: string, what: 'open' | 'read' | 'write'): unknown {
@@ -132,10 +147,16 @@ function coded(error: unknown, path: string, what: 'open' | 'read' | 'write'): u
   if (!parsed.success) return systemCode(error) === undefined ? error : storageError(error, path);
   switch (parsed.data.sqliteExtendedCode & 0xff) {
     case KIND.full:
-      return new AdbreakError('disk_full', `Cannot write ${path}: no space left on its volume`, { cause: error });
+      return new AdbreakError('disk_full', `Cannot write ${path}: no space left on its volume`, {
+        cause: error,
+      });
     case KIND.corrupt:
     case KIND.notadb:
-      return new AdbreakError('state_corrupt', `Cannot ${what} ${path}: it is no database, or a damaged one`, { cause: error, remedy: RESTORE });
+      return new AdbreakError(
+        'state_corrupt',
+        `Cannot ${what} ${path}: it is no database, or a damaged one`,
+        { cause: error, remedy: RESTORE },
+      );
     case KIND.busy:
     case KIND.locked:
       return new AdbreakError('state_unwritable', `Cannot ${what} ${path}: another program holds it`, {
@@ -147,7 +168,8 @@ function coded(error: unknown, path: string, what: 'open' | 'read' | 'write'): u
     case KIND.ioerr:
       return new AdbreakError('state_unwritable', `Cannot ${what} ${path}: the disk refuses it`, {
         cause: error,
-        remedy: 'Look at the volume and its kernel messages; nothing is acknowledged until it can be written.',
+        remedy:
+          'Look at the volume and its kernel messages; nothing is acknowledged until it can be written.',
       });
     default:
       return error;

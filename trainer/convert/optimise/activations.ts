@@ -1,8 +1,19 @@
-import { type Activation, consumersOf, type Graph, isFiltered, type Node, withInputs } from '../../nn/graph.js';
+import {
+  type Activation,
+  consumersOf,
+  type Graph,
+  isFiltered,
+  type Node,
+  withInputs,
+} from '../../nn/graph.js';
 
 const THREE = 'constants/3';
 const SIXTH = 'constants/sixth';
-const scalar = (name: string, value: number): Node => ({ op: 'constant', name, value: { shape: [1], data: Float32Array.of(value) } });
+const scalar = (name: string, value: number): Node => ({
+  op: 'constant',
+  name,
+  value: { shape: [1], data: Float32Array.of(value) },
+});
 
 /** Stand-alone relu and relu6 become the activation of the operator before them: XNNPACK takes only fused ones in int8. */
 export function fuseActivations(graph: Graph): Graph {
@@ -12,7 +23,13 @@ export function fuseActivations(graph: Graph): Graph {
   for (const node of graph.nodes) {
     if (node.op !== 'relu' && node.op !== 'relu6') continue;
     const producer = graph.nodes.find(({ name }) => name === node.input);
-    if (producer === undefined || !('activation' in producer) || producer.activation !== 'none' || consumers.get(producer.name)?.length !== 1) continue;
+    if (
+      producer === undefined ||
+      !('activation' in producer) ||
+      producer.activation !== 'none' ||
+      consumers.get(producer.name)?.length !== 1
+    )
+      continue;
     fused.set(producer.name, node.op);
     replaced.set(node.name, producer.name);
   }
@@ -37,9 +54,20 @@ export function lowerHardActivations(graph: Graph, keep: { readonly hardSwish: b
   const nodes = graph.nodes.flatMap((node): Node[] => {
     if (node.op !== 'hardSigmoid' && (node.op !== 'hardSwish' || keep.hardSwish)) return [node];
     used = true;
-    const gate: Node = { op: 'add', name: `${node.name}/gate`, inputs: [node.input, THREE], activation: 'relu6' };
-    if (node.op === 'hardSigmoid') return [gate, { op: 'mul', name: node.name, inputs: [gate.name, SIXTH], activation: 'none' }];
-    const gated: Node = { op: 'mul', name: `${node.name}/gated`, inputs: [node.input, gate.name], activation: 'none' };
+    const gate: Node = {
+      op: 'add',
+      name: `${node.name}/gate`,
+      inputs: [node.input, THREE],
+      activation: 'relu6',
+    };
+    if (node.op === 'hardSigmoid')
+      return [gate, { op: 'mul', name: node.name, inputs: [gate.name, SIXTH], activation: 'none' }];
+    const gated: Node = {
+      op: 'mul',
+      name: `${node.name}/gated`,
+      inputs: [node.input, gate.name],
+      activation: 'none',
+    };
     return [gate, gated, { op: 'mul', name: node.name, inputs: [gated.name, SIXTH], activation: 'none' }];
   });
   if (!used) return graph;
@@ -56,8 +84,13 @@ export function foldAddedConstants(graph: Graph): Graph {
     if (node.op !== 'add') continue;
     const [producer, constant] = node.inputs.map((name) => byName.get(name));
     if (producer === undefined || constant?.op !== 'constant' || constant.value.data.length !== 1) continue;
-    if (!isFiltered(producer) || producer.activation !== 'none' || consumers.get(producer.name)?.length !== 1) continue;
-    merged.set(node.name, { into: producer.name, value: constant.value.data[0] ?? 0, activation: node.activation });
+    if (!isFiltered(producer) || producer.activation !== 'none' || consumers.get(producer.name)?.length !== 1)
+      continue;
+    merged.set(node.name, {
+      into: producer.name,
+      value: constant.value.data[0] ?? 0,
+      activation: node.activation,
+    });
   }
   const additions = new Map([...merged.values()].map((merge) => [merge.into, merge]));
   return {

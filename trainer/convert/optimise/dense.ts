@@ -23,7 +23,11 @@ export function denseToConvolution(graph: Graph): Graph {
     if (alone && producer?.op === 'mean') {
       widened.add(producer.name);
       input = producer.name;
-    } else if (alone && producer?.op === 'reshape' && shapes.get(producer.input)?.join() === `1,1,1,${width}`) {
+    } else if (
+      alone &&
+      producer?.op === 'reshape' &&
+      shapes.get(producer.input)?.join() === `1,1,1,${width}`
+    ) {
       dropped.add(producer.name);
       input = producer.input;
     } else nodes.push({ op: 'reshape', name: input, input: node.input, shape: [1, 1, 1, width] });
@@ -34,6 +38,8 @@ export function denseToConvolution(graph: Graph): Graph {
   }
   return {
     ...graph,
-    nodes: nodes.filter(({ name }) => !dropped.has(name)).map((node) => (node.op === 'mean' && widened.has(node.name) ? { ...node, keepDims: true } : node)),
+    nodes: nodes
+      .filter(({ name }) => !dropped.has(name))
+      .map((node) => (node.op === 'mean' && widened.has(node.name) ? { ...node, keepDims: true } : node)),
   };
 }

@@ -1,4 +1,11 @@
-import { channelsOf, consumersOf, type FilteredNode, type Graph, isFiltered, type Node } from '../../nn/graph.js';
+import {
+  channelsOf,
+  consumersOf,
+  type FilteredNode,
+  type Graph,
+  isFiltered,
+  type Node,
+} from '../../nn/graph.js';
 import { scaled } from './fold.js';
 
 const ROUNDS = 20;
@@ -14,7 +21,14 @@ export function equalize(graph: Graph): { graph: Graph; pairs: number } {
   const pairs: [string, string][] = [];
   for (const node of graph.nodes) {
     const [next, ...others] = consumers.get(node.name) ?? [];
-    if (!isFiltered(node) || node.activation === 'relu6' || next === undefined || others.length > 0 || !isFiltered(next)) continue;
+    if (
+      !isFiltered(node) ||
+      node.activation === 'relu6' ||
+      next === undefined ||
+      others.length > 0 ||
+      !isFiltered(next)
+    )
+      continue;
     pairs.push([node.name, next.name]);
   }
   for (let round = 0; round < ROUNDS; round++) {
@@ -26,7 +40,10 @@ export function equalize(graph: Graph): { graph: Graph; pairs: number } {
       nodes.set(second, y);
     }
   }
-  return { graph: { ...graph, nodes: graph.nodes.map((node) => nodes.get(node.name) ?? node) }, pairs: pairs.length };
+  return {
+    graph: { ...graph, nodes: graph.nodes.map((node) => nodes.get(node.name) ?? node) },
+    pairs: pairs.length,
+  };
 }
 
 function balance(a: FilteredNode, b: FilteredNode): [FilteredNode, FilteredNode] {
@@ -44,7 +61,11 @@ function balance(a: FilteredNode, b: FilteredNode): [FilteredNode, FilteredNode]
   const data = new Float32Array(b.kernel.data.length);
   for (let i = 0; i < data.length; i++) data[i] = (b.kernel.data[i] ?? 0) * (factor[of(i)] ?? 1);
   return [
-    { ...a, kernel: { shape: a.kernel.shape, data: scaled(a, inverse) }, bias: a.bias?.map((value, c) => value * (inverse[c] ?? 1)) ?? null },
+    {
+      ...a,
+      kernel: { shape: a.kernel.shape, data: scaled(a, inverse) },
+      bias: a.bias?.map((value, c) => value * (inverse[c] ?? 1)) ?? null,
+    },
     { ...b, kernel: { shape: b.kernel.shape, data } },
   ];
 }
@@ -57,7 +78,9 @@ function inputChannel(node: FilteredNode): (element: number) => number {
   return (i) => i % inputs;
 }
 function magnitudes(node: FilteredNode, channel: (element: number) => number): Float64Array {
-  const largest = new Float64Array(node.op === 'depthwise' ? (node.kernel.shape[3] ?? 0) : Math.max(...node.kernel.shape));
+  const largest = new Float64Array(
+    node.op === 'depthwise' ? (node.kernel.shape[3] ?? 0) : Math.max(...node.kernel.shape),
+  );
   node.kernel.data.forEach((weight, i) => {
     const c = channel(i);
     largest[c] = Math.max(largest[c] ?? 0, Math.abs(weight));

@@ -13,7 +13,8 @@ function fold(node: FilteredNode): FilteredNode {
   const bias = new Float32Array(count);
   for (let c = 0; c < count; c++) {
     factor[c] = (batchNorm.gamma[c] ?? 0) / Math.sqrt((batchNorm.variance[c] ?? 0) + batchNorm.epsilon);
-    bias[c] = ((node.bias?.[c] ?? 0) - (batchNorm.mean[c] ?? 0)) * (factor[c] ?? 0) + (batchNorm.beta[c] ?? 0);
+    bias[c] =
+      ((node.bias?.[c] ?? 0) - (batchNorm.mean[c] ?? 0)) * (factor[c] ?? 0) + (batchNorm.beta[c] ?? 0);
   }
   return { ...node, kernel: { shape: kernel.shape, data: scaled(node, factor) }, bias, batchNorm: null };
 }
@@ -25,7 +26,8 @@ export function scaled(node: FilteredNode, factor: ArrayLike<number>): Float32Ar
   const result = new Float32Array(data.length);
   const perChannel = data.length / count;
   // Two plain loops: a function call per weight takes ten times as long.
-  if (node.op === 'depthwise') for (let i = 0; i < data.length; i++) result[i] = (data[i] ?? 0) * (factor[i % count] ?? 0);
+  if (node.op === 'depthwise')
+    for (let i = 0; i < data.length; i++) result[i] = (data[i] ?? 0) * (factor[i % count] ?? 0);
   else
     for (let c = 0, i = 0; c < count; c++) {
       const by = factor[c] ?? 0;

@@ -8,7 +8,11 @@ import { absorbScales } from './scales.js';
  * The graph as XNNPACK takes it best. Float kernels know hard_swish as one operator; int8 ones do not, so there it is
  * lowered unless `keepHardSwish` says otherwise.
  */
-export function optimise(graph: Graph, target: 'float' | 'int8', { keepHardSwish = false }: { keepHardSwish?: boolean } = {}): Graph {
+export function optimise(
+  graph: Graph,
+  target: 'float' | 'int8',
+  { keepHardSwish = false }: { keepHardSwish?: boolean } = {},
+): Graph {
   const folded = fuseActivations(foldBatchNorm(graph));
   const lowered = lowerHardActivations(folded, { hardSwish: keepHardSwish || target === 'float' });
   const absorbed = absorbScales(foldAddedConstants(lowered));

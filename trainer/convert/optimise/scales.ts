@@ -50,7 +50,11 @@ interface Takers {
 }
 
 /** Null where something that is not linear reads the tensor, or the graph ends with it. */
-function linearConsumers(name: string, consumers: ReadonlyMap<string, readonly Node[]>, output: string | undefined): Takers | null {
+function linearConsumers(
+  name: string,
+  consumers: ReadonlyMap<string, readonly Node[]>,
+  output: string | undefined,
+): Takers | null {
   if (name === output) return null;
   const takers: Takers = { kernels: [], through: [] };
   for (const consumer of consumers.get(name) ?? []) {
@@ -103,5 +107,10 @@ function multiplied(node: Node, factor: number | undefined): Node {
 /** Constants that nothing reads any more. */
 function dropUnread(graph: Graph): Graph {
   const consumers = consumersOf(graph);
-  return { ...graph, nodes: graph.nodes.filter((node) => node.op !== 'constant' || (consumers.get(node.name)?.length ?? 0) > 0) };
+  return {
+    ...graph,
+    nodes: graph.nodes.filter(
+      (node) => node.op !== 'constant' || (consumers.get(node.name)?.length ?? 0) > 0,
+    ),
+  };
 }

@@ -5,11 +5,19 @@ import type { Picture } from './canvas.js';
 /** Draws SVG with sharp (librsvg). */
 export async function draw(width: number, height: number, body: string): Promise<Picture> {
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="DejaVu Sans, sans-serif">${body}</svg>`;
-  const { data, info } = await sharp(Buffer.from(svg)).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, rgba: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  const { data, info } = await sharp(Buffer.from(svg))
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return {
+    width: info.width,
+    height: info.height,
+    rgba: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  };
 }
 
-export const hsl = (h: number, s: number, l: number) => `hsl(${Math.round(((h % 360) + 360) % 360)},${Math.round(s)}%,${Math.round(l)}%)`;
+export const hsl = (h: number, s: number, l: number) =>
+  `hsl(${Math.round(((h % 360) + 360) % 360)},${Math.round(s)}%,${Math.round(l)}%)`;
 
 /** A backdrop is drawn larger than the frame, so that a camera can pan over it. */
 export const BACKDROP = { width: 480, height: 270 } as const;
@@ -44,7 +52,10 @@ export function scenery(random: Random): Promise<Picture> {
 function landscape(random: Random): Promise<Picture> {
   const hue = random.pick([25, 200, 210, 260, 340]);
   const ridge = (base: number, wild: number, fill: string) => {
-    const points = Array.from({ length: 13 }, (_, i) => `${(i * W) / 12},${base + random.between(-wild, wild)}`);
+    const points = Array.from(
+      { length: 13 },
+      (_, i) => `${(i * W) / 12},${base + random.between(-wild, wild)}`,
+    );
     return `<polygon points="0,${H} ${points.join(' ')} ${W},${H}" fill="${fill}"/>`;
   };
   return draw(
@@ -107,7 +118,10 @@ export function pitch(random: Random): Promise<Picture> {
     ['#dfe9f2', '#c33'],
     ['#b5672f', '#fff'],
   ] as const);
-  const stripes = Array.from({ length: 6 }, (_, i) => `<rect x="${i * 80}" y="60" width="40" height="210" fill="#000" opacity=".07"/>`);
+  const stripes = Array.from(
+    { length: 6 },
+    (_, i) => `<rect x="${i * 80}" y="60" width="40" height="210" fill="#000" opacity=".07"/>`,
+  );
   return draw(
     W,
     H,
@@ -139,7 +153,23 @@ export function product(random: Random): Promise<Picture> {
   return draw(100, 120, shape);
 }
 
-const SYLLABLES = ['va', 'lo', 'mi', 'ra', 'zen', 'ko', 'tu', 'pel', 'nor', 'di', 'sa', 'qui', 'bel', 'fy', 'gro'] as const;
+const SYLLABLES = [
+  'va',
+  'lo',
+  'mi',
+  'ra',
+  'zen',
+  'ko',
+  'tu',
+  'pel',
+  'nor',
+  'di',
+  'sa',
+  'qui',
+  'bel',
+  'fy',
+  'gro',
+] as const;
 export function brandName(random: Random): string {
   const name = Array.from({ length: 2 + random.integer(2) }, () => random.pick(SYLLABLES)).join('');
   return name.charAt(0).toUpperCase() + name.slice(1);
@@ -159,5 +189,9 @@ export function plate(
     y += line.size * 1.25;
     return `<text x="${width / 2}" y="${y - line.size * 0.3}" font-size="${line.size}" font-weight="bold" text-anchor="middle" fill="${line.fill}">${line.text}</text>`;
   });
-  return draw(width, height, `<rect width="${width}" height="${height}" rx="${round}" fill="${fill}"/>${text.join('')}`);
+  return draw(
+    width,
+    height,
+    `<rect width="${width}" height="${height}" rx="${round}" fill="${fill}"/>${text.join('')}`,
+  );
 }

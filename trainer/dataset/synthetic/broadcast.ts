@@ -49,7 +49,8 @@ export async function renderBroadcast(request: BroadcastRequest, signal?: AbortS
     throw startFailure(cause, 'ffmpeg');
   });
   const [video, , , audio] = encoder.stdio;
-  if (!video || !audio || !('write' in audio)) throw new AdbreakError('video_unreadable', 'Cannot render: ffmpeg gave no pipes');
+  if (!video || !audio || !('write' in audio))
+    throw new AdbreakError('video_unreadable', 'Cannot render: ffmpeg gave no pipes');
   const feeds = Promise.all([
     pipeline(Readable.from(pictures(items, request), { objectMode: false, highWaterMark: 1 << 20 }), video),
     pipeline(Readable.from(sounds(items), { objectMode: false, highWaterMark: 1 << 17 }), audio),
@@ -118,7 +119,10 @@ function encoderArguments(output: string): string[] {
   ];
 }
 
-async function* pictures(items: readonly Item[], { channel, onProgress, seconds }: BroadcastRequest): AsyncGenerator<Buffer> {
+async function* pictures(
+  items: readonly Item[],
+  { channel, onProgress, seconds }: BroadcastRequest,
+): AsyncGenerator<Buffer> {
   const canvas = new Canvas(BROADCAST.width, BROADCAST.height);
   const logo = await logoOf(channel);
   const x = channel.corner === 'left' ? 26 : BROADCAST.width - 26;
@@ -149,7 +153,11 @@ function logoOf(channel: Channel): Promise<Picture> {
   const fill = art.hsl(channel.hue, 75, 55);
   switch (channel.logo) {
     case 'ring':
-      return art.draw(30, 30, `<circle cx="15" cy="15" r="11" fill="none" stroke="#fff" stroke-width="5"/><circle cx="15" cy="15" r="5" fill="${fill}"/>`);
+      return art.draw(
+        30,
+        30,
+        `<circle cx="15" cy="15" r="11" fill="none" stroke="#fff" stroke-width="5"/><circle cx="15" cy="15" r="5" fill="${fill}"/>`,
+      );
     case 'square':
       return art.draw(
         30,

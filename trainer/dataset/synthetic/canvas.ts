@@ -22,10 +22,14 @@ export class Canvas {
     const viewHeight = picture.height / zoom;
     const left = clamp01(x) * (picture.width - viewWidth);
     const top = clamp01(y) * (picture.height - viewHeight);
-    const columns = Int32Array.from({ length: this.width }, (_, i) => Math.min(picture.width - 1, (left + (i * viewWidth) / this.width) | 0) * 4);
+    const columns = Int32Array.from(
+      { length: this.width },
+      (_, i) => Math.min(picture.width - 1, (left + (i * viewWidth) / this.width) | 0) * 4,
+    );
     let out = 0;
     for (let row = 0; row < this.height; row++) {
-      const line = Math.min(picture.height - 1, (top + (row * viewHeight) / this.height) | 0) * picture.width * 4;
+      const line =
+        Math.min(picture.height - 1, (top + (row * viewHeight) / this.height) | 0) * picture.width * 4;
       for (let column = 0; column < this.width; column++) {
         const at = line + (columns[column] ?? 0);
         this.rgb[out++] = picture.rgba[at] ?? 0;
@@ -48,7 +52,8 @@ export class Canvas {
         const alpha = ((picture.rgba[from + 3] ?? 0) / 255) * opacity;
         if (alpha === 0) continue;
         const to = ((top + row) * this.width + left + column) * 3;
-        for (let c = 0; c < 3; c++) this.rgb[to + c] = (this.rgb[to + c] ?? 0) * (1 - alpha) + (picture.rgba[from + c] ?? 0) * alpha;
+        for (let c = 0; c < 3; c++)
+          this.rgb[to + c] = (this.rgb[to + c] ?? 0) * (1 - alpha) + (picture.rgba[from + c] ?? 0) * alpha;
       }
     }
   }

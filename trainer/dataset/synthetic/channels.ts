@@ -13,7 +13,31 @@ export interface Channel {
 export type Genre = 'interview' | 'sport' | 'news' | 'drama';
 
 export const CHANNELS = [
-  { name: 'one', hue: 215, logo: 'ring', corner: 'right', logoInAds: false, genres: ['news', 'interview', 'drama'], letterboxed: false },
-  { name: 'arena', hue: 140, logo: 'square', corner: 'left', logoInAds: false, genres: ['sport', 'interview', 'sport'], letterboxed: false },
-  { name: 'kino', hue: 345, logo: 'word', corner: 'right', logoInAds: true, genres: ['drama', 'drama', 'news'], letterboxed: true },
+  {
+    name: 'one',
+    hue: 215,
+    logo: 'ring',
+    corner: 'right',
+    logoInAds: false,
+    genres: ['news', 'interview', 'drama'],
+    letterboxed: false,
+  },
+  {
+    name: 'arena',
+    hue: 140,
+    logo: 'square',
+    corner: 'left',
+    logoInAds: false,
+    genres: ['sport', 'interview', 'sport'],
+    letterboxed: false,
+  },
+  {
+    name: 'kino',
+    hue: 345,
+    logo: 'word',
+    corner: 'right',
+    logoInAds: true,
+    genres: ['drama', 'drama', 'news'],
+    letterboxed: true,
+  },
 ] as const satisfies readonly Channel[];

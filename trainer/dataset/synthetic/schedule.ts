@@ -25,12 +25,23 @@ export function schedule(random: Random, channel: Channel, seconds: number): Ite
     seed: `advert${items.length}/${random.integer(1e9)}`,
   });
   const filled = () => items.reduce((sum, item) => sum + item.seconds, 0);
-  const black = (inBreak: boolean) => items.push({ kind: 'black', inBreak, seconds: tenth(random.between(0.6, 1)), seed: '' });
+  const black = (inBreak: boolean) =>
+    items.push({ kind: 'black', inBreak, seconds: tenth(random.between(0.6, 1)), seed: '' });
   while (filled() < seconds) {
     const genre = random.pick(channel.genres);
     for (let scene = 0, count = 3 + random.integer(4); scene < count; scene++)
-      items.push({ kind: 'scene', genre, seconds: tenth(random.between(8, 18)), seed: `scene${items.length}/${random.integer(1e9)}` });
-    if (random.uniform() < 0.4) items.push({ kind: 'trailer', seconds: tenth(random.between(8, 12)), seed: `trailer${items.length}/${random.integer(1e9)}` });
+      items.push({
+        kind: 'scene',
+        genre,
+        seconds: tenth(random.between(8, 18)),
+        seed: `scene${items.length}/${random.integer(1e9)}`,
+      });
+    if (random.uniform() < 0.4)
+      items.push({
+        kind: 'trailer',
+        seconds: tenth(random.between(8, 12)),
+        seed: `trailer${items.length}/${random.integer(1e9)}`,
+      });
     black(true);
     for (let shown = 0, count = 3 + random.integer(3); shown < count; shown++) {
       items.push(advert());

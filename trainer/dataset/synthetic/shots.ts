@@ -45,10 +45,19 @@ async function sceneShots(random: Random, genre: Genre, channel: Channel, second
 }
 
 async function interviewShot(random: Random, channel: Channel, seconds: number): Promise<Shot> {
-  const backdrop = random.uniform() < 0.5 ? await art.studio(random, channel.hue + random.between(-40, 40)) : await art.scenery(random);
-  const guests = await Promise.all(Array.from({ length: 1 + random.integer(2) }, () => art.person(random, random.between(110, 150))));
+  const backdrop =
+    random.uniform() < 0.5
+      ? await art.studio(random, channel.hue + random.between(-40, 40))
+      : await art.scenery(random);
+  const guests = await Promise.all(
+    Array.from({ length: 1 + random.integer(2) }, () => art.person(random, random.between(110, 150))),
+  );
   const third =
-    random.uniform() < 0.5 ? await art.plate(150, 26, art.hsl(channel.hue, 60, 30), [{ text: art.brandName(random), size: 13, fill: '#fff' }]) : null;
+    random.uniform() < 0.5
+      ? await art.plate(150, 26, art.hsl(channel.hue, 60, 30), [
+          { text: art.brandName(random), size: 13, fill: '#fff' },
+        ])
+      : null;
   const sway = guests.map(() => random.between(0, 6));
   return {
     seconds,
@@ -69,7 +78,9 @@ async function interviewShot(random: Random, channel: Channel, seconds: number):
 async function sportShot(random: Random, _: Channel, seconds: number): Promise<Shot> {
   const backdrop = await art.pitch(random);
   const shirts = [art.hsl(random.between(0, 360), 80, 45), art.hsl(random.between(0, 360), 80, 75)];
-  const players = await Promise.all(Array.from({ length: 10 }, (_, i) => art.player(random, shirts[i % 2] ?? '#fff')));
+  const players = await Promise.all(
+    Array.from({ length: 10 }, (_, i) => art.player(random, shirts[i % 2] ?? '#fff')),
+  );
   const paths = players.map(() => ({
     x: random.between(10, 310),
     y: random.between(70, 165),
@@ -78,7 +89,11 @@ async function sportShot(random: Random, _: Channel, seconds: number): Promise<S
     phase: random.between(0, 6),
   }));
   const bug = await art.plate(92, 20, '#111c', [
-    { text: `${art.brandName(random).slice(0, 3).toUpperCase()} ${random.integer(4)}:${random.integer(4)}`, size: 12, fill: '#fff' },
+    {
+      text: `${art.brandName(random).slice(0, 3).toUpperCase()} ${random.integer(4)}:${random.integer(4)}`,
+      size: 12,
+      fill: '#fff',
+    },
   ]);
   const close = random.uniform() < 0.3 ? await art.person(random, 160) : null;
   const zoom = random.between(1, 1.8);
@@ -109,9 +124,19 @@ async function newsShot(random: Random, channel: Channel, seconds: number): Prom
   const anchor = random.uniform() < 0.7 ? await art.person(random, 130) : null;
   const x = random.between(90, 230);
   const headline = Array.from({ length: 7 }, () => art.brandName(random)).join('  ·  ');
-  const ticker = await art.plate(640, 18, art.hsl(channel.hue, 70, 25), [{ text: headline, size: 11, fill: '#fff' }], 0);
+  const ticker = await art.plate(
+    640,
+    18,
+    art.hsl(channel.hue, 70, 25),
+    [{ text: headline, size: 11, fill: '#fff' }],
+    0,
+  );
   const inset =
-    random.uniform() < 0.4 ? await art.plate(96, 60, art.hsl(channel.hue + 30, 40, 55), [{ text: art.brandName(random), size: 14, fill: '#fff' }]) : null;
+    random.uniform() < 0.4
+      ? await art.plate(96, 60, art.hsl(channel.hue + 30, 40, 55), [
+          { text: art.brandName(random), size: 14, fill: '#fff' },
+        ])
+      : null;
   return {
     seconds,
     draw: (canvas, t) => {
@@ -139,7 +164,9 @@ async function dramaShot(random: Random, channel: Channel, seconds: number): Pro
 /** People somewhere: what films and the better commercials have in common. */
 async function storyShot(random: Random, seconds: number): Promise<Shot> {
   const backdrop = await art.scenery(random);
-  const people = await Promise.all(Array.from({ length: random.integer(3) }, () => art.person(random, random.between(60, 150))));
+  const people = await Promise.all(
+    Array.from({ length: random.integer(3) }, () => art.person(random, random.between(60, 150))),
+  );
   const from = [random.uniform(), random.uniform()] as const;
   const drift = [random.between(-0.5, 0.5), random.between(-0.2, 0.2)] as const;
   const light = random.between(0.55, 1);
@@ -147,9 +174,18 @@ async function storyShot(random: Random, seconds: number): Promise<Shot> {
   return {
     seconds,
     draw: (canvas, t, progress) => {
-      canvas.backdrop(backdrop, from[0] + drift[0] * progress, from[1] + drift[1] * progress, 1.25 + 0.15 * progress);
+      canvas.backdrop(
+        backdrop,
+        from[0] + drift[0] * progress,
+        from[1] + drift[1] * progress,
+        1.25 + 0.15 * progress,
+      );
       people.forEach((one, i) =>
-        canvas.sprite(one, canvas.width * (0.3 + 0.35 * i) + walk * t, canvas.height - one.height / 2 + 2 * Math.abs(Math.sin(t * 4 + i))),
+        canvas.sprite(
+          one,
+          canvas.width * (0.3 + 0.35 * i) + walk * t,
+          canvas.height - one.height / 2 + 2 * Math.abs(Math.sin(t * 4 + i)),
+        ),
       );
       canvas.fade(light);
     },
@@ -177,7 +213,11 @@ async function trailerShots(random: Random, channel: Channel, seconds: number): 
 }
 
 async function advertShots(random: Random, style: AdvertStyle, seconds: number): Promise<Shot[]> {
-  const brand = { name: art.brandName(random), hue: random.between(0, 360), thing: await art.product(random) };
+  const brand = {
+    name: art.brandName(random),
+    hue: random.between(0, 360),
+    thing: await art.product(random),
+  };
   const pieces = cuts(random, seconds, 1.6, 4);
   const shots: Shot[] = [];
   for (const [i, length] of pieces.entries()) {
@@ -201,10 +241,18 @@ async function offerShot(random: Random, brand: Brand, seconds: number): Promise
     96,
     44,
     random.pick(['#e3001b', '#ffd400', '#ff7a00', art.hsl(brand.hue, 80, 40)]),
-    [{ text: `${1 + random.integer(98)}.${random.pick(['99', '95', '49'])} €`, size: 20, fill: random.pick(['#fff', '#111']) }],
+    [
+      {
+        text: `${1 + random.integer(98)}.${random.pick(['99', '95', '49'])} €`,
+        size: 20,
+        fill: random.pick(['#fff', '#111']),
+      },
+    ],
     8,
   );
-  const words = await art.plate(170, 30, '#0000', [{ text: `${brand.name} ${random.pick(['Fresh', 'Max', 'Now', 'Plus'])}`, size: 20, fill: '#fff' }]);
+  const words = await art.plate(170, 30, '#0000', [
+    { text: `${brand.name} ${random.pick(['Fresh', 'Max', 'Now', 'Plus'])}`, size: 20, fill: '#fff' },
+  ]);
   const side = random.pick([-1, 1]);
   const priced = random.uniform() < 0.6;
   return {
@@ -222,7 +270,11 @@ async function offerShot(random: Random, brand: Brand, seconds: number): Promise
 async function sloganShot(random: Random, brand: Brand, seconds: number): Promise<Shot> {
   const shot = await storyShot(random, seconds);
   const slogan = await art.plate(200, 28, '#0000', [
-    { text: `${brand.name}. ${random.pick(['For you.', 'Feel it.', 'Just more.', 'Why wait?'])}`, size: 17, fill: '#fff' },
+    {
+      text: `${brand.name}. ${random.pick(['For you.', 'Feel it.', 'Just more.', 'Why wait?'])}`,
+      size: 17,
+      fill: '#fff',
+    },
   ]);
   const signed = random.uniform() < 0.65;
   return {
@@ -251,7 +303,11 @@ async function interviewLike(random: Random, seconds: number): Promise<Shot> {
     seconds,
     draw: (canvas, t) => {
       canvas.backdrop(backdrop, 0.5, 0.5, 1.3);
-      canvas.sprite(speaker, 130 + 3 * Math.sin(t * 2), canvas.height - speaker.height / 2 + 2 * Math.sin(t * 5));
+      canvas.sprite(
+        speaker,
+        130 + 3 * Math.sin(t * 2),
+        canvas.height - speaker.height / 2 + 2 * Math.sin(t * 5),
+      );
     },
   };
 }

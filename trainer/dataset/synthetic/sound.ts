@@ -13,10 +13,17 @@ export function soundOf(item: Item): Int16Array {
     case 'advert':
     case 'trailer': {
       const root = random.between(110, 330);
-      return chord(samples, [root, root * 1.26, root * 1.5], random.between(1.6, 3), item.kind === 'advert' ? 0.5 : 0.3);
+      return chord(
+        samples,
+        [root, root * 1.26, root * 1.5],
+        random.between(1.6, 3),
+        item.kind === 'advert' ? 0.5 : 0.3,
+      );
     }
     case 'scene':
-      return murmur(samples, random.between(90, 220), item.genre === 'sport' ? 0.22 : 0.08, () => random.uniform());
+      return murmur(samples, random.between(90, 220), item.genre === 'sport' ? 0.22 : 0.08, () =>
+        random.uniform(),
+      );
   }
 }
 
