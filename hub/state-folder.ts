@@ -72,8 +72,9 @@ const RESTORE =
  * began anew there would know no device and no token.
  */
 export async function neverStarted(folder: string): Promise<boolean> {
+  // An empty file holds nothing; opened, SQLite would throw away the log of writes beside it.
   for (const name of [STATE, DOCUMENT])
-    if ((await stat(join(folder, name)).catch(unlessMissing)) !== null) return false;
+    if (((await stat(join(folder, name)).catch(unlessMissing))?.size ?? 0) > 0) return false;
   return refuseLost(folder);
 }
 

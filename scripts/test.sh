@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 mapfile -t files < <(find shared/dist edge/dist hub/dist trainer/dist -name '*.test.js' | sort)
 report=$(mktemp)
 status=0
-node --test --test-concurrency=2 --test-timeout=240000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$report" "${files[@]}" || status=$?
+node --test --test-concurrency=2 --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$report" "${files[@]}" || status=$?
 count() { grep -E "^# $1 " "$report" | tail -n 1 | awk '{print $3}'; }
 echo "$(count pass) passed, $(count fail) failed, $(count skipped) skipped"
 if [ "$(count skipped)" != 0 ] || [ "$(count todo)" != 0 ]; then

@@ -78,6 +78,9 @@ test('a stop ends a pause at once, keeps another try from beginning, and leaves 
   const { signal } = new AbortController();
   for (let i = 0; i < 20; i++) await pause(0, signal);
   assert.equal(getEventListeners(signal, 'abort').length, 0);
+  // What AbortSignal.any leaves behind on Node 20: a pause every 250 ms would cost 20 MB a day.
+  const left = Object.getOwnPropertySymbols(signal).map((symbol): unknown => Reflect.get(signal, symbol));
+  for (const one of left) assert.ok(!(one instanceof Set) || one.size === 0);
 });
 
 test('an attempt that fails because it was stopped ends with the reason of the stop', async () => {

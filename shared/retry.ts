@@ -44,6 +44,14 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
 
 /** Waits, but no longer than until one of the signals says stop; which of both it was, the signals tell. */
 export async function pause(milliseconds: number, ...signals: readonly AbortSignal[]): Promise<void> {
-  const signal = AbortSignal.any([...signals]);
-  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+  // Not AbortSignal.any: on Node 20 what it makes stays with a signal that lives for years (60 bytes a pause, four pauses a second).
+  const over = new AbortController();
+  const stop = () => over.abort();
+  for (const signal of signals) signal.addEventListener('abort', stop, { once: true });
+  try {
+    if (signals.some(({ aborted }) => aborted)) return;
+    await sleep(milliseconds, undefined, { signal: over.signal }).catch(() => undefined);
+  } finally {
+    for (const signal of signals) signal.removeEventListener('abort', stop);
+  }
 }

@@ -284,29 +284,32 @@ export class Evaluations {
     this.#secure.delete(round.id);
     const at = now().toISOString();
     const result = resultOf({ ...round, trouble });
-    await store.change(
-      (state) => {
-        Object.assign(state.evaluations.find(({ id }) => id === round.id) ?? {}, {
-          status,
-          closed: at,
-          trouble,
-          told: false,
-        });
-        const { candidate, production } = round.request;
-        const version = state.models[round.model]?.versions[candidate.version];
-        if (version === undefined || status !== 'closed') return;
-        version.evaluations.push({
-          round: round.id,
-          at,
-          against: production.version,
-          devices: result.answered,
-          episodes: result.episodes,
-          difference: result.difference,
-        });
-        version.evaluations.splice(0, version.evaluations.length - KEPT_OF_A_VERSION);
-      },
-      { who, what: `evaluation.${status}`, subject: round.id, after: { answers: result.answered } },
-    );
+    const closed = await store.change((state, writing) => {
+      // Two looks may have found it open, or a person was faster.
+      const open = state.evaluations.find(({ id, status: is }) => id === round.id && is === 'open');
+      if (open === undefined) return false;
+      Object.assign(open, { status, closed: at, trouble, told: false });
+      writing.audit({
+        who,
+        what: `evaluation.${status}`,
+        subject: round.id,
+        after: { answers: result.answered },
+      });
+      const { candidate, production } = round.request;
+      const version = state.models[round.model]?.versions[candidate.version];
+      if (version === undefined || status !== 'closed') return true;
+      version.evaluations.push({
+        round: round.id,
+        at,
+        against: production.version,
+        devices: result.answered,
+        episodes: result.episodes,
+        difference: result.difference,
+      });
+      version.evaluations.splice(0, version.evaluations.length - KEPT_OF_A_VERSION);
+      return true;
+    });
+    if (!closed) return;
     if (trouble !== null) log(`round ${round.id}: ${trouble}`);
     log(
       `round ${round.id}: ${status}, ${result.answered} of ${result.asked} devices${result.difference === null ? '' : `, difference ${result.difference.low.toFixed(4)} to ${result.difference.high.toFixed(4)}`}`,

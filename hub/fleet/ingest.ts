@@ -44,6 +44,8 @@ const LONGEST_MS = 45 * 24 * 3_600_000;
 
 /** One connection of a device: its windows are taken in the order in which they came. */
 interface Session {
+  /** Its windows are taken one after the other; never rejects. */
+  turn: Promise<unknown>;
   /** Why a window of it could not be stored. Later ones are refused until it connects again, and sends the first one again: with a higher number on the disk, that one would pass for a duplicate. */
   broken: unknown;
   /** What the device's clock said, and when by a clock that nobody sets, milliseconds. */
@@ -70,7 +72,11 @@ export class Intake {
   #begin(device: string): Session {
     const before = this.#sessions.get(device);
     // Windows may come before the status of their session: until then the device's clock goes on from what it said last.
-    const session: Session = { broken: null, clock: before?.clock ?? null };
+    const session: Session = {
+      turn: before?.turn ?? Promise.resolve(),
+      broken: null,
+      clock: before?.clock ?? null,
+    };
     this.#sessions.set(device, session);
     return session;
   }
@@ -144,7 +150,12 @@ export class Intake {
     const session = this.#session(id);
     const sender = this.#options.store.state.devices[id];
     if (sender === undefined) return;
-    await this.#count(session, sender, report, new TextDecoder().decode(payload));
+    // In order: with a later number on the disk, one that was overtaken would pass for a duplicate.
+    const counted = session.turn.then(() =>
+      this.#count(session, sender, report, new TextDecoder().decode(payload)),
+    );
+    session.turn = counted.catch(() => undefined);
+    await counted;
   }
 
   /**
@@ -188,9 +199,11 @@ export class Intake {
     const device = this.#sameCard(state, sender, report);
     if (report.sequence <= device.sequence) return null;
     this.#checkClocks(session, device, report);
-    const lost = missingBefore(device, report);
     this.#absorb(state, device, report);
     writing.report({ device: sender.id, sequence: report.sequence, start: report.start, body });
+    // A gap is told to the next window of a rollout, whatever came in between.
+    const lost = report.rollout === null ? 0 : (device.untold ?? 0);
+    if (lost > 0) delete device.untold;
     return { lost };
   }
 
@@ -243,7 +256,9 @@ export class Intake {
 
   #absorb(state: HubState, device: Device, report: WindowReport): void {
     const now = this.#options.now();
-    device.missingWindows += missingBefore(device, report);
+    const missing = missingBefore(device, report);
+    device.missingWindows += missing;
+    if (missing > 0) device.untold = (device.untold ?? 0) + missing;
     device.sequence = report.sequence;
     device.lastSeen = now.toISOString();
     device.slice = report.slice;

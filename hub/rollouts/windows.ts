@@ -73,13 +73,13 @@ export function absorb(
   afterSilence(sums, plan, now);
   const known = ownValue(sums.devices, id);
   if (report.sequence <= (known?.sequence ?? 0)) return 'duplicate';
+  // What is missing before its first report here may have been made before it belonged here.
+  if (known !== undefined) noteLost(known, placement.lost);
   if (!placement.belongs || (report.serving === 'candidate' && !placement.mayAct)) return refuse('foreign');
   const cluster = clusterOfSlice(report.slice);
   const device = known ?? noDevice(report.slice, cluster);
   sums.devices[id] = device;
   if (known === undefined) changed(sums);
-  // What is missing before its first report here may have been made before it belonged here.
-  if (known !== undefined) noteLost(device, placement.lost);
   device.sequence = report.sequence;
   absorbDevice(device, report, plan);
   absorbFleet(sums, report);

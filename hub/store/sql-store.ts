@@ -107,13 +107,17 @@ export class SqlStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     const ahead = () => this.#state.rollouts.some(({ id }) => this.#ahead.has(id));
-    if (ahead())
-      await this.change((state) => {
-        state.rollouts = state.rollouts.map((one) => (this.#ahead.has(one.id) ? { ...one } : one));
-      });
-    this.#closed = true;
-    await this.#running;
-    await this.#database.close();
+    try {
+      if (ahead())
+        await this.change((state) => {
+          state.rollouts = state.rollouts.map((one) => (this.#ahead.has(one.id) ? { ...one } : one));
+        });
+    } finally {
+      // What could not be written is folded from its events at the next start.
+      this.#closed = true;
+      await this.#running;
+      await this.#database.close();
+    }
   }
 
   /** Never rejects: each transaction's caller hears of its own failure. */

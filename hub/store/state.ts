@@ -40,6 +40,8 @@ export const device = z.object({
   /** Highest window sequence taken in: what comes again is a duplicate. */
   sequence: z.int().nonnegative(),
   missingWindows: z.int().nonnegative(),
+  /** Those of them that no rollout has heard of yet. */
+  untold: z.int().positive().optional(),
   refusedReports: z.int().nonnegative(),
   /** A new card was enrolled under this name, and the rollouts that know the old one do not count its windows from one yet. */
   enrolledAnew: z.literal(true).optional(),

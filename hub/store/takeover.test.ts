@@ -33,6 +33,31 @@ test('a state of 0.1.0 is taken over: devices, models and tokens stay, its rollo
   assert.equal((await openStore(folder, now)).state.tokens.length, 1);
 });
 
+test('what an older hub wrote after the takeover is refused, and neither it nor the first backup is touched', async () => {
+  const folder = await temporaryFolder();
+  const old = (id: string) =>
+    JSON.stringify({
+      schema: 3,
+      claims: [],
+      tokens: [{ id, hash: 'a'.repeat(64), role: 'admin', created: now().toISOString() }],
+      devices: {},
+      models: {},
+      rollouts: [],
+      evaluations: [],
+      hours: {},
+    });
+  await writeFile(join(folder, 'hub.json'), old('first'));
+  await (await openStore(folder, now)).close();
+  await writeFile(join(folder, 'hub.json'), old('second'));
+  await mkdir(join(folder, 'rollouts'));
+  await assert.rejects(openStore(folder, now), {
+    code: 'conflict',
+    message: /hub\.json was taken over before/,
+  });
+  assert.equal(await readFile(join(folder, 'hub.json'), 'utf8'), old('second'));
+  assert.equal(await readFile(join(folder, 'hub.json.before'), 'utf8'), old('first'));
+});
+
 test('a state with rollouts of the first gate is taken over: they end, their logs stay, everything else is kept', async () => {
   const folder = await temporaryFolder();
   const desired = {

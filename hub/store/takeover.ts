@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readdir, rename } from 'node:fs/promises';
+import { access, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
@@ -38,7 +38,9 @@ export async function takeOver(
   const [origin] = origins.parse(await database.rows(ORIGIN));
   if (origin === undefined) await fill(folder, database, now, say);
   const from = origin?.value ?? origins.parse(await database.rows(ORIGIN))[0]?.value;
-  if (from === 'files') for (const name of Object.values(OLD)) await moveAway(folder, name);
+  if (from !== 'files') return;
+  for (const name of Object.values(OLD)) await refuseTwo(folder, name);
+  for (const name of Object.values(OLD)) await moveAway(folder, name);
 }
 
 async function fill(
@@ -195,6 +197,24 @@ async function* audit(path: string, heads: Map<string, Head>): AsyncGenerator<St
     unlessMissing(error);
   }
   if (head.number > 0) heads.set(AUDIT, head);
+}
+
+/** Taken over before, and there again: an older hub has run on the folder since. */
+async function refuseTwo(folder: string, name: string): Promise<void> {
+  const there = (path: string) =>
+    access(path).then(
+      () => true,
+      (error: unknown) => unlessMissing(error) !== null,
+    );
+  const path = join(folder, name);
+  if (!(await there(path)) || !(await there(`${path}${BEFORE}`))) return;
+  throw new AdbreakError(
+    'conflict',
+    `Cannot open ${folder}: ${name} was taken over before, and an older hub has written another one since`,
+    {
+      remedy: `Nothing was changed. To go on with the database, move ${name} away; to go on with ${name}, move hub.db and all *${BEFORE} away.`,
+    },
+  );
 }
 
 async function moveAway(folder: string, name: string): Promise<void> {
