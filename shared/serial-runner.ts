@@ -39,3 +39,14 @@ export class SerialRunner implements AsyncDisposable {
     await this.#last;
   }
 }
+
+/** A runner for each name: what concerns one waits for its own kind alone. */
+export class SerialRunners {
+  readonly #byName = new Map<string, SerialRunner>();
+
+  run<T>(name: string, task: Task<T>): Promise<T> {
+    const runner = this.#byName.get(name) ?? new SerialRunner();
+    this.#byName.set(name, runner);
+    return runner.run(task);
+  }
+}

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,39 +7,16 @@ import { fileURLToPath } from 'node:url';
 import { ERROR_CODES } from '@adbreak/shared/errors.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { card } from '../testing/cards.js';
+import { BIN, runAt } from '../testing/command.js';
 import { auditLines } from '../testing/store.js';
-import { type TestHub, testHub } from '../testing.js';
+import { testHub } from '../testing.js';
 import { callHub } from './client.js';
 
-const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
 const adbreak = (...args: string[]) =>
   spawnSync(process.execPath, [BIN, ...args], {
     encoding: 'utf8',
     env: { ...process.env, ADBREAK_HUB: '', ADBREAK_TOKEN: '', ADBREAK_CA: '' },
   });
-
-/** A command against a hub of this process; not spawnSync, or the hub could not answer. */
-async function runAt(
-  hub: TestHub,
-  ...args: string[]
-): Promise<{ code: unknown; out: string; error: string }> {
-  const env = {
-    ...process.env,
-    ADBREAK_HUB: hub.hub,
-    ADBREAK_TOKEN: hub.token,
-    ADBREAK_CA: join(hub.folder, 'identity/ca.pem'),
-  };
-  const child = spawn(process.execPath, [BIN, ...args], { env });
-  const words = { out: '', error: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    words.out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words.error += text;
-  });
-  const [code] = await once(child, 'close');
-  return { code, ...words };
-}
 
 test('every command that a remedy names exists', () => {
   const remedies = Object.values(ERROR_CODES)

@@ -1,37 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { runAt } from '../testing/command.js';
 import { AT, hubWithExceptions, productions, REASONS, restarted } from '../testing/exceptions.js';
 import { auditLines } from '../testing/store.js';
 import type { TestHub } from '../testing.js';
 
-const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
-
 /** `adbreak models exceptions base-ad-detector …` against a hub of this process. */
-async function exceptions(
-  hub: TestHub,
-  ...args: string[]
-): Promise<{ code: unknown; out: string; error: string }> {
-  const env = {
-    ...process.env,
-    ADBREAK_HUB: hub.hub,
-    ADBREAK_TOKEN: hub.token,
-    ADBREAK_CA: join(hub.folder, 'identity/ca.pem'),
-  };
-  const child = spawn(process.execPath, [BIN, 'models', 'exceptions', 'base-ad-detector', ...args], { env });
-  const words = { out: '', error: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    words.out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words.error += text;
-  });
-  const [code] = await once(child, 'close');
-  return { code, ...words };
-}
+const exceptions = (hub: TestHub, ...args: string[]) =>
+  runAt(hub, 'models', 'exceptions', 'base-ad-detector', ...args);
 
 test('exceptions are listed and lifted from the command line, and stay lifted over a restart', async (t) => {
   const hub = await hubWithExceptions(t);

@@ -14,6 +14,7 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { roundReport } from '@adbreak/shared/contract/rounds.js';
 import type { DeviceTopic } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import { absorbHours } from '../monitoring/hours.js';
 import type { Executor } from '../rollouts/executor.js';
@@ -44,8 +45,8 @@ const LONGEST_MS = 45 * 24 * 3_600_000;
 
 /** One connection of a device: its windows are taken in the order in which they came. */
 interface Session {
-  /** Its windows are taken one after the other; never rejects. */
-  turn: Promise<unknown>;
+  /** Its windows are taken one after the other. */
+  readonly turn: SerialRunner;
   /** Why a window of it could not be stored. Later ones are refused until it connects again, and sends the first one again: with a higher number on the disk, that one would pass for a duplicate. */
   broken: unknown;
   /** What the device's clock said, and when by a clock that nobody sets, milliseconds. */
@@ -73,7 +74,7 @@ export class Intake {
     const before = this.#sessions.get(device);
     // Windows may come before the status of their session: until then the device's clock goes on from what it said last.
     const session: Session = {
-      turn: before?.turn ?? Promise.resolve(),
+      turn: before?.turn ?? new SerialRunner(),
       broken: null,
       clock: before?.clock ?? null,
     };
@@ -151,11 +152,7 @@ export class Intake {
     const sender = this.#options.store.state.devices[id];
     if (sender === undefined) return;
     // In order: with a later number on the disk, one that was overtaken would pass for a duplicate.
-    const counted = session.turn.then(() =>
-      this.#count(session, sender, report, new TextDecoder().decode(payload)),
-    );
-    session.turn = counted.catch(() => undefined);
-    await counted;
+    await session.turn.run(() => this.#count(session, sender, report, new TextDecoder().decode(payload)));
   }
 
   /**

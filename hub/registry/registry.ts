@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MANIFEST_LIMIT, type Manifest, manifest } from '@adbreak/shared/contract/manifest.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { readModel } from '@adbreak/shared/tflite/read.js';
 import {
@@ -48,7 +49,7 @@ export class Registry {
   readonly #keys: Record<RoleName, RoleKey>;
   readonly #now: () => Date;
   /** One publication at a time: metadata versions must follow each other. */
-  #publishing: Promise<unknown> = Promise.resolve();
+  readonly #publishing = new SerialRunner();
 
   private constructor(folder: string, store: Store, keys: Record<RoleName, RoleKey>, now: () => Date) {
     this.#folder = folder;
@@ -117,7 +118,7 @@ export class Registry {
       );
     }
     readModel(model);
-    return this.#exclusively(async () => {
+    return this.#publishing.run(async () => {
       if (this.#store.state.models[name]?.versions[version] !== undefined)
         throw new AdbreakError(
           'conflict',
@@ -170,7 +171,7 @@ export class Registry {
 
   /** Signs snapshot and timestamp anew before they expire. */
   renew(): Promise<void> {
-    return this.#exclusively(async () => this.#publish(await this.#targets()));
+    return this.#publishing.run(async () => this.#publish(await this.#targets()));
   }
 
   /** The keys that devices trust are the ones that sign here. */
@@ -270,10 +271,5 @@ export class Registry {
   }
   #expiry(role: RoleName): string {
     return new Date(this.#now().getTime() + LIFETIME_DAYS[role] * DAY).toISOString().replace(/\.\d+Z$/, 'Z');
-  }
-  #exclusively<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#publishing.then(task);
-    this.#publishing = result.catch(() => undefined);
-    return result;
   }
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Desired } from '@adbreak/shared/contract/messages.js';
+import { SerialRunners } from '@adbreak/shared/serial-runner.js';
 import { assignments } from '../fleet/desired.js';
 import type { Store } from '../store/store.js';
 import type { Decisions } from './decisions.js';
@@ -18,8 +19,8 @@ export class Assignment {
   readonly #options: Options;
   /** By device, the revision of the desired state that it was given last: what differs from it is still to be published. */
   readonly #published = new Map<string, number>();
-  /** By model, the last assignment: one at a time, each from what the one before has committed. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** By model, one at a time, each from what the one before has committed. */
+  readonly #turns = new SerialRunners();
   /** Models whose assignment failed: it is tried again at the next look, whoever asked for it. */
   readonly #owed = new Set<string>();
 
@@ -36,7 +37,7 @@ export class Assignment {
    * write or a failed message held back is published by the next call.
    */
   assign(model: string): Promise<void> {
-    const run = async () => {
+    return this.#turns.run(model, async () => {
       this.#owed.delete(model);
       try {
         await this.#assign(model);
@@ -44,13 +45,7 @@ export class Assignment {
         this.#owed.add(model);
         throw error;
       }
-    };
-    const running = (this.#turns.get(model) ?? Promise.resolve()).then(run);
-    this.#turns.set(
-      model,
-      running.catch(() => undefined),
-    );
-    return running;
+    });
   }
 
   async #assign(model: string): Promise<void> {

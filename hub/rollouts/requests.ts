@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { SerialRunners } from '@adbreak/shared/serial-runner.js';
 import { productionOf } from '../fleet/desired.js';
 import { referenceWeeks } from '../monitoring/hours.js';
 import { changeModel } from '../store/effects.js';
@@ -34,8 +35,8 @@ export interface PromoteRequest {
 /** What people ask for. Each request is looked at first: what does not fit is refused with a sentence, and changes nothing. */
 export class Requests {
   readonly #options: Options;
-  /** By model, the end of the last request that looks whether a rollout may begin, and begins it. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** By model, requests that look whether a rollout may begin, and begin it. */
+  readonly #turns = new SerialRunners();
 
   constructor(options: Options) {
     this.#options = options;
@@ -235,13 +236,7 @@ export class Requests {
 
   /** Between the look for a running rollout and the beginning of another are writes: two requests at once would both find none. */
   #inTurn<T>(model: string, begin: () => Promise<T>): Promise<T> {
-    const begun = (this.#turns.get(model) ?? Promise.resolve()).then(begin);
-    // Who asked hears of a failure; the next one waits for the end of this one only.
-    this.#turns.set(
-      model,
-      begun.catch(() => undefined),
-    );
-    return begun;
+    return this.#turns.run(model, begin);
   }
 
   #version(model: string, version: string, what: string) {

@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TestHub } from '../testing.js';
+
+export const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
+
+/** A command against a hub of this process; not spawnSync, or the hub could not answer. */
+export async function runAt(
+  hub: TestHub,
+  ...args: string[]
+): Promise<{ code: unknown; out: string; error: string }> {
+  const env = {
+    ...process.env,
+    ADBREAK_HUB: hub.hub,
+    ADBREAK_TOKEN: hub.token,
+    ADBREAK_CA: join(hub.folder, 'identity/ca.pem'),
+  };
+  const child = spawn(process.execPath, [BIN, ...args], { env });
+  const words = { out: '', error: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    words.out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words.error += text;
+  });
+  const [code] = await once(child, 'close');
+  return { code, ...words };
+}
