@@ -1,7 +1,8 @@
 import { Broker } from '../../broker/broker.js';
 import { Intake } from '../../fleet/ingest.js';
+import { Sqlite } from '../../store/sql/sqlite.js';
+import { SqlStore } from '../../store/sql-store.js';
 import { DOOM, isStep, STEPS, type Step } from './steps.js';
-import { hubModule, STORES, storeFacts } from './stores.js';
 
 /**
  * Loaded before the hub's own command by `node --import`: puts itself between the hub and its ports, and kills the process at
@@ -28,11 +29,6 @@ function wrap(
   Reflect.set(type.prototype, method, function (this: unknown, ...parameters: unknown[]) {
     return around((...all) => Reflect.apply(before, this, all), parameters);
   });
-}
-async function classOf([place, className]: readonly [string, string]): Promise<{
-  readonly prototype: object;
-}> {
-  return Reflect.get(await import(hubModule(place).href), className);
 }
 
 // — a report's way through the intake, and desired states on their way out —
@@ -125,29 +121,18 @@ const decides = (statements: readonly unknown[]) =>
   statements.some((one) => /^insert into "?outbox/.test(String(Reflect.get(Object(one), 'sql'))));
 
 const { part } = STEPS[name];
-const wrapped =
-  part === 'store' || part === 'database'
-    ? Object.keys(STORES).map((one) => storeFacts(one as keyof typeof STORES))
-    : [];
-if (part === 'store') {
-  const port = wrapped.find((one) => one.port !== undefined)?.port;
-  if (port !== undefined)
-    wrap(await classOf(port), 'change', async (go, [edit, ...others]) => {
-      const kinds = new Set<string>();
-      const value = await go(watched(edit as Edit, kinds), ...others);
-      passAll(AFTER, kinds);
-      return value;
-    });
-}
+if (part === 'store')
+  wrap(SqlStore, 'change', async (go, [edit, ...others]) => {
+    const kinds = new Set<string>();
+    const value = await go(watched(edit as Edit, kinds), ...others);
+    passAll(AFTER, kinds);
+    return value;
+  });
 if (part === 'database')
-  for (const { database } of wrapped) {
-    const type = database === undefined ? undefined : await classOf(database).catch(() => undefined);
-    if (type === undefined) continue;
-    wrap(type, 'transact', (go, [statements]) => {
-      if (!Array.isArray(statements) || statements.length < 2) return go(statements);
-      const step = decides(statements)
-        ? 'in the middle of the commit of a decision'
-        : 'in the middle of a commit';
-      return go(halfOf(statements, step));
-    });
-  }
+  wrap(Sqlite, 'transact', (go, [statements]) => {
+    if (!Array.isArray(statements) || statements.length < 2) return go(statements);
+    const step = decides(statements)
+      ? 'in the middle of the commit of a decision'
+      : 'in the middle of a commit';
+    return go(halfOf(statements, step));
+  });

@@ -12,8 +12,8 @@ import { CrashDevice, type Outcome } from './device.js';
 import { Ledger } from './ledger.js';
 import { Operator } from './operator.js';
 import { PLAN } from './plan.js';
-import { DOOM, STEPS, type Step } from './steps.js';
-import { hoursOf, hubModule, type StoreName, storeFacts } from './stores.js';
+import { DOOM, isStep, STEPS, type Step } from './steps.js';
+import { hoursOf, type StoreName } from './stores.js';
 
 const DEVICES = 6;
 const CHANNELS = ['one', 'two', 'three'] as const;
@@ -101,8 +101,7 @@ class Run {
 
   /** Half of the kills at steps, each as often as the others; the rest at random. */
   #ends(kills: number): End[] {
-    const parts = storeFacts(this.#options.store).parts;
-    const steps = Object.keys(STEPS).filter((name): name is Step => parts.includes(STEPS[name as Step].part));
+    const steps = Object.keys(STEPS).filter(isStep);
     const rounds = Array.from({ length: kills }, () => this.#random.shuffle(steps));
     const atSteps = rounds
       .flat()
@@ -151,7 +150,7 @@ class Run {
       plan: this.#plan,
       onSpawn,
       ...(doomed && {
-        node: ['--import', hubModule('bench/crash/doom.js').href],
+        node: ['--import', new URL('./doom.js', import.meta.url).href],
         env: { [DOOM]: `${end.passage} ${end.step}` },
       }),
     });
@@ -231,7 +230,7 @@ class Run {
     await this.#ledger.replayAll(hub);
     hub.child.kill('SIGTERM');
     await once(hub.child, 'exit');
-    this.#ledger.checkHours(await hoursOf(this.#folder, this.#options.store));
+    this.#ledger.checkHours(await hoursOf(this.#folder));
   }
 }
 

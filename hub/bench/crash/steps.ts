@@ -1,4 +1,4 @@
-/** Which part of the hub a step belongs to, and so in which hubs it can be passed. */
+/** Which part of the hub a step belongs to. */
 export type Part = 'intake' | 'broker' | 'store' | 'database';
 /** What must happen that a hub passes it soon: reports come by themselves, the others are ordered. */
 export type Cause = 'report' | 'decision' | 'start';
