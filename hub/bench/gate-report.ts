@@ -16,6 +16,8 @@ interface Effort {
   /** All groups were run: what a part of them cannot say is left out. */
   readonly whole: boolean;
   readonly seconds: number;
+  /** Halves of cells that an interrupted run had left. */
+  readonly resumed: number;
 }
 
 // — reading results —
@@ -163,7 +165,7 @@ const TICK_LIMIT = 250;
 /** Prints everything; how many promises were broken. */
 export async function report(
   found: readonly CellResult[],
-  { runs, seed, whole: all, seconds }: Effort,
+  { runs, seed, whole: all, seconds, resumed }: Effort,
 ): Promise<number> {
   console.log(
     `${runs.toLocaleString('en-US')} runs a cell, seed ${seed}, ${found.length} cells, ${DWELL} frames an episode for the peers; ${seconds.toFixed(0)} s`,
@@ -199,6 +201,7 @@ export async function report(
       coverage: held,
       ...(tick !== null && tickFields(tick)),
       seconds: Math.round(seconds),
+      resumed,
     }),
   );
   return broken.length;
