@@ -11,20 +11,19 @@ export function sparse<Row extends readonly number[]>(
   most: number,
 ): z.ZodType<Row[]> {
   const columns: readonly number[] = limits;
+  const row = z.any().meta({
+    type: 'array',
+    prefixItems: columns.map((maximum) => ({ type: 'integer', minimum: 0, maximum })),
+    items: false,
+    minItems: columns.length,
+    maxItems: columns.length,
+  });
   return z
-    .array(z.any())
+    .array(row)
     .max(most)
     .check((context) => {
       const wrong = wrongPlace(context.value, columns);
       if (wrong !== null) context.issues.push({ code: 'custom', input: context.value, ...wrong });
-    })
-    .meta({
-      items: {
-        type: 'array',
-        prefixItems: columns.map((maximum) => ({ type: 'integer', minimum: 0, maximum })),
-        minItems: columns.length,
-        maxItems: columns.length,
-      },
     });
 }
 
