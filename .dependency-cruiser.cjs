@@ -33,11 +33,11 @@ module.exports = {
   ],
   options: {
     tsPreCompilationDeps: true,
-    tsConfig: { fileName: 'tsconfig.base.json' },
+    tsConfig: { fileName: 'tsconfig.boundaries.json' },
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '(^|/)dist/' },
     enhancedResolveOptions: {
-      exportsFields: ['exports'],
+      exportsFields: [],
       conditionNames: ['import', 'require', 'node', 'default', 'types'],
     },
   },
