@@ -2,16 +2,17 @@
 const outside = (from, others) => ({
   name: `${from}-stays-inside`,
   severity: 'error',
-  comment: 'Workspaces meet in shared, or as processes.',
+  comment: 'Workspaces meet in shared, or as processes. Nobody imports tools, which never ship.',
   from: { path: `^${from}/` },
   to: { path: `^(${others.join('|')})/` },
 });
 module.exports = {
   forbidden: [
-    outside('shared', ['edge', 'hub', 'trainer']),
-    outside('edge', ['hub', 'trainer']),
-    outside('hub', ['edge', 'trainer']),
-    outside('trainer', ['edge', 'hub']),
+    outside('shared', ['edge', 'hub', 'trainer', 'tools']),
+    outside('edge', ['hub', 'trainer', 'tools']),
+    outside('hub', ['edge', 'trainer', 'tools']),
+    outside('trainer', ['edge', 'hub', 'tools']),
+    outside('tools', ['edge']),
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'pure-core',
@@ -32,11 +33,11 @@ module.exports = {
   ],
   options: {
     tsPreCompilationDeps: true,
-    tsConfig: { fileName: 'tsconfig.base.json' },
+    tsConfig: { fileName: 'tsconfig.boundaries.json' },
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '(^|/)dist/' },
     enhancedResolveOptions: {
-      exportsFields: ['exports'],
+      exportsFields: [],
       conditionNames: ['import', 'require', 'node', 'default', 'types'],
     },
   },

@@ -41,10 +41,10 @@ test: build addon litert ## install what is needed, build, run every test
 	scripts/test.sh
 
 test-crash: build ## hubs killed at random and at every step; KILLS= (200, on each store), SEED=, STORES=sqlite,postgres (all there are)
-	@node hub/dist/bench/crash.js
+	@node tools/dist/crash/crash.js
 
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
-	ONCE=$(ONCE) node hub/dist/demo/demo.js
+	ONCE=$(ONCE) node tools/dist/demo/demo.js
 
 bench: bench-runtime bench-convert bench-gates bench-ingest ## every benchmark
 
@@ -55,11 +55,11 @@ bench-convert: build litert ## our converter beside Google's, in one run (instal
 	scripts/verify-reference.sh convert
 
 bench-gates: build ## how often the rollout gate errs, beside a PSI gate and a peeking z-test; RUNS= (1,000), SEED=, ONLY=shared,people
-	node hub/dist/bench/gates.js
+	node tools/dist/bench/gate/gates.js
 
 bench-ingest: build ## reports a second that the hub acknowledges, beside Mosquitto in turns; SECONDS_EACH= (8), ROUNDS= (2), DEVICES=200,1000,5000
 	scripts/mosquitto.sh
-	node hub/dist/bench/ingest.js
+	node tools/dist/bench/ingest/ingest.js
 
 verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)
 	scripts/verify-reference.sh
@@ -68,7 +68,7 @@ verify-evidence: build ## our statistics against scipy, evidently, nannyml and r
 	scripts/verify-evidence.sh
 
 fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and SEED=
-	node trainer/dist/bench/fuzz.js
+	node tools/dist/attack/fuzz.js
 
 verify-litert: build ## our INT8 and float models through Google's LiteRT interpreter (installs it into .work)
 	scripts/verify-litert.sh
@@ -80,4 +80,4 @@ format: setup ## write the house style
 	npx biome check --write .
 
 clean: ## forget what was built; .work keeps the demo's results
-	rm -rf shared/dist edge/dist hub/dist trainer/dist
+	rm -rf shared/dist edge/dist hub/dist trainer/dist tools/dist

@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 
 folder=.work/litert
 scripts/venv.sh litert ai-edge-litert==2.3.0 numpy
-PYTHON="$folder/bin/python" node trainer/dist/bench/runtime.js
+PYTHON="$folder/bin/python" node tools/dist/bench/runtime/runtime.js

@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 
 folder=.work/references
 scripts/venv.sh references scipy==1.17.1 evidently==0.7.23 nannyml==0.13.1 river==0.26.1 "pandas<3"
-node hub/dist/bench/evidence-vectors.js | "$folder/bin/python" scripts/verify_evidence.py
+node tools/dist/verify/evidence-vectors.js | "$folder/bin/python" scripts/verify_evidence.py

@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 
 folder=.work/litert
 scripts/venv.sh litert ai-edge-litert==2.3.0 numpy
-node trainer/dist/bench/golden-models.js "$folder/models"
+node tools/dist/verify/golden-models.js "$folder/models"
 "$folder/bin/python" scripts/verify_litert.py "$folder/models"

@@ -23,7 +23,7 @@ for architecture in efficientnet_lite0 mobilenet_v3_small mobilenet_v3_large; do
   started=$(date +%s.%N)
   "${convert[@]}" --calibration "$folder/calibration.rgb" --output "$folder/$architecture.ours.int8.tflite" --report "$folder/$architecture.json" >&2
   seconds=$(python3 -c "import sys; print(float(sys.argv[2]) - float(sys.argv[1]))" "$started" "$(date +%s.%N)")
-  accepted=$(node trainer/dist/bench/accept.js "$folder/$architecture".{ours,google}.{float,int8}.tflite)
+  accepted=$(node tools/dist/verify/accept.js "$folder/$architecture".{ours,google}.{float,int8}.tflite)
   judged=$("$python" scripts/reference/judge.py "$folder" "$architecture" 2>"$folder/judge.log" | tail -n 1) || { tail -n 20 "$folder/judge.log" >&2; exit 1; }
   printf '{"google":%s,"report":%s,"seconds":%s,"accepted":%s,"judged":%s}\n' "$google" "$(tr -d '\n' < "$folder/$architecture.json")" "$seconds" "$accepted" "$judged" >> "$folder/rows.jsonl"
 done

@@ -1,4 +1,4 @@
-"""Computes the cases of hub/bench/evidence-vectors.ts again with scipy, evidently, nannyml and river, or in numpy written
+"""Computes the cases of tools/verify/evidence-vectors.ts again with scipy, evidently, nannyml and river, or in numpy written
 out where no package has the function; prints the largest difference of each and fails above 1e-9 (relative where values are
 large). evidence-vectors writes to stdin."""
 import json

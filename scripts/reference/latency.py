@@ -1,4 +1,4 @@
-"""Google's LiteRT interpreter, driven by trainer/bench/runtime.ts: latency.py MODEL THREADS; for each line N on stdin it
+"""Google's LiteRT interpreter, driven by tools/bench/runtime/runtime.ts: latency.py MODEL THREADS; for each line N on stdin it
 runs the model N times and prints the milliseconds as JSON."""
 import json
 import sys

@@ -179,7 +179,6 @@ export const enrolRequest = z.strictObject({
   csr: z.string().max(4096),
   instance: z.string().max(64),
 });
-export type EnrolRequest = z.infer<typeof enrolRequest>;
 export const enrolResponse = z.object({
   device: deviceId,
   certificate: z.string(),

@@ -16,7 +16,6 @@ export const BYTES_PER_ELEMENT: Record<TensorType, number> = {
 };
 
 export const ACTIVATIONS = { none: 0, relu: 1, relu6: 3 } as const;
-export type Activation = keyof typeof ACTIVATIONS;
 export const PADDING = { same: 0, valid: 1 } as const;
 
 export const BUILTIN = {

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemCode } from '@adbreak/shared/errors.js';
+import type { Result } from './cells.js';
+
+/**
+ * What an interrupted `make bench-gates` had found, half a cell a line, so that two hours of work are not lost to Ctrl-C or
+ * a closed lid. A file holds for one program, one seed and one number of runs; its name says which. It goes with the report.
+ */
+
+/** One process's share of a cell's runs. */
+export interface Part {
+  readonly cell: string;
+  readonly part: number;
+  readonly results: Result[];
+  readonly seconds: number;
+}
+
+const FOLDER = resolve('.work', 'bench-gates');
+/** All that a run is made of: the gate, its evidence, the simulated world, the cells. */
+const PROGRAM = [
+  '../../../../hub/dist/rollouts',
+  '../../../../hub/dist/simulate',
+  '../../../../shared/dist/evidence',
+  '.',
+];
+
+export class Kept {
+  readonly file: string;
+  readonly parts: readonly Part[];
+
+  private constructor(file: string, parts: readonly Part[]) {
+    this.file = file;
+    this.parts = parts;
+  }
+
+  static async open({ runs, seed }: { readonly runs: number; readonly seed: string }): Promise<Kept> {
+    await mkdir(FOLDER, { recursive: true });
+    const name = createHash('sha256')
+      .update(`${await digest()}/${runs}/${seed}`)
+      .digest('hex')
+      .slice(0, 16);
+    const file = join(FOLDER, `${name}.jsonl`);
+    const text = await readFile(file, 'utf8').catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return '';
+      throw error;
+    });
+    // A line that a kill tore has no end yet.
+    const lines = text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .split('\n')
+      .filter((line) => line !== '');
+    if (!text.endsWith('\n') && text !== '') appendFileSync(file, '\n');
+    return new Kept(
+      file,
+      lines.flatMap((line) => partOf(line) ?? []),
+    );
+  }
+
+  keep(part: Part): void {
+    appendFileSync(this.file, `${JSON.stringify(part)}\n`);
+  }
+
+  async end(): Promise<void> {
+    await rm(this.file, { force: true });
+  }
+}
+
+/** Null for a torn line. */
+function partOf(line: string): Part | null {
+  try {
+    return JSON.parse(line) as Part;
+  } catch {
+    return null;
+  }
+}
+
+async function digest(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const folder of PROGRAM) {
+    const path = fileURLToPath(new URL(folder, import.meta.url));
+    for (const name of (await readdir(path)).sort())
+      if (name.endsWith('.js') && !name.endsWith('.test.js'))
+        hash.update(name).update(await readFile(join(path, name)));
+  }
+  return hash.digest('hex');
+}
