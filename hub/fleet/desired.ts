@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { activeRollouts, exceptionOf } from '../rollouts/memberships.js';
@@ -40,6 +41,25 @@ export function assignments(
       ];
     }),
   );
+}
+
+/** Whether a device's desired state says what it shall; compared field by field, for a fleet is compared at every look. */
+export function sameAssignment(wanted: Omit<Desired, 'revision'>, desired: Desired | null): boolean {
+  return (
+    desired !== null &&
+    desired.model === wanted.model &&
+    sameModel(desired.production, wanted.production) &&
+    sameModel(desired.candidate, wanted.candidate) &&
+    desired.serve === wanted.serve &&
+    desired.rollout === wanted.rollout &&
+    (desired.evaluation === wanted.evaluation || isDeepStrictEqual(desired.evaluation, wanted.evaluation)) &&
+    desired.ask === wanted.ask &&
+    desired.draws.perWeek === wanted.draws.perWeek &&
+    desired.draws.answerHours === wanted.draws.answerHours
+  );
+}
+function sameModel(a: ModelRef | null, b: ModelRef | null): boolean {
+  return a === b || (a !== null && b !== null && a.digest === b.digest && a.version === b.version);
 }
 
 /**

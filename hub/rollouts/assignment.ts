@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Desired } from '@adbreak/shared/contract/messages.js';
 import { SerialRunners } from '@adbreak/shared/serial-runner.js';
-import { assignments } from '../fleet/desired.js';
+import { assignments, sameAssignment } from '../fleet/desired.js';
 import type { Store } from '../store/store.js';
 import type { Decisions } from './decisions.js';
 import { activeRollouts, memberships } from './memberships.js';
@@ -65,10 +65,9 @@ export class Assignment {
     }
     const wanted = assignments(store.state, model);
     // Compared with what is committed, so that a fleet in which nothing changes costs no drafts.
-    const moved = [...wanted].filter(([id, assignment]) => {
-      const desired = store.state.devices[id]?.desired ?? null;
-      return !isDeepStrictEqual({ revision: desired?.revision ?? 0, ...assignment }, desired);
-    });
+    const moved = [...wanted].filter(
+      ([id, assignment]) => !sameAssignment(assignment, store.state.devices[id]?.desired ?? null),
+    );
     if (moved.length > 0)
       await store.change(({ devices }) => {
         for (const [id, assignment] of moved) {
@@ -78,6 +77,31 @@ export class Assignment {
         }
       });
     await this.publish(wanted.keys());
+  }
+
+  /** Sends desired states that were sent already: nobody knows what became of the message. */
+  async again(devices: readonly string[]): Promise<void> {
+    for (const id of devices) this.#published.delete(id);
+    await this.publish(devices);
+  }
+
+  /** Goes beyond revisions that devices know of another hub, or of this one before it was restored. */
+  async surpass(known: readonly (readonly [device: string, revision: number])[]): Promise<void> {
+    const { store } = this.#options;
+    await store.change(({ devices }) => {
+      for (const [id, revision] of known) {
+        const desired = devices[id]?.desired;
+        if (desired != null && desired.revision <= revision) desired.revision = revision + 1;
+      }
+    });
+    await this.publish(known.map(([id]) => id));
+  }
+
+  /** What a failed message held back. */
+  unsent(): string[] {
+    return Object.values(this.#options.store.state.devices).flatMap(({ id, desired }) =>
+      desired !== null && this.#published.get(id) !== desired.revision ? [id] : [],
+    );
   }
 
   /** Rejects where one message failed; the others go out. */
