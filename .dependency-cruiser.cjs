@@ -1,11 +1,22 @@
-/** Boundaries of docs/architecture.md: shared imports nothing of the others; edge, hub and trainer import shared alone. */
-const outside = (from, others) => ({
-  name: `${from}-stays-inside`,
-  severity: 'error',
-  comment: 'Workspaces meet in shared, or as processes. Nobody imports tools, which never ship.',
-  from: { path: `^${from}/` },
-  to: { path: `^(${others.join('|')})/` },
-});
+/**
+ * The boundaries of docs/architecture.md, each by folder and one way. Imports between workspaces are seen
+ * too: tsconfig.boundaries.json leads a package's name to its sources, where its own `exports` lead to what is compiled.
+ */
+
+/** What a test needs beside what it tests. It stands next to the code and never ships (docs/decisions/014). */
+const HELPERS = '(^|/)testing(/|\\.ts$)|(^|/)fixtures\\.ts$|^hub/store/contract\\.ts$';
+const TESTS = '\\.test\\.ts$';
+const FEATURES = 'rollouts|evaluations|fleet|monitoring|simulate';
+
+const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+const outside = (from, others) =>
+  rule(
+    `${from}-stays-inside`,
+    'Workspaces meet in shared, or as processes. Nobody imports tools.',
+    { path: `^${from}/` },
+    { path: `^(${others.join('|')})/` },
+  );
+
 module.exports = {
   forbidden: [
     outside('shared', ['edge', 'hub', 'trainer', 'tools']),
@@ -13,23 +24,65 @@ module.exports = {
     outside('hub', ['edge', 'trainer', 'tools']),
     outside('trainer', ['edge', 'hub', 'tools']),
     outside('tools', ['edge']),
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    {
-      name: 'pure-core',
-      severity: 'error',
-      comment: 'Decisions take time and chance as parameters and do no I/O.',
-      from: {
-        path: '^(shared/evidence|edge/decide|edge/shadow|edge/models/slots\\.ts|hub/rollouts/(gate|verdicts|windows|apart|silence|health|drift|evidence|cause|explain|forecast|replay|rollout|step|standing|events|words)\\.ts|hub/rollouts/first-gate|hub/fleet/exceptions(-text)?\\.ts|hub/evaluations/(round|text)\\.ts|hub/monitoring|hub/simulate/(living-rooms|feed|room-evidence|programme|simulate)\\.ts|trainer/nn|trainer/assess)',
-        pathNot: '\\.test\\.ts$',
+    rule('no-cycles', 'Of two files that need each other, one part is a third.', {}, { circular: true }),
+    rule(
+      'hub-wires-at-the-top',
+      'Only the command line and the files at the root of hub/ wire; what they wire does not know them.',
+      { path: '^hub/[^/]+/', pathNot: `^hub/cli/|${TESTS}|${HELPERS}` },
+      { path: '^hub/([^/]+\\.ts$|cli/)' },
+    ),
+    rule(
+      'hub-cli-is-the-end',
+      'The command line wires the hub, not the hub the command line.',
+      { path: '^hub/[^/]+\\.ts$', pathNot: `${TESTS}|${HELPERS}` },
+      { path: '^hub/cli/' },
+    ),
+    rule(
+      'hub-below-the-doors',
+      'A feature or a port does not know who asks, over HTTP or MQTT.',
+      { path: `^hub/(${FEATURES}|store|identity|registry)/`, pathNot: `${TESTS}|${HELPERS}` },
+      { path: '^hub/(http|broker)/', pathNot: HELPERS },
+    ),
+    rule(
+      'hub-doors-apart',
+      'The broker does not know the HTTP server.',
+      { path: '^hub/broker/', pathNot: TESTS },
+      { path: '^hub/http/' },
+    ),
+    rule(
+      'hub-trust-alone',
+      'Who may come in, and what is signed, depends on no feature.',
+      { path: '^hub/(identity|registry)/', pathNot: TESTS },
+      { path: `^hub/(${FEATURES})/` },
+    ),
+    rule(
+      'rollouts-core',
+      'The gate and what it stands on know neither the store nor who carries out what they decide.',
+      { path: '^hub/rollouts/([^/]+\\.ts$|report/|first-gate/)', pathNot: `${TESTS}|${HELPERS}` },
+      { path: '^hub/(?!rollouts/|simulate/)|^hub/rollouts/(lifecycle|log)/' },
+    ),
+    rule(
+      'edge-core',
+      'What is decided of frames knows no camera, no file and no hub.',
+      { path: '^edge/(decide|shadow)/', pathNot: TESTS },
+      { path: '^edge/(?!decide/|shadow/)' },
+    ),
+    rule(
+      'pure-core',
+      'Decisions take time and chance as parameters and do no I/O. Named are the shells, and a hash and a path.',
+      {
+        path: `^(shared/evidence|edge/decide|edge/shadow|hub/(${FEATURES})|trainer/nn|trainer/assess)/|^edge/models/slots\\.ts$`,
+        pathNot: `${TESTS}|${HELPERS}|^hub/rollouts/(lifecycle|log)/|^hub/(evaluations/evaluations|rollouts/cohort|simulate/scenario)\\.ts$`,
       },
-      to: { dependencyTypes: ['core'] },
-    },
-    {
-      name: 'not-from-tests',
-      severity: 'error',
-      from: { pathNot: '\\.test\\.ts$' },
-      to: { path: '\\.test\\.ts$' },
-    },
+      { dependencyTypes: ['core'] },
+    ),
+    rule(
+      'product-without-helpers',
+      'Nothing that ships needs what does not.',
+      { pathNot: `${TESTS}|${HELPERS}|^tools/` },
+      { path: HELPERS },
+    ),
+    rule('not-from-tests', 'A test is imported by nobody.', { pathNot: TESTS }, { path: TESTS }),
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Desired, Reported } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { Executor } from './rollouts/executor.js';
 import { PLAN } from './rollouts/fixtures.js';
-import { FIRST_PATIENCE_MS } from './rollouts/reconciliation.js';
+import { Executor } from './rollouts/lifecycle/executor.js';
+import { FIRST_PATIENCE_MS } from './rollouts/lifecycle/reconciliation.js';
 import { openStore } from './store/open.js';
 import { deviceEntry, MODEL, modelEntry } from './testing/state.js';
 

@@ -3,11 +3,11 @@ import { createInterface, type Interface } from 'node:readline';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { z } from 'zod';
 import { rolloutEvent } from '../rollouts/events.js';
-import { explainRollout, explanationText } from '../rollouts/explain.js';
 import { rolloutEvent as firstEvent } from '../rollouts/first-gate/events.js';
-import { isOfFirstGate, readEvents } from '../rollouts/log-file.js';
+import { isOfFirstGate, readEvents } from '../rollouts/log/log-file.js';
+import { type Replay, replay, replayFirst } from '../rollouts/log/replay.js';
 import { readPlan } from '../rollouts/plan.js';
-import { type Replay, replay, replayFirst } from '../rollouts/replay.js';
+import { explainRollout, explanationText } from '../rollouts/report/explain.js';
 import type { Rollout } from '../rollouts/rollout.js';
 
 interface Flags {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { activeRollouts, exceptionOf } from '../rollouts/memberships.js';
+import { activeRollouts, exceptionOf } from '../rollouts/lifecycle/memberships.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState } from '../store/state.js';
 

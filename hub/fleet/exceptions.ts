@@ -2,7 +2,7 @@ import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { apartBy } from '../rollouts/apart.js';
-import { activeRollouts, exceptionNames } from '../rollouts/memberships.js';
+import { activeRollouts, exceptionNames } from '../rollouts/lifecycle/memberships.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState, Model } from '../store/state.js';
 import { productionOf } from './desired.js';

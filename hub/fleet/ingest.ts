@@ -17,7 +17,7 @@ import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import { absorbHours } from '../monitoring/hours.js';
-import type { Executor } from '../rollouts/executor.js';
+import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
 

@@ -1,5 +1,5 @@
 import { ownValue } from '@adbreak/shared/own-value.js';
-import type { Executor } from '../rollouts/executor.js';
+import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { Store } from '../store/store.js';
 import { applyLift, type Lift, liftOf } from './exceptions.js';
 

@@ -4,9 +4,9 @@ import type { Evaluations } from '../evaluations/evaluations.js';
 import type { Authority, KeyAndCertificate } from '../identity/authority.js';
 import type { DeviceCertificates } from '../identity/device-certificates.js';
 import type { Registry } from '../registry/registry.js';
-import type { Executor } from '../rollouts/executor.js';
-import type { RolloutLog } from '../rollouts/log.js';
-import type { Plans } from '../rollouts/plans.js';
+import type { Executor } from '../rollouts/lifecycle/executor.js';
+import type { Plans } from '../rollouts/lifecycle/plans.js';
+import type { RolloutLog } from '../rollouts/log/log.js';
 import type { Store } from '../store/store.js';
 
 /** What the routes work on. */

@@ -3,8 +3,8 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { authorize } from '../identity/secrets.js';
+import type { Plans } from '../rollouts/lifecycle/plans.js';
 import { boundedPlan, type Plan } from '../rollouts/plan.js';
-import type { Plans } from '../rollouts/plans.js';
 import type { HttpContext } from './context.js';
 
 /** What a call says of its plan: nothing, the name of one of the hub's, or a plan in full, which `planOf` checks. */

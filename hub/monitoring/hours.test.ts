@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { calibrate } from '@adbreak/shared/evidence/world.js';
-import { causeOfLoss } from '../rollouts/cause.js';
 import { type ArmLabels, noLabels } from '../rollouts/evidence.js';
 import { after, report } from '../rollouts/fixtures.js';
+import { causeOfLoss } from '../rollouts/report/cause.js';
 import { absorbHours, type ModelHours, referenceWeeks } from './hours.js';
 
 const DIGEST = 'a'.repeat(64);

@@ -5,7 +5,7 @@ import { emptyState, type HubState } from '../store/state.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
 import { tooManyApart } from './apart.js';
 import { after, DIGESTS, ownChannel, PLAN, Play, pis, report, started } from './fixtures.js';
-import { memberships } from './memberships.js';
+import { memberships } from './lifecycle/memberships.js';
 import type { Rollout } from './rollout.js';
 import { standingOf } from './standing.js';
 import { step } from './step.js';

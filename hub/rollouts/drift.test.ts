@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { HOURS_OF_WEEK } from '@adbreak/shared/evidence/world.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { explainRollout, explanationText } from './explain.js';
 import { after, ownChannel, PLAN, Play, pis, started } from './fixtures.js';
+import { explainRollout, explanationText } from './report/explain.js';
 
 const SLOW = {
   ...PLAN,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { explainRollout, explanationText } from './explain.js';
 import { after, ownChannel, PLAN, Play, pis, started } from './fixtures.js';
+import { explainRollout, explanationText } from './report/explain.js';
 import { answersOf, controlsOf, standingOf } from './standing.js';
 
 const withControls = (of: (i: number) => { asked: number; answered: number; wrong: number }, n = 20) => {

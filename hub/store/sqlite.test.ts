@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { PLAN, started } from '../rollouts/fixtures.js';
-import { RolloutLog } from '../rollouts/log.js';
+import { RolloutLog } from '../rollouts/log/log.js';
 import { start } from '../rollouts/step.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
 import { tamper } from '../testing/store.js';

@@ -7,7 +7,7 @@ import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
 import { readLimited, syncFolder } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
-import { isOfFirstGate } from '../rollouts/log-file.js';
+import { isOfFirstGate } from '../rollouts/log/log-file.js';
 import { ROLLOUT_ID } from '../rollouts/rollout.js';
 import { type Effect, start, step } from '../rollouts/step.js';
 import { type Head, link, NO_LINKS } from './chain.js';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { RolloutLog } from '../rollouts/log.js';
+import { RolloutLog } from '../rollouts/log/log.js';
 import { DATABASE_FILE, load } from '../store/open.js';
 import type { Statement } from '../store/sql/queries.js';
 import { Sqlite } from '../store/sql/sqlite.js';

@@ -34,24 +34,6 @@ export function confidenceBasedAccuracy(histogram: readonly number[]): number {
 }
 
 /**
- * Average thresholded confidence (Garg et al. 2022): the threshold under which as many source episodes lie as are wrong.
- * @param scores confidences of labelled source episodes, any order
- */
-export function thresholdOfConfidence(scores: readonly number[], accuracy: number): number {
-  if (scores.length === 0)
-    throw new AdbreakError('input_invalid', 'Cannot choose a threshold of confidence: there are no scores');
-  const sorted = [...scores].sort((a, b) => a - b);
-  const wrong = Math.round((1 - accuracy) * sorted.length);
-  return wrong >= sorted.length ? Number.POSITIVE_INFINITY : (sorted[wrong] ?? 0);
-}
-/** ATC's estimate: the share of target episodes at or above the threshold. */
-export function thresholdedAccuracy(scores: readonly number[], threshold: number): number {
-  if (scores.length === 0)
-    throw new AdbreakError('input_invalid', 'Cannot estimate accuracy: there are no scores');
-  return scores.filter((score) => score >= threshold).length / scores.length;
-}
-
-/**
  * Black-box shift estimation for two classes (Lipton et al. 2018): the share of ads in the target from how often the model
  * says ad, given its confusion on the source. Clipped to [0, 1]; null where the model tells nothing apart. Reference: numpy's solver.
  * @param confusion source episodes, [truth][vote], content = 0, ad = 1

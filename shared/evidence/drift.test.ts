@@ -2,19 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '../errors.js';
 import { seeded } from '../random.js';
-import {
-  confidenceBasedAccuracy,
-  expectedCalibrationError,
-  shiftedPrior,
-  thresholdedAccuracy,
-  thresholdOfConfidence,
-} from './calibration.js';
+import { confidenceBasedAccuracy, expectedCalibrationError, shiftedPrior } from './calibration.js';
 import { disagreementEvidence, startDetector, watchDisagreements } from './disagreement.js';
 import { FleetLikelihood } from './fleet.js';
 import { logClosed } from './multiplicity.js';
 import { logNonInferiority } from './non-inferiority.js';
 import { logNonInferioritySampled } from './sampled.js';
-import { Adwin, PageHinkley } from './streams.js';
 import {
   calibrate,
   conformalP,
@@ -240,9 +233,7 @@ describe('estimates without labels', () => {
     assert.throws(() => confidenceBasedAccuracy([0, 0]), AdbreakError);
     assert.throws(() => expectedCalibrationError([]), AdbreakError);
   });
-  test('thresholds and prior shift give back what was put in', () => {
-    const scores = Array.from({ length: 100 }, (_, i) => 0.5 + i / 200);
-    close(thresholdedAccuracy(scores, thresholdOfConfidence(scores, 0.8)), 0.8, 1e-12);
+  test('the prior shift gives back what was put in', () => {
     // 80 % of content and 90 % of ads are told rightly; with 40 % ads the model says ad for .6*.2 + .4*.9 = .48.
     close(
       shiftedPrior(
@@ -266,18 +257,5 @@ describe('estimates without labels', () => {
       null,
       'a model that tells nothing apart',
     );
-  });
-});
-
-describe('detectors on streams', () => {
-  test('find a step and keep quiet before it', () => {
-    const random = seeded('streams');
-    const values = Array.from({ length: 2000 }, (_, i) => (i < 1000 ? 0 : 1) + 0.2 * random.normal());
-    const [adwin, hinkley] = [new Adwin(), new PageHinkley({ threshold: 10 })];
-    const cuts = values.flatMap((value, i) => (adwin.update(value) ? [i] : []));
-    const found = values.flatMap((value, i) => (hinkley.update(value) ? [i] : []));
-    assert.ok((cuts[0] ?? 0) >= 1000 && (cuts[0] ?? 0) < 1064, `${cuts[0]}`);
-    assert.ok((found[0] ?? 0) >= 1000 && (found[0] ?? 0) < 1064, `${found[0]}`);
-    close(adwin.mean, 1, 0.1);
   });
 });

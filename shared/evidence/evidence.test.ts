@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { seeded } from '../random.js';
 import { logBeta, logGamma, logIncompleteBeta } from './beta.js';
-import { logHarmFleet, logNonInferiorityFleet } from './fleet.js';
+import { type DeviceOutcomes, FleetLikelihood } from './fleet.js';
 import { logHarmPooled } from './harm.js';
 import { logNonInferiority } from './non-inferiority.js';
 
@@ -117,6 +117,7 @@ describe('M', () => {
 });
 
 describe('E_fleet', () => {
+  const logHarmFleet = (devices: readonly DeviceOutcomes[]) => new FleetLikelihood(devices).logHarm();
   const fleet = (count: number, wins: number, losses: number, episodes: number) =>
     Array.from({ length: count }, () => ({ wins, losses, episodes }));
 
@@ -153,5 +154,5 @@ describe('E_fleet', () => {
     assert.ok(alarms / runs <= 0.05, `${alarms} of ${runs} runs alarmed (seed fleet)`);
   });
   test('a better candidate passes', () =>
-    assert.ok(logNonInferiorityFleet(fleet(20, 8, 3, 200), 0.02) > Math.log(20)));
+    assert.ok(new FleetLikelihood(fleet(20, 8, 3, 200)).logNonInferiority(0.02) > Math.log(20)));
 });

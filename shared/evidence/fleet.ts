@@ -9,17 +9,10 @@ export interface DeviceOutcomes {
   readonly devices?: number;
 }
 
-/** ln E_fleet for harm: is the candidate worse for the fleet? Null Delta >= 0. docs/statistics.md, "Random effects". */
-export function logHarmFleet(devices: readonly DeviceOutcomes[]): number {
-  return new FleetLikelihood(devices).logHarm();
-}
-
-/** ln E_fleet for promotion: null Delta <= -margin. docs/statistics.md, "Random effects". */
-export function logNonInferiorityFleet(devices: readonly DeviceOutcomes[], margin: number): number {
-  return new FleetLikelihood(devices).logNonInferiority(margin);
-}
-
-/** The random-effects model with devices as clusters and everything answered; s^2 is the pooled share of disagreements. */
+/**
+ * The random-effects model with devices as clusters and everything answered (docs/statistics.md, "Random effects"):
+ * `logHarm` is ln E_fleet against the null Delta >= 0. s^2 is the pooled share of disagreements.
+ */
 export class FleetLikelihood extends RandomEffects {
   /** @param step size of one episode's difference: 1, or 1/rate where labels are sampled and outcomes weighted so */
   constructor(outcomes: readonly DeviceOutcomes[], step = 1) {
@@ -46,6 +39,7 @@ export class FleetLikelihood extends RandomEffects {
   get devices(): number {
     return this.clusters;
   }
+  /** ln E_fleet for promotion: null Delta <= -margin. docs/statistics.md, "Random effects". */
   logNonInferiority(margin: number): number {
     return this.logNoWorse(margin);
   }

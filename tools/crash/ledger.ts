@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { callHub, type HubAddress } from '@adbreak/hub/cli/client.js';
 import { view } from '@adbreak/hub/http/rollout-routes.js';
 import { type RolloutEvent, rolloutEvent } from '@adbreak/hub/rollouts/events.js';
-import { replay } from '@adbreak/hub/rollouts/replay.js';
+import { replay } from '@adbreak/hub/rollouts/log/replay.js';
 import { windowReport } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import type { CrashDevice } from './device.js';

@@ -3,8 +3,6 @@ import {
   confidenceBasedAccuracy,
   expectedCalibrationError,
   shiftedPrior,
-  thresholdedAccuracy,
-  thresholdOfConfidence,
 } from '@adbreak/shared/evidence/calibration.js';
 import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import {
@@ -12,21 +10,13 @@ import {
   startDetector,
   watchDisagreements,
 } from '@adbreak/shared/evidence/disagreement.js';
-import {
-  chiSquare,
-  jensenShannon,
-  kolmogorovSmirnov,
-  psi,
-  wasserstein,
-} from '@adbreak/shared/evidence/distances.js';
-import { FleetLikelihood, logHarmFleet, logNonInferiorityFleet } from '@adbreak/shared/evidence/fleet.js';
+import { FleetLikelihood } from '@adbreak/shared/evidence/fleet.js';
 import { logHarmPooled } from '@adbreak/shared/evidence/harm.js';
 import { fleetShare, studentQuantile } from '@adbreak/shared/evidence/intervals.js';
 import { logClosed } from '@adbreak/shared/evidence/multiplicity.js';
 import { logNonInferiority } from '@adbreak/shared/evidence/non-inferiority.js';
 import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
 import { logNonInferioritySampled } from '@adbreak/shared/evidence/sampled.js';
-import { Adwin, PageHinkley } from '@adbreak/shared/evidence/streams.js';
 import { clusterOf, logHarm, logNoWorse, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import {
   calibrate,
@@ -38,6 +28,9 @@ import {
 } from '@adbreak/shared/evidence/world.js';
 import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
 import { seeded } from '@adbreak/shared/random.js';
+import { chiSquare, jensenShannon, kolmogorovSmirnov, psi, wasserstein } from '../evidence/distances.js';
+import { Adwin, PageHinkley } from '../evidence/streams.js';
+import { thresholdedAccuracy, thresholdOfConfidence } from '../evidence/thresholded.js';
 
 /** Seeded cases with our values as JSON lines, for `make verify-evidence` to compute again in Python. */
 const SEED = process.env['SEED'] ?? '1';
@@ -78,8 +71,12 @@ for (let i = 0; i < 200; i++) {
     const wins = random.integer(Math.ceil(episodes / 8));
     return { episodes, wins, losses: random.integer(Math.ceil(episodes / 8)) };
   });
-  write('harm_fleet_log', { devices }, logHarmFleet(devices));
-  write('promotion_fleet_log', { devices, margin: 0.02 }, logNonInferiorityFleet(devices, 0.02));
+  write('harm_fleet_log', { devices }, new FleetLikelihood(devices).logHarm());
+  write(
+    'promotion_fleet_log',
+    { devices, margin: 0.02 },
+    new FleetLikelihood(devices).logNonInferiority(0.02),
+  );
   const counts = devices.map(({ episodes }) => ({ episodes, right: random.integer(episodes + 1) }));
   const share = fleetShare(counts);
   write('share_low', { counts }, share.low);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyState, type HubState } from '../store/state.js';
-import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { PLAN, pis, started } from './fixtures.js';
+import { emptyState, type HubState } from '../../store/state.js';
+import { deviceEntry, MODEL, modelEntry } from '../../testing/state.js';
+import { PLAN, pis, started } from '../fixtures.js';
+import { start } from '../step.js';
 import { memberships } from './memberships.js';
-import { start } from './step.js';
 
 const hub = (rollouts: HubState['rollouts'], n: number, channel: (i: number) => string): HubState => ({
   ...emptyState(),

@@ -1,16 +1,16 @@
 import type { Desired, WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import type { HubState, StoredRollout } from '../store/state.js';
-import type { Store, Writing } from '../store/store.js';
+import type { HubState, StoredRollout } from '../../store/state.js';
+import type { Store, Writing } from '../../store/store.js';
+import type { Order } from '../events.js';
+import type { Verdict } from '../gate.js';
+import type { Plan } from '../plan.js';
+import { isActive, type Rollout, type RoundOutcome } from '../rollout.js';
 import { Assignment } from './assignment.js';
 import { Decisions, type Taken } from './decisions.js';
-import type { Order } from './events.js';
-import type { Verdict } from './gate.js';
 import { type Carriers, Outbox } from './outbox.js';
-import type { Plan } from './plan.js';
 import { ahead, Followers, misassigned } from './reconciliation.js';
 import { type PromoteRequest, Requests } from './requests.js';
-import { isActive, type Rollout, type RoundOutcome } from './rollout.js';
 import { siblingsOf } from './siblings.js';
 import { Turns } from './turns.js';
 

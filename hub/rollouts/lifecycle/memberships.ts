@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import type { HubState } from '../store/state.js';
-import { apartBy } from './apart.js';
-import { cohort, type Member, reaches } from './cohort.js';
-import { isActive, percentOf, type Rollout } from './rollout.js';
-import { channelKey, slicesOfDevice } from './slices.js';
+import type { HubState } from '../../store/state.js';
+import { apartBy } from '../apart.js';
+import { cohort, type Member, reaches } from '../cohort.js';
+import { isActive, percentOf, type Rollout } from '../rollout.js';
+import { channelKey, slicesOfDevice } from '../slices.js';
 
 /** The rollouts whose candidates run somewhere: one, or a group of candidates beside the same production. */
 export function activeRollouts(state: Pick<HubState, 'rollouts'>, model: string): Rollout[] {

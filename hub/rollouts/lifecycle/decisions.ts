@@ -1,14 +1,14 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { keepEffects } from '../store/effects.js';
-import type { HubState, StoredRollout } from '../store/state.js';
-import type { AuditEntry, Store, Writing } from '../store/store.js';
-import type { EventOf } from './events.js';
-import type { Verdict } from './gate.js';
+import { keepEffects } from '../../store/effects.js';
+import type { HubState, StoredRollout } from '../../store/state.js';
+import type { AuditEntry, Store, Writing } from '../../store/store.js';
+import type { EventOf } from '../events.js';
+import type { Verdict } from '../gate.js';
+import { type Entry, isActive, type Rollout, type RoundOutcome } from '../rollout.js';
+import { type Effect, step } from '../step.js';
 import { activeRollouts } from './memberships.js';
-import { type Entry, isActive, type Rollout, type RoundOutcome } from './rollout.js';
-import { type Effect, step } from './step.js';
 import type { Turns } from './turns.js';
 
 interface Options {

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { SerialRunners } from '@adbreak/shared/serial-runner.js';
-import { productionOf } from '../fleet/desired.js';
-import { referenceWeeks } from '../monitoring/hours.js';
-import { changeModel } from '../store/effects.js';
-import type { AuditEntry, Store } from '../store/store.js';
+import { productionOf } from '../../fleet/desired.js';
+import { referenceWeeks } from '../../monitoring/hours.js';
+import { changeModel } from '../../store/effects.js';
+import type { AuditEntry, Store } from '../../store/store.js';
+import type { EventOf, Order } from '../events.js';
+import { noEvidence } from '../evidence.js';
+import type { Plan } from '../plan.js';
+import { isActive, type Rollout } from '../rollout.js';
+import { start } from '../step.js';
 import type { Assignment } from './assignment.js';
 import type { Decisions } from './decisions.js';
-import type { EventOf, Order } from './events.js';
-import { noEvidence } from './evidence.js';
 import { activeRollouts } from './memberships.js';
 import type { Outbox } from './outbox.js';
-import type { Plan } from './plan.js';
-import { isActive, type Rollout } from './rollout.js';
-import { start } from './step.js';
 
 interface Options {
   readonly store: Store;

@@ -1,5 +1,5 @@
-import { AdbreakError } from '../errors.js';
-import { logGamma } from './beta.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { logGamma } from '@adbreak/shared/evidence/beta.js';
 
 /**
  * How far two histograms over the same bins lie apart (docs/statistics.md, "Distances", with the reference of each). Counts or shares;

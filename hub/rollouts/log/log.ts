@@ -1,8 +1,8 @@
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { brokenBy, type Head, type Link, NO_LINKS } from '../store/chain.js';
-import type { Store } from '../store/store.js';
-import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from './events.js';
+import { brokenBy, type Head, type Link, NO_LINKS } from '../../store/chain.js';
+import type { Store } from '../../store/store.js';
+import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../events.js';
 import { chainedLine } from './log-file.js';
 
 /** The logs of rollouts, as the store keeps them: what happened, in order, each event tied to the one before. */

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { link, NO_LINKS } from '../store/chain.js';
-import { type RolloutEvent, rolloutEvent } from './events.js';
-import { after, configPath, ownChannel, PLAN, Play, pis, report, started } from './fixtures.js';
+import { link, NO_LINKS } from '../../store/chain.js';
+import { type RolloutEvent, rolloutEvent } from '../events.js';
+import { after, configPath, ownChannel, PLAN, Play, pis, report, started } from '../fixtures.js';
 import { chainedLine, readEvents } from './log-file.js';
 import { replay } from './replay.js';
 
-const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
+const bin = fileURLToPath(new URL('../../../bin/adbreak.js', import.meta.url));
 const command = (...args: string[]) =>
   spawnSync(process.execPath, [bin, 'rollouts', 'replay', ...args], { encoding: 'utf8' });
 
@@ -20,7 +20,7 @@ async function* source(events: readonly RolloutEvent[]) {
 }
 
 describe('a log of the first gate', () => {
-  const golden = fileURLToPath(new URL('../../../hub/rollouts/first-gate/golden.jsonl', import.meta.url));
+  const golden = fileURLToPath(new URL('../../../../hub/rollouts/first-gate/golden.jsonl', import.meta.url));
   test('is audited by that gate, byte for byte', () => {
     const { status, stdout, stderr } = command('--events', golden);
     assert.equal(status, 0, stderr);

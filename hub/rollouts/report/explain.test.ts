@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { after, ownChannel, PLAN, Play, pis, started } from '../fixtures.js';
 import { explainRollout, explanationText } from './explain.js';
-import { after, ownChannel, PLAN, Play, pis, started } from './fixtures.js';
 
 const SOAK = {
   ...PLAN,

@@ -1,17 +1,17 @@
 import { confidenceBasedAccuracy, expectedCalibrationError } from '@adbreak/shared/evidence/calibration.js';
-import { apartBy, harmInSlice, sliceEvidence, tooManyApart } from './apart.js';
+import { apartBy, harmInSlice, sliceEvidence, tooManyApart } from '../apart.js';
+import { calibrationOf } from '../drift.js';
+import { type ArmLabels, type DeviceEvidence, totalOf } from '../evidence.js';
+import { differenceOf, type GateInput, LEAST_DAYS, SMALL_FLEET, type Weighed, weigh } from '../gate.js';
+import { perDay } from '../health.js';
+import { toleranceOf } from '../plan.js';
+import { isActive, percentOf, type Rollout, type Summary } from '../rollout.js';
+import { troubledBySilence } from '../silence.js';
+import { controlsOf, standingOf, wholeDays } from '../standing.js';
+import { hoursSince, inputOf } from '../step.js';
+import { startOf, windowOf } from '../windows.js';
+import { count, evalue, hours, percent, points } from '../words.js';
 import { causeOfLoss } from './cause.js';
-import { calibrationOf } from './drift.js';
-import { type ArmLabels, type DeviceEvidence, totalOf } from './evidence.js';
-import { differenceOf, type GateInput, LEAST_DAYS, SMALL_FLEET, type Weighed, weigh } from './gate.js';
-import { perDay } from './health.js';
-import { toleranceOf } from './plan.js';
-import { isActive, percentOf, type Rollout, type Summary } from './rollout.js';
-import { troubledBySilence } from './silence.js';
-import { controlsOf, standingOf, wholeDays } from './standing.js';
-import { hoursSince, inputOf } from './step.js';
-import { startOf, windowOf } from './windows.js';
-import { count, evalue, hours, percent, points } from './words.js';
 
 export interface Explanation {
   readonly headline: string;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { rolloutEvent } from './events.js';
+import { rolloutEvent } from '../events.js';
 
 /** The JSON Schema of one line of a rollout's event log, as people and other programs write it. */
 export function eventSchema(): string {

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Desired } from '@adbreak/shared/contract/messages.js';
 import { SerialRunners } from '@adbreak/shared/serial-runner.js';
-import { assignments, sameAssignment } from '../fleet/desired.js';
-import type { Store } from '../store/store.js';
+import { assignments, sameAssignment } from '../../fleet/desired.js';
+import type { Store } from '../../store/store.js';
+import { isActive } from '../rollout.js';
 import type { Decisions } from './decisions.js';
 import { activeRollouts, memberships } from './memberships.js';
-import { isActive } from './rollout.js';
 
 interface Options {
   readonly store: Store;

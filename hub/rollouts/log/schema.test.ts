@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import { rolloutEvent } from './events.js';
-import { configPath } from './fixtures.js';
+import { rolloutEvent } from '../events.js';
+import { configPath } from '../fixtures.js';
+import { CAUSES, VERDICTS } from '../verdicts.js';
 import { eventSchema } from './schema.js';
-import { CAUSES, VERDICTS } from './verdicts.js';
 
-const docs = (name: string) => fileURLToPath(new URL(`../../../docs/protocol/${name}`, import.meta.url));
-const bin = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
+const docs = (name: string) => fileURLToPath(new URL(`../../../../docs/protocol/${name}`, import.meta.url));
+const bin = fileURLToPath(new URL('../../../bin/adbreak.js', import.meta.url));
 const replay = (...args: string[]) =>
   spawnSync(process.execPath, [bin, 'rollouts', 'replay', ...args], { encoding: 'utf8' });
 
@@ -38,7 +38,7 @@ test('the page names every kind of event', async () => {
 
 test('the operator’s page tells of every verdict and cause', async () => {
   const page = await readFile(
-    fileURLToPath(new URL('../../../docs/operations/rollouts.md', import.meta.url)),
+    fileURLToPath(new URL('../../../../docs/operations/rollouts.md', import.meta.url)),
     'utf8',
   );
   for (const word of [...VERDICTS, ...CAUSES]) assert.match(page, new RegExp(`^\\| \`${word}\` `, 'm'), word);

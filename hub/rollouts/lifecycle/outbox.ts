@@ -1,6 +1,6 @@
-import type { OutboxEntry } from '../store/state.js';
-import type { Store } from '../store/store.js';
-import type { Rollout } from './rollout.js';
+import type { OutboxEntry } from '../../store/state.js';
+import type { Store } from '../../store/store.js';
+import type { Rollout } from '../rollout.js';
 
 /** What carries out each kind of effect; each is idempotent, for it may have been done before a kill. A kind without one does not compile. */
 export type Carriers = { readonly [K in OutboxEntry['kind']]: (rollout: Rollout) => Promise<void> };

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { type Plan, readPlan } from './plan.js';
+import { type Plan, readPlan } from '../plan.js';
 
 /** The plans that a hub was started with: what an operator may move a model by. */
 export interface Plans {

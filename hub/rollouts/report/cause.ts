@@ -1,6 +1,6 @@
 import { confidenceBasedAccuracy, shiftedPrior } from '@adbreak/shared/evidence/calibration.js';
-import type { ArmLabels } from './evidence.js';
-import { percent } from './words.js';
+import type { ArmLabels } from '../evidence.js';
+import { percent } from '../words.js';
 
 /** What kind of change it was, when production loses labelled accuracy (docs/statistics.md, "What kind of loss"). */
 export interface CauseOfLoss {

@@ -1,11 +1,11 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import type { RolloutEvent } from './events.js';
-import type { RolloutEvent as FirstEvent } from './first-gate/events.js';
-import type { Entry as FirstEntry, Rollout as FirstRollout } from './first-gate/rollout.js';
-import { start as firstStart, step as firstStep } from './first-gate/step.js';
-import type { Plan } from './plan.js';
-import type { Entry, Rollout } from './rollout.js';
-import { start, step } from './step.js';
+import type { RolloutEvent } from '../events.js';
+import type { RolloutEvent as FirstEvent } from '../first-gate/events.js';
+import type { Entry as FirstEntry, Rollout as FirstRollout } from '../first-gate/rollout.js';
+import { start as firstStart, step as firstStep } from '../first-gate/step.js';
+import type { Plan } from '../plan.js';
+import type { Entry, Rollout } from '../rollout.js';
+import { start, step } from '../step.js';
 
 export interface Replay<R, E> {
   readonly rollout: R;

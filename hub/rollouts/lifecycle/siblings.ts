@@ -1,6 +1,6 @@
-import { promotionLog, type Sibling, weigh } from './gate.js';
-import { isActive, type Rollout } from './rollout.js';
-import { standingOf } from './standing.js';
+import { promotionLog, type Sibling, weigh } from '../gate.js';
+import { isActive, type Rollout } from '../rollout.js';
+import { standingOf } from '../standing.js';
 
 /** What the other candidates of a group have, for the gate to count them in. */
 export function siblingsOf(rollouts: readonly Rollout[], { id, group, plan }: Rollout): Sibling[] {

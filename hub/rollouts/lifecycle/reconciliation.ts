@@ -1,5 +1,5 @@
-import { assignments, sameAssignment } from '../fleet/desired.js';
-import type { HubState } from '../store/state.js';
+import { assignments, sameAssignment } from '../../fleet/desired.js';
+import type { HubState } from '../../store/state.js';
 
 /**
  * What the fleet has beside what it should have, so that nothing depends on one message having arrived: neither an order to

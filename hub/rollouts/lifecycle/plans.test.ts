@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { stringify } from 'yaml';
-import { clustersOf, configPath, DEMO_PLAN, input } from './fixtures.js';
-import { judge } from './gate.js';
-import { boundedPlan } from './plan.js';
+import { clustersOf, configPath, DEMO_PLAN, input } from '../fixtures.js';
+import { judge } from '../gate.js';
+import { boundedPlan } from '../plan.js';
 import { readPlans } from './plans.js';
 
 const coded = (code: ErrorCode, words: RegExp) => (error: unknown) =>

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
-import { brokenBy, type Head, NO_LINKS } from '../store/chain.js';
-import { EVENT_LIMIT, type RolloutEvent } from './events.js';
+import { brokenBy, type Head, NO_LINKS } from '../../store/chain.js';
+import { EVENT_LIMIT, type RolloutEvent } from '../events.js';
 
 const startForm = z.object({ kind: z.literal('started'), gate: z.unknown().optional() });
 function readJson(line: string): unknown {
