@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { activeRollouts, exceptionOf } from '../rollouts/lifecycle/memberships.js';
@@ -52,7 +51,8 @@ export function sameAssignment(wanted: Omit<Desired, 'revision'>, desired: Desir
     sameModel(desired.candidate, wanted.candidate) &&
     desired.serve === wanted.serve &&
     desired.rollout === wanted.rollout &&
-    (desired.evaluation === wanted.evaluation || isDeepStrictEqual(desired.evaluation, wanted.evaluation)) &&
+    // What a round asks for is fixed when it begins.
+    desired.evaluation?.round === wanted.evaluation?.round &&
     desired.ask === wanted.ask &&
     desired.draws.perWeek === wanted.draws.perWeek &&
     desired.draws.answerHours === wanted.draws.answerHours
