@@ -1,6 +1,5 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import type { EventOf } from './events.js';
 import {
   absorbLabels,
   addTallies,
@@ -60,7 +59,7 @@ export interface Placement {
 /** Whether a report is counted already. Its number says so inside its stream, unless that began anew with this very report. */
 export function isDuplicate(
   known: Pick<DeviceEvidence, 'sequence' | 'stream' | 'lastWindow'> | undefined,
-  { report, anewAfter }: Pick<EventOf<'window'>, 'report' | 'anewAfter'>,
+  { report, anewAfter }: { readonly report: WindowReport } & Pick<Placement, 'anewAfter'>,
   plan: Pick<Plan, 'windowSeconds'>,
 ): boolean {
   if (known === undefined || report.sequence > known.sequence || anewAfter !== undefined) return false;
