@@ -178,7 +178,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     store,
     now,
     log,
-    assign: (model) => executor.assign(model),
+    assign: (model, only) => executor.assign(model, only),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
   const intake = new Intake({

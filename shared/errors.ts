@@ -47,6 +47,11 @@ export const ERROR_CODES = {
     status: 403,
     remedy: 'Do not use this model. Check who wrote to the registry: `adbreak hub audit` lists every change.',
   },
+  metadata_forged: {
+    status: 403,
+    remedy:
+      'Somebody else may answer for the hub, or has written to its registry: compare with `adbreak hub audit`. The models at work go on working.',
+  },
   metadata_invalid: {
     status: 403,
     remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every day.',

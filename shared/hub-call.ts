@@ -1,4 +1,5 @@
 import type { Response } from 'undici';
+import { type AnySignal, anySignal } from './any-signal.js';
 import { errorInAnswer } from './contract/wire-error.js';
 import { AdbreakError } from './errors.js';
 import { type Fault, faultOf, HubRefusal } from './hub-fault.js';
@@ -11,7 +12,7 @@ interface Bounds {
   readonly limit: number;
 }
 
-/** One request: its bounds, and its words for whatever goes wrong. */
+/** One request: its bounds, and its words for whatever goes wrong. Its end, or that of its answer, lets go of the caller's signal. */
 export class Call {
   readonly url: URL;
   readonly signal: AbortSignal;
@@ -19,6 +20,7 @@ export class Call {
   readonly #limit: number;
   readonly #timeoutMs: number;
   readonly #outer: AbortSignal | undefined;
+  readonly #bounds: AnySignal;
 
   constructor(what: string, url: URL, { signal, timeoutMs, limit }: Bounds) {
     this.url = url;
@@ -26,8 +28,8 @@ export class Call {
     this.#limit = limit;
     this.#timeoutMs = timeoutMs;
     this.#outer = signal;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    this.signal = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+    this.#bounds = anySignal([signal], timeoutMs);
+    this.signal = this.#bounds.signal;
   }
 
   /** Whatever goes wrong in it is told as this client's callers hear it. */
@@ -35,6 +37,7 @@ export class Call {
     try {
       return await work();
     } catch (error) {
+      this.#bounds[Symbol.dispose]();
       throw this.#told(error);
     }
   }
@@ -50,7 +53,29 @@ export class Call {
       }
     } catch (error) {
       throw this.#told(error);
+    } finally {
+      this.#bounds[Symbol.dispose]();
     }
+  }
+
+  /** The same as a stream that nobody has to read: a cancelled one lets go, too. */
+  readable(answer: Response): ReadableStream<Uint8Array> {
+    const chunks = this.stream(answer);
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const { done, value } = await chunks.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: async () => {
+          await chunks.return(undefined);
+          this.#bounds[Symbol.dispose]();
+          if (answer.body?.locked === false) await answer.body.cancel();
+        },
+      },
+      { highWaterMark: 0 },
+    );
   }
 
   async whole(answer: Response, limit = this.#limit): Promise<string> {

@@ -1,5 +1,5 @@
 import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared/contract/manifest.js';
-import { desired, reported } from '@adbreak/shared/contract/messages.js';
+import { desired, reported, streamId } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import type { Round } from '../evaluations/round.js';
 import type { ModelHours } from '../monitoring/hours.js';
@@ -19,6 +19,8 @@ export const claim = z.object({
   certificate: z.string().nullable().default(null),
 });
 export const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
+/** Streams of a device's numbers that are remembered after another took their place. */
+export const KEPT_STREAMS = 8;
 export const device = z.object({
   id: z.string(),
   enrolled: instant,
@@ -37,11 +39,21 @@ export const device = z.object({
   online: z.boolean(),
   lastSeen: instant.nullable(),
   reported: reported.nullable(),
-  /** Highest window sequence taken in: what comes again is a duplicate. */
+  /** Highest window sequence of its stream taken in: what comes again is a duplicate. */
   sequence: z.int().nonnegative(),
+  /** The stream that it counts in; absent before an agent has named one. */
+  stream: streamId.optional(),
+  /** Those before it, oldest first: how far each came, and when another took its place. Its numbers began anew each time. */
+  earlierStreams: z
+    .array(z.object({ stream: streamId.nullable(), sequence: z.int().nonnegative(), ended: instant }))
+    .max(KEPT_STREAMS)
+    .optional(),
+  /** By the gaps in the numbers of a stream; what was lost between two streams no number says. */
   missingWindows: z.int().nonnegative(),
   /** Those of them that no rollout has heard of yet. */
   untold: z.int().positive().optional(),
+  /** Time between streams of which no rollout has heard yet. */
+  untoldSeconds: z.number().nonnegative().optional(),
   refusedReports: z.int().nonnegative(),
   /** A new card was enrolled under this name, and the rollouts that know the old one do not count its windows from one yet. */
   enrolledAnew: z.literal(true).optional(),

@@ -101,9 +101,14 @@ const lateAnswer = z.strictObject({ start: instant, wins: count, losses: count }
 /** Episodes whose truth is known, asked about like the others: how often people answer wrongly. */
 const control = z.strictObject({ asked: count, answered: count, wrong: count });
 
+/** A random name for a run of numbers: two runs of one device are told apart by it, whatever their numbers are. */
+export const streamId = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits');
+
 /** The evidence of one window; reports merge by addition. docs/gate.md. */
 export const windowReport = z.strictObject({
   sequence: z.int().positive(),
+  /** Whose number it is. An agent of before 0.3 names none: its numbers go on from whatever was heard of it. */
+  stream: streamId.optional(),
   start: instant,
   end: instant,
   slice: z.strictObject({ channel: sliceName, site: sliceName, hardware: sliceName }),

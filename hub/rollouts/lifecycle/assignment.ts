@@ -34,12 +34,14 @@ export class Assignment {
 
   /**
    * Gives every device of a model its desired state where it has not got it: published is what is on disk, and what a failed
-   * write or a failed message held back is published by the next call.
+   * write or a failed message held back is published by the next call. `only` where nothing has changed but what concerns
+   * these devices, a round that one has answered: that costs no look at the others.
    */
-  assign(model: string): Promise<void> {
+  assign(model: string, only?: readonly string[]): Promise<void> {
     return this.#turns.run(model, async () => {
-      this.#owed.delete(model);
       try {
+        if (only !== undefined) return await this.#give(model, only);
+        this.#owed.delete(model);
         await this.#assign(model);
       } catch (error) {
         this.#owed.add(model);
@@ -63,7 +65,13 @@ export class Assignment {
       if (isDeepStrictEqual(before, { members, acting, excepted })) continue;
       await decisions.decide(id, { kind: 'assigned', at: now().toISOString(), members, acting, excepted });
     }
-    const wanted = assignments(store.state, model);
+    await this.#give(model);
+  }
+
+  /** Members are what they were; what devices shall run follows from them. */
+  async #give(model: string, only?: readonly string[]): Promise<void> {
+    const { store } = this.#options;
+    const wanted = assignments(store.state, model, only);
     // Compared with what is committed, so that a fleet in which nothing changes costs no drafts.
     const moved = [...wanted].filter(
       ([id, assignment]) => !sameAssignment(assignment, store.state.devices[id]?.desired ?? null),

@@ -202,8 +202,8 @@ export class Executor {
   roundClosed(id: string, round: RoundOutcome): Promise<void> {
     return this.#track(() => this.#decisions.roundClosed(id, round));
   }
-  assign(model: string): Promise<void> {
-    return this.#track(() => this.#assignment.assign(model));
+  assign(model: string, only?: readonly string[]): Promise<void> {
+    return this.#track(() => this.#assignment.assign(model, only));
   }
 
   /** After a start: the broker keeps retained messages in memory only, and a kill may have come before an effect. */
