@@ -8,9 +8,9 @@ import type { EventOf } from '../events.js';
 import type { Verdict } from '../gate.js';
 import { type Entry, isActive, type Rollout, type RoundOutcome } from '../rollout.js';
 import { type Effect, step } from '../step.js';
+import { isDuplicate } from '../windows.js';
 import { activeRollouts } from './memberships.js';
 import type { Turns } from './turns.js';
-import { isDuplicate } from '../windows.js';
 
 interface Options {
   readonly store: Store;
