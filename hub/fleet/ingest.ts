@@ -16,7 +16,7 @@ import type { DeviceTopic } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
-import { absorbHours } from '../monitoring/hours.js';
+import type { TakenFacts } from '../monitoring/fold.js';
 import type { Executor } from '../rollouts/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
@@ -196,8 +196,12 @@ export class Intake {
     const device = this.#sameCard(state, sender, report);
     if (report.sequence <= device.sequence) return null;
     this.#checkClocks(session, device, report);
-    this.#absorb(state, device, report);
-    writing.report({ device: sender.id, sequence: report.sequence, start: report.start, body });
+    const facts = this.#absorb(device, report);
+    writing.report(
+      { device: sender.id, sequence: report.sequence, start: report.start, body },
+      report,
+      facts,
+    );
     // A gap is told to the next window of a rollout, whatever came in between.
     const lost = report.rollout === null ? 0 : (device.untold ?? 0);
     if (lost > 0) delete device.untold;
@@ -251,7 +255,7 @@ export class Intake {
     );
   }
 
-  #absorb(state: HubState, device: Device, report: WindowReport): void {
+  #absorb(device: Device, report: WindowReport): TakenFacts {
     const now = this.#options.now();
     const missing = missingBefore(device, report);
     device.missingWindows += missing;
@@ -264,14 +268,14 @@ export class Intake {
     const known = Date.parse(device.watchedUntil ?? report.start);
     // An end in the future was written down while the hub's clock was wrong: it says nothing.
     const until = known > now.getTime() + CLOCK_TOLERANCE_MS ? start : known;
-    if (start < until - 2 * CLOCK_TOLERANCE_MS) return;
-    device.watchedUntil = new Date(Math.max(end, until)).toISOString();
+    const twice = start < until - 2 * CLOCK_TOLERANCE_MS;
+    if (!twice) device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     // As committed: drafting a model's versions for each report costs more than the rest of it.
     const versions = Object.values(this.#options.store.state.models[device.model]?.versions ?? {});
-    absorbHours(state.hours, device.id, report, {
-      now: now.getTime(),
-      digests: new Set(versions.map(({ manifest }) => manifest.digest)),
-    });
+    const isKnown = (digest: string | null) =>
+      digest === null || versions.some(({ manifest }) => manifest.digest === digest);
+    const unknown = (['production', 'candidate'] as const).filter((arm) => !isKnown(report[arm]));
+    return { missing, twice, unknown };
   }
 }
 

@@ -1,0 +1,32 @@
+import { check } from '@adbreak/shared/contract/parse.js';
+import { hourOf } from '@adbreak/shared/evidence/world.js';
+import { z } from 'zod';
+import type { Database } from '../store/sql/database.js';
+import { highest } from '../store/sql/queries.js';
+import { HOURS_OF_DAY } from './rows.js';
+
+const HOUR_MS = 3_600_000;
+const newest = z.object({ highest: z.int().nullable() });
+
+/**
+ * The hour from which ages are counted: now, but no more than a day after the newest hour that is a day old. A clock that jumps a
+ * year ahead takes nothing with it until it has stood there for a day. Null where there is no such hour: nothing is old then.
+ */
+export async function agesFrom(database: Database, now: Date): Promise<number | null> {
+  const current = hourOf(now.getTime()).hour;
+  let known: number | null = null;
+  for (const table of ['model_hour', 'reference_hour']) {
+    const [row] = await database.rows(highest(table, 'hour', current - HOURS_OF_DAY));
+    const { highest: hour } = check(newest, row, `the newest ${table} of ${database.name}`, 'state_corrupt');
+    if (hour !== null && (known === null || hour > known)) known = hour;
+  }
+  return known === null ? null : Math.min(current, known + HOURS_OF_DAY);
+}
+
+/** The same hour (UTC) so many months of the calendar before, or that of the last day of a month that is too short. */
+export function monthsBefore(hour: number, months: number): number {
+  const at = new Date(hour * HOUR_MS);
+  const [year, month] = [at.getUTCFullYear(), at.getUTCMonth() - months];
+  const day = Math.min(at.getUTCDate(), new Date(Date.UTC(year, month + 1, 0)).getUTCDate());
+  return Date.UTC(year, month, day, at.getUTCHours()) / HOUR_MS;
+}
