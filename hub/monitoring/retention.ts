@@ -9,8 +9,9 @@ const HOUR_MS = 3_600_000;
 const newest = z.object({ highest: z.int().nullable() });
 
 /**
- * The hour from which ages are counted: now, but no more than a day after the newest hour that is a day old. A clock that jumps a
- * year ahead takes nothing with it until it has stood there for a day. Null where there is no such hour: nothing is old then.
+ * The hour from which ages are counted: now. Where nothing is known of the day before yesterday, it is a day after the newest hour
+ * before that: a clock that jumps a year ahead takes nothing with it until it has stood there for a day. Null where there is no
+ * such hour: nothing is old then.
  */
 export async function agesFrom(database: Database, now: Date): Promise<number | null> {
   const current = hourOf(now.getTime()).hour;
@@ -20,7 +21,8 @@ export async function agesFrom(database: Database, now: Date): Promise<number | 
     const { highest: hour } = check(newest, row, `the newest ${table} of ${database.name}`, 'state_corrupt');
     if (hour !== null && (known === null || hour > known)) known = hour;
   }
-  return known === null ? null : Math.min(current, known + HOURS_OF_DAY);
+  if (known === null) return null;
+  return known > current - 2 * HOURS_OF_DAY ? current : known + HOURS_OF_DAY;
 }
 
 /** The same hour (UTC) so many months of the calendar before, or that of the last day of a month that is too short. */
