@@ -548,6 +548,23 @@ test('finding 5: a sum that is full stays full, and honest windows count on', as
   await openStore(folder, () => NOW);
 });
 
+test('a gap, a time that is told twice and a model that nobody registered are known to the day of the device', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  await send(one, 'pi-0', windowOf(id, 1));
+  await send(one, 'pi-0', windowOf(id, 5));
+  const { start, end } = windowOf(id, 1);
+  await send(one, 'pi-0', windowOf(id, 6, { start, end }));
+  await send(one, 'pi-0', windowOf(id, 7, { production: digest('7') }));
+  await send(one, 'pi-0', windowOf(id, 7));
+  const day = Date.parse(start) / (24 * 3_600_000);
+  const [found] = await one.store.rollups.deviceDays('pi-0', Math.floor(day), Math.floor(day) + 1);
+  assert.deepEqual(
+    [found?.[1].windows, found?.[1].missing, found?.[1].episodes, found?.[1].refused],
+    [4, 3, 30, { old: 0, twice: 1, unknown: 1, series: 0 }],
+  );
+});
+
 test('more than fits the time of a window is refused, by name; what a busy device may have seen is not', () => {
   const hour = (change: Partial<WindowReport>) => excess({ ...windowOf('r', 1), ...change });
   assert.equal(

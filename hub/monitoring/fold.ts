@@ -2,10 +2,10 @@ import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { HOURS_OF_WEEK, hourOf } from '@adbreak/shared/evidence/world.js';
 import { absorbLabels, noLabels, saturated } from '../rollouts/evidence.js';
 import { clusterOfSlice } from '../rollouts/slices.js';
+import { HOURS_OF_DAY } from './calendar.js';
 import {
   coarse,
   type DeviceDay,
-  HOURS_OF_DAY,
   type LabelSums,
   MOST_SERIES,
   type ModelHour,

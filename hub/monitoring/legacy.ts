@@ -5,10 +5,11 @@ import { armLabels } from '../rollouts/evidence.js';
 import type { Database } from '../store/sql/database.js';
 import { unescaped } from '../store/sql/keys.js';
 import { put, removeRange, type Statement } from '../store/sql/queries.js';
+import { HOURS_OF_DAY } from './calendar.js';
 import { place } from './fold.js';
 import { hourBins } from './reference.js';
 import { emptyRows, putRow } from './row-sets.js';
-import { HOURS_OF_DAY, LABELS, MOST_SERIES } from './rows.js';
+import { LABELS, MOST_SERIES } from './rows.js';
 
 /** A channel's hour until 0.2: the sum of the devices that reported, and who they were. */
 const channelHour = z.object({

@@ -4,8 +4,8 @@ import type { FleetRates } from '../rollouts/forecast.js';
 import { clusterOfSlice } from '../rollouts/slices.js';
 import { count, percent } from '../rollouts/words.js';
 import type { HubState } from '../store/state.js';
+import { HOURS_OF_DAY } from './calendar.js';
 import type { HourBins } from './reference.js';
-import { HOURS_OF_DAY } from './rows.js';
 
 /** Assumptions for a fleet that has shown nothing: a scene of a minute and a half, two versions that differ on a tenth. */
 const ASSUMED = { episodesPerDay: 24 * 40, disagreement: 0.1, answered: 1, correlation: 0.02 };

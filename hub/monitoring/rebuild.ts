@@ -4,15 +4,14 @@ import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import type { Database } from '../store/sql/database.js';
 import { find, oldest, removeRange, reportsOf, reportTimes, type Statement } from '../store/sql/queries.js';
+import { DAY_MS, dateOf, HOURS_OF_DAY } from './calendar.js';
 import { fold, KEPT_HOURS, outlineOf, type Taken, timesOf } from './fold.js';
 import { HourMean } from './reference.js';
 import type { Rebuilt } from './rollup-port.js';
 import { emptyRows } from './row-sets.js';
-import { HOURS_OF_DAY } from './rows.js';
 import { referenceRow, settledHour, type Write } from './settled.js';
 import { readFacts } from './taken.js';
 
-const DAY_MS = 24 * 3_600_000;
 /** A window may have ended so much later than the hub's clock said when it came. */
 const CLOCK_TOLERANCE_MS = 10 * 60_000;
 const REPORTS_AT_ONCE = 200;
@@ -107,6 +106,7 @@ async function survey(database: Database, from: number): Promise<Map<number, Spa
 async function rowsOf(database: Database, day: number, span: Span | undefined) {
   const rows = emptyRows();
   let reports = 0;
+  // Every instant of a day is text from its date on, however its fractions of seconds are written.
   const [from, before] = [dateOf(day), dateOf(day + 1)];
   for (let after = (span?.first ?? 0) - 1; span !== undefined; ) {
     const statement = reportsOf(from, before, { after, to: span.last }, REPORTS_AT_ONCE);
@@ -121,8 +121,6 @@ async function rowsOf(database: Database, day: number, span: Span | undefined) {
   }
   return { rows, reports };
 }
-/** Every instant of a day is text from this on, however its fractions of seconds are written. */
-const dateOf = (day: number) => new Date(day * DAY_MS).toISOString().slice(0, 10);
 
 function takenOf(
   { position, device, received, body, taken }: z.infer<typeof reportColumns>,

@@ -4,9 +4,8 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { after, BEGIN, report } from '../rollouts/fixtures.js';
 import { openStore } from '../store/open.js';
 import { allRollups, rollupRows, takeReport } from '../testing/rollups.js';
-import { monthsBefore } from './retention.js';
+import { HOUR_MS, monthsBefore } from './calendar.js';
 
-const HOUR_MS = 3_600_000;
 const hourOf = (instant: string) => Date.parse(instant) / HOUR_MS;
 
 test('months are those of the calendar, UTC; a day that a month has not is its last', () => {

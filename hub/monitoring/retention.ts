@@ -3,9 +3,8 @@ import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import type { Database } from '../store/sql/database.js';
 import { highest } from '../store/sql/queries.js';
-import { HOURS_OF_DAY } from './rows.js';
+import { HOURS_OF_DAY } from './calendar.js';
 
-const HOUR_MS = 3_600_000;
 const newest = z.object({ highest: z.int().nullable() });
 
 /**
@@ -23,12 +22,4 @@ export async function agesFrom(database: Database, now: Date): Promise<number | 
   }
   if (known === null) return null;
   return known > current - 2 * HOURS_OF_DAY ? current : known + HOURS_OF_DAY;
-}
-
-/** The same hour (UTC) so many months of the calendar before, or that of the last day of a month that is too short. */
-export function monthsBefore(hour: number, months: number): number {
-  const at = new Date(hour * HOUR_MS);
-  const [year, month] = [at.getUTCFullYear(), at.getUTCMonth() - months];
-  const day = Math.min(at.getUTCDate(), new Date(Date.UTC(year, month + 1, 0)).getUTCDate());
-  return Date.UTC(year, month, day, at.getUTCHours()) / HOUR_MS;
 }

@@ -2,10 +2,10 @@ import { BINS } from '@adbreak/shared/contract/messages.js';
 import { WORLD_BINS } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import { armLabels, noLabels } from '../rollouts/evidence.js';
+import { HOURS_OF_DAY } from './calendar.js';
 
 const count = z.int().nonnegative();
 export const LATENCY_BUCKETS = 64;
-export const HOURS_OF_DAY = 24;
 /** Bins of p(ad): 64 of a window report's 256. */
 const bins = z.array(count).length(WORLD_BINS);
 /** Bucket b holds inferences of [2^(b/4), 2^((b+1)/4)) milliseconds. */

@@ -3,16 +3,16 @@ import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import type { Database } from '../store/sql/database.js';
 import { lowest, range, removeBelow, type Statement } from '../store/sql/queries.js';
+import { HOURS_OF_DAY, monthsBefore } from './calendar.js';
 import { fold, KEPT_HOURS, type Key, LAG_HOURS, outlineOf, place, type Taken } from './fold.js';
 import { rebuild } from './rebuild.js';
 import { type HourBins, HourMean, hourBins } from './reference.js';
-import { agesFrom, monthsBefore } from './retention.js';
+import { agesFrom } from './retention.js';
 import type { Of, Rebuilt, Retention, Rollups } from './rollup-port.js';
 import { RowStore } from './row-store.js';
 import {
   DEVICE_DAY,
   type DeviceDay,
-  HOURS_OF_DAY,
   LABELS,
   type LabelSums,
   MODEL_DAY,
