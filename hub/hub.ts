@@ -15,6 +15,7 @@ import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
 import { newSecret } from './identity/secrets.js';
 import { ServerCertificate } from './identity/server-certificate.js';
+import type { Rollups } from './monitoring/rollup-port.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { type Plans, readPlans } from './rollouts/lifecycle/plans.js';
@@ -22,7 +23,7 @@ import { RolloutLog } from './rollouts/log/log.js';
 import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
-import { openSettings } from './store/settings.js';
+import { openSettings, type Settings } from './store/settings.js';
 import type { Store } from './store/store.js';
 
 export interface HubOptions {
@@ -68,6 +69,8 @@ const RENEWAL = '17 3 * * *';
 /** Raw reports are forgotten a few hundred at a time, so that no write waits for a large delete. */
 const PURGE = '53 * * * * *';
 const PURGES_AT_ONCE = 20;
+/** Hours are closed for the reference, and old sums forgotten. */
+const ROLLUPS = '23 * * * * *';
 const DAY_MS = 24 * 3600 * 1000;
 const CERTIFICATES: CertificateOptions = { grace: 30 * DAY_MS, lifetimes: LIFETIMES, check: '41 * * * *' };
 
@@ -267,6 +270,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
     schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
     schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
+    schedule(ROLLUPS, () => keepRollups(store.rollups, settings, now()).catch(complain('rollups')), {
+      noOverlap: true,
+    }),
     schedule(RENEWAL, tellOfAuthority),
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
@@ -288,6 +294,18 @@ async function purgeReports(store: Store, days: number, now: Date): Promise<void
   const before = new Date(now.getTime() - days * DAY_MS);
   for (let runs = 0; runs < PURGES_AT_ONCE && (await store.purgeReports(before)); runs++)
     await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Some at a time: what is left is the next minute's. */
+async function keepRollups(
+  rollups: Rollups,
+  { rollupHourMonths, rollupDayMonths }: Settings,
+  now: Date,
+): Promise<void> {
+  const retention = { hourMonths: rollupHourMonths, dayMonths: rollupDayMonths };
+  const pause = () => new Promise((resolve) => setImmediate(resolve));
+  for (let runs = 0; runs < PURGES_AT_ONCE && (await rollups.settle(now)); runs++) await pause();
+  for (let runs = 0; runs < PURGES_AT_ONCE && (await rollups.purge(now, retention)); runs++) await pause();
 }
 
 async function purgeClaims(store: Store, now: Date): Promise<void> {

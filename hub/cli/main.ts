@@ -9,6 +9,7 @@ import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
+import { dateOf } from '../monitoring/calendar.js';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
@@ -97,6 +98,25 @@ hubCommands
   .action(async ({ state }: { state: string }) => {
     const { auditLog } = await import('../store/audit.js');
     for await (const line of auditLog(state)) console.log(line);
+  });
+hubCommands
+  .command('rebuild-rollups')
+  .description(
+    'for a hub that is stopped: compute the sums by hour and day again, from the raw reports that it keeps',
+  )
+  .option('--state <dir>', 'folder of its state', '.work/hub')
+  .action(async ({ state }: { state: string }) => {
+    const { rebuildRollups } = await import('../rebuild-rollups.js');
+    const { days, reports, rows } = await rebuildRollups(
+      state,
+      () => new Date(),
+      (line) => console.error(line),
+    );
+    if (days === null) console.log('There is no day of which all raw reports are kept; nothing was changed.');
+    else
+      console.log(
+        `${reports} reports of ${dateOf(days.first)} to ${dateOf(days.last)} (UTC) gave ${rows} rows.`,
+      );
   });
 hubCommands
   .command('start')

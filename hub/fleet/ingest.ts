@@ -16,7 +16,7 @@ import type { DeviceTopic } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
-import { absorbHours } from '../monitoring/hours.js';
+import type { TakenFacts } from '../monitoring/fold.js';
 import type { Taken } from '../rollouts/lifecycle/decisions.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
@@ -205,8 +205,12 @@ export class Intake {
       );
     this.#checkClocks(session, device, report);
     noteNumbers(device, report, standing, this.#options.now().getTime());
-    this.#absorb(state, device, report);
-    writing.report({ device: sender.id, sequence: report.sequence, start: report.start, body });
+    const facts = this.#absorb(device, report, standing.kind === 'next' ? standing.missing : 0);
+    writing.report(
+      { device: sender.id, sequence: report.sequence, start: report.start, body },
+      report,
+      facts,
+    );
     return tellLost(device, report);
   }
 
@@ -257,7 +261,7 @@ export class Intake {
     );
   }
 
-  #absorb(state: HubState, device: Device, report: WindowReport): void {
+  #absorb(device: Device, report: WindowReport, missing: number): TakenFacts {
     const now = this.#options.now();
     device.lastSeen = now.toISOString();
     device.slice = report.slice;
@@ -266,14 +270,14 @@ export class Intake {
     const known = Date.parse(device.watchedUntil ?? report.start);
     // An end in the future was written down while the hub's clock was wrong: it says nothing.
     const until = known > now.getTime() + CLOCK_TOLERANCE_MS ? start : known;
-    if (start < until - 2 * CLOCK_TOLERANCE_MS) return;
-    device.watchedUntil = new Date(Math.max(end, until)).toISOString();
+    const twice = start < until - 2 * CLOCK_TOLERANCE_MS;
+    if (!twice) device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     // As committed: drafting a model's versions for each report costs more than the rest of it.
     const versions = Object.values(this.#options.store.state.models[device.model]?.versions ?? {});
-    absorbHours(state.hours, device.id, report, {
-      now: now.getTime(),
-      digests: new Set(versions.map(({ manifest }) => manifest.digest)),
-    });
+    const isKnown = (digest: string | null) =>
+      digest === null || versions.some(({ manifest }) => manifest.digest === digest);
+    const unknown = (['production', 'candidate'] as const).filter((arm) => !isKnown(report[arm]));
+    return { missing, twice, unknown };
   }
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
+import { takeUpOpenHours } from '../monitoring/legacy.js';
 import { EVENT_LIMIT, rolloutEvent } from '../rollouts/events.js';
 import { isActive } from '../rollouts/rollout.js';
 import { step } from '../rollouts/step.js';
@@ -36,6 +37,7 @@ export async function openStore(
   try {
     await migrate(database, now());
     await takeOver(folder, database, now(), say);
+    await takeUpOpenHours(database);
     return await load(database, now, say, limit);
   } catch (error) {
     await database.close();

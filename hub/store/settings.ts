@@ -13,6 +13,10 @@ const settingsSchema = z.strictObject({
   certificateGraceDays: z.number().min(0).max(3650).default(30),
   /** How long window reports are kept as they came; what was added up from them stays. */
   rawReportDays: z.number().min(1).max(3650).default(30),
+  /** How many months (UTC) the sums of hours are kept. Two at least: windows are taken seven weeks late. */
+  rollupHourMonths: z.int().min(2).max(1200).default(13),
+  /** The same of the sums of days; null keeps them for ever. */
+  rollupDayMonths: z.int().min(2).max(1200).nullable().default(null),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 

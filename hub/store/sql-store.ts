@@ -1,6 +1,10 @@
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
+import type { Taken, TakenFacts } from '../monitoring/fold.js';
+import { SqlRollups } from '../monitoring/sql-rollups.js';
+import { writeFacts } from '../monitoring/taken.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { type Head, type Link, link, NO_LINKS } from './chain.js';
 import { commit, Drafts } from './draft.js';
@@ -32,11 +36,13 @@ interface Logged {
 interface Written {
   readonly logged: readonly Logged[];
   readonly reports: readonly Statement[];
+  readonly taken: readonly Taken[];
   readonly folds: readonly ((state: HubState) => void)[];
 }
 
 /** The store over rows of a database, written by this process alone. docs/decisions/012-store.md. */
 export class SqlStore implements Store {
+  readonly rollups: SqlRollups;
   readonly #database: Database;
   readonly #state: HubState;
   readonly #heads: Map<string, Head>;
@@ -60,6 +66,7 @@ export class SqlStore implements Store {
     this.#heads = heads;
     this.#now = now;
     this.#limit = limit;
+    this.rollups = new SqlRollups(database, (statements) => this.#alone(statements));
   }
 
   get state(): Readonly<HubState> {
@@ -96,11 +103,16 @@ export class SqlStore implements Store {
   }
 
   async purgeReports(before: Date): Promise<boolean> {
-    await this.#running;
-    const { changed } = await this.#database.transact([
+    const { changed } = await this.#alone([
       purge('report', 'received', before.toISOString(), PURGED_AT_ONCE),
     ]);
     return changed === PURGED_AT_ONCE;
+  }
+
+  /** Writes what no edit asked for, between two commits. */
+  async #alone(statements: readonly Statement[]): Promise<{ readonly changed: number }> {
+    await this.#running;
+    return this.#database.transact(statements);
   }
 
   /** Memory that is ahead of its rows is written, so that the next start has less to fold. */
@@ -148,13 +160,17 @@ export class SqlStore implements Store {
       }
     }
     const { changes } = drafts;
+    let keepRollups = () => {};
     try {
+      const rollups = await this.rollups.merge(kept.flatMap(({ written }) => written.taken));
+      keepRollups = rollups.keep;
       const statements = [
         ...statementsOf(this.#state, changes, this.#limit),
         ...kept.flatMap(({ written }) => [
           ...written.logged.map(({ link: one, row }) => row(one)),
           ...written.reports,
         ]),
+        ...rollups.statements,
         ...[...heads.kept].map(([chain, head]) => put('head', { chain }, { ...head })),
       ];
       if (statements.length > 0) await this.#database.transact(statements);
@@ -168,6 +184,7 @@ export class SqlStore implements Store {
       return;
     }
     commit(this.#state, changes);
+    keepRollups();
     for (const { id } of changes.lists.rollouts ?? []) if (heads.writes(id)) this.#ahead.delete(id);
     for (const [chain, head] of heads.kept) this.#heads.set(chain, head);
     for (const { pending, value, written } of kept) {
@@ -202,6 +219,7 @@ class Notes implements Writing, Written {
   readonly #now: () => Date;
   readonly logged: Logged[] = [];
   readonly reports: Statement[] = [];
+  readonly taken: Taken[] = [];
   readonly folds: ((state: HubState) => void)[] = [];
 
   constructor(heads: Heads, now: () => Date) {
@@ -220,9 +238,18 @@ class Notes implements Writing, Written {
     this.#log(AUDIT, JSON.stringify({ at, ...entry }), (one) => auditRow(at, one));
   }
 
-  report({ device, sequence, start, body }: RawReport): void {
+  report({ device, sequence, start, body }: RawReport, report: WindowReport, facts: TakenFacts): void {
+    const received = this.#now();
+    this.taken.push({ device, report, received: received.getTime(), ...facts });
     this.reports.push(
-      insert('report', { device, sequence, start, received: this.#now().toISOString(), body }),
+      insert('report', {
+        device,
+        sequence,
+        start,
+        received: received.toISOString(),
+        body,
+        taken: writeFacts(facts),
+      }),
     );
   }
 

@@ -43,7 +43,7 @@ test('a database of a newer hub is refused, and nothing of it is touched', async
   const before = await readFile(join(folder, DATABASE_FILE));
   await assert.rejects(openStore(folder, now), {
     code: 'conflict',
-    message: /its schema is number \d+, and this hub knows 1: a newer hub wrote it/,
+    message: /its schema is number \d+, and this hub knows 2: a newer hub wrote it/,
   });
   assert.deepEqual(await readFile(join(folder, DATABASE_FILE)), before);
 });
@@ -143,11 +143,12 @@ test('finding 7: an audit entry that was changed, deleted or cut off is found, b
 
 test('the settings are written with what is usual, read again, and refused by name where they are wrong', async () => {
   const folder = await temporaryFolder();
-  assert.deepEqual(await openSettings(folder), { certificateGraceDays: 30, rawReportDays: 30 });
+  const usual = { certificateGraceDays: 30, rawReportDays: 30, rollupHourMonths: 13, rollupDayMonths: null };
+  assert.deepEqual(await openSettings(folder), usual);
   const path = join(folder, SETTINGS_FILE);
-  assert.equal(await readFile(path, 'utf8'), '{\n  "certificateGraceDays": 30,\n  "rawReportDays": 30\n}\n');
+  assert.equal(await readFile(path, 'utf8'), `${JSON.stringify(usual, null, 2)}\n`);
   await writeFile(path, '{"rawReportDays": 7}');
-  assert.deepEqual(await openSettings(folder), { certificateGraceDays: 30, rawReportDays: 7 });
+  assert.deepEqual(await openSettings(folder), { ...usual, rawReportDays: 7 });
   await writeFile(path, '{"rawReportDays": "long"}');
   await assert.rejects(openSettings(folder), {
     code: 'input_invalid',

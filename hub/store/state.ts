@@ -2,7 +2,6 @@ import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared
 import { desired, reported, streamId } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import type { Round } from '../evaluations/round.js';
-import type { ModelHours } from '../monitoring/hours.js';
 import { rollout } from '../rollouts/rollout.js';
 
 const instant = z.iso.datetime();
@@ -103,7 +102,7 @@ export type OutboxEntry = z.infer<typeof outboxEntry>;
 export const storedRollout = rollout.extend({ seen: count });
 export type StoredRollout = z.infer<typeof storedRollout>;
 
-/** Everything the hub remembers but what only grows: events, raw reports and the audit log. */
+/** Everything the hub remembers but what only grows: events, raw reports, rollups and the audit log. */
 export interface HubState {
   /** By the hash of their token. */
   claims: Record<string, z.infer<typeof claim>>;
@@ -112,8 +111,6 @@ export interface HubState {
   models: Record<string, Model>;
   rollouts: StoredRollout[];
   evaluations: Round[];
-  /** Hourly histograms by model digest. */
-  hours: Record<string, ModelHours>;
   /** By their key: of one rollout in the order in which they were decided. */
   outbox: Record<string, OutboxEntry>;
 }
@@ -127,7 +124,6 @@ export function emptyState(): HubState {
     models: own(),
     rollouts: [],
     evaluations: [],
-    hours: own(),
     outbox: own(),
   };
 }

@@ -6,6 +6,7 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
 import { readLimited, syncFolder } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
+import { rowsOfHours } from '../monitoring/legacy.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { isOfFirstGate } from '../rollouts/log/log-file.js';
 import { ROLLOUT_ID } from '../rollouts/rollout.js';
@@ -63,7 +64,7 @@ async function fill(
 
 async function* everything(
   folder: string,
-  { state, rollouts }: Document,
+  { state, rollouts, hours }: Document,
   now: Date,
   say: (line: string) => void,
 ): AsyncGenerator<Statement> {
@@ -101,6 +102,7 @@ async function* everything(
   for (const { id, pending } of rollouts)
     for (const [i, kind] of pending.entries()) state.outbox[`${id} before ${i}`] = { kind, rollout: id };
   yield* statementsOfAll(state);
+  yield* rowsOfHours(hours);
   yield* audit(join(folder, OLD.audit), heads);
   for (const [chain, head] of heads) yield put('head', { chain }, { ...head });
   yield put('meta', { key: 'origin' }, { value: 'files' });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { publish } from '@adbreak/hub/testing/chain.js';
 import { enrol, HubEnded, type HubProcess, kill, spawnHub } from '@adbreak/hub/testing/killed.js';
+import { episodesOfHours } from '@adbreak/hub/testing/store.js';
 import { explain } from '@adbreak/shared/errors.js';
 import { type Random, seeded } from '@adbreak/shared/random.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -13,7 +14,7 @@ import { Ledger } from './ledger.js';
 import { Operator } from './operator.js';
 import { PLAN } from './plan.js';
 import { DOOM, isStep, STEPS, type Step } from './steps.js';
-import { hoursOf, type StoreName } from './stores.js';
+import type { StoreName } from './stores.js';
 
 const DEVICES = 6;
 const CHANNELS = ['one', 'two', 'three'] as const;
@@ -230,7 +231,7 @@ class Run {
     await this.#ledger.replayAll(hub);
     hub.child.kill('SIGTERM');
     await once(hub.child, 'exit');
-    this.#ledger.checkHours(await hoursOf(this.#folder));
+    this.#ledger.checkHours(await episodesOfHours(this.#folder));
   }
 }
 

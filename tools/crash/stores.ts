@@ -1,6 +1,4 @@
-import { storedState } from '@adbreak/hub/testing/store.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { z } from 'zod';
 
 /** The stores that this hub can be started with. */
 const STORES = ['sqlite'] as const;
@@ -18,22 +16,3 @@ export async function chosenStores(asked: string | undefined): Promise<readonly 
     );
   });
 }
-
-/** Episodes that the fleet's hours hold, by model digest. The hub must be stopped. */
-export async function hoursOf(folder: string): Promise<Map<string, number>> {
-  const { hours } = await storedState(folder);
-  return new Map(Object.entries(hours).map(([digest, one]) => [digest, binsBelow(one)]));
-}
-
-function binsBelow(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  return Object.entries(value).reduce(
-    (sum, [key, one]) => sum + (key === 'bins' ? total(one) : binsBelow(one)),
-    0,
-  );
-}
-const total = (bins: unknown) =>
-  z
-    .array(z.number())
-    .parse(bins)
-    .reduce((sum, n) => sum + n, 0);

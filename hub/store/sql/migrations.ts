@@ -7,6 +7,9 @@ import type { Statement } from './queries.js';
 const keyed = (table: string, keys: readonly string[]) =>
   `create table ${table} (position integer primary key autoincrement, ${keys.map((key) => `${key} text not null`).join(', ')}, body text not null, unique (${keys.join(', ')}))`;
 
+/** Rows of a time, found by it and by further keys. */
+const rollup = (table: string, time: string, keys: readonly string[]) =>
+  `create table ${table} (position integer primary key autoincrement, ${time} integer not null, ${keys.map((key) => `${key} text not null`).join(', ')}, body text not null, unique (${[time, ...keys].join(', ')}))`;
 /** Each runs once, in this order, and is never changed afterwards. */
 const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly string[] }[] = [
   {
@@ -31,6 +34,21 @@ const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly strin
       // The newest link of each chain: a log whose end was cut off is found by it.
       'create table head (position integer primary key autoincrement, chain text not null unique, number integer not null, hash text not null)',
       'create table report (position integer primary key autoincrement, device text not null, sequence integer not null, start text not null, received text not null, body text not null)',
+    ],
+  },
+  {
+    name: 'rollups',
+    sql: [
+      // By time first: they are read, closed and purged by it. Hours and days since the epoch, UTC.
+      rollup('model_hour', 'hour', ['digest', 'channel', 'hardware']),
+      rollup('model_day', 'day', ['digest', 'channel', 'hardware']),
+      rollup('device_day', 'day', ['device']),
+      // An hour that is over, each channel as the mean of its devices: what WORLD is measured against.
+      rollup('reference_hour', 'hour', ['digest']),
+      'insert into reference_hour (hour, digest, body) select cast(hour as integer), digest, body from hour order by position',
+      'drop table hour',
+      // What the hub knew of a report when it took it; what it says nothing of is as usual.
+      "alter table report add column taken text not null default '{}'",
     ],
   },
 ];
