@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { z } from 'zod';
 import type { RolloutEvent } from '../rollouts/events.js';
 import { deviceEntry } from '../testing/state.js';
 import { link, NO_LINKS } from './chain.js';
 import type { Database } from './sql/database.js';
+import { all as allOf, type Statement } from './sql/queries.js';
 import type { SqlStore } from './sql-store.js';
 
 /** A place for a store: opened again it is what it was. `wrap` stands between the store and its database. */
@@ -29,6 +31,9 @@ class Watched implements Database {
   }
   rows(statement: Parameters<Database['rows']>[0]) {
     return this.#database.rows(statement);
+  }
+  snapshot<T>(work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>) {
+    return this.#database.snapshot(work);
   }
   close() {
     return this.#database.close();
@@ -250,6 +255,44 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     assert.equal(await store.purgeReports(new Date('2020-01-01T00:00:00.000Z')), false, 'they are young');
     assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), true);
     assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), false);
+    await store.close();
+  });
+
+  test(`${name}: a snapshot is of one moment while writes go on, in pages, and several reads at a time`, async () => {
+    const { store, database } = await watched();
+    const write = (from: number, revoked: boolean) =>
+      store.change(({ devices }) => {
+        for (let n = from; n < from + 700; n++)
+          devices[`pi-${n}`] = deviceEntry(`pi-${n}`, 'one', { revoked });
+      });
+    await write(0, false);
+    const seen = await database.snapshot(async (rows) => {
+      // Committed after the snapshot has begun and before it is read, and between its pages.
+      await write(350, true);
+      const devices: unknown[] = [];
+      for await (const row of rows(allOf('device'))) {
+        if (devices.length === 250) await write(1050, true);
+        if (devices.length === 300) assert.equal((await all(rows(allOf('device')))).length, 700);
+        devices.push(row);
+      }
+      assert.equal(
+        (await all(rows({ sql: "select body from device where id = 'pi-1050'", parameters: [] }))).length,
+        0,
+      );
+      for await (const _ of rows(allOf('device'))) break;
+      return devices.map((row) => z.object({ body: z.string() }).parse(row).body);
+    });
+    assert.equal(seen.length, 700);
+    assert.ok(seen.every((body) => body.includes('"revoked":false')));
+    assert.equal((await database.snapshot((rows) => all(rows(allOf('device'))))).length, 1750);
+    await assert.rejects(
+      database.snapshot(() => Promise.reject(new Error('no'))),
+      /^Error: no$/,
+    );
+    await assert.rejects(
+      database.snapshot((rows) => all(rows({ sql: "insert into meta values ('a', 'b')", parameters: [] }))),
+    );
+    await store.change((state) => void state.tokens.push(token('a')));
     await store.close();
   });
 

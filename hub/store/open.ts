@@ -9,6 +9,7 @@ import { brokenBy, type Head, type Link } from './chain.js';
 import { readRows } from './rows.js';
 import type { Database } from './sql/database.js';
 import { migrate } from './sql/migrations.js';
+import { Postgres, type PostgresOptions } from './sql/postgres.js';
 import { all } from './sql/queries.js';
 import { Sqlite } from './sql/sqlite.js';
 import { SqlStore } from './sql-store.js';
@@ -17,22 +18,26 @@ import { takeOver } from './takeover.js';
 
 export const DATABASE_FILE = 'hub.db';
 
-export interface OpenOptions {
-  /** Hears what was taken over, mended or lost. */
-  readonly say?: (line: string) => void;
+export interface OpenOptions extends PostgresOptions {
+  /** The URL of a PostgreSQL database; without it the store is SQLite in the folder. */
+  readonly store?: string | undefined;
   /** The longest row, in characters. */
   readonly limit?: number;
   /** Stands between the store and the database; for tests. */
   readonly wrap?: (database: Database) => Database;
 }
 
-/** Opens the hub's database in `folder`, makes it where there is none, and takes over what an earlier hub has left there. */
+/** Opens the hub's database, makes it where there is none, and takes over what an earlier hub has left in `folder`. */
 export async function openStore(
   folder: string,
   now: () => Date,
-  { say = () => undefined, limit, wrap = (one) => one }: OpenOptions = {},
+  { store, stop, say = () => undefined, limit, wrap = (one) => one }: OpenOptions = {},
 ): Promise<SqlStore> {
-  const database = wrap(await Sqlite.open(join(folder, DATABASE_FILE)));
+  const database = wrap(
+    store === undefined
+      ? await Sqlite.open(join(folder, DATABASE_FILE))
+      : await Postgres.open(store, { say, ...(stop && { stop }) }),
+  );
   try {
     await migrate(database, now());
     await takeOver(folder, database, now(), say);

@@ -172,6 +172,7 @@ test('a takeover that fails or is killed leaves the old files, and nothing half 
       return database.transact(statements);
     },
     rows: (statement) => database.rows(statement),
+    snapshot: (work) => database.snapshot(work),
     close: () => database.close(),
   });
   await assert.rejects(openStore(folder, now, { wrap: failing }), /killed/);

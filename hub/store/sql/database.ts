@@ -7,5 +7,10 @@ export interface Database {
   /** All of the statements or none; durable when the promise resolves. Of one process only one is under way at a time. */
   transact(statements: Iterable<Statement> | AsyncIterable<Statement>): Promise<{ readonly changed: number }>;
   rows(statement: Statement): Promise<unknown[]>;
+  /**
+   * Many reads of one moment, that of the call, while writes go on: what is committed later is in none of them. Rows come a few
+   * at a time, so a table may be larger than memory. Ends when `work` does, and rejects as it does.
+   */
+  snapshot<T>(work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

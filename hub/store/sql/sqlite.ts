@@ -4,7 +4,7 @@ import { storageError } from '@adbreak/shared/storage/atomic.js';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { z } from 'zod';
 import type { Database } from './database.js';
-import type { Statement } from './queries.js';
+import { type Statement, spelled } from './queries.js';
 
 /** So long a write waits for another program that holds the database, such as a backup. It holds the whole hub up. */
 const BUSY_MS = 1000;
@@ -12,6 +12,9 @@ const BUSY_MS = 1000;
 const CHECKPOINT_PAGES = 500;
 /** A file up to this size is read through at every start; a larger one would take seconds. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
+
+/** Rows of a snapshot after which other work of the process has its turn. */
+const ROWS_A_TURN = 200;
 
 type Connection = InstanceType<typeof DatabaseSync>;
 type Prepared = ReturnType<Connection['prepare']>;
@@ -55,8 +58,8 @@ export class Sqlite implements Database {
     statements: Iterable<Statement> | AsyncIterable<Statement>,
   ): Promise<{ readonly changed: number }> {
     let changed = 0;
-    const run = ({ sql, parameters }: Statement) => {
-      changed += Number(this.#prepare(sql).run(...parameters).changes);
+    const run = (statement: Statement) => {
+      changed += Number(this.#prepare(statement).run(...statement.parameters).changes);
     };
     try {
       this.#prepareToWrite();
@@ -76,11 +79,43 @@ export class Sqlite implements Database {
     return { changed };
   }
 
-  async rows({ sql, parameters }: Statement): Promise<unknown[]> {
+  async rows(statement: Statement): Promise<unknown[]> {
     try {
-      return this.#prepare(sql).all(...parameters);
+      return this.#prepare(statement).all(...statement.parameters);
     } catch (error) {
       throw coded(error, this.name, 'read');
+    }
+  }
+
+  async snapshot<T>(
+    work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>,
+  ): Promise<T> {
+    const db = openToRead(this.name);
+    const path = this.name;
+    // The driver's iterators do not hold their statement: collected under them, it takes the process with it.
+    const held = new Set<Prepared>();
+    async function* rows(statement: Statement): AsyncGenerator<unknown> {
+      try {
+        const prepared = db.prepare(spelled(statement, 'sqlite'));
+        held.add(prepared);
+        let left = ROWS_A_TURN;
+        for (const row of prepared.iterate(...statement.parameters)) {
+          yield row;
+          if (--left > 0) continue;
+          left = ROWS_A_TURN;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      } catch (error) {
+        throw coded(error, path, 'read');
+      }
+    }
+    try {
+      return await work(rows);
+    } finally {
+      held.clear();
+      // The driver keeps a connection until its statements are collected: what it looks at must be let go of here.
+      if (db.isTransaction) db.exec('rollback');
+      db.close();
     }
   }
 
@@ -110,10 +145,29 @@ export class Sqlite implements Database {
     this.#writes = true;
   }
 
-  #prepare(sql: string): Prepared {
+  #prepare(statement: Statement): Prepared {
+    const sql = spelled(statement, 'sqlite');
     const known = this.#prepared.get(sql) ?? this.#db.prepare(sql);
     this.#prepared.set(sql, known);
     return known;
+  }
+}
+
+/** A connection of its own that looks at this moment: SQLite takes its view at the first read, not at `begin`. */
+function openToRead(path: string): Connection {
+  try {
+    const db = new DatabaseSync(path, { readOnly: true });
+    try {
+      db.exec(`pragma busy_timeout = ${BUSY_MS}`);
+      db.exec('begin');
+      db.prepare('select count(*) from sqlite_master').get();
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    throw coded(error, path, 'open');
   }
 }
 
