@@ -24,6 +24,9 @@ class Watched implements Database {
     this.#database = database;
     this.name = database.name;
   }
+  get trouble() {
+    return this.#database.trouble ?? null;
+  }
   transact(statements: Parameters<Database['transact']>[0]) {
     if (this.failure !== null) return Promise.reject(this.failure);
     this.commits += 1;

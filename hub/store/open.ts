@@ -7,9 +7,10 @@ import { isActive } from '../rollouts/rollout.js';
 import { step } from '../rollouts/step.js';
 import { brokenBy, type Head, type Link } from './chain.js';
 import { readRows } from './rows.js';
+import { readSettings } from './settings.js';
 import type { Database } from './sql/database.js';
 import { migrate } from './sql/migrations.js';
-import { Postgres, type PostgresOptions } from './sql/postgres.js';
+import type { PostgresOptions } from './sql/postgres.js';
 import { all } from './sql/queries.js';
 import { Sqlite } from './sql/sqlite.js';
 import { SqlStore } from './sql-store.js';
@@ -33,11 +34,7 @@ export async function openStore(
   now: () => Date,
   { store, stop, say = () => undefined, limit, wrap = (one) => one }: OpenOptions = {},
 ): Promise<SqlStore> {
-  const database = wrap(
-    store === undefined
-      ? await Sqlite.open(join(folder, DATABASE_FILE))
-      : await Postgres.open(store, { say, ...(stop && { stop }) }),
-  );
+  const database = wrap(await openDatabase(folder, store, { say, stop }));
   try {
     await migrate(database, now());
     await takeOver(folder, database, now(), say);
@@ -46,6 +43,26 @@ export async function openStore(
     await database.close();
     throw error;
   }
+}
+
+/** The hub's own, for writing. */
+async function openDatabase(
+  folder: string,
+  store: string | undefined,
+  options: PostgresOptions,
+): Promise<Database> {
+  if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE));
+  // Most hubs need none of its parts.
+  const { Postgres } = await import('./sql/postgres.js');
+  return Postgres.open(store, options);
+}
+
+/** The database of a hub, running or not, for who looks into it from beside. */
+export async function openBeside(folder: string): Promise<Database> {
+  const { store } = await readSettings(folder);
+  if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE));
+  const { Postgres } = await import('./sql/postgres.js');
+  return Postgres.beside(store);
 }
 
 /** The store over a database whose tables are there. */

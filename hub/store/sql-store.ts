@@ -1,5 +1,5 @@
 import { check } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { type Head, type Link, link, NO_LINKS } from './chain.js';
@@ -13,6 +13,8 @@ import type { AuditEntry, RawReport, Store, Writing } from './store.js';
 /** Transactions that share a commit at most; whoever comes while they are written makes the next one. */
 const MOST_AT_ONCE = 500;
 const PAGE = 500;
+/** After so long without an answer of the database its callers are let go, as after a lost connection. */
+const ANSWER_MS = 15_000;
 const PURGED_AT_ONCE = 500;
 export const AUDIT = 'audit';
 export const rolloutChain = (id: string) => `rollout ${id}`;
@@ -71,6 +73,8 @@ export class SqlStore implements Store {
       return Promise.reject(
         new AdbreakError('hub_unreachable', 'Cannot change anything: the hub is being stopped'),
       );
+    const { trouble } = this.#database;
+    if (trouble) return Promise.reject(trouble);
     return new Promise<T>((done, fail) => {
       this.#waiting.push({ edit, audit, done, fail });
       this.#running ??= this.#run();
@@ -115,6 +119,8 @@ export class SqlStore implements Store {
     } finally {
       // What could not be written is folded from its events at the next start.
       this.#closed = true;
+      // A database that is gone may never answer what was begun.
+      if (this.#database.trouble) await this.#database.close();
       await this.#running;
       await this.#database.close();
     }
@@ -148,6 +154,12 @@ export class SqlStore implements Store {
       }
     }
     const { changes } = drafts;
+    // Memory follows the database when that answers; who waits is told that nobody knows.
+    const impatience = setTimeout(() => {
+      const why = unanswered(this.#database.name);
+      for (const { pending } of kept) pending.fail(why);
+      for (const pending of this.#waiting.splice(0)) pending.fail(why);
+    }, ANSWER_MS);
     try {
       const statements = [
         ...statementsOf(this.#state, changes, this.#limit),
@@ -160,12 +172,14 @@ export class SqlStore implements Store {
       if (statements.length > 0) await this.#database.transact(statements);
     } catch (error) {
       // One that nobody can write is refused alone; a disk that fails refuses all.
-      if (kept.length > 1 && error instanceof AdbreakError && error.code === 'input_too_large') {
+      if (kept.length > 1 && hasCode(error, 'input_too_large', 'input_invalid')) {
         for (const { pending } of kept) await this.#write([pending]);
         return;
       }
       for (const { pending } of kept) pending.fail(error);
       return;
+    } finally {
+      clearTimeout(impatience);
     }
     commit(this.#state, changes);
     for (const { id } of changes.lists.rollouts ?? []) if (heads.writes(id)) this.#ahead.delete(id);
@@ -175,6 +189,14 @@ export class SqlStore implements Store {
       pending.done(value as never);
     }
   }
+}
+
+function unanswered(name: string): AdbreakError {
+  return new AdbreakError(
+    'store_unreachable',
+    `Cannot say yet whether a change was kept: ${name} has not answered for ${ANSWER_MS / 1000} s`,
+    { remedy: 'Look at what is there before you ask again; the hub finds out when the database answers.' },
+  );
 }
 
 /** The heads of the chains as a batch moves them on. */

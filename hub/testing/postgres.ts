@@ -74,9 +74,9 @@ export class PostgresServer {
   }
 
   /** The URL of a new, empty database. */
-  async database(): Promise<string> {
+  async database(tablespace = 'pg_default'): Promise<string> {
     const name = `hub_${randomUUID().replaceAll('-', '')}`;
-    await this.query('postgres', `create database ${name} template template0`);
+    await this.query('postgres', `create database ${name} template template0 tablespace ${tablespace}`);
     return this.url(name);
   }
 

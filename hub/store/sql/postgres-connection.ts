@@ -2,6 +2,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import pg from 'pg';
 import pgpass from 'pgpass';
 import { postgresError } from './postgres-errors.js';
+import { FORM, urlProblem } from './postgres-url.js';
 
 /** A server that does not answer in this time counts as gone. */
 const CONNECT_MS = 10_000;
@@ -22,15 +23,6 @@ export interface Target {
   /** For people: without a password. */
   readonly name: string;
   readonly config: pg.ClientConfig;
-}
-
-const FORM = 'postgres://USER@HOST:PORT/DATABASE';
-/** Why a text is no address of a PostgreSQL database, in words that repeat nothing of it; null where it is one. */
-export function urlProblem(url: string): string | null {
-  if (!/^postgres(ql)?:\/\//.test(url)) return `must begin with postgres://, as in ${FORM}`;
-  if (!URL.canParse(url)) return `must be a URL, as in ${FORM}; %-escape what is no letter or digit`;
-  const { pathname } = new URL(url);
-  return pathname.length > 1 ? null : `must name a database, as in ${FORM}`;
 }
 
 /** Throws `input_invalid` without a word of the URL, which may hold a password. */

@@ -13,16 +13,16 @@ import { snapshotOf } from './postgres-snapshot.js';
 import { send, transaction } from './postgres-transaction.js';
 import type { Statement } from './queries.js';
 
-/** A server that restarts is back in seconds; one that is gone is not asked more than every five. */
-const BACKOFF: Backoff = { firstMs: 100, longestMs: 5000, jitter: 0.5 };
+/** A server that restarts is back in seconds; one that is gone is not asked more often than every second. */
+const BACKOFF: Backoff = { firstMs: 100, longestMs: 2000, jitter: 0.5 };
 /** So long a start waits for the lock: the session of a hub that was killed may still be ending. */
 const LOCK_MS = 5000;
 
 export interface PostgresOptions {
   /** Hears when the server is gone, and when it is back. */
-  readonly say?: (line: string) => void;
+  readonly say?: ((line: string) => void) | undefined;
   /** Hears once why this hub may never write to the database again. */
-  readonly stop?: (why: AdbreakError) => void;
+  readonly stop?: ((why: AdbreakError) => void) | undefined;
 }
 
 type Session =
@@ -53,6 +53,7 @@ export class Postgres implements Database {
   #reconnecting: Promise<void> = Promise.resolve();
   #doubt: Doubt | null = null;
   #count = 0;
+  #owns = true;
   /** Of the last transaction that was kept, whoever wrote it. */
   #mark: string | null;
 
@@ -79,15 +80,26 @@ export class Postgres implements Database {
     }
   }
 
+  /** Beside a hub, for who looks: without the lock, and lost for good when the session is. */
+  static async beside(url: string): Promise<Postgres> {
+    const target = targetOf(url);
+    const database = new Postgres(target, await connect(target), null, {});
+    database.#owns = false;
+    return database;
+  }
+
   /** Why nothing can be read or written just now; null where it can. */
   get trouble(): AdbreakError | null {
     return this.#session.kind === 'up' ? null : this.#session.why;
   }
 
-  transact(
+  async transact(
     statements: Iterable<Statement> | AsyncIterable<Statement>,
   ): Promise<{ readonly changed: number }> {
-    return this.#turns.run(() => this.#transact(statements));
+    const { changed, doubt } = await this.#turns.run(() => this.#attempt(statements));
+    // Outside of its turn: what comes meanwhile is refused, and does not wait.
+    if (doubt !== null) await doubt;
+    return { changed };
   }
 
   rows(statement: Statement): Promise<unknown[]> {
@@ -125,29 +137,27 @@ export class Postgres implements Database {
     throw this.#session.why;
   }
 
-  async #transact(
-    statements: Iterable<Statement> | AsyncIterable<Statement>,
-  ): Promise<{ readonly changed: number }> {
+  async #attempt(statements: Iterable<Statement> | AsyncIterable<Statement>) {
     const client = this.#client();
     const mark = `${this.#id} ${++this.#count}`;
     const work = transaction(client, statements, markOf(mark));
     try {
       await work.done();
+      this.#mark = mark;
+      return { changed: work.changed, doubt: null };
     } catch (error) {
       const failure = this.#failed(error, client, 'write');
-      if (isAnswer(error) || !work.committing || !(await this.#wasKept(mark))) throw failure;
+      if (isAnswer(error) || !work.committing) throw failure;
+      return { changed: work.changed, doubt: this.#doubtful(mark, failure) };
     }
-    this.#mark = mark;
-    return { changed: work.changed };
   }
 
-  /** Resolves once the lock is held again and the transaction was found there, or not. */
-  #wasKept(mark: string): Promise<boolean> {
-    return new Promise<boolean>((settle, fail) => {
+  /** Resolves once the lock is held again and the transaction was found there; rejects where it was not. */
+  #doubtful(mark: string, failure: unknown): Promise<void> {
+    return new Promise<void>((resolve, fail) => {
+      const settle = (kept: boolean) => (kept ? resolve() : fail(failure));
       this.#doubt = { mark, settle, fail };
       if (this.#session.kind === 'over') fail(this.#session.why);
-    }).finally(() => {
-      this.#doubt = null;
     });
   }
 
@@ -166,7 +176,8 @@ export class Postgres implements Database {
     if (this.#session.kind !== 'up' || this.#session.client !== client) return;
     client.end().catch(() => undefined);
     const why = this.#unreachable(error);
-    this.#session = { kind: 'lost', why };
+    this.#session = { kind: this.#owns ? 'lost' : 'over', why };
+    if (!this.#owns) return;
     this.#options.say?.(`${explain(why)}; nothing is acknowledged until it is back`);
     this.#reconnecting = this.#reconnect();
   }
@@ -212,7 +223,9 @@ export class Postgres implements Database {
       const kept = found === this.#doubt?.mark;
       if (!kept && found !== this.#mark) throw foreign(this.name);
       if (!held) throw taken(this.name, 'store_unreachable');
+      this.#mark = found;
       this.#doubt?.settle(kept);
+      this.#doubt = null;
       return client;
     } catch (error) {
       client.end().catch(() => undefined);
