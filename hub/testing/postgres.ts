@@ -133,6 +133,12 @@ export class PostgresServer {
     }
   }
 
+  /** Its end, and that of its data. */
+  async stop(): Promise<void> {
+    await this.down('immediate');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
   /** As pg_ctl's modes: `immediate` is the server's crash, its log of writes is played back at the next start. */
   async down(mode: 'fast' | 'immediate'): Promise<void> {
     const child = this.#child;

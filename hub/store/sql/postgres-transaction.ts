@@ -25,9 +25,9 @@ export function transaction(
   last: Statement,
 ) {
   const work = { committing: false, changed: 0, done };
-  let answers: Promise<unknown>[] = [];
+  const answers: Promise<unknown>[] = [];
   const note = (answer: Promise<unknown>) => {
-    // The first failure is what is thrown; those after it are its consequence.
+    // Heard of in its turn.
     answer.catch(() => undefined);
     answers.push(answer);
   };
@@ -38,8 +38,7 @@ export function transaction(
       }),
     );
     if (answers.length < UNDER_WAY) return;
-    await Promise.all(answers);
-    answers = [];
+    await allOf(answers.splice(0));
   };
   async function done(): Promise<void> {
     note(client.query('begin'));
@@ -55,9 +54,14 @@ export function transaction(
     work.committing = true;
     const end = client.query('commit');
     note(end);
-    await Promise.all(answers);
+    await allOf(answers);
     if ((await end).command !== 'COMMIT')
       throw new AdbreakError('internal', 'the server has rolled a transaction back');
   }
   return work;
+}
+
+/** The failure of the first statement that has one: those after it are its consequence. */
+async function allOf(answers: readonly Promise<unknown>[]): Promise<void> {
+  for (const one of await Promise.allSettled(answers)) if (one.status === 'rejected') throw one.reason;
 }
