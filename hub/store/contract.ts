@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import type { RolloutEvent } from '../rollouts/events.js';
+import { PLAN, started } from '../rollouts/fixtures.js';
+import { start } from '../rollouts/step.js';
 import { deviceEntry } from '../testing/state.js';
 import { link, NO_LINKS } from './chain.js';
 import type { Database } from './sql/database.js';
@@ -37,6 +39,9 @@ class Watched implements Database {
   }
   snapshot<T>(work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>) {
     return this.#database.snapshot(work);
+  }
+  async prepare() {
+    await this.#database.prepare?.();
   }
   close() {
     return this.#database.close();
@@ -297,6 +302,29 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     );
     await store.change((state) => void state.tokens.push(token('a')));
     await store.close();
+  });
+
+  test(`${name}: a close that cannot write says so and leaves nothing open; the next start folds what it did not write`, async () => {
+    const { where, store, database } = await watched();
+    const begin = started(PLAN);
+    const { id } = begin.rollout;
+    await store.change((state, writing) => {
+      const seen = writing.event(id, begin);
+      state.rollouts.push({ ...start(begin), seen });
+    });
+    await store.change((_, writing) => {
+      const seen = writing.event(id, tick(1));
+      writing.after((state) => {
+        state.rollouts = state.rollouts.map((one) => ({ ...one, seen }));
+      });
+    });
+    database.failure = new AdbreakError('disk_full', 'no space');
+    await assert.rejects(store.close(), database.failure);
+    await assert.rejects(database.rows(allOf('device')), 'its database is closed');
+    const again = await where.open();
+    assert.equal(again.state.rollouts[0]?.seen, 2);
+    await again.change((state) => void state.tokens.push(token('a')));
+    await again.close();
   });
 
   test(`${name}: after the close nothing is taken`, async () => {

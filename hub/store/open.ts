@@ -37,6 +37,7 @@ export async function openStore(
   const database = wrap(await openDatabase(folder, store, { say, stop }));
   try {
     await migrate(database, now());
+    await database.prepare?.();
     await takeOver(folder, database, now(), say);
     return await load(database, now, say, limit);
   } catch (error) {

@@ -24,6 +24,7 @@ const STEP_MS = 15_000;
 const LOAD_MS = 900;
 /** A server is gone for so long at most. */
 const AWAY_MS = 2000;
+const AGAIN_MS = 200;
 
 /** How a hub ends: at a step, some time after devices and people came, or before it has started. */
 type End =
@@ -229,7 +230,7 @@ class Run {
   /** True where the hub died by itself. */
   async #load(hub: HubProcess, end: End): Promise<boolean> {
     const stop = new AbortController();
-    const sending = Promise.all(this.#devices.map((one) => one.run(hub, stop.signal)));
+    const sending = Promise.all(this.#devices.map((one) => send(one, hub, stop.signal)));
     const wish = end.kind === 'step' ? STEPS[end.step].cause : null;
     const ordering = (async () => {
       while (isAlive(hub) && !stop.signal.aborted) {
@@ -280,6 +281,17 @@ class Run {
     hub.child.kill('SIGTERM');
     await once(hub.child, 'exit');
     this.#ledger.checkHours(await hoursOf(this.#folder));
+  }
+}
+
+/** A hub that could not keep a report ends the session; the device comes again, as a real one does. */
+async function send(device: CrashDevice, hub: HubProcess, stop: AbortSignal): Promise<void> {
+  for (;;) {
+    await device.run(hub, stop);
+    if (stop.aborted || !isAlive(hub)) return;
+    device.disconnect();
+    await sleep(AGAIN_MS);
+    if (isAlive(hub)) await device.connect(hub);
   }
 }
 

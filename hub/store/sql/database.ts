@@ -15,5 +15,7 @@ export interface Database {
    * at a time, so a table may be larger than memory. Ends when `work` does, and rejects as it does.
    */
   snapshot<T>(work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>): Promise<T>;
+  /** Takes up what writing needs, once the tables are known to be ours; without it the first write does. */
+  prepare?(): Promise<void>;
   close(): Promise<void>;
 }
