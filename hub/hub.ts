@@ -42,6 +42,8 @@ export interface HubOptions {
   /** How often the gate looks, a node-cron expression with seconds. */
   readonly tick: string;
   readonly log: (line: string) => void;
+  /** Hears why this hub can never write again, and must be ended: another one has written to its database. */
+  readonly stop?: (why: AdbreakError) => void;
   readonly now?: () => Date;
   readonly certificates?: Partial<CertificateOptions>;
 }
@@ -136,12 +138,16 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
-  const fresh = await neverStarted(folder);
   const settings = await openSettings(folder);
-  const store = await openStore(folder, now, { say: log });
+  const fresh = settings.store === undefined && (await neverStarted(folder));
+  const { store: url } = settings;
+  const store = await openStore(folder, now, { store: url, say: log, stop: options.stop });
   opened.add(() => store.close());
   // The first token is the last thing that a first start writes.
-  const begin = fresh || (store.state.tokens.length === 0 && (await refuseLost(folder)));
+  const begin =
+    fresh ||
+    (store.state.tokens.length === 0 &&
+      (await refuseLost(folder, url && 'the database of `store` in settings.json')));
   const { grace, lifetimes, check } = {
     ...CERTIFICATES,
     grace: settings.certificateGraceDays * DAY_MS,

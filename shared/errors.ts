@@ -92,6 +92,10 @@ export const ERROR_CODES = {
     status: 500,
     remedy: 'Name a folder that this user may write, as `state` in the configuration.',
   },
+  store_unreachable: {
+    status: 503,
+    remedy: 'Check that the database server of `store` in settings.json runs; the hub tries again by itself.',
+  },
   input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
   not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },

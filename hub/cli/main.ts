@@ -153,7 +153,12 @@ hubCommands
       grace?: number;
     }) => {
       // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
-      const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+      const unable = new AbortController();
+      const stopped = Promise.race([
+        once(process, 'SIGINT'),
+        once(process, 'SIGTERM'),
+        once(unable.signal, 'abort'),
+      ]);
       // The other commands need none of its parts; loading them takes longer than most of what they do.
       const { startHub } = await import('../hub.js');
       const hub = await startHub({
@@ -167,6 +172,7 @@ hubCommands
         rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
         tick: options.tick,
         ...(options.grace !== undefined && { certificates: { grace: options.grace * 24 * 3600 * 1000 } }),
+        stop: (why) => unable.abort(why),
         log: (line) => console.log(`${new Date().toISOString()} ${line}`),
       });
       const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
@@ -180,6 +186,7 @@ hubCommands
       await stopped;
       await hub[Symbol.asyncDispose]();
       process.disconnect?.();
+      unable.signal.throwIfAborted();
     },
   );
 

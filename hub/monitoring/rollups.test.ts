@@ -163,10 +163,12 @@ test('a commit writes each row that its reports touch once, and nothing else of 
   const one = await opened((database) => ({
     name: database.name,
     rows: (statement) => database.rows(statement),
+    snapshot: (work) => database.snapshot(work),
     close: () => database.close(),
     transact: (statements) => {
       const all = Symbol.asyncIterator in statements ? [] : [...statements];
-      for (const { sql } of all) written.push(/insert into "(\w+)"/.exec(String(sql))?.[1] ?? 'other');
+      for (const { sql } of all)
+        written.push(/insert into "(\w+)"/.exec(typeof sql === 'string' ? sql : sql.sqlite)?.[1] ?? 'other');
       return database.transact(Symbol.asyncIterator in statements ? statements : all);
     },
   }));
@@ -188,6 +190,7 @@ test('a commit that fails leaves the rollups as they were, in memory and on the 
   const one = await opened((database) => ({
     name: database.name,
     rows: (statement) => database.rows(statement),
+    snapshot: (work) => database.snapshot(work),
     close: () => database.close(),
     transact: (statements) => (broken ? Promise.reject(new Error('no')) : database.transact(statements)),
   }));

@@ -57,10 +57,14 @@ export class Drafts {
       rollouts: { get: rollouts.get, set: rollouts.set },
     });
     const result = edit(state);
-    for (const part of [claims, devices, models, outbox]) part.keep();
-    tokens.keep((list) => Object.assign(lists, { tokens: list }));
-    evaluations.keep((list) => Object.assign(lists, { evaluations: list }));
-    rollouts.keep((list) => Object.assign(lists, { rollouts: list }));
+    // All of it is finished before any of it is kept: what an edit put in may be none that can be.
+    const keeping = [
+      ...[claims, devices, models, outbox].map((part) => part.finish()),
+      tokens.finish((list) => Object.assign(lists, { tokens: list })),
+      evaluations.finish((list) => Object.assign(lists, { evaluations: list })),
+      rollouts.finish((list) => Object.assign(lists, { rollouts: list })),
+    ];
+    for (const keep of keeping) keep();
     return result;
   }
 
@@ -106,14 +110,16 @@ function draftRecord<Row extends object>(
         : { value, writable: true, enumerable: true, configurable: true };
     },
   });
-  const keep = () => {
-    for (const [key, { row, draft }] of touched) {
-      const kept =
-        row === undefined ? undefined : draft === row ? finished(row) : drafted === null ? row : plain(row);
-      if (kept !== before(key)) over.set(key, kept);
-    }
+  const finish = () => {
+    const rows = [...touched].map(([key, { row, draft }]) => {
+      if (row === undefined) return [key, undefined] as const;
+      return [key, draft === row ? finished(row) : drafted === null ? row : plain(row)] as const;
+    });
+    return () => {
+      for (const [key, row] of rows) if (row !== before(key)) over.set(key, row);
+    };
   };
-  return { proxy, keep };
+  return { proxy, finish };
 }
 
 function draftList<Item>(before: Item[], drafted: DraftOf) {
@@ -128,12 +134,14 @@ function draftList<Item>(before: Item[], drafted: DraftOf) {
   const set = (next: Item[]) => {
     list = next;
   };
-  const keep = (put: (list: Item[]) => void) => {
-    if (list === null) return;
+  const finish = (put: (list: Item[]) => void) => {
+    if (list === null) return () => undefined;
     const kept = draft === list ? finished(list) : drafted === null ? list : plain(list);
-    if (kept !== before && !sameItems(kept, before)) put(kept);
+    return () => {
+      if (kept !== before && !sameItems(kept, before)) put(kept);
+    };
   };
-  return { get, set, keep };
+  return { get, set, finish };
 }
 
 /** immer's types know what is immutable; ours say so by agreement. */

@@ -1,6 +1,6 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import type { Taken, TakenFacts } from '../monitoring/fold.js';
 import { SqlRollups } from '../monitoring/sql-rollups.js';
@@ -17,6 +17,8 @@ import type { AuditEntry, RawReport, Store, Writing } from './store.js';
 /** Transactions that share a commit at most; whoever comes while they are written makes the next one. */
 const MOST_AT_ONCE = 500;
 const PAGE = 500;
+/** After so long without an answer of the database its callers are let go, as after a lost connection. */
+const ANSWER_MS = 15_000;
 const PURGED_AT_ONCE = 500;
 export const AUDIT = 'audit';
 export const rolloutChain = (id: string) => `rollout ${id}`;
@@ -78,6 +80,8 @@ export class SqlStore implements Store {
       return Promise.reject(
         new AdbreakError('hub_unreachable', 'Cannot change anything: the hub is being stopped'),
       );
+    const { trouble } = this.#database;
+    if (trouble) return Promise.reject(trouble);
     return new Promise<T>((done, fail) => {
       this.#waiting.push({ edit, audit, done, fail });
       this.#running ??= this.#run();
@@ -127,6 +131,8 @@ export class SqlStore implements Store {
     } finally {
       // What could not be written is folded from its events at the next start.
       this.#closed = true;
+      // A database that is gone may never answer what was begun.
+      if (this.#database.trouble) await this.#database.close();
       await this.#running;
       await this.#database.close();
     }
@@ -161,6 +167,12 @@ export class SqlStore implements Store {
     }
     const { changes } = drafts;
     let keepRollups = () => {};
+    // Memory follows the database when that answers; who waits is told that nobody knows.
+    const impatience = setTimeout(() => {
+      const why = unanswered(this.#database.name);
+      for (const { pending } of kept) pending.fail(why);
+      for (const pending of this.#waiting.splice(0)) pending.fail(why);
+    }, ANSWER_MS);
     try {
       const rollups = await this.rollups.merge(kept.flatMap(({ written }) => written.taken));
       keepRollups = rollups.keep;
@@ -176,12 +188,14 @@ export class SqlStore implements Store {
       if (statements.length > 0) await this.#database.transact(statements);
     } catch (error) {
       // One that nobody can write is refused alone; a disk that fails refuses all.
-      if (kept.length > 1 && error instanceof AdbreakError && error.code === 'input_too_large') {
+      if (kept.length > 1 && hasCode(error, 'input_too_large', 'input_invalid')) {
         for (const { pending } of kept) await this.#write([pending]);
         return;
       }
       for (const { pending } of kept) pending.fail(error);
       return;
+    } finally {
+      clearTimeout(impatience);
     }
     commit(this.#state, changes);
     keepRollups();
@@ -192,6 +206,14 @@ export class SqlStore implements Store {
       pending.done(value as never);
     }
   }
+}
+
+function unanswered(name: string): AdbreakError {
+  return new AdbreakError(
+    'store_unreachable',
+    `Cannot say yet whether a change was kept: ${name} has not answered for ${ANSWER_MS / 1000} s`,
+    { remedy: 'Look at what is there before you ask again; the hub finds out when the database answers.' },
+  );
 }
 
 /** The heads of the chains as a batch moves them on. */

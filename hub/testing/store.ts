@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { z } from 'zod';
 import { RolloutLog } from '../rollouts/log/log.js';
-import { DATABASE_FILE, load } from '../store/open.js';
+import { DATABASE_FILE, load, openBeside } from '../store/open.js';
+import type { Database } from '../store/sql/database.js';
 import type { Statement } from '../store/sql/queries.js';
 import { Sqlite } from '../store/sql/sqlite.js';
 import type { HubState } from '../store/state.js';
 
 /** Looks into a hub's database from beside it, as a backup or a curious person would; also while the hub runs. */
-async function beside<T>(folder: string, use: (database: Sqlite) => Promise<T>): Promise<T> {
-  const database = await Sqlite.open(join(folder, DATABASE_FILE));
+async function beside<T>(folder: string, use: (database: Database) => Promise<T>): Promise<T> {
+  const database = await openBeside(folder);
   try {
     return await use(database);
   } finally {
