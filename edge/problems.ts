@@ -57,7 +57,10 @@ export class Problems {
     return failures;
   }
 
-  /** The hub refuses the session, or lets it in again (null). Whether a renewal may help: then it is no fault yet, the renewal says so where it cannot. */
+  /**
+   * The hub refuses the session, or lets it in again (null). Whether a renewal may help: then it is no fault yet, the
+   * renewal says so where it cannot.
+   */
   refused(reason: AdbreakError | null): boolean {
     if (reason === null) this.#over((code) => REFUSALS.includes(code));
     else if (RENEWABLE.includes(reason.code)) return true;
