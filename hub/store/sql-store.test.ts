@@ -25,7 +25,8 @@ test('callers of a database that does not answer are let go, and memory follows 
     close: () => Promise.resolve(),
   };
   const store = new SqlStore(database, emptyState(), new Map(), () => new Date());
-  const add = (id: string) => store.change(({ devices }) => void (devices[id] = deviceEntry(id, 'one')));
+  const add = (id: string) =>
+    store.change(({ devices }) => void Object.assign(devices, { [id]: deviceEntry(id, 'one') }));
   const words = { code: 'store_unreachable', message: /^Cannot say yet whether a change was kept: slow/ };
   const doubtful = assert.rejects(add('pi-1'), words);
   await first;
