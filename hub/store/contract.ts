@@ -8,7 +8,7 @@ import { start } from '../rollouts/step.js';
 import { deviceEntry } from '../testing/state.js';
 import { link, NO_LINKS } from './chain.js';
 import type { Database } from './sql/database.js';
-import { all as allOf, type Statement } from './sql/queries.js';
+import { all as allOf, insert, type Statement } from './sql/queries.js';
 import type { SqlStore } from './sql-store.js';
 
 /** A place for a store: opened again it is what it was. `wrap` stands between the store and its database. */
@@ -276,6 +276,27 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     assert.equal(await store.purgeReports(new Date('2020-01-01T00:00:00.000Z')), false, 'they are young');
     assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), true);
     assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), false);
+    await store.close();
+  });
+
+  run('statements that end in an error leave nothing, and the database goes on', async () => {
+    const { store, database } = await watched();
+    const row = insert('report', { device: 'pi-1', sequence: 1, start: 'a', received: 'b', body: '{}' });
+    async function* broken(): AsyncGenerator<Statement> {
+      yield row;
+      throw new Error('killed');
+    }
+    await assert.rejects(database.transact(broken()), /^Error: killed$/);
+    const nonsense = { sql: 'insert into nowhere values (1)', parameters: [] };
+    await assert.rejects(database.transact([row, nonsense, row]));
+    assert.deepEqual(await database.rows(allOf('report')), []);
+    assert.deepEqual(await database.transact([row, row]), { changed: 2 });
+    assert.deepEqual(
+      (await database.rows(allOf('report'))).map(
+        (one) => z.object({ sequence: z.number() }).parse(one).sequence,
+      ),
+      [1, 1],
+    );
     await store.close();
   });
 
