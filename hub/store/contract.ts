@@ -267,6 +267,27 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await again.close();
   });
 
+  run('half a character, NUL, quotes and the largest whole number come back as they were', async () => {
+    const { where, store, database } = await watched();
+    const names = ['\ud800', 'a\0b', '"\\\'; drop table device; --', 'é', 'É', '%_'];
+    const sequence = Number.MAX_SAFE_INTEGER;
+    await store.change(({ devices }, writing) => {
+      for (const one of names) devices[one] = deviceEntry(one, one, { sequence });
+      writing.report({ device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '"\\u0000é"' });
+    });
+    const [row] = await database.rows(allOf('report'));
+    assert.deepEqual(
+      z.object({ position: z.literal(1), sequence: z.number(), body: z.string() }).parse(row),
+      { position: 1, sequence, body: '"\\u0000é"' },
+    );
+    const was = copy(store.state);
+    await store.close();
+    const again = await where.open();
+    assert.deepEqual(copy(again.state), was);
+    assert.deepEqual(Object.keys(again.state.devices), names, 'in the order in which they came');
+    await again.close();
+  });
+
   run('raw reports are purged by age, some at a time', async () => {
     const { store } = await watched();
     await store.change((_, writing) => {
