@@ -9,7 +9,7 @@ NODE_FLAGS ?=
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-setup: node_modules/.setup ## install packages, and ffmpeg and Chromium where apt may
+setup: node_modules/.setup ## install packages, and ffmpeg, Chromium and PostgreSQL where apt may
 
 # Not `npm ci`: it refuses a lock made where the registry has no packages for other platforms. Versions and digests come from
 # the lock all the same. That no package's scripts run is a setting of the repository: .npmrc.
@@ -40,7 +40,7 @@ check: build ## types, lint, format, boundaries, dead code, citations
 test: build addon litert ## install what is needed, build, run every test
 	scripts/test.sh
 
-test-crash: build ## hubs killed at random and at every step; KILLS= (200, on each store), SEED=, STORES=sqlite,postgres (all there are)
+test-crash: build ## hubs killed at random and at every step, and PostgreSQL's server too; KILLS= (200, on each store), SEED=, STORES=sqlite,postgres
 	@node tools/dist/crash/crash.js
 
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours

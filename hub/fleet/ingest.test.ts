@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import { type Random, seeded } from '@adbreak/shared/random.js';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { Evaluations } from '../evaluations/evaluations.js';
@@ -269,6 +270,18 @@ test('finding 1: a decision whose commit failed has no event and no effect; the 
   assert.equal(counted(again.executor.find(id)), 2);
   const replayed = await replay(again.log.read(id), null);
   assert.deepEqual([replayed.firstDifference, replayed.decisions.length], [null, replayed.recorded.length]);
+});
+
+test('a window that came while the database was out of reach is no refused one: it is not acknowledged, and taken when it comes again', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  const gone = () => Promise.reject(new AdbreakError('store_unreachable', 'the server is gone'));
+  t.mock.method(one.store, 'change', gone, { times: 1 });
+  await assert.rejects(send(one, 'pi-0', windowOf(id, 1)), { code: 'store_unreachable' });
+  await assert.rejects(send(one, 'pi-0', windowOf(id, 2)), /one before it is not stored/);
+  one.intake.connected('pi-0');
+  for (const sequence of [1, 2]) await send(one, 'pi-0', windowOf(id, sequence));
+  assert.deepEqual([counted(one.executor.find(id)), one.store.state.devices['pi-0']?.refusedReports], [2, 0]);
 });
 
 test("a candidate is blamed for its own faults alone: not for production's, and not for a full card", async (t) => {

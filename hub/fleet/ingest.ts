@@ -315,6 +315,7 @@ const OUR_OWN: readonly ErrorCode[] = [
   'disk_full',
   'state_unwritable',
   'state_corrupt',
+  'store_unreachable',
   'hub_unreachable',
   'internal',
 ];

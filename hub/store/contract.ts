@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import type { RolloutEvent } from '../rollouts/events.js';
@@ -9,7 +9,7 @@ import { takeReport } from '../testing/rollups.js';
 import { deviceEntry } from '../testing/state.js';
 import { link, NO_LINKS } from './chain.js';
 import type { Database } from './sql/database.js';
-import { all as allOf, type Statement } from './sql/queries.js';
+import { all as allOf, insert, type Statement } from './sql/queries.js';
 import type { SqlStore } from './sql-store.js';
 
 /** A place for a store: opened again it is what it was. `wrap` stands between the store and its database. */
@@ -70,6 +70,11 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 /** What every store does, whatever keeps its rows. */
 export function storeContract(name: string, place: () => Promise<Place>): void {
+  const titles: string[] = [];
+  const run = (title: string, work: (t: TestContext) => Promise<void>) => {
+    titles.push(title);
+    test(`${name}: ${title}`, work);
+  };
   const watched = async () => {
     const where = await place();
     const watch: { database: Watched | null } = { database: null };
@@ -81,7 +86,7 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     return { where, store, database: watch.database };
   };
 
-  test(`${name}: a transaction is seen when it is kept, and by a store that is opened anew`, async () => {
+  run('a transaction is seen when it is kept, and by a store that is opened anew', async () => {
     const { where, store } = await watched();
     const changed = store.change((state) => {
       state.devices['pi-1'] = deviceEntry('pi-1', 'one');
@@ -111,37 +116,40 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await again.close();
   });
 
-  test(`${name}: an edit that throws is rejected alone, and leaves nothing: no row, no event, no audit line, no fold`, async () => {
-    const { store } = await watched();
-    let folded = 0;
-    const outcomes = await Promise.allSettled([
-      store.change(({ devices }) => void Object.assign(devices, { 'pi-1': deviceEntry('pi-1', 'one') })),
-      store.change((state, writing) => {
-        writing.event('r', tick(1));
-        writing.audit(AUDIT);
-        writing.after(() => void folded++);
-        Object.assign(state.devices['pi-1'] ?? {}, { sequence: 9 });
-        state.tokens.push(token('a'));
-        throw new Error('no');
-      }, AUDIT),
-      store.change((state, writing) => {
-        writing.event('r', tick(2));
-        return state.devices['pi-1']?.sequence;
-      }),
-    ]);
-    assert.deepEqual(
-      outcomes.map((one) => (one.status === 'fulfilled' ? one.value : 'rejected')),
-      [undefined, 'rejected', 0],
-    );
-    assert.deepEqual([store.state.tokens, folded, (await all(store.audited())).length], [[], 0, 0]);
-    assert.deepEqual(
-      (await all(store.events('r'))).map(({ number, body }) => [number, JSON.parse(body).at]),
-      [[1, '2026-01-01T00:02:00.000Z']],
-    );
-    await store.close();
-  });
+  run(
+    'an edit that throws is rejected alone, and leaves nothing: no row, no event, no audit line, no fold',
+    async () => {
+      const { store } = await watched();
+      let folded = 0;
+      const outcomes = await Promise.allSettled([
+        store.change(({ devices }) => void Object.assign(devices, { 'pi-1': deviceEntry('pi-1', 'one') })),
+        store.change((state, writing) => {
+          writing.event('r', tick(1));
+          writing.audit(AUDIT);
+          writing.after(() => void folded++);
+          Object.assign(state.devices['pi-1'] ?? {}, { sequence: 9 });
+          state.tokens.push(token('a'));
+          throw new Error('no');
+        }, AUDIT),
+        store.change((state, writing) => {
+          writing.event('r', tick(2));
+          return state.devices['pi-1']?.sequence;
+        }),
+      ]);
+      assert.deepEqual(
+        outcomes.map((one) => (one.status === 'fulfilled' ? one.value : 'rejected')),
+        [undefined, 'rejected', 0],
+      );
+      assert.deepEqual([store.state.tokens, folded, (await all(store.audited())).length], [[], 0, 0]);
+      assert.deepEqual(
+        (await all(store.events('r'))).map(({ number, body }) => [number, JSON.parse(body).at]),
+        [[1, '2026-01-01T00:02:00.000Z']],
+      );
+      await store.close();
+    },
+  );
 
-  test(`${name}: finding 2: a commit that fails rejects all with its code, and memory is as it was`, async () => {
+  run('finding 2: a commit that fails rejects all with its code, and memory is as it was', async () => {
     const { store, database } = await watched();
     await store.change((state) => void state.tokens.push(token('a')));
     const was = copy(store.state);
@@ -167,35 +175,40 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await store.close();
   });
 
-  test(`${name}: transactions that come together share one commit, in their order, each seeing those before it`, async (t) => {
-    const { store, database } = await watched();
-    await store.change((state) => void Object.assign(state.devices, { 'pi-1': deviceEntry('pi-1', 'one') }));
-    const before = database.commits;
-    const folds: number[] = [];
-    const seen = await Promise.all(
-      Array.from({ length: 400 }, (_, n) =>
-        store.change(({ devices }, writing) => {
-          const device = devices['pi-1'];
-          writing.after(() => void folds.push(n));
-          if (device !== undefined) device.sequence += 1;
-          return device?.sequence;
-        }),
-      ),
-    );
-    t.diagnostic(`400 transactions in ${database.commits - before} commits`);
-    assert.equal(database.commits - before, 1);
-    assert.deepEqual(
-      seen,
-      Array.from({ length: 400 }, (_, n) => n + 1),
-    );
-    assert.deepEqual(
-      folds,
-      Array.from({ length: 400 }, (_, n) => n),
-    );
-    await store.close();
-  });
+  run(
+    'transactions that come together share one commit, in their order, each seeing those before it',
+    async (t) => {
+      const { store, database } = await watched();
+      await store.change(
+        (state) => void Object.assign(state.devices, { 'pi-1': deviceEntry('pi-1', 'one') }),
+      );
+      const before = database.commits;
+      const folds: number[] = [];
+      const seen = await Promise.all(
+        Array.from({ length: 400 }, (_, n) =>
+          store.change(({ devices }, writing) => {
+            const device = devices['pi-1'];
+            writing.after(() => void folds.push(n));
+            if (device !== undefined) device.sequence += 1;
+            return device?.sequence;
+          }),
+        ),
+      );
+      t.diagnostic(`400 transactions in ${database.commits - before} commits`);
+      assert.equal(database.commits - before, 1);
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 400 }, (_, n) => n + 1),
+      );
+      assert.deepEqual(
+        folds,
+        Array.from({ length: 400 }, (_, n) => n),
+      );
+      await store.close();
+    },
+  );
 
-  test(`${name}: one row that is too long is refused alone; those beside it are kept`, async () => {
+  run('one row that is too long is refused alone; those beside it are kept', async () => {
     const { store } = await watched();
     const outcomes = await Promise.allSettled(
       [10, 5_000_000, 20].map((length) =>
@@ -219,7 +232,7 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await store.close();
   });
 
-  test(`${name}: events and the audit log are chains, by the hash of all before them`, async () => {
+  run('events and the audit log are chains, by the hash of all before them', async () => {
     const { where, store } = await watched();
     await store.change((_, writing) => {
       for (let n = 1; n <= 3; n++) writing.event('r', tick(n));
@@ -238,7 +251,7 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await again.close();
   });
 
-  test(`${name}: names from outside find what is there, and nothing that every object has`, async () => {
+  run('names from outside find what is there, and nothing that every object has', async () => {
     const { where, store } = await watched();
     await store.change(({ devices }) => {
       assert.deepEqual(
@@ -254,7 +267,28 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await again.close();
   });
 
-  test(`${name}: raw reports are purged by age, some at a time`, async () => {
+  run('half a character, NUL, quotes and the largest whole number come back as they were', async () => {
+    const { where, store, database } = await watched();
+    const names = ['\ud800', 'a\0b', '"\\\'; drop table device; --', 'é', 'É', '%_'];
+    const sequence = Number.MAX_SAFE_INTEGER;
+    await store.change(({ devices }, writing) => {
+      for (const one of names) devices[one] = deviceEntry(one, one, { sequence });
+      writing.report({ device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '"\\u0000é"' });
+    });
+    const [row] = await database.rows(allOf('report'));
+    assert.deepEqual(
+      z.object({ position: z.literal(1), sequence: z.number(), body: z.string() }).parse(row),
+      { position: 1, sequence, body: '"\\u0000é"' },
+    );
+    const was = copy(store.state);
+    await store.close();
+    const again = await where.open();
+    assert.deepEqual(copy(again.state), was);
+    assert.deepEqual(Object.keys(again.state.devices), names, 'in the order in which they came');
+    await again.close();
+  });
+
+  run('raw reports are purged by age, some at a time', async () => {
     const { store } = await watched();
     await store.change((_, writing) => {
       for (let sequence = 1; sequence <= 700; sequence++)
@@ -266,7 +300,28 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await store.close();
   });
 
-  test(`${name}: a snapshot is of one moment while writes go on, in pages, and several reads at a time`, async () => {
+  run('statements that end in an error leave nothing, and the database goes on', async () => {
+    const { store, database } = await watched();
+    const row = insert('report', { device: 'pi-1', sequence: 1, start: 'a', received: 'b', body: '{}' });
+    async function* broken(): AsyncGenerator<Statement> {
+      yield row;
+      throw new Error('killed');
+    }
+    await assert.rejects(database.transact(broken()), /^Error: killed$/);
+    const nonsense = { sql: 'insert into nowhere values (1)', parameters: [] };
+    await assert.rejects(database.transact([row, nonsense, row]));
+    assert.deepEqual(await database.rows(allOf('report')), []);
+    assert.deepEqual(await database.transact([row, row]), { changed: 2 });
+    assert.deepEqual(
+      (await database.rows(allOf('report'))).map(
+        (one) => z.object({ sequence: z.number() }).parse(one).sequence,
+      ),
+      [1, 1],
+    );
+    await store.close();
+  });
+
+  run('a snapshot is of one moment while writes go on, in pages, and several reads at a time', async () => {
     const { store, database } = await watched();
     const write = (from: number, revoked: boolean) =>
       store.change(({ devices }) => {
@@ -304,30 +359,34 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await store.close();
   });
 
-  test(`${name}: a close that cannot write says so and leaves nothing open; the next start folds what it did not write`, async () => {
-    const { where, store, database } = await watched();
-    const begin = started(PLAN);
-    const { id } = begin.rollout;
-    await store.change((state, writing) => {
-      const seen = writing.event(id, begin);
-      state.rollouts.push({ ...start(begin), seen });
-    });
-    await store.change((_, writing) => {
-      const seen = writing.event(id, tick(1));
-      writing.after((state) => {
-        state.rollouts = state.rollouts.map((one) => ({ ...one, seen }));
+  run(
+    'a close that cannot write says so and leaves nothing open; the next start folds what it did not write',
+    async () => {
+      const { where, store, database } = await watched();
+      const begin = started(PLAN);
+      const { id } = begin.rollout;
+      await store.change((state, writing) => {
+        const seen = writing.event(id, begin);
+        state.rollouts.push({ ...start(begin), seen });
       });
-    });
-    database.failure = new AdbreakError('disk_full', 'no space');
-    await assert.rejects(store.close(), database.failure);
-    await assert.rejects(database.rows(allOf('device')), 'its database is closed');
-    const again = await where.open();
-    assert.equal(again.state.rollouts[0]?.seen, 2);
-    await again.change((state) => void state.tokens.push(token('a')));
-    await again.close();
-  });
+      await store.change((_, writing) => {
+        const seen = writing.event(id, tick(1));
+        writing.after((state) => {
+          state.rollouts = state.rollouts.map((one) => ({ ...one, seen }));
+        });
+      });
+      database.failure = new AdbreakError('disk_full', 'no space');
+      await assert.rejects(store.close(), database.failure);
+      await assert.rejects(database.rows(allOf('device')), 'its database is closed');
+      const again = await where.open();
+      assert.equal(again.state.rollouts[0]?.seen, 2);
+      await again.change((state) => void state.tokens.push(token('a')));
+      await again.close();
+    },
+  );
 
-  test(`${name}: after the close nothing is taken`, async () => {
+  run('after the close nothing is taken', async (t) => {
+    t.diagnostic(`the contract: ${titles.length} tests on ${name}`);
     const { store } = await watched();
     await store.close();
     await assert.rejects(

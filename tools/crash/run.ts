@@ -25,7 +25,7 @@ const STEP_MS = 15_000;
 const LOAD_MS = 900;
 /** A server is gone for so long at most. */
 const AWAY_MS = 2000;
-const AGAIN_MS = 200;
+const AGAIN_MS = 400;
 
 /** How a hub ends: at a step, some time after devices and people came, or before it has started. */
 type End =
@@ -215,6 +215,9 @@ class Run {
     if (itself && hub.child.signalCode !== 'SIGKILL')
       throw new Error(`the hub ended with ${hub.child.exitCode}: ${hub.words().slice(-3000)}`);
     await kill(hub);
+    // No device says anything that may be refused: the reason is what whoever reads a failure needs.
+    for (const line of hub.words().split('\n'))
+      if (line.includes(' refused a message of ')) this.#options.say(line);
     for (const device of this.#devices) device.disconnect();
     if (end.kind === 'step') return itself ? end.step : `step not passed: ${end.step}`;
     if (end.kind === 'server') return "at random, after the server's crash";
@@ -256,6 +259,8 @@ class Run {
 
   /** The hub lives through its server's crash, under load, and takes reports again: all that it acknowledged is there. */
   async #crash(hub: HubProcess, { after, away }: Extract<End, { kind: 'server' }>): Promise<void> {
+    // Each return of a device waits for its end too.
+    hub.child.setMaxListeners(0);
     await sleep(after);
     await this.#server?.down('immediate');
     await sleep(away);

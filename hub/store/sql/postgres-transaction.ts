@@ -43,8 +43,7 @@ export function transaction(
   async function done(): Promise<void> {
     note(client.query('begin'));
     try {
-      if (Symbol.asyncIterator in statements) for await (const one of statements) await run(one);
-      else for (const one of statements) await run(one);
+      for await (const one of given(statements)) await run(one);
       note(send(client, last));
     } catch (error) {
       note(client.query('rollback'));
@@ -59,6 +58,16 @@ export function transaction(
       throw new AdbreakError('internal', 'the server has rolled a transaction back');
   }
   return work;
+}
+
+/** What whoever gives the statements threw: the database has no part in it. */
+export class NotGiven extends Error {}
+async function* given(statements: Iterable<Statement> | AsyncIterable<Statement>): AsyncGenerator<Statement> {
+  try {
+    yield* statements;
+  } catch (cause) {
+    throw new NotGiven('the statements of a transaction ended in an error', { cause });
+  }
 }
 
 /** The failure of the first statement that has one: those after it are its consequence. */

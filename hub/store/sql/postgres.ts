@@ -10,11 +10,11 @@ import { connect, type Target, targetOf } from './postgres-connection.js';
 import { isAnswer, postgresError } from './postgres-errors.js';
 import { lock, markFound, markOf } from './postgres-lock.js';
 import { snapshotOf } from './postgres-snapshot.js';
-import { send, transaction } from './postgres-transaction.js';
+import { NotGiven, send, transaction } from './postgres-transaction.js';
 import type { Statement } from './queries.js';
 
-/** A server that restarts is back in seconds; one that is gone is not asked more often than every second. */
-const BACKOFF: Backoff = { firstMs: 100, longestMs: 2000, jitter: 0.5 };
+/** A server that restarts is back in seconds; one that is gone is asked every two. */
+const BACKOFF: Backoff = { firstMs: 100, longestMs: 2000, jitter: 0 };
 /** So long a start waits for the lock: the session of a hub that was killed may still be ending. */
 const LOCK_MS = 5000;
 
@@ -146,6 +146,7 @@ export class Postgres implements Database {
       this.#mark = mark;
       return { changed: work.changed, doubt: null };
     } catch (error) {
+      if (error instanceof NotGiven) throw error.cause;
       const failure = this.#failed(error, client, 'write');
       if (isAnswer(error) || !work.committing) throw failure;
       return { changed: work.changed, doubt: this.#doubtful(mark, failure) };
@@ -195,7 +196,7 @@ export class Postgres implements Database {
       const client = await retry(() => this.#again(), {
         backoff: BACKOFF,
         signal,
-        uniform: Math.random,
+        uniform: () => 0,
         retryable: (error) => !hasCode(error, 'conflict'),
         onFailure: (error) => {
           this.#session = { kind: 'lost', why: this.#unreachable(error) };
