@@ -3,7 +3,7 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import type { Taken, TakenFacts } from '../monitoring/fold.js';
-import { SqlRollups } from '../monitoring/sql-rollups.js';
+import { type Merged, SqlRollups } from '../monitoring/sql-rollups.js';
 import { writeFacts } from '../monitoring/taken.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { type Head, type Link, link, NO_LINKS } from './chain.js';
@@ -160,10 +160,9 @@ export class SqlStore implements Store {
       }
     }
     const { changes } = drafts;
-    let keepRollups = () => {};
+    let rollups: Merged | null = null;
     try {
-      const rollups = await this.rollups.merge(kept.flatMap(({ written }) => written.taken));
-      keepRollups = rollups.keep;
+      rollups = await this.rollups.merge(kept.flatMap(({ written }) => written.taken));
       const statements = [
         ...statementsOf(this.#state, changes, this.#limit),
         ...kept.flatMap(({ written }) => [
@@ -175,6 +174,7 @@ export class SqlStore implements Store {
       ];
       if (statements.length > 0) await this.#database.transact(statements);
     } catch (error) {
+      rollups?.drop();
       // One that nobody can write is refused alone; a disk that fails refuses all.
       if (kept.length > 1 && error instanceof AdbreakError && error.code === 'input_too_large') {
         for (const { pending } of kept) await this.#write([pending]);
@@ -184,7 +184,7 @@ export class SqlStore implements Store {
       return;
     }
     commit(this.#state, changes);
-    keepRollups();
+    rollups.keep();
     for (const { id } of changes.lists.rollouts ?? []) if (heads.writes(id)) this.#ahead.delete(id);
     for (const [chain, head] of heads.kept) this.#heads.set(chain, head);
     for (const { pending, value, written } of kept) {
