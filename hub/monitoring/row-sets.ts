@@ -33,12 +33,15 @@ export class RecentRows<Row> {
       return;
     }
   }
+  drop(id: string): void {
+    this.#rows.delete(id);
+  }
   clear(): void {
     this.#rows.clear();
   }
 }
 
-/** Rows of one kind that a batch of reports changes: copies, until the batch is kept. */
+/** Rows of one kind that a batch of reports changes, in place: a batch that is not kept must forget them. */
 export class ChangedRows<Row> implements Editable<Row> {
   readonly kind: RowKind<Row>;
   readonly #before: (id: string) => Row | undefined;
@@ -51,8 +54,7 @@ export class ChangedRows<Row> implements Editable<Row> {
   edit(at: Place): Row {
     const known = this.#changed.get(at.id);
     if (known !== undefined) return known.row;
-    const before = this.#before(at.id);
-    const row = before === undefined ? this.kind.empty() : this.kind.copy(before);
+    const row = this.#before(at.id) ?? this.kind.empty();
     this.#changed.set(at.id, { place: at, row });
     return row;
   }

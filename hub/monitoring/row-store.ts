@@ -72,6 +72,10 @@ export class RowStore<Row> {
   keep({ changed }: ChangedRows<Row>): void {
     for (const { place: at, row } of changed) this.#recent.keep(at.id, row);
   }
+  /** What was changed could not be written: it is read again where it is needed. */
+  drop({ changed }: ChangedRows<Row>): void {
+    for (const { place: at } of changed) this.#recent.drop(at.id);
+  }
   forget(): void {
     this.#recent.clear();
   }

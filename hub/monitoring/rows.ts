@@ -75,41 +75,36 @@ export type DeviceDay = z.infer<typeof deviceDay>;
 /** All labels and confidences of a version, since it was registered. */
 export type LabelSums = z.infer<typeof armLabels>;
 
-/** A kind of row: what an empty one holds, and a copy that may be changed. Copies by hand: a structured clone costs ten times as much. */
+/** A kind of row, and what an empty one holds. */
 export interface RowKind<Row> {
   readonly table: string;
   readonly keys: readonly string[];
   readonly schema: z.ZodType<Row>;
   readonly empty: () => Row;
-  readonly copy: (row: Row) => Row;
 }
 export const MODEL_HOUR: RowKind<ModelHour> = {
   table: 'model_hour',
   keys: ['hour', 'digest', 'channel', 'hardware'],
   schema: modelHour,
   empty: () => ({ ...noSums(), first: 0, late: null }),
-  copy: (row) => ({ ...row, ...parts(row), late: row.late === null ? null : [...row.late] }),
 };
 export const MODEL_DAY: RowKind<ModelSums> = {
   table: 'model_day',
   keys: ['day', 'digest', 'channel', 'hardware'],
   schema: modelSums,
   empty: noSums,
-  copy: (row) => ({ ...row, ...parts(row) }),
 };
 export const DEVICE_DAY: RowKind<DeviceDay> = {
   table: 'device_day',
   keys: ['day', 'device'],
   schema: deviceDay,
   empty: noDeviceDay,
-  copy: (row) => ({ ...row, refused: { ...row.refused }, series: row.series.map((one) => ({ ...one })) }),
 };
 export const LABELS: RowKind<LabelSums> = {
   table: 'labels',
   keys: ['digest'],
   schema: armLabels,
   empty: noLabels,
-  copy: (row) => ({ ...tables(row), histogram: [...row.histogram] }),
 };
 
 export function noSums(): ModelSums {
@@ -132,14 +127,6 @@ function noDeviceDay(): DeviceDay {
   const refused = { old: 0, twice: 0, unknown: 0, series: 0 };
   return { ...counts, downloadFailures: 0, memoryMb: 0, refused, series: [] };
 }
-function parts({ bins, latency, labels }: ModelSums): Pick<ModelSums, 'bins' | 'latency' | 'labels'> {
-  return { bins: [...bins], latency: [...latency], labels: labels && tables(labels) };
-}
-function tables({ confusion: [content, ad], tenths }: Omit<LabelSums, 'histogram'>) {
-  const confusion: LabelSums['confusion'] = [[...content], [...ad]];
-  return { confusion, tenths: tenths.map(([n, right]): [number, number] => [n, right]) };
-}
-
 /** Which of a row's 64 bins holds one of a report's 256. */
 export function coarse(bin: number): number {
   return Math.floor((bin * WORLD_BINS) / BINS);

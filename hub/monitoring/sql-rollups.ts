@@ -34,10 +34,13 @@ const JUMP_HOURS = 24;
 const HOURS_AT_ONCE = 200;
 const REFERENCE_LIMIT = 16 * 1024;
 
-/** What a commit of reports writes into the rollups, and what it keeps in memory once that is on disk. */
+/** What a commit of reports writes into the rollups. One of the other two is called before the next merge. */
 export interface Merged {
   readonly statements: readonly Statement[];
+  /** It is on disk. */
   readonly keep: () => void;
+  /** It is not: rows in memory were added to already, and are forgotten. */
+  readonly drop: () => void;
 }
 /** The rollups over rows of a database. A commit merges its reports in memory and writes each row that they touch once. */
 export class SqlRollups implements Rollups {
@@ -57,9 +60,8 @@ export class SqlRollups implements Rollups {
     this.#labels = new RowStore(database, LABELS, IN_MEMORY.labels);
   }
 
-  /** Adds reports up in the order in which they were taken. Nothing is changed until the statements are written and `keep` is called. */
+  /** Adds reports up in the order in which they were taken. */
   async merge(reports: readonly Taken[]): Promise<Merged> {
-    if (reports.length === 0) return { statements: [], keep: () => undefined };
     const outlines = reports.map(outlineOf);
     const parts = outlines.flatMap((one) => one.parts);
     const rows = {
@@ -68,21 +70,23 @@ export class SqlRollups implements Rollups {
       modelDay: await this.#days.open(parts.map(({ dayRow }) => dayRow)),
       labels: await this.#labels.open(parts.map(({ labelsRow }) => labelsRow)),
     };
-    for (const one of outlines) fold(rows, one);
-    return {
-      statements: [
-        ...rows.deviceDay.statements(),
-        ...rows.modelHour.statements(),
-        ...rows.modelDay.statements(),
-        ...rows.labels.statements(),
-      ],
-      keep: () => {
-        this.#devices.keep(rows.deviceDay);
-        this.#hours.keep(rows.modelHour);
-        this.#days.keep(rows.modelDay);
-        this.#labels.keep(rows.labels);
-      },
+    const each = (what: 'keep' | 'drop') => () => {
+      this.#devices[what](rows.deviceDay);
+      this.#hours[what](rows.modelHour);
+      this.#days[what](rows.modelDay);
+      this.#labels[what](rows.labels);
     };
+    const [keep, drop] = [each('keep'), each('drop')];
+    try {
+      for (const one of outlines) fold(rows, one);
+      const statements = [rows.deviceDay, rows.modelHour, rows.modelDay, rows.labels].flatMap((of) => [
+        ...of.statements(),
+      ]);
+      return { statements, keep, drop };
+    } catch (error) {
+      drop();
+      throw error;
+    }
   }
 
   async *hour(hour: number, digest: string) {

@@ -273,7 +273,8 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     const sequence = Number.MAX_SAFE_INTEGER;
     await store.change(({ devices }, writing) => {
       for (const one of names) devices[one] = deviceEntry(one, one, { sequence });
-      writing.report({ device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '"\\u0000é"' });
+      const raw = { device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '"\\u0000é"' };
+      writing.report(raw, report(sequence, 0, { agreed: 1 }), { missing: 0, twice: false, unknown: [] });
     });
     const [row] = await database.rows(allOf('report'));
     assert.deepEqual(

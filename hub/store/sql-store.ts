@@ -3,7 +3,7 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import type { Taken, TakenFacts } from '../monitoring/fold.js';
-import { SqlRollups } from '../monitoring/sql-rollups.js';
+import { type Merged, SqlRollups } from '../monitoring/sql-rollups.js';
 import { writeFacts } from '../monitoring/taken.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { type Head, type Link, link, NO_LINKS } from './chain.js';
@@ -166,7 +166,7 @@ export class SqlStore implements Store {
       }
     }
     const { changes } = drafts;
-    let keepRollups = () => {};
+    let rollups: Merged | null = null;
     // Memory follows the database when that answers; who waits is told that nobody knows.
     const impatience = setTimeout(() => {
       const why = unanswered(this.#database.name);
@@ -174,8 +174,7 @@ export class SqlStore implements Store {
       for (const pending of this.#waiting.splice(0)) pending.fail(why);
     }, ANSWER_MS);
     try {
-      const rollups = await this.rollups.merge(kept.flatMap(({ written }) => written.taken));
-      keepRollups = rollups.keep;
+      rollups = await this.rollups.merge(kept.flatMap(({ written }) => written.taken));
       const statements = [
         ...statementsOf(this.#state, changes, this.#limit),
         ...kept.flatMap(({ written }) => [
@@ -187,6 +186,7 @@ export class SqlStore implements Store {
       ];
       if (statements.length > 0) await this.#database.transact(statements);
     } catch (error) {
+      rollups?.drop();
       // One that nobody can write is refused alone; a disk that fails refuses all.
       if (kept.length > 1 && hasCode(error, 'input_too_large', 'input_invalid')) {
         for (const { pending } of kept) await this.#write([pending]);
@@ -198,7 +198,7 @@ export class SqlStore implements Store {
       clearTimeout(impatience);
     }
     commit(this.#state, changes);
-    keepRollups();
+    rollups.keep();
     for (const { id } of changes.lists.rollouts ?? []) if (heads.writes(id)) this.#ahead.delete(id);
     for (const [chain, head] of heads.kept) this.#heads.set(chain, head);
     for (const { pending, value, written } of kept) {
