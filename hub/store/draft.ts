@@ -55,6 +55,7 @@ export class Drafts {
       models: { get: () => models.proxy },
       hours: { get: () => hours.proxy },
       outbox: { get: () => outbox.proxy },
+      revisionFloor: { value: base.revisionFloor },
       tokens: { get: tokens.get, set: tokens.set },
       evaluations: { get: evaluations.get, set: evaluations.set },
       rollouts: { get: rollouts.get, set: rollouts.set },
