@@ -11,6 +11,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { simulateCommand } from '../simulate/command.js';
 import { backupCommands } from './backup.js';
+import { checkCommand } from './check.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
@@ -101,6 +102,7 @@ hubCommands
     for await (const line of auditLog(state)) console.log(line);
   });
 backupCommands(hubCommands);
+checkCommand(hubCommands);
 hubCommands
   .command('start')
   .description(
