@@ -236,6 +236,19 @@ test("root restores nothing into the folder of the hub's user, who could not rea
   });
 });
 
+test('a restore that is called off while it unpacks leaves nothing', async (t) => {
+  const { path } = await backedUp(t);
+  const folder = join(await temporaryFolder(), 'state');
+  const stop = new AbortController();
+  const progress = (name: string) => {
+    if (name === 'files/identity/ca.key') stop.abort();
+  };
+  await assert.rejects(restore({ ...usual, signal: stop.signal, progress, folder, path, force: false }), {
+    name: 'AbortError',
+  });
+  assert.deepEqual(await readdir(folder), ['.gitignore']);
+});
+
 test('a backup without models takes them from the state that it moves aside, and names what is nowhere', async (t) => {
   const { folder } = await backedUp(t);
   const path = join(await temporaryFolder(), 'small.tar.gz');

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { printable } from '@adbreak/shared/errors.js';
 import { onInterruption, runProgram } from '@adbreak/shared/program.js';
@@ -12,6 +12,8 @@ import { urlProblem } from '../store/sql/postgres-url.js';
 
 const STATE = ['--state <dir>', "folder of the hub's state", '.work/hub'] as const;
 const LONGEST_LINE = 70;
+/** The hub's own work goes first. Not by more: while rows are read, its log of writes only grows. */
+const NICE = 5;
 
 /** `adbreak hub backup FILE` and `adbreak hub restore FILE`. */
 export function backupCommands(hub: Command): void {
@@ -85,8 +87,7 @@ async function interruptible(work: (signal: AbortSignal) => Promise<void>): Prom
 }
 
 async function backup(file: string, { state, withoutModels = false }: BackupFlags, signal: AbortSignal) {
-  // The hub's own work goes first.
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  setPriority(NICE);
   const { backUp } = await import('../backup/backup.js');
   const { progress, end } = line();
   const result = await backUp({
