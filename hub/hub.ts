@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain, printable } from '@adbreak/shared/errors.js';
 import { schedule, validate } from 'node-cron';
+import { finishRestore } from './backup/exchange.js';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { forTheWire } from './fleet/desired.js';
@@ -138,6 +139,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
+  if (await finishRestore(folder)) log('a restore that was interrupted has been brought to its end');
   const settings = await openSettings(folder);
   const fresh = settings.store === undefined && (await neverStarted(folder));
   const { store: url } = settings;
@@ -161,6 +163,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   tellOfAuthority();
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
+  await registry.renewLate();
   const rolloutLog = new RolloutLog(store);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];

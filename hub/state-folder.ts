@@ -2,6 +2,7 @@ import { access, constants, mkdir, readdir, readFile, stat, writeFile } from 'no
 import { join, resolve } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { isOfRestore } from './backup/exchange.js';
 import { LOCK_FILE } from './store/lock.js';
 import { DATABASE_FILE } from './store/open.js';
 import { SETTINGS_FILE } from './store/settings.js';
@@ -48,6 +49,13 @@ export async function prepareStateFolder(folder: string, log: (line: string) => 
       remedy: 'Give --state a folder that this user may write.',
     });
   });
+  refuseForeign(path, names);
+  for (const secret of SECRETS) await refuseExposed(join(path, secret));
+  if (((await stat(path)).mode & OTHERS) !== 0) log(`warning: others may look into ${path}; chmod 700 it`);
+}
+
+/** Throws `input_invalid` for a folder, by the names in it, that is somebody else's. */
+export function refuseForeign(path: string, names: readonly string[]): void {
   const foreign = foreignName(names);
   if (foreign !== undefined)
     throw new AdbreakError(
@@ -58,8 +66,6 @@ export async function prepareStateFolder(folder: string, log: (line: string) => 
           'Give --state a folder of its own, such as ~/.local/state/adbreak/hub; if a hub ran here, move its hub.db, identity/ca.* and registry/ there.',
       },
     );
-  for (const secret of SECRETS) await refuseExposed(join(path, secret));
-  if (((await stat(path)).mode & OTHERS) !== 0) log(`warning: others may look into ${path}; chmod 700 it`);
 }
 
 /** Where a person finds the other copy of what is lost. */
@@ -101,6 +107,11 @@ export async function markBegun(folder: string, now: Date): Promise<void> {
   );
 }
 
+/** Whether a first start has come to its end here, wherever its database is. */
+export async function hasBegun(folder: string): Promise<boolean> {
+  return (await stat(join(folder, BEGUN)).catch(unlessMissing)) !== null;
+}
+
 /** What says that a hub was told something here: a version, a rollout, or any line of the audit log but its first token's. */
 async function leftBehind(folder: string): Promise<string | null> {
   for (const name of [BEGUN, ...BEFORE])
@@ -121,7 +132,8 @@ function unlessMissing(error: unknown): null {
   throw error;
 }
 
-async function makeFolder(path: string): Promise<string[]> {
+/** The folder, its owner's alone where it was not there; what is in it. */
+export async function makeFolder(path: string): Promise<string[]> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   const names = await readdir(path);
@@ -134,7 +146,7 @@ function foreignName(names: readonly string[]): string | undefined {
   if (names.includes('package.json')) return 'package.json';
   return names.includes(STATE) || names.includes(DOCUMENT)
     ? undefined
-    : names.find((name) => !OWN.has(name) && !/^\..*\.part$/.test(name));
+    : names.find((name) => !OWN.has(name) && !isOfRestore(name) && !/^\..*\.part$/.test(name));
 }
 
 async function refuseExposed(path: string): Promise<void> {

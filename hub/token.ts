@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { refuseUnfinished } from './backup/exchange.js';
 import { newSecret } from './identity/secrets.js';
 import { neverStarted, prepareStateFolder } from './state-folder.js';
 import { lockHub } from './store/lock.js';
@@ -16,6 +17,7 @@ export async function makeAdminToken(
   now: () => Date,
   log: (line: string) => void,
 ): Promise<{ id: string; token: string }> {
+  await refuseUnfinished(folder);
   const { store: url } = await readSettings(folder);
   if (url === undefined && (await neverStarted(folder))) throw notStarted(folder);
   await prepareStateFolder(folder, log);

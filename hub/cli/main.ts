@@ -11,10 +11,13 @@ import { Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { dateOf } from '../monitoring/calendar.js';
 import { simulateCommand } from '../simulate/command.js';
+import { backupCommands } from './backup.js';
+import { checkCommand } from './check.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
+import { port } from './port.js';
 import { pushVersion } from './push.js';
 import { call, print, type Remote, remote, say } from './remote.js';
 import { rolloutCommands, rolloutView, summary } from './rollouts.js';
@@ -99,6 +102,8 @@ hubCommands
     const { auditLog } = await import('../store/audit.js');
     for await (const line of auditLog(state)) console.log(line);
   });
+backupCommands(hubCommands);
+checkCommand(hubCommands);
 hubCommands
   .command('rebuild-rollups')
   .description(
@@ -292,13 +297,6 @@ async function promote(
   console.error(
     `\n${printable(check(z.object({ text: z.string() }), forecast, 'the answer of the hub').text, { lines: true })}\n\nnext: \`adbreak rollouts watch ${rollout.id}\`, \`adbreak rollouts explain ${rollout.id}\``,
   );
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535)
-    throw new InvalidArgumentError('It must be a port from 0 to 65535; 0 takes any free one.');
-  return value;
 }
 
 function graceDays(text: string): number {

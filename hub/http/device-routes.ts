@@ -141,7 +141,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
   app.get<{ Params: { file: string } }>('/tuf/metadata/:file', async (request, reply) => {
     deviceOf(request, context);
     const { file } = request.params;
-    const bytes = /^(\d{1,9}\.(root|targets|snapshot)|timestamp)\.json$/.test(file)
+    const bytes = /^(\d{1,16}\.(root|targets|snapshot)|timestamp)\.json$/.test(file)
       ? await registry.metadata(file)
       : undefined;
     // TUF clients look for the next root until they get a 404.

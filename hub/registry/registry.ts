@@ -27,6 +27,13 @@ const MODEL_LIMIT = 256 * 1024 * 1024;
 const METADATA_LIMIT = 5_000_000;
 const ROOT = '1.root.json';
 
+/** A file that devices may fetch; it lies in `targets` under its digest. */
+export interface ListedTarget {
+  readonly path: string;
+  readonly bytes: number;
+  readonly digest: string;
+}
+
 /** Target paths of a version, as devices ask for them. */
 function targetPath(name: string, version: string, file: 'model.tflite' | 'manifest.json'): string {
   return `${name}/${version}/${file}`;
@@ -169,9 +176,58 @@ export class Registry {
     });
   }
 
+  /** Of a hub that was off for days: what its devices would soon refuse, or refuse already, is signed anew. */
+  async renewLate(): Promise<void> {
+    const { timestamp } = await this.expiries();
+    if (timestamp.getTime() - this.#now().getTime() < (LIFETIME_DAYS.timestamp * DAY) / 2) await this.renew();
+  }
+
   /** Signs snapshot and timestamp anew before they expire. */
   renew(): Promise<void> {
     return this.#publishing.run(async () => this.#publish(await this.#targets()));
+  }
+
+  /** The artifacts that the signed list names, of rows or not. */
+  async listed(): Promise<ListedTarget[]> {
+    return Object.entries((await this.#targets()).targets).map(([path, { length, hashes }]) => ({
+      path,
+      bytes: length,
+      digest: hashes['sha256'] ?? '',
+    }));
+  }
+
+  /**
+   * When what is in force ends, by role. Throws `state_corrupt` where a signature is not of the role's key: no device
+   * would take it.
+   */
+  async expiries(): Promise<Record<RoleName, Date>> {
+    const root = await this.#read(ROOT, (json) => Metadata.fromJSON(MetadataKind.Root, json));
+    const timestamp = await this.#timestamp();
+    const snapshot = await this.#snapshot(timestamp);
+    const targets = await this.#listOf(snapshot);
+    const all = { root, targets, snapshot, timestamp };
+    for (const role of ROLES) {
+      try {
+        root.verifyDelegate(role, all[role]);
+      } catch (cause) {
+        throw damaged(
+          `the metadata of ${role} is not signed by the key that ${this.#path(ROOT)} names`,
+          cause,
+        );
+      }
+    }
+    const ends = (role: RoleName) => new Date(all[role].signed.expires);
+    return {
+      root: ends('root'),
+      targets: ends('targets'),
+      snapshot: ends('snapshot'),
+      timestamp: ends('timestamp'),
+    };
+  }
+
+  /** Signs all three anew, further on: after a restore, clients have seen versions that nobody here knows. */
+  leap(version: (before: number) => number): Promise<void> {
+    return this.#publishing.run(async () => this.#publish(await this.#targets(version)));
   }
 
   /** The keys that devices trust are the ones that sign here. */
@@ -184,24 +240,29 @@ export class Registry {
         );
   }
 
-  /** The list as it is published, with the next version's number. Read at the start too: a damaged one is told then. */
-  async #targets(): Promise<Targets> {
-    const timestamp = await this.#read('timestamp.json', (json) =>
-      Metadata.fromJSON(MetadataKind.Timestamp, json),
-    );
-    const snapshot = await this.#read(`${timestamp.signed.snapshotMeta.version}.snapshot.json`, (json) =>
-      Metadata.fromJSON(MetadataKind.Snapshot, json),
-    );
-    const version = snapshot.signed.meta['targets.json']?.version ?? 1;
-    const { targets } = (
-      await this.#read(`${version}.targets.json`, (json) => Metadata.fromJSON(MetadataKind.Targets, json))
-    ).signed;
+  /** The list as it is published, with the number of the next version. Read at the start too: damage is told then. */
+  async #targets(next = (before: number) => before + 1): Promise<Targets> {
+    const snapshot = await this.#snapshot(await this.#timestamp());
+    const { version, targets } = (await this.#listOf(snapshot)).signed;
     return new Targets({
-      version: version + 1,
+      version: next(version),
       specVersion: SPEC,
       expires: this.#expiry('targets'),
       targets,
     });
+  }
+
+  #timestamp(): Promise<Metadata<Timestamp>> {
+    return this.#read('timestamp.json', (json) => Metadata.fromJSON(MetadataKind.Timestamp, json));
+  }
+  #snapshot({ signed }: Metadata<Timestamp>): Promise<Metadata<Snapshot>> {
+    return this.#read(`${signed.snapshotMeta.version}.snapshot.json`, (json) =>
+      Metadata.fromJSON(MetadataKind.Snapshot, json),
+    );
+  }
+  #listOf({ signed }: Metadata<Snapshot>): Promise<Metadata<Targets>> {
+    const version = signed.meta['targets.json']?.version ?? 1;
+    return this.#read(`${version}.targets.json`, (json) => Metadata.fromJSON(MetadataKind.Targets, json));
   }
 
   /** Targets, then the snapshot that names them, then the timestamp: a reader in between sees the old state whole. */

@@ -52,6 +52,7 @@ export class Drafts {
       devices: { get: () => devices.proxy },
       models: { get: () => models.proxy },
       outbox: { get: () => outbox.proxy },
+      revisionFloor: { value: base.revisionFloor },
       tokens: { get: tokens.get, set: tokens.set },
       evaluations: { get: evaluations.get, set: evaluations.set },
       rollouts: { get: rollouts.get, set: rollouts.set },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readFile, readlink, realpath, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
@@ -34,7 +34,7 @@ export async function lockHub(folder: string): Promise<AsyncDisposable> {
   await mkdir(folder, { recursive: true });
   const path = await realpath(folder);
   const server: Server = createServer((socket) => socket.destroy());
-  server.listen(`\0adbreak-hub-${sha256(path).slice(0, 32)}`);
+  server.listen(socketOf(path));
   await once(server, 'listening').catch((cause: unknown) => {
     if (systemCode(cause) === 'EADDRINUSE') throw taken(path, cause);
     throw new AdbreakError('internal', `Cannot lock the state folder ${path}`, {
@@ -56,6 +56,33 @@ export async function lockHub(folder: string): Promise<AsyncDisposable> {
     await closeSocket();
     throw error;
   }
+}
+
+/** The process that holds a folder's lock, or null; null as its number where the lock file does not say it. Takes nothing. */
+export async function holderOf(folder: string): Promise<{ readonly pid: number | null } | null> {
+  const path = await realpath(folder);
+  const file = join(path, LOCK_FILE);
+  const held =
+    (await answers(socketOf(path))) ||
+    ((await read(file)) !== null && (await isHeld(file, await thisProcess())));
+  return held ? { pid: (await read(file))?.pid ?? null } : null;
+}
+
+async function answers(socket: string): Promise<boolean> {
+  const client = connect(socket);
+  try {
+    await once(client, 'connect');
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ECONNREFUSED') return false;
+    throw error;
+  } finally {
+    client.destroy();
+  }
+}
+
+function socketOf(path: string): string {
+  return `\0adbreak-hub-${sha256(path).slice(0, 32)}`;
 }
 
 function taken(path: string, cause?: unknown): AdbreakError {

@@ -49,10 +49,10 @@ export async function openStore(
 }
 
 /** The hub's own, for writing. */
-async function openDatabase(
+export async function openDatabase(
   folder: string,
   store: string | undefined,
-  options: PostgresOptions,
+  options: PostgresOptions = {},
 ): Promise<Database> {
   if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE));
   // Most hubs need none of its parts.

@@ -1,4 +1,4 @@
-import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import { round } from '../evaluations/round.js';
@@ -119,7 +119,7 @@ export function statementsOfAll(state: HubState): Iterable<Statement> {
 
 /** The state as the tables have it; every row parsed. Throws `state_corrupt` with its table and keys. */
 export async function readRows(database: Database): Promise<HubState> {
-  const state = emptyState();
+  const state: HubState = { ...emptyState(), revisionFloor: await readFloor(database) };
   for await (const [hash, row] of read(database, 'claim', claim)) state.claims[hash] = row;
   for await (const [, row] of read(database, 'token', token)) state.tokens.push(row);
   for await (const [id, row] of read(database, 'device', device)) state.devices[id] = row;
@@ -135,6 +135,21 @@ export async function readRows(database: Database): Promise<HubState> {
     Object.assign(rounds.get(id)?.answers ?? {}, { [who]: row });
   for await (const [key, row] of read(database, 'outbox', outboxEntry)) state.outbox[key] = row;
   return state;
+}
+
+/** A restore writes it; where there was none there is none. */
+export function putFloor(revision: number): Statement {
+  return put('meta', { key: FLOOR }, { value: String(revision) });
+}
+const FLOOR = 'revision floor';
+export function isFloor(key: string): boolean {
+  return key === FLOOR;
+}
+const floorRows = z.array(z.object({ value: z.string().regex(/^\d{1,16}$/) })).max(1);
+async function readFloor(database: Database): Promise<number> {
+  const found = await database.rows({ sql: `select value from meta where key = '${FLOOR}'`, parameters: [] });
+  const [row] = check(floorRows, found, `${FLOOR} of ${database.name}`, 'state_corrupt');
+  return Number(row?.value ?? 0);
 }
 
 const stored = z.looseObject({ body: z.string() });

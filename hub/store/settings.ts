@@ -38,14 +38,23 @@ export async function readSettings(folder: string): Promise<Settings> {
 const usual = () => check(settingsSchema, {}, 'the settings');
 async function read(path: string): Promise<Settings | null> {
   const bytes = await readLimited(path, LIMIT);
-  if (bytes === undefined) return null;
+  return bytes === undefined ? null : parseSettings(bytes, path);
+}
+
+/** Settings out of a file that lies elsewhere, such as a backup. */
+export function parseSettings(bytes: Uint8Array, what: string): Settings {
   try {
-    return parseJson(settingsSchema, bytes, LIMIT, path);
+    return parseJson(settingsSchema, bytes, LIMIT, what);
   } catch (error) {
     // The cause of a text that is no JSON quotes it, and it may hold a password.
     if (error instanceof AdbreakError) throw new AdbreakError(error.code, error.message);
     throw error;
   }
+}
+
+/** As they lie in a state folder. */
+export function settingsText(settings: Settings): string {
+  return `${JSON.stringify(settings, null, 2)}\n`;
 }
 
 /** The hub's settings: a small document by lowdb, written with what is usual where there is none, for people to edit. */
@@ -54,7 +63,7 @@ export async function openSettings(folder: string): Promise<Settings> {
   const adapter: Adapter<Settings> = {
     read: () => read(path),
     // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
-    write: (settings) => writeAtomic(path, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 }),
+    write: (settings) => writeAtomic(path, settingsText(settings), { mode: 0o600 }),
   };
   const db = new Low<Settings>(adapter, usual());
   const known = await adapter.read();

@@ -113,6 +113,8 @@ export interface HubState {
   evaluations: Round[];
   /** By their key: of one rollout in the order in which they were decided. */
   outbox: Record<string, OutboxEntry>;
+  /** Every desired state has a higher revision: devices may have seen this one of a hub that this one was restored from. */
+  readonly revisionFloor: number;
 }
 
 /** Devices, models and digests are looked up by names from outside: no such name may find what every object inherits. */
@@ -125,6 +127,7 @@ export function emptyState(): HubState {
     rollouts: [],
     evaluations: [],
     outbox: own(),
+    revisionFloor: 0,
   };
 }
 function own<T>(): Record<string, T> {

@@ -6,17 +6,24 @@ import type { TestHub } from '../testing.js';
 
 export const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
 
+interface Ran {
+  readonly code: unknown;
+  readonly out: string;
+  readonly error: string;
+}
+
 /** A command against a hub of this process; not spawnSync, or the hub could not answer. */
-export async function runAt(
-  hub: TestHub,
-  ...args: string[]
-): Promise<{ code: unknown; out: string; error: string }> {
-  const env = {
-    ...process.env,
+export function runAt(hub: TestHub, ...args: string[]): Promise<Ran> {
+  return run(args, {
     ADBREAK_HUB: hub.hub,
     ADBREAK_TOKEN: hub.token,
     ADBREAK_CA: join(hub.folder, 'identity/ca.pem'),
-  };
+  });
+}
+
+/** A command that asks no hub. */
+export async function run(args: readonly string[], variables: Record<string, string> = {}): Promise<Ran> {
+  const env = { ...process.env, ADBREAK_HUB: '', ADBREAK_TOKEN: '', ADBREAK_CA: '', ...variables };
   const child = spawn(process.execPath, [BIN, ...args], { env });
   const words = { out: '', error: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

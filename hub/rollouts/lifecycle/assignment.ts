@@ -72,16 +72,22 @@ export class Assignment {
   async #give(model: string, only?: readonly string[]): Promise<void> {
     const { store } = this.#options;
     const wanted = assignments(store.state, model, only);
+    // Of a hub that was restored, devices have seen revisions that it does not know: they would ignore its next ones.
+    const floor = store.state.revisionFloor;
     // Compared with what is committed, so that a fleet in which nothing changes costs no drafts.
-    const moved = [...wanted].filter(
-      ([id, assignment]) => !sameAssignment(assignment, store.state.devices[id]?.desired ?? null),
-    );
+    const moved = [...wanted].filter(([id, assignment]) => {
+      const desired = store.state.devices[id]?.desired ?? null;
+      return (desired?.revision ?? 0) <= floor || !sameAssignment(assignment, desired);
+    });
     if (moved.length > 0)
       await store.change(({ devices }) => {
         for (const [id, assignment] of moved) {
           const device = devices[id];
           if (device !== undefined)
-            device.desired = { ...assignment, revision: (device.desired?.revision ?? 0) + 1 };
+            device.desired = {
+              ...assignment,
+              revision: Math.max(device.desired?.revision ?? 0, floor) + 1,
+            };
         }
       });
     await this.publish(wanted.keys());

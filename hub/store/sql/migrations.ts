@@ -53,6 +53,9 @@ const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly strin
   },
 ];
 
+/** The number of the last migration that this hub knows. */
+export const SCHEMA = MIGRATIONS.length;
+
 const applied = z.array(z.object({ number: z.int().positive() }));
 const APPLIED: Statement = { sql: 'select number from migration order by number', parameters: [] };
 const TABLE: Statement = {
@@ -78,8 +81,8 @@ function definition(sqlite: string): Statement {
   return { sql, parameters: [] };
 }
 
-/** Brings the schema up to date. A database of a newer hub is refused, and left as it is. */
-export async function migrate(database: Database, now: Date): Promise<void> {
+/** Brings the schema up to date, or to an earlier one for rows of then. A database of a newer hub is refused, and left as it is. */
+export async function migrate(database: Database, now: Date, last = SCHEMA): Promise<void> {
   const known = (await database.rows(TABLE)).length > 0;
   const done = known ? applied.parse(await database.rows(APPLIED)).length : 0;
   if (done > MIGRATIONS.length)
@@ -91,7 +94,7 @@ export async function migrate(database: Database, now: Date): Promise<void> {
           'Start the newer version, or restore the folder from a backup of before the update; nothing was changed.',
       },
     );
-  if (done === MIGRATIONS.length) return;
+  if (done >= last) return;
   const create = known
     ? []
     : [
@@ -99,7 +102,7 @@ export async function migrate(database: Database, now: Date): Promise<void> {
           'create table migration (number integer primary key, name text not null, at text not null)',
         ),
       ];
-  const steps = MIGRATIONS.slice(done).flatMap(({ name, sql }, i) => [
+  const steps = MIGRATIONS.slice(done, last).flatMap(({ name, sql }, i) => [
     ...sql.map(definition),
     insert('migration', { number: done + i + 1, name, at: now.toISOString() }),
   ]);
