@@ -3,7 +3,8 @@ import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, explain, printable } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { harmless, type Log } from '@adbreak/shared/log.js';
 import { schedule, validate } from 'node-cron';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
@@ -40,7 +41,7 @@ export interface HubOptions {
   readonly plansPath?: string;
   /** How often the gate looks, a node-cron expression with seconds. */
   readonly tick: string;
-  readonly log: (line: string) => void;
+  readonly log: Log;
   readonly now?: () => Date;
   readonly certificates?: Partial<CertificateOptions>;
 }
@@ -100,7 +101,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   try {
     return await openHub(options, plans, opened);
   } catch (error) {
-    await opened.close((closing) => options.log(`closing: ${explain(closing)}`));
+    await opened.close((closing) => options.log(`closing: ${explain(closing)}`, { error: closing }));
     throw error;
   }
 }
@@ -128,8 +129,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const now = options.now ?? (() => new Date());
   const { folder } = options;
   // Every line of the hub passes here: devices choose their client ids, reasons and topics.
-  const log = (line: string) => options.log(printable(line));
-  const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
+  const log: Log = (line, about) => options.log(harmless(line), about);
+  const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`, { error });
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
@@ -158,7 +159,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const onEvent = (device: string, event: DeviceEvent) => {
     events.push({ device, event });
     events.splice(0, events.length - EVENTS_KEPT);
-    log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`);
+    log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`, { device });
   };
   const executor: Executor = new Executor({
     store,
@@ -169,6 +170,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
       if (rollout.last !== null)
         log(
           `rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`,
+          { rollout: rollout.id, model: rollout.model },
         );
     },
     startRound: (rollout) => evaluations.startFor(rollout),
@@ -214,7 +216,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
             const device = state.devices[id];
             if (device !== undefined) Object.assign(device, { online, lastSeen: now().toISOString() });
           })
-          .catch((error: unknown) => log(`state: ${explain(error)}`));
+          .catch((error: unknown) => log(`state: ${explain(error)}`, { device: id, error }));
       },
     },
   });
