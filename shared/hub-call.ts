@@ -1,7 +1,7 @@
 import type { Response } from 'undici';
 import { errorInAnswer } from './contract/wire-error.js';
 import { AdbreakError } from './errors.js';
-import { type Fault, faultOf, HubRefusal } from './hub-fault.js';
+import { type Fault, faultOf, HubRefusal, type Reader } from './hub-fault.js';
 
 interface Bounds {
   /** The caller's stop. */
@@ -9,6 +9,7 @@ interface Bounds {
   readonly timeoutMs: number;
   /** Bytes of the answer. */
   readonly limit: number;
+  readonly reader: Reader;
 }
 
 /** One request: its bounds, and its words for whatever goes wrong. */
@@ -19,13 +20,15 @@ export class Call {
   readonly #limit: number;
   readonly #timeoutMs: number;
   readonly #outer: AbortSignal | undefined;
+  readonly #reader: Reader;
 
-  constructor(what: string, url: URL, { signal, timeoutMs, limit }: Bounds) {
+  constructor(what: string, url: URL, { signal, timeoutMs, limit, reader }: Bounds) {
     this.url = url;
     this.#what = what;
     this.#limit = limit;
     this.#timeoutMs = timeoutMs;
     this.#outer = signal;
+    this.#reader = reader;
     const timeout = AbortSignal.timeout(timeoutMs);
     this.signal = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
   }
@@ -53,10 +56,14 @@ export class Call {
     }
   }
 
-  async whole(answer: Response, limit = this.#limit): Promise<string> {
+  async bytes(answer: Response, limit = this.#limit): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.stream(answer, limit)) chunks.push(chunk);
-    return Buffer.concat(chunks).toString();
+    return Buffer.concat(chunks);
+  }
+
+  async whole(answer: Response, limit = this.#limit): Promise<string> {
+    return (await this.bytes(answer, limit)).toString();
   }
 
   json(text: string): unknown {
@@ -86,7 +93,7 @@ export class Call {
     if (this.#outer?.aborted) return this.#outer.reason;
     return error instanceof AdbreakError
       ? error
-      : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs));
+      : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs, this.#reader));
   }
 
   #unreachable({ why, remedy, cause }: Fault): AdbreakError {
