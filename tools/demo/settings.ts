@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** What the parts of the demo agree on. */
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const FOLDER = resolve('.work/demo');
 export const MODEL = 'base-ad-detector';
