@@ -132,6 +132,55 @@ test('models that nothing names any more are deleted once nothing is on trial; t
   assert.deepEqual(await onDisk(), ['1.0.0', '2.0.0']);
 });
 
+/** What the slots were, one after the other. */
+function watched(store: SlotStore): SlotState[] {
+  const states: SlotState[] = [];
+  const change = store.change.bind(store);
+  store.change = async (edit) => {
+    const state = await change(edit);
+    states.push(state);
+    return state;
+  };
+  return states;
+}
+const onTrial = (starts: number) => (model: (version: string) => ModelRef) => ({
+  confirmed: model('1.0.0'),
+  trial: { model: model('2.0.0'), starts },
+});
+
+test('a start of a trial is counted on the disk before the model is loaded, also where loading it fails', async (t) => {
+  const { lineup, pipeline, desired, model, store, said, folder } = await device(t, {
+    slots: onTrial(1),
+    watches: false,
+  });
+  const states = watched(store);
+  // A probe that fails stands for one that takes the agent with it: what is counted by then is on the disk.
+  const path = join(folder, model('2.0.0').digest, 'manifest.json');
+  const manifest = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...manifest, golden: [0, 1].map((ad) => ({ pattern: 0, ad })) }));
+  lineup.want({ ...desired(1, '1.0.0', '2.0.0'), serve: 'candidate' });
+  await until('production acts alone', () => pipeline.pair !== null, 60);
+  assert.match(said.join('\n'), /Cannot run base-ad-detector 2\.0\.0: test pattern 0 gives/);
+  assert.deepEqual(states[0]?.trial, { model: model('2.0.0'), starts: 2 });
+});
+
+test('an agent counts one start of a trial, however often it adopts; the third agent does not load it', async (t) => {
+  const first = await device(t, { slots: onTrial(1), watches: false });
+  const trial = () => first.store.state.trial?.starts;
+  for (const revision of [1, 2, 3]) {
+    first.lineup.want({ ...first.desired(revision, '1.0.0', '2.0.0'), serve: 'candidate' });
+    await sleep(revision * 40);
+  }
+  await until('revision 3', () => first.pipeline.pair?.desired.revision === 3, 60);
+  assert.equal(trial(), 2);
+  const third = await device(t, { slots: onTrial(2), watches: false });
+  third.lineup.want({ ...third.desired(1, '1.0.0', '2.0.0'), serve: 'candidate' });
+  await until('production acts alone', () => third.pipeline.pair !== null, 60);
+  assert.equal(third.pipeline.pair?.candidate, null);
+  assert.match(third.said.join('\n'), /2\.0\.0: it was started 2 times without being confirmed/);
+  assert.deepEqual(third.store.state.quarantined, [third.model('2.0.0').digest]);
+});
+
 test('while a model is on trial nothing is deleted', async (t) => {
   const { lineup, pipeline, desired, onDisk, store } = await device(t, { watches: false });
   lineup.want(desired(1, '1.0.0', null));

@@ -54,6 +54,8 @@ export class Lineup implements AsyncDisposable {
   readonly #stop = new AbortController();
   #wanted: Desired | null = null;
   readonly #converging = new SerialRunner();
+  /** What this agent has loaded on trial, by digest. */
+  readonly #started = new Set<string>();
   #served = 0;
   #crashes = 0;
 
@@ -127,7 +129,7 @@ export class Lineup implements AsyncDisposable {
       trouble = error;
       return null;
     };
-    let candidate =
+    const candidate =
       desired.candidate === null
         ? null
         : await this.#candidate(desired, production, before)
@@ -140,16 +142,6 @@ export class Lineup implements AsyncDisposable {
     // A newer revision supersedes, and a stop: what is not at work yet never will be.
     if (signal.aborted) await this.#discard(fresh());
     signal.throwIfAborted();
-    if (candidate !== null && desired.serve === 'candidate' && !(await this.#trialMayGoOn(desired))) {
-      const { version } = candidate.model.manifest;
-      const untrusted = new AdbreakError(
-        'model_unsupported',
-        `Cannot run ${desired.model} ${version}: it was started ${MOST_STARTS} times without being confirmed`,
-      );
-      const fault = new ModelFault(candidate.model.manifest, untrusted);
-      await this.#discard(fresh().filter((child) => child !== production));
-      candidate = lose(fault);
-    }
     const effective: Desired =
       candidate === null ? { ...desired, candidate: null, serve: 'production' } : desired;
     await this.#switchTo(effective);
@@ -172,7 +164,9 @@ export class Lineup implements AsyncDisposable {
     before: Pair | null,
   ): Promise<InferenceChild | null> {
     if (desired.candidate === null) return null;
-    const child = await this.#child(desired.model, desired.candidate, before);
+    const child = await this.#child(desired.model, desired.candidate, before, (file) =>
+      this.#countStart(file),
+    );
     const [ours, theirs] = [production.model.manifest.preprocess, child.model.manifest.preprocess];
     // Both look at one and the same frame: that is what makes their episodes pairs.
     if (ours.width === theirs.width && ours.height === theirs.height && ours.scaler === theirs.scaler)
@@ -184,8 +178,13 @@ export class Lineup implements AsyncDisposable {
     );
   }
 
-  /** A child with the model: the one that runs already, or a new one that has passed its probe. */
-  async #child(name: string, model: ModelRef, before: Pair | null): Promise<InferenceChild> {
+  /** A child with the model: the one that runs already, or a new one that has passed its probe. `onLoad` comes right before it is loaded. */
+  async #child(
+    name: string,
+    model: ModelRef,
+    before: Pair | null,
+    onLoad?: (file: ModelFile) => Promise<void>,
+  ): Promise<InferenceChild> {
     const running = [before?.production, before?.candidate].find(
       (child) => child?.alive && child.model.manifest.digest === model.digest,
     );
@@ -195,7 +194,9 @@ export class Lineup implements AsyncDisposable {
         'model_unsupported',
         `Cannot run ${name} ${model.version}: it failed its trial on this device`,
       );
-    return this.#startProbed(await this.#options.models.obtain(name, model, this.#stop.signal));
+    const file = await this.#options.models.obtain(name, model, this.#stop.signal);
+    await onLoad?.(file);
+    return this.#startProbed(file);
   }
 
   /** Golden patterns through a new model before it sees a real frame. */
@@ -221,13 +222,21 @@ export class Lineup implements AsyncDisposable {
     }
   }
 
-  /** After a restart in the middle of a trial: counts the start durably; false when it has crashed too often. */
-  async #trialMayGoOn({ candidate }: Desired): Promise<boolean> {
-    const { state } = this.#options.slots;
-    const first = this.#options.pipeline.pair === null;
-    if (!first || state.trial === null || state.trial.model.digest !== candidate?.digest) return true;
+  /**
+   * After a restart in the middle of a trial: the start is counted, durably, before anything of the model is loaded. One that
+   * takes the whole agent with it, or the Pi, is loaded so often and not again. An agent counts one start, however often it adopts.
+   */
+  async #countStart({ manifest }: ModelFile): Promise<void> {
+    const { digest, name, version } = manifest;
+    const onTrial = this.#options.slots.state.trial?.model.digest === digest;
+    if (!onTrial || this.#started.has(digest)) return;
     const counted = await this.#options.slots.change((slots) => stepSlots(slots, { kind: 'start' }));
-    return counted.trial !== null;
+    this.#started.add(digest);
+    if (counted.trial === null)
+      throw new AdbreakError(
+        'model_unsupported',
+        `Cannot run ${name} ${version}: it was started ${MOST_STARTS} times without being confirmed`,
+      );
   }
 
   /** The only switch point: the slot state is durable before the new model acts. */
@@ -235,6 +244,8 @@ export class Lineup implements AsyncDisposable {
     const model =
       desired.serve === 'candidate' && desired.candidate !== null ? desired.candidate : desired.production;
     this.#served = 0;
+    // A trial that begins here has its first start: this agent has loaded the model, and tries no second one.
+    this.#started.add(model.digest);
     await this.#options.slots.change((state) => switchTo(model, state));
   }
 

@@ -16,7 +16,7 @@ import { report } from './rollouts/fixtures.js';
 import type { Rollout } from './rollouts/rollout.js';
 import { publish } from './testing/chain.js';
 import { enrol, type HubProcess, kill, Publisher, spawnHub } from './testing/killed.js';
-import { auditLines, exportLog, storedState } from './testing/store.js';
+import { auditLines, episodesOfHours, exportLog, storedState } from './testing/store.js';
 
 /** Real hubs that are killed while real MQTT clients publish; what was acknowledged is held against what is there afterwards. */
 const BIN = fileURLToPath(new URL('../bin/adbreak.js', import.meta.url));
@@ -117,11 +117,8 @@ test('finding 1: twenty kills: what was acknowledged is there once, and the log 
     assert.equal(added(rollout, device), last, `${device}: none lost, none twice`);
   }
   const sent = publishers.reduce((sum, one) => sum + one.acknowledged, 0);
-  const hours = Object.values(state.hours[digests.production]?.open ?? {}).flatMap((channels) =>
-    Object.values(channels).flatMap(({ bins }) => bins),
-  );
   assert.equal(
-    hours.reduce((sum, n) => sum + n, 0),
+    (await episodesOfHours(folder)).get(digests.production),
     10 * sent,
     'the hours of the fleet hold each window once',
   );

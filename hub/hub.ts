@@ -16,6 +16,7 @@ import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
 import { newSecret } from './identity/secrets.js';
 import { ServerCertificate } from './identity/server-certificate.js';
+import type { Rollups } from './monitoring/rollup-port.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { type Plans, readPlans } from './rollouts/lifecycle/plans.js';
@@ -23,7 +24,7 @@ import { RolloutLog } from './rollouts/log/log.js';
 import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
-import { openSettings } from './store/settings.js';
+import { openSettings, type Settings } from './store/settings.js';
 import type { Store } from './store/store.js';
 
 export interface HubOptions {
@@ -42,6 +43,8 @@ export interface HubOptions {
   /** How often the gate looks, a node-cron expression with seconds. */
   readonly tick: string;
   readonly log: Log;
+  /** Hears why this hub can never write again, and must be ended: another one has written to its database. */
+  readonly stop?: (why: AdbreakError) => void;
   readonly now?: () => Date;
   readonly certificates?: Partial<CertificateOptions>;
 }
@@ -69,6 +72,8 @@ const RENEWAL = '17 3 * * *';
 /** Raw reports are forgotten a few hundred at a time, so that no write waits for a large delete. */
 const PURGE = '53 * * * * *';
 const PURGES_AT_ONCE = 20;
+/** Hours are closed for the reference, and old sums forgotten. */
+const ROLLUPS = '23 * * * * *';
 const DAY_MS = 24 * 3600 * 1000;
 const CERTIFICATES: CertificateOptions = { grace: 30 * DAY_MS, lifetimes: LIFETIMES, check: '41 * * * *' };
 
@@ -134,12 +139,16 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
-  const fresh = await neverStarted(folder);
   const settings = await openSettings(folder);
-  const store = await openStore(folder, now, { say: log });
+  const fresh = settings.store === undefined && (await neverStarted(folder));
+  const { store: url } = settings;
+  const store = await openStore(folder, now, { store: url, say: log, stop: options.stop });
   opened.add(() => store.close());
   // The first token is the last thing that a first start writes.
-  const begin = fresh || (store.state.tokens.length === 0 && (await refuseLost(folder)));
+  const begin =
+    fresh ||
+    (store.state.tokens.length === 0 &&
+      (await refuseLost(folder, url && 'the database of `store` in settings.json')));
   const { grace, lifetimes, check } = {
     ...CERTIFICATES,
     grace: settings.certificateGraceDays * DAY_MS,
@@ -180,7 +189,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     store,
     now,
     log,
-    assign: (model) => executor.assign(model),
+    assign: (model, only) => executor.assign(model, only),
     onClosed: (rollout, outcome) => executor.roundClosed(rollout, outcome),
   });
   const intake = new Intake({
@@ -269,6 +278,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
     schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
     schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
+    schedule(ROLLUPS, () => keepRollups(store.rollups, settings, now()).catch(complain('rollups')), {
+      noOverlap: true,
+    }),
     schedule(RENEWAL, tellOfAuthority),
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
@@ -290,6 +302,18 @@ async function purgeReports(store: Store, days: number, now: Date): Promise<void
   const before = new Date(now.getTime() - days * DAY_MS);
   for (let runs = 0; runs < PURGES_AT_ONCE && (await store.purgeReports(before)); runs++)
     await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Some at a time: what is left is the next minute's. */
+async function keepRollups(
+  rollups: Rollups,
+  { rollupHourMonths, rollupDayMonths }: Settings,
+  now: Date,
+): Promise<void> {
+  const retention = { hourMonths: rollupHourMonths, dayMonths: rollupDayMonths };
+  const pause = () => new Promise((resolve) => setImmediate(resolve));
+  for (let runs = 0; runs < PURGES_AT_ONCE && (await rollups.settle(now)); runs++) await pause();
+  for (let runs = 0; runs < PURGES_AT_ONCE && (await rollups.purge(now, retention)); runs++) await pause();
 }
 
 async function purgeClaims(store: Store, now: Date): Promise<void> {

@@ -79,12 +79,12 @@ export async function neverStarted(folder: string): Promise<boolean> {
 }
 
 /** True where nothing was entrusted to a hub in this folder; throws `state_corrupt` where its database has lost what that was. */
-export async function refuseLost(folder: string): Promise<true> {
+export async function refuseLost(folder: string, database = join(resolve(folder), STATE)): Promise<true> {
   const left = await leftBehind(folder);
   if (left === null) return true;
   throw new AdbreakError(
     'state_corrupt',
-    `Cannot start: ${join(resolve(folder), STATE)} is missing or empty, but ${left} is there: a hub has worked here`,
+    `Cannot start: ${database} is missing or empty, but ${left} is there: a hub has worked here`,
     {
       remedy: RESTORE,
     },

@@ -5,6 +5,7 @@ import { newSecret } from './identity/secrets.js';
 import { neverStarted, prepareStateFolder } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
+import { readSettings } from './store/settings.js';
 
 /**
  * A new administrator token, written into the state of a hub that is stopped: for who has lost the one of the first start.
@@ -15,18 +16,15 @@ export async function makeAdminToken(
   now: () => Date,
   log: (line: string) => void,
 ): Promise<{ id: string; token: string }> {
-  if (await neverStarted(folder))
-    throw new AdbreakError(
-      'not_found',
-      `Cannot make a token: no hub has been started on ${resolve(folder)}`,
-      {
-        remedy:
-          'Give --state the folder of the hub; `adbreak hub start` makes a new one, and prints its token.',
-      },
-    );
+  const { store: url } = await readSettings(folder);
+  if (url === undefined && (await neverStarted(folder))) throw notStarted(folder);
   await prepareStateFolder(folder, log);
   await using _ = await lockHub(folder);
-  const store = await openStore(folder, now, { say: log });
+  const store = await openStore(folder, now, { store: url, say: log });
+  if (store.state.tokens.length === 0) {
+    await store.close();
+    throw notStarted(folder);
+  }
   const id = `admin-${randomBytes(3).toString('hex')}`;
   const { secret, hash } = newSecret('token');
   await store.change(
@@ -40,4 +38,10 @@ export async function makeAdminToken(
   );
   await store.close();
   return { id, token: secret };
+}
+
+function notStarted(folder: string): AdbreakError {
+  return new AdbreakError('not_found', `Cannot make a token: no hub has been started on ${resolve(folder)}`, {
+    remedy: 'Give --state the folder of the hub; `adbreak hub start` makes a new one, and prints its token.',
+  });
 }

@@ -47,6 +47,11 @@ export const ERROR_CODES = {
     status: 403,
     remedy: 'Do not use this model. Check who wrote to the registry: `adbreak hub audit` lists every change.',
   },
+  metadata_forged: {
+    status: 403,
+    remedy:
+      'Somebody else may answer for the hub, or has written to its registry: compare with `adbreak hub audit`. The models at work go on working.',
+  },
   metadata_invalid: {
     status: 403,
     remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every day.',
@@ -86,6 +91,10 @@ export const ERROR_CODES = {
   state_unwritable: {
     status: 500,
     remedy: 'Name a folder that this user may write, as `state` in the configuration.',
+  },
+  store_unreachable: {
+    status: 503,
+    remedy: 'Check that the database server of `store` in settings.json runs; the hub tries again by itself.',
   },
   input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },

@@ -1,4 +1,5 @@
 import type { Response } from 'undici';
+import { type AnySignal, anySignal } from './any-signal.js';
 import { errorInAnswer } from './contract/wire-error.js';
 import { AdbreakError } from './errors.js';
 import { type Fault, faultOf, HubRefusal, type Reader } from './hub-fault.js';
@@ -12,7 +13,7 @@ interface Bounds {
   readonly reader: Reader;
 }
 
-/** One request: its bounds, and its words for whatever goes wrong. */
+/** One request: its bounds, and its words for whatever goes wrong. Its end, or that of its answer, lets go of the caller's signal. */
 export class Call {
   readonly url: URL;
   readonly signal: AbortSignal;
@@ -21,6 +22,7 @@ export class Call {
   readonly #timeoutMs: number;
   readonly #outer: AbortSignal | undefined;
   readonly #reader: Reader;
+  readonly #bounds: AnySignal;
 
   constructor(what: string, url: URL, { signal, timeoutMs, limit, reader }: Bounds) {
     this.url = url;
@@ -29,8 +31,8 @@ export class Call {
     this.#timeoutMs = timeoutMs;
     this.#outer = signal;
     this.#reader = reader;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    this.signal = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+    this.#bounds = anySignal([signal], timeoutMs);
+    this.signal = this.#bounds.signal;
   }
 
   /** Whatever goes wrong in it is told as this client's callers hear it. */
@@ -38,6 +40,7 @@ export class Call {
     try {
       return await work();
     } catch (error) {
+      this.#bounds[Symbol.dispose]();
       throw this.#told(error);
     }
   }
@@ -53,7 +56,29 @@ export class Call {
       }
     } catch (error) {
       throw this.#told(error);
+    } finally {
+      this.#bounds[Symbol.dispose]();
     }
+  }
+
+  /** The same as a stream that nobody has to read: a cancelled one lets go, too. */
+  readable(answer: Response): ReadableStream<Uint8Array> {
+    const chunks = this.stream(answer);
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const { done, value } = await chunks.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: async () => {
+          await chunks.return(undefined);
+          this.#bounds[Symbol.dispose]();
+          if (answer.body?.locked === false) await answer.body.cancel();
+        },
+      },
+      { highWaterMark: 0 },
+    );
   }
 
   async bytes(answer: Response, limit = this.#limit): Promise<Buffer> {

@@ -8,6 +8,7 @@ import { AdbreakError, explain } from './errors.js';
 import { HubClient } from './hub-client.js';
 import { HubRefusal, retryAfterOf } from './hub-fault.js';
 import { pause } from './retry.js';
+import { leftOn } from './testing/listeners.js';
 import { keyPem, newKeys, stubHub } from './testing/stub-hub.js';
 import { until } from './testing/until.js';
 
@@ -197,6 +198,24 @@ test('a stop ends a request and a download at once, with its own reason', { time
   assert.deepEqual([await asked, await half], [stop.signal.reason, stop.signal.reason]);
   assert.equal(await thrown(client.ask('/agent', { what: 'ask', signal: stop.signal })), stop.signal.reason);
   assert.equal(getEventListeners(stop.signal, 'abort').length, 0);
+});
+
+test('requests, answered and refused, and downloads leave nothing on the signal of an agent that runs for years', async (t) => {
+  const hub = await stubHub(t, ({ path }, response) => {
+    if (path === '/model') response.end(Buffer.alloc(5000));
+    else if (path === '/agent') json(response, 200, {});
+    else json(response, 404, { error: 'not_found', message: 'There is nothing' });
+  });
+  await using client = new HubClient(hub.url, hub);
+  const { signal } = new AbortController();
+  for (let i = 0; i < 5; i++) {
+    await client.ask('/agent', { what: 'ask', signal });
+    await thrown(client.ask('/nothing', { what: 'ask', signal }));
+    await thrown(client.download('/nothing', { what: 'download', signal }));
+    assert.equal(await bytesOf(await client.download('/model', { what: 'download', signal })), 5000);
+    await (await client.download('/model', { what: 'download', signal })).cancel();
+  }
+  assert.equal(leftOn(signal), 0);
 });
 
 test('a download is bounded in bytes and in silence, not by a slow line; what the hub refuses is a refusal', {

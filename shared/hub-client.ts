@@ -85,7 +85,7 @@ export class HubClient implements AsyncDisposable {
     return call.coded(async () => {
       const answer = await this.#send(call);
       if (!answer.ok) throw call.refusal(answer, await call.whole(answer, ANSWER.limit));
-      return ReadableStream.from(call.stream(answer));
+      return call.readable(answer);
     });
   }
 

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { leftOn } from '@adbreak/shared/testing/listeners.js';
 import { greyVideo, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import type { Frame } from '@adbreak/shared/video/frames.js';
 import { capture, latest } from './capture.js';
@@ -52,6 +53,20 @@ test('a live source that is gone is said to be lost, with the reason and the nex
     if (waits.length === 2) stop.abort();
   }
   assert.deepEqual(waits, [1000, 2000]);
+});
+
+test('a source that is opened again and again leaves nothing on the signal of an agent that runs for years', async () => {
+  const { signal } = new AbortController();
+  for (let i = 0; i < 5; i++)
+    for await (const event of capture(
+      { input: '/nowhere/video0', kind: 'live', fps: 2 },
+      PREPROCESS,
+      signal,
+    )) {
+      assert.equal(event.kind, 'lost');
+      break;
+    }
+  assert.equal(leftOn(signal), 0);
 });
 
 test('a live source that is open but silent is ended, said to be lost, and opened again', async () => {

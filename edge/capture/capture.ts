@@ -1,3 +1,4 @@
+import { type AnySignal, anySignal } from '@adbreak/shared/any-signal.js';
 import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
 import { explain } from '@adbreak/shared/errors.js';
 import { pause } from '@adbreak/shared/retry.js';
@@ -78,13 +79,16 @@ export async function* capture(
 
 /** Ends an opening of the source when frames stop coming. */
 class Watchdog {
-  readonly signal: AbortSignal;
   readonly #stall = new AbortController();
+  readonly #either: AnySignal;
   #timer: NodeJS.Timeout;
 
   constructor(stallMs: number, outer: AbortSignal) {
-    this.signal = AbortSignal.any([outer, this.#stall.signal]);
+    this.#either = anySignal([outer, this.#stall.signal]);
     this.#timer = setTimeout(() => this.#stall.abort(), stallMs);
+  }
+  get signal(): AbortSignal {
+    return this.#either.signal;
   }
   get stalled(): boolean {
     return this.#stall.signal.aborted;
@@ -97,6 +101,7 @@ class Watchdog {
   }
   stop(): void {
     clearTimeout(this.#timer);
+    this.#either[Symbol.dispose]();
   }
 }
 

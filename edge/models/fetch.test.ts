@@ -1,53 +1,86 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { explain, hasCode } from '@adbreak/shared/errors.js';
+import { type ErrorCode, explain, hasCode } from '@adbreak/shared/errors.js';
 import { retryAfterOf } from '@adbreak/shared/hub-fault.js';
 import { stubHub } from '@adbreak/shared/testing/stub-hub.js';
-import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { ModelStore } from './fetch.js';
 
 const MODEL = { version: '1.0.0', digest: 'a'.repeat(64) };
 
-/** TUF root metadata (specification 1.0.31, section 4.3), signed by its one key. */
-function rootMetadata(): string {
+type Signed = Readonly<Record<string, unknown>>;
+const IN_TIME = { expires: '2099-01-01T00:00:00Z', spec_version: '1.0.31', version: 1 };
+/** One key that signs TUF metadata (specification 1.0.31, section 4). Keys of objects are in their canonical order already. */
+function signer() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('hex');
+  const seal = (signed: Signed) =>
+    JSON.stringify({
+      signed,
+      signatures: [
+        { keyid: 'one', sig: sign(null, Buffer.from(JSON.stringify(signed)), privateKey).toString('hex') },
+      ],
+    });
+  return { raw, seal };
+}
+function rootMetadata({ raw, seal }: ReturnType<typeof signer>): string {
   const role = { keyids: ['one'], threshold: 1 };
-  const signed = {
+  return seal({
     _type: 'root',
     consistent_snapshot: true,
-    expires: '2099-01-01T00:00:00Z',
+    expires: IN_TIME.expires,
     keys: { one: { keytype: 'ed25519', keyval: { public: raw }, scheme: 'ed25519' } },
     roles: { root: role, snapshot: role, targets: role, timestamp: role },
-    spec_version: '1.0.31',
+    spec_version: IN_TIME.spec_version,
     version: 1,
-  };
-  // Keys are in their canonical order already.
-  return JSON.stringify({
-    signed,
-    signatures: [
-      { keyid: 'one', sig: sign(null, Buffer.from(JSON.stringify(signed)), privateKey).toString('hex') },
-    ],
   });
 }
+const METADATA = {
+  timestamp: (version = 1) => ({
+    _type: 'timestamp',
+    expires: IN_TIME.expires,
+    meta: { 'snapshot.json': { version } },
+    spec_version: IN_TIME.spec_version,
+    version: 1,
+  }),
+  snapshot: (expires = IN_TIME.expires, version = 1) => ({
+    _type: 'snapshot',
+    expires,
+    meta: { 'targets.json': { version: 1 } },
+    spec_version: IN_TIME.spec_version,
+    version,
+  }),
+  targets: (expires = IN_TIME.expires) => ({
+    _type: 'targets',
+    expires,
+    spec_version: IN_TIME.spec_version,
+    targets: {},
+    version: 1,
+  }),
+};
 
-/** A store whose hub answers like this once it is asked for the time stamp: there is no newer root. */
-async function storeOf(t: TestContext, timestamp: (response: ServerResponse) => unknown) {
+type Answer = (response: ServerResponse) => unknown;
+/** A store whose hub answers like this by the end of the path; there is no newer root, and nothing else. */
+async function storeAt(t: TestContext, answers: Readonly<Record<string, Answer>>, keys = signer()) {
   const { url, authority } = await stubHub(t, ({ path }, response) => {
-    if (path === '/tuf/metadata/timestamp.json') return timestamp(response);
+    const answer = answers[path.replace('/tuf/metadata/', '')];
+    if (answer !== undefined) return answer(response);
     return response
       .writeHead(404)
       .end(JSON.stringify({ error: 'not_found', message: 'There is no metadata 2.root.json' }));
   });
   const folder = join(await temporaryFolder(), 'models');
   await mkdir(folder);
-  const identity = { device: 'pi-1', key: '', certificate: '', authority, mqtt: '', root: rootMetadata() };
+  const root = rootMetadata(keys);
+  const identity = { device: 'pi-1', key: '', certificate: '', authority, mqtt: '', root };
   return { folder, url, store: new ModelStore(folder, identity, url) };
 }
+const storeOf = (t: TestContext, timestamp: Answer) => storeAt(t, { 'timestamp.json': timestamp });
 const thrown = async (work: Promise<unknown>) =>
   work.then(
     () => assert.fail('it works'),
@@ -76,7 +109,7 @@ test('more than the metadata may have ends the download, though the hub goes on 
 }, async (t) => {
   const { store } = await storeOf(t, (response) => response.write(Buffer.alloc(50_000, 32)));
   const error = await thrown(store.obtain('base-ad-detector', MODEL));
-  assert.ok(hasCode(error, 'manifest_forged'), String(error));
+  assert.ok(hasCode(error, 'metadata_forged'), String(error));
 });
 
 test('who stops waits for no hub; nothing of the download stays', { timeout: 20_000 }, async (t) => {
@@ -84,4 +117,134 @@ test('who stops waits for no hub; nothing of the download stays', { timeout: 20_
   const { folder, store } = await storeOf(t, () => setTimeout(() => stop.abort(), 50));
   await thrown(store.obtain('base-ad-detector', MODEL, stop.signal));
   assert.deepEqual(await readdir(folder), ['tuf']);
+});
+
+const says =
+  (text: string | Buffer): Answer =>
+  (response) =>
+    response.end(text);
+const busy: Answer = (response) =>
+  response
+    .writeHead(503, { 'retry-after': '90' })
+    .end(JSON.stringify({ error: 'disk_full', message: 'Cannot write hub.json' }));
+const cut: Answer = (response) => {
+  response.writeHead(200, { 'content-length': '5000' }).write('{');
+  setTimeout(() => response.destroy(), 20);
+};
+const YESTERDAY = '2020-01-01T00:00:00Z';
+
+/** What is wrong with which file, whose signature it has, and what that is: an attack, something old, or the network. */
+const CASES: readonly [
+  string,
+  (own: (signed: Signed) => string, other: (signed: Signed) => string) => Record<string, Answer>,
+  ErrorCode,
+][] = [
+  [
+    'a time stamp of another key',
+    (_, other) => ({ 'timestamp.json': says(other(METADATA.timestamp())) }),
+    'metadata_forged',
+  ],
+  ['a time stamp that is no JSON', () => ({ 'timestamp.json': says('<html>') }), 'metadata_forged'],
+  [
+    'a snapshot of another key',
+    (_, other) => ({ '1.snapshot.json': says(other(METADATA.snapshot())) }),
+    'metadata_forged',
+  ],
+  ['a snapshot that is no JSON', () => ({ '1.snapshot.json': says('{"signed":') }), 'metadata_forged'],
+  [
+    'a snapshot of a forger who says what old ones are told by',
+    () => ({ '1.snapshot.json': says('x error Error: snapshot.json is expired') }),
+    'metadata_forged',
+  ],
+  [
+    'a snapshot without its end',
+    () => ({ '1.snapshot.json': says(Buffer.alloc(3_000_000, 32)) }),
+    'metadata_forged',
+  ],
+  [
+    'targets of another key',
+    (_, other) => ({ '1.targets.json': says(other(METADATA.targets())) }),
+    'metadata_forged',
+  ],
+  [
+    'a time stamp that is old',
+    (own) => ({ 'timestamp.json': says(own({ ...METADATA.timestamp(), expires: YESTERDAY })) }),
+    'metadata_invalid',
+  ],
+  [
+    'a snapshot that is old',
+    (own) => ({ '1.snapshot.json': says(own(METADATA.snapshot(YESTERDAY))) }),
+    'metadata_invalid',
+  ],
+  [
+    'a snapshot of another version',
+    (own) => ({ '1.snapshot.json': says(own(METADATA.snapshot(IN_TIME.expires, 2))) }),
+    'metadata_invalid',
+  ],
+  [
+    'targets that are old',
+    (own) => ({ '1.targets.json': says(own(METADATA.targets(YESTERDAY))) }),
+    'metadata_invalid',
+  ],
+  ['a snapshot that a busy hub does not give', () => ({ '1.snapshot.json': busy }), 'hub_unreachable'],
+  ['a snapshot whose connection is lost', () => ({ '1.snapshot.json': cut }), 'hub_unreachable'],
+  ['targets whose connection is lost', () => ({ '1.targets.json': cut }), 'hub_unreachable'],
+];
+for (const [what, change, code] of CASES)
+  test(`${what} is told as ${code}`, { timeout: 20_000 }, async (t) => {
+    const [keys, { seal: other }] = [signer(), signer()];
+    const { store, folder } = await storeAt(
+      t,
+      {
+        'timestamp.json': says(keys.seal(METADATA.timestamp())),
+        '1.snapshot.json': says(keys.seal(METADATA.snapshot())),
+        '1.targets.json': says(keys.seal(METADATA.targets())),
+        ...change(keys.seal, other),
+      },
+      keys,
+    );
+    const error = await thrown(store.obtain('base-ad-detector', MODEL));
+    assert.ok(hasCode(error, code), explain(error));
+    assert.equal(retryAfterOf(error), what.includes('busy') ? 90_000 : 0);
+    assert.deepEqual(await readdir(folder), ['tuf']);
+  });
+
+test('metadata that is right and does not list the model says so', async (t) => {
+  const keys = signer();
+  const { store } = await storeAt(
+    t,
+    {
+      'timestamp.json': says(keys.seal(METADATA.timestamp())),
+      '1.snapshot.json': says(keys.seal(METADATA.snapshot())),
+      '1.targets.json': says(keys.seal(METADATA.targets())),
+    },
+    keys,
+  );
+  assert.ok(hasCode(await thrown(store.obtain('base-ad-detector', MODEL)), 'not_found'));
+});
+
+test('a card that is full while metadata is kept is a full card, and no attack', async (t) => {
+  const folder = await smallVolume(t, 256);
+  const keys = signer();
+  const { url, authority } = await stubHub(t, ({ path }, response) => {
+    if (!path.endsWith('timestamp.json')) return response.writeHead(404).end('{}');
+    // The root is on the card by now.
+    for (let size = 200_000; size > 100; size = Math.floor(size / 2))
+      try {
+        writeFileSync(join(folder, 'ballast'), Buffer.alloc(size), { flag: 'a' });
+      } catch {
+        // Full for this much.
+      }
+    return response.end(keys.seal(METADATA.timestamp()));
+  });
+  const identity = {
+    device: 'pi-1',
+    key: '',
+    certificate: '',
+    authority,
+    mqtt: '',
+    root: rootMetadata(keys),
+  };
+  const error = await thrown(new ModelStore(folder, identity, url).obtain('base-ad-detector', MODEL));
+  assert.ok(hasCode(error, 'disk_full'), explain(error));
 });

@@ -5,7 +5,6 @@ import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
 import { HubClient } from '@adbreak/shared/hub-client.js';
-import { HubRefusal } from '@adbreak/shared/hub-fault.js';
 import {
   exists,
   readLimited,
@@ -15,37 +14,17 @@ import {
   syncFolder,
   writeAtomic,
 } from '@adbreak/shared/storage/atomic.js';
-import { BaseFetcher, type TargetFile, Updater } from 'tuf-js';
-import { DownloadHTTPError } from 'tuf-js/dist/error.js';
+import { type TargetFile, Updater } from 'tuf-js';
 import type { Identity } from '../identity/identity.js';
 import type { ModelFile } from '../inference/child.js';
+import { HubFetcher } from './hub-fetcher.js';
+import { metadataFault } from './metadata-fault.js';
 import { openModelFile } from './model-file.js';
 
 /** Kept free for everything else on the card. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
 /** What a failing card or a broken file system answers to a read. */
 const UNREADABLE = ['EIO', 'EBADMSG', 'EUCLEAN', 'EISDIR', 'ENOTDIR'];
-
-/** Downloads from the hub, as tuf-js wants them. */
-class HubFetcher extends BaseFetcher {
-  readonly #hub: HubClient;
-  readonly #request: { what: string; signal: AbortSignal | undefined; limit: number };
-
-  constructor(hub: HubClient, what: string, signal: AbortSignal | undefined) {
-    super();
-    this.#hub = hub;
-    this.#request = { what, signal, limit: MODEL_LIMIT };
-  }
-
-  override async fetch(url: string): Promise<ReadableStream> {
-    return this.#hub.download(url, this.#request).catch((error: unknown) => {
-      if (!(error instanceof HubRefusal)) throw error;
-      // tuf-js knows this class by identity: a 404 on the next root ends its search for one.
-      const { message, status, cause, retryAfterMs } = error;
-      throw Object.assign(new DownloadHTTPError(message, status), { cause, retryAfterMs });
-    });
-  }
-}
 
 /** Models on this device: fetched as TUF targets, verified, staged under their digest, or not there at all. */
 export class ModelStore {
@@ -116,9 +95,8 @@ export class ModelStore {
     this.#downloading.add(model.digest);
     try {
       await mkdir(staging, { recursive: true });
-      const updater = await this.#updater(new HubFetcher(hub, `take ${name} ${model.version}`, signal));
-      const manifestTarget = await target(updater, `${name}/${model.version}/manifest.json`);
-      const modelTarget = await target(updater, `${name}/${model.version}/model.tflite`);
+      const fetcher = new HubFetcher(hub, `take ${name} ${model.version}`, signal);
+      const { updater, manifestTarget, modelTarget } = await this.#signed(fetcher, name, model);
       await this.#requireSpace(modelTarget.length);
       await updater.downloadTarget(manifestTarget, join(staging, 'manifest.json'));
       await updater.downloadTarget(modelTarget, join(staging, 'model.tflite'));
@@ -152,6 +130,18 @@ export class ModelStore {
     } finally {
       this.#downloading.delete(model.digest);
       await rm(staging, { recursive: true, force: true });
+    }
+  }
+
+  /** What the signed metadata says of the model. */
+  async #signed(fetcher: HubFetcher, name: string, model: ModelRef) {
+    try {
+      const updater = await this.#updater(fetcher);
+      const manifestTarget = await target(updater, `${name}/${model.version}/manifest.json`);
+      const modelTarget = await target(updater, `${name}/${model.version}/model.tflite`);
+      return { updater, manifestTarget, modelTarget };
+    } catch (error) {
+      throw metadataFault(storageError(error, this.#folder), fetcher.failure, name, model);
     }
   }
 
@@ -211,16 +201,6 @@ function refusal(error: unknown, name: string, { version }: ModelRef): unknown {
       {
         cause: error,
       },
-    );
-  if (
-    /^(ValueError|RepositoryError|BadVersionError|EqualVersionError|ExpiredMetadataError|UnsignedMetadataError|CryptoError)$/.test(
-      kind,
-    )
-  )
-    return new AdbreakError(
-      'metadata_invalid',
-      `Cannot take ${name} ${version}: its signed metadata is refused`,
-      { cause: error },
     );
   return new AdbreakError('hub_unreachable', `Cannot take ${name} ${version}`, { cause: error });
 }

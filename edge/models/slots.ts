@@ -4,7 +4,7 @@ import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 export interface SlotState {
   /** The model that has proved itself; served after every start unless a trial runs. */
   readonly confirmed: ModelRef | null;
-  /** Serving, not yet confirmed; `starts` is counted durably before each load. */
+  /** Serving, not yet confirmed; `starts` is counted durably before the first load of each agent. */
   readonly trial: { readonly model: ModelRef; readonly starts: number } | null;
   /** What confirmed replaced: the way back. */
   readonly previous: ModelRef | null;

@@ -51,7 +51,7 @@ export function votes({ productionSum, candidateSum, frames }: Episode): {
   };
 }
 
-export type Counts = Omit<WindowReport, 'sequence' | 'start' | 'end' | 'slice'>;
+export type Counts = Omit<WindowReport, 'sequence' | 'stream' | 'start' | 'end' | 'slice'>;
 
 type LabelDetail = NonNullable<Counts['labelled']['detail']>['production'];
 const NO_LABELS: LabelDetail = {

@@ -55,7 +55,7 @@ export interface LedgerSettings {
   readonly canAsk: boolean;
   readonly uniform: () => number;
 }
-type ClosedWindow = Omit<WindowReport, 'sequence' | 'slice'>;
+type ClosedWindow = Omit<WindowReport, 'sequence' | 'stream' | 'slice'>;
 
 /** Control items to draws, and how likely a suitable episode becomes one that is due: it shall not follow its draw at once. */
 const CONTROLS_PER_DRAW = 0.1;

@@ -46,7 +46,7 @@ const ledgerStateSchema = z.strictObject({
     rate: z.literal(DRAW_RATES),
   }),
   counts: z
-    .array(windowReport.omit({ sequence: true, start: true, end: true, slice: true }))
+    .array(windowReport.omit({ sequence: true, stream: true, start: true, end: true, slice: true }))
     .max(MOST_COUNTS),
   pending: z.array(pending).max(MOST_PENDING),
   waiting: z.array(waiting).max(MOST_WAITING),

@@ -56,6 +56,7 @@ test('merging adds everything up and keeps what must not be mixed apart', () => 
   assert.deepEqual(sum.latency.production, [[10, 6]]);
   assert.equal(merge(report(0, 2), report(1, 3, { production: 'c'.repeat(64) })), null);
   assert.equal(merge(report(0, 2), report(1, 3, { serving: 'candidate' })), null);
+  assert.equal(merge(report(0, 2), report(1, 3, { stream: '0123456789abcdef' })), null);
   assert.equal(merge(report(0, 2), undefined), null);
 });
 

@@ -4,14 +4,23 @@ import type { SparseHistogram, WindowReport } from '@adbreak/shared/contract/mes
 const MOST_ANSWERS = 100;
 
 /**
- * Two reports of one pairing and slice added up, under the later sequence; null where they must not be mixed. Counts of
+ * Two reports of one stream, pairing and slice added up, under the later sequence; null where they must not be mixed. Counts of
  * several windows in one are no evidence any more: a window's draws have one rate, and are averaged over a channel's devices
  * window by window. They count for rates, latency and monitoring; the answers to draws of other windows go on.
  */
 export function merge(a: WindowReport, b: WindowReport | undefined): WindowReport | null {
   if (b === undefined) return null;
-  const key = ({ slice, rollout, production, candidate, serving }: WindowReport) =>
-    JSON.stringify([slice.channel, slice.site, slice.hardware, rollout, production, candidate, serving]);
+  const key = ({ stream, slice, rollout, production, candidate, serving }: WindowReport) =>
+    JSON.stringify([
+      stream,
+      slice.channel,
+      slice.site,
+      slice.hardware,
+      rollout,
+      production,
+      candidate,
+      serving,
+    ]);
   if (key(a) !== key(b)) return null;
   const add = (field: 'episodes' | 'adFrames' | 'frames' | 'dropped' | 'restarts' | 'downloadFailures') =>
     a[field] + b[field];

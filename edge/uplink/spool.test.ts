@@ -9,7 +9,7 @@ import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.
 import { Spool } from './spool.js';
 
 const silent = () => undefined;
-const report = (episodes: number, production = 'a'): Omit<WindowReport, 'sequence'> => ({
+const report = (episodes: number, production = 'a'): Omit<WindowReport, 'sequence' | 'stream'> => ({
   start: '2026-01-01T00:00:00.000Z',
   end: '2026-01-01T01:00:00.000Z',
   slice: { channel: 'one', site: 'home', hardware: 'pi5' },
@@ -63,30 +63,89 @@ test('a damaged file is skipped and named; the others are sent', async () => {
   assert.match(said.join(), /0000000001\.json/);
 });
 
-test('a number of the last report that cannot be read is passed over for a higher one, and said so', async () => {
-  for (const damaged of ['', 'garbage', '1'.repeat(65), 'Infinity', '-3', '1e3', ' 7', '9999999999']) {
+test('a stream is named when the spool begins, goes on across a restart, and another begins where the spool is lost', async () => {
+  const folder = await temporaryFolder();
+  const streams: (string | undefined)[] = [];
+  const made = async () => {
+    const spool = await Spool.open(folder, (line) => assert.fail(line));
+    await spool.add(report(1));
+    const { stream, sequence } = spool.oldest ?? assert.fail('no report');
+    await spool.acknowledge(sequence);
+    streams.push(stream);
+    return sequence;
+  };
+  assert.deepEqual([await made(), await made()], [1, 2]);
+  await rm(folder, { recursive: true });
+  assert.equal(await made(), 1);
+  assert.match(streams[0] ?? '', /^[0-9a-f]{16}$/);
+  assert.equal(streams[1], streams[0]);
+  assert.notEqual(streams[2], streams[0]);
+});
+
+test('an agent that was updated goes on with its numbers, and gives their stream a name', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'sequence'), '41');
+  const spool = await Spool.open(folder, (line) => assert.fail(line));
+  await spool.add(report(1));
+  assert.equal(spool.oldest?.sequence, 42);
+  assert.equal((await Spool.open(folder, silent)).oldest?.stream, spool.oldest?.stream);
+});
+
+test('where the last number cannot be read another stream begins, and it is said; no two that wait have one number', async () => {
+  for (const damaged of [
+    '',
+    'garbage',
+    '1'.repeat(65),
+    'Infinity',
+    '-3',
+    '1e3',
+    ' 7',
+    '9999999999',
+    '3 xyz',
+    '3  0123456789abcdef',
+  ]) {
     const folder = await temporaryFolder();
     const spool = await Spool.open(folder, silent);
-    for (let n = 1; n <= 3; n++) {
-      await spool.add(report(n));
-      await spool.acknowledge(n);
-    }
+    for (let n = 1; n <= 3; n++) await spool.add(report(n));
+    const { stream } = spool.oldest ?? assert.fail('no report');
     await writeFile(join(folder, 'sequence'), damaged);
     const said: string[] = [];
     const again = await Spool.open(folder, (line) => said.push(line));
     await again.add(report(4));
-    const { sequence } = again.oldest ?? assert.fail('no report');
-    assert.ok(
-      Number.isInteger(sequence) && sequence > 1e9 && sequence < 5e9,
-      `${JSON.stringify(damaged)}: ${sequence}`,
-    );
-    assert.match(said.join(), new RegExp(`sequence.*from number ${sequence}`));
+    for (let n = 1; n <= 3; n++) await again.acknowledge(n);
+    const anew = again.oldest ?? assert.fail('no report');
+    assert.equal(anew.sequence, 4, JSON.stringify(damaged));
+    assert.notEqual(anew.stream, stream);
+    assert.match(said.join(), new RegExp(`sequence.*stream ${anew.stream} begins`));
     assert.equal(
-      (await Spool.open(folder, (line) => assert.fail(line))).oldest?.sequence,
-      sequence,
-      'it is the last one from now on',
+      (await Spool.open(folder, (line) => assert.fail(line))).oldest?.stream,
+      anew.stream,
+      'it is the stream from now on',
     );
   }
+});
+
+test('a report that is on its way is not added up with others: its counts arrive once', async () => {
+  const folder = await temporaryFolder();
+  await Spool.open(folder, silent).then((spool) => spool.add(report(1)));
+  // A full spool: a thousand hours without a hub.
+  for (let n = 2; n <= 1000; n++)
+    await writeFile(
+      join(folder, `${String(n).padStart(10, '0')}.json`),
+      JSON.stringify({ ...report(1), sequence: n }),
+    );
+  const spool = await Spool.open(folder, (line) => assert.fail(line));
+  const arrived = spool.oldest ?? assert.fail('no report');
+  for (let n = 0; n < 3; n++) await spool.add(report(1));
+  assert.equal(spool.size, 1000);
+  let episodes = arrived.episodes;
+  await spool.acknowledge(arrived.sequence);
+  for (let next = spool.oldest; next !== undefined; next = spool.oldest) {
+    episodes += next.episodes;
+    await spool.acknowledge(next.sequence);
+  }
+  assert.equal(episodes, 1003);
+  assert.equal((await Spool.open(folder, silent)).size, 0);
 });
 
 test('a full disk loses nothing: reports wait in memory and are written when there is room', async (t) => {

@@ -2,17 +2,17 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MESSAGE_LIMIT, type WindowReport, windowReport } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { explain } from '@adbreak/shared/errors.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { merge } from './merge.js';
+import { type Numbers, readNumbers, writeNumbers } from './numbers.js';
 
 /** Hourly windows of more than a month; beyond that the two oldest become one. */
 const MOST_FILES = 1000;
 /** While the disk is full, reports wait in memory, so many at most. */
 const MOST_IN_MEMORY = 200;
 const NAME = /^(\d{10})\.json$/;
-/** Far from the end of what a name holds; the seconds since 1970 reach it in 2128. */
-const HIGHEST_SEQUENCE = 5e9;
+const NUMBERS = 'sequence';
 
 interface Waiting {
   readonly report: WindowReport;
@@ -27,14 +27,14 @@ export class Spool {
   readonly #folder: string;
   readonly #log: (line: string) => void;
   readonly #waiting: Waiting[];
-  #sequence: number;
+  #numbers: Numbers;
   /** Why the last write failed, or null. */
   #problem: unknown = null;
 
-  private constructor(folder: string, waiting: Waiting[], sequence: number, log: (line: string) => void) {
+  private constructor(folder: string, waiting: Waiting[], numbers: Numbers, log: (line: string) => void) {
     this.#folder = folder;
     this.#waiting = waiting;
-    this.#sequence = sequence;
+    this.#numbers = numbers;
     this.#log = log;
   }
 
@@ -60,12 +60,7 @@ export class Spool {
       }
     }
     const known = Math.max(0, ...names.map((name) => Number(NAME.exec(name)?.[1] ?? 0)));
-    return new Spool(
-      folder,
-      waiting,
-      Math.max(known, await lastSequence(join(folder, 'sequence'), log)),
-      log,
-    );
+    return new Spool(folder, waiting, await readNumbers(join(folder, NUMBERS), known, log), log);
   }
 
   get size(): number {
@@ -79,9 +74,10 @@ export class Spool {
     return this.#waiting[0]?.report;
   }
 
-  async add(report: Omit<WindowReport, 'sequence'>): Promise<void> {
-    this.#sequence += 1;
-    this.#waiting.push({ report: { ...report, sequence: this.#sequence }, onDisk: false });
+  async add(report: Omit<WindowReport, 'sequence' | 'stream'>): Promise<void> {
+    const { stream, sequence } = this.#numbers;
+    this.#numbers = { stream, sequence: sequence + 1 };
+    this.#waiting.push({ report: { ...report, ...this.#numbers }, onDisk: false });
     await this.flush();
     await this.#bound();
   }
@@ -90,7 +86,7 @@ export class Spool {
   async flush(): Promise<void> {
     try {
       const unwritten = this.#waiting.filter(({ onDisk }) => !onDisk);
-      if (unwritten.length > 0) await writeAtomic(join(this.#folder, 'sequence'), String(this.#sequence));
+      if (unwritten.length > 0) await writeNumbers(join(this.#folder, NUMBERS), this.#numbers);
       for (const entry of unwritten) {
         await writeAtomic(this.#path(entry.report.sequence), JSON.stringify(entry.report));
         entry.onDisk = true;
@@ -115,9 +111,10 @@ export class Spool {
   async #bound(): Promise<void> {
     const inMemory = this.#waiting.filter(({ onDisk }) => !onDisk).length;
     if (this.#waiting.length <= MOST_FILES && inMemory <= MOST_IN_MEMORY) return;
-    // The newest report is never touched; the oldest pair that may be added up becomes one.
+    // The oldest pair that may be added up becomes one. Not the first of all: it may be on its way, or have arrived though its
+    // acknowledgement did not, and its counts would come again in the sum under another number.
     const index = this.#waiting.findIndex(
-      ({ report }, i) => i + 1 < this.#waiting.length && merge(report, this.#waiting[i + 1]?.report) !== null,
+      ({ report }, i) => i > 0 && merge(report, this.#waiting[i + 1]?.report) !== null,
     );
     const [first, second] = this.#waiting.slice(Math.max(0, index));
     if (first === undefined || second === undefined) return;
@@ -130,32 +127,12 @@ export class Spool {
       return;
     }
     this.#waiting.splice(index, 2, { report: merged, onDisk: false });
-    await this.flush();
+    // Before the sum is written: a power cut between the two costs a window, the other way round it counts twice.
     if (first.onDisk) await rm(this.#path(first.report.sequence), { force: true });
+    await this.flush();
   }
 
   #path(sequence: number): string {
     return join(this.#folder, `${String(sequence).padStart(10, '0')}.json`);
-  }
-}
-
-/**
- * The number of the last report; 0 before the first. Where the file is damaged, one that is certainly higher: a number that
- * the hub has seen makes it take a new report for an old one, and acknowledge it unread. No agent makes a window a second.
- */
-async function lastSequence(path: string, log: (line: string) => void): Promise<number> {
-  try {
-    const stored = await readLimited(path, 64);
-    if (stored === undefined) return 0;
-    const text = Buffer.from(stored).toString();
-    if (/^\d{1,10}$/.test(text) && Number(text) <= HIGHEST_SEQUENCE) return Number(text);
-    throw new AdbreakError(
-      'state_corrupt',
-      `Cannot read ${path}: it must be the number of the last report: current value is ${JSON.stringify(text)}`,
-    );
-  } catch (error) {
-    const later = Math.floor(Date.now() / 1000);
-    log(`spool: ${explain(error)}; reports go on from number ${later + 1}`);
-    return later;
   }
 }

@@ -10,6 +10,7 @@ import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { dateOf } from '../monitoring/calendar.js';
 import { simulateCommand } from '../simulate/command.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
@@ -100,6 +101,25 @@ hubCommands
     for await (const line of auditLog(state)) console.log(line);
   });
 hubCommands
+  .command('rebuild-rollups')
+  .description(
+    'for a hub that is stopped: compute the sums by hour and day again, from the raw reports that it keeps',
+  )
+  .option('--state <dir>', 'folder of its state', '.work/hub')
+  .action(async ({ state }: { state: string }) => {
+    const { rebuildRollups } = await import('../rebuild-rollups.js');
+    const { days, reports, rows } = await rebuildRollups(
+      state,
+      () => new Date(),
+      (line) => console.error(line),
+    );
+    if (days === null) console.log('There is no day of which all raw reports are kept; nothing was changed.');
+    else
+      console.log(
+        `${reports} reports of ${dateOf(days.first)} to ${dateOf(days.last)} (UTC) gave ${rows} rows.`,
+      );
+  });
+hubCommands
   .command('start')
   .description(
     'start the hub; on the first start it makes its authority, its keys and an administrator token',
@@ -143,7 +163,12 @@ hubCommands
       log: LogFormat;
     }) => {
       // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
-      const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+      const unable = new AbortController();
+      const stopped = Promise.race([
+        once(process, 'SIGINT'),
+        once(process, 'SIGTERM'),
+        once(unable.signal, 'abort'),
+      ]);
       // The other commands need none of its parts; loading them takes longer than most of what they do.
       const { startHub } = await import('../hub.js');
       const { programLog } = await import('@adbreak/shared/program-log.js');
@@ -158,6 +183,7 @@ hubCommands
         rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
         tick: options.tick,
         ...(options.grace !== undefined && { certificates: { grace: options.grace * 24 * 3600 * 1000 } }),
+        stop: (why) => unable.abort(why),
         log: await programLog(options.log),
       });
       const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
@@ -173,6 +199,7 @@ hubCommands
       await stopped;
       await hub[Symbol.asyncDispose]();
       process.disconnect?.();
+      unable.signal.throwIfAborted();
     },
   );
 

@@ -1,88 +1,26 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
-import { SecureClient } from '@adbreak/shared/aggregation/client.js';
-import type { SecureSum } from '@adbreak/shared/aggregation/server.js';
-import { type RoundReport, secureVector } from '@adbreak/shared/contract/rounds.js';
+import { test } from 'node:test';
+import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
-import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
-import type { RoundOutcome } from '../rollouts/rollout.js';
 import { openStore } from '../store/open.js';
-import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
+import { answer, digest, rounds } from '../testing/rounds.js';
+import { MODEL } from '../testing/state.js';
 import { holdDatabase } from '../testing/store.js';
-import { Evaluations, type RoundOrder } from './evaluations.js';
+import { Evaluations } from './evaluations.js';
 import { resultOf } from './round.js';
 
-const digest = (version: string) => (version[0] ?? '0').repeat(64);
 const coded = (code: ErrorCode, words: RegExp) => (error: unknown) =>
   error instanceof AdbreakError && error.code === code && words.test(error.message);
 
-async function rounds(t: TestContext) {
-  const folder = await temporaryFolder();
-  const store = await openStore(folder, () => new Date());
-  t.after(() => store.close());
-  const clock = { now: new Date('2026-01-01T00:00:00.000Z') };
-  const closed: [string, RoundOutcome][] = [];
-  /** Why the rollout cannot hear of its round. */
-  const trouble: { onClosed: Error | null } = { onClosed: null };
-  await store.change((state) => {
-    const production = { version: '1.0.0', digest: digest('1') };
-    const desired = {
-      revision: 1,
-      model: MODEL,
-      production,
-      candidate: null,
-      serve: 'production' as const,
-      rollout: null,
-      evaluation: null,
-      ask: null,
-      labelRate: 1,
-      draws: { perWeek: null, answerHours: 24 },
-    };
-    for (let i = 0; i < 4; i++)
-      state.devices[`pi-${i}`] = deviceEntry(`pi-${i}`, i < 2 ? 'one' : 'two', { desired });
-    state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
-  });
-  const evaluations = new Evaluations({
-    store,
-    now: () => clock.now,
-    assign: async () => undefined,
-    onClosed: async (rollout, outcome) => {
-      if (trouble.onClosed !== null) throw trouble.onClosed;
-      closed.push([rollout, outcome]);
-    },
-    log: () => undefined,
-  });
-  const order: RoundOrder = {
-    model: MODEL,
-    candidate: '2.0.0',
-    quorum: 3,
-    hours: 1,
-    minDevices: 3,
-    secure: false,
-    epsilon: null,
-    who: 'test',
-    rollout: 'some-rollout',
-  };
-  return { folder, store, clock, closed, trouble, evaluations, order };
-}
-const answer = (round: string, change: Partial<RoundReport> = {}): RoundReport => ({
-  round,
-  production: digest('1'),
-  candidate: digest('2'),
-  sources: { operator: 0, button: 20, rule: 0 },
-  ageHours: { youngest: 0, oldest: 9 },
-  counts: { episodes: 20, productionRight: 15, candidateRight: 18, wins: 4, losses: 1 },
-  slice: { channel: 'one', site: 'home', hardware: 'pi5' },
-  epsilonSpent: 0,
-  at: '2026-01-01T00:00:00.000Z',
-  ...change,
-});
-
 test('a round closes when all have answered; its rollout and its version hear of it', async (t) => {
-  const { store, closed, evaluations, order } = await rounds(t);
+  const { store, assigned, closed, evaluations, order } = await rounds(t);
   const { id } = await evaluations.start(order);
   for (const device of ['pi-0', 'pi-1']) await evaluations.take(device, answer(id));
+  assert.deepEqual(
+    assigned,
+    [null, ['pi-0'], ['pi-1']],
+    'who has answered is told what is next, and nobody else is looked at',
+  );
   for (const device of ['pi-2', 'pi-3'])
     await evaluations.take(device, answer(id, { slice: { channel: 'two', site: 'home', hardware: 'pi5' } }));
   await evaluations.take(
@@ -195,65 +133,4 @@ test('a secure round takes no counts of single devices, and does not outlive the
   assert.equal(restarted.secureView('pi-0', id).phase, 'over');
   await restarted.tick();
   assert.deepEqual([restarted.find(id).status, resultOf(restarted.find(id)).inconclusive], ['closed', true]);
-});
-
-test('one damaged share ends its own round, inconclusive and with the reason; the round beside it gives its sum', async (t) => {
-  const { clock, closed, evaluations, order } = await rounds(t);
-  const secure = { ...order, where: { channel: ['one', 'two'] }, secure: true };
-  const [bad, good] = [
-    await evaluations.start(secure),
-    await evaluations.start({ ...secure, rollout: 'another' }),
-  ];
-  const devices = ['pi-0', 'pi-1', 'pi-2', 'pi-3'];
-  const step = async (act: (round: string, device: string, sum: SecureSum) => void) => {
-    for (const { id } of [bad, good])
-      for (const device of devices) evaluations.secureMessage(device, id, (sum) => act(id, device, sum));
-    clock.now = new Date(clock.now.getTime() + 1000);
-    await evaluations.tick();
-  };
-  const clients = new Map(
-    [bad, good].flatMap(({ id }) =>
-      devices.map((device) => [`${id}/${device}`, new SecureClient(device, randomBytes)]),
-    ),
-  );
-  const clientOf = (round: string, device: string) => {
-    const client = clients.get(`${round}/${device}`);
-    assert.ok(client !== undefined);
-    return client;
-  };
-  await step((round, device, sum) => sum.takeKeys(device, clientOf(round, device).advertise()));
-  await step((round, device, sum) => {
-    const view = sum.view(device);
-    assert.ok(view.phase === 'shares');
-    sum.takeShares(device, clientOf(round, device).shareOut(view.peers, view.threshold));
-  });
-  await step((round, device, sum) => {
-    const view = sum.view(device);
-    assert.ok(view.phase === 'masked');
-    sum.takeMasked(device, clientOf(round, device).mask(secureVector(answer(round).counts), view.boxes));
-  });
-  await step((round, device, sum) => {
-    const view = sum.view(device);
-    assert.ok(view.phase === 'unmask');
-    const shares = clientOf(round, device).unmask(view.survivors);
-    sum.takeUnmasking(
-      device,
-      round === bad.id && device === 'pi-0'
-        ? { ...shares, self: { ...shares.self, 'pi-1': '1:AAAA' } }
-        : shares,
-    );
-  });
-  await evaluations.tick();
-  assert.deepEqual([evaluations.find(bad.id).status, evaluations.find(good.id).status], ['closed', 'closed']);
-  const [wrong, right] = [resultOf(evaluations.find(bad.id)), resultOf(evaluations.find(good.id))];
-  assert.equal(wrong.inconclusive, true);
-  assert.match(wrong.notes.join(), /cannot be opened/);
-  assert.deepEqual([right.inconclusive, right.episodes], [false, 80]);
-  assert.deepEqual(
-    new Map(closed.map(([rollout, { inconclusive }]) => [rollout, inconclusive])),
-    new Map([
-      ['some-rollout', true],
-      ['another', false],
-    ]),
-  );
 });

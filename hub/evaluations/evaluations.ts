@@ -15,8 +15,8 @@ import { type Round, resultOf, sumContradiction } from './round.js';
 interface EvaluationsOptions {
   readonly store: Store;
   readonly now: () => Date;
-  /** Devices hear of rounds through their desired state. */
-  readonly assign: (model: string) => Promise<void>;
+  /** Devices hear of rounds through their desired state: all of a model, or those alone for whom something has changed. */
+  readonly assign: (model: string, only?: readonly string[]) => Promise<void>;
   readonly onClosed: (rollout: string, outcome: RoundOutcome) => Promise<void>;
   readonly log: Log;
 }
@@ -198,7 +198,7 @@ export class Evaluations {
         );
       if (!Object.hasOwn(open.answers, device)) open.answers[device] = report;
     });
-    await this.#options.assign(round.model);
+    await this.#options.assign(round.model, [device]);
   }
 
   secureView(device: string, id: string): SecureView {
@@ -264,34 +264,35 @@ export class Evaluations {
     const { sum } = running;
     if (sum.complete || now - running.since > PHASE_MS || over) {
       running.since = now;
-      const opened = sum.advance();
-      const wrong = opened === null ? sum.trouble : sumContradiction(opened, round.cohort.length);
-      if (wrong !== null) return this.#close(round, 'closed', 'hub', wrong);
-      if (opened !== null) await this.#edit(round.id, { sum: [...opened] });
+      sum.advance();
     }
-    if (sum.phase === 'over') {
-      this.#options.log(`round ${round.id}: ${JSON.stringify(sum.view(round.cohort[0] ?? ''))}`, {
-        round: round.id,
-      });
-      await this.#close(round, 'closed', 'hub');
-    }
+    if (sum.phase !== 'over') return;
+    this.#options.log(`round ${round.id}: ${JSON.stringify(sum.view(round.cohort[0] ?? ''))}`, {
+      round: round.id,
+    });
+    // Sum and end are one write: where it fails the next look finds both again.
+    const wrong = sum.sum === null ? sum.trouble : sumContradiction(sum.sum, round.cohort.length);
+    await this.#close(round, 'closed', 'hub', {
+      sum: wrong === null && sum.sum !== null ? [...sum.sum] : null,
+      trouble: wrong,
+    });
   }
 
   async #close(
     round: Round,
     status: 'closed' | 'cancelled',
     who: string,
-    trouble: string | null = null,
+    found: Pick<Round, 'sum' | 'trouble'> = { sum: null, trouble: null },
   ): Promise<void> {
     const { store, now, log } = this.#options;
-    this.#secure.delete(round.id);
+    const { trouble } = found;
     const at = now().toISOString();
-    const result = resultOf({ ...round, trouble });
+    const result = resultOf({ ...round, ...found });
     const closed = await store.change((state, writing) => {
       // Two looks may have found it open, or a person was faster.
       const open = state.evaluations.find(({ id, status: is }) => id === round.id && is === 'open');
       if (open === undefined) return false;
-      Object.assign(open, { status, closed: at, trouble, told: false });
+      Object.assign(open, { status, closed: at, ...found, told: false });
       writing.audit({
         who,
         what: `evaluation.${status}`,
@@ -312,6 +313,7 @@ export class Evaluations {
       version.evaluations.splice(0, version.evaluations.length - KEPT_OF_A_VERSION);
       return true;
     });
+    this.#secure.delete(round.id);
     if (!closed) return;
     if (trouble !== null) log(`round ${round.id}: ${trouble}`, { round: round.id });
     log(

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Desired, desired } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
-import { forTheWire } from './desired.js';
+import { round } from '../evaluations/round.js';
+import { emptyState } from '../store/state.js';
+import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
+import { assignments, forTheWire } from './desired.js';
 
 const modelRef = z.strictObject({ version: z.string(), digest: z.string() });
 /** What an agent of 0.1.0 takes: a key that it does not know makes it refuse the whole message. */
@@ -42,4 +45,51 @@ test('what is not its default is published', () => {
     const message = { ...PLAIN, ...change };
     assert.deepEqual(desired.parse(published(message)), message);
   }
+});
+
+/** A fleet that is asked for a round, and how often somebody has looked into the list of who is asked. */
+function asked(devices: number) {
+  const state = emptyState();
+  state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
+  const ids = Array.from({ length: devices }, (_, i) => `pi-${i}`);
+  for (const id of ids) state.devices[id] = deviceEntry(id, 'one');
+  const looks = { count: 0 };
+  const open = round.parse({
+    id: 'round-1',
+    model: MODEL,
+    request: {
+      round: 'round-1',
+      production: ref('1'),
+      candidate: ref('2'),
+      deadline: '2026-01-02T00:00:00.000Z',
+      secure: false,
+      epsilon: null,
+    },
+    started: '2026-01-01T00:00:00.000Z',
+    who: 'test',
+    quorum: 1,
+    minDevices: 1,
+    rollout: null,
+    cohort: ids,
+    status: 'open',
+    answers: {},
+    sum: null,
+    closed: null,
+  });
+  const cohort = new Proxy(ids, {
+    get: (list, key, self) => {
+      looks.count += 1;
+      return Reflect.get(list, key, self);
+    },
+  });
+  state.evaluations.push({ ...open, cohort });
+  return { state, looks };
+}
+
+test('finding 4: what a round costs grows with its devices, not with their square; for one device no other is looked at', () => {
+  const { state, looks } = asked(300);
+  const all = assignments(state, MODEL);
+  assert.equal([...all.values()].filter(({ evaluation }) => evaluation?.round === 'round-1').length, 300);
+  assert.ok(looks.count < 3 * 300, `${looks.count} looks`);
+  assert.deepEqual(assignments(state, MODEL, ['pi-7', 'nobody']), new Map([['pi-7', all.get('pi-7')]]));
 });

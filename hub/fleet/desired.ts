@@ -1,22 +1,35 @@
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
+import type { Round } from '../evaluations/round.js';
 import { activeRollouts, exceptionOf } from '../rollouts/lifecycle/memberships.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState } from '../store/state.js';
 
-/** What every device of a model shall run; pure. Devices of a model without production version get nothing. */
+/**
+ * What every device of a model shall run, or those named; pure. Devices of a model without production version get nothing. The
+ * time it takes grows with the devices, however many of them a rollout or a round reaches.
+ */
 export function assignments(
   state: Readonly<HubState>,
   model: string,
+  only?: readonly string[],
 ): Map<string, Omit<Desired, 'revision'>> {
   const production = productionOf(state, model);
   if (production === null) return new Map();
+  // A set is made once for many devices; for a few of them a look through the list is cheaper.
+  const lookUp = (ids: readonly string[]): Pick<ReadonlySet<string>, 'has'> =>
+    only === undefined ? new Set(ids) : { has: (id) => ids.includes(id) };
   const rollouts = activeRollouts(state, model).map((rollout) => ({
     rollout,
-    members: new Set(rollout.members),
-    acting: new Set(rollout.acting),
+    members: lookUp(rollout.members),
+    acting: lookUp(rollout.acting),
   }));
-  const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
+  const rounds = state.evaluations
+    .filter(({ status }) => status === 'open')
+    .map((round) => ({ round, cohort: lookUp(round.cohort) }));
+  const asked =
+    only === undefined ? Object.values(state.devices) : only.flatMap((id) => state.devices[id] ?? []);
+  const devices = asked.filter((device) => device.model === model && !device.revoked);
   return new Map(
     devices.map((device) => {
       const { id, reported } = device;
@@ -32,7 +45,7 @@ export function assignments(
           candidate: rollout?.to ?? null,
           serve: found?.acting.has(id) ? 'candidate' : 'production',
           rollout: rollout?.id ?? null,
-          evaluation: openRound(state, id),
+          evaluation: openRound(rounds, id),
           // As long as a rollout looks at evidence, people are asked about what was drawn.
           ask: rollout !== undefined && reported?.statusPage != null ? 'disagreements' : null,
           draws: drawsOf(rollout),
@@ -40,6 +53,26 @@ export function assignments(
       ];
     }),
   );
+}
+
+/** Whether a device's desired state says what it shall; compared field by field, for a fleet is compared at every look. */
+export function sameAssignment(wanted: Omit<Desired, 'revision'>, desired: Desired | null): boolean {
+  return (
+    desired !== null &&
+    desired.model === wanted.model &&
+    sameModel(desired.production, wanted.production) &&
+    sameModel(desired.candidate, wanted.candidate) &&
+    desired.serve === wanted.serve &&
+    desired.rollout === wanted.rollout &&
+    // What a round asks for is fixed when it begins.
+    desired.evaluation?.round === wanted.evaluation?.round &&
+    desired.ask === wanted.ask &&
+    desired.draws.perWeek === wanted.draws.perWeek &&
+    desired.draws.answerHours === wanted.draws.answerHours
+  );
+}
+function sameModel(a: ModelRef | null, b: ModelRef | null): boolean {
+  return a === b || (a !== null && b !== null && a.digest === b.digest && a.version === b.version);
 }
 
 /**
@@ -76,12 +109,14 @@ function drawsOf(rollout: Rollout | undefined): Desired['draws'] {
 }
 
 /** The round that a device shall answer next. */
-function openRound(state: Readonly<HubState>, device: string): Desired['evaluation'] {
-  const open = state.evaluations.find(
-    ({ status, cohort, answers }) =>
-      status === 'open' && cohort.includes(device) && answers[device] === undefined,
+function openRound(
+  rounds: readonly { readonly round: Round; readonly cohort: Pick<ReadonlySet<string>, 'has'> }[],
+  device: string,
+): Desired['evaluation'] {
+  const next = rounds.find(
+    ({ round, cohort }) => cohort.has(device) && !Object.hasOwn(round.answers, device),
   );
-  return open === undefined ? null : open.request;
+  return next?.round.request ?? null;
 }
 
 export function productionOf(state: Pick<HubState, 'models'>, model: string): ModelRef | null {

@@ -14,7 +14,7 @@ import { replay } from '../rollouts/log/replay.js';
 import type { Rollout } from '../rollouts/rollout.js';
 import { openStore } from '../store/open.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { holdDatabase, storedState } from '../testing/store.js';
+import { episodesOfHours, fillSums, holdDatabase, storedState } from '../testing/store.js';
 import { excess, Intake } from './ingest.js';
 
 const NOW = new Date('2026-01-03T00:00:00.000Z');
@@ -204,10 +204,11 @@ test('after a clock that was a year ahead, a device’s hours count again', asyn
     windowOf(id, 1, { start: '2027-01-01T00:00:00.000Z', end: '2027-01-01T01:00:00.000Z' }),
   );
   clock.now = new Date('2026-01-01T03:00:00.000Z');
-  const labelled = () => one.store.state.hours[digest('1')]?.labels.histogram.reduce((sum, n) => sum + n, 0);
-  const before = labelled();
+  const labelled = async () =>
+    (await one.store.rollups.labels(digest('1')))?.histogram.reduce((sum, n) => sum + n, 0);
+  const before = await labelled();
   for (const n of [1, 2]) await send(one, 'pi-0', { ...windowOf(id, n), sequence: n + 1 });
-  assert.deepEqual([before, labelled()], [10, 30]);
+  assert.deepEqual([before, await labelled()], [10, 30]);
 });
 
 test('finding 2: on a full disk nothing is acknowledged, later windows of the session neither; with room again each counts once', async (t) => {
@@ -298,6 +299,7 @@ test("a candidate is blamed for its own faults alone: not for production's, and 
   assert.equal(await blamed('model_corrupt', digest('3')), 0, 'of a version that is not wanted any more');
   assert.equal(await blamed('disk_full', digest('2')), 0, 'no room for the candidate');
   assert.equal(await blamed('disk_full'), 0, 'no room for the spool');
+  assert.equal(await blamed('metadata_forged', digest('2')), 0, 'somebody else answers for the hub');
   // An agent of 0.1.0 names no model.
   assert.equal(await blamed('model_corrupt'), 3, 'production serves: it is the candidate that does not');
   assert.equal(await blamed('model_corrupt', undefined, null), 0, 'nothing serves: production is damaged');
@@ -499,7 +501,7 @@ test('finding 5: whatever devices say, what is kept can be read at the next star
     assert.deepEqual(JSON.parse(JSON.stringify(one.store.state)), was);
   }
   assert.ok(
-    Object.keys(one.store.state.hours).every((known) => [digest('1'), digest('2')].includes(known)),
+    [...(await episodesOfHours(folder)).keys()].every((known) => [digest('1'), digest('2')].includes(known)),
     'no model that is not registered',
   );
   assert.equal((await replay(one.log.read(id), null)).firstDifference, null);
@@ -507,7 +509,7 @@ test('finding 5: whatever devices say, what is kept can be read at the next star
 
 test('finding 5: a sum that is full stays full, and honest windows count on', async (t) => {
   const folder = await temporaryFolder();
-  const one = await hub(t, folder);
+  let one = await hub(t, folder);
   const id = await begin(one);
   await send(one, 'pi-0', windowOf(id, 1));
   await one.store.change((state) => {
@@ -531,9 +533,10 @@ test('finding 5: a sum that is full stays full, and honest windows count on', as
       };
       return { ...rollout, evidence, drift: { ...rollout.drift, episodes: Number.MAX_SAFE_INTEGER } };
     });
-    for (const [digest, known] of Object.entries(state.hours))
-      state.hours[digest] = { ...known, labels: JSON.parse(JSON.stringify(full(known.labels))) };
   });
+  await one.store.close();
+  await fillSums(folder);
+  one = await hub(t, folder);
   for (const device of DEVICES)
     for (let n = 2; n < 30; n++)
       await send(one, device, windowOf(id, n, { latency: { production: [[12, 100]], candidate: [] } }));
@@ -544,6 +547,23 @@ test('finding 5: a sum that is full stays full, and honest windows count on', as
   );
   await one.store.close();
   await openStore(folder, () => NOW);
+});
+
+test('a gap, a time that is told twice and a model that nobody registered are known to the day of the device', async (t) => {
+  const one = await hub(t, await temporaryFolder());
+  const id = await begin(one);
+  await send(one, 'pi-0', windowOf(id, 1));
+  await send(one, 'pi-0', windowOf(id, 5));
+  const { start, end } = windowOf(id, 1);
+  await send(one, 'pi-0', windowOf(id, 6, { start, end }));
+  await send(one, 'pi-0', windowOf(id, 7, { production: digest('7') }));
+  await send(one, 'pi-0', windowOf(id, 7));
+  const day = Date.parse(start) / (24 * 3_600_000);
+  const [found] = await one.store.rollups.deviceDays('pi-0', Math.floor(day), Math.floor(day) + 1);
+  assert.deepEqual(
+    [found?.[1].windows, found?.[1].missing, found?.[1].episodes, found?.[1].refused],
+    [4, 3, 30, { old: 0, twice: 1, unknown: 1, series: 0 }],
+  );
 });
 
 test('more than fits the time of a window is refused, by name; what a busy device may have seen is not', () => {

@@ -17,10 +17,12 @@ import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js
 import type { Log } from '@adbreak/shared/log.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
-import { absorbHours } from '../monitoring/hours.js';
+import type { TakenFacts } from '../monitoring/fold.js';
+import type { Taken } from '../rollouts/lifecycle/decisions.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
+import { noteNumbers, standingOf, tellLost } from './streams.js';
 
 type Device = HubState['devices'][string];
 interface IntakeOptions {
@@ -185,7 +187,7 @@ export class Intake {
     }
   }
 
-  /** Null for a duplicate: QoS 1 may deliver twice, and a sequence number counts once. */
+  /** Null for a duplicate: QoS 1 may deliver twice, and a sequence number counts once in its stream. */
   #store(
     session: Session,
     state: HubState,
@@ -193,16 +195,24 @@ export class Intake {
     report: WindowReport,
     body: string,
     writing: Writing,
-  ): { readonly lost: number } | null {
+  ): Taken | null {
     const device = this.#sameCard(state, sender, report);
-    if (report.sequence <= device.sequence) return null;
+    const standing = standingOf(device, report, this.#options.now().getTime());
+    if (standing.kind === 'duplicate') return null;
+    if (standing.kind === 'refused')
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot accept window ${report.sequence} of ${device.id}: ${standing.why}`,
+      );
     this.#checkClocks(session, device, report);
-    this.#absorb(state, device, report);
-    writing.report({ device: sender.id, sequence: report.sequence, start: report.start, body });
-    // A gap is told to the next window of a rollout, whatever came in between.
-    const lost = report.rollout === null ? 0 : (device.untold ?? 0);
-    if (lost > 0) delete device.untold;
-    return { lost };
+    noteNumbers(device, report, standing, this.#options.now().getTime());
+    const facts = this.#absorb(device, report, standing.kind === 'next' ? standing.missing : 0);
+    writing.report(
+      { device: sender.id, sequence: report.sequence, start: report.start, body },
+      report,
+      facts,
+    );
+    return tellLost(device, report);
   }
 
   /** A new card's numbers begin at one: with a higher one of the card before it, they would pass for duplicates. */
@@ -254,12 +264,8 @@ export class Intake {
     );
   }
 
-  #absorb(state: HubState, device: Device, report: WindowReport): void {
+  #absorb(device: Device, report: WindowReport, missing: number): TakenFacts {
     const now = this.#options.now();
-    const missing = missingBefore(device, report);
-    device.missingWindows += missing;
-    if (missing > 0) device.untold = (device.untold ?? 0) + missing;
-    device.sequence = report.sequence;
     device.lastSeen = now.toISOString();
     device.slice = report.slice;
     // A device has one hour in an hour: what it says twice of the same time counts once for the fleet.
@@ -267,20 +273,15 @@ export class Intake {
     const known = Date.parse(device.watchedUntil ?? report.start);
     // An end in the future was written down while the hub's clock was wrong: it says nothing.
     const until = known > now.getTime() + CLOCK_TOLERANCE_MS ? start : known;
-    if (start < until - 2 * CLOCK_TOLERANCE_MS) return;
-    device.watchedUntil = new Date(Math.max(end, until)).toISOString();
+    const twice = start < until - 2 * CLOCK_TOLERANCE_MS;
+    if (!twice) device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     // As committed: drafting a model's versions for each report costs more than the rest of it.
     const versions = Object.values(this.#options.store.state.models[device.model]?.versions ?? {});
-    absorbHours(state.hours, device.id, report, {
-      now: now.getTime(),
-      digests: new Set(versions.map(({ manifest }) => manifest.digest)),
-    });
+    const isKnown = (digest: string | null) =>
+      digest === null || versions.some(({ manifest }) => manifest.digest === digest);
+    const unknown = (['production', 'candidate'] as const).filter((arm) => !isKnown(report[arm]));
+    return { missing, twice, unknown };
   }
-}
-
-/** Windows that a device made and that never came. What was before its enrolment is not missing: an agent that enrols anew goes on with its numbers. */
-function missingBefore(device: Pick<Device, 'sequence'>, report: Pick<WindowReport, 'sequence'>): number {
-  return device.sequence > 0 ? Math.max(0, report.sequence - device.sequence - 1) : 0;
 }
 
 /** Counts that nobody gets together in the time of the window; null where they may be true. */

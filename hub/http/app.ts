@@ -9,6 +9,7 @@ import { deviceRoutes } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
 import { faults, refuseGarbage } from './faults.js';
+import { monitoringRoutes } from './monitoring-routes.js';
 import { operatorRoutes } from './operator-routes.js';
 import { rolloutRoutes } from './rollout-routes.js';
 
@@ -83,6 +84,7 @@ export async function buildHttp(
   rolloutRoutes(app, context);
   evaluationRoutes(app, context);
   exceptionRoutes(app, context);
+  monitoringRoutes(app, context);
   dashboardRoutes(app);
   return { app: app as unknown as FastifyInstance, routes };
 }

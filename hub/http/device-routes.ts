@@ -19,6 +19,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { numbersKept } from '../fleet/streams.js';
 import { fingerprint } from '../identity/authority.js';
 import { Claims } from '../identity/claims.js';
 import type { HttpContext } from './context.js';
@@ -78,6 +79,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
               sequence: 0,
               missingWindows: 0,
               refusedReports: 0,
+              ...numbersKept(known, now().getTime()),
               ...(known !== undefined && { enrolledAnew: true }),
             };
           },

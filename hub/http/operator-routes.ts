@@ -53,7 +53,10 @@ export function operatorRoutes(
     const { devices, models, rollouts, evaluations } = store.state;
     return {
       at: now().toISOString(),
-      devices: Object.values(devices).map(({ fingerprint: _, renewal: __, ...device }) => device),
+      devices: Object.values(devices).map(({ fingerprint: _, renewal: __, ...device }) => ({
+        ...device,
+        behindSince: executor.behindSince(device.id)?.toISOString() ?? null,
+      })),
       models,
       rollouts: rollouts.map(view),
       evaluations: evaluations.map(roundView),

@@ -5,8 +5,9 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { productionOf } from '../fleet/desired.js';
 import { authorize } from '../identity/secrets.js';
-import { ratesOf } from '../monitoring/rates.js';
+import { hoursOfRates, ratesOf } from '../monitoring/rates.js';
 import { ORDERS } from '../rollouts/events.js';
 import { totalOf } from '../rollouts/evidence.js';
 import { forecast, forecastText } from '../rollouts/forecast.js';
@@ -140,7 +141,9 @@ export function rolloutRoutes(
     const members = Object.values(store.state.devices).filter(
       (device) => device.model === body.model && !device.revoked,
     );
-    const made = forecast(rules, members, ratesOf(store.state, body.model, now()));
+    const digest = productionOf(store.state, body.model)?.digest ?? '';
+    const week = await store.rollups.means(digest, ...hoursOfRates(now()));
+    const made = forecast(rules, members, ratesOf(store.state, body.model, week));
     return { ...made, text: forecastText(rules, made) };
   });
   /** PUT replaces a device's tags; PATCH changes those named, and takes one away where the value is null. */

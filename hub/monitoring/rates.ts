@@ -1,8 +1,11 @@
+import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { totalOf } from '../rollouts/evidence.js';
 import type { FleetRates } from '../rollouts/forecast.js';
 import { clusterOfSlice } from '../rollouts/slices.js';
 import { count, percent } from '../rollouts/words.js';
 import type { HubState } from '../store/state.js';
+import { HOURS_OF_DAY } from './calendar.js';
+import type { HourBins } from './reference.js';
 
 /** Assumptions for a fleet that has shown nothing: a scene of a minute and a half, two versions that differ on a tenth. */
 const ASSUMED = { episodesPerDay: 24 * 40, disagreement: 0.1, answered: 1, correlation: 0.02 };
@@ -10,24 +13,28 @@ const DAYS = 7;
 /** Fewer tell nothing of how often versions differ. */
 const LEAST_EPISODES = 100;
 
-/** A fleet's own rates: episodes from the last week of its production, disagreements and labels from its last rollout. Pure. */
+/** The hours of a model's production that its rates are measured in. */
+export function hoursOfRates(now: Date): readonly [from: number, to: number] {
+  const { hour } = hourOf(now.getTime());
+  return [hour - HOURS_OF_DAY * DAYS, hour];
+}
+
+/**
+ * A fleet's own rates: episodes from the last week of its production, disagreements and labels from its last rollout. Pure.
+ * @param week the production's hours in `hoursOfRates`
+ */
 export function ratesOf(
-  state: Pick<HubState, 'devices' | 'models' | 'rollouts' | 'hours'>,
+  state: Pick<HubState, 'devices' | 'models' | 'rollouts'>,
   model: string,
-  now: Date,
+  week: HourBins,
 ): FleetRates {
   const devices = Object.values(state.devices).filter((device) => device.model === model && !device.revoked);
   // The fleet's hours hold each channel once.
   const channels = new Set(
     devices.map(({ id, slice }) => (slice === null ? `device=${id}` : clusterOfSlice(slice))),
   ).size;
-  const production = state.models[model]?.production ?? null;
-  const digest = production === null ? undefined : state.models[model]?.versions[production]?.manifest.digest;
-  const since = now.getTime() / 3_600_000 - 24 * DAYS;
-  const hours = Object.entries((digest === undefined ? undefined : state.hours[digest])?.hours ?? {}).filter(
-    ([hour]) => Number(hour) >= since,
-  );
-  const episodes = hours.reduce((sum, [, bins]) => sum + bins.reduce((a, b) => a + b, 0), 0);
+  const hours = [...week.values()];
+  const episodes = hours.reduce((sum, bins) => sum + bins.reduce((a, b) => a + b, 0), 0);
   const last = state.rollouts.findLast(
     (rollout) => rollout.model === model && sumsOf(rollout).episodes >= LEAST_EPISODES,
   );

@@ -1,6 +1,6 @@
 import { ClusterLikelihood } from '@adbreak/shared/evidence/clusters.js';
 import { findOutliers } from '@adbreak/shared/evidence/outlier.js';
-import { clusterOf, logHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
+import { clusterOf, logHarm, mostHarm, type Tallies } from '@adbreak/shared/evidence/tally.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import {
   addTallies,
@@ -111,25 +111,17 @@ export function sliceEvidence({
 const inOne = (clusters: readonly Tallies[]) => sumOf(clusters.map((tallies) => ({ tallies })));
 
 /**
- * Whether nothing can speak for harm in a slice: at every draw rate its mean step lies within the margin, so every bet has a
- * mean of 0 or less, and ln(1 + x) <= x says that the evidence is at most 1. Most slices of a fleet are so, at every look.
+ * ln of the evidence that the candidate is worse in a slice by more than the margin; where all episodes alike show less than
+ * `enough`, theirs alone, which is no less.
  */
-function withinMargin(
-  { clusters }: Pick<SliceEvidence, 'clusters'>,
-  { margin }: Pick<Plan, 'margin'>,
-  wrong: number,
-): boolean {
-  return inOne(clusters).every((one) => clusterOf([one], 'harm', wrong).mean >= -margin);
-}
-
-/** ln of the evidence that the candidate is worse in a slice by more than the margin. */
 export function harmInSlice(
   { clusters }: Pick<SliceEvidence, 'clusters'>,
   { margin }: Pick<Plan, 'margin'>,
   wrong: number,
+  enough = 0,
 ): number {
   const pooled = logHarm(inOne(clusters), { tolerance: margin, wrong });
-  if (clusters.length < SMALL_FLEET || pooled <= 0) return pooled;
+  if (clusters.length < SMALL_FLEET || pooled <= 0 || pooled < enough) return pooled;
   const fleet = new ClusterLikelihood(
     clusters.map((tallies) => clusterOf(tallies, 'harm', wrong)),
     { clip: true },
@@ -168,8 +160,9 @@ function worseSlices(
     if (Object.hasOwn(excluded, slice.name)) return [];
     // A slice that is the whole fleet is no slice: the fleet's own evidence decides about it.
     if (slice.devices.length === devices && holdsAll(slice, state)) return [];
-    if (withinMargin(slice, plan, wrong)) return [];
-    const log = harmInSlice(slice, plan, wrong);
+    // Most slices of a fleet cannot, at every look.
+    if (mostHarm(inOne(slice.clusters), { tolerance: plan.margin, wrong }) < threshold) return [];
+    const log = harmInSlice(slice, plan, wrong, threshold);
     if (log < threshold || isOneUnit(slice, state, wrong, log)) return [];
     const { wins, losses, episodes } = totalOf(slice.clusters.flat());
     return [

@@ -57,6 +57,8 @@ export const rolloutEvent = z.discriminatedUnion('kind', [
     device,
     /** Windows that the device made since its last one and that never came. */
     lost: z.int().positive().optional(),
+    /** Its numbers began anew since its last one (a lost spool, another card): seconds between the streams, in which windows may have been made. */
+    anewAfter: z.number().nonnegative().optional(),
     report: windowReport.superRefine((report, context) => {
       const why = contradiction(report);
       if (why !== null) context.addIssue({ code: 'custom', message: why });

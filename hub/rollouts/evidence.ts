@@ -1,4 +1,4 @@
-import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import { streamId, type WindowReport } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 
 const count = z.int().nonnegative();
@@ -39,8 +39,9 @@ const part = z.object({
 
 /** What one device has contributed to a rollout. */
 export const deviceEvidence = z.object({
-  /** Highest window sequence counted: what comes again is a duplicate. */
+  /** Highest window sequence of its stream counted: what comes again is a duplicate. */
   sequence: count,
+  stream: streamId.optional(),
   slice: z.object({ channel: z.string(), site: z.string(), hardware: z.string() }),
   /** The channel it belongs to, and the places (channel, site, hardware) that it has named in this rollout. */
   cluster: z.string(),

@@ -110,7 +110,10 @@ export interface Weighed {
 type Side = 'harm' | 'promotion';
 function modelOf(groups: readonly GateCluster[], side: Side, wrong: number): ClusterLikelihood {
   return new ClusterLikelihood(
-    groups.map(({ tallies, clusters: n = 1 }) => ({ ...clusterOf(tallies, side, wrong), clusters: n })),
+    groups.map(({ tallies, clusters: n = 1 }) => {
+      const one = clusterOf(tallies, side, wrong);
+      return n === 1 ? one : { ...one, clusters: n };
+    }),
     { clip: true },
   );
 }

@@ -123,7 +123,8 @@ function ended(done: Step): Step {
     : { ...done, state: { ...done.state, summary: summaryOf(done.state) } };
 }
 
-function takeWindow(state: Rollout, { at, device, report, lost = 0 }: EventOf<'window'>): void {
+function takeWindow(state: Rollout, event: EventOf<'window'>): void {
+  const { at, device, report, lost = 0, anewAfter } = event;
   const place = ownValue(state.placed, device);
   const production = ownValue(state.excepted, device) ?? state.from.digest;
   const belongs =
@@ -137,7 +138,7 @@ function takeWindow(state: Rollout, { at, device, report, lost = 0 }: EventOf<'w
     device,
     report,
     state.plan,
-    { belongs, mayAct: place?.acted === true, lost },
+    { belongs, mayAct: place?.acted === true, lost, anewAfter },
     Date.parse(at),
   );
   if (became === 'misdated') state.drift.misdated = saturated(state.drift.misdated + 1);

@@ -52,6 +52,20 @@ export interface Placement {
   readonly mayAct: boolean;
   /** Windows that it made since its last one and that never came: its numbers have a gap. */
   readonly lost: number;
+  /** Seconds between two streams of its numbers, where another began since its last window. */
+  readonly anewAfter?: number | undefined;
+}
+
+/** Whether a report is counted already. Its number says so inside its stream, unless that began anew with this very report. */
+export function isDuplicate(
+  known: Pick<DeviceEvidence, 'sequence' | 'stream' | 'lastWindow'> | undefined,
+  { report, anewAfter }: { readonly report: WindowReport } & Pick<Placement, 'anewAfter'>,
+  plan: Pick<Plan, 'windowSeconds'>,
+): boolean {
+  if (known === undefined || report.sequence > known.sequence || anewAfter !== undefined) return false;
+  if (report.stream === undefined) return true;
+  // A restored image goes on with an old number of the same stream; while it did, the device may have been in another rollout.
+  return report.stream === known.stream && windowOf(Date.parse(report.start), plan) <= known.lastWindow;
 }
 
 /** What became of a report: it counts, or why it gives no evidence. */
@@ -72,15 +86,17 @@ export function absorb(
   };
   afterSilence(sums, plan, now);
   const known = ownValue(sums.devices, id);
-  if (report.sequence <= (known?.sequence ?? 0)) return 'duplicate';
+  const { lost, anewAfter } = placement;
+  if (isDuplicate(known, { report, anewAfter }, plan)) return 'duplicate';
   // What is missing before its first report here may have been made before it belonged here.
-  if (known !== undefined) noteLost(known, placement.lost);
+  if (known !== undefined) noteLost(known, lost + lostBetweenStreams(anewAfter, plan));
   if (!placement.belongs || (report.serving === 'candidate' && !placement.mayAct)) return refuse('foreign');
   const cluster = clusterOfSlice(report.slice);
   const device = known ?? noDevice(report.slice, cluster);
   sums.devices[id] = device;
   if (known === undefined) changed(sums);
   device.sequence = report.sequence;
+  if (report.stream !== undefined) device.stream = report.stream;
   absorbDevice(device, report, plan);
   absorbFleet(sums, report);
   for (const answer of report.answers) takeAnswer(sums, id, device, Date.parse(answer.start), answer, plan);
@@ -146,6 +162,17 @@ const MOST_OWED = 168;
 export function noteLost(device: DeviceEvidence, lost: number): void {
   device.lost.windows = saturated(device.lost.windows + lost);
   device.lost.owed = Math.min(MOST_OWED, device.lost.owed + lost);
+}
+
+/**
+ * Between two streams no number says how many windows were made: as many as there is time for count, and one at least, since
+ * the last one before may have been in several reports. Nobody gains by losing what is bad.
+ */
+function lostBetweenStreams(
+  seconds: number | undefined,
+  { windowSeconds }: Pick<Plan, 'windowSeconds'>,
+): number {
+  return seconds === undefined ? 0 : Math.max(1, Math.ceil(seconds / windowSeconds));
 }
 
 /**

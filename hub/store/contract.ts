@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { z } from 'zod';
 import type { RolloutEvent } from '../rollouts/events.js';
+import { PLAN, report, started } from '../rollouts/fixtures.js';
+import { start } from '../rollouts/step.js';
+import { takeReport } from '../testing/rollups.js';
 import { deviceEntry } from '../testing/state.js';
 import { link, NO_LINKS } from './chain.js';
 import type { Database } from './sql/database.js';
+import { all as allOf, type Statement } from './sql/queries.js';
 import type { SqlStore } from './sql-store.js';
 
 /** A place for a store: opened again it is what it was. `wrap` stands between the store and its database. */
@@ -22,6 +27,9 @@ class Watched implements Database {
     this.#database = database;
     this.name = database.name;
   }
+  get trouble() {
+    return this.#database.trouble ?? null;
+  }
   transact(statements: Parameters<Database['transact']>[0]) {
     if (this.failure !== null) return Promise.reject(this.failure);
     this.commits += 1;
@@ -29,6 +37,12 @@ class Watched implements Database {
   }
   rows(statement: Parameters<Database['rows']>[0]) {
     return this.#database.rows(statement);
+  }
+  snapshot<T>(work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>) {
+    return this.#database.snapshot(work);
+  }
+  async prepare() {
+    await this.#database.prepare?.();
   }
   close() {
     return this.#database.close();
@@ -226,12 +240,11 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
 
   test(`${name}: names from outside find what is there, and nothing that every object has`, async () => {
     const { where, store } = await watched();
-    await store.change(({ devices, hours }) => {
+    await store.change(({ devices }) => {
       assert.deepEqual(
         [devices['constructor'], Object.hasOwn(devices, 'toString'), 'valueOf' in devices],
         [undefined, false, false],
       );
-      assert.equal(Reflect.get(hours, '__proto__'), undefined);
       devices['constructor'] = deviceEntry('constructor', 'one');
     });
     await store.close();
@@ -245,12 +258,73 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     const { store } = await watched();
     await store.change((_, writing) => {
       for (let sequence = 1; sequence <= 700; sequence++)
-        writing.report({ device: 'pi-1', sequence, start: '2026-01-01T00:00:00.000Z', body: '{}' });
+        takeReport(writing, 'pi-1', report(sequence, 0, { agreed: 1 }));
     });
     assert.equal(await store.purgeReports(new Date('2020-01-01T00:00:00.000Z')), false, 'they are young');
     assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), true);
     assert.equal(await store.purgeReports(new Date('2100-01-01T00:00:00.000Z')), false);
     await store.close();
+  });
+
+  test(`${name}: a snapshot is of one moment while writes go on, in pages, and several reads at a time`, async () => {
+    const { store, database } = await watched();
+    const write = (from: number, revoked: boolean) =>
+      store.change(({ devices }) => {
+        for (let n = from; n < from + 700; n++)
+          devices[`pi-${n}`] = deviceEntry(`pi-${n}`, 'one', { revoked });
+      });
+    await write(0, false);
+    const seen = await database.snapshot(async (rows) => {
+      // Committed after the snapshot has begun and before it is read, and between its pages.
+      await write(350, true);
+      const devices: unknown[] = [];
+      for await (const row of rows(allOf('device'))) {
+        if (devices.length === 250) await write(1050, true);
+        if (devices.length === 300) assert.equal((await all(rows(allOf('device')))).length, 700);
+        devices.push(row);
+      }
+      assert.equal(
+        (await all(rows({ sql: "select body from device where id = 'pi-1050'", parameters: [] }))).length,
+        0,
+      );
+      for await (const _ of rows(allOf('device'))) break;
+      return devices.map((row) => z.object({ body: z.string() }).parse(row).body);
+    });
+    assert.equal(seen.length, 700);
+    assert.ok(seen.every((body) => body.includes('"revoked":false')));
+    assert.equal((await database.snapshot((rows) => all(rows(allOf('device'))))).length, 1750);
+    await assert.rejects(
+      database.snapshot(() => Promise.reject(new Error('no'))),
+      /^Error: no$/,
+    );
+    await assert.rejects(
+      database.snapshot((rows) => all(rows({ sql: "insert into meta values ('a', 'b')", parameters: [] }))),
+    );
+    await store.change((state) => void state.tokens.push(token('a')));
+    await store.close();
+  });
+
+  test(`${name}: a close that cannot write says so and leaves nothing open; the next start folds what it did not write`, async () => {
+    const { where, store, database } = await watched();
+    const begin = started(PLAN);
+    const { id } = begin.rollout;
+    await store.change((state, writing) => {
+      const seen = writing.event(id, begin);
+      state.rollouts.push({ ...start(begin), seen });
+    });
+    await store.change((_, writing) => {
+      const seen = writing.event(id, tick(1));
+      writing.after((state) => {
+        state.rollouts = state.rollouts.map((one) => ({ ...one, seen }));
+      });
+    });
+    database.failure = new AdbreakError('disk_full', 'no space');
+    await assert.rejects(store.close(), database.failure);
+    await assert.rejects(database.rows(allOf('device')), 'its database is closed');
+    const again = await where.open();
+    assert.equal(again.state.rollouts[0]?.seen, 2);
+    await again.change((state) => void state.tokens.push(token('a')));
+    await again.close();
   });
 
   test(`${name}: after the close nothing is taken`, async () => {

@@ -1,7 +1,7 @@
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { z } from 'zod';
 import { round } from '../evaluations/round.js';
-import { modelHours } from '../monitoring/hours.js';
+import { type ModelHours, modelHours } from '../monitoring/legacy.js';
 import { rollout } from '../rollouts/rollout.js';
 import { claim, device, emptyState, type HubState, model, token } from './state.js';
 
@@ -31,6 +31,8 @@ export interface Document {
   /** All of it but the rollouts, whose logs may know more. */
   readonly state: HubState;
   readonly rollouts: readonly DocumentRollout[];
+  /** By the digest of their model. */
+  readonly hours: Readonly<Record<string, ModelHours>>;
 }
 
 /** Throws `state_corrupt` where it fits no schema. */
@@ -46,8 +48,7 @@ export function readDocument(bytes: Uint8Array, path: string): Document {
   for (const one of claims) state.claims[one.hash] = one;
   Object.assign(state.devices, devices);
   Object.assign(state.models, models);
-  Object.assign(state.hours, hours);
-  return { state: { ...state, tokens, evaluations }, rollouts };
+  return { state: { ...state, tokens, evaluations }, rollouts, hours };
 }
 
 /** The state as 0.1.0 wrote it: its rollouts had no events and no drift, and nothing was evaluated. */

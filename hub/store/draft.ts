@@ -4,7 +4,7 @@ import { emptyState, type HubState, type StoredRollout } from './state.js';
 // Rows are never changed by who reads them, and freezing each one costs more than the change itself.
 setAutoFreeze(false);
 
-type Records = Pick<HubState, 'claims' | 'devices' | 'models' | 'hours' | 'outbox'>;
+type Records = Pick<HubState, 'claims' | 'devices' | 'models' | 'outbox'>;
 type Lists = Pick<HubState, 'tokens' | 'evaluations' | 'rollouts'>;
 
 /** What transactions changed: rows by their key (undefined: gone), and lists as a whole. */
@@ -18,8 +18,8 @@ export interface Changes {
 /**
  * Transactions over a state that none of them may touch: each works on a draft that sees what those before it did, and is
  * kept, or dropped without a trace. Only rows that are looked at are drafted, so that a change costs the same in a small fleet
- * and in a large one. Rollouts and hours are not drafted at all, for their evidence is megabytes: who changes one puts
- * another in its place.
+ * and in a large one. Rollouts are not drafted at all, for their evidence is megabytes: who changes one puts another in its
+ * place.
  */
 export class Drafts {
   readonly #base: Readonly<HubState>;
@@ -27,7 +27,6 @@ export class Drafts {
     claims: new Map(),
     devices: new Map(),
     models: new Map(),
-    hours: new Map(),
     outbox: new Map(),
   };
   readonly #lists: Partial<Lists> = {};
@@ -44,7 +43,6 @@ export class Drafts {
     const claims = draftRecord(base.claims, over.claims, draftOf);
     const devices = draftRecord(base.devices, over.devices, draftOf);
     const models = draftRecord(base.models, over.models, draftOf);
-    const hours = draftRecord(base.hours, over.hours, null);
     const outbox = draftRecord(base.outbox, over.outbox, draftOf);
     const tokens = draftList(lists.tokens ?? base.tokens, draftOf);
     const evaluations = draftList(lists.evaluations ?? base.evaluations, draftOf);
@@ -53,17 +51,20 @@ export class Drafts {
       claims: { get: () => claims.proxy },
       devices: { get: () => devices.proxy },
       models: { get: () => models.proxy },
-      hours: { get: () => hours.proxy },
       outbox: { get: () => outbox.proxy },
       tokens: { get: tokens.get, set: tokens.set },
       evaluations: { get: evaluations.get, set: evaluations.set },
       rollouts: { get: rollouts.get, set: rollouts.set },
     });
     const result = edit(state);
-    for (const part of [claims, devices, models, hours, outbox]) part.keep();
-    tokens.keep((list) => Object.assign(lists, { tokens: list }));
-    evaluations.keep((list) => Object.assign(lists, { evaluations: list }));
-    rollouts.keep((list) => Object.assign(lists, { rollouts: list }));
+    // All of it is finished before any of it is kept: what an edit put in may be none that can be.
+    const keeping = [
+      ...[claims, devices, models, outbox].map((part) => part.finish()),
+      tokens.finish((list) => Object.assign(lists, { tokens: list })),
+      evaluations.finish((list) => Object.assign(lists, { evaluations: list })),
+      rollouts.finish((list) => Object.assign(lists, { rollouts: list })),
+    ];
+    for (const keep of keeping) keep();
     return result;
   }
 
@@ -109,14 +110,16 @@ function draftRecord<Row extends object>(
         : { value, writable: true, enumerable: true, configurable: true };
     },
   });
-  const keep = () => {
-    for (const [key, { row, draft }] of touched) {
-      const kept =
-        row === undefined ? undefined : draft === row ? finished(row) : drafted === null ? row : plain(row);
-      if (kept !== before(key)) over.set(key, kept);
-    }
+  const finish = () => {
+    const rows = [...touched].map(([key, { row, draft }]) => {
+      if (row === undefined) return [key, undefined] as const;
+      return [key, draft === row ? finished(row) : drafted === null ? row : plain(row)] as const;
+    });
+    return () => {
+      for (const [key, row] of rows) if (row !== before(key)) over.set(key, row);
+    };
   };
-  return { proxy, keep };
+  return { proxy, finish };
 }
 
 function draftList<Item>(before: Item[], drafted: DraftOf) {
@@ -131,12 +134,14 @@ function draftList<Item>(before: Item[], drafted: DraftOf) {
   const set = (next: Item[]) => {
     list = next;
   };
-  const keep = (put: (list: Item[]) => void) => {
-    if (list === null) return;
+  const finish = (put: (list: Item[]) => void) => {
+    if (list === null) return () => undefined;
     const kept = draft === list ? finished(list) : drafted === null ? list : plain(list);
-    if (kept !== before && !sameItems(kept, before)) put(kept);
+    return () => {
+      if (kept !== before && !sameItems(kept, before)) put(kept);
+    };
   };
-  return { get, set, keep };
+  return { get, set, finish };
 }
 
 /** immer's types know what is immutable; ours say so by agreement. */
@@ -175,7 +180,6 @@ export function commit(state: HubState, { records, lists, found }: Changes): voi
     [state.claims, records.claims],
     [state.devices, records.devices],
     [state.models, records.models],
-    [state.hours, records.hours],
     [state.outbox, records.outbox],
   ] as const)
     put<unknown>(rows, changed);

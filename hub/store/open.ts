@@ -2,13 +2,16 @@ import { join } from 'node:path';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
+import { takeUpOpenHours } from '../monitoring/legacy.js';
 import { EVENT_LIMIT, rolloutEvent } from '../rollouts/events.js';
 import { isActive } from '../rollouts/rollout.js';
 import { step } from '../rollouts/step.js';
 import { brokenBy, type Head, type Link } from './chain.js';
 import { readRows } from './rows.js';
+import { readSettings } from './settings.js';
 import type { Database } from './sql/database.js';
 import { migrate } from './sql/migrations.js';
+import type { PostgresOptions } from './sql/postgres.js';
 import { all } from './sql/queries.js';
 import { Sqlite } from './sql/sqlite.js';
 import { SqlStore } from './sql-store.js';
@@ -17,30 +20,52 @@ import { takeOver } from './takeover.js';
 
 export const DATABASE_FILE = 'hub.db';
 
-export interface OpenOptions {
-  /** Hears what was taken over, mended or lost. */
-  readonly say?: (line: string) => void;
+export interface OpenOptions extends PostgresOptions {
+  /** The URL of a PostgreSQL database; without it the store is SQLite in the folder. */
+  readonly store?: string | undefined;
   /** The longest row, in characters. */
   readonly limit?: number;
   /** Stands between the store and the database; for tests. */
   readonly wrap?: (database: Database) => Database;
 }
 
-/** Opens the hub's database in `folder`, makes it where there is none, and takes over what an earlier hub has left there. */
+/** Opens the hub's database, makes it where there is none, and takes over what an earlier hub has left in `folder`. */
 export async function openStore(
   folder: string,
   now: () => Date,
-  { say = () => undefined, limit, wrap = (one) => one }: OpenOptions = {},
+  { store, stop, say = () => undefined, limit, wrap = (one) => one }: OpenOptions = {},
 ): Promise<SqlStore> {
-  const database = wrap(await Sqlite.open(join(folder, DATABASE_FILE)));
+  const database = wrap(await openDatabase(folder, store, { say, stop }));
   try {
     await migrate(database, now());
+    await database.prepare?.();
     await takeOver(folder, database, now(), say);
+    await takeUpOpenHours(database);
     return await load(database, now, say, limit);
   } catch (error) {
     await database.close();
     throw error;
   }
+}
+
+/** The hub's own, for writing. */
+async function openDatabase(
+  folder: string,
+  store: string | undefined,
+  options: PostgresOptions,
+): Promise<Database> {
+  if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE));
+  // Most hubs need none of its parts.
+  const { Postgres } = await import('./sql/postgres.js');
+  return Postgres.open(store, options);
+}
+
+/** The database of a hub, running or not, for who looks into it from beside. */
+export async function openBeside(folder: string): Promise<Database> {
+  const { store } = await readSettings(folder);
+  if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE));
+  const { Postgres } = await import('./sql/postgres.js');
+  return Postgres.beside(store);
 }
 
 /** The store over a database whose tables are there. */

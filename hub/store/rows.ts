@@ -2,9 +2,9 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import { round } from '../evaluations/round.js';
-import { channelHour, hourBins, labelSums } from '../monitoring/hours.js';
 import type { Changes } from './draft.js';
 import type { Database } from './sql/database.js';
+import { keysAs, unescaped } from './sql/keys.js';
 import { all, put, type Row, remove, type Statement } from './sql/queries.js';
 import {
   claim,
@@ -31,9 +31,6 @@ const TABLES = {
   rollout: { keys: ['id'], schema: storedRollout },
   round: { keys: ['id'], schema: round.omit({ answers: true }) },
   answer: { keys: ['round', 'device'], schema: round.shape.answers.valueType },
-  hour: { keys: ['digest', 'hour'], schema: hourBins },
-  channel_hour: { keys: ['digest', 'hour', 'channel'], schema: channelHour },
-  labels: { keys: ['digest'], schema: labelSums },
   outbox: { keys: ['key'], schema: outboxEntry },
 } as const;
 type Table = keyof typeof TABLES;
@@ -55,15 +52,6 @@ export function* statementsOf(
     yield write('model', [name], row && head, limit);
     for (const [key, one] of changedIn(before.models[name]?.versions, versions))
       yield write('version', [name, key], one, limit);
-  }
-  for (const [digest, row] of records.hours) {
-    const old = before.hours[digest];
-    for (const [hour, bins] of changedIn(old?.hours, row?.hours))
-      yield write('hour', [digest, hour], bins, limit);
-    for (const [hour, channels] of changedIn(old?.open, row?.open))
-      for (const [channel, one] of changedIn(old?.open[hour], channels))
-        yield write('channel_hour', [digest, hour, channel], one, limit);
-    if (old?.labels !== row?.labels) yield write('labels', [digest], row?.labels, limit);
   }
   for (const [id, row] of changedById(before.tokens, lists.tokens)) yield write('token', [id], row, limit);
   for (const [id, row] of changedById(before.rollouts, lists.rollouts))
@@ -88,15 +76,7 @@ function write(table: Table, values: readonly string[], body: unknown, limit: nu
   return put(table, keys, { body: text });
 }
 function keysOf(table: Table, values: readonly string[]): Row {
-  return Object.fromEntries(TABLES[table].keys.map((key, i) => [key, escaped(values[i] ?? '')]));
-}
-
-/** Devices name channels, and may do so in half a character, which a database would store as another one. */
-function escaped(key: string): string {
-  return JSON.stringify(key).slice(1, -1);
-}
-function unescaped(key: unknown): string {
-  return z.string().parse(JSON.parse(`"${String(key)}"`));
+  return keysAs(TABLES[table].keys, values);
 }
 
 /** What differs by identity: rows are replaced, not changed. */
@@ -123,12 +103,11 @@ function* changedById<T extends { readonly id: string }>(
 /** The statements that write a whole state into empty tables. */
 export function statementsOfAll(state: HubState): Iterable<Statement> {
   const records = (rows: Readonly<Record<string, unknown>>) => new Map(Object.entries(rows));
-  const { tokens, rollouts, evaluations, claims, devices, models, hours, outbox } = state;
+  const { tokens, rollouts, evaluations, claims, devices, models, outbox } = state;
   const changes = {
     claims: records(claims),
     devices: records(devices),
     models: records(models),
-    hours: records(hours),
     outbox: records(outbox),
   };
   return statementsOf(emptyState(), {
@@ -154,14 +133,6 @@ export async function readRows(database: Database): Promise<HubState> {
   const rounds = new Map(state.evaluations.map((one) => [one.id, one]));
   for await (const [id, row, who = ''] of read(database, 'answer', TABLES.answer.schema))
     Object.assign(rounds.get(id)?.answers ?? {}, { [who]: row });
-  for await (const [digest, row] of read(database, 'labels', labelSums))
-    state.hours[digest] = { hours: {}, open: {}, labels: row };
-  for await (const [digest, row, hour = ''] of read(database, 'hour', hourBins))
-    Object.assign(state.hours[digest]?.hours ?? {}, { [hour]: row });
-  for await (const [digest, row, hour = '', channel = ''] of read(database, 'channel_hour', channelHour)) {
-    const known = state.hours[digest];
-    if (known !== undefined) known.open[hour] = { ...known.open[hour], [channel]: row };
-  }
   for await (const [key, row] of read(database, 'outbox', outboxEntry)) state.outbox[key] = row;
   return state;
 }

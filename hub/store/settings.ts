@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { type Adapter, Low } from 'lowdb';
 import { z } from 'zod';
+import { urlProblem } from './sql/postgres-url.js';
 
 export const SETTINGS_FILE = 'settings.json';
 const LIMIT = 64 * 1024;
@@ -13,22 +15,48 @@ const settingsSchema = z.strictObject({
   certificateGraceDays: z.number().min(0).max(3650).default(30),
   /** How long window reports are kept as they came; what was added up from them stays. */
   rawReportDays: z.number().min(1).max(3650).default(30),
+  /** How many months (UTC) the sums of hours are kept. Two at least: windows are taken seven weeks late. */
+  rollupHourMonths: z.int().min(2).max(1200).default(13),
+  /** The same of the sums of days; null keeps them for ever. */
+  rollupDayMonths: z.int().min(2).max(1200).nullable().default(null),
+  /** postgres://USER@HOST/DATABASE; without it the hub's memory is SQLite in its state folder. */
+  store: z
+    .string()
+    .max(2048)
+    .superRefine((url, context) => {
+      const message = urlProblem(url);
+      if (message !== null) context.addIssue({ code: 'custom', message });
+    })
+    .optional(),
 });
 export type Settings = z.infer<typeof settingsSchema>;
+
+/** The settings of a hub, started or not; nothing is written. */
+export async function readSettings(folder: string): Promise<Settings> {
+  return (await read(join(folder, SETTINGS_FILE))) ?? usual();
+}
+const usual = () => check(settingsSchema, {}, 'the settings');
+async function read(path: string): Promise<Settings | null> {
+  const bytes = await readLimited(path, LIMIT);
+  if (bytes === undefined) return null;
+  try {
+    return parseJson(settingsSchema, bytes, LIMIT, path);
+  } catch (error) {
+    // The cause of a text that is no JSON quotes it, and it may hold a password.
+    if (error instanceof AdbreakError) throw new AdbreakError(error.code, error.message);
+    throw error;
+  }
+}
 
 /** The hub's settings: a small document by lowdb, written with what is usual where there is none, for people to edit. */
 export async function openSettings(folder: string): Promise<Settings> {
   const path = join(folder, SETTINGS_FILE);
   const adapter: Adapter<Settings> = {
-    read: async () => {
-      const bytes = await readLimited(path, LIMIT);
-      return bytes === undefined ? null : parseJson(settingsSchema, bytes, LIMIT, path);
-    },
+    read: () => read(path),
     // lowdb's own adapter renames without fsync; a power cut may then leave an empty file.
     write: (settings) => writeAtomic(path, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 }),
   };
-  const usual = check(settingsSchema, {}, 'the settings');
-  const db = new Low<Settings>(adapter, usual);
+  const db = new Low<Settings>(adapter, usual());
   const known = await adapter.read();
   if (known === null) await db.write();
   else db.data = known;

@@ -1,6 +1,10 @@
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { check } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
+import type { Taken, TakenFacts } from '../monitoring/fold.js';
+import { SqlRollups } from '../monitoring/sql-rollups.js';
+import { writeFacts } from '../monitoring/taken.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { type Head, type Link, link, NO_LINKS } from './chain.js';
 import { commit, Drafts } from './draft.js';
@@ -13,6 +17,8 @@ import type { AuditEntry, RawReport, Store, Writing } from './store.js';
 /** Transactions that share a commit at most; whoever comes while they are written makes the next one. */
 const MOST_AT_ONCE = 500;
 const PAGE = 500;
+/** After so long without an answer of the database its callers are let go, as after a lost connection. */
+const ANSWER_MS = 15_000;
 const PURGED_AT_ONCE = 500;
 export const AUDIT = 'audit';
 export const rolloutChain = (id: string) => `rollout ${id}`;
@@ -32,11 +38,13 @@ interface Logged {
 interface Written {
   readonly logged: readonly Logged[];
   readonly reports: readonly Statement[];
+  readonly taken: readonly Taken[];
   readonly folds: readonly ((state: HubState) => void)[];
 }
 
 /** The store over rows of a database, written by this process alone. docs/decisions/012-store.md. */
 export class SqlStore implements Store {
+  readonly rollups: SqlRollups;
   readonly #database: Database;
   readonly #state: HubState;
   readonly #heads: Map<string, Head>;
@@ -60,6 +68,7 @@ export class SqlStore implements Store {
     this.#heads = heads;
     this.#now = now;
     this.#limit = limit;
+    this.rollups = new SqlRollups(database, (statements) => this.#alone(statements));
   }
 
   get state(): Readonly<HubState> {
@@ -71,6 +80,8 @@ export class SqlStore implements Store {
       return Promise.reject(
         new AdbreakError('hub_unreachable', 'Cannot change anything: the hub is being stopped'),
       );
+    const { trouble } = this.#database;
+    if (trouble) return Promise.reject(trouble);
     return new Promise<T>((done, fail) => {
       this.#waiting.push({ edit, audit, done, fail });
       this.#running ??= this.#run();
@@ -96,11 +107,16 @@ export class SqlStore implements Store {
   }
 
   async purgeReports(before: Date): Promise<boolean> {
-    await this.#running;
-    const { changed } = await this.#database.transact([
+    const { changed } = await this.#alone([
       purge('report', 'received', before.toISOString(), PURGED_AT_ONCE),
     ]);
     return changed === PURGED_AT_ONCE;
+  }
+
+  /** Writes what no edit asked for, between two commits. */
+  async #alone(statements: readonly Statement[]): Promise<{ readonly changed: number }> {
+    await this.#running;
+    return this.#database.transact(statements);
   }
 
   /** Memory that is ahead of its rows is written, so that the next start has less to fold. */
@@ -115,6 +131,8 @@ export class SqlStore implements Store {
     } finally {
       // What could not be written is folded from its events at the next start.
       this.#closed = true;
+      // A database that is gone may never answer what was begun.
+      if (this.#database.trouble) await this.#database.close();
       await this.#running;
       await this.#database.close();
     }
@@ -148,26 +166,39 @@ export class SqlStore implements Store {
       }
     }
     const { changes } = drafts;
+    let keepRollups = () => {};
+    // Memory follows the database when that answers; who waits is told that nobody knows.
+    const impatience = setTimeout(() => {
+      const why = unanswered(this.#database.name);
+      for (const { pending } of kept) pending.fail(why);
+      for (const pending of this.#waiting.splice(0)) pending.fail(why);
+    }, ANSWER_MS);
     try {
+      const rollups = await this.rollups.merge(kept.flatMap(({ written }) => written.taken));
+      keepRollups = rollups.keep;
       const statements = [
         ...statementsOf(this.#state, changes, this.#limit),
         ...kept.flatMap(({ written }) => [
           ...written.logged.map(({ link: one, row }) => row(one)),
           ...written.reports,
         ]),
+        ...rollups.statements,
         ...[...heads.kept].map(([chain, head]) => put('head', { chain }, { ...head })),
       ];
       if (statements.length > 0) await this.#database.transact(statements);
     } catch (error) {
       // One that nobody can write is refused alone; a disk that fails refuses all.
-      if (kept.length > 1 && error instanceof AdbreakError && error.code === 'input_too_large') {
+      if (kept.length > 1 && hasCode(error, 'input_too_large', 'input_invalid')) {
         for (const { pending } of kept) await this.#write([pending]);
         return;
       }
       for (const { pending } of kept) pending.fail(error);
       return;
+    } finally {
+      clearTimeout(impatience);
     }
     commit(this.#state, changes);
+    keepRollups();
     for (const { id } of changes.lists.rollouts ?? []) if (heads.writes(id)) this.#ahead.delete(id);
     for (const [chain, head] of heads.kept) this.#heads.set(chain, head);
     for (const { pending, value, written } of kept) {
@@ -175,6 +206,14 @@ export class SqlStore implements Store {
       pending.done(value as never);
     }
   }
+}
+
+function unanswered(name: string): AdbreakError {
+  return new AdbreakError(
+    'store_unreachable',
+    `Cannot say yet whether a change was kept: ${name} has not answered for ${ANSWER_MS / 1000} s`,
+    { remedy: 'Look at what is there before you ask again; the hub finds out when the database answers.' },
+  );
 }
 
 /** The heads of the chains as a batch moves them on. */
@@ -202,6 +241,7 @@ class Notes implements Writing, Written {
   readonly #now: () => Date;
   readonly logged: Logged[] = [];
   readonly reports: Statement[] = [];
+  readonly taken: Taken[] = [];
   readonly folds: ((state: HubState) => void)[] = [];
 
   constructor(heads: Heads, now: () => Date) {
@@ -220,9 +260,18 @@ class Notes implements Writing, Written {
     this.#log(AUDIT, JSON.stringify({ at, ...entry }), (one) => auditRow(at, one));
   }
 
-  report({ device, sequence, start, body }: RawReport): void {
+  report({ device, sequence, start, body }: RawReport, report: WindowReport, facts: TakenFacts): void {
+    const received = this.#now();
+    this.taken.push({ device, report, received: received.getTime(), ...facts });
     this.reports.push(
-      insert('report', { device, sequence, start, received: this.#now().toISOString(), body }),
+      insert('report', {
+        device,
+        sequence,
+        start,
+        received: received.toISOString(),
+        body,
+        taken: writeFacts(facts),
+      }),
     );
   }
 

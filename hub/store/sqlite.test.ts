@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
+import { hasCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { PLAN, started } from '../rollouts/fixtures.js';
 import { RolloutLog } from '../rollouts/log/log.js';
 import { start } from '../rollouts/step.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { tamper } from '../testing/store.js';
+import { holdDatabase, tamper } from '../testing/store.js';
+import { testHub } from '../testing.js';
 import { auditLog } from './audit.js';
 import { storeContract } from './contract.js';
 import { DATABASE_FILE, openStore } from './open.js';
 import { openSettings, SETTINGS_FILE } from './settings.js';
+import { all } from './sql/queries.js';
+import { Sqlite } from './sql/sqlite.js';
 
 const now = () => new Date('2026-01-01T00:00:00.000Z');
 
@@ -43,7 +48,7 @@ test('a database of a newer hub is refused, and nothing of it is touched', async
   const before = await readFile(join(folder, DATABASE_FILE));
   await assert.rejects(openStore(folder, now), {
     code: 'conflict',
-    message: /its schema is number \d+, and this hub knows 1: a newer hub wrote it/,
+    message: /its schema is number \d+, and this hub knows 2: a newer hub wrote it/,
   });
   assert.deepEqual(await readFile(join(folder, DATABASE_FILE)), before);
 });
@@ -67,6 +72,105 @@ test('a damaged database is state_corrupt with a remedy, and nothing is written 
     });
     assert.deepEqual(await readFile(path), damaged);
   }
+});
+
+test('a database with any byte of its header flipped opens, or is refused with a code', async () => {
+  const { folder } = await used();
+  const path = join(folder, DATABASE_FILE);
+  const whole = await readFile(path);
+  // The last byte of the schema's format, among others: a number that SQLite does not know.
+  for (let at = 0; at < 100; at++) {
+    const damaged = Buffer.from(whole);
+    damaged[at] = ~(whole[at] ?? 0) & 0xff;
+    await writeFile(path, damaged);
+    const refused: unknown = await Sqlite.open(path)
+      .then(async (database) => {
+        await database.rows(all('device')).finally(() => database.close());
+        return null;
+      })
+      .catch((error: unknown) => error);
+    assert.ok(
+      refused === null || hasCode(refused, 'state_corrupt', 'state_unwritable'),
+      `byte ${at}: ${refused}`,
+    );
+    if (at === 47) assert.ok(hasCode(refused, 'state_corrupt'));
+  }
+});
+
+test('the first write after a start does not fail because somebody reads the database at that moment', async () => {
+  const { folder } = await used();
+  const path = join(folder, DATABASE_FILE);
+  const store = await openStore(folder, now);
+  const reader = await Sqlite.open(path);
+  await reader.snapshot(async () => {
+    await store.change(({ devices }) => void Object.assign(devices['pi-1'] ?? {}, { sequence: 1 }));
+  });
+  await reader.close();
+  await store.close();
+});
+
+test('a start waits for who reads the database, and for who writes it; the loop goes on meanwhile', async (t) => {
+  const { folder } = await used();
+  const reader = await Sqlite.open(join(folder, DATABASE_FILE));
+  const { resolve, promise: done } = deferred();
+  const reading = reader.snapshot(() => done);
+  setTimeout(resolve, 300);
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
+  const store = await openStore(folder, now);
+  await reading;
+  const release = await holdDatabase(folder);
+  await assert.rejects(
+    store.change(({ devices }) => void Object.assign(devices['pi-1'] ?? {}, { sequence: 1 })),
+    { code: 'state_unwritable', message: /another program holds it/ },
+  );
+  delay.disable();
+  t.diagnostic(`the loop was held for ${(delay.max / 1e6).toFixed(0)} ms at most`);
+  assert.ok(delay.max < 500e6, `${delay.max / 1e6} ms`);
+  await release();
+  await store.change(({ devices }) => void Object.assign(devices['pi-1'] ?? {}, { sequence: 1 }));
+  await store.close();
+  await reader.close();
+});
+function deferred() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { resolve, promise };
+}
+
+test('an edit whose last part cannot be kept leaves nothing of its first part', async () => {
+  const store = await openStore(await temporaryFolder(), now);
+  const endless: Record<string, unknown> = {};
+  endless['itself'] = endless;
+  const outcomes = await Promise.allSettled([
+    store.change((state) => {
+      state.devices['pi-1'] = deviceEntry('pi-1', 'one');
+      Object.assign(state, { evaluations: [endless] });
+    }),
+    store.change(({ devices }) => Object.keys(devices)),
+  ]);
+  assert.deepEqual(
+    outcomes.map((one) => (one.status === 'fulfilled' ? one.value : one.reason instanceof RangeError)),
+    [true, []],
+  );
+  assert.deepEqual(Object.keys(store.state.devices), []);
+  await store.close();
+});
+
+test('an empty database where one had been is refused, and the log of writes beside it is not thrown away', async (t) => {
+  const { running, folder } = await testHub(t);
+  await running[Symbol.asyncDispose]();
+  const path = join(folder, DATABASE_FILE);
+  await writeFile(path, '');
+  await writeFile(`${path}-wal`, 'the writes of yesterday');
+  await assert.rejects(testHub(t, { folder }), {
+    code: 'state_corrupt',
+    message: /hub\.db is missing or empty/,
+  });
+  assert.equal((await stat(path)).size, 0);
+  assert.equal(await readFile(`${path}-wal`, 'utf8'), 'the writes of yesterday');
 });
 
 test('a row that fits no schema is state_corrupt, by its table and its key', async () => {
@@ -143,11 +247,12 @@ test('finding 7: an audit entry that was changed, deleted or cut off is found, b
 
 test('the settings are written with what is usual, read again, and refused by name where they are wrong', async () => {
   const folder = await temporaryFolder();
-  assert.deepEqual(await openSettings(folder), { certificateGraceDays: 30, rawReportDays: 30 });
+  const usual = { certificateGraceDays: 30, rawReportDays: 30, rollupHourMonths: 13, rollupDayMonths: null };
+  assert.deepEqual(await openSettings(folder), usual);
   const path = join(folder, SETTINGS_FILE);
-  assert.equal(await readFile(path, 'utf8'), '{\n  "certificateGraceDays": 30,\n  "rawReportDays": 30\n}\n');
+  assert.equal(await readFile(path, 'utf8'), `${JSON.stringify(usual, null, 2)}\n`);
   await writeFile(path, '{"rawReportDays": 7}');
-  assert.deepEqual(await openSettings(folder), { certificateGraceDays: 30, rawReportDays: 7 });
+  assert.deepEqual(await openSettings(folder), { ...usual, rawReportDays: 7 });
   await writeFile(path, '{"rawReportDays": "long"}');
   await assert.rejects(openSettings(folder), {
     code: 'input_invalid',

@@ -1,8 +1,7 @@
 import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared/contract/manifest.js';
-import { desired, reported } from '@adbreak/shared/contract/messages.js';
+import { desired, reported, streamId } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import type { Round } from '../evaluations/round.js';
-import type { ModelHours } from '../monitoring/hours.js';
 import { rollout } from '../rollouts/rollout.js';
 
 const instant = z.iso.datetime();
@@ -19,6 +18,8 @@ export const claim = z.object({
   certificate: z.string().nullable().default(null),
 });
 export const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
+/** Streams of a device's numbers that are remembered after another took their place. */
+export const KEPT_STREAMS = 8;
 export const device = z.object({
   id: z.string(),
   enrolled: instant,
@@ -37,11 +38,21 @@ export const device = z.object({
   online: z.boolean(),
   lastSeen: instant.nullable(),
   reported: reported.nullable(),
-  /** Highest window sequence taken in: what comes again is a duplicate. */
+  /** Highest window sequence of its stream taken in: what comes again is a duplicate. */
   sequence: z.int().nonnegative(),
+  /** The stream that it counts in; absent before an agent has named one. */
+  stream: streamId.optional(),
+  /** Those before it, oldest first: how far each came, and when another took its place. Its numbers began anew each time. */
+  earlierStreams: z
+    .array(z.object({ stream: streamId.nullable(), sequence: z.int().nonnegative(), ended: instant }))
+    .max(KEPT_STREAMS)
+    .optional(),
+  /** By the gaps in the numbers of a stream; what was lost between two streams no number says. */
   missingWindows: z.int().nonnegative(),
   /** Those of them that no rollout has heard of yet. */
   untold: z.int().positive().optional(),
+  /** Time between streams of which no rollout has heard yet. */
+  untoldSeconds: z.number().nonnegative().optional(),
   refusedReports: z.int().nonnegative(),
   /** A new card was enrolled under this name, and the rollouts that know the old one do not count its windows from one yet. */
   enrolledAnew: z.literal(true).optional(),
@@ -91,7 +102,7 @@ export type OutboxEntry = z.infer<typeof outboxEntry>;
 export const storedRollout = rollout.extend({ seen: count });
 export type StoredRollout = z.infer<typeof storedRollout>;
 
-/** Everything the hub remembers but what only grows: events, raw reports and the audit log. */
+/** Everything the hub remembers but what only grows: events, raw reports, rollups and the audit log. */
 export interface HubState {
   /** By the hash of their token. */
   claims: Record<string, z.infer<typeof claim>>;
@@ -100,8 +111,6 @@ export interface HubState {
   models: Record<string, Model>;
   rollouts: StoredRollout[];
   evaluations: Round[];
-  /** Hourly histograms by model digest. */
-  hours: Record<string, ModelHours>;
   /** By their key: of one rollout in the order in which they were decided. */
   outbox: Record<string, OutboxEntry>;
 }
@@ -115,7 +124,6 @@ export function emptyState(): HubState {
     models: own(),
     rollouts: [],
     evaluations: [],
-    hours: own(),
     outbox: own(),
   };
 }

@@ -1,3 +1,6 @@
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import type { TakenFacts } from '../monitoring/fold.js';
+import type { Rollups } from '../monitoring/rollup-port.js';
 import type { RolloutEvent } from '../rollouts/events.js';
 import type { Link } from './chain.js';
 import type { HubState } from './state.js';
@@ -23,7 +26,8 @@ export interface Writing {
   /** Appends to a rollout's log, in the order of these calls; the event's number. */
   event(rollout: string, event: RolloutEvent): number;
   audit(entry: AuditEntry): void;
-  report(report: RawReport): void;
+  /** Keeps a report as it came, and adds it to the rollups. */
+  report(raw: RawReport, report: WindowReport, facts: TakenFacts): void;
   /**
    * Runs once all of it is on disk, after what earlier transactions have asked for: adds to the state in memory what a start
    * would compute again from the events.
@@ -49,6 +53,8 @@ export interface Store {
   newest(rollout: string): Pick<Link, 'number' | 'hash'>;
   /** The audit log, oldest first. */
   audited(): AsyncGenerator<Link>;
+  /** What reports add up to. */
+  readonly rollups: Rollups;
   /** Forgets raw reports of before an instant, a few hundred at a time; whether there may be more. */
   purgeReports(before: Date): Promise<boolean>;
   close(): Promise<void>;

@@ -9,6 +9,7 @@ import { RolloutLog } from '../rollouts/log/log.js';
 import { replay } from '../rollouts/log/replay.js';
 import { start } from '../rollouts/step.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
+import { auditLog } from './audit.js';
 import { openStore } from './open.js';
 import type { Database } from './sql/database.js';
 
@@ -153,6 +154,19 @@ test('rollouts, their logs and the audit log are taken over; what the log knew b
   ]);
 });
 
+test('NUL bytes in an old audit log, as a power cut leaves them, break no chain: what stood beside them is read again', async () => {
+  const folder = await temporaryFolder();
+  const { audit } = await ofTwo(folder);
+  await writeFile(join(folder, 'audit.jsonl'), `${audit[0]}\n${'\0'.repeat(5000)}{"at":"torn\n${audit[1]}\n`);
+  const store = await openStore(folder, now);
+  await store.change(() => undefined, { who: 'test', what: 'thing.change', subject: 'x' });
+  await store.close();
+  const lines: string[] = [];
+  for await (const line of auditLog(folder)) lines.push(line);
+  assert.deepEqual(lines.slice(0, 3), [audit[0], '(5000 bytes 0){"at":"torn', audit[1]]);
+  assert.equal(lines.length, 4);
+});
+
 test('a takeover that fails or is killed leaves the old files, and nothing half of it; the next start does it', async () => {
   const folder = await temporaryFolder();
   await ofTwo(folder);
@@ -172,6 +186,7 @@ test('a takeover that fails or is killed leaves the old files, and nothing half 
       return database.transact(statements);
     },
     rows: (statement) => database.rows(statement),
+    snapshot: (work) => database.snapshot(work),
     close: () => database.close(),
   });
   await assert.rejects(openStore(folder, now, { wrap: failing }), /killed/);

@@ -3,9 +3,10 @@ import { access, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, printable, systemCode } from '@adbreak/shared/errors.js';
 import { readLimited, syncFolder } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
+import { rowsOfHours } from '../monitoring/legacy.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { isOfFirstGate } from '../rollouts/log/log-file.js';
 import { ROLLOUT_ID } from '../rollouts/rollout.js';
@@ -22,6 +23,8 @@ import type { StoredRollout } from './state.js';
 /** What hubs before 0.3 kept in files, and where it is afterwards, for people to read. */
 const OLD = { document: 'hub.json', audit: 'audit.jsonl', logs: 'rollouts' } as const;
 export const BEFORE = '.before';
+/** Of a line that is no entry, characters that are kept. */
+const REMAINS_LIMIT = 10_000;
 const ORIGIN = { sql: "select value from meta where key = 'origin'", parameters: [] };
 const origins = z.array(z.object({ value: z.string() }));
 
@@ -63,7 +66,7 @@ async function fill(
 
 async function* everything(
   folder: string,
-  { state, rollouts }: Document,
+  { state, rollouts, hours }: Document,
   now: Date,
   say: (line: string) => void,
 ): AsyncGenerator<Statement> {
@@ -101,6 +104,7 @@ async function* everything(
   for (const { id, pending } of rollouts)
     for (const [i, kind] of pending.entries()) state.outbox[`${id} before ${i}`] = { kind, rollout: id };
   yield* statementsOfAll(state);
+  yield* rowsOfHours(hours);
   yield* audit(join(folder, OLD.audit), heads);
   for (const [chain, head] of heads) yield put('head', { chain }, { ...head });
   yield put('meta', { key: 'origin' }, { value: 'files' });
@@ -188,8 +192,9 @@ async function* audit(path: string, heads: Map<string, Head>): AsyncGenerator<St
   let head = NO_LINKS;
   try {
     for await (const { line } of lines(path)) {
-      const one = link(head, line);
-      const at = z.object({ at: z.string() }).safeParse(readJson(line)).data?.at ?? '';
+      const entry = readJson(line);
+      const one = link(head, entry === null ? remains(line) : line);
+      const at = z.object({ at: z.string() }).safeParse(entry).data?.at ?? '';
       yield auditRow(at, one);
       head = { number: one.number, hash: one.hash };
     }
@@ -197,6 +202,12 @@ async function* audit(path: string, heads: Map<string, Head>): AsyncGenerator<St
     unlessMissing(error);
   }
   if (head.number > 0) heads.set(AUDIT, head);
+}
+
+/** A power cut may leave a hole of NUL bytes, which no database keeps in a text: what else stood there stays readable. */
+function remains(line: string): string {
+  const whole = printable(line.replace(/\0+/g, ({ length }) => `(${length} bytes 0)`));
+  return whole.slice(0, REMAINS_LIMIT);
 }
 
 /** Taken over before, and there again: an older hub has run on the folder since. */

@@ -14,6 +14,7 @@ export class SecureSum {
   #phase: Phase | 'over' = 'keys';
   #reason = '';
   #trouble: string | null = null;
+  #sum: readonly number[] | null = null;
   #threshold = 0;
   readonly #keys = new Map<string, Advertised>();
   readonly #boxes = new Map<string, Readonly<Record<string, string>>>();
@@ -31,6 +32,10 @@ export class SecureSum {
   /** Why the sum could not be opened though enough devices answered; null where nothing went wrong. */
   get trouble(): string | null {
     return this.#trouble;
+  }
+  /** What came of it, once the phase is over; null where it could not be opened, or too few answered. */
+  get sum(): readonly number[] | null {
+    return this.#sum;
   }
   get phase(): Phase | 'over' {
     return this.#phase;
@@ -174,7 +179,9 @@ export class SecureSum {
     }
     this.#phase = 'over';
     this.#reason = 'the sum is known';
-    return sum.map(fromResidue);
+    const opened = sum.map(fromResidue);
+    this.#sum = opened;
+    return opened;
   }
 
   #secret(which: 'self' | 'pairwise', device: string): Uint8Array {

@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { digest, MODEL_NAME, modelRef } from './manifest.js';
 import { roundRequest } from './rounds.js';
+import { sparse } from './sparse.js';
 import { DEVICE_ID } from './topics.js';
 
 /** A message larger than this is refused before it is parsed; no message can carry a picture. */
 export const MESSAGE_LIMIT = 64 * 1024;
 
-const count = z.int().nonnegative().max(1e9);
+/** The largest count. */
+const MOST = 1e9;
+const count = z.int().nonnegative().max(MOST);
 const instant = z.iso.datetime();
 const text = z.string().max(500);
 /** A name that people read and keys are made of. */
@@ -69,29 +72,19 @@ export type Reported = z.infer<typeof reported>;
 export const BINS = 256;
 /** Sparse histogram of p(ad), [bin, count] pairs; one bin per INT8 output code loses nothing. Bin = min(255, floor(256 p)). */
 const histogram = z.strictObject({
-  bins: z
-    .array(
-      z.tuple([
-        z
-          .int()
-          .min(0)
-          .max(BINS - 1),
-        count,
-      ]),
-    )
-    .max(BINS),
+  bins: sparse<[bin: number, count: number]>([BINS - 1, MOST], BINS),
   sum: z.number().nonnegative().max(1e9),
 });
 export type SparseHistogram = z.infer<typeof histogram>;
 /** Latency in fixed logarithmic buckets, [bucket, count]: bucket b holds milliseconds in [2^(b/4), 2^((b+1)/4)). */
-const latency = z.array(z.tuple([z.int().min(0).max(63), count])).max(64);
+const latency = sparse<[bucket: number, count: number]>([63, MOST], 64);
 
 function labelDetail() {
   return z.strictObject({ confusion: table, tenths });
 }
 const table = z.tuple([z.tuple([count, count]), z.tuple([count, count])]);
 /** Labelled episodes by tenth of p(ad): [tenth, episodes, right]. */
-const tenths = z.array(z.tuple([z.int().min(0).max(9), count, count])).max(10);
+const tenths = sparse<[tenth: number, episodes: number, right: number]>([9, MOST, MOST], 10);
 
 /** The rates at which a device may draw: powers of one half. They are fixed before a window begins, so that no draw looks at what it draws. */
 export const DRAW_RATES = Array.from({ length: 9 }, (_, level) => 2 ** -level);
@@ -108,9 +101,14 @@ const lateAnswer = z.strictObject({ start: instant, wins: count, losses: count }
 /** Episodes whose truth is known, asked about like the others: how often people answer wrongly. */
 const control = z.strictObject({ asked: count, answered: count, wrong: count });
 
+/** A random name for a run of numbers: two runs of one device are told apart by it, whatever their numbers are. */
+export const streamId = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits');
+
 /** The evidence of one window; reports merge by addition. docs/gate.md. */
 export const windowReport = z.strictObject({
   sequence: z.int().positive(),
+  /** Whose number it is. An agent of before 0.3 names none: its numbers go on from whatever was heard of it. */
+  stream: streamId.optional(),
   start: instant,
   end: instant,
   slice: z.strictObject({ channel: sliceName, site: sliceName, hardware: sliceName }),
@@ -131,10 +129,9 @@ export const windowReport = z.strictObject({
   /** Episodes by [vote of production][vote of candidate], content = 0, ad = 1. */
   joint: table.nullable(),
   /** Episodes by [tenth of production's p(ad), tenth of the candidate's, count]. */
-  jointConfidence: z
-    .array(z.tuple([z.int().min(0).max(9), z.int().min(0).max(9), count]))
-    .max(100)
-    .default([]),
+  jointConfidence: sparse<[production: number, candidate: number, count: number]>([9, 9, MOST], 100).default(
+    [],
+  ),
   /** Labelled episodes. wins: only production was wrong; losses: only the candidate was. */
   labelled: z.strictObject({
     episodes: count,

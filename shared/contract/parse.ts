@@ -18,6 +18,9 @@ export function check<T>(
   );
 }
 
+/** Making one costs as much as parsing a report. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** Parses JSON from outside, with its size checked first. */
 export function parseJson<T>(
   schema: z.ZodType<T>,
@@ -33,9 +36,7 @@ export function parseJson<T>(
     );
   let value: unknown;
   try {
-    value = JSON.parse(
-      typeof bytes === 'string' ? bytes : new TextDecoder('utf-8', { fatal: true }).decode(bytes),
-    );
+    value = JSON.parse(typeof bytes === 'string' ? bytes : UTF8.decode(bytes));
   } catch (cause) {
     throw new AdbreakError(code, `Cannot accept ${what}: it is not JSON`, { cause });
   }

@@ -1,4 +1,4 @@
-import { weightedMedian } from './median.js';
+import { median, weightedMedian } from './median.js';
 import { logMeanExp } from './non-inferiority.js';
 
 /** What one cluster (a channel, a day, a device) found, for the random-effects model. */
@@ -131,15 +131,17 @@ function varianceOf(clusters: readonly Cluster[]): number {
 }
 
 function clipped(clusters: readonly Cluster[], variance: number): Cluster[] {
-  const most =
-    2 *
-    weightedMedian(
-      clusters.map(({ share, square, clusters: weight = 1 }) => ({ value: share ?? square, weight })),
-    );
+  const most = 2 * medianShare(clusters);
   return clusters.map((one) => {
     const limit = most + 2 * Math.sqrt(variance / one.episodes);
-    return { ...one, mean: Math.max(-limit, Math.min(limit, one.mean)) };
+    return Math.abs(one.mean) <= limit ? one : { ...one, mean: Math.max(-limit, Math.min(limit, one.mean)) };
   });
+}
+
+function medianShare(clusters: readonly Cluster[]): number {
+  const shareOf = ({ share, square }: Cluster) => share ?? square;
+  if (clusters.every(({ clusters: weight = 1 }) => weight === 1)) return median(clusters.map(shareOf));
+  return weightedMedian(clusters.map((one) => ({ value: shareOf(one), weight: one.clusters ?? 1 })));
 }
 
 /** Constant, linear and quadratic coefficient of a log-likelihood in Delta. */

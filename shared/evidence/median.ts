@@ -19,5 +19,7 @@ export function weightedMedian(values: readonly Weighted[]): number {
 }
 
 export function median(values: readonly number[]): number {
-  return weightedMedian(values.map((value) => ({ value, weight: 1 })));
+  const sorted = Float64Array.from(values).sort();
+  const upper = sorted[sorted.length >> 1] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[(sorted.length >> 1) - 1] ?? 0) + upper) / 2;
 }

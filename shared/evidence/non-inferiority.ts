@@ -32,7 +32,7 @@ export function logNonInferiority({ wins, losses, agreed }: PairedEpisodes, marg
   return logMeanExp(logs);
 }
 
-export function logMeanExp(logs: readonly number[]): number {
+export function logMeanExp(logs: readonly number[] | Float64Array): number {
   let largest = Number.NEGATIVE_INFINITY;
   for (const value of logs) if (!(value <= largest)) largest = value;
   if (largest === Number.NEGATIVE_INFINITY) return largest;

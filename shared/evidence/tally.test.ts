@@ -4,7 +4,7 @@ import { seeded } from '../random.js';
 import { logGamma } from './beta.js';
 import { logNonInferiority } from './non-inferiority.js';
 import { logNonInferioritySampled } from './sampled.js';
-import { clusterOf, logHarm, logNoWorse, type Tallies, type Tally } from './tally.js';
+import { clusterOf, logHarm, logNoWorse, mostHarm, type Tallies, type Tally } from './tally.js';
 
 const close = (given: number, expected: number, tolerance: number, what = '') =>
   assert.ok(Math.abs(given - expected) <= tolerance, `${what} ${given}, expected ${expected}`);
@@ -104,6 +104,35 @@ describe('evidence from draws', () => {
       }
       close(given, Math.log(sum / 64), 1e-10, `tolerance ${tolerance}`);
     }
+  });
+
+  test('is the same whichever questions were asked before, more of them than factors are remembered', () => {
+    const asked = Array.from({ length: 50 }, (_, i) => ({ tolerance: i / 100, wrong: 0.02 * (i % 3) }));
+    const tallies = [tally(1, 40, 2, 9, 1), tally(1 / 64, 70, 1, 3)];
+    const once = asked.map((one) => logHarm(tallies, one));
+    assert.deepEqual(
+      [...asked]
+        .reverse()
+        .map((one) => logHarm(tallies, one))
+        .reverse(),
+      once,
+    );
+    assert.equal(new Set(once).size, asked.length);
+  });
+
+  test('harm is never more than its bound, and the bound is 0 within the tolerance', () => {
+    const random = seeded('bound');
+    const upTo = (n: number) => Math.floor(n * random.uniform());
+    let near = 0;
+    for (let i = 0; i < 3000; i++) {
+      const tallies = [1, 0.25].map((rate) => tally(rate, upTo(80), upTo(8), upTo(12), upTo(3)));
+      const question = { tolerance: 0.05 * random.uniform(), wrong: 0.1 * random.uniform() };
+      const [log, most] = [logHarm(tallies, question), mostHarm(tallies, question)];
+      assert.ok(log <= most + 1e-12, `ln H ${log}, at most ${most}`);
+      if (most > 0 && log > 0.2 * most) near += 1;
+    }
+    assert.ok(near > 100, `the bound is near the evidence now and then: ${near} times`);
+    assert.equal(mostHarm([tally(1, 97, 1, 2)], { tolerance: 0.02, wrong: 0 }), 0);
   });
 
   test('has expectation one at the edge of its null, over two rates, where all is answered and right', () => {

@@ -51,6 +51,24 @@ export function logHarm(
 }
 
 /**
+ * What ln H cannot exceed, in one pass: ln(1 + lambda y) <= lambda y, and lambda is below 1 over the largest loss at its
+ * rate. 0 where at every rate the mean step lies within the tolerance.
+ */
+export function mostHarm(
+  tallies: Tallies,
+  { tolerance, wrong }: { tolerance: number; wrong: number },
+): number {
+  requireShift('tolerance', tolerance);
+  const { wins: weight } = stepsOf('harm', wrong);
+  let most = 0;
+  for (const one of tallies) {
+    const { mean, episodes } = clusterOf([one], 'harm', wrong);
+    most += (episodes * Math.max(0, -mean - tolerance)) / (weight / one.rate + tolerance);
+  }
+  return most;
+}
+
+/**
  * ln M: is the candidate no more than `margin` worse? The same against the null E[d] <= -margin: the product of
  * 1 + lambda (x + margin). Open draws count against the candidate (-1), losses weigh (1+wrong)/(1-wrong).
  * @param options.margin share of episodes in (-1, 1)
@@ -108,23 +126,59 @@ function stepsOf(side: 'harm' | 'promotion', wrong: number): Steps {
  * x + shift >= -(largest loss) with largest loss = |min|/r - shift > 0, and lambda = kappa/(largest loss) keeps every
  * factor at 1 - kappa or more, whatever the sign of the shift. lambda follows from the rate alone: it is predictable.
  */
-function logBets(tallies: Tallies, { wins, losses, open, shift }: Steps & { shift: number }): number {
-  for (const one of tallies) requireTally(one);
-  const lowest = Math.min(wins, losses, open);
-  // The innermost loop of every look: factors of a count of 0 are 1, and cost a logarithm each.
-  const logs = Array.from({ length: BETS }, (_, i) => {
-    const kappa = (i + 0.5) / BETS;
-    let sum = 0;
-    for (const counts of tallies) {
-      const bet = kappa / (-lowest / counts.rate - shift);
-      if (counts.wins > 0) sum += counts.wins * Math.log1p(bet * (wins / counts.rate + shift));
-      if (counts.losses > 0) sum += counts.losses * Math.log1p(bet * (losses / counts.rate + shift));
-      if (counts.open > 0) sum += counts.open * Math.log1p(bet * (open / counts.rate + shift));
-      if (counts.zeros > 0) sum += counts.zeros * Math.log1p(bet * shift);
+function logBets(tallies: Tallies, steps: Steps & { shift: number }): number {
+  const logs = new Float64Array(BETS);
+  for (const counts of tallies) {
+    requireTally(counts);
+    const { wins, losses, open, zeros } = logsOfFactors(counts.rate, steps);
+    for (let i = 0; i < BETS; i++) {
+      let sum = logs[i] ?? 0;
+      // A factor that would be 0 comes with a count of 0 only, and then it is 1.
+      if (counts.wins > 0) sum += counts.wins * (wins[i] ?? 0);
+      if (counts.losses > 0) sum += counts.losses * (losses[i] ?? 0);
+      if (counts.open > 0) sum += counts.open * (open[i] ?? 0);
+      if (counts.zeros > 0) sum += counts.zeros * (zeros[i] ?? 0);
+      logs[i] = sum;
     }
-    return sum;
-  });
+  }
   return logMeanExp(logs);
+}
+
+interface Factors extends Readonly<Record<keyof Steps | 'zeros', Float64Array>> {
+  readonly rate: number;
+  readonly steps: Steps & { shift: number };
+}
+/** A gate asks about a few margins at a few rates, at every look of every slice. */
+const MOST_FACTORS = 32;
+const factors: Factors[] = [];
+let oldest = 0;
+
+/** ln of each bet's factors, which depend on no count: a logarithm costs more than all else of a look. */
+function logsOfFactors(rate: number, steps: Steps & { shift: number }): Factors {
+  for (const one of factors)
+    if (
+      one.rate === rate &&
+      one.steps.shift === steps.shift &&
+      one.steps.wins === steps.wins &&
+      one.steps.losses === steps.losses &&
+      one.steps.open === steps.open
+    )
+      return one;
+  const { wins, losses, open, shift } = steps;
+  const largest = -Math.min(wins, losses, open) / rate - shift;
+  const of = (step: number) =>
+    Float64Array.from({ length: BETS }, (_, i) => Math.log1p(((i + 0.5) / BETS / largest) * (step + shift)));
+  const made = {
+    rate,
+    steps,
+    wins: of(wins / rate),
+    losses: of(losses / rate),
+    open: of(open / rate),
+    zeros: of(0),
+  };
+  factors[oldest] = made;
+  oldest = (oldest + 1) % MOST_FACTORS;
+  return made;
 }
 
 function requireShift(name: string, value: number): void {

@@ -28,8 +28,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.exit(130);
   });
 
-const summary = ({ kills, reports, acknowledged, ledger }: RunResult) => ({
+const summary = ({ kills, servers, reports, acknowledged, ledger }: RunResult) => ({
   kills,
+  server_crashes: servers,
   reports,
   acknowledged,
   lost: ledger.lost,

@@ -1,5 +1,6 @@
 import { Broker } from '@adbreak/hub/broker/broker.js';
 import { Intake } from '@adbreak/hub/fleet/ingest.js';
+import { Postgres } from '@adbreak/hub/store/sql/postgres.js';
 import { Sqlite } from '@adbreak/hub/store/sql/sqlite.js';
 import { SqlStore } from '@adbreak/hub/store/sql-store.js';
 import { DOOM, isStep, STEPS, type Step } from './steps.js';
@@ -118,7 +119,12 @@ function* halfOf(statements: readonly unknown[], step: Step): Generator<unknown>
   }
 }
 const decides = (statements: readonly unknown[]) =>
-  statements.some((one) => /^insert into "?outbox/.test(String(Reflect.get(Object(one), 'sql'))));
+  statements.some((one) => {
+    const sql: unknown = Reflect.get(Object(one), 'sql');
+    return /^insert into "?outbox/.test(
+      String(typeof sql === 'string' ? sql : Reflect.get(Object(sql), 'sqlite')),
+    );
+  });
 
 const { part } = STEPS[name];
 if (part === 'store')
@@ -129,10 +135,11 @@ if (part === 'store')
     return value;
   });
 if (part === 'database')
-  wrap(Sqlite, 'transact', (go, [statements]) => {
-    if (!Array.isArray(statements) || statements.length < 2) return go(statements);
-    const step = decides(statements)
-      ? 'in the middle of the commit of a decision'
-      : 'in the middle of a commit';
-    return go(halfOf(statements, step));
-  });
+  for (const database of [Sqlite, Postgres])
+    wrap(database, 'transact', (go, [statements]) => {
+      if (!Array.isArray(statements) || statements.length < 2) return go(statements);
+      const step = decides(statements)
+        ? 'in the middle of the commit of a decision'
+        : 'in the middle of a commit';
+      return go(halfOf(statements, step));
+    });

@@ -5,28 +5,36 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { publish } from '@adbreak/hub/testing/chain.js';
 import { enrol, HubEnded, type HubProcess, kill, spawnHub } from '@adbreak/hub/testing/killed.js';
+import type { PostgresServer } from '@adbreak/hub/testing/postgres.js';
+import { episodesOfHours } from '@adbreak/hub/testing/store.js';
 import { explain } from '@adbreak/shared/errors.js';
 import { type Random, seeded } from '@adbreak/shared/random.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { CrashDevice, type Outcome } from './device.js';
 import { Ledger } from './ledger.js';
 import { Operator } from './operator.js';
 import { PLAN } from './plan.js';
 import { DOOM, isStep, STEPS, type Step } from './steps.js';
-import { hoursOf, type StoreName } from './stores.js';
+import { place, type StoreName } from './stores.js';
 
 const DEVICES = 6;
 const CHANNELS = ['one', 'two', 'three'] as const;
 /** A step that a hub does not pass in this time is given up, and the hub killed where it is. */
 const STEP_MS = 15_000;
 const LOAD_MS = 900;
+/** A server is gone for so long at most. */
+const AWAY_MS = 2000;
+const AGAIN_MS = 200;
 
 /** How a hub ends: at a step, some time after devices and people came, or before it has started. */
 type End =
   | { readonly kind: 'step'; readonly step: Step; readonly passage: number }
   | { readonly kind: 'load'; readonly after: number }
   /** After a share of the time that the last start took. */
-  | { readonly kind: 'start'; readonly share: number };
+  | { readonly kind: 'start'; readonly share: number }
+  /** The database's server crashes under the hub and comes back; then the hub is killed too. */
+  | { readonly kind: 'server'; readonly after: number; readonly away: number };
 
 export interface RunOptions {
   readonly store: StoreName;
@@ -39,6 +47,8 @@ export interface RunOptions {
 }
 export interface RunResult {
   readonly kills: number;
+  /** Crashes of the database's server that a hub has lived through. */
+  readonly servers: number;
   readonly by: Readonly<Record<string, number>>;
   readonly ledger: Ledger;
   readonly reports: number;
@@ -64,6 +74,8 @@ class Run {
   #startMs = 0;
   #token = '';
   #kills = 0;
+  #servers = 0;
+  #server: PostgresServer | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -74,7 +86,14 @@ class Run {
   get result(): RunResult {
     const sent = this.#devices.flatMap((one) => one.sent);
     const acknowledged = sent.filter((one) => one.acknowledged).length;
-    return { kills: this.#kills, by: this.#by, ledger: this.#ledger, reports: sent.length, acknowledged };
+    return {
+      kills: this.#kills,
+      servers: this.#servers,
+      by: this.#by,
+      ledger: this.#ledger,
+      reports: sent.length,
+      acknowledged,
+    };
   }
 
   async go(): Promise<void> {
@@ -96,11 +115,25 @@ class Run {
       await this.#finish();
     } catch (error) {
       if (!stop.aborted) this.#ledger.trouble(`the run ended after ${this.#kills} kills: ${explain(error)}`);
+    } finally {
+      await this.#server?.stop();
     }
   }
 
-  /** Half of the kills at steps, each as often as the others; the rest at random. */
+  /** Half of the kills at steps, each as often as the others; the rest at random. A server crashes with each fourth kill. */
   #ends(kills: number): End[] {
+    const crashes = this.#options.store === 'sqlite' ? 0 : Math.ceil(kills / 4);
+    const servers = Array.from(
+      { length: crashes },
+      (): End => ({
+        kind: 'server',
+        after: this.#random.integer(LOAD_MS),
+        away: this.#random.integer(AWAY_MS),
+      }),
+    );
+    return this.#random.shuffle([...servers, ...this.#hubEnds(kills - crashes)]);
+  }
+  #hubEnds(kills: number): End[] {
     const steps = Object.keys(STEPS).filter(isStep);
     const rounds = Array.from({ length: kills }, () => this.#random.shuffle(steps));
     const atSteps = rounds
@@ -114,11 +147,12 @@ class Run {
           ? { kind: 'start', share: this.#random.between(0.3, 1) }
           : { kind: 'load', after: this.#random.integer(LOAD_MS) },
     );
-    return this.#random.shuffle([...atSteps, ...others]);
+    return [...atSteps, ...others];
   }
 
   async #begin(): Promise<void> {
     this.#folder = await temporaryFolder();
+    this.#server = await place(this.#options.store, this.#folder);
     const scratch = await temporaryFolder();
     this.#plan = join(scratch, 'plan.yaml');
     await writeFile(this.#plan, PLAN);
@@ -183,6 +217,7 @@ class Run {
     await kill(hub);
     for (const device of this.#devices) device.disconnect();
     if (end.kind === 'step') return itself ? end.step : `step not passed: ${end.step}`;
+    if (end.kind === 'server') return "at random, after the server's crash";
     return end.kind === 'start' ? 'at random, while it starts' : 'at random, under load';
   }
 
@@ -196,7 +231,7 @@ class Run {
   /** True where the hub died by itself. */
   async #load(hub: HubProcess, end: End): Promise<boolean> {
     const stop = new AbortController();
-    const sending = Promise.all(this.#devices.map((one) => one.run(hub, stop.signal)));
+    const sending = Promise.all(this.#devices.map((one) => send(one, hub, stop.signal)));
     const wish = end.kind === 'step' ? STEPS[end.step].cause : null;
     const ordering = (async () => {
       while (isAlive(hub) && !stop.signal.aborted) {
@@ -205,7 +240,9 @@ class Run {
         await sleep(250);
       }
     })();
-    const limit = end.kind === 'step' ? STEP_MS : end.kind === 'load' ? end.after : 0;
+    if (end.kind === 'server') await this.#crash(hub, end);
+    const limit =
+      end.kind === 'step' ? STEP_MS : end.kind === 'load' || end.kind === 'server' ? end.after : 0;
     await Promise.race([
       isAlive(hub) ? once(hub.child, 'exit') : null,
       sleep(limit, undefined, { signal: this.#options.stop }).catch(() => undefined),
@@ -215,6 +252,20 @@ class Run {
     stop.abort();
     await Promise.all([sending, ordering]);
     return died;
+  }
+
+  /** The hub lives through its server's crash, under load, and takes reports again: all that it acknowledged is there. */
+  async #crash(hub: HubProcess, { after, away }: Extract<End, { kind: 'server' }>): Promise<void> {
+    await sleep(after);
+    await this.#server?.down('immediate');
+    await sleep(away);
+    await this.#server?.up();
+    const acknowledged = () =>
+      this.#devices.flatMap(({ sent }) => sent).filter((one) => one.acknowledged).length;
+    const before = acknowledged();
+    await until('the hub takes reports again', () => !isAlive(hub) || acknowledged() > before + DEVICES, 60);
+    if (!isAlive(hub)) throw new Error(`the hub ended with its server: ${hub.words().slice(-3000)}`);
+    this.#servers += 1;
   }
 
   /** Everything that devices still keep is taken in; then all is read once more, and the hub stops in good order. */
@@ -230,7 +281,18 @@ class Run {
     await this.#ledger.replayAll(hub);
     hub.child.kill('SIGTERM');
     await once(hub.child, 'exit');
-    this.#ledger.checkHours(await hoursOf(this.#folder));
+    this.#ledger.checkHours(await episodesOfHours(this.#folder));
+  }
+}
+
+/** A hub that could not keep a report ends the session; the device comes again, as a real one does. */
+async function send(device: CrashDevice, hub: HubProcess, stop: AbortSignal): Promise<void> {
+  for (;;) {
+    await device.run(hub, stop);
+    if (stop.aborted || !isAlive(hub)) return;
+    device.disconnect();
+    await sleep(AGAIN_MS);
+    if (isAlive(hub)) await device.connect(hub);
   }
 }
 

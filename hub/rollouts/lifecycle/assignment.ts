@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Desired } from '@adbreak/shared/contract/messages.js';
 import { SerialRunners } from '@adbreak/shared/serial-runner.js';
-import { assignments } from '../../fleet/desired.js';
+import { assignments, sameAssignment } from '../../fleet/desired.js';
 import type { Store } from '../../store/store.js';
 import { isActive } from '../rollout.js';
 import type { Decisions } from './decisions.js';
@@ -34,12 +34,14 @@ export class Assignment {
 
   /**
    * Gives every device of a model its desired state where it has not got it: published is what is on disk, and what a failed
-   * write or a failed message held back is published by the next call.
+   * write or a failed message held back is published by the next call. `only` where nothing has changed but what concerns
+   * these devices, a round that one has answered: that costs no look at the others.
    */
-  assign(model: string): Promise<void> {
+  assign(model: string, only?: readonly string[]): Promise<void> {
     return this.#turns.run(model, async () => {
-      this.#owed.delete(model);
       try {
+        if (only !== undefined) return await this.#give(model, only);
+        this.#owed.delete(model);
         await this.#assign(model);
       } catch (error) {
         this.#owed.add(model);
@@ -63,12 +65,17 @@ export class Assignment {
       if (isDeepStrictEqual(before, { members, acting, excepted })) continue;
       await decisions.decide(id, { kind: 'assigned', at: now().toISOString(), members, acting, excepted });
     }
-    const wanted = assignments(store.state, model);
+    await this.#give(model);
+  }
+
+  /** Members are what they were; what devices shall run follows from them. */
+  async #give(model: string, only?: readonly string[]): Promise<void> {
+    const { store } = this.#options;
+    const wanted = assignments(store.state, model, only);
     // Compared with what is committed, so that a fleet in which nothing changes costs no drafts.
-    const moved = [...wanted].filter(([id, assignment]) => {
-      const desired = store.state.devices[id]?.desired ?? null;
-      return !isDeepStrictEqual({ revision: desired?.revision ?? 0, ...assignment }, desired);
-    });
+    const moved = [...wanted].filter(
+      ([id, assignment]) => !sameAssignment(assignment, store.state.devices[id]?.desired ?? null),
+    );
     if (moved.length > 0)
       await store.change(({ devices }) => {
         for (const [id, assignment] of moved) {
@@ -78,6 +85,31 @@ export class Assignment {
         }
       });
     await this.publish(wanted.keys());
+  }
+
+  /** Sends desired states that were sent already: nobody knows what became of the message. */
+  async again(devices: readonly string[]): Promise<void> {
+    for (const id of devices) this.#published.delete(id);
+    await this.publish(devices);
+  }
+
+  /** Goes beyond revisions that devices know of another hub, or of this one before it was restored. */
+  async surpass(known: readonly (readonly [device: string, revision: number])[]): Promise<void> {
+    const { store } = this.#options;
+    await store.change(({ devices }) => {
+      for (const [id, revision] of known) {
+        const desired = devices[id]?.desired;
+        if (desired != null && desired.revision <= revision) desired.revision = revision + 1;
+      }
+    });
+    await this.publish(known.map(([id]) => id));
+  }
+
+  /** What a failed message held back. */
+  unsent(): string[] {
+    return Object.values(this.#options.store.state.devices).flatMap(({ id, desired }) =>
+      desired !== null && this.#published.get(id) !== desired.revision ? [id] : [],
+    );
   }
 
   /** Rejects where one message failed; the others go out. */

@@ -8,6 +8,7 @@ import type { EventOf } from '../events.js';
 import type { Verdict } from '../gate.js';
 import { type Entry, isActive, type Rollout, type RoundOutcome } from '../rollout.js';
 import { type Effect, step } from '../step.js';
+import { isDuplicate } from '../windows.js';
 import { activeRollouts } from './memberships.js';
 import type { Turns } from './turns.js';
 
@@ -26,6 +27,8 @@ type Decided = EventOf<'tick'> | EventOf<'order'> | EventOf<'round'> | EventOf<'
 export interface Taken {
   /** Windows that the device made since its last one and that never came. */
   readonly lost: number;
+  /** Its numbers began anew since then: so many seconds lie between the streams. */
+  readonly anewAfter?: number;
 }
 
 /** What moves rollouts: each event into the log together with all that it changes, in one transaction. */
@@ -67,6 +70,7 @@ export class Decisions {
           device,
           report,
           ...(taken.lost > 0 && { lost: taken.lost }),
+          ...(taken.anewAfter !== undefined && { anewAfter: taken.anewAfter }),
         }
       );
     });
@@ -163,11 +167,8 @@ function replace(all: HubState, id: string, next: (rollout: StoredRollout) => St
 }
 
 /** A report that the sums hold, and so the log; QoS 1 may deliver twice. */
-function isCounted({ evidence }: Rollout, event: Summed): boolean {
-  return (
-    event.kind === 'window' &&
-    event.report.sequence <= (ownValue(evidence.devices, event.device)?.sequence ?? 0)
-  );
+function isCounted({ evidence, plan }: Rollout, event: Summed): boolean {
+  return event.kind === 'window' && isDuplicate(ownValue(evidence.devices, event.device), event, plan);
 }
 
 /** An ended rollout needs no reference and no open hours any more. */

@@ -10,6 +10,7 @@ import { isActive, type Rollout, type RoundOutcome } from '../rollout.js';
 import { Assignment } from './assignment.js';
 import { Decisions, type Taken } from './decisions.js';
 import { type Carriers, Outbox } from './outbox.js';
+import { ahead, Followers, misassigned } from './reconciliation.js';
 import { type PromoteRequest, Requests } from './requests.js';
 import { siblingsOf } from './siblings.js';
 import { Turns } from './turns.js';
@@ -35,6 +36,7 @@ export class Executor {
   readonly #assignment: Assignment;
   readonly #outbox: Outbox;
   readonly #requests: Requests;
+  readonly #followers = new Followers();
   /** By rollout or model, the last complaint: the same one is not told at every look. */
   readonly #complaints = new Map<string, string>();
   #ticking = false;
@@ -109,17 +111,41 @@ export class Executor {
         if (this.#closed) return;
         await this.#look(id).catch((error: unknown) => this.#complain('rollout', id, error));
       }
-      for (const model of this.#assignment.owed) {
-        try {
-          await this.#assignment.assign(model);
-          this.#complaints.delete(model);
-        } catch (error) {
-          this.#complain('model', model, error);
-        }
-      }
+      await this.#reconcile();
     } finally {
       this.#ticking = false;
     }
+  }
+
+  /** What devices should have beside what they were sent and report: whatever was lost on the way is made good here. */
+  async #reconcile(): Promise<void> {
+    const { store, now } = this.#options;
+    const assignment = this.#assignment;
+    const mend = async (what: 'model' | 'fleet', subject: string, work: () => Promise<void>) => {
+      if (this.#closed) return;
+      try {
+        await work();
+        this.#complaints.delete(subject);
+      } catch (error) {
+        this.#complain(what, subject, error);
+      }
+    };
+    for (const model of new Set([...assignment.owed, ...misassigned(store.state)]))
+      await mend('model', model, () => assignment.assign(model));
+    await mend('fleet', 'desired states', async () => {
+      const higher = ahead(store.state);
+      if (higher.length > 0) await assignment.surpass(higher);
+      await assignment.again([
+        ...assignment.unsent(),
+        ...this.#followers.overdue(store.state, now().getTime()),
+      ]);
+    });
+  }
+
+  /** Since when a device that is online has not taken its newest desired state; null where it has, or nobody knows yet. */
+  behindSince(device: string): Date | null {
+    const since = this.#followers.since(device);
+    return since === null ? null : new Date(since);
   }
 
   /** The gate's look at one rollout, and what is left to do of its decisions. */
@@ -177,8 +203,8 @@ export class Executor {
   roundClosed(id: string, round: RoundOutcome): Promise<void> {
     return this.#track(() => this.#decisions.roundClosed(id, round));
   }
-  assign(model: string): Promise<void> {
-    return this.#track(() => this.#assignment.assign(model));
+  assign(model: string, only?: readonly string[]): Promise<void> {
+    return this.#track(() => this.#assignment.assign(model, only));
   }
 
   /** After a start: the broker keeps retained messages in memory only, and a kill may have come before an effect. */
@@ -194,7 +220,7 @@ export class Executor {
     return this.#decisions.find(id);
   }
 
-  #complain(what: 'rollout' | 'model', subject: string, error: unknown): void {
+  #complain(what: 'rollout' | 'model' | 'fleet', subject: string, error: unknown): void {
     const line = `${what} ${subject}: ${explain(error)}`;
     if (this.#complaints.get(subject) === line) return;
     this.#complaints.set(subject, line);

@@ -125,7 +125,15 @@ export function exceptionOf(
   { id, slice }: Pick<Member, 'id' | 'slice'>,
 ): ModelRef | null {
   const exceptions = ownValue(models, model)?.exceptions ?? {};
-  const names = exceptionNames({ id, slice });
+  // Asked of every device at every look, and of most models there are none.
+  for (const _ in exceptions) return firstOf(exceptions, { id, slice });
+  return null;
+}
+function firstOf(
+  exceptions: Readonly<Record<string, ModelRef>>,
+  device: Pick<Member, 'id' | 'slice'>,
+): ModelRef | null {
+  const names = exceptionNames(device);
   return names.map((name) => ownValue(exceptions, name)).find((one) => one !== undefined) ?? null;
 }
 

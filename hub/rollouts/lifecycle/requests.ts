@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { SerialRunners } from '@adbreak/shared/serial-runner.js';
 import { productionOf } from '../../fleet/desired.js';
-import { referenceWeeks } from '../../monitoring/hours.js';
+import { referenceHours, referenceWeeks } from '../../monitoring/reference.js';
 import { changeModel } from '../../store/effects.js';
 import type { AuditEntry, Store } from '../../store/store.js';
 import type { EventOf, Order } from '../events.js';
@@ -277,14 +277,17 @@ export class Requests {
   ): Promise<Rollout> {
     const { store, now } = this.#options;
     const { model, version, percent, plan, who, kind, group } = request;
+    const began = now();
+    const past = await this.#past(productionOf(store.state, model)?.digest ?? '', began);
+    // From here to the change nothing waits: what is looked at is what the rollout begins with.
     const { manifest } = this.#version(model, version, 'promote');
     const from = productionOf(store.state, model);
-    if (from === null)
+    if (from === null || from.digest !== past.digest)
       throw new AdbreakError(
         'conflict',
-        `Cannot begin a rollout of ${model} ${version}: there is no production version`,
+        `Cannot begin a rollout of ${model} ${version}: ${from === null ? 'there is no production version' : `production became ${from.version} meanwhile`}`,
       );
-    const at = now().toISOString();
+    const at = began.toISOString();
     const event: EventOf<'started'> = {
       kind: 'started',
       at,
@@ -300,9 +303,9 @@ export class Requests {
         to: { version, digest: manifest.digest },
         plan,
       },
-      baseline: structuredClone(store.state.hours[from.digest]?.labels ?? null),
+      baseline: past.baseline,
       exceptions: { ...store.state.models[model]?.exceptions },
-      reference: referenceWeeks(store.state.hours[from.digest], now().getTime()),
+      reference: past.reference,
     };
     await store.change((state, writing) => {
       const seen = writing.event(event.rollout.id, event);
@@ -315,6 +318,17 @@ export class Requests {
     }, audit);
     await this.#options.assignment.assign(model);
     return this.#options.decisions.find(event.rollout.id);
+  }
+
+  /** What production has shown so far: all its labels, and the weeks that WORLD is measured against. */
+  async #past(digest: string, now: Date) {
+    const { rollups } = this.#options.store;
+    const hours = await rollups.means(digest, ...referenceHours(now.getTime()));
+    return {
+      digest,
+      baseline: await rollups.labels(digest),
+      reference: referenceWeeks(hours, now.getTime()),
+    };
   }
 
   async #decide(id: string, event: EventOf<'order'>, audit: AuditEntry): Promise<void> {

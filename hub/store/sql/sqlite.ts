@@ -1,17 +1,24 @@
 import { open, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { storageError } from '@adbreak/shared/storage/atomic.js';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { z } from 'zod';
 import type { Database } from './database.js';
-import type { Statement } from './queries.js';
+import { type Statement, spelled } from './queries.js';
 
-/** So long a write waits for another program that holds the database, such as a backup. It holds the whole hub up. */
+/** So long a write waits for another program that holds the database, such as a backup; other work goes on meanwhile. */
 const BUSY_MS = 1000;
+/** SQLite's own waiting holds the whole hub up. */
+const BLOCKING_MS = 10;
 /** Pages of 4 KiB after which the log of writes goes into the file. */
 const CHECKPOINT_PAGES = 500;
 /** A file up to this size is read through at every start; a larger one would take seconds. */
 const CHECKED_BYTES = 64 * 1024 * 1024;
+
+/** Rows of a snapshot after which other work of the process has its turn. */
+const ROWS_A_TURN = 200;
 
 type Connection = InstanceType<typeof DatabaseSync>;
 type Prepared = ReturnType<Connection['prepare']>;
@@ -23,6 +30,7 @@ type Prepared = ReturnType<Connection['prepare']>;
 export class Sqlite implements Database {
   readonly name: string;
   readonly #db: Connection;
+  readonly #turns = new SerialRunner();
   readonly #prepared = new Map<string, Prepared>();
   #writes = false;
 
@@ -51,36 +59,85 @@ export class Sqlite implements Database {
     }
   }
 
-  async transact(
+  transact(
     statements: Iterable<Statement> | AsyncIterable<Statement>,
   ): Promise<{ readonly changed: number }> {
-    let changed = 0;
-    const run = ({ sql, parameters }: Statement) => {
-      changed += Number(this.#prepare(sql).run(...parameters).changes);
-    };
-    try {
-      this.#prepareToWrite();
-      this.#db.exec('begin immediate');
+    return this.#turns.run(async () => {
       try {
-        if (Symbol.asyncIterator in statements) for await (const statement of statements) run(statement);
-        else for (const statement of statements) run(statement);
-        this.#db.exec('commit');
+        await this.#enter();
+        await patiently(() => this.#db.exec('begin immediate'));
+        return { changed: await this.#run(statements) };
       } catch (error) {
-        // A full disk has rolled back by itself.
-        if (this.#db.isTransaction) this.#db.exec('rollback');
-        throw error;
+        throw coded(error, this.name, 'write');
       }
-    } catch (error) {
-      throw coded(error, this.name, 'write');
-    }
-    return { changed };
+    });
   }
 
-  async rows({ sql, parameters }: Statement): Promise<unknown[]> {
+  /** In a transaction that has begun: to its end, or back to before it. */
+  async #run(statements: Iterable<Statement> | AsyncIterable<Statement>): Promise<number> {
+    let changed = 0;
+    const run = (statement: Statement) => {
+      changed += Number(this.#prepare(statement).run(...statement.parameters).changes);
+    };
     try {
-      return this.#prepare(sql).all(...parameters);
+      if (Symbol.asyncIterator in statements) for await (const statement of statements) run(statement);
+      else for (const statement of statements) run(statement);
+      this.#db.exec('commit');
+      return changed;
+    } catch (error) {
+      // A full disk has rolled back by itself.
+      if (this.#db.isTransaction) this.#db.exec('rollback');
+      throw error;
+    }
+  }
+
+  prepare(): Promise<void> {
+    return this.#turns.run(async () => {
+      try {
+        await this.#enter();
+      } catch (error) {
+        throw coded(error, this.name, 'write');
+      }
+    });
+  }
+
+  async rows(statement: Statement): Promise<unknown[]> {
+    try {
+      return this.#prepare(statement).all(...statement.parameters);
     } catch (error) {
       throw coded(error, this.name, 'read');
+    }
+  }
+
+  async snapshot<T>(
+    work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>,
+  ): Promise<T> {
+    const db = openToRead(this.name);
+    const path = this.name;
+    // The driver's iterators do not hold their statement: collected under them, it takes the process with it.
+    const held = new Set<Prepared>();
+    async function* rows(statement: Statement): AsyncGenerator<unknown> {
+      try {
+        const prepared = db.prepare(spelled(statement, 'sqlite'));
+        held.add(prepared);
+        let left = ROWS_A_TURN;
+        for (const row of prepared.iterate(...statement.parameters)) {
+          yield row;
+          if (--left > 0) continue;
+          left = ROWS_A_TURN;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      } catch (error) {
+        throw coded(error, path, 'read');
+      }
+    }
+    try {
+      return await work(rows);
+    } finally {
+      held.clear();
+      // The driver keeps a connection until its statements are collected: what it looks at must be let go of here.
+      if (db.isTransaction) db.exec('rollback');
+      db.close();
     }
   }
 
@@ -100,20 +157,54 @@ export class Sqlite implements Database {
     this.#db.close();
   }
 
-  /** Who only looks leaves the file as it is. */
-  #prepareToWrite(): void {
+  /** Who only looks leaves the file as it is. WAL mode is entered while nobody else looks. */
+  async #enter(): Promise<void> {
     if (this.#writes) return;
-    this.#db.exec('pragma journal_mode = wal');
+    this.#db.exec(`pragma busy_timeout = ${BLOCKING_MS}`);
+    await patiently(() => this.#db.exec('pragma journal_mode = wal'));
     this.#db.exec('pragma synchronous = full');
     this.#db.exec('pragma foreign_keys = on');
     this.#db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     this.#writes = true;
   }
 
-  #prepare(sql: string): Prepared {
+  #prepare(statement: Statement): Prepared {
+    const sql = spelled(statement, 'sqlite');
     const known = this.#prepared.get(sql) ?? this.#db.prepare(sql);
     this.#prepared.set(sql, known);
     return known;
+  }
+}
+
+/** Again until nobody holds the database, for as long as a write waits. */
+async function patiently(work: () => void): Promise<void> {
+  for (const deadline = performance.now() + BUSY_MS; ; await sleep(BLOCKING_MS)) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+    }
+  }
+}
+function isBusy(error: unknown): boolean {
+  return ((sqliteError.safeParse(error).data?.sqliteExtendedCode ?? 0) & 0xff) === KIND.busy;
+}
+
+/** A connection of its own that looks at this moment: SQLite takes its view at the first read, not at `begin`. */
+function openToRead(path: string): Connection {
+  try {
+    const db = new DatabaseSync(path, { readOnly: true });
+    try {
+      db.exec(`pragma busy_timeout = ${BUSY_MS}`);
+      db.exec('begin');
+      db.prepare('select count(*) from sqlite_master').get();
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    throw coded(error, path, 'open');
   }
 }
 
@@ -131,6 +222,7 @@ function checkWhole(db: Connection, path: string): void {
 const RESTORE = 'Restore the whole state folder from a backup; what is here was not changed.';
 /** SQLite's result codes (sqlite.org/rescode.html): the low byte says which kind, the rest which of its kind. */
 const KIND = {
+  error: 1,
   busy: 5,
   locked: 6,
   readonly: 8,
@@ -145,7 +237,9 @@ const sqliteError = z.object({ sqliteExtendedCode: z.int() });
 function coded(error: unknown, path: string, what: 'open' | 'read' | 'write'): unknown {
   const parsed = sqliteError.safeParse(error);
   if (!parsed.success) return systemCode(error) === undefined ? error : storageError(error, path);
-  switch (parsed.data.sqliteExtendedCode & 0xff) {
+  const kind = parsed.data.sqliteExtendedCode & 0xff;
+  // A header that SQLite knows no format by is a plain error, not one of damage.
+  switch (what === 'open' && kind === KIND.error ? KIND.notadb : kind) {
     case KIND.full:
       return new AdbreakError('disk_full', `Cannot write ${path}: no space left on its volume`, {
         cause: error,

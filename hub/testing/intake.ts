@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { Intake } from '../fleet/ingest.js';
+import { DEMO_PLAN } from '../rollouts/fixtures.js';
+import { Executor } from '../rollouts/lifecycle/executor.js';
+import { openStore } from '../store/open.js';
+import { deviceEntry, MODEL, modelEntry } from './state.js';
+
+/** What devices of `intakeOf` run. */
+export const PAIR = { production: '1'.repeat(64), candidate: '2'.repeat(64) };
+
+/** The intake over a real store, with a rollout under way that knows pi-0; given the same folder again, a hub that was started anew. */
+export async function intakeOf({ now, folder }: { now: () => Date; folder?: string }) {
+  const state = folder ?? (await temporaryFolder());
+  const lines: string[] = [];
+  const store = await openStore(state, now);
+  const executor = new Executor({
+    store,
+    now,
+    publishDesired: async () => undefined,
+    onDecision: () => undefined,
+    startRound: async () => undefined,
+    complain: (line) => assert.fail(line),
+  });
+  const intake = new Intake({
+    store,
+    executor,
+    evaluations: { take: async () => assert.fail('no round is open') },
+    now,
+    log: (line) => lines.push(line),
+    onEvent: () => undefined,
+    present: () => true,
+  });
+  if (folder === undefined) {
+    await store.change((all) => {
+      for (const id of ['pi-0', 'pi-1', 'pi-2']) all.devices[id] = deviceEntry(id, 'one');
+      all.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
+    });
+    await executor.promote({ model: MODEL, version: '2.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' });
+  }
+  await executor.recover();
+  return {
+    folder: state,
+    lines,
+    store,
+    executor,
+    rollout: () => store.state.rollouts[0] ?? assert.fail('no rollout'),
+    evidence: () => store.state.rollouts[0]?.evidence.devices['pi-0'],
+    device: () => store.state.devices['pi-0'] ?? assert.fail('no device'),
+    send: (report: WindowReport) => intake.take('pi-0', 'windows', Buffer.from(JSON.stringify(report))),
+  };
+}
