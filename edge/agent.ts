@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, explainForPeople } from '@adbreak/shared/errors.js';
 import { pause } from '@adbreak/shared/retry.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
@@ -16,9 +16,9 @@ import { Renewal } from './identity/renewal.js';
 import { memoryMb } from './inference/memory.js';
 import { Lineup } from './lineup.js';
 import { ModelStore } from './models/fetch.js';
-import { ModelFault } from './models/model-fault.js';
 import { SlotStore } from './models/slot-store.js';
 import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
+import { Problems } from './problems.js';
 import { Evaluator } from './reservoir/evaluator.js';
 import { Reservoir } from './reservoir/reservoir.js';
 import type { LedgerState } from './shadow/ledger.js';
@@ -34,24 +34,6 @@ const LEDGER = 'windows.json';
 /** How often the clock is looked at. */
 const LOOK_MS = 1000;
 
-/** Faults that come while a model is fetched. */
-const DOWNLOAD_CODES: readonly ErrorCode[] = [
-  'hub_unreachable',
-  'metadata_invalid',
-  'manifest_forged',
-  'disk_full',
-];
-
-/** Why the hub refuses a device; over when it lets it in. */
-const REFUSALS: readonly ErrorCode[] = [
-  'identity_in_use',
-  'identity_revoked',
-  'identity_expired',
-  'unauthorized',
-];
-/** A renewal, or a new claim, may end them. */
-const RENEWABLE: readonly ErrorCode[] = ['identity_expired', 'unauthorized'];
-
 /** The agent: capture, two inference children, decision, evidence, slots, status page, uplink. */
 export class Agent implements AsyncDisposable {
   readonly #config: EdgeConfig;
@@ -65,13 +47,10 @@ export class Agent implements AsyncDisposable {
   readonly #stop = new AbortController();
   #lineup: Lineup | null = null;
   #evaluator: Evaluator | null = null;
-  #downloadFailures = 0;
   #session: Session | null = null;
   #page: StatusPage | null = null;
   #renewal: Renewal | null = null;
-  /** Code of what last kept the certificate from being renewed. */
-  #renewalFault: ErrorCode | null = null;
-  #problem: Reported['problem'] = null;
+  readonly #problems: Problems;
   #source: Reported['source'] = 'running';
   /** One after the other: a look at the clock during a slow write waits for it. */
   readonly #windows = new SerialRunner();
@@ -92,6 +71,7 @@ export class Agent implements AsyncDisposable {
     this.#spool = spool;
     this.#log = log;
     this.#reservoir = reservoir;
+    this.#problems = new Problems(log);
     this.#pipeline = new Pipeline({
       labelSeconds: config.labelSeconds,
       windowSeconds: config.windowSeconds,
@@ -158,7 +138,7 @@ export class Agent implements AsyncDisposable {
       desiredPath: join(state, 'desired.json'),
       log: this.#log,
       onEvent: (event) => this.#event(event),
-      onFault: (error) => (error === null ? this.#clear() : this.#fault(error)),
+      onFault: (error) => this.#problems.fault(error),
       onChange: () => this.#report(),
       uniform: Math.random,
     });
@@ -177,7 +157,7 @@ export class Agent implements AsyncDisposable {
       // What goes wrong in a round is no fault of the device, unless it has nothing left to answer with.
       onFault: (error) =>
         error instanceof AdbreakError && error.code === 'forbidden'
-          ? this.#fault(error)
+          ? this.#problems.fault(error)
           : this.#log(`round: ${explainForPeople(error)}`),
       uniform: Math.random,
       log: this.#log,
@@ -195,7 +175,9 @@ export class Agent implements AsyncDisposable {
         this.#pipeline.order(desired);
         this.#evaluator?.want(desired.evaluation, desired.model);
       },
-      onRefused: (reason) => this.#refused(reason),
+      onRefused: (reason) => {
+        if (this.#problems.refused(reason)) this.#renewal?.hurry();
+      },
     });
     this.#renewal = this.#keepAlive(identity, instance);
     this.#cleanup.push(
@@ -224,29 +206,15 @@ export class Agent implements AsyncDisposable {
       log: this.#log,
       uniform: Math.random,
       onRenewed: () => {
-        if (this.#renewalFault !== null && this.#problem?.code === this.#renewalFault) this.#clear();
-        this.#renewalFault = null;
+        this.#problems.renewed();
         this.#session?.renew();
       },
-      onFault: (error) => {
-        this.#renewalFault = error.code;
-        if (this.#problem?.code !== error.code) this.#fault(error);
-      },
+      onFault: (error) => this.#problems.renewalFailed(error),
     });
   }
 
-  // — what goes wrong —
+  // — the frames —
 
-  #fault(error: unknown): void {
-    this.#log(explainForPeople(error));
-    const model = error instanceof ModelFault ? { model: error.digest } : {};
-    this.#problem = {
-      code: error instanceof AdbreakError ? error.code : 'unexpected',
-      message: explain(error).slice(0, 500),
-      ...model,
-    };
-    if (error instanceof ModelFault && DOWNLOAD_CODES.includes(error.code)) this.#downloadFailures += 1;
-  }
   /** A labelled episode stays on this device, for federated rounds. */
   async #keep({ label, frames }: LabelledEpisode): Promise<void> {
     const size = this.#pipeline.pair?.production.model.manifest.preprocess;
@@ -256,19 +224,6 @@ export class Agent implements AsyncDisposable {
       .add({ label, source: 'button', at: new Date().toISOString(), width, height, scaler }, frames)
       .catch((error: unknown) => this.#log(`reservoir: ${explain(error)}`));
   }
-  #clear(): void {
-    this.#problem = null;
-  }
-  #refused(reason: AdbreakError | null): void {
-    if (reason === null) {
-      if (REFUSALS.some((code) => code === this.#problem?.code)) this.#clear();
-    } else if (RENEWABLE.includes(reason.code)) {
-      // It is no fault yet: the renewal says so where it cannot help.
-      this.#renewal?.hurry();
-    } else if (this.#problem?.code !== reason.code) this.#fault(reason);
-  }
-
-  // — the frames —
 
   async #watch(): Promise<void> {
     const pair = await this.#firstPair();
@@ -334,10 +289,8 @@ export class Agent implements AsyncDisposable {
   async #closeWindow(): Promise<void> {
     if (!this.#pipeline.windowIsOver) return;
     const { pair } = this.#pipeline;
-    const failures = this.#downloadFailures;
-    this.#downloadFailures = 0;
     this.#pipeline.countHealth(
-      failures,
+      this.#problems.takeDownloadFailures(),
       await memoryMb([process.pid, pair?.production.pid, pair?.candidate?.pid]),
     );
     const closed = this.#pipeline.closeWindow();
@@ -345,9 +298,7 @@ export class Agent implements AsyncDisposable {
     await this.#saveLedger();
     for (const report of closed) await this.#spool.add({ ...report, slice: this.#config.slice });
     await this.#spool.flush();
-    const { problem } = this.#spool;
-    if (problem !== null && this.#problem === null) this.#fault(problem);
-    else if (problem === null && this.#problem?.code === 'disk_full') this.#problem = null;
+    this.#problems.spoolSays(this.#spool.problem);
     await this.#report();
   }
 
@@ -372,7 +323,7 @@ export class Agent implements AsyncDisposable {
       serving: acting,
       shadow,
       slot: pair === null ? 'factory' : occupied,
-      problem: this.#problem,
+      problem: this.#problems.current,
       source: this.#source,
       statusPage: this.#page?.url ?? null,
       at: new Date().toISOString(),
@@ -388,7 +339,7 @@ export class Agent implements AsyncDisposable {
       channel: slice.channel,
       ...this.#pipeline.view,
       source: this.#source,
-      problem: this.#problem,
+      problem: this.#problems.current,
       connected: this.#session?.connected ?? false,
       waitingReports: this.#spool.size,
       serving: acting?.version ?? null,

@@ -178,7 +178,10 @@ export class Lineup implements AsyncDisposable {
     );
   }
 
-  /** A child with the model: the one that runs already, or a new one that has passed its probe. `onLoad` comes right before it is loaded. */
+  /**
+   * A child with the model: the one that runs already, or a new one that has passed its probe. `onLoad` comes right
+   * before it is loaded.
+   */
   async #child(
     name: string,
     model: ModelRef,

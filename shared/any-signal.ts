@@ -4,8 +4,9 @@ export interface AnySignal extends Disposable {
 }
 
 /**
- * Aborts with the first of `signals`, for its reason, or after `timeoutMs` with a TimeoutError. Whoever made it disposes of it: its
- * listeners and its timer go then. Not AbortSignal.any: on Node 20 what that makes stays with a signal that lives for years.
+ * Aborts with the first of `signals`, for its reason, or after `timeoutMs` with a TimeoutError. Whoever made it
+ * disposes of it: its listeners and its timer go then. Not AbortSignal.any: on Node 20 what that makes stays with a
+ * signal that lives for years.
  */
 export function anySignal(signals: readonly (AbortSignal | undefined)[], timeoutMs?: number): AnySignal {
   const over = new AbortController();

@@ -16,7 +16,10 @@ export class HubFetcher extends BaseFetcher {
     this.#request = { what, signal, limit: MODEL_LIMIT };
   }
 
-  /** Why the last download did not come to its end; null where it did. tuf-js makes a sentence of it, and forgets the error. */
+  /**
+   * Why the last download did not come to its end; null where it did. tuf-js makes a sentence of it, and forgets the
+   * error.
+   */
   get failure(): unknown {
     return this.#failure;
   }

@@ -4,8 +4,9 @@ import { AdbreakError, type ErrorCode, explain, systemCode } from '@adbreak/shar
 /** Old, and signed by those who may: of a clock that is wrong, or a hub that does not renew or was set back. */
 const OUT_OF_DATE = /^(ExpiredMetadataError|BadVersionError|EqualVersionError)$/;
 /**
- * tuf-js 5 makes a sentence of whatever goes wrong with a snapshot or with targets, and of a failed write: these are its words
- * for the same. Anchored, for what a forger wrote may stand in the sentence, too. A test holds them to the library.
+ * tuf-js 5 makes a sentence of whatever goes wrong with a snapshot or with targets, and of a failed write: these are
+ * its words for the same. Anchored, for what a forger wrote may stand in the sentence, too. A test holds them to the
+ * library.
  */
 const SAYS_OUT_OF_DATE =
   / error Error: ([\w.-]+ is expired|Snapshot version doesn't match timestamp|Version \d+ of [\w.-]+ does not match snapshot version \d+|New version \d+ of [\w.-]+ is less than current version \d+)$/;
@@ -13,8 +14,8 @@ const SAYS_UNWRITTEN = /^(Unable to load [a-z ]+ error Error: )?Failed to persis
 const SAYS_FULL = /ENOSPC|EDQUOT/;
 
 /**
- * What it means that signed metadata was not taken. `failure` is why its last download did not come to its end, null where it
- * did: then what the hub gave is wrong, and that is nobody's fault on the way, nor the model's.
+ * What it means that signed metadata was not taken. `failure` is why its last download did not come to its end, null
+ * where it did: then what the hub gave is wrong, and that is nobody's fault on the way, nor the model's.
  */
 export function metadataFault(
   error: unknown,

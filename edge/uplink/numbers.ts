@@ -15,8 +15,9 @@ const HIGHEST_SEQUENCE = 5e9;
 const STORED = /^(\d{1,10})(?: ([0-9a-f]{16}))?$/;
 
 /**
- * What was written last. Where there is nothing, or nothing that can be read, a stream of another name begins: with the old
- * name a number that the hub has seen would make it take a new report for an old one, and acknowledge it unread.
+ * What was written last. Where there is nothing, or nothing that can be read, a stream of another name begins: with
+ * the old name a number that the hub has seen would make it take a new report for an old one, and acknowledge it
+ * unread.
  * @param known the highest number of a report on the disk; no other may be given to two reports that wait
  */
 export async function readNumbers(

@@ -1,4 +1,4 @@
-import type { Backoff } from '@adbreak/shared/backoff.js';
+import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
 import {
   type Desired,
   type DeviceEvent,
@@ -34,7 +34,10 @@ interface SessionOptions {
   readonly uniform: () => number;
 }
 
-const RECONNECT_MS = 2000;
+/** A lost connection: with a hub that restarts the whole fleet loses it in one moment, and must not come back in one. */
+const RECONNECT: Backoff = { firstMs: 2000, longestMs: 16_000, jitter: 1 };
+/** Pauses are half of the longest in the mean: about a minute. */
+const ASK_AGAIN_AFTER = 8;
 const KEEPALIVE_SECONDS = 20;
 const IDLE_MS = 250;
 /** A report that the hub did not acknowledge: its disk may be full, and it has many devices. */
@@ -66,7 +69,7 @@ export class Session implements AsyncDisposable {
       protocolVersion: 4,
       clean: true,
       keepalive: KEEPALIVE_SECONDS,
-      reconnectPeriod: RECONNECT_MS,
+      reconnectPeriod: this.#pause(),
       // A refusal may end: the other agent stops, the certificate is renewed.
       reconnectOnConnackError: true,
       connectTimeout: 15_000,
@@ -136,6 +139,7 @@ export class Session implements AsyncDisposable {
   async #connected(): Promise<void> {
     this.#accepted = true;
     this.#failures = 0;
+    this.#client.options.reconnectPeriod = this.#pause();
     this.#options.onRefused(null);
     await this.#client.subscribeAsync(topicOf(this.#options.identity.device, 'desired'), { qos: 1 });
     await this.#publish('status', this.#status(true), true);
@@ -158,7 +162,7 @@ export class Session implements AsyncDisposable {
 
   /**
    * CONNACK says a number, and a certificate that has ended gets none: TLS closes the connection. The hub says the
-   * reason over HTTPS: asked after the 1st, 2nd, 4th … failure, then every minute.
+   * reason over HTTPS: asked after the 1st, 2nd, 4th … failure, then about every minute.
    */
   async #closed(): Promise<void> {
     const refused = this.#refused;
@@ -167,7 +171,8 @@ export class Session implements AsyncDisposable {
     this.#accepted = false;
     if (accepted || this.#stop.signal.aborted) return;
     this.#failures += 1;
-    if (!Number.isInteger(Math.log2(this.#failures)) && this.#failures % 32 !== 0) return;
+    this.#client.options.reconnectPeriod = this.#pause();
+    if (!Number.isInteger(Math.log2(this.#failures)) && this.#failures % ASK_AGAIN_AFTER !== 0) return;
     const { identity, hub, instance, log, onRefused } = this.#options;
     await using client = new HubClient(hub, identity);
     try {
@@ -181,6 +186,11 @@ export class Session implements AsyncDisposable {
       // A hub that is down answers neither, and `#failed` has said so.
       else if (refused) log(`mqtt: refused, and the hub does not say why: ${explain(error)}`);
     }
+  }
+
+  /** Milliseconds before the next connection. mqtt takes it up with the close that comes next, and zero as never. */
+  #pause(): number {
+    return Math.max(1, Math.round(pauseAfter(RECONNECT, this.#failures + 1, this.#options.uniform())));
   }
 
   async #sendSpool(): Promise<void> {

@@ -111,8 +111,8 @@ export class Spool {
   async #bound(): Promise<void> {
     const inMemory = this.#waiting.filter(({ onDisk }) => !onDisk).length;
     if (this.#waiting.length <= MOST_FILES && inMemory <= MOST_IN_MEMORY) return;
-    // The oldest pair that may be added up becomes one. Not the first of all: it may be on its way, or have arrived though its
-    // acknowledgement did not, and its counts would come again in the sum under another number.
+    // The oldest pair that may be added up becomes one. Not the first of all: it may be on its way, or have arrived
+    // though its acknowledgement did not, and its counts would come again in the sum under another number.
     const index = this.#waiting.findIndex(
       ({ report }, i) => i > 0 && merge(report, this.#waiting[i + 1]?.report) !== null,
     );

@@ -35,7 +35,10 @@ function honestly(device: string, client: SecureClient, sum: SecureSum): void {
   }
 }
 
-/** Two secure rounds of all devices side by side; in the first one pi-0 does what `part` says. Gives both and what was refused. `hold` keeps the last phase's look from writing. */
+/**
+ * Two secure rounds of all devices side by side; in the first one pi-0 does what `part` says. Gives both and what was
+ * refused. `hold` keeps the last phase's look from writing.
+ */
 async function sideBySide(
   { evaluations, clock, order }: World,
   part: Part,

@@ -2,8 +2,9 @@ import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { type HubState, KEPT_STREAMS } from '../store/state.js';
 
 /**
- * Numbers that go back: a lost spool, a restored image, an old card put in again. A device names the stream that its numbers
- * count in; what a number says holds inside its stream, what time says holds across streams. docs/protocol/window-reports.md.
+ * Numbers that go back: a lost spool, a restored image, an old card put in again. A device names the stream that its
+ * numbers count in; what a number says holds inside its stream, what time says holds across streams.
+ * docs/protocol/window-reports.md.
  */
 
 type Device = HubState['devices'][string];
@@ -13,7 +14,10 @@ type Numbers = Pick<
 >;
 type Numbered = Pick<WindowReport, 'sequence' | 'stream' | 'start'>;
 
-/** Cards that are put in, images that are restored, spools that are lost, in a day; nobody has more of them by honest means. */
+/**
+ * Cards that are put in, images that are restored, spools that are lost, in a day; nobody has more of them by honest
+ * means.
+ */
 const MOST_A_DAY = 4;
 const DAY_MS = 24 * 3_600_000;
 /** A time so far ahead was written down while the hub's clock was wrong: it says nothing. */
@@ -23,7 +27,10 @@ const CLOCK_TOLERANCE_MS = 10 * 60_000;
 type Standing =
   /** The next of its stream; so many before it never came. */
   | { readonly kind: 'next'; readonly missing: number }
-  /** Its numbers begin anew, so many seconds after all that was taken before. How many windows were made in them no number says. */
+  /**
+   * Its numbers begin anew, so many seconds after all that was taken before. How many windows were made in them no
+   * number says.
+   */
   | { readonly kind: 'anew'; readonly seconds: number }
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'refused'; readonly why: string };
@@ -89,7 +96,10 @@ export function tellLost(
   return told;
 }
 
-/** What stays known of a device's numbers when it is enrolled anew: an agent that keeps its spool sends some of it again. */
+/**
+ * What stays known of a device's numbers when it is enrolled anew: an agent that keeps its spool sends some of it
+ * again.
+ */
 export function numbersKept(
   device: Device | undefined,
   now: number,

@@ -10,7 +10,10 @@ import { deviceEntry, MODEL, modelEntry } from './state.js';
 /** What devices of `intakeOf` run. */
 export const PAIR = { production: '1'.repeat(64), candidate: '2'.repeat(64) };
 
-/** The intake over a real store, with a rollout under way that knows pi-0; given the same folder again, a hub that was started anew. */
+/**
+ * The intake over a real store, with a rollout under way that knows pi-0; given the same folder again, a hub that was
+ * started anew.
+ */
 export async function intakeOf({ now, folder }: { now: () => Date; folder?: string }) {
   const state = folder ?? (await temporaryFolder());
   const lines: string[] = [];

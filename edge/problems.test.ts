@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
+import { ModelFault } from './models/model-fault.js';
+import { Problems } from './problems.js';
+
+const coded = (code: ErrorCode) => new AdbreakError(code, `Cannot: ${code}`);
+function fresh() {
+  const said: string[] = [];
+  const problems = new Problems((line) => said.push(line));
+  return { said, problems, code: () => problems.current?.code };
+}
+
+test('a refusal is shown once, and over when the hub lets the device in; another fault is not', () => {
+  const { problems, said, code } = fresh();
+  for (let i = 0; i < 3; i++) assert.equal(problems.refused(coded('identity_in_use')), false);
+  assert.deepEqual([code(), said.length], ['identity_in_use', 1]);
+  problems.refused(null);
+  assert.equal(code(), undefined);
+  problems.fault(coded('model_corrupt'));
+  problems.refused(null);
+  assert.equal(code(), 'model_corrupt');
+});
+
+test('what a renewal may mend is no fault before the renewal says so, and over with the next certificate', () => {
+  const { problems, code } = fresh();
+  assert.equal(problems.refused(coded('identity_expired')), true);
+  assert.equal(code(), undefined);
+  problems.renewalFailed(coded('identity_expired'));
+  assert.equal(code(), 'identity_expired');
+  problems.renewed();
+  assert.equal(code(), undefined);
+  problems.fault(coded('disk_full'));
+  problems.renewed();
+  assert.equal(code(), 'disk_full');
+});
+
+test('a full card takes no other fault’s place, and is over when the reports are written', () => {
+  const { problems, code } = fresh();
+  problems.fault(coded('model_corrupt'));
+  problems.spoolSays(coded('disk_full'));
+  assert.equal(code(), 'model_corrupt');
+  problems.fault(null);
+  problems.spoolSays(coded('disk_full'));
+  assert.equal(code(), 'disk_full');
+  problems.spoolSays(null);
+  assert.equal(code(), undefined);
+});
+
+test('failed downloads are counted by model, and a forged one is none', () => {
+  const { problems } = fresh();
+  const of = (code: ErrorCode) => problems.fault(new ModelFault({ digest: 'a'.repeat(64) }, coded(code)));
+  of('hub_unreachable');
+  of('disk_full');
+  of('metadata_forged');
+  assert.deepEqual([problems.current?.code, problems.current?.model], ['metadata_forged', 'a'.repeat(64)]);
+  problems.fault(coded('hub_unreachable'));
+  assert.deepEqual([problems.takeDownloadFailures(), problems.takeDownloadFailures()], [2, 0]);
+});
