@@ -1,5 +1,5 @@
 /**
- * The boundaries of docs/architecture.md, each by folder and one way. Imports between workspaces are seen
+ * The boundaries of docs/architecture.md, "The folders", each by folder and one way. Imports between workspaces are seen
  * too: tsconfig.boundaries.json leads a package's name to its sources, where its own `exports` lead to what is compiled.
  */
 

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { explainForPeople } from '@adbreak/shared/errors.js';
-import { Command } from 'commander';
+import { LOG_FORMATS, type LogFormat } from '@adbreak/shared/log.js';
+import { programLog } from '@adbreak/shared/program-log.js';
+import { Command, Option } from 'commander';
 import { Agent } from './agent.js';
 import { readConfig } from './config/config.js';
 
@@ -8,10 +10,17 @@ import { readConfig } from './config/config.js';
 const program = new Command('adbreak agent')
   .description('watch a source, serve a model, report evidence to the hub')
   .requiredOption('--config <file>', 'configuration, see configs/edge.yaml')
-  .action(async (options: { config: string }) => {
+  .addOption(
+    new Option(
+      '--log <format>',
+      'text for people, json for machines; auto is text at a terminal and in the journal',
+    )
+      .choices(LOG_FORMATS)
+      .default('auto'),
+  )
+  .action(async (options: { config: string; log: LogFormat }) => {
     const config = await readConfig(options.config);
-    const log = (line: string) => console.log(`${new Date().toISOString()} ${line}`);
-    const agent = await Agent.start(config, log);
+    const agent = await Agent.start(config, await programLog(options.log));
     process.send?.({ status: agent.statusUrl });
     await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM'), once(process, 'disconnect')]);
     await agent[Symbol.asyncDispose]();

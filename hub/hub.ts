@@ -3,7 +3,8 @@ import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, explain, printable } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { harmless, type Log } from '@adbreak/shared/log.js';
 import { schedule, validate } from 'node-cron';
 import { finishRestore } from './backup/exchange.js';
 import { Broker, listenError } from './broker/broker.js';
@@ -21,10 +22,10 @@ import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { type Plans, readPlans } from './rollouts/lifecycle/plans.js';
 import { RolloutLog } from './rollouts/log/log.js';
-import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { openSettings, type Settings } from './store/settings.js';
+import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './store/state-folder.js';
 import type { Store } from './store/store.js';
 
 export interface HubOptions {
@@ -42,7 +43,7 @@ export interface HubOptions {
   readonly plansPath?: string;
   /** How often the gate looks, a node-cron expression with seconds. */
   readonly tick: string;
-  readonly log: (line: string) => void;
+  readonly log: Log;
   /** Hears why this hub can never write again, and must be ended: another one has written to its database. */
   readonly stop?: (why: AdbreakError) => void;
   readonly now?: () => Date;
@@ -106,7 +107,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   try {
     return await openHub(options, plans, opened);
   } catch (error) {
-    await opened.close((closing) => options.log(`closing: ${explain(closing)}`));
+    await opened.close((closing) => options.log(`closing: ${explain(closing)}`, { error: closing }));
     throw error;
   }
 }
@@ -134,8 +135,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const now = options.now ?? (() => new Date());
   const { folder } = options;
   // Every line of the hub passes here: devices choose their client ids, reasons and topics.
-  const log = (line: string) => options.log(printable(line));
-  const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`);
+  const log: Log = (line, about) => options.log(harmless(line), about);
+  const complain = (what: string) => (error: unknown) => log(`${what}: ${explain(error)}`, { error });
   await prepareStateFolder(folder, log);
   const lock = await lockHub(folder);
   opened.add(() => lock[Symbol.asyncDispose]());
@@ -170,7 +171,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const onEvent = (device: string, event: DeviceEvent) => {
     events.push({ device, event });
     events.splice(0, events.length - EVENTS_KEPT);
-    log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`);
+    log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`, { device });
   };
   const executor: Executor = new Executor({
     store,
@@ -181,6 +182,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
       if (rollout.last !== null)
         log(
           `rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`,
+          { rollout: rollout.id, model: rollout.model },
         );
     },
     startRound: (rollout) => evaluations.startFor(rollout),
@@ -226,7 +228,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
             const device = state.devices[id];
             if (device !== undefined) Object.assign(device, { online, lastSeen: now().toISOString() });
           })
-          .catch((error: unknown) => log(`state: ${explain(error)}`));
+          .catch((error: unknown) => log(`state: ${explain(error)}`, { device: id, error }));
       },
     },
   });

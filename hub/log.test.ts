@@ -30,6 +30,8 @@ test('what a device says is one line of the hub’s log, and moves no cursor', a
     async () => hub.log.filter((line) => line.includes('rollout.force')).length >= 2,
   );
   for (const line of hub.log) assert.doesNotMatch(line, /\p{Cc}/u);
+  const own = hub.log.findIndex((line) => line.startsWith('pi-1: signal-lost'));
+  assert.equal(hub.about[own]?.device, 'pi-1');
   assert.ok(
     hub.log.some((line) =>
       line.includes('pi-1: signal-lost (x)\\x0a2026-11-25T01:00:00Z rollout.force\\x1b[2K'),

@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { dateOf } from './monitoring/calendar.js';
 import type { Rebuilt } from './monitoring/rollup-port.js';
-import { neverStarted, prepareStateFolder } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
+import { neverStarted, prepareStateFolder } from './store/state-folder.js';
 
 /**
  * Computes the rollups of a hub that is stopped again, from the raw reports that it keeps. Stopped, because a running hub adds to

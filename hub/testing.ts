@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { About } from '@adbreak/shared/log.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import type { HubAddress } from './cli/client.js';
 import { type HubOptions, type RunningHub, startHub } from './hub.js';
@@ -8,6 +9,8 @@ export interface TestHub extends HubAddress {
   readonly running: RunningHub;
   readonly folder: string;
   readonly log: string[];
+  /** What each line of the log is about. */
+  readonly about: About[];
 }
 
 /** A whole hub on free ports of the loopback, in a temporary folder. */
@@ -17,6 +20,7 @@ export async function testHub(
 ): Promise<TestHub> {
   const folder = options.folder ?? (await temporaryFolder());
   const log: string[] = [];
+  const about: About[] = [];
   const running = await startHub({
     folder,
     host: '127.0.0.1',
@@ -24,7 +28,10 @@ export async function testHub(
     mqttPort: options.mqttPort ?? 0,
     names: [],
     tick: '* * * * * *',
-    log: (line) => log.push(line),
+    log: (line, what = {}) => {
+      log.push(line);
+      about.push(what);
+    },
     planPath: fileURLToPath(new URL('../../configs/rollouts/demo.yaml', import.meta.url)),
     rollbackPlanPath: fileURLToPath(new URL('../../configs/rollouts/rollback.yaml', import.meta.url)),
     ...(options.now && { now: options.now }),
@@ -35,6 +42,7 @@ export async function testHub(
     running,
     folder,
     log,
+    about,
     hub: `https://127.0.0.1:${running.httpPort}`,
     token: running.firstToken ?? '',
     authority: running.authority,

@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { refuseUnfinished } from './backup/exchange.js';
 import { newSecret } from './identity/secrets.js';
-import { neverStarted, prepareStateFolder } from './state-folder.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { readSettings } from './store/settings.js';
+import { neverStarted, prepareStateFolder } from './store/state-folder.js';
 
 /**
  * A new administrator token, written into the state of a hub that is stopped: for who has lost the one of the first start.

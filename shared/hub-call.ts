@@ -2,7 +2,7 @@ import type { Response } from 'undici';
 import { type AnySignal, anySignal } from './any-signal.js';
 import { errorInAnswer } from './contract/wire-error.js';
 import { AdbreakError } from './errors.js';
-import { type Fault, faultOf, HubRefusal } from './hub-fault.js';
+import { type Fault, faultOf, HubRefusal, type Reader } from './hub-fault.js';
 
 interface Bounds {
   /** The caller's stop. */
@@ -10,6 +10,7 @@ interface Bounds {
   readonly timeoutMs: number;
   /** Bytes of the answer. */
   readonly limit: number;
+  readonly reader: Reader;
 }
 
 /** One request: its bounds, and its words for whatever goes wrong. Its end, or that of its answer, lets go of the caller's signal. */
@@ -20,14 +21,16 @@ export class Call {
   readonly #limit: number;
   readonly #timeoutMs: number;
   readonly #outer: AbortSignal | undefined;
+  readonly #reader: Reader;
   readonly #bounds: AnySignal;
 
-  constructor(what: string, url: URL, { signal, timeoutMs, limit }: Bounds) {
+  constructor(what: string, url: URL, { signal, timeoutMs, limit, reader }: Bounds) {
     this.url = url;
     this.#what = what;
     this.#limit = limit;
     this.#timeoutMs = timeoutMs;
     this.#outer = signal;
+    this.#reader = reader;
     this.#bounds = anySignal([signal], timeoutMs);
     this.signal = this.#bounds.signal;
   }
@@ -78,10 +81,14 @@ export class Call {
     );
   }
 
-  async whole(answer: Response, limit = this.#limit): Promise<string> {
+  async bytes(answer: Response, limit = this.#limit): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of this.stream(answer, limit)) chunks.push(chunk);
-    return Buffer.concat(chunks).toString();
+    return Buffer.concat(chunks);
+  }
+
+  async whole(answer: Response, limit = this.#limit): Promise<string> {
+    return (await this.bytes(answer, limit)).toString();
   }
 
   json(text: string): unknown {
@@ -111,7 +118,7 @@ export class Call {
     if (this.#outer?.aborted) return this.#outer.reason;
     return error instanceof AdbreakError
       ? error
-      : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs));
+      : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs, this.#reader));
   }
 
   #unreachable({ why, remedy, cause }: Fault): AdbreakError {

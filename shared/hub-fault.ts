@@ -45,22 +45,37 @@ const OTHER_AUTHORITY = [
 const OTHER_TIME = ['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'];
 const TOO_LATE = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT'];
 
+/** Who reads what went wrong: whoever has a card in hand, or a person at the command line. */
+export type Reader = 'device' | 'person';
+const PLACES = {
+  device: {
+    authority: 'the authority on the card',
+    mend: "Copy the hub's identity/ca.pem to the card, or write the right hub into the configuration.",
+    name: 'write a name that it has as `hub` into the configuration',
+    clock: 'this device',
+  },
+  person: {
+    authority: 'the authority of --ca',
+    mend: "Give the identity/ca.pem of this hub's state folder as --ca (ADBREAK_CA), or the right hub as --hub.",
+    name: 'give a name that it has as --hub (ADBREAK_HUB)',
+    clock: 'this machine',
+  },
+} as const satisfies Record<Reader, unknown>;
+
 /** What a failure of the network or of TLS means. */
-export function faultOf(cause: unknown, name: string, timeoutMs: number): Fault {
+export function faultOf(cause: unknown, name: string, timeoutMs: number, reader: Reader): Fault {
+  const place = PLACES[reader];
   const chain = chainOf(cause);
   const is = (...codes: readonly string[]) => chain.some((error) => codes.includes(systemCode(error) ?? ''));
   if (is('ERR_TLS_CERT_ALTNAME_INVALID')) {
-    const remedy = `Start the hub with \`--name ${name}\`, or write a name that it has as \`hub\` into the configuration.`;
+    const remedy = `Start the hub with \`--name ${name}\`, or ${place.name}.`;
     return { why: `the hub's certificate is not for ${name}`, remedy, cause };
   }
   if (is(...OTHER_AUTHORITY)) {
-    const remedy =
-      "Copy the hub's identity/ca.pem to the card, or write the right hub into the configuration.";
-    return { why: "the hub's certificate is not from the authority on the card", remedy, cause };
+    return { why: `the hub's certificate is not from ${place.authority}`, remedy: place.mend, cause };
   }
   if (is(...OTHER_TIME)) {
-    const remedy =
-      'Set the clock of this device; where it is right, start the hub: it renews its own certificate.';
+    const remedy = `Set the clock of ${place.clock}; where it is right, start the hub: it renews its own certificate.`;
     return { why: "by this clock the hub's certificate is not valid now", remedy, cause };
   }
   if (is(...TOO_LATE)) return { why: 'it was silent too long', cause };

@@ -1,13 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { hasBegun, neverStarted } from '../state-folder.js';
 import { rowsOf, schemaOf, TABLES, type Table, withoutPosition } from '../store/backup-rows.js';
 import { openBeside } from '../store/open.js';
 import { readSettings } from '../store/settings.js';
 import type { Database } from '../store/sql/database.js';
 import { SCHEMA } from '../store/sql/migrations.js';
 import { Sqlite } from '../store/sql/sqlite.js';
+import { hasBegun, neverStarted } from '../store/state-folder.js';
 import { ArchiveWriter } from './archive.js';
 import { refuseUnfinished } from './exchange.js';
 import { CHUNK, FORMAT, fileEntry, HEADER, type Header, limitOf, rowsEntry } from './format.js';

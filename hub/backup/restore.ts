@@ -6,7 +6,6 @@ import { exists, storageError, syncFile, syncFolder, writeAtomic } from '@adbrea
 import { z } from 'zod';
 import { Authority } from '../identity/authority.js';
 import { type ListedTarget, Registry } from '../registry/registry.js';
-import { makeFolder, refuseForeign } from '../state-folder.js';
 import { insertRow, isTable } from '../store/backup-rows.js';
 import { lockHub } from '../store/lock.js';
 import { load, openDatabase } from '../store/open.js';
@@ -15,6 +14,7 @@ import { parseSettings, SETTINGS_FILE, settingsText } from '../store/settings.js
 import type { Database } from '../store/sql/database.js';
 import { migrate, SCHEMA } from '../store/sql/migrations.js';
 import type { Statement } from '../store/sql/queries.js';
+import { makeFolder, refuseForeign } from '../store/state-folder.js';
 import { sha256OfFile } from './artifacts.js';
 import { exchange, finishRestore, namesOfState, STAGING } from './exchange.js';
 import { type Header, pathOf, SQLITE, tableOf } from './format.js';

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { type DeviceTopic, parseTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { Log } from '@adbreak/shared/log.js';
 import { Aedes, type Client, type ConnectPacket, type PublishPacket } from 'aedes';
 import type { KeyAndCertificate } from '../identity/authority.js';
 import { connectRefusal, reading, writeRefusal } from './access.js';
@@ -26,7 +27,7 @@ export interface BrokerOptions {
   readonly host: string;
   readonly port: number;
   readonly policy: BrokerPolicy;
-  readonly log: (line: string) => void;
+  readonly log: Log;
   /** How long a client may take for its handshake, and then for its CONNECT. */
   readonly connectMs?: number;
 }
@@ -76,7 +77,7 @@ export class Broker {
       socket.once('close', () => this.#sockets.delete(socket));
     });
     this.#server.on('tlsClientError', (error, socket) => {
-      options.log(`mqtt: refused ${socket.remoteAddress}: ${explain(error)}`);
+      options.log(`mqtt: refused ${socket.remoteAddress}: ${explain(error)}`, { error });
       // After a timeout Node leaves this to us.
       socket.destroy();
     });
@@ -88,12 +89,16 @@ export class Broker {
     aedes.authorizePublish = (client, packet, done) => this.#publish(client, packet, done);
     // An 'error' without a listener ends the process; Aedes' types leave this one out.
     const errors: EventEmitter = aedes;
-    errors.on('error', (error: unknown) => options.log(`mqtt: ${explain(error)}`));
+    errors.on('error', (error: unknown) => options.log(`mqtt: ${explain(error)}`, { error }));
     aedes.on('clientReady', (client) => connectionOf(client)?.open());
     for (const event of ['clientError', 'connectionError'] as const)
-      aedes.on(event, (client, error) =>
-        options.log(`mqtt: ${connectionOf(client)?.identity.device ?? 'a client'}: ${coded(error)}`),
-      );
+      aedes.on(event, (client, error) => {
+        const device = connectionOf(client)?.identity.device;
+        options.log(`mqtt: ${device ?? 'a client'}: ${coded(error)}`, {
+          ...(device !== undefined && { device }),
+          error,
+        });
+      });
   }
 
   static async start(options: BrokerOptions): Promise<Broker> {
@@ -110,7 +115,7 @@ export class Broker {
       await broker.close();
       throw listenError(cause, `MQTT on ${options.host}:${options.port}`);
     });
-    broker.#server.on('error', (error) => log(`mqtt: ${explain(error)}`));
+    broker.#server.on('error', (error) => log(`mqtt: ${explain(error)}`, { error }));
     return broker;
   }
 
@@ -176,7 +181,8 @@ export class Broker {
         ? identity
         : this.#options.policy.admit(identity.device, identity.fingerprint);
     if (identity instanceof AdbreakError || refusal !== null) {
-      this.#options.log(`mqtt: ${coded(refusal)}`);
+      const device = identity instanceof AdbreakError ? {} : { device: identity.device };
+      this.#options.log(`mqtt: ${coded(refusal)}`, { ...device, error: refusal });
       return turnAway(socket);
     }
     const connection = new Connection(socket, identity);

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { Agent, type FormData, fetch } from 'undici';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { HubClient, type TokenRequest } from '@adbreak/shared/hub-client.js';
 
 export interface HubAddress {
   readonly hub: string;
@@ -30,40 +29,17 @@ export async function hubAddress(flags: { hub?: string; token?: string; ca?: str
   };
 }
 
-export interface HubRequest {
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
-  readonly json?: unknown;
-  readonly form?: FormData;
-}
+export type HubRequest = Pick<TokenRequest, 'method' | 'json' | 'form'>;
+
+/** A forecast over a large fleet takes its time. */
+const SILENCE_MS = 120_000;
 
 /** One call of the hub's API. Throws the hub's own coded error, or `hub_unreachable`. */
 export async function callHub(
   { hub, token, authority }: HubAddress,
   path: string,
-  { method = 'GET', json, form }: HubRequest = {},
+  request: HubRequest = {},
 ): Promise<unknown> {
-  const dispatcher = new Agent({ connect: { ca: authority } });
-  try {
-    const answer = await fetch(new URL(path, hub), {
-      method,
-      dispatcher,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(json !== undefined && { 'content-type': 'application/json' }),
-      },
-      ...(json !== undefined && { body: JSON.stringify(json) }),
-      ...(form !== undefined && { body: form }),
-    }).catch((cause: unknown) => {
-      throw new AdbreakError('hub_unreachable', `Cannot reach the hub at ${hub}: ${explain(cause)}`, {
-        cause,
-      });
-    });
-    const body: unknown = /^application\/json\b/.test(answer.headers.get('content-type') ?? '')
-      ? await answer.json()
-      : Buffer.from(await answer.arrayBuffer());
-    if (answer.ok) return body;
-    throw errorFromAnswer(body, answer.status);
-  } finally {
-    await dispatcher.close();
-  }
+  await using client = new HubClient(hub, { authority }, { silenceMs: SILENCE_MS, reader: 'person' });
+  return await client.askAs(path, { what: 'reach the hub', token, ...request });
 }

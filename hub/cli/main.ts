@@ -5,9 +5,10 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, printable } from '@adbreak/shared/errors.js';
+import { LOG_FORMATS, type LogFormat } from '@adbreak/shared/log.js';
 import { exitCodeOf, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { dateOf } from '../monitoring/calendar.js';
 import { simulateCommand } from '../simulate/command.js';
@@ -145,6 +146,14 @@ hubCommands
     'how long after its end a device may renew its certificate without a new claim; settings.json says it otherwise',
     graceDays,
   )
+  .addOption(
+    new Option(
+      '--log <format>',
+      'text for people, json for machines; auto is text at a terminal and in the journal',
+    )
+      .choices(LOG_FORMATS)
+      .default('auto'),
+  )
   .action(
     async (options: {
       state: string;
@@ -156,6 +165,7 @@ hubCommands
       plans: string;
       tick: string;
       grace?: number;
+      log: LogFormat;
     }) => {
       // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
       const unable = new AbortController();
@@ -166,6 +176,7 @@ hubCommands
       ]);
       // The other commands need none of its parts; loading them takes longer than most of what they do.
       const { startHub } = await import('../hub.js');
+      const { programLog } = await import('@adbreak/shared/program-log.js');
       const hub = await startHub({
         folder: options.state,
         host: options.host,
@@ -178,12 +189,14 @@ hubCommands
         tick: options.tick,
         ...(options.grace !== undefined && { certificates: { grace: options.grace * 24 * 3600 * 1000 } }),
         stop: (why) => unable.abort(why),
-        log: (line) => console.log(`${new Date().toISOString()} ${line}`),
+        log: await programLog(options.log),
       });
       const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
-      console.log(`hub: ${url}  mqtt: ${hub.mqttPort}`);
+      // Whoever asked for JSON gets nothing else on standard output.
+      const greet = options.log === 'json' ? console.error : console.log;
+      greet(`hub: ${url}  mqtt: ${hub.mqttPort}`);
       if (hub.firstToken !== null)
-        console.log(
+        greet(
           `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(resolve(options.state), 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
         );
       // A parent that starts us by fork learns the ports and the token without parsing text.

@@ -29,17 +29,23 @@ async function failedStart(args: readonly string[]): Promise<{ code: number | nu
 }
 
 /** A hub that starts, and is told to end as soon as it has said where it listens. */
-async function goodStart(args: readonly string[]): Promise<{ code: number | null; said: string }> {
+async function goodStart(
+  args: readonly string[],
+): Promise<{ code: number | null; said: string; greeted: string }> {
   const child = spawn(process.execPath, [BIN, 'hub', 'start', ...FREE, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let said = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-    if (/^hub: https/m.test(said) && !child.killed) child.kill('SIGTERM');
-  });
+  const words = { said: '', greeted: '' };
+  for (const [stream, kind] of [
+    [child.stdout, 'said'],
+    [child.stderr, 'greeted'],
+  ] as const)
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      words[kind] += text;
+      if (/^hub: https/m.test(words[kind]) && !child.killed) child.kill('SIGTERM');
+    });
   await once(child, 'close');
-  return { code: child.exitCode, said };
+  return { code: child.exitCode, ...words };
 }
 
 async function takenPort(t: TestContext): Promise<string> {
@@ -163,6 +169,24 @@ test('a folder that others may look into is told, a key that they can read is re
     assert.match(words, /^error key_exposed: Cannot use the key .*\.key: others can read it \(mode 640\)/);
     await chmod(join(folder, name), 0o600);
   }
+});
+
+test('a log that no person reads is JSON; with --log json nothing else is on standard output', async () => {
+  const folder = join(await temporaryFolder(), 'state');
+  assert.match(
+    (await goodStart(['--state', folder, '--log', 'json'])).greeted,
+    /ADBREAK_TOKEN=adbreak_token_/,
+  );
+  await chmod(folder, 0o755);
+  const piped = await goodStart(['--state', folder]);
+  assert.match(piped.said, /^\{"level":"info","time":"[^"]+Z","msg":"warning: others may look into .*"\}$/m);
+  assert.match(piped.said, /^hub: https/m);
+  const { said } = await goodStart(['--state', folder, '--log', 'json']);
+  const lines = said.trimEnd().split('\n');
+  assert.ok(lines.length > 0);
+  for (const line of lines) assert.equal(typeof JSON.parse(line).msg, 'string', line);
+  const text = await goodStart(['--state', folder, '--log', 'text']);
+  assert.match(text.said, /^\d{4}-\d\d-\d\dT[\d:.]+Z warning: others may look into/m);
 });
 
 test('a folder that is not the hub’s own is refused and left as it is', async () => {

@@ -4,6 +4,7 @@ import { SecureSum } from '@adbreak/shared/aggregation/server.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { type RoundReport, roundContradiction, SECURE_FIELDS } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { Log } from '@adbreak/shared/log.js';
 import { productionOf } from '../fleet/desired.js';
 import { type Member, reaches } from '../rollouts/cohort.js';
 import type { Where } from '../rollouts/plan.js';
@@ -17,7 +18,7 @@ interface EvaluationsOptions {
   /** Devices hear of rounds through their desired state: all of a model, or those alone for whom something has changed. */
   readonly assign: (model: string, only?: readonly string[]) => Promise<void>;
   readonly onClosed: (rollout: string, outcome: RoundOutcome) => Promise<void>;
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }
 export interface RoundOrder {
   readonly model: string;
@@ -243,7 +244,7 @@ export class Evaluations {
           await this.#close(round, 'closed', 'hub');
       } catch (error) {
         // One round's trouble is its own: it is looked at again, and the others go on.
-        this.#options.log(`round ${round.id}: ${explain(error)}`);
+        this.#options.log(`round ${round.id}: ${explain(error)}`, { round: round.id, error });
       }
     }
   }
@@ -266,7 +267,9 @@ export class Evaluations {
       sum.advance();
     }
     if (sum.phase !== 'over') return;
-    this.#options.log(`round ${round.id}: ${JSON.stringify(sum.view(round.cohort[0] ?? ''))}`);
+    this.#options.log(`round ${round.id}: ${JSON.stringify(sum.view(round.cohort[0] ?? ''))}`, {
+      round: round.id,
+    });
     // Sum and end are one write: where it fails the next look finds both again.
     const wrong = sum.sum === null ? sum.trouble : sumContradiction(sum.sum, round.cohort.length);
     await this.#close(round, 'closed', 'hub', {
@@ -312,9 +315,10 @@ export class Evaluations {
     });
     this.#secure.delete(round.id);
     if (!closed) return;
-    if (trouble !== null) log(`round ${round.id}: ${trouble}`);
+    if (trouble !== null) log(`round ${round.id}: ${trouble}`, { round: round.id });
     log(
       `round ${round.id}: ${status}, ${result.answered} of ${result.asked} devices${result.difference === null ? '' : `, difference ${result.difference.low.toFixed(4)} to ${result.difference.high.toFixed(4)}`}`,
+      { round: round.id },
     );
     await this.#tell(this.find(round.id));
   }

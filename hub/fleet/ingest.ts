@@ -14,6 +14,7 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { roundReport } from '@adbreak/shared/contract/rounds.js';
 import type { DeviceTopic } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
+import type { Log } from '@adbreak/shared/log.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import type { TakenFacts } from '../monitoring/fold.js';
@@ -29,7 +30,7 @@ interface IntakeOptions {
   readonly executor: Pick<Executor, 'take' | 'deviceSays'>;
   readonly evaluations: Pick<Evaluations, 'take'>;
   readonly now: () => Date;
-  readonly log: (line: string) => void;
+  readonly log: Log;
   readonly onEvent: (device: string, event: DeviceEvent) => void;
   /** Whether a session of the device is open: a last will comes after it, and may say what it likes. */
   readonly present: (device: string) => boolean;
@@ -96,7 +97,7 @@ export class Intake {
       await this.#file(id, kind, payload);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      log(`refused a message of ${id}: ${explain(error)}`);
+      log(`refused a message of ${id}: ${explain(error)}`, { device: id, error });
       await this.#note(id, (device) => ({ refusedReports: device.refusedReports + 1 }));
     }
   }
@@ -255,9 +256,11 @@ export class Intake {
   async #noteClocks(id: string, { message, clocks }: WrongClock): Promise<void> {
     const { store, log } = this.#options;
     if (store.state.devices[id]?.clock === undefined)
-      log(`${id}: its clock and the hub's differ; its windows wait until they agree: ${message}`);
+      log(`${id}: its clock and the hub's differ; its windows wait until they agree: ${message}`, {
+        device: id,
+      });
     await this.#note(id, () => ({ clock: clocks })).catch((error: unknown) =>
-      log(`${id}: ${explain(error)}`),
+      log(`${id}: ${explain(error)}`, { device: id, error }),
     );
   }
 

@@ -1,4 +1,5 @@
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
+import type { Log } from '@adbreak/shared/log.js';
 import type { Broker } from '../broker/broker.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import type { Authority, KeyAndCertificate } from '../identity/authority.js';
@@ -26,5 +27,5 @@ export interface HttpContext {
   readonly host: string;
   readonly mqttPort: number;
   /** A line of the hub's own log. */
-  readonly report: (line: string) => void;
+  readonly report: Log;
 }

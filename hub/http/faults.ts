@@ -24,9 +24,12 @@ export function faults({ now, report }: Pick<HttpContext, 'now' | 'report'>) {
     const { status } = ERROR_CODES[error.code];
     if (status < 500) return reply.code(status).send(answerOf(error));
     const [first = '', ...inside] = insideOf(thrown).split('\n');
-    report(`request ${request.id} (${request.method} ${request.routeOptions.url ?? request.url}): ${first}`);
+    report(`request ${request.id} (${request.method} ${request.routeOptions.url ?? request.url}): ${first}`, {
+      request: request.id,
+      error,
+    });
     // Each line under the request's name: whatever an error quotes, it is no line of its own.
-    for (const line of inside) report(`request ${request.id}  ${line}`);
+    for (const line of inside) report(`request ${request.id}  ${line}`, { request: request.id, error });
     return reply.code(status).send({ ...answerOf(error), request: request.id });
   };
 }

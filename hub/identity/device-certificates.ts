@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { Log } from '@adbreak/shared/log.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';
@@ -14,7 +15,7 @@ interface Options {
   /** How long after its end a certificate may still be renewed, milliseconds. */
   readonly grace: number;
   readonly now: () => Date;
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }
 
 /** Renewals of one device at once: an answer may be lost, and lost again. Then one in a minute, sooner where certificates live for seconds (tests). */
@@ -47,7 +48,7 @@ export class DeviceCertificates {
           settle(own, print);
           writing.audit(audit(id, 'device.renewed'));
         })
-        .catch((error: unknown) => log(`${id}: ${explain(error)}`));
+        .catch((error: unknown) => log(`${id}: ${explain(error)}`, { device: id, error }));
     return null;
   }
 

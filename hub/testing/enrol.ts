@@ -1,7 +1,6 @@
 import { generateKeyPair, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
-import { errorFromAnswer } from '@adbreak/shared/contract/wire-error.js';
-import { Agent, fetch } from 'undici';
+import { HubClient } from '@adbreak/shared/hub-client.js';
 import { callHub } from '../cli/client.js';
 import type { TestHub } from '../testing.js';
 
@@ -92,22 +91,11 @@ export async function session(hub: TestHub, device: HandMade): Promise<void> {
 }
 
 async function ask(hub: TestHub, device: HandMade | null, path: string, body?: unknown): Promise<unknown> {
-  const dispatcher = new Agent({
-    connect: { ca: hub.authority, ...(device && { key: device.key, cert: device.certificate }) },
+  const { key, certificate } = device ?? {};
+  await using client = new HubClient(hub.hub, {
+    authority: hub.authority,
+    ...(certificate !== undefined && { certificate }),
+    ...(key !== undefined && { key }),
   });
-  try {
-    const answer = await fetch(new URL(path, hub.hub), {
-      dispatcher,
-      ...(body !== undefined && {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    });
-    const value: unknown = await answer.json();
-    if (!answer.ok) throw errorFromAnswer(value, answer.status);
-    return value;
-  } finally {
-    await dispatcher.close();
-  }
+  return await client.ask(path, { what: 'ask as a test does', body });
 }

@@ -66,7 +66,7 @@ export class Part implements AsyncDisposable {
     log: string,
     parts: Part[],
   ): Promise<Record<string, unknown>> {
-    const child = fork(`${ROOT}${FILES[kind]}`, [...args], {
+    const child = fork(`${ROOT}${FILES[kind]}`, [...args, '--log', 'text'], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: kind === 'agent' ? AGENT_FLAGS : [],
     });

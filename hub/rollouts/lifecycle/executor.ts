@@ -1,5 +1,6 @@
 import type { Desired, WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import type { Log } from '@adbreak/shared/log.js';
 import type { HubState, StoredRollout } from '../../store/state.js';
 import type { Store, Writing } from '../../store/store.js';
 import type { Order } from '../events.js';
@@ -22,7 +23,7 @@ export interface ExecutorOptions {
   /** A gate waits for a federated round. Starts none where one is open for it already; tried again at the next look where it throws. */
   readonly startRound: (rollout: Rollout) => Promise<void>;
   /** Hears what went wrong with one rollout, while the others go on. */
-  readonly complain: (line: string) => void;
+  readonly complain: Log;
 }
 
 /**
@@ -223,6 +224,9 @@ export class Executor {
     const line = `${what} ${subject}: ${explain(error)}`;
     if (this.#complaints.get(subject) === line) return;
     this.#complaints.set(subject, line);
-    this.#options.complain(line);
+    this.#options.complain(
+      line,
+      what === 'rollout' ? { rollout: subject, error } : { model: subject, error },
+    );
   }
 }

@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { CELLS, GROUPS } from './cells.js';
+import { GROUPS } from './cell.js';
+import { CELLS } from './cells.js';
 import { Kept, type Part } from './kept.js';
 import { report } from './report.js';
 

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemCode } from '@adbreak/shared/errors.js';
-import type { Result } from './cells.js';
+import type { Result } from './cell.js';
 
 /**
  * What an interrupted `make bench-gates` had found, half a cell a line, so that two hours of work are not lost to Ctrl-C or

@@ -1,8 +1,9 @@
 import { tickTime } from '../ingest/tick.js';
-import { type Cell, type Group, PLAN, type Result, SHARES, WORLDS } from './cells.js';
+import { type Cell, type Group, PLAN, type Result } from './cell.js';
 import { coverage } from './coverage.js';
 import { DWELL } from './peers.js';
 import { PER_WINDOW, WINDOWS, WORLD_WINDOWS } from './scenarios.js';
+import { SHARES, WORLDS } from './world-cells.js';
 
 /** What `make bench-gates` prints: a table for each group, every promise that was broken, one line of JSON. */
 

@@ -2,10 +2,10 @@ import { access, constants, mkdir, readdir, readFile, stat, writeFile } from 'no
 import { join, resolve } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { isOfRestore } from './backup/exchange.js';
-import { LOCK_FILE } from './store/lock.js';
-import { DATABASE_FILE } from './store/open.js';
-import { SETTINGS_FILE } from './store/settings.js';
+import { isOfRestore } from '../backup/exchange.js';
+import { LOCK_FILE } from './lock.js';
+import { DATABASE_FILE } from './open.js';
+import { SETTINGS_FILE } from './settings.js';
 
 /** What a hub leaves in its folder. Where its state is not yet written, anything else says that the folder is another's. */
 const STATE = DATABASE_FILE;
