@@ -110,7 +110,10 @@ export class Call {
     return new HubRefusal(said, {
       status,
       retryAfter,
-      cause: new Error(`${this.url.origin}${this.url.pathname} answered status ${status}`),
+      // An agent's log says which call it was; who has typed the command knows.
+      ...(this.#reader !== 'person' && {
+        cause: new Error(`${this.url.origin}${this.url.pathname} answered status ${status}`),
+      }),
     });
   }
 
