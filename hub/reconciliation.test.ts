@@ -105,6 +105,11 @@ test('a hub that was restored goes beyond the revisions that its devices know', 
     1,
     'nobody counts that far: it is not believed',
   );
+  // As a hub gives them that was restored, and of which an older copy was put back afterwards.
+  const leapt = 1000 * Date.parse('2026-01-01T00:00:00.000Z') + 7;
+  await reports('pi-1', leapt);
+  await tick(1);
+  assert.equal(latest.get('pi-1')?.revision, leapt + 1);
 });
 
 test('a fleet in which nothing changes is sent nothing', async (t) => {

@@ -168,8 +168,14 @@ export function explainForPeople(error: unknown): string {
   );
   if (error instanceof AdbreakError)
     return `error ${error.code}: ${sentence}\n  what to do: ${printable(error.remedy)}`;
-  return `error: ${sentence}`;
+  return isForbidden(error) ? `error: ${sentence}\n  what to do: ${FORBIDDEN_REMEDY}` : `error: ${sentence}`;
 }
+
+/** Whether the system refused it to this user, and nobody has said more of it. */
+export function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes(systemCode(error) ?? '');
+}
+export const FORBIDDEN_REMEDY = 'Run it as the user whom that file belongs to, or as root.';
 
 /** Node's error code (ENOENT, ENOSPC, ...) or undefined. */
 export function systemCode(error: unknown): string | undefined {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 
-/** What each workspace would ship: docs/decisions/014. */
+/** What each workspace would ship: docs/decisions/017. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SHIPS = ['shared', 'edge', 'hub', 'trainer'] as const;
 /** Programs and pages that are opened by their path, and so would be missed by nobody until someone starts them. */

@@ -59,7 +59,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   refuseForeign(path, await makeFolder(path));
   await refuseOtherUser(path);
   await using _ = await lockHub(folder).catch((error: unknown) => {
-    throw hasCode(error, 'conflict') ? inUse(path, error) : error;
+    throw hasCode(error, 'conflict') ? inUse(path) : error;
   });
   await finishRestore(folder);
   await refuseState(options);
@@ -84,9 +84,8 @@ async function refuseOtherUser(path: string): Promise<void> {
   );
 }
 
-function inUse(path: string, cause: AdbreakError): AdbreakError {
+function inUse(path: string): AdbreakError {
   return new AdbreakError('conflict', `Cannot restore into ${path}: a hub runs on it`, {
-    cause,
     remedy: 'Stop the hub first: `systemctl stop adbreak-hub` where it runs as a service.',
   });
 }
@@ -99,7 +98,7 @@ async function refuseState({ folder, force }: RestoreOptions): Promise<void> {
     `Cannot restore into ${resolve(folder)}: there is a hub's state already (${first})`,
     {
       remedy:
-        'Give --state an empty folder; or --force, which moves what is there into before-restore-… beside it.',
+        'Give --state an empty folder; or --force, which moves what is there into before-restore-… inside of it.',
     },
   );
 }

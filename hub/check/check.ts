@@ -36,7 +36,14 @@ export async function* checkHub(options: CheckOptions): AsyncGenerator<Finding> 
   const itself = known ? await one('folder', () => checkFolder(folder)) : [];
   yield* [...itself, ...settings];
   yield* await one('disk', async () => [await checkDisk(folder)]);
-  const hub = await holderOf(folder);
+  let hub: Awaited<ReturnType<typeof holderOf>>;
+  try {
+    hub = await holderOf(folder);
+  } catch (error) {
+    // Whether a hub runs decides what all that follows should find.
+    yield ofError('hub', error);
+    return;
+  }
   yield hub === null
     ? ok('hub', 'no hub runs on this folder')
     : ok('hub', `a hub runs on this folder${hub.pid === null ? '' : ` (process ${hub.pid})`}`);
@@ -79,7 +86,7 @@ async function checkSettings(folder: string): Promise<Finding[]> {
   return [
     ok(
       'settings',
-      `certificates renew ${certificateGraceDays} days late, reports stay ${rawReportDays} days, the memory is ${where}`,
+      `a certificate renews up to ${certificateGraceDays} days after its end, reports stay ${rawReportDays} days, the memory is ${where}`,
     ),
   ];
 }

@@ -1,4 +1,4 @@
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, FORBIDDEN_REMEDY, isForbidden } from '@adbreak/shared/errors.js';
 
 const LEVELS = ['ok', 'warning', 'wrong'] as const;
 /** `warning`: it works, and will not for ever. `wrong`: it does not work, or not as it should. */
@@ -28,5 +28,5 @@ export function wrong(check: string, message: string, mend: string): Finding {
 /** A fault that the product itself would meet there is a finding, with its own remedy. */
 export function ofError(check: string, error: unknown): Finding {
   const mend = error instanceof AdbreakError ? error.remedy : 'Report this fault with the words above.';
-  return wrong(check, explain(error), mend);
+  return wrong(check, explain(error), isForbidden(error) ? FORBIDDEN_REMEDY : mend);
 }

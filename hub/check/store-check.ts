@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { z } from 'zod';
+import { count } from '../rollouts/words.js';
 import { schemaOf } from '../store/backup-rows.js';
 import { brokenBy, type Head, NO_LINKS } from '../store/chain.js';
 import { readHeads } from '../store/open.js';
@@ -65,7 +66,12 @@ async function checkChains(database: Database, { rollouts }: Readonly<HubState>)
   }
   return found.length > 0
     ? found
-    : [ok('logs', `${chains.length} logs with ${links} entries: none changed, deleted or inserted`)];
+    : [
+        ok(
+          'logs',
+          `${count(chains.length, 'log')} with ${count(links, 'entry', 'entries')}: none changed, deleted or inserted`,
+        ),
+      ];
 }
 
 /** What is written meanwhile comes after the newest link that was read before. */

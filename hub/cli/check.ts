@@ -50,6 +50,6 @@ async function check(flags: CheckFlags): Promise<void> {
 }
 
 function findingText({ check, level, message, mend }: Finding): string {
-  const line = `${level.padEnd(7)}  ${check.padEnd(9)}  ${printable(message)}`;
-  return mend === null ? line : `${line}\n${' '.repeat(20)}what to do: ${printable(mend)}`;
+  const line = `${level.padEnd(7)}  ${check.padEnd(10)}  ${printable(message)}`;
+  return mend === null ? line : `${line}\n${' '.repeat(21)}what to do: ${printable(mend)}`;
 }

@@ -36,7 +36,7 @@ export async function lockHub(folder: string): Promise<AsyncDisposable> {
   const server: Server = createServer((socket) => socket.destroy());
   server.listen(socketOf(path));
   await once(server, 'listening').catch((cause: unknown) => {
-    if (systemCode(cause) === 'EADDRINUSE') throw taken(path, cause);
+    if (systemCode(cause) === 'EADDRINUSE') throw taken(path);
     throw new AdbreakError('internal', `Cannot lock the state folder ${path}`, {
       cause,
       remedy: 'The kernel refused a socket; the message says why.',
@@ -85,9 +85,8 @@ function socketOf(path: string): string {
   return `\0adbreak-hub-${sha256(path).slice(0, 32)}`;
 }
 
-function taken(path: string, cause?: unknown): AdbreakError {
+function taken(path: string): AdbreakError {
   return new AdbreakError('conflict', `Cannot start: another hub runs on the state folder ${path}`, {
-    cause,
     remedy: 'Stop it, or give this hub a folder of its own with --state.',
   });
 }

@@ -4,6 +4,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { rebuildRollups } from '../rebuild-rollups.js';
 import { spawnHub } from '../testing/killed.js';
 import { postgresServer } from '../testing/postgres.js';
 import { PostgresProxy } from '../testing/postgres-proxy.js';
@@ -24,10 +25,15 @@ test('a hub on PostgreSQL starts, keeps its tokens, and has no database in its f
     makeAdminToken(folder, now, () => undefined),
     { code: 'not_found', message: /no hub has been started/ },
   );
+  await assert.rejects(
+    rebuildRollups(folder, now, () => undefined),
+    { code: 'not_found', message: /no hub has been started/ },
+  );
   const hub = await testHub(t, { folder });
   assert.notEqual(hub.token, '');
   await hub.running[Symbol.asyncDispose]();
   assert.match((await makeAdminToken(folder, now, () => undefined)).id, /^admin-/);
+  assert.equal((await rebuildRollups(folder, now, () => undefined)).reports, 0);
   const again = await testHub(t, { folder });
   assert.equal(again.running.firstToken, null);
   await again.running[Symbol.asyncDispose]();

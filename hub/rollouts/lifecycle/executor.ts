@@ -133,7 +133,7 @@ export class Executor {
     for (const model of new Set([...assignment.owed, ...misassigned(store.state)]))
       await mend('model', model, () => assignment.assign(model));
     await mend('fleet', 'desired states', async () => {
-      const higher = ahead(store.state);
+      const higher = ahead(store.state, now().getTime());
       if (higher.length > 0) await assignment.surpass(higher);
       await assignment.again([
         ...assignment.unsent(),
@@ -224,9 +224,6 @@ export class Executor {
     const line = `${what} ${subject}: ${explain(error)}`;
     if (this.#complaints.get(subject) === line) return;
     this.#complaints.set(subject, line);
-    this.#options.complain(
-      line,
-      what === 'rollout' ? { rollout: subject, error } : { model: subject, error },
-    );
+    this.#options.complain(line, { ...(what !== 'fleet' && { [what]: subject }), error });
   }
 }

@@ -11,8 +11,11 @@ type Device = HubState['devices'][string];
 /** So long a device may take before its desired state is sent again, doubled each time up to the longest. Models are downloaded meanwhile. */
 export const FIRST_PATIENCE_MS = 2 * 60_000;
 const LONGEST_PATIENCE_MS = 3_600_000;
-/** A revision that counting reaches never; a device that reports a higher one is believed in nothing. */
-const HIGHEST_REVISION = 2 ** 50;
+/**
+ * Hubs count slower than a number a microsecond, and one that was restored goes on from the time in microseconds since 1970
+ * (hub/backup/leap.ts): a device that reports a revision further ahead than this is not believed. Eleven days.
+ */
+const AHEAD_OF_TIME = 1e12;
 
 /** A device that does not report what it was sent. */
 interface Behind {
@@ -69,13 +72,17 @@ export function misassigned(state: Readonly<HubState>): string[] {
  * Devices that report a higher revision than the hub has given them, and the one they report: a hub that was restored from a
  * backup, or a card that knew another hub. Such a device refuses everything until the hub has gone beyond it.
  */
-export function ahead({ devices }: Pick<HubState, 'devices'>): [device: string, revision: number][] {
+export function ahead(
+  { devices }: Pick<HubState, 'devices'>,
+  now: number,
+): [device: string, revision: number][] {
+  const highest = 1000 * now + AHEAD_OF_TIME;
   return Object.values(devices).flatMap(({ id, desired, reported, revoked }): [string, number][] =>
     !revoked &&
     desired !== null &&
     reported !== null &&
     reported.revision > desired.revision &&
-    reported.revision < HIGHEST_REVISION
+    reported.revision < highest
       ? [[id, reported.revision]]
       : [],
   );

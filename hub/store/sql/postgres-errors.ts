@@ -21,7 +21,7 @@ const STATES: Readonly<Record<string, Meaning>> = {
   '3D000': unreachable('there is no such database', 'Make it: `createdb -E UTF8 -O USER DATABASE`.'),
   '53300': unreachable(
     'the server has no connection left',
-    'Raise max_connections; a hub takes two, and a backup one more.',
+    'Raise max_connections; a hub takes one, and a backup or a check one more.',
   ),
   '57P': unreachable('the server is starting or being stopped', 'The hub tries again by itself.'),
   '08': unreachable('the connection failed', 'The hub tries again by itself.'),

@@ -82,7 +82,7 @@ async function digest(): Promise<string> {
   const hash = createHash('sha256');
   for (const folder of PROGRAM) {
     const path = fileURLToPath(new URL(folder, import.meta.url));
-    for (const name of (await readdir(path)).sort())
+    for (const name of (await readdir(path, { recursive: true })).sort())
       if (name.endsWith('.js') && !name.endsWith('.test.js'))
         hash.update(name).update(await readFile(join(path, name)));
   }
