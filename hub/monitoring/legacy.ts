@@ -100,6 +100,6 @@ export async function takeUpOpenHours(database: Database): Promise<void> {
     channel: unescaped(channel),
     sums: parseJson(channelHour, body, LIMIT, what, 'state_corrupt'),
   }));
-  const last = Math.max(...found.map(({ position }) => position));
+  const last = found.reduce((most, { position }) => Math.max(most, position), 0);
   await database.transact([...rowsOfOpenHours(open), removeRange('channel_hour', 'position', 0, last + 1)]);
 }

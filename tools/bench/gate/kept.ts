@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemCode } from '@adbreak/shared/errors.js';
@@ -20,14 +21,6 @@ export interface Part {
 }
 
 const FOLDER = resolve('.work', 'bench-gates');
-/** All that a run is made of: the gate, its evidence, the simulated world, the cells. */
-const PROGRAM = [
-  '../../../../hub/dist/rollouts',
-  '../../../../hub/dist/simulate',
-  '../../../../shared/dist/evidence',
-  '.',
-];
-
 export class Kept {
   readonly file: string;
   readonly parts: readonly Part[];
@@ -78,13 +71,19 @@ function partOf(line: string): Part | null {
   }
 }
 
+/** Of all modules that a run is made of: the gate, its evidence, the simulated world, the cells, chance itself. */
 async function digest(): Promise<string> {
+  const texts = new Map<string, string>();
+  const read = async (file: string): Promise<void> => {
+    if (texts.has(file)) return;
+    const text = await readFile(file, 'utf8');
+    texts.set(file, text);
+    const { resolve: resolved } = createRequire(file);
+    for (const [, name = ''] of text.matchAll(/^(?:import|export|\})[^']* from '([^']+)';$/gm))
+      if (name.startsWith('.') || name.startsWith('@adbreak/')) await read(resolved(name));
+  };
+  await read(fileURLToPath(new URL('./cells.js', import.meta.url)));
   const hash = createHash('sha256');
-  for (const folder of PROGRAM) {
-    const path = fileURLToPath(new URL(folder, import.meta.url));
-    for (const name of (await readdir(path, { recursive: true })).sort())
-      if (name.endsWith('.js') && !name.endsWith('.test.js'))
-        hash.update(name).update(await readFile(join(path, name)));
-  }
+  for (const file of [...texts.keys()].sort()) hash.update(texts.get(file) ?? '');
   return hash.digest('hex');
 }

@@ -145,6 +145,9 @@ function brokenPromises(one: CellResult): string[] {
   const { cell, results } = one;
   const where = `${cell.group}: ${cell.name}, Δ ${delta(cell.difference).trim()}`;
   const shares = Object.entries(cell.promise).flatMap(([key, promised]) => {
+    // A promise about what no run tells could never be broken.
+    if (!results.some((one) => key in one))
+      throw new RangeError(`Cannot judge ${where}: no run tells of ${key}`);
     const found = rate(one, key);
     return promised !== undefined && found > limitOf(promised, results.length)
       ? [`${where}: ${key} in ${three(found)}, promised ${promised}`]
