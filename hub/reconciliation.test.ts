@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Desired, Reported } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { beyond } from './backup/leap.js';
 import { PLAN } from './rollouts/fixtures.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { FIRST_PATIENCE_MS } from './rollouts/lifecycle/reconciliation.js';
@@ -105,6 +106,16 @@ test('a hub that was restored goes beyond the revisions that its devices know', 
     1,
     'nobody counts that far: it is not believed',
   );
+});
+
+test('a hub that was put back by a copy of its disk goes beyond the revisions of one that had been restored, whose numbers go on from the time', async (t) => {
+  const { latest, reports, tick } = await fleetOf(t, ['pi-1', 'pi-2']);
+  await tick(1);
+  const known = beyond(0, new Date('2025-12-31T00:00:00.000Z')) + 7;
+  await reports('pi-1', known);
+  await reports('pi-2', Number.MAX_SAFE_INTEGER - 5);
+  assert.deepEqual(await tick(1), ['pi-1'], 'what no hub can have given out is not believed');
+  assert.equal(latest.get('pi-1')?.revision, known + 1);
 });
 
 test('a fleet in which nothing changes is sent nothing', async (t) => {

@@ -133,7 +133,7 @@ export class Executor {
     for (const model of new Set([...assignment.owed, ...misassigned(store.state)]))
       await mend('model', model, () => assignment.assign(model));
     await mend('fleet', 'desired states', async () => {
-      const higher = ahead(store.state);
+      const higher = ahead(store.state, now().getTime());
       if (higher.length > 0) await assignment.surpass(higher);
       await assignment.again([
         ...assignment.unsent(),

@@ -12,7 +12,9 @@ type Device = HubState['devices'][string];
 export const FIRST_PATIENCE_MS = 2 * 60_000;
 const LONGEST_PATIENCE_MS = 3_600_000;
 /** A revision that counting reaches never; a device that reports a higher one is believed in nothing. */
-const HIGHEST_REVISION = 2 ** 50;
+const HIGHEST_COUNTED = 2 ** 50;
+/** Hubs that were restored count on from the time in microseconds, which is higher (hub/backup/leap.ts): no hub is ahead of it by more. */
+const LEAP_TOLERANCE = 2e12;
 
 /** A device that does not report what it was sent. */
 interface Behind {
@@ -69,13 +71,17 @@ export function misassigned(state: Readonly<HubState>): string[] {
  * Devices that report a higher revision than the hub has given them, and the one they report: a hub that was restored from a
  * backup, or a card that knew another hub. Such a device refuses everything until the hub has gone beyond it.
  */
-export function ahead({ devices }: Pick<HubState, 'devices'>): [device: string, revision: number][] {
+export function ahead(
+  { devices }: Pick<HubState, 'devices'>,
+  now: number,
+): [device: string, revision: number][] {
+  const highest = Math.max(HIGHEST_COUNTED, now * 1000 + LEAP_TOLERANCE);
   return Object.values(devices).flatMap(({ id, desired, reported, revoked }): [string, number][] =>
     !revoked &&
     desired !== null &&
     reported !== null &&
     reported.revision > desired.revision &&
-    reported.revision < HIGHEST_REVISION
+    reported.revision < highest
       ? [[id, reported.revision]]
       : [],
   );
