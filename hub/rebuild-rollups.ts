@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { refuseUnfinished } from './backup/exchange.js';
 import { dateOf } from './monitoring/calendar.js';
 import type { Rebuilt } from './monitoring/rollup-port.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
-import { neverStarted, prepareStateFolder } from './store/state-folder.js';
+import { readSettings } from './store/settings.js';
+import { hasBegun, neverStarted, prepareStateFolder } from './store/state-folder.js';
 
 /**
  * Computes the rollups of a hub that is stopped again, from the raw reports that it keeps. Stopped, because a running hub adds to
@@ -15,7 +17,9 @@ export async function rebuildRollups(
   now: () => Date,
   log: (line: string) => void,
 ): Promise<Rebuilt> {
-  if (await neverStarted(folder))
+  await refuseUnfinished(folder);
+  const { store: url } = await readSettings(folder);
+  if (url === undefined ? await neverStarted(folder) : !(await hasBegun(folder)))
     throw new AdbreakError(
       'not_found',
       `Cannot rebuild rollups: no hub has been started on ${resolve(folder)}`,
@@ -25,7 +29,7 @@ export async function rebuildRollups(
     );
   await prepareStateFolder(folder, log);
   await using _ = await lockHub(folder);
-  const store = await openStore(folder, now, { say: log });
+  const store = await openStore(folder, now, { store: url, say: log });
   try {
     return await store.rollups.rebuild(now(), (day) => log(`${dateOf(day)} is done`));
   } finally {

@@ -4,6 +4,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { rebuildRollups } from '../rebuild-rollups.js';
 import { spawnHub } from '../testing/killed.js';
 import { postgresServer } from '../testing/postgres.js';
 import { PostgresProxy } from '../testing/postgres-proxy.js';
@@ -31,6 +32,7 @@ test('a hub on PostgreSQL starts, keeps its tokens, and has no database in its f
   const again = await testHub(t, { folder });
   assert.equal(again.running.firstToken, null);
   await again.running[Symbol.asyncDispose]();
+  assert.deepEqual(await rebuildRollups(folder, now, () => undefined), { days: null, reports: 0, rows: 0 });
   await assert.rejects(stat(join(folder, DATABASE_FILE)), { code: 'ENOENT' });
   await settings(folder, await server.database());
   await assert.rejects(testHub(t, { folder }), {
