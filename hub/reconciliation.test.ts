@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import type { Desired, Reported } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -7,6 +8,7 @@ import { PLAN } from './rollouts/fixtures.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { FIRST_PATIENCE_MS } from './rollouts/lifecycle/reconciliation.js';
 import { openStore } from './store/open.js';
+import type { Database } from './store/sql/database.js';
 import { deviceEntry, MODEL, modelEntry } from './testing/state.js';
 
 /** A fleet of entries over a real store; what it is sent is written down, and may be lost without a sign. */
@@ -123,4 +125,50 @@ test('a fleet in which nothing changes is sent nothing', async (t) => {
   await executor.promote({ model: MODEL, version: '2.0.0', percent: 100, plan: PLAN, who: 'test' });
   for (const { id, desired } of Object.values(store.state.devices)) await reports(id, desired?.revision ?? 0);
   for (let minute = 0; minute < 5; minute++) assert.deepEqual(await tick(1), []);
+});
+
+test('an abort whose caller heard that nobody knows is not undone by the next order, which was computed from before it', async (t) => {
+  const gate = Object.assign(new EventEmitter(), { shut: false });
+  const wrap = (database: Database) =>
+    new Proxy(database, {
+      get: (of, key) => {
+        const value: unknown = Reflect.get(of, key);
+        if (typeof value !== 'function') return value;
+        return async (...all: unknown[]) => {
+          if (key === 'transact' && gate.shut) {
+            gate.emit('begun');
+            await once(gate, 'open');
+          }
+          return Reflect.apply(value, of, all);
+        };
+      },
+    });
+  const store = await openStore(await temporaryFolder(), () => new Date(), { wrap });
+  t.after(() => store.close());
+  const executor = new Executor({
+    store,
+    now: () => new Date(),
+    publishDesired: async () => undefined,
+    onDecision: () => undefined,
+    startRound: async () => undefined,
+    complain: () => undefined,
+  });
+  await store.change((state) => {
+    state.devices['pi-1'] = deviceEntry('pi-1', 'one');
+    state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
+  });
+  const request = { model: MODEL, version: '2.0.0', plan: PLAN, who: 'op', percent: 100 };
+  const { id = '' } = (await executor.promote(request)) ?? {};
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  gate.shut = true;
+  const begun = once(gate, 'begun');
+  const abort = assert.rejects(executor.order(id, 'abort', 'op', 'stop it'), { code: 'store_unreachable' });
+  await begun;
+  t.mock.timers.tick(15_000);
+  await abort;
+  gate.shut = false;
+  const pause = assert.rejects(executor.order(id, 'pause', 'op', 'wait'), { code: 'conflict' });
+  gate.emit('open');
+  await pause;
+  assert.equal(executor.find(id).status, 'aborted');
 });
