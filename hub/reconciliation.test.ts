@@ -127,7 +127,7 @@ test('a fleet in which nothing changes is sent nothing', async (t) => {
   for (let minute = 0; minute < 5; minute++) assert.deepEqual(await tick(1), []);
 });
 
-test('an abort whose caller heard that nobody knows is not undone by the next order, which was computed from before it', async (t) => {
+test('a start or an abort whose caller heard that nobody knows is not doubled or undone by the next order, which was computed from before it', async (t) => {
   const gate = Object.assign(new EventEmitter(), { shut: false });
   const wrap = (database: Database) =>
     new Proxy(database, {
@@ -158,17 +158,29 @@ test('an abort whose caller heard that nobody knows is not undone by the next or
     state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
   });
   const request = { model: MODEL, version: '2.0.0', plan: PLAN, who: 'op', percent: 100 };
-  const { id = '' } = (await executor.promote(request)) ?? {};
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  gate.shut = true;
-  const begun = once(gate, 'begun');
-  const abort = assert.rejects(executor.order(id, 'abort', 'op', 'stop it'), { code: 'store_unreachable' });
-  await begun;
-  t.mock.timers.tick(15_000);
-  await abort;
-  gate.shut = false;
-  const pause = assert.rejects(executor.order(id, 'pause', 'op', 'wait'), { code: 'conflict' });
-  gate.emit('open');
-  await pause;
+  /** The first is let go without an answer and kept afterwards; the second is asked for meanwhile. */
+  const both = async (first: () => Promise<unknown>, second: () => Promise<unknown>) => {
+    gate.shut = true;
+    const begun = once(gate, 'begun');
+    const unknown = assert.rejects(first(), { code: 'store_unreachable' });
+    await begun;
+    t.mock.timers.tick(15_000);
+    await unknown;
+    gate.shut = false;
+    const refused = assert.rejects(second(), { code: 'conflict' });
+    gate.emit('open');
+    await refused;
+  };
+  await both(
+    () => executor.promote(request),
+    () => executor.promote(request),
+  );
+  assert.equal(store.state.rollouts.length, 1, 'one rollout of a model at a time');
+  const id = store.state.rollouts[0]?.id ?? '';
+  await both(
+    () => executor.order(id, 'abort', 'op', 'stop it'),
+    () => executor.order(id, 'pause', 'op', 'wait'),
+  );
   assert.equal(executor.find(id).status, 'aborted');
 });
