@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import type { Desired, Reported } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { beyond } from './backup/leap.js';
 import { PLAN } from './rollouts/fixtures.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { FIRST_PATIENCE_MS } from './rollouts/lifecycle/reconciliation.js';
 import { openStore } from './store/open.js';
+import type { Database } from './store/sql/database.js';
 import { deviceEntry, MODEL, modelEntry } from './testing/state.js';
 
 /** A fleet of entries over a real store; what it is sent is written down, and may be lost without a sign. */
@@ -112,9 +115,77 @@ test('a hub that was restored goes beyond the revisions that its devices know', 
   assert.equal(latest.get('pi-1')?.revision, leapt + 1);
 });
 
+test('a hub that was put back by a copy of its disk goes beyond the revisions of one that had been restored, whose numbers go on from the time', async (t) => {
+  const { latest, reports, tick } = await fleetOf(t, ['pi-1', 'pi-2']);
+  await tick(1);
+  const known = beyond(0, new Date('2025-12-31T00:00:00.000Z')) + 7;
+  await reports('pi-1', known);
+  await reports('pi-2', Number.MAX_SAFE_INTEGER - 5);
+  assert.deepEqual(await tick(1), ['pi-1'], 'what no hub can have given out is not believed');
+  assert.equal(latest.get('pi-1')?.revision, known + 1);
+});
+
 test('a fleet in which nothing changes is sent nothing', async (t) => {
   const { executor, store, reports, tick } = await fleetOf(t, ['pi-1', 'pi-2']);
   await executor.promote({ model: MODEL, version: '2.0.0', percent: 100, plan: PLAN, who: 'test' });
   for (const { id, desired } of Object.values(store.state.devices)) await reports(id, desired?.revision ?? 0);
   for (let minute = 0; minute < 5; minute++) assert.deepEqual(await tick(1), []);
+});
+
+test('a start or an abort whose caller heard that nobody knows is not doubled or undone by the next order, which was computed from before it', async (t) => {
+  const gate = Object.assign(new EventEmitter(), { shut: false });
+  const wrap = (database: Database) =>
+    new Proxy(database, {
+      get: (of, key) => {
+        const value: unknown = Reflect.get(of, key);
+        if (typeof value !== 'function') return value;
+        return async (...all: unknown[]) => {
+          if (key === 'transact' && gate.shut) {
+            gate.emit('begun');
+            await once(gate, 'open');
+          }
+          return Reflect.apply(value, of, all);
+        };
+      },
+    });
+  const store = await openStore(await temporaryFolder(), () => new Date(), { wrap });
+  t.after(() => store.close());
+  const executor = new Executor({
+    store,
+    now: () => new Date(),
+    publishDesired: async () => undefined,
+    onDecision: () => undefined,
+    startRound: async () => undefined,
+    complain: () => undefined,
+  });
+  await store.change((state) => {
+    state.devices['pi-1'] = deviceEntry('pi-1', 'one');
+    state.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
+  });
+  const request = { model: MODEL, version: '2.0.0', plan: PLAN, who: 'op', percent: 100 };
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  /** The first is let go without an answer and kept afterwards; the second is asked for meanwhile. */
+  const both = async (first: () => Promise<unknown>, second: () => Promise<unknown>) => {
+    gate.shut = true;
+    const begun = once(gate, 'begun');
+    const unknown = assert.rejects(first(), { code: 'store_unreachable' });
+    await begun;
+    t.mock.timers.tick(15_000);
+    await unknown;
+    gate.shut = false;
+    const refused = assert.rejects(second(), { code: 'conflict' });
+    gate.emit('open');
+    await refused;
+  };
+  await both(
+    () => executor.promote(request),
+    () => executor.promote(request),
+  );
+  assert.equal(store.state.rollouts.length, 1, 'one rollout of a model at a time');
+  const id = store.state.rollouts[0]?.id ?? '';
+  await both(
+    () => executor.order(id, 'abort', 'op', 'stop it'),
+    () => executor.order(id, 'pause', 'op', 'wait'),
+  );
+  assert.equal(executor.find(id).status, 'aborted');
 });

@@ -91,6 +91,20 @@ test('killed at any step of the exchange, and of what finishes it, a folder hold
   assert.deepEqual([...outcomes], ['old', 'new']);
 });
 
+test('a restore comes to its end though a reader from beside took the log of writes away meanwhile', async () => {
+  const folder = await temporaryFolder();
+  await fill(folder, OLD);
+  await fill(join(folder, STAGING), NEW);
+  const last = await killedAt(3, () => exchange(folder, AT));
+  assert.ok(last > 3);
+  await assert.rejects(refuseUnfinished(folder), { code: 'conflict' });
+  await fs.rm(join(folder, 'hub.db-wal'));
+  assert.equal(await finishRestore(folder), true);
+  const found = await contents(folder);
+  assert.equal(found['hub.db'], 'new');
+  assert.equal(found['before-restore-2026-11-27T10-00-00-000Z/hub.db'], 'old');
+});
+
 test('between the decision and its end nobody reads the folder; the remedy says who ends it', async () => {
   const folder = await temporaryFolder();
   await fill(folder, OLD);

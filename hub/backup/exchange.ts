@@ -69,8 +69,12 @@ export async function finishRestore(folder: string): Promise<boolean> {
   try {
     if (old.length > 0) await mkdir(to, { recursive: true, mode: 0o700 });
     // Before anything new has this place, so what is found there is the old one.
-    for (const name of old)
-      if (!(await exists(join(to, name)))) await rename(join(folder, name), join(to, name));
+    // One that is gone was no part of the state: a reader from beside takes SQLite's -wal and -shm away when it ends.
+    for (const name of old) {
+      const isNew = names.includes(name) && !(await exists(join(from, name)));
+      if (!isNew && !(await exists(join(to, name))) && (await exists(join(folder, name))))
+        await rename(join(folder, name), join(to, name));
+    }
     if (old.length > 0) await syncFolder(to);
     await syncFolder(folder);
     for (const name of names)

@@ -5,6 +5,7 @@ import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { exists, storageError, syncFile, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
 import { Authority } from '../identity/authority.js';
+import { restoredFrom } from '../monitoring/rebuild.js';
 import { type ListedTarget, Registry } from '../registry/registry.js';
 import { insertRow, isTable } from '../store/backup-rows.js';
 import { lockHub } from '../store/lock.js';
@@ -137,7 +138,7 @@ async function fill(
   await migrate(database, options.now(), header.schema);
   await refuseFull(database);
   // One transaction, and the last thing that it reads is the manifest: it is committed only where all of it is whole.
-  await database.transact(statements(options, staging, entries));
+  await database.transact(statements(options, staging, header, entries));
   await migrate(database, options.now());
   return goBeyond(options, staging, database, header);
 }
@@ -191,6 +192,7 @@ async function refuseFull(database: Database): Promise<void> {
 async function* statements(
   options: RestoreOptions,
   staging: string,
+  { at }: Header,
   entries: AsyncGenerator<ReadEntry>,
 ): AsyncGenerator<Statement> {
   let highest = 0;
@@ -208,6 +210,7 @@ async function* statements(
       }
   }
   yield putFloor(beyond(highest, options.now()));
+  yield restoredFrom(at);
 }
 
 function unknownTable(path: string, table: string): AdbreakError {

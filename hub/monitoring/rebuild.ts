@@ -3,7 +3,15 @@ import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import type { Database } from '../store/sql/database.js';
-import { find, oldest, removeRange, reportsOf, reportTimes, type Statement } from '../store/sql/queries.js';
+import {
+  find,
+  oldest,
+  put,
+  removeRange,
+  reportsOf,
+  reportTimes,
+  type Statement,
+} from '../store/sql/queries.js';
 import { DAY_MS, dateOf, HOURS_OF_DAY } from './calendar.js';
 import { fold, KEPT_HOURS, outlineOf, type Taken, timesOf } from './fold.js';
 import { HourMean } from './reference.js';
@@ -66,6 +74,11 @@ const reportColumns = z.object({
 const timeColumns = reportColumns.pick({ position: true, start: true, received: true });
 const migrationColumns = z.object({ name: z.string(), at: z.iso.datetime() });
 const MIGRATIONS: Statement = { sql: 'select name, at from migration', parameters: [] };
+/** A restore notes here of when its rows are: positions and dates of migrations are made anew, and say nothing of before. */
+const RESTORED = 'restored';
+export function restoredFrom(at: string): Statement {
+  return put('meta', { key: RESTORED }, { value: at });
+}
 const takenOverColumns = z.object({ value: z.iso.datetime() });
 
 async function read<T>(database: Database, schema: z.ZodType<T>, statement: Statement): Promise<T[]> {
@@ -83,7 +96,11 @@ async function firstWholeDay(database: Database): Promise<number | null> {
   const at = (name: string) => migrations.find((one) => one.name === name)?.at ?? '';
   // An older hub took reports without rollups, or kept none.
   if (at('rows') !== at('rollups')) since.push(Date.parse(at('rollups')));
-  const files = await read(database, takenOverColumns, find('meta', [{ key: 'taken over' }]));
+  const files = await read(
+    database,
+    takenOverColumns,
+    find('meta', [{ key: 'taken over' }, { key: RESTORED }]),
+  );
   since.push(...files.map(({ value }) => Date.parse(value)));
   return since.length === 0 ? null : Math.ceil((Math.max(...since) + CLOCK_TOLERANCE_MS) / DAY_MS);
 }

@@ -124,6 +124,24 @@ test('a clock that jumps a year ahead and back takes no hours of the reference w
   await store.close();
 });
 
+test('a clock that was some hours ahead for a while closes no hour before it has passed', async () => {
+  const { store, clock, settle, watch } = await hours();
+  await watch(0, WEEK, () => 30);
+  clock.hour = WEEK + 20;
+  await settle();
+  for (let hour = WEEK; hour < WEEK + 24; hour++) {
+    clock.hour = hour;
+    await settle();
+    clock.hour = hour + 1;
+    await take(store, 'pi-1', report(hour + 1, hour, { agreed: 7 }));
+  }
+  clock.hour = WEEK + 30;
+  await settle();
+  const known = await store.rollups.means(DIGESTS.from, FIRST + WEEK, FIRST + WEEK + 24);
+  assert.equal(known.size, 24);
+  await store.close();
+});
+
 test('hours of the reference are kept for seven weeks', async () => {
   const { store, clock, watch } = await hours();
   await watch(0, 9 * WEEK, () => 3);

@@ -144,8 +144,9 @@ export class SqlRollups implements Rollups {
     const due = hourOf(now.getTime() - UNDER_WAY_MS).hour - LAG_HOURS;
     const mark = await settledHour(this.#database);
     // Closing an hour again gives the same: where the mark is of a clock that was ahead, all are closed again.
-    const last =
-      mark === null || mark > due + JUMP_HOURS ? due - KEPT_HOURS : Math.max(mark, due - KEPT_HOURS);
+    const known = mark === null || mark > due + JUMP_HOURS ? due - KEPT_HOURS : mark;
+    // A mark that is a little ahead goes back to what is over: hours that were closed before their time are closed again.
+    const last = Math.max(Math.min(known, due - (known > due ? 1 : 0)), due - KEPT_HOURS);
     if (last >= due) return false;
     const next = await this.#nextHour(last);
     const until = next === null ? due : Math.min(due, next + SETTLED_AT_ONCE - 1);

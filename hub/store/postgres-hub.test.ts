@@ -37,6 +37,7 @@ test('a hub on PostgreSQL starts, keeps its tokens, and has no database in its f
   const again = await testHub(t, { folder });
   assert.equal(again.running.firstToken, null);
   await again.running[Symbol.asyncDispose]();
+  assert.deepEqual(await rebuildRollups(folder, now, () => undefined), { days: null, reports: 0, rows: 0 });
   await assert.rejects(stat(join(folder, DATABASE_FILE)), { code: 'ENOENT' });
   await settings(folder, await server.database());
   await assert.rejects(testHub(t, { folder }), {

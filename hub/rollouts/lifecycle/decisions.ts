@@ -151,6 +151,11 @@ export class Decisions {
     }
     await store.change(
       (all, writing) => {
+        // A change whose caller was let go without an answer may have been kept since: this one was computed from before it.
+        if (all.rollouts.find((one) => one.id === id) !== before)
+          throw new AdbreakError('conflict', `Cannot change rollout ${id}: it has changed meanwhile`, {
+            remedy: 'Look at it (`adbreak rollouts show`), then ask again.',
+          });
         const looked = writing.event(id, event);
         const seen = decision === null ? looked : writing.event(id, { kind: 'decision', entry: decision });
         replace(all, id, () => ({ ...trimmed(state), seen }));

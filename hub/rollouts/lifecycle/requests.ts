@@ -308,6 +308,16 @@ export class Requests {
       reference: past.reference,
     };
     await store.change((state, writing) => {
+      // One whose caller was let go without an answer may have begun since this was looked at.
+      const { group } = event.rollout;
+      const other = state.rollouts.find(
+        (one) => one.model === model && isActive(one) && (group === null || one.group !== group),
+      );
+      if (other !== undefined)
+        throw new AdbreakError(
+          'conflict',
+          `Cannot start a rollout of ${model}: ${other.id} has begun meanwhile`,
+        );
       const seen = writing.event(event.rollout.id, event);
       // What all but the last ended rollout gathered is in its event log; the hub's own state stays small.
       const old = new Set(state.rollouts.filter((one) => one.model === model && !isActive(one)).slice(0, -1));
