@@ -113,7 +113,7 @@ export class SqlStore implements Store {
     return changed === PURGED_AT_ONCE;
   }
 
-  /** Writes what no edit asked for, between two commits. */
+  /** Writes what no edit asked for; the database does one transaction at a time. */
   async #alone(statements: readonly Statement[]): Promise<{ readonly changed: number }> {
     await this.#running;
     return this.#database.transact(statements);

@@ -30,7 +30,7 @@ interface Behind {
 export class Followers {
   readonly #behind = new Map<string, Behind>();
 
-  /** Since when a device has not taken its newest desired state, milliseconds; null where it has, or is not there. */
+  /** Since when a device has been behind its desired states, milliseconds, by this process; null where it is not, or is not there. */
   since(device: string): number | null {
     return this.#behind.get(device)?.since ?? null;
   }
