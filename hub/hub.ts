@@ -11,6 +11,7 @@ import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { forTheWire } from './fleet/desired.js';
 import { Intake } from './fleet/ingest.js';
+import { correctPresence } from './fleet/presence.js';
 import { buildHttp, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
@@ -267,8 +268,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
   const look = () =>
-    evaluations
-      .tick()
+    correctPresence(store, (device) => broker.present(device), now())
+      .catch(complain('presence'))
+      .then(() => evaluations.tick())
       .catch(complain('evaluations'))
       .then(() => executor.tick())
       .catch(complain('gate'));
