@@ -125,6 +125,25 @@ test('a hub that has not written since its start writes while a backup reads, an
   );
 });
 
+test('a folder of a hub of before the database is not backed up, and nothing is made in it', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'hub.json'), '{}');
+  const path = join(await temporaryFolder(), 'hub.tar.gz');
+  const before = await readdir(folder);
+  for (const command of [
+    ['backup', '--state', folder, path],
+    ['audit', '--state', folder],
+  ]) {
+    const { code, error } = await run(['hub', ...command]);
+    assert.equal(code, 1);
+    assert.match(
+      error,
+      /error not_found: Cannot read .*hub\.db: there is no such file\n {2}what to do: .* 0\.3/,
+    );
+  }
+  assert.deepEqual(await readdir(folder), before);
+});
+
 test('each of the three commands shows how it is used', async () => {
   for (const command of ['backup', 'restore', 'check']) {
     const { code, out } = await run(['hub', command, '--help']);

@@ -1,15 +1,11 @@
-import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { resolve } from 'node:path';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import { brokenBy, type Head, NO_LINKS } from './chain.js';
-import { DATABASE_FILE, openBeside, readHeads } from './open.js';
-import { readSettings } from './settings.js';
+import { openBeside, readHeads } from './open.js';
 import { AUDIT, linksOf } from './sql-store.js';
 
 /** The audit log of a hub, running or not, a line an entry. Throws `state_corrupt` with the first one that was changed, deleted or inserted. */
 export async function* auditLog(folder: string): AsyncGenerator<string> {
-  const { store } = await readSettings(folder);
-  if (store === undefined) await refuseMissing(join(resolve(folder), DATABASE_FILE));
   const database = await openBeside(resolve(folder));
   try {
     // What is written meanwhile comes after it.
@@ -26,15 +22,6 @@ export async function* auditLog(folder: string): AsyncGenerator<string> {
   } finally {
     await database.close();
   }
-}
-
-async function refuseMissing(path: string): Promise<void> {
-  await stat(path).catch((cause: unknown) => {
-    if (systemCode(cause) !== 'ENOENT') throw cause;
-    throw new AdbreakError('not_found', `Cannot read the audit log: there is no ${path}`, {
-      remedy: 'Give --state the folder of the hub.',
-    });
-  });
 }
 
 function damaged(path: string, why: string): AdbreakError {

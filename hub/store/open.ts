@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { exists } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
 import { takeUpOpenHours } from '../monitoring/legacy.js';
 import { EVENT_LIMIT, rolloutEvent } from '../rollouts/events.js';
@@ -63,7 +64,15 @@ export async function openDatabase(
 /** The database of a hub, running or not, for who looks into it from beside. */
 export async function openBeside(folder: string): Promise<Database> {
   const { store } = await readSettings(folder);
-  if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE));
+  if (store === undefined) {
+    const path = join(folder, DATABASE_FILE);
+    // Opening makes it, and an empty one would pass for a hub's that was lost.
+    if (await exists(path)) return Sqlite.open(path);
+    throw new AdbreakError('not_found', `Cannot read ${path}: there is no such file`, {
+      remedy:
+        'Give --state the folder of a hub; one of a version before 0.3 is taken over when it is started.',
+    });
+  }
   const { Postgres } = await import('./sql/postgres.js');
   return Postgres.beside(store);
 }
