@@ -208,11 +208,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   // After what brings it work, before the state and the lock.
   opened.add(() => executor.close());
   // Nobody is connected yet, whatever a hub that was killed has left in the state.
-  const left = Object.values(store.state.devices).filter(({ online }) => online);
-  if (left.length > 0)
-    await store.change(({ devices }) => {
-      for (const { id } of left) Object.assign(devices[id] ?? {}, { online: false });
-    });
+  await correctPresence(store, () => false, null);
   const broker: Broker = await Broker.start({
     server: server.current,
     authority: authority.certificate,

@@ -6,7 +6,7 @@ import type { Rebuilt } from './monitoring/rollup-port.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { readSettings } from './store/settings.js';
-import { hasBegun, neverStarted, prepareStateFolder } from './store/state-folder.js';
+import { prepareStateFolder, wasStarted } from './store/state-folder.js';
 
 /**
  * Computes the rollups of a hub that is stopped again, from the raw reports that it keeps. Stopped, because a running hub adds to
@@ -19,7 +19,7 @@ export async function rebuildRollups(
 ): Promise<Rebuilt> {
   await refuseUnfinished(folder);
   const { store: url } = await readSettings(folder);
-  if (url === undefined ? await neverStarted(folder) : !(await hasBegun(folder)))
+  if (!(await wasStarted(folder, url)))
     throw new AdbreakError(
       'not_found',
       `Cannot rebuild rollups: no hub has been started on ${resolve(folder)}`,

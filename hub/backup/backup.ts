@@ -7,7 +7,7 @@ import { readSettings } from '../store/settings.js';
 import type { Database } from '../store/sql/database.js';
 import { SCHEMA } from '../store/sql/migrations.js';
 import { Sqlite } from '../store/sql/sqlite.js';
-import { hasBegun, neverStarted } from '../store/state-folder.js';
+import { wasStarted } from '../store/state-folder.js';
 import { ArchiveWriter } from './archive.js';
 import { refuseUnfinished } from './exchange.js';
 import { CHUNK, FORMAT, fileEntry, HEADER, type Header, limitOf, rowsEntry } from './format.js';
@@ -46,8 +46,7 @@ export async function backUp(options: BackupOptions): Promise<BackupResult> {
   const { folder, path, signal } = options;
   await refuseUnfinished(folder);
   const { store } = await readSettings(folder);
-  const begun = store === undefined ? !(await neverStarted(folder)) : await hasBegun(folder);
-  if (!begun)
+  if (!(await wasStarted(folder, store)))
     throw new AdbreakError('not_found', `Cannot back up: no hub has been started on ${resolve(folder)}`, {
       remedy: 'Give --state the folder of the hub.',
     });

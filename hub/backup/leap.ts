@@ -1,5 +1,8 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 
+/** Eleven days of microseconds: by so much a restore goes beyond a number that is ahead of the time, and no hub is further ahead of it. */
+export const AHEAD_OF_TIME = 1e12;
+
 /**
  * Numbers that a restore goes on from: revisions of desired states, and versions of signed metadata. A device ignores a
  * revision that is not higher than the last one it has seen, and a TUF client refuses lower versions (the TUF
@@ -15,8 +18,8 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
  */
 export function beyond(highest: number, now: Date): number {
   const time = now.getTime() * 1000;
-  // Of a hub that was restored while its clock was ahead: eleven days of microseconds.
-  const floor = time > highest ? time : highest + 1e12;
+  // Of a hub that was restored while its clock was ahead.
+  const floor = time > highest ? time : highest + AHEAD_OF_TIME;
   if (Number.isSafeInteger(floor)) return floor;
   throw new AdbreakError('conflict', `Cannot restore: ${highest} is too high a number to go beyond`, {
     remedy: 'Set up a new hub, and give each device a new claim.',

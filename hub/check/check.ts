@@ -8,7 +8,7 @@ import { DATABASE_FILE, load, openBeside } from '../store/open.js';
 import { readSettings } from '../store/settings.js';
 import type { Database } from '../store/sql/database.js';
 import type { SqlStore } from '../store/sql-store.js';
-import { hasBegun, neverStarted, prepareStateFolder } from '../store/state-folder.js';
+import { prepareStateFolder, wasStarted } from '../store/state-folder.js';
 import { type Finding, ofError, ok, warning, wrong } from './finding.js';
 import { checkClock, checkDisk } from './machine.js';
 import { checkPorts } from './ports.js';
@@ -65,7 +65,7 @@ async function one(check: string, look: () => Promise<Finding[]>): Promise<Findi
 async function checkFolder(folder: string): Promise<Finding[]> {
   await refuseUnfinished(folder);
   const { store } = await readSettings(folder);
-  if (store === undefined ? await neverStarted(folder) : !(await hasBegun(folder)))
+  if (!(await wasStarted(folder, store)))
     return [
       wrong(
         'folder',

@@ -17,12 +17,13 @@ import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js
 import type { Log } from '@adbreak/shared/log.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
+import { CLOCK_TOLERANCE_MS } from '../monitoring/calendar.js';
 import type { TakenFacts } from '../monitoring/fold.js';
 import type { Taken } from '../rollouts/lifecycle/decisions.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
-import { noteNumbers, standingOf, tellLost } from './streams.js';
+import { noteNumbers, standingOf, takenUntil, tellLost } from './streams.js';
 
 type Device = HubState['devices'][string];
 interface IntakeOptions {
@@ -41,8 +42,6 @@ const FRAMES_PER_SECOND = 120;
 /** Windows may be cut short when an arm changes; one is worth a minute's counts at least. */
 const LEAST_SECONDS = 60;
 
-/** A window that ends further ahead than this has a wrong clock behind it. */
-const CLOCK_TOLERANCE_MS = 10 * 60_000;
 /** The longest window that an agent can be told to make is a day; merged ones of a full spool are longer. */
 const LONGEST_MS = 45 * 24 * 3_600_000;
 
@@ -270,9 +269,7 @@ export class Intake {
     device.slice = report.slice;
     // A device has one hour in an hour: what it says twice of the same time counts once for the fleet.
     const [start, end] = [Date.parse(report.start), Date.parse(report.end)];
-    const known = Date.parse(device.watchedUntil ?? report.start);
-    // An end in the future was written down while the hub's clock was wrong: it says nothing.
-    const until = known > now.getTime() + CLOCK_TOLERANCE_MS ? start : known;
+    const until = takenUntil(device, now.getTime()) ?? start;
     const twice = start < until - 2 * CLOCK_TOLERANCE_MS;
     if (!twice) device.watchedUntil = new Date(Math.max(end, until)).toISOString();
     // As committed: drafting a model's versions for each report costs more than the rest of it.

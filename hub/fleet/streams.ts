@@ -1,4 +1,5 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
+import { CLOCK_TOLERANCE_MS, DAY_MS } from '../monitoring/calendar.js';
 import { type HubState, KEPT_STREAMS } from '../store/state.js';
 
 /**
@@ -19,9 +20,6 @@ type Numbered = Pick<WindowReport, 'sequence' | 'stream' | 'start'>;
  * means.
  */
 const MOST_A_DAY = 4;
-const DAY_MS = 24 * 3_600_000;
-/** A time so far ahead was written down while the hub's clock was wrong: it says nothing. */
-const CLOCK_TOLERANCE_MS = 10 * 60_000;
 
 /** Where a report stands among those of its device that were taken before. */
 type Standing =
@@ -126,8 +124,11 @@ function begunToday({ earlierStreams = [] }: Numbers, now: number): number {
   }).length;
 }
 
-/** The end of the last window that was taken, milliseconds since the epoch; null where nobody can say. */
-function takenUntil({ watchedUntil }: Numbers, now: number): number | null {
+/**
+ * The end of the last window that was taken, milliseconds since the epoch; null where nobody can say: an end in the future was
+ * written down while the hub's clock was wrong.
+ */
+export function takenUntil({ watchedUntil }: Pick<Device, 'watchedUntil'>, now: number): number | null {
   if (watchedUntil === undefined) return null;
   const until = Date.parse(watchedUntil);
   return until - now > CLOCK_TOLERANCE_MS ? null : until;

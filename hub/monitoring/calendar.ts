@@ -1,6 +1,8 @@
 export const HOUR_MS = 3_600_000;
 export const HOURS_OF_DAY = 24;
 export const DAY_MS = HOURS_OF_DAY * HOUR_MS;
+/** A device's clock may be so far ahead of the hub's; what lies further ahead was written by a wrong clock. */
+export const CLOCK_TOLERANCE_MS = 10 * 60_000;
 
 /** A day since the epoch as people write it, UTC. */
 export function dateOf(day: number): string {

@@ -12,7 +12,7 @@ import {
   reportTimes,
   type Statement,
 } from '../store/sql/queries.js';
-import { DAY_MS, dateOf, HOURS_OF_DAY } from './calendar.js';
+import { CLOCK_TOLERANCE_MS, DAY_MS, dateOf, HOURS_OF_DAY } from './calendar.js';
 import { fold, KEPT_HOURS, outlineOf, type Taken, timesOf } from './fold.js';
 import { HourMean } from './reference.js';
 import type { Rebuilt } from './rollup-port.js';
@@ -20,8 +20,6 @@ import { emptyRows } from './row-sets.js';
 import { referenceRow, settledHour, type Write } from './settled.js';
 import { readFacts } from './taken.js';
 
-/** A window may have ended so much later than the hub's clock said when it came. */
-const CLOCK_TOLERANCE_MS = 10 * 60_000;
 const REPORTS_AT_ONCE = 200;
 const TIMES_AT_ONCE = 1000;
 

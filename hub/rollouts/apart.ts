@@ -63,7 +63,8 @@ export function isApart(
   return Object.hasOwn(state.excluded, cluster) || apartBy(id, null, state, device?.named) !== null;
 }
 
-function isEmpty(record: object): boolean {
+/** Without a list of its names: asked of every device at every look. */
+export function isEmpty(record: object): boolean {
   for (const _ in record) return false;
   return true;
 }

@@ -108,8 +108,13 @@ export async function markBegun(folder: string, now: Date): Promise<void> {
 }
 
 /** Whether a first start has come to its end here, wherever its database is. */
-export async function hasBegun(folder: string): Promise<boolean> {
+async function hasBegun(folder: string): Promise<boolean> {
   return (await stat(join(folder, BEGUN)).catch(unlessMissing)) !== null;
+}
+
+/** Whether a hub was started on this folder whose database is this one (SQLite in the folder where none is named). */
+export async function wasStarted(folder: string, store: string | undefined): Promise<boolean> {
+  return store === undefined ? !(await neverStarted(folder)) : hasBegun(folder);
 }
 
 /** What says that a hub was told something here: a version, a rollout, or any line of the audit log but its first token's. */

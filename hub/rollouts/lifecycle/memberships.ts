@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import type { HubState } from '../../store/state.js';
-import { apartBy } from '../apart.js';
+import { apartBy, isEmpty } from '../apart.js';
 import { cohort, type Member, reaches } from '../cohort.js';
 import { isActive, percentOf, type Rollout } from '../rollout.js';
 import { channelKey, slicesOfDevice } from '../slices.js';
@@ -125,15 +125,8 @@ export function exceptionOf(
   { id, slice }: Pick<Member, 'id' | 'slice'>,
 ): ModelRef | null {
   const exceptions = ownValue(models, model)?.exceptions ?? {};
-  // Asked of every device at every look, and of most models there are none.
-  for (const _ in exceptions) return firstOf(exceptions, { id, slice });
-  return null;
-}
-function firstOf(
-  exceptions: Readonly<Record<string, ModelRef>>,
-  device: Pick<Member, 'id' | 'slice'>,
-): ModelRef | null {
-  const names = exceptionNames(device);
+  if (isEmpty(exceptions)) return null;
+  const names = exceptionNames({ id, slice });
   return names.map((name) => ownValue(exceptions, name)).find((one) => one !== undefined) ?? null;
 }
 

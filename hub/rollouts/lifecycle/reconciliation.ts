@@ -1,3 +1,4 @@
+import { AHEAD_OF_TIME } from '../../backup/leap.js';
 import { assignments, sameAssignment } from '../../fleet/desired.js';
 import type { HubState } from '../../store/state.js';
 
@@ -11,12 +12,6 @@ type Device = HubState['devices'][string];
 /** So long a device may take before its desired state is sent again, doubled each time up to the longest. Models are downloaded meanwhile. */
 export const FIRST_PATIENCE_MS = 2 * 60_000;
 const LONGEST_PATIENCE_MS = 3_600_000;
-/**
- * Hubs count slower than a number a microsecond, and one that was restored goes on from the time in microseconds since 1970
- * (hub/backup/leap.ts): a device that reports a revision further ahead than this is not believed. Eleven days.
- */
-const AHEAD_OF_TIME = 1e12;
-
 /** A device that does not report what it was sent. */
 interface Behind {
   readonly revision: number;
@@ -76,6 +71,7 @@ export function ahead(
   { devices }: Pick<HubState, 'devices'>,
   now: number,
 ): [device: string, revision: number][] {
+  // Hubs count slower than a number a microsecond, and restored ones go on from the time: what is further ahead is not believed.
   const highest = 1000 * now + AHEAD_OF_TIME;
   return Object.values(devices).flatMap(({ id, desired, reported, revoked }): [string, number][] =>
     !revoked &&
