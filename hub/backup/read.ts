@@ -4,7 +4,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
 import { createTarDecoder, type ParsedTarEntry } from 'modern-tar';
 import {
   type Entry,
@@ -199,7 +199,9 @@ function coded(path: string, error: unknown, nothing: boolean): unknown {
   if (error instanceof Error && error.name === 'AbortError') return error;
   if (code !== undefined && !code.startsWith('Z_')) return error;
   if (code === 'Z_BUF_ERROR') return damaged(path, 'its end is missing', error);
-  return nothing
+  // What begins as gzip does and then cannot be unpacked is damaged, wherever in it that shows.
+  const unpacking = code?.startsWith('Z_') === true && !/incorrect header check/.test(explain(error));
+  return nothing && !unpacking
     ? foreign(path, 'it is no gzipped tar', error)
     : damaged(path, 'it cannot be unpacked', error);
 }

@@ -89,6 +89,12 @@ test('what is truncated, damaged, foreign, newer or made to do harm is refused w
       /./,
     ],
     [
+      'a bit of its first entry',
+      await write(Buffer.from(bytes.map((b, i) => (i === 10 ? b | 6 : b)))),
+      'state_corrupt',
+      /it cannot be unpacked/,
+    ],
+    [
       'no manifest',
       await packed(entries.slice(0, -1), { manifest: false }),
       'state_corrupt',
