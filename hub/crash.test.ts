@@ -194,7 +194,7 @@ test('finding 6: a second hub on the same folder is refused, and may start when 
   const first = await spawnHub(t, folder);
   await assert.rejects(
     spawnHub(t, folder),
-    /error conflict: Cannot start: another hub runs on the state folder .*[\s\S]*what to do: Stop it/,
+    /error conflict: Cannot use the state folder .*: a hub runs on it[\s\S]*what to do: Stop that hub/,
   );
   await kill(first);
   await kill(await spawnHub(t, folder));

@@ -16,7 +16,7 @@ test('`adbreak hub rebuild-rollups` refuses a hub that runs, and mends the sums 
   const hub = await testHub(t);
   const running = rebuild(hub.folder);
   assert.equal(running.status, 1);
-  assert.match(running.stderr, /error conflict: .*another hub runs on the state folder/);
+  assert.match(running.stderr, /error conflict: Cannot use the state folder .*: a hub runs on it/);
   await hub.running[Symbol.asyncDispose]();
   assert.match(rebuild(hub.folder).stdout, /no day of which all raw reports are kept; nothing was changed/);
   const store = await openStore(hub.folder, () => new Date());

@@ -14,7 +14,10 @@ interface LogOptions {
 
 /** The log of a program, on its standard output. A reader that went away (EPIPE) is no reason to end: console.log ignores it. */
 export function programLog(format: LogFormat): Promise<Log> {
-  return makeLog({ shape: shapeOf(format, process.stdout.isTTY, inJournal()), write: console.log });
+  return makeLog({ shape: programShape(format), write: console.log });
+}
+export function programShape(format: LogFormat): Shape {
+  return shapeOf(format, process.stdout.isTTY, inJournal());
 }
 
 /** `auto`: text for a person at a terminal and for the journal, JSON for whatever else reads it: a container's log, a file. */

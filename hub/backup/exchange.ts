@@ -36,10 +36,16 @@ export function isOfRestore(name: string): boolean {
   return name === STAGING || name === DECISION || ASIDE.test(name);
 }
 
+/** Whether a name is of a file whose writing was killed: nothing refers to it. */
+export function isUnfinished(name: string): boolean {
+  return /^\..*\.part$/.test(name);
+}
+
 /** Names in a state folder that are a state's own: what a restore moves aside. */
 export async function namesOfState(folder: string): Promise<string[]> {
   const names = (await exists(folder)) ? await readdir(folder) : [];
-  return names.filter((name) => name !== LOCK_FILE && name !== '.gitignore' && !isOfRestore(name)).sort();
+  const others = [LOCK_FILE, '.gitignore'];
+  return names.filter((name) => !others.includes(name) && !isOfRestore(name) && !isUnfinished(name)).sort();
 }
 
 /**
@@ -50,6 +56,8 @@ export async function namesOfState(folder: string): Promise<string[]> {
  */
 export async function exchange(folder: string, now: Date): Promise<string | null> {
   const old = await namesOfState(folder);
+  // The caller holds the lock: nobody is writing them.
+  for (const name of await readdir(folder)) if (isUnfinished(name)) await rm(join(folder, name));
   const aside = `before-restore-${now.toISOString().replace(/[:.]/g, '-')}`;
   const decision = { aside, old, new: (await readdir(join(folder, STAGING))).sort() };
   await writeAtomic(join(folder, DECISION), JSON.stringify(decision), { mode: 0o600 });

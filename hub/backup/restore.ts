@@ -7,13 +7,14 @@ import { z } from 'zod';
 import { Authority } from '../identity/authority.js';
 import { restoredFrom } from '../monitoring/rebuild.js';
 import { type ListedTarget, Registry } from '../registry/registry.js';
-import { insertRow, isTable } from '../store/backup-rows.js';
+import { ALL_TABLES, insertRow, isTable } from '../store/backup-rows.js';
 import { lockHub } from '../store/lock.js';
 import { load, openDatabase } from '../store/open.js';
+import { putRestoring, restoringInto } from '../store/restoring.js';
 import { isFloor, putFloor } from '../store/rows.js';
 import { parseSettings, SETTINGS_FILE, settingsText } from '../store/settings.js';
 import type { Database } from '../store/sql/database.js';
-import { migrate, SCHEMA } from '../store/sql/migrations.js';
+import { hasTables, migrate, migrateAnew, SCHEMA } from '../store/sql/migrations.js';
 import type { Statement } from '../store/sql/queries.js';
 import { makeFolder, refuseForeign } from '../store/state-folder.js';
 import { sha256OfFile } from './artifacts.js';
@@ -135,8 +136,7 @@ async function fill(
   header: Header,
   entries: AsyncGenerator<ReadEntry>,
 ): Promise<Found> {
-  await migrate(database, options.now(), header.schema);
-  await refuseFull(database);
+  await makeRoom(options, database, header);
   // One transaction, and the last thing that it reads is the manifest: it is committed only where all of it is whole.
   await database.transact(statements(options, staging, header, entries));
   await migrate(database, options.now());
@@ -174,8 +174,15 @@ async function settle(
   return url;
 }
 
-/** A database of PostgreSQL cannot be moved aside, so nothing may be in it. */
-async function refuseFull(database: Database): Promise<void> {
+/**
+ * The tables of the backup's time, empty. A database of PostgreSQL cannot be moved aside, so nothing may be in it but what an
+ * earlier restore into this folder has left.
+ */
+async function makeRoom({ folder, now }: RestoreOptions, database: Database, header: Header): Promise<void> {
+  const known = await hasTables(database);
+  if (known && (await restoringInto(database)) === resolve(folder))
+    return migrateAnew(database, ALL_TABLES, now(), header.schema);
+  await migrate(database, now(), header.schema);
   const [token] = await database.rows({ sql: 'select id from token limit 1', parameters: [] });
   if (token === undefined) return;
   throw new AdbreakError(
@@ -211,6 +218,7 @@ async function* statements(
   }
   yield putFloor(beyond(highest, options.now()));
   yield restoredFrom(at);
+  yield putRestoring(options.folder);
 }
 
 function unknownTable(path: string, table: string): AdbreakError {

@@ -148,7 +148,7 @@ test('a plan is named or brought as a file; the hub lists its own', async (t) =>
 test('a token that was lost is made anew on the machine of the hub while it is stopped', async (t) => {
   const hub = await testHub(t);
   const running = adbreak('hub', 'token', '--state', hub.folder);
-  assert.match(running.stderr, /error conflict: Cannot start: another hub runs on the state folder/);
+  assert.match(running.stderr, /error conflict: Cannot use the state folder .*: a hub runs on it/);
   await hub.running[Symbol.asyncDispose]();
   const { stdout, stderr } = adbreak('hub', 'token', '--state', hub.folder);
   const token = /ADBREAK_TOKEN=(adbreak_token_[0-9a-f]{40})\n/.exec(stdout)?.[1] ?? assert.fail(stderr);

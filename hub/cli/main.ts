@@ -176,7 +176,7 @@ hubCommands
       ]);
       // The other commands need none of its parts; loading them takes longer than most of what they do.
       const { startHub } = await import('../hub.js');
-      const { programLog } = await import('@adbreak/shared/program-log.js');
+      const { programLog, programShape } = await import('@adbreak/shared/program-log.js');
       const hub = await startHub({
         folder: options.state,
         host: options.host,
@@ -192,8 +192,8 @@ hubCommands
         log: await programLog(options.log),
       });
       const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
-      // Whoever asked for JSON gets nothing else on standard output.
-      const greet = options.log === 'json' ? console.error : console.log;
+      // Who reads JSON, asked for or not, gets nothing else on standard output.
+      const greet = programShape(options.log) === 'json' ? console.error : console.log;
       greet(`hub: ${url}  mqtt: ${hub.mqttPort}`);
       if (hub.firstToken !== null)
         greet(

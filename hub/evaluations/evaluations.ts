@@ -45,6 +45,11 @@ const KEPT_OF_A_VERSION = 50;
 /** A gate's round shows no cell with fewer devices behind it, or its quorum where that is smaller. */
 const LEAST_SHOWN = 10;
 
+/** The round of a rollout that is open, or whose end the rollout has not heard of. */
+function unheard(rounds: readonly Round[], rollout: string): Round | undefined {
+  return rounds.find((round) => round.rollout === rollout && (round.status === 'open' || !round.told));
+}
+
 /** Federated rounds: who is asked, what comes back, when it closes. History stays with the hub. */
 export class Evaluations {
   readonly #options: EvaluationsOptions;
@@ -130,36 +135,34 @@ export class Evaluations {
         sum: new SecureSum(cohort, SECURE_FIELDS.length, Math.max(order.quorum, order.minDevices)),
         since: started.getTime(),
       });
-    await store.change(
-      (state) => {
-        state.evaluations.push(round);
-        // In one write with the round: a gate that waits for one never gets two.
-        for (const [key, { kind, rollout }] of Object.entries(state.outbox))
-          if (kind === 'start-round' && rollout === order.rollout) delete state.outbox[key];
-        const ended = state.evaluations.filter(({ status }) => status !== 'open');
-        if (state.evaluations.length > KEPT_ROUNDS && ended[0] !== undefined)
-          state.evaluations = state.evaluations.filter((one) => one !== ended[0]);
-      },
-      {
+    const before = await store.change((state, writing) => {
+      // Asked again by a gate that was never told whether its first request was kept.
+      const known = order.rollout === null ? undefined : unheard(state.evaluations, order.rollout);
+      // In one write with the round: a gate that waits for one never gets two.
+      for (const [key, { kind, rollout }] of Object.entries(state.outbox))
+        if (kind === 'start-round' && rollout === order.rollout) delete state.outbox[key];
+      if (known !== undefined) return known.id;
+      state.evaluations.push(round);
+      const ended = state.evaluations.filter(({ status }) => status !== 'open');
+      if (state.evaluations.length > KEPT_ROUNDS && ended[0] !== undefined)
+        state.evaluations = state.evaluations.filter((one) => one !== ended[0]);
+      writing.audit({
         who: order.who,
         what: 'evaluation.start',
         subject: `${order.model} ${order.candidate}`,
         after: { round: id, devices: cohort.length, secure: order.secure },
-      },
-    );
+      });
+      return null;
+    });
     await assign(order.model);
-    return round;
+    return before === null ? round : this.find(before);
   }
 
   /** The round that a rollout's stage asks for; none where one is open for it already, or has ended without its knowing. */
   async startFor(rollout: Rollout): Promise<void> {
     const stage = rollout.plan.stages[rollout.stage];
     const { evaluations } = this.#options.store.state;
-    if (
-      stage?.round == null ||
-      evaluations.some((round) => round.rollout === rollout.id && (round.status === 'open' || !round.told))
-    )
-      return;
+    if (stage?.round == null || unheard(evaluations, rollout.id) !== undefined) return;
     await this.start({
       model: rollout.model,
       candidate: rollout.to.version,

@@ -62,6 +62,16 @@ test('two looks at once close a round once', async () => {
   assert.deepEqual(found(), [id]);
 });
 
+test('a rollout that asks for its round again, as it was not told that it has one, gets the one it has', async () => {
+  const { evaluations } = await asked(async () => undefined);
+  const order = { ...ORDER, rollout: 'r-1', who: 'gate:r-1' };
+  const first = await evaluations.start(order);
+  const [again, andAgain] = await Promise.all([evaluations.start(order), evaluations.start(order)]);
+  assert.deepEqual([again.id, andAgain.id], [first.id, first.id]);
+  const other = await evaluations.start({ ...order, rollout: 'r-2' });
+  assert.notEqual(other.id, first.id, 'another rollout has its own');
+});
+
 test('a round that a person cancelled while a look was under way stays cancelled', async () => {
   const [told, telling] = [gate(), gate()];
   let slow = false;

@@ -131,6 +131,28 @@ async function goesOn(store: SqlStore, folder: string): Promise<void> {
   await store.close();
 }
 
+test('reports from under a clock that ran ahead keep neither the purge from what came after them nor a rebuild from its days', async () => {
+  const folder = await temporaryFolder();
+  const clock = { hour: 24 * 60 };
+  const store = await openStore(folder, () => after(clock.hour));
+  const many = Array.from({ length: 550 }, (_, i) => i + 1);
+  await Promise.all(many.map((n) => take(store, 'pi-ahead', report(n, 24 * 60 - 1, { agreed: 1 }))));
+  for (clock.hour = 1; clock.hour <= 24 * 4; clock.hour++)
+    await take(store, 'pi-1', report(clock.hour, clock.hour - 1, { agreed: 5 }));
+  const before = await allRollups(folder);
+  while (await store.purgeReports(after(30)));
+  const [left] = await storedRows(folder, {
+    sql: "select count(*) as n from report where device = 'pi-1'",
+    parameters: [],
+  });
+  assert.deepEqual({ ...(left as object) }, { n: 24 * 4 - 29 }, 'all that came before hour 30 is gone');
+  await tamper(folder, `delete from device_day where day >= ${DAY + 2} and device = 'pi-1'`);
+  const { days } = await store.rollups.rebuild(after(clock.hour));
+  assert.equal(days?.first, DAY + 2, 'the first day of which all is kept');
+  assert.deepEqual(await allRollups(folder), before);
+  await store.close();
+});
+
 test('with no raw report there is nothing to rebuild, and nothing is taken away', async () => {
   const { folder, store, now } = await fleet('none', 1);
   const before = await allRollups(folder);

@@ -77,7 +77,12 @@ const RESTORED = 'restored';
 export function restoredFrom(at: string): Statement {
   return put('meta', { key: RESTORED }, { value: at });
 }
-const takenOverColumns = z.object({ value: z.iso.datetime() });
+/** Since when every report is kept: a purge notes here when the newest that it took had come. */
+const PURGED = 'purged';
+export function purgedUntil(at: string): Statement {
+  return put('meta', { key: PURGED }, { value: at });
+}
+const instantColumns = z.object({ value: z.iso.datetime() });
 
 async function read<T>(database: Database, schema: z.ZodType<T>, statement: Statement): Promise<T[]> {
   const what = `a row of ${database.name}`;
@@ -88,18 +93,19 @@ async function read<T>(database: Database, schema: z.ZodType<T>, statement: Stat
 async function firstWholeDay(database: Database): Promise<number | null> {
   const since: number[] = [];
   const [kept] = await read(database, timeColumns, oldest('report'));
-  // What is purged is the oldest: the first position is one only where nothing was.
-  if (kept !== undefined && kept.position > 1) since.push(Date.parse(kept.received));
+  const purged = await read(database, instantColumns, find('meta', [{ key: PURGED }]));
+  // An older hub took the first positions and noted nothing: position one is there only where nothing was taken.
+  if (purged.length === 0 && kept !== undefined && kept.position > 1) since.push(Date.parse(kept.received));
   const migrations = await read(database, migrationColumns, MIGRATIONS);
   const at = (name: string) => migrations.find((one) => one.name === name)?.at ?? '';
   // An older hub took reports without rollups, or kept none.
   if (at('rows') !== at('rollups')) since.push(Date.parse(at('rollups')));
   const files = await read(
     database,
-    takenOverColumns,
+    instantColumns,
     find('meta', [{ key: 'taken over' }, { key: RESTORED }]),
   );
-  since.push(...files.map(({ value }) => Date.parse(value)));
+  since.push(...[...purged, ...files].map(({ value }) => Date.parse(value)));
   return since.length === 0 ? null : Math.ceil((Math.max(...since) + CLOCK_TOLERANCE_MS) / DAY_MS);
 }
 

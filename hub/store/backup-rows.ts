@@ -32,8 +32,10 @@ export const TABLES = [
 const FORMER = ['hour'] as const;
 export type Table = (typeof TABLES)[number];
 
+export const ALL_TABLES: readonly string[] = [...TABLES, ...FORMER];
+
 export function isTable(name: string): name is Table | (typeof FORMER)[number] {
-  return [...TABLES, ...FORMER].some((one) => one === name);
+  return ALL_TABLES.includes(name);
 }
 
 /** All rows of a table in their order; `meta` alone has none. */

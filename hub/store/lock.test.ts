@@ -18,7 +18,7 @@ async function foreignLock(edit: object): Promise<{ folder: string; path: string
   await writeFile(path, JSON.stringify({ ...own, nonce: 'another', ...edit }));
   return { folder, path };
 }
-const held = { code: 'conflict', message: /another hub runs on the state folder/ };
+const held = { code: 'conflict', message: /Cannot use the state folder .*: a hub runs on it/ };
 
 test('the lock goes with its holder; a second one on the folder is refused', async () => {
   const folder = await temporaryFolder();

@@ -86,8 +86,8 @@ function socketOf(path: string): string {
 }
 
 function taken(path: string): AdbreakError {
-  return new AdbreakError('conflict', `Cannot start: another hub runs on the state folder ${path}`, {
-    remedy: 'Stop it, or give this hub a folder of its own with --state.',
+  return new AdbreakError('conflict', `Cannot use the state folder ${path}: a hub runs on it`, {
+    remedy: 'Stop that hub first; or name another folder with --state.',
   });
 }
 

@@ -8,6 +8,7 @@ import { EVENT_LIMIT, rolloutEvent } from '../rollouts/events.js';
 import { isActive } from '../rollouts/rollout.js';
 import { step } from '../rollouts/step.js';
 import { brokenBy, type Head, type Link } from './chain.js';
+import { endRestoring } from './restoring.js';
 import { readRows } from './rows.js';
 import { readSettings } from './settings.js';
 import type { Database } from './sql/database.js';
@@ -42,6 +43,7 @@ export async function openStore(
     await database.prepare?.();
     await takeOver(folder, database, now(), say);
     await takeUpOpenHours(database);
+    await endRestoring(database);
     return await load(database, now, say, limit);
   } catch (error) {
     await database.close();

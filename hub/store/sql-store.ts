@@ -3,6 +3,7 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import type { Taken, TakenFacts } from '../monitoring/fold.js';
+import { purgedUntil } from '../monitoring/rebuild.js';
 import { type Merged, SqlRollups } from '../monitoring/sql-rollups.js';
 import { writeFacts } from '../monitoring/taken.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
@@ -10,16 +11,17 @@ import { type Head, type Link, link, NO_LINKS } from './chain.js';
 import { commit, Drafts } from './draft.js';
 import { statementsOf } from './rows.js';
 import type { Database } from './sql/database.js';
-import { insert, links, purge, put, type Row, type Statement } from './sql/queries.js';
+import { insert, links, lowestBefore, put, type Row, removeUpTo, type Statement } from './sql/queries.js';
 import type { HubState } from './state.js';
 import type { AuditEntry, RawReport, Store, Writing } from './store.js';
 
-/** Transactions that share a commit at most; whoever comes while they are written makes the next one. */
-const MOST_AT_ONCE = 500;
+/** Transactions that share a commit at most; whoever comes while they are written makes the next one. Their rollups are merged in one go, 25 ms. */
+const MOST_AT_ONCE = 200;
 const PAGE = 500;
 /** After so long without an answer of the database its callers are let go, as after a lost connection. */
 const ANSWER_MS = 15_000;
 const PURGED_AT_ONCE = 500;
+const receivedRow = z.object({ received: z.string() });
 export const AUDIT = 'audit';
 export const rolloutChain = (id: string) => `rollout ${id}`;
 
@@ -107,10 +109,14 @@ export class SqlStore implements Store {
   }
 
   async purgeReports(before: Date): Promise<boolean> {
-    const { changed } = await this.#alone([
-      purge('report', 'received', before.toISOString(), PURGED_AT_ONCE),
-    ]);
-    return changed === PURGED_AT_ONCE;
+    const old = lowestBefore('report', 'received', before.toISOString(), PURGED_AT_ONCE);
+    const times = (await this.#database.rows(old)).map((row) =>
+      check(receivedRow, row, `a report of ${this.#database.name}`, 'state_corrupt'),
+    );
+    const last = times.at(-1)?.received;
+    if (last === undefined) return false;
+    await this.#alone([removeUpTo('report', 'received', last), purgedUntil(last)]);
+    return times.length === PURGED_AT_ONCE;
   }
 
   /** Writes what no edit asked for; the database does one transaction at a time. */

@@ -2,7 +2,7 @@ import { access, constants, mkdir, readdir, readFile, stat, writeFile } from 'no
 import { join, resolve } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { isOfRestore } from '../backup/exchange.js';
+import { isOfRestore, isUnfinished } from '../backup/exchange.js';
 import { LOCK_FILE } from './lock.js';
 import { DATABASE_FILE } from './open.js';
 import { SETTINGS_FILE } from './settings.js';
@@ -151,7 +151,7 @@ function foreignName(names: readonly string[]): string | undefined {
   if (names.includes('package.json')) return 'package.json';
   return names.includes(STATE) || names.includes(DOCUMENT)
     ? undefined
-    : names.find((name) => !OWN.has(name) && !isOfRestore(name) && !/^\..*\.part$/.test(name));
+    : names.find((name) => !OWN.has(name) && !isOfRestore(name) && !isUnfinished(name));
 }
 
 async function refuseExposed(path: string): Promise<void> {

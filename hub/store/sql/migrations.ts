@@ -51,6 +51,11 @@ const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly strin
       "alter table report add column taken text not null default '{}'",
     ],
   },
+  {
+    name: 'purge',
+    // Raw reports are purged by when they came: in the order of positions one from under a clock that ran ahead stands in the way.
+    sql: ['create index report_received on report (received)'],
+  },
 ];
 
 /** The number of the last migration that this hub knows. */
@@ -82,7 +87,7 @@ function definition(sqlite: string): Statement {
 
 /** Brings the schema up to date, or to an earlier one for rows of then. A database of a newer hub is refused, and left as it is. */
 export async function migrate(database: Database, now: Date, last = SCHEMA): Promise<void> {
-  const known = (await database.rows(TABLE)).length > 0;
+  const known = await hasTables(database);
   const done = known ? applied.parse(await database.rows(APPLIED)).length : 0;
   if (done > MIGRATIONS.length)
     throw new AdbreakError(
@@ -94,16 +99,33 @@ export async function migrate(database: Database, now: Date, last = SCHEMA): Pro
       },
     );
   if (done >= last) return;
-  const create = known
-    ? []
-    : [
-        definition(
-          'create table migration (number integer primary key, name text not null, at text not null)',
-        ),
-      ];
-  const steps = MIGRATIONS.slice(done, last).flatMap(({ name, sql }, i) => [
+  await database.transact([...(known ? [] : [CREATE]), ...steps(done, last, now)]);
+}
+
+/** Whether a hub has made its tables here. */
+export async function hasTables(database: Database): Promise<boolean> {
+  return (await database.rows(TABLE)).length > 0;
+}
+
+/** Takes these tables of a hub away, with all that is in them, and makes its schema anew: in one transaction. */
+export async function migrateAnew(
+  database: Database,
+  tables: readonly string[],
+  now: Date,
+  last: number,
+): Promise<void> {
+  const drops = ['migration', ...tables].map((table): Statement => {
+    return { sql: `drop table if exists ${table}`, parameters: [] };
+  });
+  await database.transact([...drops, CREATE, ...steps(0, last, now)]);
+}
+
+const CREATE = definition(
+  'create table migration (number integer primary key, name text not null, at text not null)',
+);
+function steps(done: number, last: number, now: Date): Statement[] {
+  return MIGRATIONS.slice(done, last).flatMap(({ name, sql }, i) => [
     ...sql.map(definition),
     insert('migration', { number: done + i + 1, name, at: now.toISOString() }),
   ]);
-  await database.transact([...create, ...steps]);
 }

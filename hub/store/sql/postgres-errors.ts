@@ -8,6 +8,8 @@ interface Meaning {
   readonly remedy: string;
 }
 
+/** Said to who starts a hub, and to who asks one. */
+const RETRIED = 'Try again in a moment; a hub that is at work does so by itself.';
 /** By SQLSTATE (PostgreSQL's documentation, appendix A), or by its first two characters: a class. */
 const STATES: Readonly<Record<string, Meaning>> = {
   '28P01': unreachable(
@@ -23,8 +25,8 @@ const STATES: Readonly<Record<string, Meaning>> = {
     'the server has no connection left',
     'Raise max_connections; a hub takes one, and a backup or a check one more.',
   ),
-  '57P': unreachable('the server is starting or being stopped', 'The hub tries again by itself.'),
-  '08': unreachable('the connection failed', 'The hub tries again by itself.'),
+  '57P': unreachable('the server is starting or being stopped', RETRIED),
+  '08': unreachable('the connection failed', RETRIED),
   '53100': {
     code: 'disk_full',
     sentence: "no space left on the server's volume",
@@ -108,6 +110,8 @@ export function postgresError(error: unknown, name: string, what: What): unknown
   const sentence = SYSTEM[systemCode(error) ?? ''] ?? 'the connection was lost';
   return new AdbreakError('store_unreachable', `Cannot ${what} ${name}: ${sentence}`, {
     cause: withoutParts(error),
+    remedy:
+      'Check that the database server of `store` in settings.json runs; a hub that is at work tries again by itself.',
   });
 }
 

@@ -242,17 +242,14 @@ export function reportsOf(
   );
 }
 
-/** Of the oldest `limit` rows, those before an instant: a purge of many runs in small steps. */
-export function purge(table: string, column: string, before: string, limit: number): Statement {
-  const sql = once(`purge ${table}`, [column], (builder) => {
-    const oldest = builder
-      .selectFrom(table)
-      .select(['position', column])
-      .orderBy('position')
-      .limit(limit)
-      .as('oldest');
-    const old = builder.selectFrom(oldest).select('oldest.position').where(`oldest.${column}`, '<', before);
-    return builder.deleteFrom(table).where('position', 'in', old);
-  });
-  return { sql, parameters: [limit, before] };
+/** A column's values before an instant, the lowest first, at most `limit`. */
+export function lowestBefore(table: string, column: string, before: string, limit: number): Statement {
+  return seldom((builder) =>
+    builder.selectFrom(table).select(column).where(column, '<', before).orderBy(column).limit(limit),
+  );
+}
+
+/** Removes all rows with a column up to an instant, this one too. */
+export function removeUpTo(table: string, column: string, last: string): Statement {
+  return seldom((builder) => builder.deleteFrom(table).where(column, '<=', last));
 }
