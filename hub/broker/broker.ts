@@ -5,12 +5,13 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import { type DeviceTopic, parseTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { Log } from '@adbreak/shared/log.js';
-import { Aedes, type Client, type ConnectPacket, type PublishPacket } from 'aedes';
+import type { Aedes, Client, ConnectPacket, PublishPacket } from 'aedes';
 import type { KeyAndCertificate } from '../identity/authority.js';
 import { connectRefusal, reading, writeRefusal } from './access.js';
 import { Connection } from './connection.js';
 import { limitConnections } from './connections.js';
 import { type Identity, identityOf } from './identity.js';
+import { InboundAedes } from './inbound.js';
 import { CONTROL_LIMIT } from './packets.js';
 
 /** What the broker asks of the rest of the hub. */
@@ -103,12 +104,13 @@ export class Broker {
 
   static async start(options: BrokerOptions): Promise<Broker> {
     const { connectMs = CONNECT_MS, log } = options;
-    const aedes = await Aedes.createBroker({
+    const aedes = new InboundAedes({
       heartbeatInterval: 15_000,
       concurrency: 100,
       connectTimeout: connectMs,
       ...reading,
     });
+    await aedes.listen();
     const broker = new Broker(aedes, options);
     broker.#server.listen(options.port, options.host);
     await once(broker.#server, 'listening').catch(async (cause: unknown) => {
