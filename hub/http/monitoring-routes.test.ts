@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { summarySchema } from '@adbreak/shared/contract/http/monitoring.js';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { z } from 'zod';
 import { callHub } from '../cli/client.js';
-import { summarySchema } from '../monitoring/summary.js';
 import { after, report } from '../rollouts/fixtures.js';
 import { openStore } from '../store/open.js';
 import { publish } from '../testing/chain.js';
