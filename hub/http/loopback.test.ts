@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { problem } from '@adbreak/shared/contract/http/problem.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { enrolByHand } from '../testing/enrol.js';
+import { type TestHub, testHub } from '../testing.js';
+
+const LOCAL = { port: 0, asked: true };
+
+function get(hub: TestHub, path: string, headers: Record<string, string> = {}) {
+  return new Promise<{ status: number; code: string | null }>((resolve, reject) => {
+    const port = hub.running.localPort ?? assert.fail('there is no plain port');
+    const options = { host: '127.0.0.1', port, path, headers: { host: `localhost:${port}`, ...headers } };
+    request(options, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('end', () => {
+        const status = answer.statusCode ?? 0;
+        resolve({ status, code: status < 400 ? null : problem.parse(JSON.parse(text)).code });
+      });
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+test('the plain port answers this machine by its own names, under the same tokens', async (t) => {
+  const hub = await testHub(t, { local: LOCAL });
+  const { localPort } = hub.running;
+  const authorization = `Bearer ${hub.token}`;
+  for (const host of [
+    `localhost:${localPort}`,
+    `127.0.0.1:${localPort}`,
+    `[::1]:${localPort}`,
+    'LocalHost',
+    'localhost:9000',
+  ])
+    assert.equal((await get(hub, '/api/v1/overview', { host, authorization })).status, 200, host);
+  assert.equal((await get(hub, '/api/v1/overview')).code, 'unauthorized');
+  assert.equal((await get(hub, '/api/v1/overview', { authorization: 'Bearer x' })).code, 'unauthorized');
+  assert.equal((await get(hub, '/')).status, 200);
+});
+
+test('a page of elsewhere reaches nothing on the plain port: not by a name that leads here, not from its own origin', async (t) => {
+  const hub = await testHub(t, { local: LOCAL });
+  const { localPort } = hub.running;
+  const authorization = `Bearer ${hub.token}`;
+  for (const headers of [
+    { host: `evil.example:${localPort}` },
+    { host: 'evil.example' },
+    { host: `localhost.evil.example:${localPort}` },
+    { host: `127.0.0.1.nip.io:${localPort}` },
+    { host: `192.0.2.1:${localPort}` },
+    { host: `localhost@evil.example` },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { origin: `https://localhost:${localPort}` },
+    { origin: 'http://localhost:3000' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+  ])
+    for (const path of ['/api/v1/overview', '/', '/healthz', '/nothing'])
+      assert.equal(
+        (await get(hub, path, { authorization, ...headers })).code,
+        'forbidden',
+        `${path} ${JSON.stringify(headers)}`,
+      );
+  const own = { origin: `http://localhost:${localPort}`, 'sec-fetch-site': 'same-origin' };
+  assert.equal((await get(hub, '/api/v1/overview', { authorization, ...own })).status, 200);
+  assert.equal((await get(hub, '/', { 'sec-fetch-site': 'none' })).status, 200);
+});
+
+test('no device gets in without TLS, whatever it says of itself', async (t) => {
+  const hub = await testHub(t, { local: LOCAL });
+  await enrolByHand(hub, 'pi-1');
+  for (const path of ['/tuf/metadata/timestamp.json', '/agent/session?instance=i'])
+    assert.equal((await get(hub, path)).code, 'unauthorized', path);
+});
+
+test('a port that nobody asked for is left where it is taken; one that somebody asked for ends the start', async (t) => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const { port } = address;
+  const hub = await testHub(t, { local: { port, asked: false } });
+  assert.equal(hub.running.localPort, null);
+  assert.match(
+    hub.log.join('\n'),
+    new RegExp(`there is no plain HTTP on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`),
+  );
+  await assert.rejects(
+    testHub(t, { local: { port, asked: true } }),
+    (error) =>
+      error instanceof AdbreakError &&
+      error.code === 'conflict' &&
+      error.message === `Cannot listen for plain HTTP on 127.0.0.1:${port}`,
+  );
+});
