@@ -57,7 +57,9 @@ export interface HubOptions {
 }
 export interface LocalPort {
   readonly port: number;
-  /** Somebody has asked for this very port: where it is taken the hub does not start. Else it goes on without. */
+  /**
+   * Somebody has asked for this very port: where it is taken the hub does not start. Else it goes on without.
+   */
   readonly asked: boolean;
 }
 interface CertificateOptions {
@@ -316,7 +318,10 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   };
 }
 
-/** The loopback's port for who is on this machine anyway; a hub that nobody asked for it does without where it is taken. */
+/**
+ * The loopback's port for who is on this machine anyway; a hub that nobody asked for it does without where it
+ * is taken.
+ */
 async function openLocal(
   context: HttpContext,
   local: LocalPort | undefined,

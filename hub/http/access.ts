@@ -20,8 +20,8 @@ declare module 'fastify' {
 }
 
 /**
- * The one place where a request becomes somebody. It comes before the body is read, and a route that does not say who may
- * call it ends the start of the hub.
+ * The one place where a request becomes somebody. It comes before the body is read, and a route that does not
+ * say who may call it ends the start of the hub.
  */
 export function guard(app: FastifyInstance, context: HttpContext): void {
   app.decorateRequest('who', null);
@@ -70,8 +70,9 @@ function principalOf(
 }
 
 /**
- * The device behind a client certificate that is in its time. `authorized` alone says too little: Node gives it to a resumed
- * TLS 1.3 session too, for which nobody showed a certificate. The certificate itself counts, and that it is the enrolled one.
+ * The device behind a client certificate that is in its time. `authorized` alone says too little: Node gives
+ * it to a resumed TLS 1.3 session too, for which nobody showed a certificate. The certificate itself counts,
+ * and that it is the enrolled one.
  */
 function currentDevice(request: FastifyRequest, certificates: DeviceCertificates): CertifiedDevice {
   const { device, print, ends } = deviceShown(request, certificates);
@@ -89,7 +90,10 @@ function currentDevice(request: FastifyRequest, certificates: DeviceCertificates
   return device;
 }
 
-/** The device whose certificate the other side has shown, and whose key it has proved to hold; its dates are not looked at. */
+/**
+ * The device whose certificate the other side has shown, and whose key it has proved to hold; its dates are
+ * not looked at.
+ */
 function deviceShown(request: FastifyRequest, certificates: DeviceCertificates) {
   const { socket } = request.raw;
   const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;

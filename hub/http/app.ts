@@ -53,7 +53,10 @@ export async function buildHttp(
   return { app, routes: await furnish(app, context, answerFault) };
 }
 
-/** The same routes in the clear, for the loopback alone: scripts of this machine, and its browser on a page of the hub's own. */
+/**
+ * The same routes in the clear, for the loopback alone: scripts of this machine, and its browser on a page of
+ * the hub's own.
+ */
 export async function buildPlain(context: HttpContext): Promise<FastifyInstance> {
   const answerFault = faults(context);
   const app = Fastify({ ...optionsOf(answerFault), http: HEADS });
@@ -80,7 +83,10 @@ function optionsOf(answerFault: AnswerFault) {
   };
 }
 
-/** Limits, doors and routes. A route without a contract, or a contract that says nothing of who may call it, ends the start. */
+/**
+ * Limits, doors and routes. A route without a contract, or a contract that says nothing of who may call it,
+ * ends the start.
+ */
 async function furnish(
   app: FastifyInstance,
   context: HttpContext,

@@ -11,7 +11,10 @@ export function requestId(): string {
   return randomBytes(8).toString('hex');
 }
 
-/** Turns whatever a route throws into a problem document; a fault of ours is told without its inside, which the log has. */
+/**
+ * Turns whatever a route throws into a problem document; a fault of ours is told without its inside, which
+ * the log has.
+ */
 export function faults({ now, report }: Pick<HttpContext, 'now' | 'report'>) {
   const guesses = new Guesses();
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {

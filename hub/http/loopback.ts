@@ -6,9 +6,10 @@ import type { FastifyInstance } from 'fastify';
 const OWN_NAME = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 
 /**
- * Why a request to the plain port of the loopback is not from this machine's own programs; null where nothing speaks against it.
- * A page of elsewhere reaches the port through the browser of whoever sits here: by a name of its own that leads to
- * 127.0.0.1 (DNS rebinding), which the Host tells, or from its own origin, which Origin and Fetch Metadata tell.
+ * Why a request to the plain port of the loopback is not from this machine's own programs; null where nothing
+ * speaks against it. A page of elsewhere reaches the port through the browser of whoever sits here: by a name
+ * of its own that leads to 127.0.0.1 (DNS rebinding), which the Host tells, or from its own origin, which
+ * Origin and Fetch Metadata tell.
  */
 export function strangerOf({ host = '', origin, ...others }: IncomingHttpHeaders): string | null {
   if (!OWN_NAME.test(host)) return `its Host is ${JSON.stringify(host)}`;

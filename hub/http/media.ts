@@ -7,12 +7,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 /** An answer that is no JSON of ours. */
 export interface Sent {
   readonly body: string | Uint8Array | Readable;
-  /** Names exactly these bytes (a strong validator, RFC 9110 section 8.8.1); without one there are no ranges. */
+  /**
+   * Names exactly these bytes (a strong validator, RFC 9110 section 8.8.1); without one there are no ranges.
+   */
   readonly etag?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Sends it, or the part that was asked for, or nothing where the caller has it already: RFC 9110 sections 13 and 14. */
+/**
+ * Sends it, or the part that was asked for, or nothing where the caller has it already: RFC 9110 sections 13
+ * and 14.
+ */
 export function sendMedia(
   { method, headers }: Pick<FastifyRequest, 'method' | 'headers'>,
   reply: FastifyReply,
@@ -53,8 +58,9 @@ interface Part {
   readonly to: number;
 }
 /**
- * One range of bytes is heeded. Several, other units and what is no range are not: the whole is a right answer to each
- * (section 14.2), as it is where the caller's part is of other bytes (If-Range, section 13.1.5).
+ * One range of bytes is heeded. Several, other units and what is no range are not: the whole is a right
+ * answer to each (section 14.2), as it is where the caller's part is of other bytes (If-Range, section
+ * 13.1.5).
  */
 function partOf(headers: IncomingHttpHeaders, tag: string, size: number): Part | 'all' | 'beyond' {
   const [, first = '', last = ''] = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(headers.range ?? '') ?? [];

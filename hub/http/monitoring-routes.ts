@@ -91,7 +91,9 @@ export function monitoringRoutes(register: Register, { store, now }: HttpContext
     });
 }
 
-/** What it would take, the sums do not hold: nobody is told that all is well because nothing was looked at. */
+/**
+ * What it would take, the sums do not hold: nobody is told that all is well because nothing was looked at.
+ */
 function notYet(model: string, what: string): AdbreakError {
   return new AdbreakError(
     'not_implemented',

@@ -7,7 +7,9 @@ import { referencePage } from './reference.js';
 import { view } from './rollout-view.js';
 import type { Register } from './route.js';
 
-/** Styles and script are inline and hashed away by this policy's exactness: nothing is loaded from anywhere. */
+/**
+ * Styles and script are inline and hashed away by this policy's exactness: nothing is loaded from anywhere.
+ */
 const DASHBOARD_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** A page without a script. */

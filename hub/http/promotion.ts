@@ -10,9 +10,10 @@ export interface Asked {
 }
 
 /**
- * What the three words of a promote call mean. `canary` with a percentage is the plan with a stage of that share, which is also
- * how far it goes; `is_production` lets it go on to all devices. Without `canary` the percentage is the ceiling alone.
- * Nothing of it goes round a gate. Throws `input_invalid` where the words contradict each other.
+ * What the three words of a promote call mean. `canary` with a percentage is the plan with a stage of that
+ * share, which is also how far it goes; `is_production` lets it go on to all devices. Without `canary` the
+ * percentage is the ceiling alone. Nothing of it goes round a gate. Throws `input_invalid` where the words
+ * contradict each other.
  */
 export function promotionOf(
   {

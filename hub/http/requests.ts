@@ -4,8 +4,9 @@ import { nameOf } from '../identity/secrets.js';
 import type { HttpContext } from './context.js';
 
 /**
- * The id of each request in its answer, and a line of the log for each that changes something or was not let in. Who is
- * refused again and again fills no log: of one address there are as many lines as it may send wrong tokens.
+ * The id of each request in its answer, and a line of the log for each that changes something or was not let
+ * in. Who is refused again and again fills no log: of one address there are as many lines as it may send
+ * wrong tokens.
  */
 export function nameRequests(
   app: FastifyInstance,

@@ -4,7 +4,10 @@ import { type Entry, isActive, percentOf, type Rollout } from '../rollouts/rollo
 import { episodesOf, standingOf } from '../rollouts/standing.js';
 import type { StoredRollout } from '../store/state.js';
 
-/** The candidate's difference with its confidence sequence, as of the gate's last look. Pages ask every two seconds: it is made once a look. */
+/**
+ * The candidate's difference with its confidence sequence, as of the gate's last look. Pages ask every two
+ * seconds: it is made once a look.
+ */
 const differences = new WeakMap<Entry, Difference | null>();
 function differenceView(rollout: Rollout) {
   if (rollout.last === null) return null;

@@ -37,9 +37,9 @@ export type Handler<C extends Contract> = (call: Call<C>) => Result<C> | Promise
 export type Register = <const C extends Contract>(contract: C, handle: Handler<C>) => void;
 
 /**
- * How a server gets its routes, each from its contract: what comes in is parsed by its schemas, in the order path, query,
- * body, and what goes out is what the answer's schema lets through. An answer that does not fit its schema is a fault of the
- * hub, as is, where `strict`, one that says more than its schema.
+ * How a server gets its routes, each from its contract: what comes in is parsed by its schemas, in the order
+ * path, query, body, and what goes out is what the answer's schema lets through. An answer that does not fit
+ * its schema is a fault of the hub, as is, where `strict`, one that says more than its schema.
  */
 export function registerOn(app: FastifyInstance, strict: boolean): Register {
   return (contract, handle) => {
@@ -89,7 +89,10 @@ function answerText(contract: Contract, schema: z.ZodType, given: unknown, stric
   return text;
 }
 
-/** Where the contract stops, as a person looks for it: the first part of what was given that the answer does not have. */
+/**
+ * Where the contract stops, as a person looks for it: the first part of what was given that the answer does
+ * not have.
+ */
 function more(text: string, given: unknown): string {
   const find = (kept: unknown, all: unknown, path: string): string | null => {
     if (typeof all !== 'object' || all === null) return kept === all ? null : path;

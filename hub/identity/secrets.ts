@@ -58,8 +58,9 @@ export function standingOf(
 }
 
 /**
- * Who holds a bearer token. It is hashed once and looked up by its hash, however many there are: 160 random bits leave
- * nothing to learn from the time that takes. Throws `unauthorized`; what this hub never gave out is an UnknownSecret.
+ * Who holds a bearer token. It is hashed once and looked up by its hash, however many there are: 160 random
+ * bits leave nothing to learn from the time that takes. Throws `unauthorized`; what this hub never gave out
+ * is an UnknownSecret.
  */
 export function holderOf(state: Readonly<HubState>, secret: string | undefined, now: Date): Person {
   if (secret === undefined)

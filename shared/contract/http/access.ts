@@ -3,8 +3,9 @@ export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
 /**
- * Who may call a route. `public` and the certificates are said as outright as a role: nothing is open because somebody has
- * said nothing. `late-device` also takes a certificate that has ended; what it is still good for, its route decides.
+ * Who may call a route. `public` and the certificates are said as outright as a role: nothing is open because
+ * somebody has said nothing. `late-device` also takes a certificate that has ended; what it is still good
+ * for, its route decides.
  */
 export type Access = 'public' | 'device' | 'late-device' | Role;
 

@@ -10,8 +10,9 @@ export interface Media {
 }
 
 /**
- * One route, as both sides know it: the hub registers it from this (hub/http/route.ts), clients call by it, and openapi.ts
- * writes it down. What comes in is parsed by the schemas; what goes out is what the answer's schema lets through.
+ * One route, as both sides know it: the hub registers it from this (hub/http/route.ts), clients call by it,
+ * and openapi.ts writes it down. What comes in is parsed by the schemas; what goes out is what the answer's
+ * schema lets through.
  */
 export interface Contract {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';

@@ -15,7 +15,10 @@ const arm = z
     deviceMean: z.number().nullable(),
   })
   .nullable();
-/** What a round tells: below its quorum it is inconclusive and shows no estimate. docs/statistics.md, "Federated rounds". */
+/**
+ * What a round tells: below its quorum it is inconclusive and shows no estimate. docs/statistics.md,
+ * "Federated rounds".
+ */
 const result = z.object({
   asked: count,
   answered: z.number(),
@@ -80,7 +83,10 @@ const start = contract({
       .positive()
       .max(24 * 60)
       .default(24),
-    /** A cell is shown only with so many devices behind it; a small site says a smaller number, knowing what it does. */
+    /**
+     * A cell is shown only with so many devices behind it; a small site says a smaller number, knowing what
+     * it does.
+     */
     min_devices: z.int().min(1).max(1000).default(10),
     secure: z.boolean().default(false),
     epsilon: z.number().gt(0).max(100).nullable().default(null),

@@ -33,8 +33,8 @@ export const modelView = z.object({
 });
 
 /**
- * A version in the words of a promote call: `production` on all devices, `canary` while a rollout tries it, `available` or
- * `quarantined` (rolled back) otherwise.
+ * A version in the words of a promote call: `production` on all devices, `canary` while a rollout tries it,
+ * `available` or `quarantined` (rolled back) otherwise.
  */
 const versionLine = z.object({
   version,
@@ -96,7 +96,9 @@ const upload = contract({
   answer: z.object({ name: modelName, version, digest: z.string() }),
   status: 201,
 });
-/** What the words of the guide's scripts ask for; hub/http/promotion.ts makes a plan and a ceiling of them. */
+/**
+ * What the words of the guide's scripts ask for; hub/http/promotion.ts makes a plan and a ceiling of them.
+ */
 const promotion = z.object({
   is_production: z
     .boolean()
@@ -105,7 +107,7 @@ const promotion = z.object({
   status: z
     .enum(['production', 'canary'])
     .default('production')
-    .describe('canary: the plan gets a stage of rollout_percentage, and the rollout ends its way there'),
+    .describe('canary: the plan gets a stage of rollout_percentage, and goes no further by itself'),
   rollout_percentage: z
     .number()
     .gt(0)

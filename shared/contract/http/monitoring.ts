@@ -6,7 +6,10 @@ import { contract } from './contract.js';
 const MOST_DAYS = 100;
 const milliseconds = z.number().nonnegative().nullable();
 
-/** What a model did in a time, over all channels and hardware that were asked for; null where nothing was seen. */
+/**
+ * What a model did in a time, over all channels and hardware that were asked for; null where nothing was
+ * seen.
+ */
 export const summarySchema = z.object({
   /** By channel and hardware: a device that moved counts in both. */
   devices: count,

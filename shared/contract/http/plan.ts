@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { count } from './common.js';
 
-/** What a call says of its plan: nothing, the name of one of the hub's, or a plan in full, which the gate's own schema checks. */
+/**
+ * What a call says of its plan: nothing, the name of one of the hub's, or a plan in full, which the gate's
+ * own schema checks.
+ */
 export const askedPlan = z.union([z.string().max(40), z.looseObject({})]).optional();
 export type AskedPlan = z.infer<typeof askedPlan>;
 
@@ -23,7 +26,10 @@ const planStage = z.object({
   round: z.object({ quorum: count, hours: z.number() }).nullable(),
 });
 
-/** A plan in full, by which a rollout moves: docs/gate.md says what its numbers mean, configs/rollouts/standard.yaml each of them. */
+/**
+ * A plan in full, by which a rollout moves: docs/gate.md says what its numbers mean,
+ * configs/rollouts/standard.yaml each of them.
+ */
 export const planView = z.object({
   name: z.string(),
   margin: z.number(),

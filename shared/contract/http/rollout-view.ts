@@ -6,7 +6,10 @@ import { planView } from './plan.js';
 const ids = z.array(z.string());
 const amount = z.number().nonnegative();
 
-/** One look of the gate, or one order of a person. docs/operations/rollouts.md says what verdicts and causes mean. */
+/**
+ * One look of the gate, or one order of a person. docs/operations/rollouts.md says what verdicts and causes
+ * mean.
+ */
 export const decision = z.object({
   at: instant,
   stage: z.string(),
@@ -84,7 +87,10 @@ export const rolloutView = z.object({
   /** By device. */
   evidence: z.record(z.string(), deviceEvidence),
   episodes: count,
-  /** The candidate's difference as of the gate's last look, share of episodes; null where nothing is known of it. */
+  /**
+   * The candidate's difference as of the gate's last look, share of episodes; null where nothing is known of
+   * it.
+   */
   difference: difference.nullable(),
   history: z.array(decision),
   last: decision.nullable(),

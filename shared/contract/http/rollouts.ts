@@ -97,7 +97,9 @@ const plans = contract({
   answer: z.object({ promote: z.string(), rollback: z.string(), plans: z.array(planView) }),
 });
 
-/** Of simulated rollouts: the share that got there in time, and medians until then; null where most never did. */
+/**
+ * Of simulated rollouts: the share that got there in time, and medians until then; null where most never did.
+ */
 const chance = z.object({
   share,
   episodes: z.number().nullable(),
