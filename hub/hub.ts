@@ -12,8 +12,7 @@ import { Evaluations } from './evaluations/evaluations.js';
 import { forTheWire } from './fleet/desired.js';
 import { Intake } from './fleet/ingest.js';
 import { correctPresence } from './fleet/presence.js';
-import { buildHttp, buildPlain, type Route } from './http/app.js';
-import type { HttpContext } from './http/context.js';
+import { buildHttp, type Http, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
@@ -247,7 +246,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   opened.add(() => broker.close());
   await executor.recover();
   await purgeClaims(store, now());
-  const context: HttpContext = {
+  const {
+    app: http,
+    routes,
+    plain,
+  } = await buildHttp({
     store,
     authority,
     certificates,
@@ -264,8 +267,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     mqttPort: broker.port,
     strict: options.strict ?? false,
     report: log,
-  };
-  const { app: http, routes } = await buildHttp(context);
+  });
   opened.add(() => http.close());
   const renewOwn = async () => {
     const next = await server.renew(now());
@@ -280,7 +282,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await http.listen({ host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
-  const localPort = await openLocal(context, options.local, opened);
+  const localPort = await openLocal(plain, options.local, opened, log);
   const look = () =>
     correctPresence(store, (device) => broker.present(device), now())
       .catch(complain('presence'))
@@ -323,19 +325,20 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
  * is taken.
  */
 async function openLocal(
-  context: HttpContext,
+  build: Http['plain'],
   local: LocalPort | undefined,
   opened: Opened,
+  log: Log,
 ): Promise<number | null> {
   if (local === undefined) return null;
-  const http = await buildPlain(context);
+  const http = await build();
   opened.add(() => http.close());
   const where = `plain HTTP on ${LOOPBACK}:${local.port}`;
   try {
     await http.listen({ host: LOOPBACK, port: local.port });
   } catch (cause) {
     if (local.asked) throw listenError(cause, where);
-    context.report(`there is no ${where}: ${explain(cause)}; \`--local-port\` chooses another port`);
+    log(`there is no ${where}: ${explain(cause)}; \`--local-port\` chooses another port`);
     return null;
   }
   const address = http.server.address();

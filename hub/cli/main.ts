@@ -194,6 +194,7 @@ hubCommands
         host: options.host,
         httpPort: options.httpPort,
         mqttPort: options.mqttPort,
+        strict: process.env['NODE_ENV'] === 'development',
         ...(options.localPort !== null && { local: { port: options.localPort, asked } }),
         names: [options.host, ...options.name],
         planPath: options.plan,

@@ -38,7 +38,7 @@ test('every route is closed to who has no token, a role below its own, or no cer
   t.after(() => agent.destroy());
   const codeOf = async (method: string, path: string, token?: string) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const { status, body } = await answerOf(hub, { method, path: filled(path), headers, agent });
+    const { status, body } = await answerOf({ hub: hub.hub, method, path: filled(path), headers, agent });
     return status < 400 ? String(status) : problem.parse(JSON.parse(body)).code;
   };
   let closed = 0;
@@ -62,7 +62,8 @@ test('every route is closed to who has no token, a role below its own, or no cer
 test('who may not come in is refused before the body is read, and each refusal is in the log by its request', async (t) => {
   const hub = await testHub(t);
   const agent = new Agent({ ca: hub.authority });
-  const { status, headers, body } = await answerOf(hub, {
+  const { status, headers, body } = await answerOf({
+    hub: hub.hub,
     method: 'POST',
     path: '/api/v1/claims',
     headers: { 'content-type': 'application/json' },
@@ -82,6 +83,7 @@ test('who is refused again and again fills no log', async (t) => {
   const hub = await testHub(t, { now: () => new Date('2026-01-01T00:00:00.000Z') });
   const agent = new Agent({ ca: hub.authority, keepAlive: true });
   t.after(() => agent.destroy());
-  for (let i = 0; i < 40; i++) await answerOf(hub, { method: 'GET', path: '/api/v1/overview', agent });
+  for (let i = 0; i < 40; i++)
+    await answerOf({ hub: hub.hub, method: 'GET', path: '/api/v1/overview', agent });
   assert.equal(hub.log.filter((line) => /GET \/api\/v1\/overview by nobody known/.test(line)).length, 20);
 });

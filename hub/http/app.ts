@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { limitConnections } from '../broker/connections.js';
 import { guard } from './access.js';
 import type { HttpContext } from './context.js';
-import { deviceRoutes } from './device-routes.js';
+import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
 import { faults, refuseGarbage, requestId } from './faults.js';
@@ -27,16 +27,31 @@ export interface Route {
   readonly method: string;
   readonly url: string;
 }
-type AnswerFault = ReturnType<typeof faults>;
+/** What both servers must have in common, or who is turned away at one would try the other. */
+interface Common {
+  /** It counts wrong tokens. */
+  readonly answerFault: ReturnType<typeof faults>;
+  /** They know which claims are being used. */
+  readonly claims: Enrolments;
+}
+export interface Http {
+  /** The hub's HTTPS, for everybody. */
+  readonly app: FastifyInstance;
+  /** What it answers. */
+  readonly routes: readonly Route[];
+  /** The same routes in the clear, for the loopback alone: scripts of this machine, and its browser. */
+  readonly plain: () => Promise<FastifyInstance>;
+}
 
-/** The hub's HTTPS, for everybody. */
-export async function buildHttp(
-  context: HttpContext,
-): Promise<{ app: FastifyInstance; routes: readonly Route[] }> {
+export async function buildHttp(context: HttpContext): Promise<Http> {
+  const common: Common = { answerFault: faults(context), claims: enrolments(context) };
+  return { ...(await buildSecure(context, common)), plain: () => buildPlain(context, common) };
+}
+
+async function buildSecure(context: HttpContext, common: Common): Promise<Pick<Http, 'app' | 'routes'>> {
   const { server, authority } = context;
-  const answerFault = faults(context);
   const app = Fastify({
-    ...optionsOf(answerFault),
+    ...optionsOf(common),
     https: {
       ...HEADS,
       key: server.key,
@@ -50,18 +65,13 @@ export async function buildHttp(
   }) as unknown as FastifyInstance;
   // Node asks the handler of garbage, whose answer would wait for a handshake that never ends.
   app.server.on('tlsClientError', (_, socket) => socket.destroy());
-  return { app, routes: await furnish(app, context, answerFault) };
+  return { app, routes: await furnish(app, context, common) };
 }
 
-/**
- * The same routes in the clear, for the loopback alone: scripts of this machine, and its browser on a page of
- * the hub's own.
- */
-export async function buildPlain(context: HttpContext): Promise<FastifyInstance> {
-  const answerFault = faults(context);
-  const app = Fastify({ ...optionsOf(answerFault), http: HEADS });
+async function buildPlain(context: HttpContext, common: Common): Promise<FastifyInstance> {
+  const app = Fastify({ ...optionsOf(common), http: HEADS });
   refuseStrangers(app);
-  await furnish(app, context, answerFault);
+  await furnish(app, context, common);
   return app;
 }
 
@@ -71,13 +81,13 @@ const HEADS = {
   // Asked for below, where the refusal has a code.
   requireHostHeader: false,
 };
-function optionsOf(answerFault: AnswerFault) {
+function optionsOf({ answerFault }: Common) {
   return {
     bodyLimit: BODY_LIMIT,
     requestTimeout: 120_000,
     forceCloseConnections: true,
     genReqId: requestId,
-    frameworkErrors: (...[error, request, reply]: Parameters<AnswerFault>) =>
+    frameworkErrors: (...[error, request, reply]: Parameters<typeof answerFault>) =>
       void answerFault(error, request, reply),
     clientErrorHandler: refuseGarbage,
   };
@@ -90,7 +100,7 @@ function optionsOf(answerFault: AnswerFault) {
 async function furnish(
   app: FastifyInstance,
   context: HttpContext,
-  answerFault: AnswerFault,
+  { answerFault, claims }: Common,
 ): Promise<readonly Route[]> {
   limitConnections(app.server, { all: 1000, each: 200 });
   nameRequests(app, context);
@@ -118,7 +128,7 @@ async function furnish(
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   const register = registerOn(app, context.strict);
   pageRoutes(register, context);
-  deviceRoutes(register, context);
+  deviceRoutes(register, context, claims);
   modelRoutes(register, context);
   rolloutRoutes(register, context);
   evaluationRoutes(register, context);

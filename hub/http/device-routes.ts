@@ -12,10 +12,10 @@ import type { Register } from './route.js';
 const OK = { ok: true } as const;
 
 /** What devices need of HTTP: enrolment by claim token, and everything else by client certificate. */
-export function deviceRoutes(register: Register, context: HttpContext): void {
+export function deviceRoutes(register: Register, context: HttpContext, claims: Enrolments): void {
   const { certificates, registry, broker, evaluations } = context;
 
-  enrolment(register, context);
+  enrolment(register, context, claims);
   register(agents.renew, async ({ who, body }) => ({
     certificate: await certificates.renew(who.certificate, body.csr),
   }));
@@ -61,9 +61,14 @@ export function deviceRoutes(register: Register, context: HttpContext): void {
   });
 }
 
-function enrolment(register: Register, context: HttpContext): void {
+/** One for all servers of a hub: it knows which claim is being used at the moment. */
+export type Enrolments = Claims<EnrolResponse>;
+export function enrolments({ store, now }: Pick<HttpContext, 'store' | 'now'>): Enrolments {
+  return new Claims<EnrolResponse>(() => store.state, now);
+}
+
+function enrolment(register: Register, context: HttpContext, claims: Enrolments): void {
   const { store, authority, registry, executor, now, mqttPort } = context;
-  const claims = new Claims<EnrolResponse>(() => store.state, now);
 
   register(agents.enrol, ({ body: card, hostname }) => {
     const { device, csr } = card;

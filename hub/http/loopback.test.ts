@@ -1,31 +1,23 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
+import { Agent } from 'node:https';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { devices } from '@adbreak/shared/contract/http/devices.js';
 import { problem } from '@adbreak/shared/contract/http/problem.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { callBy } from '../cli/client.js';
+import { answerOf } from '../testing/asked.js';
+import { card } from '../testing/cards.js';
 import { enrolByHand } from '../testing/enrol.js';
 import { type TestHub, testHub } from '../testing.js';
 
 const LOCAL = { port: 0, asked: true };
 
-function get(hub: TestHub, path: string, headers: Record<string, string> = {}) {
-  return new Promise<{ status: number; code: string | null }>((resolve, reject) => {
-    const port = hub.running.localPort ?? assert.fail('there is no plain port');
-    const options = { host: '127.0.0.1', port, path, headers: { host: `localhost:${port}`, ...headers } };
-    request(options, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (part: string) => {
-        text += part;
-      });
-      answer.on('end', () => {
-        const status = answer.statusCode ?? 0;
-        resolve({ status, code: status < 400 ? null : problem.parse(JSON.parse(text)).code });
-      });
-    })
-      .on('error', reject)
-      .end();
-  });
+async function get(hub: TestHub, path: string, headers: Record<string, string> = {}) {
+  const port = hub.running.localPort ?? assert.fail('there is no plain port');
+  const asked = { hub: `http://127.0.0.1:${port}`, method: 'GET', path };
+  const { status, body } = await answerOf({ ...asked, headers: { host: `localhost:${port}`, ...headers } });
+  return { status, code: status < 400 ? null : problem.parse(JSON.parse(body)).code };
 }
 
 test('the plain port answers this machine by its own names, under the same tokens', async (t) => {
@@ -72,6 +64,23 @@ test('a page of elsewhere reaches nothing on the plain port: not by a name that 
   const own = { origin: `http://localhost:${localPort}`, 'sec-fetch-site': 'same-origin' };
   assert.equal((await get(hub, '/api/v1/overview', { authorization, ...own })).status, 200);
   assert.equal((await get(hub, '/', { 'sec-fetch-site': 'none' })).status, 200);
+});
+
+test('one claim enrols one device, also where cards ask at both ports at once', async (t) => {
+  const hub = await testHub(t, { local: LOCAL });
+  const { tokens } = await callBy(hub, devices.claim, { body: {} });
+  const cards = await Promise.all(['pi-1', 'pi-2', 'pi-3', 'pi-4'].map((device) => card(device)));
+  const statuses = await Promise.all(
+    cards.map(async ({ csr }, i) => {
+      const body = JSON.stringify({ token: tokens[0], device: `pi-${i + 1}`, csr, instance: 'i' });
+      const secure = { hub: hub.hub, agent: new Agent({ ca: hub.authority }) };
+      const plain = { hub: `http://localhost:${hub.running.localPort}` };
+      const headers = { 'content-type': 'application/json' };
+      const asked = { method: 'POST', path: '/api/v1/enrol', headers, send: body };
+      return (await answerOf({ ...asked, ...(i % 2 === 0 ? secure : plain) })).status;
+    }),
+  );
+  assert.deepEqual(statuses.sort(), [200, 409, 409, 409]);
 });
 
 test('no device gets in without TLS, whatever it says of itself', async (t) => {

@@ -19,7 +19,8 @@ test('a model is downloaded whole, in part, or not at all where the caller has i
   const agent = new Agent({ ca: hub.authority, keepAlive: true });
   t.after(() => agent.destroy());
   const get = (headers: Record<string, string>, method = 'GET') =>
-    answerOf(hub, {
+    answerOf({
+      hub: hub.hub,
       method,
       path: `${VERSIONS}/production/download`,
       headers: { authorization: `Bearer ${hub.token}`, ...headers },

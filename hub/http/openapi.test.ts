@@ -62,7 +62,12 @@ test('the hub answers with it, and with a page that names every route and code a
     JSON.parse(openApiText()),
   );
   const agent = new Agent({ ca: hub.authority });
-  const { status, headers, body } = await answerOf(hub, { method: 'GET', path: '/api/v1/reference', agent });
+  const { status, headers, body } = await answerOf({
+    hub: hub.hub,
+    method: 'GET',
+    path: '/api/v1/reference',
+    agent,
+  });
   assert.equal(status, 200);
   assert.match(
     String(headers['content-security-policy']),
