@@ -24,6 +24,7 @@ import { call, print, type Remote, remote, say } from './remote.js';
 import { rolloutCommands, rolloutView, summary } from './rollouts.js';
 import { tagChanges } from './tags.js';
 import { tokenCommands } from './tokens.js';
+import { versionCommands } from './versions.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
@@ -268,6 +269,7 @@ remote(models.command('promote <name> <version>'))
   .option('--json', 'the whole answer, as JSON', false)
   .action(promote);
 exceptionCommand(models, remote);
+versionCommands(models, remote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
   .action(async (name: string, version: string, flags: Remote & { output?: string }) => {

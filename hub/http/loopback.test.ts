@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { devices } from '@adbreak/shared/contract/http/devices.js';
 import { problem } from '@adbreak/shared/contract/http/problem.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { callBy } from '../cli/client.js';
+import { callBy, callHub } from '../cli/client.js';
 import { answerOf } from '../testing/asked.js';
 import { card } from '../testing/cards.js';
 import { enrolByHand } from '../testing/enrol.js';
@@ -81,6 +81,17 @@ test('one claim enrols one device, also where cards ask at both ports at once', 
     }),
   );
   assert.deepEqual(statuses.sort(), [200, 409, 409, 409]);
+});
+
+test('wrong tokens count at both ports together', async (t) => {
+  const now = new Date('2026-01-01T00:00:00.000Z');
+  const hub = await testHub(t, { local: LOCAL, now: () => now });
+  const authorization = 'Bearer adbreak_token_0';
+  for (let i = 0; i < 20; i++)
+    assert.equal((await get(hub, '/api/v1/overview', { authorization })).code, 'unauthorized');
+  await assert.rejects(callHub({ ...hub, token: 'adbreak_token_0' }, '/api/v1/overview'), {
+    code: 'too_many_requests',
+  });
 });
 
 test('no device gets in without TLS, whatever it says of itself', async (t) => {

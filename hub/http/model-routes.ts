@@ -22,12 +22,10 @@ export function modelRoutes(register: Register, context: HttpContext): void {
   }));
   register(models.show, ({ params: { name } }) => {
     const { versions, exceptions } = knownModel(store.state, name, 'show');
-    const newestFirst = Object.keys(versions).map((version) => versionLine(store.state, name, version));
-    return {
-      ...modelLine(store.state, name),
-      versions: newestFirst.sort((a, b) => (a.registered < b.registered ? 1 : -1)),
-      exceptions,
-    };
+    const lines = Object.keys(versions).map((version) => versionLine(store.state, name, version));
+    // Of those registered in the same moment the later one stands first too.
+    const newestFirst = lines.reverse().sort((a, b) => Date.parse(b.registered) - Date.parse(a.registered));
+    return { ...modelLine(store.state, name), versions: newestFirst, exceptions };
   });
   register(models.showVersion, ({ params }) => {
     const { number, entry } = knownVersion(store.state, params, 'show');
@@ -37,6 +35,7 @@ export function modelRoutes(register: Register, context: HttpContext): void {
       was_production: entry.wasProduction,
       manifest: entry.manifest,
       evaluations: entry.evaluations,
+      notes: entry.notes ?? '',
     };
   });
   register(models.manifest, ({ params }) => knownVersion(store.state, params, 'describe').entry.manifest);
@@ -64,13 +63,49 @@ export function modelRoutes(register: Register, context: HttpContext): void {
     return { name: facts.name, version: facts.version, digest: facts.digest };
   });
   promotion(register, context);
+  words(register, context);
+}
+
+const ALIASES_LIMIT = 50;
+/** Names and notes of versions: they move nothing. */
+function words(register: Register, { store }: HttpContext): void {
+  register(models.alias, async ({ who, params: { name, alias }, body: { version } }) => {
+    knownModel(store.state, name, 'name a version of');
+    if (version !== null) knownVersion(store.state, { name, version }, 'name');
+    await store.change((state, writing) => {
+      const model = state.models[name];
+      const { [alias]: before, ...others } = model?.aliases ?? {};
+      if (Object.keys(others).length >= ALIASES_LIMIT)
+        throw new AdbreakError('conflict', `Cannot name ${alias}: ${name} has ${ALIASES_LIMIT} aliases`, {
+          remedy: `Take one away: \`adbreak models alias ${name} ALIAS --remove\`.`,
+        });
+      const after = version === null ? others : { ...others, [alias]: version };
+      if (model !== undefined) model.aliases = after;
+      const audit = { what: 'model.alias', subject: `${name} ${alias}`, before, after: version };
+      writing.audit({ who: nameOf(who), ...audit });
+    });
+    return { model_name: name, alias, version };
+  });
+  register(models.note, async ({ who, params, body: { notes } }) => {
+    const { number } = knownVersion(store.state, params, 'write about');
+    await store.change(
+      (state) => {
+        const entry = state.models[params.name]?.versions[number];
+        if (entry !== undefined) entry.notes = notes;
+      },
+      { who: nameOf(who), what: 'model.note', subject: `${params.name} ${number}`, after: { notes } },
+    );
+    return { model_name: params.name, version: number, notes };
+  });
 }
 
 function promotion(register: Register, context: HttpContext): void {
   const { store, executor, plans } = context;
 
-  register(models.promote, async ({ who, params: { name, version }, body }) => {
-    knownModel(store.state, name, 'promote');
+  register(models.promote, async ({ who, params, body }) => {
+    const { name } = params;
+    // An alias may be moved meanwhile: what is promoted is what it stood for when it was said.
+    const version = knownVersion(store.state, params, 'promote').number;
     const own = await planFor(context, who, body.plan, {
       otherwise: plans.promote,
       subject: `${name} ${version}`,

@@ -39,6 +39,9 @@ export function versionLine(state: State, name: string, version: string): Versio
     registered: entry.registered,
     digest,
     bytes,
+    aliases: Object.entries(model.aliases ?? {})
+      .filter(([, named]) => named === version)
+      .map(([alias]) => alias),
   };
 }
 

@@ -11,14 +11,15 @@ export function knownModel(state: Readonly<HubState>, name: string, what: string
     });
   return model;
 }
-/** A version of it by its number, or the one in production. Throws `not_found`. */
+/** A version of it by its number or an alias, or the one in production. Throws `not_found`. */
 export function knownVersion(
   state: Readonly<HubState>,
   { name, version }: { readonly name: string; readonly version: string },
   what: string,
 ) {
   const model = knownModel(state, name, what);
-  const number = version === 'production' ? model.production : version;
+  const number =
+    version === 'production' ? model.production : (ownValue(model.aliases ?? {}, version) ?? version);
   const entry = number === null ? undefined : ownValue(model.versions, number);
   if (number === null || entry === undefined)
     throw new AdbreakError('not_found', `Cannot ${what} ${name} ${version}: there is no such version`);

@@ -37,7 +37,8 @@ export function pageRoutes(register: Register, context: HttpContext): void {
   });
 
   const page = readFileSync(new URL('../../http/dashboard.html', import.meta.url), 'utf8');
-  register(hub.dashboard, () => ({ body: page, headers: { 'content-security-policy': DASHBOARD_POLICY } }));
+  for (const contract of [hub.dashboard, hub.monitoring])
+    register(contract, () => ({ body: page, headers: { 'content-security-policy': DASHBOARD_POLICY } }));
   const document = openApi();
   register(hub.openapi, () => document);
   const reference = referencePage(document);

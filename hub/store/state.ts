@@ -84,12 +84,16 @@ export const version = z.object({
   registered: instant,
   wasProduction: z.boolean().default(false),
   evaluations: z.array(found).default([]),
+  /** What people wrote down about it. */
+  notes: z.string().max(4000).optional(),
 });
 export const model = z.object({
   production: z.string().regex(VERSION).nullable(),
   versions: z.record(z.string(), version),
   /** What stays on another version than production, by slice (`channel=one`) or device (`device=pi-3`): a rollout left it behind. */
   exceptions: z.record(z.string(), modelRef).default({}),
+  /** Names that people gave to versions. */
+  aliases: z.record(z.string(), z.string().regex(VERSION)).optional(),
   /** Exceptions that a person lifted since this version is in production, by the same names: who lifts one again hears that it is done. */
   lifted: z
     .record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() }))

@@ -9,8 +9,14 @@ export const count = z.int().nonnegative();
 export const share = z.number().min(0).max(1);
 
 export const version = z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH');
-/** A number, or the one in production. */
-export const anyVersion = z.union([version, z.literal('production')]);
+const ALIAS = '[a-z][a-z0-9-]{0,39}';
+/** A number, the one in production, or what an alias stands for. */
+export const anyVersion = z
+  .string()
+  .regex(
+    new RegExp(`${VERSION.source}|^${ALIAS}$`),
+    'must be MAJOR.MINOR.PATCH, `production`, or an alias of a version',
+  );
 export const modelName = z.string().regex(MODEL_NAME, 'must be a model name');
 
 /** Names that something new may bear: the hub keeps devices and models in objects under their names. */
@@ -18,6 +24,11 @@ const free = (name: string) => !(name in Object.prototype);
 const TAKEN = 'is a name that every object has: choose another one';
 export const newDevice = deviceId.refine(free, TAKEN);
 export const newModel = modelName.refine(free, TAKEN);
+export const newAlias = z
+  .string()
+  .regex(new RegExp(`^${ALIAS}$`), 'must be lower-case letters, digits and dashes, a letter first')
+  .refine((name) => name !== 'production', 'is the name of what a rollout has put into production')
+  .refine(free, TAKEN);
 
 export const modelParams = z.object({ name: modelName });
 export const versionParams = z.object({ name: modelName, version: anyVersion });

@@ -35,6 +35,11 @@ const dashboard = contract({
   summary: 'The operator’s page. It holds no data; it asks the API with the token of who looks.',
   answer: { media: 'text/html; charset=utf-8', holds: 'a page' },
 });
+const monitoring = contract({
+  ...dashboard,
+  path: '/api/v1/monitoring',
+  summary: 'The same page, at the address that existing scripts print.',
+});
 const openapi = contract({
   method: 'GET',
   path: '/api/v1/openapi.json',
@@ -50,4 +55,4 @@ const reference = contract({
   answer: { media: 'text/html; charset=utf-8', holds: 'a page' },
 });
 
-export const hub = { health, overview, dashboard, openapi, reference };
+export const hub = { health, overview, dashboard, monitoring, openapi, reference };

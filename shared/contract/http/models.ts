@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { manifest, modelRef } from '../manifest.js';
-import { count, difference, instant, modelName, newModel, version, versionParams } from './common.js';
+import {
+  count,
+  difference,
+  instant,
+  modelName,
+  newAlias,
+  newModel,
+  version,
+  versionParams,
+} from './common.js';
 import { contract } from './contract.js';
 import { askedPlan } from './plan.js';
 import { rolloutView, STATUSES } from './rollout-view.js';
@@ -20,6 +29,7 @@ export const registeredVersion = z.object({
   registered: instant,
   wasProduction: z.boolean(),
   evaluations: z.array(found),
+  notes: z.string().optional(),
 });
 /** A model with all that the registry has of it. */
 export const modelView = z.object({
@@ -27,6 +37,8 @@ export const modelView = z.object({
   versions: z.record(z.string(), registeredVersion),
   /** What stays on another version than production, by slice (`channel=one`) or device (`device=pi-3`). */
   exceptions: z.record(z.string(), modelRef),
+  /** Names that people gave to versions. */
+  aliases: z.record(z.string(), version).optional(),
   lifted: z
     .record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() }))
     .optional(),
@@ -45,6 +57,7 @@ const versionLine = z.object({
   registered: instant,
   digest: z.string(),
   bytes: count,
+  aliases: z.array(z.string()),
 });
 export type VersionLine = z.infer<typeof versionLine>;
 const modelLine = z.object({
@@ -83,7 +96,29 @@ const showVersion = contract({
     was_production: z.boolean(),
     manifest,
     evaluations: z.array(found),
+    notes: z.string(),
   }),
+});
+const alias = contract({
+  method: 'PUT',
+  path: '/api/v1/models/{name}/aliases/{alias}',
+  access: 'operator',
+  summary: 'Gives a version a name, moves the name to another one, or takes it away (null).',
+  more: 'It moves no device: what runs where is a rollout’s to change.',
+  params: z.object({ name: modelName, alias: newAlias }),
+  body: z.strictObject({ version: version.nullable() }),
+  bodyIs: 'the alias',
+  answer: z.object({ model_name: modelName, alias: z.string(), version: version.nullable() }),
+});
+const note = contract({
+  method: 'PUT',
+  path: '/api/v1/models/{name}/versions/{version}/notes',
+  access: 'operator',
+  summary: 'What people should know about a version; it takes the place of what was there.',
+  params: versionParams,
+  body: z.strictObject({ notes: z.string().trim().max(4000) }),
+  bodyIs: 'the notes',
+  answer: z.object({ model_name: modelName, version, notes: z.string() }),
 });
 const upload = contract({
   method: 'PUT',
@@ -160,4 +195,6 @@ export const models = {
   promote,
   download,
   manifest: showManifest,
+  alias,
+  note,
 };
