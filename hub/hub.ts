@@ -12,11 +12,11 @@ import { Evaluations } from './evaluations/evaluations.js';
 import { forTheWire } from './fleet/desired.js';
 import { Intake } from './fleet/ingest.js';
 import { correctPresence } from './fleet/presence.js';
-import { buildHttp, type Route } from './http/app.js';
+import { buildHttp, type Http, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
-import { newSecret } from './identity/secrets.js';
+import { newToken } from './identity/secrets.js';
 import { ServerCertificate } from './identity/server-certificate.js';
 import type { Rollups } from './monitoring/rollup-port.js';
 import { Registry } from './registry/registry.js';
@@ -34,6 +34,8 @@ export interface HubOptions {
   readonly host: string;
   readonly httpPort: number;
   readonly mqttPort: number;
+  /** Plain HTTP on the loopback, beside HTTPS; none where it is not given. */
+  readonly local?: LocalPort;
   /** Names and addresses under which devices reach the hub. */
   readonly names: readonly string[];
   /** YAML of the plan for promote calls that name none. */
@@ -49,6 +51,15 @@ export interface HubOptions {
   readonly stop?: (why: AdbreakError) => void;
   readonly now?: () => Date;
   readonly certificates?: Partial<CertificateOptions>;
+  /** Answers that say more than their contract are faults: for tests and development. */
+  readonly strict?: boolean;
+}
+export interface LocalPort {
+  readonly port: number;
+  /**
+   * Somebody has asked for this very port: where it is taken the hub does not start. Else it goes on without.
+   */
+  readonly asked: boolean;
 }
 interface CertificateOptions {
   /** How long after its end a device's certificate may still be renewed, milliseconds. */
@@ -61,6 +72,8 @@ interface CertificateOptions {
 export interface RunningHub extends AsyncDisposable {
   readonly httpPort: number;
   readonly mqttPort: number;
+  /** Of plain HTTP on the loopback; null where there is none. */
+  readonly localPort: number | null;
   readonly authority: string;
   /** The administrator's token, on the first start only. */
   readonly firstToken: string | null;
@@ -68,6 +81,7 @@ export interface RunningHub extends AsyncDisposable {
   readonly routes: readonly Route[];
 }
 const PLANS = fileURLToPath(new URL('../../configs/rollouts', import.meta.url));
+const LOOPBACK = '127.0.0.1';
 const EVENTS_KEPT = 200;
 /** Signed metadata is renewed long before its shortest life of 7 days. */
 const RENEWAL = '17 3 * * *';
@@ -232,7 +246,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   opened.add(() => broker.close());
   await executor.recover();
   await purgeClaims(store, now());
-  const { app: http, routes } = await buildHttp({
+  const {
+    app: http,
+    routes,
+    plain,
+  } = await buildHttp({
     store,
     authority,
     certificates,
@@ -247,6 +265,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     events,
     host: options.host,
     mqttPort: broker.port,
+    strict: options.strict ?? false,
     report: log,
   });
   opened.add(() => http.close());
@@ -263,6 +282,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await http.listen({ host, port: options.httpPort }).catch((cause: unknown) => {
     throw listenError(cause, `HTTPS on ${options.host}:${options.httpPort}`);
   });
+  const localPort = await openLocal(plain, options.local, opened, log);
   const look = () =>
     correctPresence(store, (device) => broker.present(device), now())
       .catch(complain('presence'))
@@ -292,11 +312,37 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   return {
     httpPort: typeof address === 'object' && address !== null ? address.port : options.httpPort,
     mqttPort: broker.port,
+    localPort,
     authority: authority.certificate,
     firstToken,
     routes,
     [Symbol.asyncDispose]: () => opened.close(complain('closing')),
   };
+}
+
+/**
+ * The loopback's port for who is on this machine anyway; a hub that nobody asked for it does without where it
+ * is taken.
+ */
+async function openLocal(
+  build: Http['plain'],
+  local: LocalPort | undefined,
+  opened: Opened,
+  log: Log,
+): Promise<number | null> {
+  if (local === undefined) return null;
+  const http = await build();
+  opened.add(() => http.close());
+  const where = `plain HTTP on ${LOOPBACK}:${local.port}`;
+  try {
+    await http.listen({ host: LOOPBACK, port: local.port });
+  } catch (cause) {
+    if (local.asked) throw listenError(cause, where);
+    log(`there is no ${where}: ${explain(cause)}; \`--local-port\` chooses another port`);
+    return null;
+  }
+  const address = http.server.address();
+  return typeof address === 'object' && address !== null ? address.port : local.port;
 }
 
 async function purgeReports(store: Store, days: number, now: Date): Promise<void> {
@@ -327,14 +373,11 @@ async function purgeClaims(store: Store, now: Date): Promise<void> {
 
 async function makeFirstToken(store: Store, now: Date): Promise<string | null> {
   if (store.state.tokens.length > 0) return null;
-  const { secret, hash } = newSecret('token');
-  await store.change(
-    (state) => void state.tokens.push({ id: 'first', hash, role: 'admin', created: now.toISOString() }),
-    {
-      who: 'hub',
-      what: 'token.create',
-      subject: 'first',
-    },
-  );
+  const { secret, row } = newToken('first', 'admin', now);
+  await store.change((state) => void state.tokens.push(row), {
+    who: 'hub',
+    what: 'token.create',
+    subject: 'first',
+  });
   return secret;
 }

@@ -16,7 +16,9 @@ export interface TestHub extends HubAddress {
 /** A whole hub on free ports of the loopback, in a temporary folder. */
 export async function testHub(
   t: TestContext,
-  options: Partial<Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort'>> = {},
+  options: Partial<
+    Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort' | 'local'>
+  > = {},
 ): Promise<TestHub> {
   const folder = options.folder ?? (await temporaryFolder());
   const log: string[] = [];
@@ -27,6 +29,7 @@ export async function testHub(
     httpPort: options.httpPort ?? 0,
     mqttPort: options.mqttPort ?? 0,
     names: [],
+    strict: true,
     tick: '* * * * * *',
     log: (line, what = {}) => {
       log.push(line);
@@ -35,6 +38,7 @@ export async function testHub(
     planPath: fileURLToPath(new URL('../../configs/rollouts/demo.yaml', import.meta.url)),
     rollbackPlanPath: fileURLToPath(new URL('../../configs/rollouts/rollback.yaml', import.meta.url)),
     ...(options.now && { now: options.now }),
+    ...(options.local && { local: options.local }),
     ...(options.certificates && { certificates: options.certificates }),
   });
   t.after(() => running[Symbol.asyncDispose]());

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { refuseUnfinished } from './backup/exchange.js';
-import { newSecret } from './identity/secrets.js';
+import { newToken } from './identity/secrets.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { readSettings } from './store/settings.js';
@@ -28,16 +28,13 @@ export async function makeAdminToken(
     throw notStarted(folder);
   }
   const id = `admin-${randomBytes(3).toString('hex')}`;
-  const { secret, hash } = newSecret('token');
-  await store.change(
-    (state) => void state.tokens.push({ id, hash, role: 'admin', created: now().toISOString() }),
-    {
-      who: 'hub',
-      what: 'token.create',
-      subject: id,
-      after: { role: 'admin' },
-    },
-  );
+  const { secret, row } = newToken(id, 'admin', now());
+  await store.change((state) => void state.tokens.push(row), {
+    who: 'hub',
+    what: 'token.create',
+    subject: id,
+    after: { role: 'admin' },
+  });
   await store.close();
   return { id, token: secret };
 }

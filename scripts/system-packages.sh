@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Programs that npm cannot bring: ffmpeg (capture, synthetic broadcasts), Chromium (page tests), PostgreSQL (tests of the
+# Programs that npm cannot bring: ffmpeg (capture, synthetic broadcasts), Chromium (page tests), curl (the commands of docs/operations/http.md), PostgreSQL (tests of the
 # hub's store on it), a font, pip (weights) and a C++ compiler (the fallback runtime). Installed through apt when we may; otherwise one sentence names what is missing.
 set -euo pipefail
 
 missing=()
 command -v ffmpeg >/dev/null || missing+=(ffmpeg)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v curl >/dev/null || missing+=(curl)
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing+=(postgresql)
 [ -n "$(ls /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf 2>/dev/null)" ] || missing+=(fonts-dejavu-core)
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)

@@ -99,6 +99,10 @@ export const ERROR_CODES = {
   input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
   not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },
+  range_unsatisfiable: {
+    status: 416,
+    remedy: 'Ask for bytes that the file has: Content-Range says how many there are.',
+  },
   conflict: { status: 409, remedy: 'Look at the current state and decide again.' },
   forbidden: {
     status: 403,
@@ -111,6 +115,10 @@ export const ERROR_CODES = {
   too_many_requests: {
     status: 429,
     remedy: 'Wait as long as Retry-After says; then send a token that this hub knows.',
+  },
+  not_implemented: {
+    status: 501,
+    remedy: 'Ask for what this hub answers: /api/v1/reference lists it.',
   },
   internal: {
     status: 500,

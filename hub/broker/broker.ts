@@ -291,6 +291,6 @@ function coded(error: unknown): string {
 export function listenError(cause: unknown, what: string): AdbreakError {
   return new AdbreakError('conflict', `Cannot listen for ${what}`, {
     cause,
-    remedy: 'Stop what uses the port, or choose others with --http-port and --mqtt-port.',
+    remedy: 'Stop what uses the port, or choose others with --http-port, --mqtt-port and --local-port.',
   });
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { contract } from '@adbreak/shared/contract/http/contract.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { HubClient } from '@adbreak/shared/hub-client.js';
 import { stubHub } from '@adbreak/shared/testing/stub-hub.js';
-import { callHub } from './client.js';
+import { z } from 'zod';
+import { callBy, callHub } from './client.js';
 
 const ask = { what: 'reach the hub', token: 'adbreak_token_0' } as const;
 
@@ -55,5 +57,38 @@ test('a person is told of flags, not of a card', async (t) => {
   await assert.rejects(
     callHub({ hub: hub.url, token: 't', authority: other.authority }, '/api'),
     (error) => error instanceof AdbreakError && /--ca \(ADBREAK_CA\)/.test(error.remedy),
+  );
+});
+
+test('a call by its contract fills in path and query, and takes no answer that does not fit', async (t) => {
+  const { url, authority } = await stubHub(t, ({ path, body, message }, response) => {
+    const wrong = path.startsWith('/rooms/cellar');
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ asked: wrong ? null : `${message.method} ${path} ${body}` }));
+  });
+  const room = contract({
+    method: 'POST',
+    path: '/rooms/{name}/lamps',
+    access: 'viewer',
+    summary: 'A lamp.',
+    params: z.object({ name: z.string() }),
+    query: z.object({ size: z.number().optional() }),
+    body: z.object({ on: z.boolean() }),
+    answer: z.object({ asked: z.string() }),
+  });
+  const address = { hub: url, token: 'adbreak_token_0', authority };
+  const { asked } = await callBy(address, room, {
+    params: { name: 'a/b c' },
+    query: { size: 3 },
+    body: { on: true },
+  });
+  assert.equal(asked, 'POST /rooms/a%2Fb%20c/lamps?size=3 {"on":true}');
+  await assert.rejects(
+    callBy(address, room, { params: { name: 'cellar' }, query: {}, body: { on: false } }),
+    (error) =>
+      error instanceof AdbreakError &&
+      error.code === 'hub_unreachable' &&
+      /Cannot accept the answer of the hub: asked:/.test(error.message),
   );
 });

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import type { AnswerOf, AskedBy, Contract, JsonContract } from '@adbreak/shared/contract/http/contract.js';
+import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { HubClient, type TokenRequest } from '@adbreak/shared/hub-client.js';
 
@@ -42,4 +44,34 @@ export async function callHub(
 ): Promise<unknown> {
   await using client = new HubClient(hub, { authority }, { silenceMs: SILENCE_MS, reader: 'person' });
   return await client.askAs(path, { what: 'reach the hub', token, ...request });
+}
+
+/**
+ * One call by its contract: the answer is parsed by the contract's schema. Throws what `callHub` throws, and
+ * `hub_unreachable` where what answers is no hub of this form.
+ */
+export async function callBy<const C extends JsonContract>(
+  address: HubAddress,
+  contract: C,
+  asked: AskedBy<C>,
+): Promise<AnswerOf<C>> {
+  const { method, answer } = contract;
+  const { body }: { readonly body?: unknown } = asked;
+  const given = await callHub(address, pathOf(contract, asked), {
+    method,
+    ...(body !== undefined && { json: body }),
+  });
+  return check(answer, given, 'the answer of the hub', 'hub_unreachable') as AnswerOf<C>;
+}
+
+function pathOf({ path }: Contract, asked: { readonly params?: unknown; readonly query?: unknown }): string {
+  const params = new Map(Object.entries(asked.params ?? {}));
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(params.get(name))),
+  );
+  const query = Object.entries(asked.query ?? {}).map(([name, value]): [string, string] => [
+    name,
+    String(value),
+  ]);
+  return query.length === 0 ? filled : `${filled}?${new URLSearchParams(query)}`;
 }

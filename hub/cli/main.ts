@@ -18,11 +18,13 @@ import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
-import { port } from './port.js';
+import { port, portOrNone } from './port.js';
 import { pushVersion } from './push.js';
 import { call, print, type Remote, remote, say } from './remote.js';
 import { rolloutCommands, rolloutView, summary } from './rollouts.js';
 import { tagChanges } from './tags.js';
+import { tokenCommands } from './tokens.js';
+import { versionCommands } from './versions.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
@@ -133,6 +135,12 @@ hubCommands
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--http-port <n>', 'HTTPS port', port, 8443)
   .option('--mqtt-port <n>', 'MQTT port', port, 8883)
+  .option(
+    '--local-port <n>',
+    'port for plain HTTP from this machine alone, `none` for none; the usual one is left where it is taken',
+    portOrNone,
+    8000,
+  )
   .option('--name <names...>', 'further names and addresses of this hub', [])
   .option(
     '--plan <file>',
@@ -155,18 +163,23 @@ hubCommands
       .default('auto'),
   )
   .action(
-    async (options: {
-      state: string;
-      host: string;
-      httpPort: number;
-      mqttPort: number;
-      name: string[];
-      plan: string;
-      plans: string;
-      tick: string;
-      grace?: number;
-      log: LogFormat;
-    }) => {
+    async (
+      options: {
+        state: string;
+        host: string;
+        httpPort: number;
+        mqttPort: number;
+        localPort: number | null;
+        name: string[];
+        plan: string;
+        plans: string;
+        tick: string;
+        grace?: number;
+        log: LogFormat;
+      },
+      command: Command,
+    ) => {
+      const asked = command.getOptionValueSource('localPort') !== 'default';
       // From the beginning on: a service manager's stop that comes while the hub starts must end it in good order too.
       const unable = new AbortController();
       const stopped = Promise.race([
@@ -182,6 +195,8 @@ hubCommands
         host: options.host,
         httpPort: options.httpPort,
         mqttPort: options.mqttPort,
+        strict: process.env['NODE_ENV'] === 'development',
+        ...(options.localPort !== null && { local: { port: options.localPort, asked } }),
         names: [options.host, ...options.name],
         planPath: options.plan,
         plansPath: options.plans,
@@ -194,13 +209,15 @@ hubCommands
       const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
       // Who reads JSON, asked for or not, gets nothing else on standard output.
       const greet = programShape(options.log) === 'json' ? console.error : console.log;
-      greet(`hub: ${url}  mqtt: ${hub.mqttPort}`);
+      const local = hub.localPort === null ? '' : `  on this machine also http://localhost:${hub.localPort}`;
+      greet(`hub: ${url}  mqtt: ${hub.mqttPort}${local}`);
       if (hub.firstToken !== null)
         greet(
           `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(resolve(options.state), 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
         );
       // A parent that starts us by fork learns the ports and the token without parsing text.
-      process.send?.({ httpPort: hub.httpPort, mqttPort: hub.mqttPort, token: hub.firstToken });
+      const { httpPort, mqttPort, localPort, firstToken: token } = hub;
+      process.send?.({ httpPort, mqttPort, localPort, token });
       await stopped;
       await hub[Symbol.asyncDispose]();
       process.disconnect?.();
@@ -252,6 +269,7 @@ remote(models.command('promote <name> <version>'))
   .option('--json', 'the whole answer, as JSON', false)
   .action(promote);
 exceptionCommand(models, remote);
+versionCommands(models, remote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
   .action(async (name: string, version: string, flags: Remote & { output?: string }) => {
@@ -269,11 +287,7 @@ remote(models.command('download <name> <version>'))
 rolloutCommands(program, remote);
 evaluationCommands(program, remote);
 simulateCommand(program);
-remote(program.command('tokens').description('tokens of people and scripts').command('create <id>'))
-  .requiredOption('--role <role>', 'viewer, operator or admin')
-  .action(async (id: string, flags: Remote & { role: string }) =>
-    print(await call(flags, '/api/v1/tokens', { method: 'POST', json: { id, role: flags.role } })),
-  );
+tokenCommands(program, remote);
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE))
   program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);

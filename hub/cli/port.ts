@@ -1,5 +1,10 @@
 import { InvalidArgumentError } from 'commander';
 
+/** The same where there may be none. */
+export function portOrNone(text: string): number | null {
+  return text === 'none' ? null : port(text);
+}
+
 /** A port as an option gives it. */
 export function port(text: string): number {
   const value = Number(text);

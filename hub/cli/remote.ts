@@ -1,6 +1,7 @@
+import type { AnswerOf, AskedBy, JsonContract } from '@adbreak/shared/contract/http/contract.js';
 import { printable } from '@adbreak/shared/errors.js';
 import type { Command } from 'commander';
-import { callHub, type HubRequest, hubAddress } from './client.js';
+import { callBy, callHub, type HubRequest, hubAddress } from './client.js';
 
 /** Flags of every command that talks to a hub. */
 export interface Remote {
@@ -17,6 +18,14 @@ export function remote(command: Command): Command {
 
 export async function call(flags: Remote, path: string, request?: HubRequest): Promise<unknown> {
   return callHub(await hubAddress(flags), path, request);
+}
+/** The same by a contract, whose schemas say what is asked and answered. */
+export async function askHub<const C extends JsonContract>(
+  flags: Remote,
+  contract: C,
+  asked: AskedBy<C>,
+): Promise<AnswerOf<C>> {
+  return callBy(await hubAddress(flags), contract, asked);
 }
 export function print(value: unknown): void {
   say(JSON.stringify(value, null, 2));

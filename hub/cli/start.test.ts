@@ -124,6 +124,18 @@ test('what a person gave is looked at before anything is opened or written', asy
   }
 });
 
+test('a hub says where it answers this machine in the clear; a port that was asked for and is taken ends the start', async (t) => {
+  const folder = join(await temporaryFolder(), 'state');
+  const start = async (port: string) => (await goodStart(['--state', folder, '--local-port', port])).said;
+  const greeting = (more: string) => new RegExp(`^hub: https:\\S+  mqtt: \\d+${more}$`, 'm');
+  assert.match(await start('0'), greeting('  on this machine also http://localhost:\\d+'));
+  assert.match(await start('none'), greeting(''));
+  const taken = await takenPort(t);
+  const { code, words } = await failedStart(['--state', folder, ...FREE, '--local-port', taken]);
+  assert.equal(code, 1);
+  assert.match(words, new RegExp(`^error conflict: Cannot listen for plain HTTP on 127.0.0.1:${taken} `));
+});
+
 test('a hub whose first start failed starts where it failed', async (t) => {
   const folder = join(await temporaryFolder(), 'state');
   assert.equal(

@@ -1,20 +1,24 @@
-import { randomBytes } from 'node:crypto';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { limitConnections } from '../broker/connections.js';
+import { guard } from './access.js';
 import type { HttpContext } from './context.js';
-import { dashboardRoutes } from './dashboard.js';
-import { deviceRoutes } from './device-routes.js';
+import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
-import { faults, refuseGarbage } from './faults.js';
+import { faults, refuseGarbage, requestId } from './faults.js';
+import { acceptForms } from './form.js';
+import { refuseStrangers } from './loopback.js';
+import { modelRoutes } from './model-routes.js';
 import { monitoringRoutes } from './monitoring-routes.js';
 import { operatorRoutes } from './operator-routes.js';
+import { pageRoutes } from './page-routes.js';
+import { nameRequests } from './requests.js';
 import { rolloutRoutes } from './rollout-routes.js';
+import { registerOn } from './route.js';
+import { tokenRoutes } from './token-routes.js';
 
 const BODY_LIMIT = 64 * 1024;
-const MODEL_LIMIT = 256 * 1024 * 1024;
 const HANDSHAKE_MS = 10_000;
 const HEADERS_MS = 20_000;
 const CHECK_MS = 5000;
@@ -23,38 +27,83 @@ export interface Route {
   readonly method: string;
   readonly url: string;
 }
+/** What both servers must have in common, or who is turned away at one would try the other. */
+interface Common {
+  /** It counts wrong tokens. */
+  readonly answerFault: ReturnType<typeof faults>;
+  /** They know which claims are being used. */
+  readonly claims: Enrolments;
+}
+export interface Http {
+  /** The hub's HTTPS, for everybody. */
+  readonly app: FastifyInstance;
+  /** What it answers. */
+  readonly routes: readonly Route[];
+  /** The same routes in the clear, for the loopback alone: scripts of this machine, and its browser. */
+  readonly plain: () => Promise<FastifyInstance>;
+}
 
-/** Shuts each door that is not opened: routes check a client certificate or a bearer token themselves. */
-export async function buildHttp(
-  context: HttpContext,
-): Promise<{ app: FastifyInstance; routes: readonly Route[] }> {
+export async function buildHttp(context: HttpContext): Promise<Http> {
+  const common: Common = { answerFault: faults(context), claims: enrolments(context) };
+  return { ...(await buildSecure(context, common)), plain: () => buildPlain(context, common) };
+}
+
+async function buildSecure(context: HttpContext, common: Common): Promise<Pick<Http, 'app' | 'routes'>> {
   const { server, authority } = context;
-  const answerFault = faults(context);
   const app = Fastify({
-    bodyLimit: BODY_LIMIT,
-    requestTimeout: 120_000,
-    forceCloseConnections: true,
-    // Ours alone: a caller who could choose it could forge lines of the log.
-    genReqId: () => randomBytes(8).toString('hex'),
-    frameworkErrors: (error, request, reply) => void answerFault(error, request, reply),
-    clientErrorHandler: refuseGarbage,
+    ...optionsOf(common),
     https: {
+      ...HEADS,
       key: server.key,
       cert: server.certificate,
       ca: authority.certificate,
       requestCert: true,
       // What never says anything is held for seconds, not for minutes: a handshake, then the head of a request.
       handshakeTimeout: HANDSHAKE_MS,
-      headersTimeout: HEADERS_MS,
-      connectionsCheckingInterval: CHECK_MS,
       rejectUnauthorized: false,
-      // Asked for below, where the refusal has a code.
-      requireHostHeader: false,
     },
-  });
-  limitConnections(app.server, { all: 1000, each: 200 });
+  }) as unknown as FastifyInstance;
   // Node asks the handler of garbage, whose answer would wait for a handshake that never ends.
   app.server.on('tlsClientError', (_, socket) => socket.destroy());
+  return { app, routes: await furnish(app, context, common) };
+}
+
+async function buildPlain(context: HttpContext, common: Common): Promise<FastifyInstance> {
+  const app = Fastify({ ...optionsOf(common), http: HEADS });
+  refuseStrangers(app);
+  await furnish(app, context, common);
+  return app;
+}
+
+const HEADS = {
+  headersTimeout: HEADERS_MS,
+  connectionsCheckingInterval: CHECK_MS,
+  // Asked for below, where the refusal has a code.
+  requireHostHeader: false,
+};
+function optionsOf({ answerFault }: Common) {
+  return {
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 120_000,
+    forceCloseConnections: true,
+    genReqId: requestId,
+    frameworkErrors: (...[error, request, reply]: Parameters<typeof answerFault>) =>
+      void answerFault(error, request, reply),
+    clientErrorHandler: refuseGarbage,
+  };
+}
+
+/**
+ * Limits, doors and routes. A route without a contract, or a contract that says nothing of who may call it,
+ * ends the start.
+ */
+async function furnish(
+  app: FastifyInstance,
+  context: HttpContext,
+  { answerFault, claims }: Common,
+): Promise<readonly Route[]> {
+  limitConnections(app.server, { all: 1000, each: 200 });
+  nameRequests(app, context);
   app.addHook('onRequest', async ({ raw: { rawHeaders } }) => {
     // RFC 9112 section 3.2. In `headers` the first of several hides the others.
     const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
@@ -64,27 +113,28 @@ export async function buildHttp(
         `Cannot accept the request: it has ${hosts === 0 ? 'no' : hosts} Host${hosts > 1 ? 's' : ''}`,
       );
   });
+  guard(app, context);
   const routes: Route[] = [];
   app.addHook(
     'onRoute',
     ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))),
   );
-  await app.register(multipart, {
-    limits: { fileSize: MODEL_LIMIT, files: 1, fields: 1, fieldSize: BODY_LIMIT, parts: 2 },
-  });
+  await acceptForms(app);
   app.setErrorHandler(answerFault);
   app.setNotFoundHandler((request) => {
     throw new AdbreakError('not_found', `There is nothing at ${request.method} ${request.url}`);
   });
   // Node would answer an Expect that it does not know without a body (RFC 9110 section 10.1.1).
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
-  app.get('/healthz', async () => ({ ok: true }));
-  deviceRoutes(app, context);
-  operatorRoutes(app, context);
-  rolloutRoutes(app, context);
-  evaluationRoutes(app, context);
-  exceptionRoutes(app, context);
-  monitoringRoutes(app, context);
-  dashboardRoutes(app);
-  return { app: app as unknown as FastifyInstance, routes };
+  const register = registerOn(app, context.strict);
+  pageRoutes(register, context);
+  deviceRoutes(register, context, claims);
+  modelRoutes(register, context);
+  rolloutRoutes(register, context);
+  evaluationRoutes(register, context);
+  exceptionRoutes(register, context);
+  monitoringRoutes(register, context);
+  tokenRoutes(register, context);
+  operatorRoutes(register, context);
+  return routes;
 }

@@ -1,67 +1,26 @@
-import { VERSION } from '@adbreak/shared/contract/manifest.js';
-import { check } from '@adbreak/shared/contract/parse.js';
-import { ROUND_ID } from '@adbreak/shared/contract/rounds.js';
-import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import { evaluations as contracts } from '@adbreak/shared/contract/http/evaluations.js';
 import { type Round, resultOf } from '../evaluations/round.js';
 import { evaluationText } from '../evaluations/text.js';
-import { authorize } from '../identity/secrets.js';
+import { nameOf } from '../identity/secrets.js';
 import type { HttpContext } from './context.js';
-import { knownModel, modelName } from './names.js';
-
-const names = z.array(z.string().min(1).max(60)).min(1).max(50);
-const startBody = z.strictObject({
-  model: modelName,
-  candidate: z.string().regex(VERSION),
-  against: z.string().regex(VERSION).optional(),
-  where: z
-    .strictObject({
-      channel: names.optional(),
-      site: names.optional(),
-      hardware: names.optional(),
-      tags: z.record(z.string(), z.string()).optional(),
-    })
-    .optional(),
-  quorum: z.int().min(2).max(1_000_000).default(10),
-  hours: z
-    .number()
-    .positive()
-    .max(24 * 60)
-    .default(24),
-  /** A cell is shown only with so many devices behind it; a small site says a smaller number, knowing what it does. */
-  min_devices: z.int().min(1).max(1000).default(10),
-  secure: z.boolean().default(false),
-  epsilon: z.number().gt(0).max(100).nullable().default(null),
-});
+import { knownModel } from './names.js';
+import type { Register } from './route.js';
 
 /** Federated rounds by hand, and their history. */
-export function evaluationRoutes(
-  app: Pick<FastifyInstance, 'get' | 'post'>,
-  { store, evaluations }: HttpContext,
-): void {
-  const id = (params: unknown) => check(z.object({ id: z.string().regex(ROUND_ID) }), params, 'the path').id;
-
-  app.post('/api/v1/evaluations', async (request, reply) => {
-    const who = authorize(store.state, request.headers.authorization, 'operator');
-    const { min_devices, ...body } = check(startBody, request.body, 'the round');
+export function evaluationRoutes(register: Register, { store, evaluations }: HttpContext): void {
+  register(contracts.start, async ({ who, body: { min_devices, ...body } }) => {
     knownModel(store.state, body.model, 'evaluate');
-    return reply
-      .code(201)
-      .send(roundView(await evaluations.start({ ...body, minDevices: min_devices, who, rollout: null })));
+    const order = { ...body, minDevices: min_devices, who: nameOf(who), rollout: null };
+    return roundView(await evaluations.start(order));
   });
-  app.get('/api/v1/evaluations', async (request) => {
-    authorize(store.state, request.headers.authorization, 'viewer');
-    return { evaluations: store.state.evaluations.map(roundView) };
-  });
-  app.get('/api/v1/evaluations/:id', async (request) => {
-    authorize(store.state, request.headers.authorization, 'viewer');
-    const round = evaluations.find(id(request.params));
+  register(contracts.list, () => ({ evaluations: store.state.evaluations.map(roundView) }));
+  register(contracts.show, ({ params }) => {
+    const round = evaluations.find(params.id);
     return { ...roundView(round), text: evaluationText(round, resultOf(round)) };
   });
-  app.post('/api/v1/evaluations/:id/cancel', async (request) => {
-    const who = authorize(store.state, request.headers.authorization, 'operator');
-    return roundView(await evaluations.cancel(id(request.params), who));
-  });
+  register(contracts.cancel, async ({ who, params }) =>
+    roundView(await evaluations.cancel(params.id, nameOf(who))),
+  );
 }
 
 /** A round with its result; single devices' answers stay inside. */

@@ -1,40 +1,60 @@
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { PROBLEM_TYPE, problemOf } from '@adbreak/shared/contract/http/problem.js';
 import { AdbreakError, ERROR_CODES, type ErrorCode, explain } from '@adbreak/shared/errors.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Guesses, TooSoon, UnknownSecret } from '../identity/guesses.js';
 import type { HttpContext } from './context.js';
 
-/** Turns whatever a route throws into a coded answer; a fault of ours is told without its inside, which the log has. */
+/** Ours alone: a caller who could choose it could forge lines of the log. */
+export function requestId(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/**
+ * Turns whatever a route throws into a problem document; a fault of ours is told without its inside, which
+ * the log has.
+ */
 export function faults({ now, report }: Pick<HttpContext, 'now' | 'report'>) {
   const guesses = new Guesses();
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const error = coded(thrown, request.id);
     const wait = error instanceof UnknownSecret ? guesses.count(request.ip, now()) : 0;
-    if (wait > 0) {
-      const told = new AdbreakError(
-        'too_many_requests',
-        `Cannot answer: too many wrong tokens came from ${request.ip}; the next one in ${wait} s`,
-      );
-      return reply
-        .code(ERROR_CODES.too_many_requests.status)
-        .header('retry-after', wait)
-        .send(answerOf(told));
-    }
+    if (wait > 0)
+      return sendProblem(reply.header('retry-after', wait), tooMany(request.ip, wait), request.id);
     if (error instanceof TooSoon) reply.header('retry-after', error.wait);
-    const { status } = ERROR_CODES[error.code];
-    if (status < 500) return reply.code(status).send(answerOf(error));
-    const [first = '', ...inside] = insideOf(thrown).split('\n');
-    report(`request ${request.id} (${request.method} ${request.routeOptions.url ?? request.url}): ${first}`, {
-      request: request.id,
-      error,
-    });
-    // Each line under the request's name: whatever an error quotes, it is no line of its own.
-    for (const line of inside) report(`request ${request.id}  ${line}`, { request: request.id, error });
-    return reply.code(status).send({ ...answerOf(error), request: request.id });
+    if (isFault(error.code)) tell(report, request, thrown, error);
+    return sendProblem(reply, error, request.id);
   };
 }
 
-const answerOf = ({ code, message, remedy }: AdbreakError) => ({ error: code, message, remedy });
+function tooMany(address: string, wait: number): AdbreakError {
+  return new AdbreakError(
+    'too_many_requests',
+    `Cannot answer: too many wrong tokens came from ${address}; the next one in ${wait} s`,
+  );
+}
+
+function sendProblem(reply: FastifyReply, error: AdbreakError, request: string): FastifyReply {
+  return reply
+    .code(ERROR_CODES[error.code].status)
+    .header('x-request-id', request)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(problemOf(error, request)));
+}
+
+/** Of the hub, and not of who asks. That something is not built yet is neither. */
+function isFault(code: ErrorCode): boolean {
+  return ERROR_CODES[code].status >= 500 && code !== 'not_implemented';
+}
+
+function tell(report: HttpContext['report'], request: FastifyRequest, thrown: unknown, error: unknown): void {
+  const { id, method, url, routeOptions } = request;
+  const [first = '', ...inside] = insideOf(thrown).split('\n');
+  report(`request ${id} (${method} ${routeOptions.url ?? url}): ${first}`, { request: id, error });
+  // Each line under the request's name: whatever an error quotes, it is no line of its own.
+  for (const line of inside) report(`request ${id}  ${line}`, { request: id, error });
+}
 
 function insideOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return explain(thrown);
@@ -71,10 +91,15 @@ export function refuseGarbage(error: Error & { readonly code?: string }, socket:
           'input_invalid',
           'Cannot accept the request: it is not HTTP/1.1, or did not end in time',
         );
-  const body = JSON.stringify(answerOf(told));
-  if (socket.writable)
-    socket.write(
-      `HTTP/1.1 ${ERROR_CODES[told.code].status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
+  const request = requestId();
+  const body = JSON.stringify(problemOf(told, request));
+  const head = [
+    `HTTP/1.1 ${ERROR_CODES[told.code].status} Refused`,
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${request}`,
+    'connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   socket.destroySoon();
 }

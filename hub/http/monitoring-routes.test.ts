@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { summarySchema } from '@adbreak/shared/contract/http/monitoring.js';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { z } from 'zod';
 import { callHub } from '../cli/client.js';
-import { summarySchema } from '../monitoring/summary.js';
 import { after, report } from '../rollouts/fixtures.js';
 import { openStore } from '../store/open.js';
 import { publish } from '../testing/chain.js';
@@ -88,7 +88,7 @@ test('what a version did is read by day and hour, by channel and hardware, and i
   const performance = z
     .record(z.string(), z.unknown())
     .parse(await callHub(hub, `${MODEL}/performance?days=1&until=2026-01-01&channel=one`));
-  const { avg_inference_time_ms: latency, avg_confidence: confidence, ...rest } = performance;
+  const { metrics, avg_inference_time_ms: latency, avg_confidence: confidence, ...rest } = performance;
   assert.deepEqual(rest, {
     model_name: 'base-ad-detector',
     version: '1.0.0',
@@ -97,6 +97,12 @@ test('what a version did is read by day and hour, by channel and hardware, and i
     ad_detection_rate: 0.25,
   });
   assert.ok(Math.abs(Number(latency) - (90 * 2 ** 4.125 + 10 * 2 ** 6.125) / 100) < 1e-9);
+  assert.deepEqual(metrics, {
+    avg_inference_time_ms: latency,
+    avg_confidence: confidence,
+    total_inferences: 100,
+    ad_detection_rate: 0.25,
+  });
   assert.ok(Number(confidence) > 0.89 && Number(confidence) < 0.91, 'ten episodes at .1');
 });
 
@@ -135,12 +141,17 @@ test('what does not exist, cannot be asked or may not be seen is refused with it
     [`${MODEL}/days?version=9.0.0`, 'not_found'],
     ['/api/v1/monitoring/models/another/performance', 'not_found'],
     ['/api/v1/monitoring/devices/pi-9/days', 'not_found'],
+    [`${MODEL}/drift`, 'not_implemented'],
+    [`${MODEL}/health`, 'not_implemented'],
+    ['/api/v1/monitoring/models/another/drift', 'not_found'],
   ] as const)
     await assert.rejects(callHub(hub, path), { code }, path);
   for (const path of [
     `${MODEL}/performance`,
     `${MODEL}/days`,
     `${MODEL}/hours`,
+    `${MODEL}/drift`,
+    `${MODEL}/health`,
     '/api/v1/monitoring/devices/pi-1/days',
   ])
     await assert.rejects(callHub({ ...hub, token: '' }, path), { code: 'unauthorized' }, path);

@@ -1,8 +1,5 @@
-import { MODEL_NAME } from '@adbreak/shared/contract/manifest.js';
-import { deviceId } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { z } from 'zod';
 import type { HubState, Model } from '../store/state.js';
 
 /** A model that has versions. Throws `not_found`. */
@@ -13,6 +10,20 @@ export function knownModel(state: Readonly<HubState>, name: string, what: string
       remedy: 'See `adbreak models list`.',
     });
   return model;
+}
+/** A version of it by its number or an alias, or the one in production. Throws `not_found`. */
+export function knownVersion(
+  state: Readonly<HubState>,
+  { name, version }: { readonly name: string; readonly version: string },
+  what: string,
+) {
+  const model = knownModel(state, name, what);
+  const number =
+    version === 'production' ? model.production : (ownValue(model.aliases ?? {}, version) ?? version);
+  const entry = number === null ? undefined : ownValue(model.versions, number);
+  if (number === null || entry === undefined)
+    throw new AdbreakError('not_found', `Cannot ${what} ${name} ${version}: there is no such version`);
+  return { model, number, entry };
 }
 export function knownDevice(
   state: Readonly<HubState>,
@@ -26,10 +37,3 @@ export function knownDevice(
     });
   return device;
 }
-
-/** Names that something new may bear: the hub keeps devices and models in objects under their names. */
-const free = (name: string) => !(name in Object.prototype);
-const TAKEN = 'is a name that every object has: choose another one';
-export const newDevice = deviceId.refine(free, TAKEN);
-export const modelName = z.string().regex(MODEL_NAME, 'must be a model name');
-export const newModel = modelName.refine(free, TAKEN);

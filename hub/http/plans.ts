@@ -1,17 +1,12 @@
+import type { AskedPlan } from '@adbreak/shared/contract/http/plan.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { authorize } from '../identity/secrets.js';
+import { nameOf, type Person, requireRole } from '../identity/secrets.js';
 import type { Plans } from '../rollouts/lifecycle/plans.js';
 import { boundedPlan, type Plan } from '../rollouts/plan.js';
 import type { HttpContext } from './context.js';
 
-/** What a call says of its plan: nothing, the name of one of the hub's, or a plan in full, which `planOf` checks. */
-export const askedPlan = z.union([z.string().max(40), z.looseObject({})]).optional();
-type Asked = z.infer<typeof askedPlan>;
-
-export function planOf({ named }: Plans, asked: Asked, otherwise: Plan): Plan {
+export function planOf({ named }: Plans, asked: AskedPlan, otherwise: Plan): Plan {
   if (asked === undefined) return otherwise;
   if (typeof asked !== 'string') return check(boundedPlan, asked, 'the plan');
   const plan = named.get(asked);
@@ -32,20 +27,15 @@ export function planOf({ named }: Plans, asked: Asked, otherwise: Plan): Plan {
  */
 export async function planFor(
   { store, plans }: Pick<HttpContext, 'store' | 'plans'>,
-  { headers }: Pick<FastifyRequest, 'headers'>,
-  asked: Asked,
+  who: Person,
+  asked: AskedPlan,
   { otherwise, subject }: { readonly otherwise: Plan; readonly subject: string },
 ): Promise<Plan> {
   const brought = asked !== undefined && typeof asked !== 'string';
-  const who = authorize(
-    store.state,
-    headers.authorization,
-    brought ? 'admin' : 'operator',
-    'a plan that comes with the call',
-  );
+  if (brought) requireRole(who, 'admin', 'a plan that comes with the call');
   const plan = planOf(plans, asked, otherwise);
-  if (typeof asked === 'string' && plan.role === 'admin')
-    authorize(store.state, headers.authorization, 'admin', `the plan ${plan.name}`);
-  if (brought) await store.change(() => undefined, { who, what: 'plan.bring', subject, after: plan });
+  if (typeof asked === 'string' && plan.role === 'admin') requireRole(who, 'admin', `the plan ${plan.name}`);
+  if (brought)
+    await store.change(() => undefined, { who: nameOf(who), what: 'plan.bring', subject, after: plan });
   return plan;
 }

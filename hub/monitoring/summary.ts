@@ -1,31 +1,6 @@
-import { z } from 'zod';
+import type { Summary } from '@adbreak/shared/contract/http/monitoring.js';
 import { saturated } from '../rollouts/evidence.js';
 import { type ModelSums, noSums } from './rows.js';
-
-const count = z.int().nonnegative();
-const share = z.number().min(0).max(1).nullable();
-const milliseconds = z.number().nonnegative().nullable();
-
-/** What a model did in a time, over all channels and hardware that were asked for; null where nothing was seen. */
-export const summarySchema = z.object({
-  /** By channel and hardware: a device that moved counts in both. */
-  devices: count,
-  windows: count,
-  missing: count,
-  episodes: count,
-  inferences: count,
-  /** Mean of max(p, 1 - p), and episodes by 64ths of p(ad). */
-  confidence: z.object({ mean: share, histogram: z.array(count) }),
-  /** Quantiles are upper ends of buckets, each 19 % wider than the one before. */
-  latency: z.object({ mean: milliseconds, p50: milliseconds, p95: milliseconds, p99: milliseconds }),
-  frames: count,
-  adFrames: count,
-  adRate: share,
-  dropped: count,
-  restarts: count,
-  labelled: z.object({ episodes: count, accuracy: share }),
-});
-type Summary = z.infer<typeof summarySchema>;
 
 /** Adds rows up. */
 export class Total {

@@ -1,3 +1,4 @@
+import { ROLES } from '@adbreak/shared/contract/http/access.js';
 import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { desired, reported, streamId } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
@@ -6,8 +7,6 @@ import { rollout } from '../rollouts/rollout.js';
 
 const instant = z.iso.datetime();
 const count = z.int().nonnegative();
-export const ROLES = ['viewer', 'operator', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
 
 export const claim = z.object({
   hash: digest,
@@ -17,7 +16,15 @@ export const claim = z.object({
   /** What was issued for it: the same request again gets the same answer. */
   certificate: z.string().nullable().default(null),
 });
-export const token = z.object({ id: z.string(), hash: digest, role: z.enum(ROLES), created: instant });
+export const token = z.object({
+  id: z.string(),
+  hash: digest,
+  role: z.enum(ROLES),
+  created: instant,
+  /** Absent of before tokens ended: it goes on until it is revoked. */
+  expires: instant.optional(),
+  revoked: instant.optional(),
+});
 /** Streams of a device's numbers that are remembered after another took their place. */
 export const KEPT_STREAMS = 8;
 export const device = z.object({
@@ -77,12 +84,16 @@ export const version = z.object({
   registered: instant,
   wasProduction: z.boolean().default(false),
   evaluations: z.array(found).default([]),
+  /** What people wrote down about it. */
+  notes: z.string().max(4000).optional(),
 });
 export const model = z.object({
   production: z.string().regex(VERSION).nullable(),
   versions: z.record(z.string(), version),
   /** What stays on another version than production, by slice (`channel=one`) or device (`device=pi-3`): a rollout left it behind. */
   exceptions: z.record(z.string(), modelRef).default({}),
+  /** Names that people gave to versions. */
+  aliases: z.record(z.string(), z.string().regex(VERSION)).optional(),
   /** Exceptions that a person lifted since this version is in production, by the same names: who lifts one again hears that it is done. */
   lifted: z
     .record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() }))

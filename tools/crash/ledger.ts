@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { callHub, type HubAddress } from '@adbreak/hub/cli/client.js';
-import { view } from '@adbreak/hub/http/rollout-routes.js';
+import { view } from '@adbreak/hub/http/rollout-view.js';
 import { type RolloutEvent, rolloutEvent } from '@adbreak/hub/rollouts/events.js';
 import { replay } from '@adbreak/hub/rollouts/log/replay.js';
 import { windowReport } from '@adbreak/shared/contract/messages.js';

@@ -1,0 +1,77 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Media } from '@adbreak/shared/contract/http/contract.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** An answer that is no JSON of ours. */
+export interface Sent {
+  readonly body: string | Uint8Array | Readable;
+  /**
+   * Names exactly these bytes (a strong validator, RFC 9110 section 8.8.1); without one there are no ranges.
+   */
+  readonly etag?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Sends it, or the part that was asked for, or nothing where the caller has it already: RFC 9110 sections 13
+ * and 14.
+ */
+export function sendMedia(
+  { method, headers }: Pick<FastifyRequest, 'method' | 'headers'>,
+  reply: FastifyReply,
+  { media }: Media,
+  { body, etag, headers: own = {} }: Sent,
+): FastifyReply {
+  if (etag === undefined || !(body instanceof Uint8Array)) return reply.headers(own).type(media).send(body);
+  const tag = `"${etag}"`;
+  reply.headers({ etag: tag, 'accept-ranges': 'bytes' });
+  if (hasIt(headers['if-none-match'], tag)) return reply.code(304).send();
+  // For HEAD there are no ranges (section 14.2).
+  const part = method === 'GET' ? partOf(headers, tag, body.byteLength) : 'all';
+  if (part === 'beyond') {
+    reply.header('content-range', `bytes */${body.byteLength}`);
+    throw new AdbreakError(
+      'range_unsatisfiable',
+      `Cannot answer with ${headers.range}: there are ${body.byteLength} bytes`,
+    );
+  }
+  reply.headers(own).type(media);
+  if (part === 'all') return reply.send(body);
+  const { from, to } = part;
+  return reply
+    .code(206)
+    .header('content-range', `bytes ${from}-${to}/${body.byteLength}`)
+    .send(body.subarray(from, to + 1));
+}
+
+/** If-None-Match compares weakly (section 13.1.2): a cache between may have weakened our tag. */
+function hasIt(asked: string | undefined, tag: string): boolean {
+  if (asked === undefined) return false;
+  return asked.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === tag);
+}
+
+interface Part {
+  readonly from: number;
+  /** The last byte of it. */
+  readonly to: number;
+}
+/**
+ * One range of bytes is heeded. Several, other units and what is no range are not: the whole is a right
+ * answer to each (section 14.2), as it is where the caller's part is of other bytes (If-Range, section
+ * 13.1.5).
+ */
+function partOf(headers: IncomingHttpHeaders, tag: string, size: number): Part | 'all' | 'beyond' {
+  const [, first = '', last = ''] = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(headers.range ?? '') ?? [];
+  const ifRange = headers['if-range'];
+  if ((first === '' && last === '') || (ifRange !== undefined && ifRange !== tag)) return 'all';
+  // The last bytes, as many as are named.
+  if (first === '') return lastBytes(Number(last), size);
+  const [from, to] = [Number(first), last === '' ? size - 1 : Math.min(Number(last), size - 1)];
+  if (last !== '' && Number(last) < from) return 'all';
+  return from >= size ? 'beyond' : { from, to };
+}
+function lastBytes(count: number, size: number): Part | 'beyond' {
+  return count === 0 || size === 0 ? 'beyond' : { from: Math.max(0, size - count), to: size - 1 };
+}

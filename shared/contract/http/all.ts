@@ -1,0 +1,34 @@
+import { agents } from './agents.js';
+import type { Contract } from './contract.js';
+import { devices } from './devices.js';
+import { evaluations } from './evaluations.js';
+import { exceptions } from './exceptions.js';
+import { hub } from './hub.js';
+import { models } from './models.js';
+import { monitoring } from './monitoring.js';
+import { rollouts } from './rollouts.js';
+import { tokens } from './tokens.js';
+
+/** Every route that a hub has, by group and name. */
+const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
+  models,
+  rollouts,
+  exceptions,
+  evaluations,
+  monitoring,
+  devices,
+  tokens,
+  hub,
+  agents,
+};
+
+export interface Operation {
+  readonly group: string;
+  /** Of one operation alone: `models.promote`. */
+  readonly name: string;
+  readonly contract: Contract;
+}
+
+export const OPERATIONS: readonly Operation[] = Object.entries(GROUPS).flatMap(([group, contracts]) =>
+  Object.entries(contracts).map(([name, contract]) => ({ group, name: `${group}.${name}`, contract })),
+);

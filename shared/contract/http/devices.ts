@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { desired, event, reported } from '../messages.js';
+import { count, deviceParams, instant, newDevice } from './common.js';
+import { contract } from './contract.js';
+
+/** A device as the hub knows it. */
+export const deviceView = z.object({
+  id: z.string(),
+  enrolled: instant,
+  certificateEnds: instant.nullable(),
+  revoked: z.boolean(),
+  tags: z.record(z.string(), z.string()),
+  /** Channel, site and hardware, as its last report says. */
+  slice: z.object({ channel: z.string(), site: z.string(), hardware: z.string() }).nullable(),
+  model: z.string(),
+  /** What it shall run, and what it says that it runs. */
+  desired: desired.nullable(),
+  reported: reported.nullable(),
+  online: z.boolean(),
+  lastSeen: instant.nullable(),
+  /** Highest window number of its stream, the stream, and those before it. */
+  sequence: count,
+  stream: z.string().optional(),
+  earlierStreams: z
+    .array(z.object({ stream: z.string().nullable(), sequence: count, ended: instant }))
+    .optional(),
+  missingWindows: count,
+  untold: count.optional(),
+  untoldSeconds: z.number().optional(),
+  refusedReports: count,
+  enrolledAnew: z.literal(true).optional(),
+  clock: z.object({ device: instant, hub: instant }).optional(),
+  watchedUntil: instant.optional(),
+  /** Since when it does not run what it shall; null where it does. */
+  behindSince: instant.nullable(),
+});
+export const deviceEvent = z.object({ device: z.string(), event });
+
+const claim = contract({
+  method: 'POST',
+  path: '/api/v1/claims',
+  access: 'operator',
+  summary: 'Makes claim tokens for cards; each is shown once.',
+  body: z.object({
+    /** For this device alone; for any where nothing is said. */
+    device: newDevice.nullable().default(null),
+    hours: z
+      .number()
+      .positive()
+      .max(24 * 366)
+      .default(72),
+    count: z.int().min(1).max(1000).default(1),
+  }),
+  bodyIs: 'the claim',
+  answer: z.object({ tokens: z.array(z.string()), expires: instant }),
+  status: 201,
+});
+const revoke = contract({
+  method: 'POST',
+  path: '/api/v1/devices/{id}/revoke',
+  access: 'operator',
+  summary: 'Ends a device’s identity, and its session.',
+  params: deviceParams,
+  answer: z.object({ id: z.string(), revoked: z.literal(true) }),
+});
+
+const tag = z
+  .string()
+  .regex(/^[a-z0-9_-]{1,60}$/, 'must be lower-case letters, digits, dashes and underscores');
+const few = (tags: object) => Object.keys(tags).length <= 50;
+export const deviceTags = z.strictObject({
+  tags: z.record(tag, z.string().min(1).max(60)).refine(few, 'a device has at most 50 tags'),
+});
+const tagged = z.object({ id: z.string(), tags: z.record(z.string(), z.string()) });
+const setTags = contract({
+  method: 'PUT',
+  path: '/api/v1/devices/{id}/tags',
+  access: 'operator',
+  summary: 'Replaces a device’s tags; stages of a plan may reach a device by them.',
+  params: deviceParams,
+  body: deviceTags,
+  bodyIs: 'the tags',
+  answer: tagged,
+});
+const changeTags = contract({
+  method: 'PATCH',
+  path: '/api/v1/devices/{id}/tags',
+  access: 'operator',
+  summary: 'Changes the tags that are named, and takes one away where the value is null.',
+  params: deviceParams,
+  body: z.strictObject({
+    tags: z.record(tag, z.string().min(1).max(60).nullable()).refine(few, 'at most 50 tags at once'),
+  }),
+  bodyIs: 'the tags',
+  answer: tagged,
+});
+
+export const devices = { claim, revoke, setTags, changeTags };
