@@ -100,6 +100,15 @@ export const ERROR_CODES = {
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
   not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },
   conflict: { status: 409, remedy: 'Look at the current state and decide again.' },
+  command_expired: {
+    status: 409,
+    remedy:
+      'Look at what holds now; where it is still wanted, send it under a new name with a later deadline.',
+  },
+  command_interrupted: {
+    status: 409,
+    remedy: 'Look at the device; where it is still wanted, send it under a new name.',
+  },
   forbidden: {
     status: 403,
     remedy: 'Use a token whose role allows it: `adbreak tokens create --role operator`.',
