@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from datetime import datetime
 from pathlib import Path
 
 import identity
@@ -24,6 +25,8 @@ class Device:
         self.key = identity.new_key()
         self.desired: dict = {}
         self.stream = secrets.token_hex(8)
+        # Looked at once: an hour that ends in the middle of a run changes none of its windows.
+        self.open_hour = messages.open_hour()
 
     def request(self, key, token: str | None = None) -> dict:
         csr = identity.signing_request(key, self.name)
@@ -54,6 +57,12 @@ class Device:
     def says(self, link: Link, online: bool, at: str | None = None) -> None:
         acknowledged(link, self.topic("status"), messages.status(online, at), retain=True)
 
+    def hour(self, ago: int) -> datetime:
+        """The begin of the window `ago` hours before the one that was open; in the future where it is negative."""
+        return self.open_hour - ago * messages.HOUR
+
+    def window(self, sequence: int, ago: int) -> dict:
+        return messages.window((self.stream, sequence), self.hour(ago), self.desired)
+
     def report(self, link: Link, sequence: int, ago: int, **changes) -> None:
-        window = messages.window((self.stream, sequence), ago, self.desired)
-        acknowledged(link, self.topic("windows"), {**window, **changes})
+        acknowledged(link, self.topic("windows"), {**self.window(sequence, ago), **changes})

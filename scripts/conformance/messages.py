@@ -29,24 +29,23 @@ def reported(desired: dict, problem: dict | None = None) -> dict:
     }
 
 
-def hour(ago: int) -> datetime:
-    """The begin of the window `ago` hours before the one that is open; in the future where it is negative."""
-    this = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
-    return this - ago * HOUR
+def open_hour() -> datetime:
+    """The begin of the window that is open now."""
+    return datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
 
 
 def instant(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def window(number: tuple[str, int], ago: int, desired: dict) -> dict:
+def window(number: tuple[str, int], start: datetime, desired: dict) -> dict:
     """An hour of one model: twenty episodes, five of them advertisements, and nobody to ask."""
     stream, sequence = number
     return {
         "sequence": sequence,
         "stream": stream,
-        "start": instant(hour(ago)),
-        "end": instant(hour(ago) + HOUR),
+        "start": instant(start),
+        "end": instant(start + HOUR),
         "slice": SLICE,
         "rollout": desired["rollout"],
         "production": desired["production"]["digest"],

@@ -77,11 +77,10 @@ def is_acknowledged_when_it_is_wrong(device: Device) -> None:
 
 def waits_where_clocks_differ(device: Device) -> None:
     """Its clock is five hours ahead: the window is not taken and not lost."""
-    ahead = messages.instant(messages.hour(-5))
+    ahead = messages.instant(device.hour(-5))
     with device.connected() as link:
         device.says(link, True, ahead)
-        window = messages.window((device.stream, 4), -4, device.desired)
-        expect(not link.publish(device.topic("windows"), window), "it is acknowledged")
+        expect(not link.publish(device.topic("windows"), device.window(4, -4)), "it is acknowledged")
         expect(link.ends(), "the session goes on")
     with device.connected() as link:
         device.says(link, True)

@@ -10,7 +10,7 @@ const TABLE = /(<!-- fields: (\w+) -->\n)[\s\S]*?(<!-- end -->)/g;
 export function withTables(page: string, text: string): string {
   return text.replace(TABLE, (_, begin: string, name: string, end: string) => {
     if (!isDocumented(name)) throw new Error(`${page} has a table of ${name}, which is no message`);
-    return `${begin}\n${tableOf(name)}\n${end}`;
+    return `${begin}\n${tablesOf(name)}\n${end}`;
   });
 }
 
@@ -20,11 +20,35 @@ export function tablesIn(text: string): string[] {
 
 /** Every field of a message, those inside of objects by their path. */
 export function fieldsOf(name: Documented): Row[] {
-  return rowsOf(schemaOf(name), '', new Map());
+  return variantsOf(schemaOf(name)).flatMap((variant) => rowsOf(variant, '', new Map()));
 }
 
-function tableOf(name: Documented): string {
-  const rows = [HEAD, ...fieldsOf(name)].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
+/** A message of several forms has a table for each, under what tells them apart. */
+function tablesOf(name: Documented): string {
+  const variants = variantsOf(schemaOf(name));
+  return variants
+    .map((variant) => {
+      const table = tableOf(rowsOf(variant, '', new Map()));
+      return variants.length === 1 ? table : `${titleOf(variant)}:\n\n${table}`;
+    })
+    .join('\n');
+}
+
+function variantsOf(schema: JsonSchema): JsonSchema[] {
+  const variants = schema.oneOf ?? schema.anyOf;
+  return variants === undefined ? [schema] : variants.flatMap((one) => variantsOf(plain(one)));
+}
+
+function titleOf({ properties = {} }: JsonSchema): string {
+  return Object.entries(properties)
+    .map(([name, property]) => [name, plain(property)] as const)
+    .filter(([, { const: only, enum: some }]) => only !== undefined || some !== undefined)
+    .map(([name, property]) => `\`${name}\` is ${formOf(property).replace(/, (?=[^,]*$)/, ' or ')}`)
+    .join(', ');
+}
+
+function tableOf(fields: readonly Row[]): string {
+  const rows = [HEAD, ...fields].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
@@ -34,8 +58,6 @@ function tableOf(name: Documented): string {
 
 /** @param seen shapes that were told already, by their text: they are told once in a table */
 function rowsOf(schema: JsonSchema, prefix: string, seen: Map<string, string>): Row[] {
-  const variants = schema.oneOf ?? schema.anyOf;
-  if (variants !== undefined) return variants.flatMap((one) => rowsOf(plain(one), prefix, seen));
   return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const field = `${prefix}${name}`;
     const whole = plain(property);
@@ -44,14 +66,18 @@ function rowsOf(schema: JsonSchema, prefix: string, seen: Map<string, string>): 
     const told = inside.properties === undefined ? undefined : seen.get(shapeOf(inside));
     const form = [
       `${told === undefined ? formOf(base) : `as \`${told}\``}${nullable ? ' or null' : ''}`,
-      ...(whole.default === undefined ? [] : [`absent: \`${JSON.stringify(whole.default)}\``]),
-      ...(whole.default === undefined && schema.required?.includes(name) !== true ? ['may be absent'] : []),
+      ...absenceOf(whole, schema.required?.includes(name) === true),
     ];
     const row: Row = [`\`${field}\``, form.join('; '), whole.description ?? base.description ?? ''];
     if (told !== undefined || inside.properties === undefined) return [row];
     seen.set(shapeOf(inside), field);
     return [row, ...rowsOf(inside, inside === base ? `${field}.` : `${field}[].`, seen)];
   });
+}
+
+function absenceOf({ default: otherwise }: JsonSchema, required: boolean): string[] {
+  if (otherwise !== undefined) return [`absent: \`${JSON.stringify(otherwise)}\``];
+  return required ? [] : ['may be absent'];
 }
 
 /** JSON Schema knows `true` and `false` for everything and nothing. */
@@ -89,24 +115,21 @@ function formOf(schema: JsonSchema): string {
   }
 }
 
-function listForm({ items, maxItems }: JsonSchema): string {
+function listForm({ items, minItems, maxItems }: JsonSchema): string {
   if (Array.isArray(items)) return `list of ${items.length}`;
-  return maxItems === undefined ? 'list' : `list, at most ${maxItems}`;
+  if (maxItems === undefined) return 'list';
+  return minItems === maxItems ? `list of ${maxItems}` : `list, at most ${maxItems}`;
 }
 
 function numberForm({ type, minimum, exclusiveMinimum, maximum }: JsonSchema): string {
-  const from =
-    exclusiveMinimum === undefined
-      ? bounded(minimum) && `from ${minimum}`
-      : bounded(exclusiveMinimum) && `above ${exclusiveMinimum}`;
-  const to = bounded(maximum) && `to ${maximum?.toLocaleString('en-US')}`;
-  return [type === 'integer' ? 'whole number' : 'number', from, to]
-    .filter((part) => typeof part === 'string')
-    .join(' ');
+  const parts = [bound('above', exclusiveMinimum) ?? bound('from', minimum), bound('to', maximum)];
+  return [type === 'integer' ? 'whole number' : 'number', ...parts.filter((part) => part !== null)].join(' ');
 }
 /** Zod gives a whole number the bounds of what a double counts exactly: no bound of ours. */
-function bounded(limit: number | boolean | undefined): boolean {
-  return typeof limit === 'number' && Math.abs(limit) < Number.MAX_SAFE_INTEGER;
+function bound(word: string, limit: number | boolean | undefined): string | null {
+  return typeof limit === 'number' && Math.abs(limit) < Number.MAX_SAFE_INTEGER
+    ? `${word} ${limit.toLocaleString('en-US')}`
+    : null;
 }
 
 const FORMS: Readonly<Record<string, string>> = {
