@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check test test-crash demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance test test-crash demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,7 +37,10 @@ check: build ## types, lint, format, boundaries, dead code, citations
 	npm run --silent documents
 	@echo "check: all good"
 
-test: build addon litert ## install what is needed, build, run every test
+conformance: build ## install what the Python device of docs/protocol's test needs (pip)
+	scripts/conformance/install.sh
+
+test: build addon litert conformance ## install what is needed, build, run every test
 	scripts/test.sh
 
 test-crash: build ## hubs killed at random and at every step, and PostgreSQL's server too; KILLS= (200, on each store), SEED=, STORES=sqlite,postgres
@@ -73,7 +76,7 @@ fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and
 verify-litert: build ## our INT8 and float models through Google's LiteRT interpreter (installs it into .work)
 	scripts/verify-litert.sh
 
-schemas: build ## write the JSON Schemas of docs/protocol anew
+schemas: build ## write what docs/protocol has from the schemas anew: tables, AsyncAPI, JSON Schema
 	node scripts/write-schemas.mjs
 
 format: setup ## write the house style

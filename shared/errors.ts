@@ -104,6 +104,15 @@ export const ERROR_CODES = {
     remedy: 'Ask for bytes that the file has: Content-Range says how many there are.',
   },
   conflict: { status: 409, remedy: 'Look at the current state and decide again.' },
+  command_expired: {
+    status: 409,
+    remedy:
+      'Look at what holds now; where it is still wanted, send it under a new name with a later deadline.',
+  },
+  command_interrupted: {
+    status: 409,
+    remedy: 'Look at the device; where it is still wanted, send it under a new name.',
+  },
   forbidden: {
     status: 403,
     remedy: 'Use a token whose role allows it: `adbreak tokens create --role operator`.',

@@ -5,20 +5,24 @@ export const MODEL_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 export const VERSION = /^\d{1,5}\.\d{1,5}\.\d{1,5}$/;
 export const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal');
 
-export const modelRef = z.strictObject({ version: z.string().regex(VERSION), digest });
+export const modelRef = z.strictObject({
+  version: z.string().regex(VERSION).describe('MAJOR.MINOR.PATCH.'),
+  digest: digest.describe('SHA-256 of the model file.'),
+});
 export type ModelRef = z.infer<typeof modelRef>;
 
 const share = z.number().min(0).max(1);
 export const testMetrics = z.object({
-  frames: z.int().nonnegative(),
-  accuracy: share,
-  precision: share,
-  recall: share,
-  f1: share,
-  rocAuc: share,
-  ece: share,
-  /** [[content as content, content as ad], [ad as content, ad as ad]] */
-  confusion: z.tuple([z.tuple([z.int(), z.int()]), z.tuple([z.int(), z.int()])]),
+  frames: z.int().nonnegative().describe('Frames that were looked at.'),
+  accuracy: share.describe('Share of frames called rightly.'),
+  precision: share.describe('Of frames called an advertisement, those that are one.'),
+  recall: share.describe('Of frames of advertisements, those called one.'),
+  f1: share.describe('Harmonic mean of the two.'),
+  rocAuc: share.describe('Area under the curve of the receiver operating characteristic.'),
+  ece: share.describe('Expected calibration error.'),
+  confusion: z
+    .tuple([z.tuple([z.int(), z.int()]), z.tuple([z.int(), z.int()])])
+    .describe('Frames by [truth][call], content = 0, ad = 1.'),
 });
 export type TestMetrics = z.infer<typeof testMetrics>;
 
@@ -27,31 +31,47 @@ export const MODEL_LIMIT = 256 * 1024 * 1024;
 
 /** Everything a device must know to run a model file rightly; signed together with it. */
 export const manifest = z.strictObject({
-  schema: z.literal(1),
-  name: z.string().regex(MODEL_NAME, 'must be lower-case letters, digits and dashes'),
-  version: z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH'),
-  digest,
-  bytes: z.int().positive().max(MODEL_LIMIT),
-  architecture: z.enum(['efficientnet_lite0', 'small_net']),
-  weights: z.enum(['pretrained', 'scratch']),
-  /** Meaning of the outputs, in order. */
-  labels: z.tuple([z.literal('content'), z.literal('ad')]),
-  preprocess: z.strictObject({
-    width: z.int().min(16).max(1024),
-    height: z.int().min(16).max(1024),
-    scaler: z.enum(['area', 'bilinear', 'bicubic']),
-    /** The network sees (x - mean) / std. */
-    mean: z.number(),
-    std: z.number().positive(),
-  }),
-  input: z.strictObject({
-    type: z.enum(['int8', 'uint8', 'float32'] satisfies (keyof typeof TENSOR_TYPES)[]),
-    shape: z.array(z.int().positive()).length(4),
-  }),
-  /** p(ad) of test patterns that every device can draw itself; see shared/video/patterns.ts. */
-  golden: z.array(z.strictObject({ pattern: z.int().nonnegative(), ad: share })).max(16),
-  metrics: testMetrics,
-  createdAt: z.iso.datetime(),
+  schema: z.literal(1).describe('The form of this document.'),
+  name: z
+    .string()
+    .regex(MODEL_NAME, 'must be lower-case letters, digits and dashes')
+    .describe('Name of the model.'),
+  version: z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH').describe('Its version.'),
+  digest: digest.describe('SHA-256 of the model file.'),
+  bytes: z.int().positive().max(MODEL_LIMIT).describe('Its length.'),
+  architecture: z.enum(['efficientnet_lite0', 'small_net']).describe('The network, for people.'),
+  weights: z.enum(['pretrained', 'scratch']).describe('Where its weights began, for people.'),
+  labels: z
+    .tuple([z.literal('content'), z.literal('ad')])
+    .describe('Meaning of the outputs, in order: p(ad) is the second.'),
+  preprocess: z
+    .strictObject({
+      width: z.int().min(16).max(1024).describe('Of the frames, pixels.'),
+      height: z.int().min(16).max(1024).describe('Of the frames, pixels.'),
+      scaler: z.enum(['area', 'bilinear', 'bicubic']).describe("ffmpeg's scaler that makes them."),
+      mean: z.number().describe('The network sees (x - mean) / std, with x from 0 to 255.'),
+      std: z.number().positive().describe('See `mean`.'),
+    })
+    .describe('From a frame to the input.'),
+  input: z
+    .strictObject({
+      type: z
+        .enum(['int8', 'uint8', 'float32'] satisfies (keyof typeof TENSOR_TYPES)[])
+        .describe('Type of the input tensor.'),
+      shape: z.array(z.int().positive()).length(4).describe('[1, height, width, 3].'),
+    })
+    .describe('The input tensor.'),
+  golden: z
+    .array(
+      z.strictObject({
+        pattern: z.int().nonnegative().describe('Number of the test pattern.'),
+        ad: share.describe('p(ad) of it, within 6/256.'),
+      }),
+    )
+    .max(16)
+    .describe('What the model says of test patterns that every device can draw itself.'),
+  metrics: testMetrics.describe('What it was worth on the test recordings, for people.'),
+  createdAt: z.iso.datetime().describe('When it was made.'),
 });
 export type Manifest = z.infer<typeof manifest>;
 /** A manifest is a page of JSON. */

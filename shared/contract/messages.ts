@@ -22,15 +22,28 @@ export type { ModelRef } from './manifest.js';
 
 const arm = z.enum(['production', 'candidate']);
 
-export const status = z.strictObject({ online: z.boolean(), agent: z.string().max(40), at: instant });
+export const status = z.strictObject({
+  online: z
+    .boolean()
+    .describe('`true` after connecting; `false` in the last will, and before an orderly end.'),
+  agent: z.string().max(40).describe("Version of the device's program."),
+  at: instant.describe('When it was said, by the clock of the device.'),
+});
 export type Status = z.infer<typeof status>;
 
 /** What a disagreement's draw promises: how many answers a device's people are asked for, and how long an answer may take. */
 const drawOrder = z.object({
-  /** Answers a device and week; null: every disagreement is asked about. */
-  perWeek: z.int().min(1).max(10_000).nullable(),
-  /** After this time a draw without an answer counts as one that nobody answered. */
-  answerHours: z.number().positive().max(1000),
+  perWeek: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .nullable()
+    .describe('Answers a week that the people at one device are asked for; null: about every disagreement.'),
+  answerHours: z
+    .number()
+    .positive()
+    .max(1000)
+    .describe('Hours after which a draw without an answer counts as one that nobody answered.'),
 });
 export type DrawOrder = z.infer<typeof drawOrder>;
 
@@ -39,48 +52,75 @@ export type DrawOrder = z.infer<typeof drawOrder>;
  * are left out and not refused: a hub may be newer than its agents.
  */
 export const desired = z.object({
-  revision: z.int().positive(),
-  model: z.string().regex(MODEL_NAME),
-  production: modelRef,
-  candidate: modelRef.nullable(),
-  /** Which of the two acts; the other one runs in its shadow. */
-  serve: arm,
-  rollout: z.string().max(100).nullable(),
-  /** A federated round that it shall take part in, on its own labelled reservoir. */
-  evaluation: roundRequest.nullable().default(null),
-  /** The rollout waits for a person's word on episodes where the two models differ: the status page asks for it. */
-  ask: z.literal('disagreements').nullable().default(null),
-  /** How the device draws the disagreements that count as evidence. */
-  draws: drawOrder.default({ perWeek: null, answerHours: 24 }),
+  revision: z.int().positive().describe('Number of this order: the highest one counts.'),
+  model: z.string().regex(MODEL_NAME).describe('Name of the model whose versions these are.'),
+  production: modelRef.describe('The version in production.'),
+  candidate: modelRef
+    .nullable()
+    .describe('The version that is tried beside it, on the same frames; null: none is.'),
+  serve: arm.describe('Which of the two acts: its decisions are the events. The other runs in its shadow.'),
+  rollout: z.string().max(100).nullable().describe('The rollout that the window reports shall name.'),
+  evaluation: roundRequest
+    .nullable()
+    .default(null)
+    .describe('A federated round to take part in, over the labelled episodes of this device.'),
+  ask: z
+    .literal('disagreements')
+    .nullable()
+    .default(null)
+    .describe('The status page shall ask people about drawn disagreements.'),
+  draws: drawOrder
+    .default({ perWeek: null, answerHours: 24 })
+    .describe('How disagreements are drawn for people to judge.'),
 });
 export type Desired = z.infer<typeof desired>;
 
 /** What a device runs: proved by inferences, never by a finished download. */
 export const reported = z.strictObject({
-  revision: z.int().nonnegative(),
-  serving: modelRef.nullable(),
-  shadow: modelRef.nullable(),
-  slot: z.enum(['factory', 'trial', 'confirmed', 'fallen-back']),
-  /** Why it could not do what it shall, or null; `model` where it is one model's, by its digest. An agent of 0.1.0 names none. */
-  problem: z.strictObject({ code: z.string().max(40), message: text, model: digest.optional() }).nullable(),
-  source: z.enum(['running', 'ended', 'lost']),
-  statusPage: z.string().max(200).nullable(),
-  at: instant,
+  revision: z.int().nonnegative().describe('Revision of the desired state that is at work; 0: none yet.'),
+  serving: modelRef.nullable().describe('The version that acts.'),
+  shadow: modelRef.nullable().describe('The version that runs in its shadow.'),
+  slot: z
+    .enum(['factory', 'trial', 'confirmed', 'fallen-back'])
+    .describe(
+      '`factory`: nothing from the hub runs; `trial`: what acts is not proved yet; `confirmed`: it is; `fallen-back`: a trial failed.',
+    ),
+  // An agent of 0.1.0 names no model.
+  problem: z
+    .strictObject({
+      code: z.string().max(40).describe('A code of docs/errors.md, or `unexpected`.'),
+      message: text.describe('What is wrong with which thing, for people.'),
+      model: digest.optional().describe("The model's digest where the problem is one model's."),
+    })
+    .nullable()
+    .describe('Why the device does not do what it shall; null: it does.'),
+  source: z.enum(['running', 'ended', 'lost']).describe('What comes from the video source.'),
+  statusPage: z
+    .string()
+    .max(200)
+    .nullable()
+    .describe("URL of the device's own page, on which people answer; null: it has none, and asks nobody."),
+  at: instant.describe('When it was said, by the clock of the device.'),
 });
 export type Reported = z.infer<typeof reported>;
 
 export const BINS = 256;
 /** Sparse histogram of p(ad), [bin, count] pairs; one bin per INT8 output code loses nothing. Bin = min(255, floor(256 p)). */
 const histogram = z.strictObject({
-  bins: sparse<[bin: number, count: number]>([BINS - 1, MOST], BINS),
-  sum: z.number().nonnegative().max(1e9),
+  bins: sparse<[bin: number, count: number]>([BINS - 1, MOST], BINS).describe(
+    '[bin, episodes], each bin once; bin = min(255, floor(256 p)).',
+  ),
+  sum: z.number().nonnegative().max(1e9).describe('Sum of p over the episodes; it must fit the bins.'),
 });
 export type SparseHistogram = z.infer<typeof histogram>;
 /** Latency in fixed logarithmic buckets, [bucket, count]: bucket b holds milliseconds in [2^(b/4), 2^((b+1)/4)). */
 const latency = sparse<[bucket: number, count: number]>([63, MOST], 64);
 
 function labelDetail() {
-  return z.strictObject({ confusion: table, tenths });
+  return z.strictObject({
+    confusion: table.describe('Labelled episodes by [truth][vote], content = 0, ad = 1.'),
+    tenths: tenths.describe('[tenth, episodes, right], each tenth once; tenth = min(9, floor(10 p)).'),
+  });
 }
 const table = z.tuple([z.tuple([count, count]), z.tuple([count, count])]);
 /** Labelled episodes by tenth of p(ad): [tenth, episodes, right]. */
@@ -90,84 +130,142 @@ const tenths = sparse<[tenth: number, episodes: number, right: number]>([9, MOST
 export const DRAW_RATES = Array.from({ length: 9 }, (_, level) => 2 ** -level);
 /** Draws of the disagreements that ended in this window; each is answered, or counts in the worst case. */
 const draws = z.strictObject({
-  rate: z.number().refine((rate) => DRAW_RATES.includes(rate), 'must be a power of one half, 1/256 at least'),
-  drawn: count,
-  /** Of the drawn, those a person has answered already. wins: only production was wrong; losses: only the candidate was. */
-  wins: count,
-  losses: count,
+  rate: z
+    .number()
+    .refine((rate) => DRAW_RATES.includes(rate), 'must be a power of one half, 1/256 at least')
+    .describe(
+      'Chance with which each disagreement was drawn: 1, 1/2, 1/4, … 1/256; fixed before the window began.',
+    ),
+  drawn: count.describe('Disagreements that were drawn.'),
+  wins: count.describe('Of the drawn: answered already, and only production was wrong.'),
+  losses: count.describe('Of the drawn: answered already, and only the candidate was wrong.'),
 });
-/** Answers to draws that an earlier window of the same pairing reported, by that window's start. */
-const lateAnswer = z.strictObject({ start: instant, wins: count, losses: count });
-/** Episodes whose truth is known, asked about like the others: how often people answer wrongly. */
-const control = z.strictObject({ asked: count, answered: count, wrong: count });
+/** Answers to draws that an earlier window of the same pairing reported. */
+const lateAnswer = z.strictObject({
+  start: instant.describe('Start of the window that reported the draws; each once, and before this window.'),
+  wins: count.describe('Answers that say only production was wrong.'),
+  losses: count.describe('Answers that say only the candidate was wrong.'),
+});
+const control = z.strictObject({
+  asked: count.describe('Control items whose time is over or that were answered.'),
+  answered: count.describe('Of these, answered.'),
+  wrong: count.describe('Of these, answered against the truth that is known.'),
+});
 
 /** A random name for a run of numbers: two runs of one device are told apart by it, whatever their numbers are. */
 export const streamId = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 hexadecimal digits');
 
 /** The evidence of one window; reports merge by addition. docs/gate.md. */
 export const windowReport = z.strictObject({
-  sequence: z.int().positive(),
-  /** Whose number it is. An agent of before 0.3 names none: its numbers go on from whatever was heard of it. */
-  stream: streamId.optional(),
-  start: instant,
-  end: instant,
-  slice: z.strictObject({ channel: sliceName, site: sliceName, hardware: sliceName }),
-  rollout: z.string().max(100).nullable(),
-  production: digest,
-  candidate: digest.nullable(),
-  serving: arm,
-  episodes: count,
-  /** Episodes that are new content, what airs again left out. Today every episode: null says the same. */
-  content: count.nullable().default(null),
-  /** Null: on this device nobody is asked, so its disagreements say nothing about who is right. */
-  draws: draws.nullable().default(null),
-  answers: z.array(lateAnswer).max(100).default([]),
-  /** Drawn disagreements that still wait for a person. */
-  waiting: count.default(0),
-  control: control.default({ asked: 0, answered: 0, wrong: 0 }),
-  histograms: z.strictObject({ production: histogram, candidate: histogram.nullable() }),
-  /** Episodes by [vote of production][vote of candidate], content = 0, ad = 1. */
-  joint: table.nullable(),
-  /** Episodes by [tenth of production's p(ad), tenth of the candidate's, count]. */
-  jointConfidence: sparse<[production: number, candidate: number, count: number]>([9, 9, MOST], 100).default(
-    [],
-  ),
-  /** Labelled episodes. wins: only production was wrong; losses: only the candidate was. */
-  labelled: z.strictObject({
-    episodes: count,
-    productionRight: count,
-    candidateRight: count,
-    wins: count,
-    losses: count,
-    /** By [truth][vote of the arm], and by confidence. */
-    detail: z
-      .strictObject({ production: labelDetail(), candidate: labelDetail().nullable() })
-      .nullable()
-      .default(null),
-  }),
-  latency: z.strictObject({ production: latency, candidate: latency.nullable() }),
-  adFrames: count,
-  frames: count,
-  dropped: count,
-  restarts: count,
-  /** Largest memory of the agent and its inference processes together, MiB; 0 where it is not known. */
-  memoryMb: count.default(0),
-  downloadFailures: count.default(0),
+  sequence: z
+    .int()
+    .positive()
+    .describe('Number of the report in its stream, from 1 on; none is given twice.'),
+  // An agent of before 0.3 names none: its numbers go on from whatever was heard of it.
+  stream: streamId.optional().describe('Whose number it is: a random name for a run of numbers.'),
+  start: instant.describe('Begin of the window: a multiple of its length since 1970 (UTC).'),
+  end: instant.describe('Its end, which may not lie in the future; at most 45 days after the start.'),
+  slice: z
+    .strictObject({
+      channel: sliceName.describe('What is watched; one name for a channel on all devices.'),
+      site: sliceName.describe('Where the device stands.'),
+      hardware: sliceName.describe('What it is made of.'),
+    })
+    .describe('Where the counts belong.'),
+  rollout: z.string().max(100).nullable().describe('`rollout` of the desired state that was at work.'),
+  production: digest.describe('Digest of the version in production.'),
+  candidate: digest.nullable().describe('Digest of the candidate; null without one.'),
+  serving: arm.describe('Which of the two acted.'),
+  episodes: count.describe('Episodes counted; at most one a second.'),
+  content: count
+    .nullable()
+    .default(null)
+    .describe('Of these, new content: what airs again left out. Null: the device does not know repeats.'),
+  draws: draws
+    .nullable()
+    .default(null)
+    .describe('Draws among the disagreements of this window; null: nobody is asked on this device.'),
+  answers: z
+    .array(lateAnswer)
+    .max(100)
+    .default([])
+    .describe('Answers to draws of earlier windows of the same models, since the last report.'),
+  waiting: count.default(0).describe('Drawn disagreements that wait for a person now.'),
+  control: control
+    .default({ asked: 0, answered: 0, wrong: 0 })
+    .describe('Episodes whose truth is known, asked about among the others: how often people are wrong.'),
+  histograms: z
+    .strictObject({
+      production: histogram.describe("Production's mean p(ad) of each episode."),
+      candidate: histogram.nullable().describe("The candidate's; null without one."),
+    })
+    .describe('Episodes by confidence.'),
+  joint: table
+    .nullable()
+    .describe(
+      'Episodes by [vote of production][vote of the candidate], content = 0, ad = 1; null without one.',
+    ),
+  jointConfidence: sparse<[production: number, candidate: number, count: number]>([9, 9, MOST], 100)
+    .default([])
+    .describe("[tenth of production's p, tenth of the candidate's, episodes], each pair once."),
+  labelled: z
+    .strictObject({
+      episodes: count.describe('Episodes with a label of a person.'),
+      productionRight: count.describe('Of these, production voted as the label says.'),
+      candidateRight: count.describe('Of these, the candidate did; 0 without one.'),
+      wins: count.describe('Of these, only production was wrong.'),
+      losses: count.describe('Of these, only the candidate was wrong.'),
+      detail: z
+        .strictObject({
+          production: labelDetail().describe("Production's labelled episodes."),
+          candidate: labelDetail().nullable().describe("The candidate's; null without one."),
+        })
+        .nullable()
+        .default(null)
+        .describe('The same by truth and by confidence.'),
+    })
+    .describe('Episodes whose truth a person told before they were counted.'),
+  latency: z
+    .strictObject({
+      production: latency.describe('[bucket, inferences], each bucket once.'),
+      candidate: latency.nullable().describe("The candidate's; null without one."),
+    })
+    .describe(
+      'Inferences by duration: bucket b holds milliseconds in [2^(b/4), 2^((b+1)/4)), bucket 0 what is shorter.',
+    ),
+  adFrames: count.describe('Frames that the acting model calls an advertisement.'),
+  frames: count.describe('Frames that were looked at; at most 120 a second.'),
+  dropped: count.describe('Frames that came and were not looked at, because a newer one was there.'),
+  restarts: count.describe('Inference processes that had to be started again.'),
+  memoryMb: count
+    .default(0)
+    .describe('Largest memory of the program and its children together, MiB; 0: not known.'),
+  downloadFailures: count.default(0).describe('Downloads of a model that failed.'),
 });
 export type WindowReport = z.infer<typeof windowReport>;
 
+const eventTime = instant.describe('When, by the clock of the device.');
 export const event = z.discriminatedUnion('kind', [
   z.strictObject({
-    kind: z.enum(['ad-started', 'ad-ended']),
-    at: instant,
-    mediaTime: z.number().nonnegative(),
+    kind: z.enum(['ad-started', 'ad-ended']).describe('The acting model has changed its mind for good.'),
+    at: eventTime,
+    mediaTime: z
+      .number()
+      .nonnegative()
+      .describe('Where in the source the change began, seconds from its begin.'),
   }),
-  z.strictObject({ kind: z.enum(['signal-lost', 'signal-back', 'source-ended']), at: instant, reason: text }),
   z.strictObject({
-    kind: z.enum(['slot-confirmed', 'slot-fell-back']),
-    at: instant,
-    model: modelRef,
-    reason: text,
+    kind: z.enum(['signal-lost', 'signal-back', 'source-ended']).describe('What became of the source.'),
+    at: eventTime,
+    reason: text.describe('Why, for people.'),
+  }),
+  z.strictObject({
+    kind: z
+      .enum(['slot-confirmed', 'slot-fell-back'])
+      .describe('A model on trial has proved itself, or was given up.'),
+    at: eventTime,
+    model: modelRef.describe('Which model.'),
+    reason: text.describe('Why, for people.'),
   }),
 ]);
 export type DeviceEvent = z.infer<typeof event>;
@@ -179,21 +277,27 @@ export const deviceId = z
     'must be lower-case letters, digits and dashes, and not the name of what every object has',
   );
 export const enrolRequest = z.strictObject({
-  token: z.string().min(16).max(100),
-  device: deviceId,
-  csr: z.string().max(4096),
-  instance: z.string().max(64),
+  token: z.string().min(16).max(100).describe('The claim token of the card.'),
+  device: deviceId.describe('The name that the device shall have.'),
+  csr: z.string().max(4096).describe('PKCS#10 signing request in PEM, of an EC key on P-256 or P-384.'),
+  instance: z.string().max(64).describe('A name of this run of the program, random.'),
 });
 export const enrolResponse = z.object({
-  device: deviceId,
-  certificate: z.string(),
-  authority: z.string(),
-  mqtt: z.string(),
-  root: z.string(),
+  device: deviceId.describe('The name that it has from now on.'),
+  certificate: z.string().describe('Its client certificate, PEM.'),
+  authority: z
+    .string()
+    .describe("The certificate of the fleet's authority, PEM: what the hub is trusted by."),
+  mqtt: z.string().describe('Where its MQTT session goes: `mqtts://HOST:PORT`.'),
+  root: z.string().describe('TUF root metadata, JSON text: what downloads are trusted by.'),
 });
 export type EnrolResponse = z.infer<typeof enrolResponse>;
 
 /** A device asks for its next certificate over mutual TLS: the one before says who it is, so the request holds a key alone. */
-export const renewRequest = z.strictObject({ csr: z.string().max(4096) });
-export const renewResponse = z.object({ certificate: z.string().max(8192) });
+export const renewRequest = z.strictObject({
+  csr: z.string().max(4096).describe('PKCS#10 signing request in PEM, of a new key.'),
+});
+export const renewResponse = z.object({
+  certificate: z.string().max(8192).describe('The next client certificate, PEM.'),
+});
 export type RenewResponse = z.infer<typeof renewResponse>;

@@ -10,43 +10,61 @@ const instant = z.iso.datetime();
 export const ROUND_ID = /^[a-z0-9][a-z0-9.-]{0,79}$/;
 /** One federated evaluation: two models over what the device has labelled itself. docs/statistics.md, "Federated rounds". */
 export const roundRequest = z.strictObject({
-  round: z.string().regex(ROUND_ID),
-  production: modelRef,
-  candidate: modelRef,
-  deadline: instant,
-  /** With pairwise masks: the hub learns the sum over the devices alone. */
-  secure: z.boolean(),
-  /** Scale of the discrete Laplace noise on every count is 1/epsilon; null for none. */
-  epsilon: z.number().gt(0).max(100).nullable(),
+  round: z.string().regex(ROUND_ID).describe('Name of the round, as it stands in the topic of the answer.'),
+  production: modelRef.describe('The version that is compared with.'),
+  candidate: modelRef.describe('The version that is compared.'),
+  deadline: instant.describe('Answers after it count no more.'),
+  secure: z.boolean().describe('With pairwise masks: the hub learns the sum over the devices alone.'),
+  epsilon: z
+    .number()
+    .gt(0)
+    .max(100)
+    .nullable()
+    .describe('Scale of the discrete Laplace noise on every count is 1/epsilon; null: no noise.'),
 });
 export type RoundRequest = z.infer<typeof roundRequest>;
 
 /** What a device found in a round, over its own labelled reservoir: counts, never frames. */
 export const roundReport = z.strictObject({
-  round: z.string().regex(ROUND_ID),
-  production: digest,
-  candidate: digest,
-  /** Labelled episodes by who labelled them. */
-  sources: z.strictObject({ operator: count, button: count, rule: count }),
-  /** Age of the labels, hours: youngest and oldest; null without episodes. */
+  round: z.string().regex(ROUND_ID).describe('Name of the round.'),
+  production: digest.describe('Digest of the version that was compared with, as the request says.'),
+  candidate: digest.describe('Digest of the version that was compared, as the request says.'),
+  sources: z
+    .strictObject({
+      operator: count.describe('A person, through the hub.'),
+      button: count.describe('A person, at the device.'),
+      rule: count.describe('A rule.'),
+    })
+    .describe('Labelled episodes by who labelled them: they add up to `counts.episodes`; all 0 with noise.'),
   ageHours: z
-    .strictObject({ youngest: z.number().nonnegative().max(1e6), oldest: z.number().nonnegative().max(1e6) })
-    .nullable(),
-  counts: z.strictObject({
-    episodes: noisy,
-    productionRight: noisy,
-    candidateRight: noisy,
-    wins: noisy,
-    losses: noisy,
-  }),
-  slice: z.strictObject({
-    channel: z.string().max(60),
-    site: z.string().max(60),
-    hardware: z.string().max(60),
-  }),
-  /** What its noise has spent in all, on this device. */
-  epsilonSpent: z.number().nonnegative().max(1e6),
-  at: instant,
+    .strictObject({
+      youngest: z.number().nonnegative().max(1e6).describe('Of the youngest label.'),
+      oldest: z.number().nonnegative().max(1e6).describe('Of the oldest label.'),
+    })
+    .nullable()
+    .describe('Age of the labels, hours; null without episodes, and with noise.'),
+  counts: z
+    .strictObject({
+      episodes: noisy.describe('Labelled episodes that both models looked at.'),
+      productionRight: noisy.describe('Of these, production voted as the label says.'),
+      candidateRight: noisy.describe('Of these, the candidate did.'),
+      wins: noisy.describe('Of these, only production was wrong.'),
+      losses: noisy.describe('Of these, only the candidate was wrong.'),
+    })
+    .describe('What was found; with noise a count may be negative.'),
+  slice: z
+    .strictObject({
+      channel: z.string().max(60).describe('As in window reports.'),
+      site: z.string().max(60).describe('As in window reports.'),
+      hardware: z.string().max(60).describe('As in window reports.'),
+    })
+    .describe('Where the device is.'),
+  epsilonSpent: z
+    .number()
+    .nonnegative()
+    .max(1e6)
+    .describe('What noise has cost in all on this device, epsilon: a round costs 4 of its own.'),
+  at: instant.describe('When it was counted, by the clock of the device.'),
 });
 export type RoundReport = z.infer<typeof roundReport>;
 
