@@ -74,6 +74,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
               model: known?.model ?? 'base-ad-detector',
               desired: known?.desired ?? null,
               online: false,
+              ...(known?.agent !== undefined && { agent: known.agent }),
               lastSeen: null,
               reported: null,
               sequence: 0,
