@@ -290,6 +290,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
       .catch(complain('gate'));
   let looks: Promise<unknown> = Promise.resolve();
   opened.add(() => looks);
+  opened.add(() => registry.idle());
   const jobs = [
     schedule(options.tick, () => {
       looks = Promise.all([looks, look()]);

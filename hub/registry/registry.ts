@@ -201,6 +201,11 @@ export class Registry {
     }
   }
 
+  /** Resolves when what was begun is done: before the store is closed. */
+  idle(): Promise<void> {
+    return this.#publishing.run(() => this.#repository.idle());
+  }
+
   /** Signs anew, at each start and every hour, what will soon be old. */
   renewDue(): Promise<void> {
     return this.#repository.renewDue();

@@ -84,6 +84,11 @@ export class Repository {
     return repository;
   }
 
+  /** Resolves when what was begun is on the disk. */
+  idle(): Promise<void> {
+    return this.#turn.run(() => undefined);
+  }
+
   /** Whether a list of targets is published at once, or waits for its signature. */
   get signsTargets(): boolean {
     return !this.#elsewhere.has('targets');
