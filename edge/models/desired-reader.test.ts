@@ -134,6 +134,23 @@ test('a key that a newer root names counts after that root was fetched; as many 
   assert.equal(await take(word([key, next], 3)), 3);
 });
 
+test('what a stolen key has said of times and revisions is forgotten when the root names another key; plain words are refused all the same', async () => {
+  const { key, take, roots, trust } = await reader();
+  await take(word(key, 5));
+  const stolen = 1000 * START;
+  assert.equal(await take(word(key, stolen, { issued: START + 300 * DAY })), stolen);
+  await assert.rejects(
+    take(word(key, 9e15, { issued: START + 300 * DAY })),
+    refused('desired_untimely', /one that no hub has come to/),
+  );
+  const next = newKey();
+  roots.newest = rootOf([next]);
+  assert.equal(await take(word(next, 6)), 6);
+  assert.deepEqual([trust.revision, trust.now()], [6, START]);
+  await assert.rejects(take(word(key, stolen)), refused('desired_forged'));
+  await assert.rejects(take(plain(7)), refused('desired_forged', /not signed/));
+});
+
 test('a hub that cannot be asked for newer roots leaves the reason in the refusal', async () => {
   const { trust } = await reader();
   const key = newKey();

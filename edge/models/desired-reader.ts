@@ -8,7 +8,7 @@ import {
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { z } from 'zod';
-import { isSignedUnder } from './root-keys.js';
+import { signersUnder } from './root-keys.js';
 import type { Trust } from './trust.js';
 
 /** The root metadata that this device trusts, and the way to a newer one. */
@@ -26,6 +26,8 @@ interface Options {
 const DAY = 24 * 3_600_000;
 /** A device that took the hub's certificate, which lives for a year, is no further behind the hub's clock. */
 const FURTHEST_AHEAD_MS = 366 * DAY;
+/** A hub that was restored numbers from the time in microseconds, and at most eleven days beyond (hub/backup/leap.ts). */
+const FURTHEST_NUMBER = 1e12;
 const MESSAGE = z.looseObject({});
 type Payload = z.infer<typeof desiredPayload>;
 
@@ -63,37 +65,42 @@ export class DesiredReader {
     const what = 'the desired state';
     const value = parseJson(MESSAGE, message, MESSAGE_LIMIT, what);
     if (!('signatures' in value)) {
-      if (trust.expires === null) return check(desired, value, what);
+      if (!trust.hasHeard) return check(desired, value, what);
       throw forged('it is not signed, and this hub signs what it sends');
     }
     const signed = check(signedDesired, value, what);
-    await this.#requireSigned(signed);
+    const signers = await this.#signersOf(signed);
     const payload = parseJson(desiredPayload, signed.payload, MESSAGE_LIMIT, what);
     const { device } = this.#options;
     if (payload.device !== device) throw forged(`it is for ${payload.device}`);
-    await this.#learn(payload);
+    trust.believeOnly(signers);
+    await this.#learn(payload, signers[0] ?? '');
     return payload.desired;
   }
 
   /** Under the root that is trusted, or one that follows it: a rotation may have named another key. */
-  async #requireSigned(signed: SignedDesired): Promise<void> {
+  async #signersOf(signed: SignedDesired): Promise<readonly string[]> {
     const { roots } = this.#options;
-    if (isSignedUnder(await roots.trusted(), signed)) return;
+    const signers = signersUnder(await roots.trusted(), signed);
+    if (signers.length > 0) return signers;
     const cause = await roots.follow().then(
       () => undefined,
       (error: unknown) => error,
     );
-    if (isSignedUnder(await roots.trusted(), signed)) return;
+    const followed = signersUnder(await roots.trusted(), signed);
+    if (followed.length > 0) return followed;
     throw forged('it is not signed by the key that the root metadata names', cause);
   }
 
-  async #learn({ issued, expires, desired: { revision } }: Payload): Promise<void> {
+  async #learn({ issued, expires, desired: { revision } }: Payload, key: string): Promise<void> {
     const { trust } = this.#options;
-    const lesson = { issued: Date.parse(issued), expires: Date.parse(expires), revision };
+    const lesson = { key, issued: Date.parse(issued), expires: Date.parse(expires), revision };
     if (revision < trust.revision)
       throw untimely(`it is revision ${revision}, and the hub has signed ${trust.revision}`);
     if (lesson.issued > trust.system() + FURTHEST_AHEAD_MS)
       throw untimely(`it is dated ${issued}, more than a year ahead of this device's clock`);
+    if (revision > 1000 * Math.max(trust.now(), lesson.issued) + FURTHEST_NUMBER)
+      throw untimely(`revision ${revision} is one that no hub has come to`);
     const hasEnded = (now: number) => Math.max(now, lesson.issued) >= lesson.expires;
     if (!hasEnded(trust.now())) return trust.learn(lesson);
     // The floor was wrong: what overtakes all before it is dated as the device's own clock says, and is no replay.

@@ -21,10 +21,13 @@ const rootSchema = z.object({
 });
 
 /**
- * Whether a desired state is signed by as many keys of the timestamp role as this root asks for. Of the root itself
- * nothing is checked: it is one that the device trusts already.
+ * The keys of the timestamp role that have signed a desired state, by their ids; none where they are fewer than this root
+ * asks for. Of the root itself nothing is checked: it is one that the device trusts already.
  */
-export function isSignedUnder(root: Uint8Array | string, { payload, signatures }: SignedDesired): boolean {
+export function signersUnder(
+  root: Uint8Array | string,
+  { payload, signatures }: SignedDesired,
+): readonly string[] {
   const { keys, roles } = parseJson(
     rootSchema,
     root,
@@ -38,7 +41,7 @@ export function isSignedUnder(root: Uint8Array | string, { payload, signatures }
     const key = roles.timestamp.keyids.includes(keyid) ? keyOf(keys[keyid]) : null;
     if (key !== null && verify(null, input, key, Buffer.from(sig, 'hex'))) signers.add(keyid);
   }
-  return signers.size >= roles.timestamp.threshold;
+  return signers.size >= roles.timestamp.threshold ? [...signers] : [];
 }
 
 function keyOf(entry: unknown): KeyObject | null {

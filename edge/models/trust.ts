@@ -10,6 +10,8 @@ const trustSchema = z.object({
   root: digest,
   /** The latest time that the hub has signed; null while it has signed none. */
   floor: z.iso.datetime().nullable(),
+  /** The id of the key that signed last; null while none has. */
+  key: digest.nullable(),
   /** The highest revision that it has signed. */
   revision: z.int().nonnegative(),
   /** When the newest of what it has signed ends. */
@@ -19,6 +21,8 @@ type State = z.infer<typeof trustSchema>;
 
 /** What a signed desired state teaches, milliseconds since 1970. */
 export interface Lesson {
+  /** Id of the key that signed it. */
+  readonly key: string;
   readonly issued: number;
   readonly expires: number;
   readonly revision: number;
@@ -71,7 +75,7 @@ export class Trust {
       await setAside(path, error, 'the hub is asked', (line) => log(`trust: ${line}`));
     }
     const own = sha256(root);
-    const fresh: State = { root: own, floor: null, revision: 0, expires: null };
+    const fresh: State = { root: own, floor: null, key: null, revision: 0, expires: null };
     const enrolledAnew = stored !== undefined && stored.root !== own;
     const state = stored === undefined || enrolledAnew ? fresh : stored;
     return new Trust(path, { state, enrolledAnew }, log, clocks);
@@ -88,6 +92,10 @@ export class Trust {
     return this.#clocks.system();
   }
 
+  /** Whether the hub has ever signed. */
+  get hasHeard(): boolean {
+    return this.#state.key !== null;
+  }
   /** The highest revision that the hub has signed; zero while it has signed none. */
   get revision(): number {
     return this.#state.revision;
@@ -98,15 +106,26 @@ export class Trust {
   }
 
   /**
+   * The root names other keys than the one that taught this: what a stolen key has said of times and revisions counts no
+   * more (as the TUF specification 1.0, 5.3.11, forgets the versions that it has signed).
+   */
+  believeOnly(keys: readonly string[]): void {
+    const { root, key } = this.#state;
+    if (key === null || keys.includes(key)) return;
+    this.#state = { root, key, floor: null, revision: 0, expires: null };
+  }
+
+  /**
    * Learns, for good where the card takes it: a full one costs no order. `reset` sets the time back to this lesson's,
    * where the hub's clock was wrong before.
    */
-  async learn({ issued, expires, revision }: Lesson, { reset = false } = {}): Promise<void> {
+  async learn({ key, issued, expires, revision }: Lesson, { reset = false } = {}): Promise<void> {
     const { floor, root } = this.#state;
     const later = floor === null || reset || issued > Date.parse(floor);
     if (!later && revision <= this.#state.revision) return;
     this.#state = {
       root,
+      key,
       floor: later ? new Date(issued).toISOString() : floor,
       revision: Math.max(revision, this.#state.revision),
       expires: new Date(expires).toISOString(),
