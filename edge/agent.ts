@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
-import { AdbreakError, explain, explainForPeople } from '@adbreak/shared/errors.js';
+import type { Desired, DeviceEvent, Reported } from '@adbreak/shared/contract/messages.js';
+import { withSigned } from '@adbreak/shared/contract/signed-desired.js';
+import { AdbreakError, explain, explainForPeople, hasCode } from '@adbreak/shared/errors.js';
 import { pause } from '@adbreak/shared/retry.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
@@ -15,8 +16,9 @@ import { lockState } from './identity/lock.js';
 import { Renewal } from './identity/renewal.js';
 import { memoryMb } from './inference/memory.js';
 import { Lineup } from './lineup.js';
-import { ModelStore } from './models/fetch.js';
+import type { DesiredReader } from './models/desired-reader.js';
 import { SlotStore } from './models/slot-store.js';
+import { openTrusted } from './models/trusted.js';
 import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
 import { Problems } from './problems.js';
 import { Evaluator } from './reservoir/evaluator.js';
@@ -46,6 +48,7 @@ export class Agent implements AsyncDisposable {
   readonly #cleanup: (() => unknown)[] = [];
   readonly #stop = new AbortController();
   #lineup: Lineup | null = null;
+  #reader: DesiredReader | null = null;
   #evaluator: Evaluator | null = null;
   #session: Session | null = null;
   #page: StatusPage | null = null;
@@ -128,7 +131,9 @@ export class Agent implements AsyncDisposable {
       picture: (episode, index) => this.#pipeline.picture(episode, index),
       label: (episode, label) => this.#pipeline.label(episode, label),
     });
-    const models = new ModelStore(join(state, 'models'), identity, hub);
+    const place = { state, hub, log: this.#log, signal: this.#stop.signal };
+    const { trust, models, reader } = await openTrusted(identity, place);
+    this.#reader = reader;
     const lineup = new Lineup({
       models,
       slots: this.#slots,
@@ -166,20 +171,16 @@ export class Agent implements AsyncDisposable {
       identity,
       hub,
       instance,
-      agentVersion: AGENT_VERSION,
+      agentVersion: withSigned(AGENT_VERSION),
       spool: this.#spool,
       log: this.#log,
       uniform: Math.random,
-      onDesired: (desired) => {
-        lineup.want(desired);
-        this.#pipeline.order(desired);
-        this.#evaluator?.want(desired.evaluation, desired.model);
-      },
+      onDesired: (message) => void this.#desired(message),
       onRefused: (reason) => {
         if (this.#problems.refused(reason)) this.#renewal?.hurry();
       },
     });
-    this.#renewal = this.#keepAlive(identity, instance);
+    this.#renewal = this.#keepAlive(identity, instance, () => trust.now());
     this.#cleanup.push(
       () => this.#page?.[Symbol.asyncDispose](),
       () => this.#session?.[Symbol.asyncDispose](),
@@ -199,10 +200,11 @@ export class Agent implements AsyncDisposable {
     return { device, hub, authorityPath: authority, token, instance };
   }
 
-  #keepAlive(identity: DeviceIdentity, instance: string): Renewal {
+  #keepAlive(identity: DeviceIdentity, instance: string, now: () => number): Renewal {
     return new Renewal({
       ...this.#enrolment(instance),
       identity,
+      now,
       log: this.#log,
       uniform: Math.random,
       onRenewed: () => {
@@ -211,6 +213,28 @@ export class Agent implements AsyncDisposable {
       },
       onFault: (error) => this.#problems.renewalFailed(error),
     });
+  }
+
+  // — what the hub wants —
+
+  async #desired(message: Uint8Array): Promise<void> {
+    try {
+      const desired = await this.#reader?.take(message);
+      if (desired === undefined) return;
+      this.#problems.desiredSays(null);
+      this.#follow(desired);
+    } catch (error) {
+      if (!hasCode(error, 'desired_forged', 'desired_untimely'))
+        return this.#log(`desired state: ${explain(error)}`);
+      this.#problems.desiredSays(error);
+      await this.#report();
+    }
+  }
+
+  #follow(desired: Desired): void {
+    this.#lineup?.want(desired);
+    this.#pipeline.order(desired);
+    this.#evaluator?.want(desired.evaluation, desired.model);
   }
 
   // — the frames —
@@ -299,6 +323,8 @@ export class Agent implements AsyncDisposable {
     for (const report of closed) await this.#spool.add({ ...report, slice: this.#config.slice });
     await this.#spool.flush();
     this.#problems.spoolSays(this.#spool.problem);
+    const late = this.#reader?.problem ?? null;
+    if (late !== null && this.#problems.current === null) this.#problems.desiredSays(late);
     await this.#report();
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -56,7 +56,7 @@ async function device(
     now: () => 0,
   });
   const lineup: Lineup = new Lineup({
-    models: new ModelStore(folder, NOBODY, 'https://hub.example'),
+    models: new ModelStore(folder, NOBODY, 'https://127.0.0.1:1'),
     slots: store,
     pipeline,
     threads: 1,
@@ -115,6 +115,23 @@ test('children that are killed at any moment under 200 frames a second are repla
       pipeline.pair?.[role] !== pair?.[role] && pipeline.pair?.[role]?.alive === true;
     await until(`both replaced in round ${round}`, () => replaced('production') && replaced('candidate'), 60);
   }
+});
+
+test('a model on trial that cannot be fetched is not blamed for it: production acts, nothing is quarantined, and it is tried when it is there', {
+  timeout: 90_000,
+}, async (t) => {
+  const { lineup, pipeline, desired, model, store, said, folder } = await device(t, {
+    slots: (of) => ({ confirmed: of('1.0.0'), trial: { model: of('2.0.0'), starts: 1 } }),
+  });
+  const { digest } = model('2.0.0');
+  await rename(join(folder, digest), join(folder, 'away'));
+  lineup.want({ ...desired(1, '1.0.0', '2.0.0'), serve: 'candidate' });
+  await until('production acts alone', () => pipeline.pair !== null && pipeline.pair.candidate === null, 60);
+  await until('it is said', () => /Cannot take base-ad-detector 2\.0\.0/.test(said.join()), 60);
+  assert.deepEqual([store.state.quarantined, store.state.trial], [[], null]);
+  await rename(join(folder, 'away'), join(folder, digest));
+  await until('2.0.0 is confirmed', () => store.state.confirmed?.version === '2.0.0', 60);
+  assert.deepEqual(store.state.quarantined, []);
 });
 
 test('models that nothing names any more are deleted once nothing is on trial; the way back stays', async (t) => {

@@ -47,6 +47,19 @@ test('a full card takes no other fault’s place, and is over when the reports a
   assert.equal(code(), undefined);
 });
 
+test('a word of the hub that is refused is shown once, and over with the next that is followed', () => {
+  const { problems, said, code } = fresh();
+  for (let i = 0; i < 3; i++) problems.desiredSays(coded('desired_forged'));
+  assert.deepEqual([code(), said.length], ['desired_forged', 1]);
+  problems.desiredSays(coded('desired_untimely'));
+  assert.equal(code(), 'desired_untimely');
+  problems.desiredSays(null);
+  assert.equal(code(), undefined);
+  problems.fault(coded('model_corrupt'));
+  problems.desiredSays(null);
+  assert.equal(code(), 'model_corrupt');
+});
+
 test('failed downloads are counted by model, and a forged one is none', () => {
   const { problems } = fresh();
   const of = (code: ErrorCode) => problems.fault(new ModelFault({ digest: 'a'.repeat(64) }, coded(code)));

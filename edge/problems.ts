@@ -16,6 +16,8 @@ const REFUSALS: readonly string[] = [
   'identity_expired',
   'unauthorized',
 ] satisfies ErrorCode[];
+/** What the hub wants is refused; over with the next that is taken. */
+const REFUSED_WORDS: readonly string[] = ['desired_forged', 'desired_untimely'] satisfies ErrorCode[];
 /** A renewal, or a new claim, may end them. */
 const RENEWABLE: readonly ErrorCode[] = ['identity_expired', 'unauthorized'];
 
@@ -81,6 +83,12 @@ export class Problems {
   spoolSays(problem: unknown): void {
     if (problem === null) this.#over((code) => code === 'disk_full');
     else if (this.#current === null) this.fault(problem);
+  }
+
+  /** Why what the hub wants is not followed, or null where it is. */
+  desiredSays(problem: AdbreakError | null): void {
+    if (problem === null) this.#over((code) => REFUSED_WORDS.includes(code));
+    else this.#tellOnce(problem);
   }
 
   #tellOnce(error: AdbreakError): void {

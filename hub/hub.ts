@@ -9,9 +9,9 @@ import { schedule, validate } from 'node-cron';
 import { finishRestore } from './backup/exchange.js';
 import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
-import { forTheWire } from './fleet/desired.js';
 import { Intake } from './fleet/ingest.js';
 import { correctPresence } from './fleet/presence.js';
+import { Sender } from './fleet/sender.js';
 import { buildHttp, type Http, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
@@ -83,8 +83,12 @@ export interface RunningHub extends AsyncDisposable {
 const PLANS = fileURLToPath(new URL('../../configs/rollouts', import.meta.url));
 const LOOPBACK = '127.0.0.1';
 const EVENTS_KEPT = 200;
-/** Signed metadata is renewed long before its shortest life of 7 days. */
-const RENEWAL = '17 3 * * *';
+/** Once a night: what people have to hear, and claims that may be forgotten. */
+const NIGHTLY = '17 3 * * *';
+/** What is signed is signed anew long before it ends: metadata, and what devices shall run. */
+const SIGNING = '17 * * * *';
+/** Whether something that was signed elsewhere has come. */
+const ARRIVALS = '*/5 * * * * *';
 /** Raw reports are forgotten a few hundred at a time, so that no write waits for a large delete. */
 const PURGE = '53 * * * * *';
 const PURGES_AT_ONCE = 20;
@@ -179,7 +183,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   tellOfAuthority();
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
-  await registry.renewLate();
+  const tellOfWaiting = async () => {
+    for (const line of await registry.waiting()) log(line);
+  };
+  await registry.renewDue();
+  await tellOfWaiting();
   const rolloutLog = new RolloutLog(store);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -188,11 +196,17 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     events.splice(0, events.length - EVENTS_KEPT);
     log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`, { device });
   };
+  const sender = new Sender({
+    store,
+    now,
+    log,
+    sign: (payload) => registry.signDesired(payload),
+    publish: (device, word) => broker.publish(device, 'desired', word),
+  });
   const executor: Executor = new Executor({
     store,
     now,
-    publishDesired: (desired, device) =>
-      broker.publish(device, 'desired', JSON.stringify(forTheWire(desired))),
+    publishDesired: (desired, device) => sender.send(desired, device),
     onDecision: (rollout) => {
       if (rollout.last !== null)
         log(
@@ -231,7 +245,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     log,
     policy: {
       admit: (id, fingerprint) => certificates.admit(id, fingerprint),
-      take: (device, kind, payload) => intake.take(device, kind, payload),
+      take: (device, kind, payload) => sender.after(device, () => intake.take(device, kind, payload)),
       connection: (id, online) => {
         if (online) intake.connected(id);
         void store
@@ -269,12 +283,16 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     report: log,
   });
   opened.add(() => http.close());
+  let shown = server.current;
   const renewOwn = async () => {
-    const next = await server.renew(now());
-    if (next === null) return;
+    await server.renew(now());
+    const next = server.current;
+    if (next === shown) return;
     broker.useCertificate(next);
     if (http.server instanceof HttpsServer)
       http.server.setSecureContext({ key: next.key, cert: next.certificate, ca: authority.certificate });
+    // Only now: where a door did not take it, both are given it again at the next look.
+    shown = next;
     log('the hub has a new certificate of its own; sessions go on');
   };
   // For the name `localhost` Fastify opens a second server, out of reach of renewOwn: one address, as MQTT has.
@@ -292,17 +310,21 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
       .catch(complain('gate'));
   let looks: Promise<unknown> = Promise.resolve();
   opened.add(() => looks);
+  opened.add(() => registry.idle());
   const jobs = [
     schedule(options.tick, () => {
       looks = Promise.all([looks, look()]);
     }),
-    schedule(RENEWAL, () => registry.renew().catch(complain('registry'))),
-    schedule(RENEWAL, () => purgeClaims(store, now()).catch(complain('claims'))),
+    schedule(SIGNING, () => registry.renewDue().catch(complain('registry'))),
+    schedule(SIGNING, () => sender.signAnew().catch(complain('desired states')), { noOverlap: true }),
+    schedule(ARRIVALS, () => registry.takeArrived().catch(complain('keys')), { noOverlap: true }),
+    schedule(NIGHTLY, () => tellOfWaiting().catch(complain('registry'))),
+    schedule(NIGHTLY, () => purgeClaims(store, now()).catch(complain('claims'))),
     schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
     schedule(ROLLUPS, () => keepRollups(store.rollups, settings, now()).catch(complain('rollups')), {
       noOverlap: true,
     }),
-    schedule(RENEWAL, tellOfAuthority),
+    schedule(NIGHTLY, tellOfAuthority),
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
   opened.add(() => Promise.all(jobs.map((job) => job.stop())));

@@ -54,7 +54,22 @@ export const ERROR_CODES = {
   },
   metadata_invalid: {
     status: 403,
-    remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every day.',
+    remedy: 'Check the clock of the device, and that the hub runs: it signs its metadata anew every hour.',
+  },
+  desired_forged: {
+    status: 403,
+    remedy:
+      'Somebody else may answer for the hub, or it was set back to a version that signs nothing (docs/operations/keys.md). The models at work go on working.',
+  },
+  desired_untimely: {
+    status: 403,
+    remedy:
+      'Check the clocks of hub and device, and that the hub runs: it signs anew every hour. The models at work go on working.',
+  },
+  signature_pending: {
+    status: 409,
+    remedy:
+      'Sign what waits where its key lies, and publish it: `adbreak keys sign`, then `adbreak keys publish`.',
   },
   token_invalid: {
     status: 401,

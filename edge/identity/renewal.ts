@@ -15,6 +15,8 @@ interface RenewalOptions extends Omit<EnrolOptions, 'signal'> {
   readonly log: (line: string) => void;
   /** [0, 1) */
   readonly uniform: () => number;
+  /** The time by which a certificate ends, milliseconds: at least the hub's own, where that is known. */
+  readonly now?: () => number;
 }
 
 /** The clock is looked at this often: it may be set, and a timer of Node ends at 24.8 days. */
@@ -74,8 +76,9 @@ export class Renewal implements AsyncDisposable {
 
   /** A fleet that was dark together does not come back in one second: who is late waits a little, too. */
   async #untilDue(due: number, wait: number): Promise<void> {
+    const { now = Date.now } = this.#options;
     while (!this.#stop.signal.aborted && !this.#hurried) {
-      const early = Math.max(due - Date.now(), this.#notBefore - performance.now());
+      const early = Math.max(due - now(), this.#notBefore - performance.now());
       if (early <= 0) break;
       await pause(Math.min(early, LOOK_MS), this.#stop.signal, this.#wake.signal);
     }

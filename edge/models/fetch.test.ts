@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -19,26 +19,37 @@ const IN_TIME = { expires: '2099-01-01T00:00:00Z', spec_version: '1.0.31', versi
 function signer() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('hex');
-  const seal = (signed: Signed) =>
+  const keyid = raw.slice(0, 12);
+  const signature = (signed: Signed) => ({
+    keyid,
+    sig: sign(null, Buffer.from(JSON.stringify(signed)), privateKey).toString('hex'),
+  });
+  const seal = (signed: Signed, ...more: readonly Signer[]): string =>
     JSON.stringify({
       signed,
-      signatures: [
-        { keyid: 'one', sig: sign(null, Buffer.from(JSON.stringify(signed)), privateKey).toString('hex') },
-      ],
+      signatures: [signature(signed), ...more.map((one) => one.signature(signed))],
     });
-  return { raw, seal };
+  return { raw, keyid, signature, seal };
 }
-function rootMetadata({ raw, seal }: ReturnType<typeof signer>): string {
-  const role = { keyids: ['one'], threshold: 1 };
-  return seal({
+interface Signer {
+  readonly raw: string;
+  readonly keyid: string;
+  readonly signature: (signed: Signed) => { keyid: string; sig: string };
+}
+function rootSigned({ raw, keyid }: Signer, version: number) {
+  const role = { keyids: [keyid], threshold: 1 };
+  return {
     _type: 'root',
     consistent_snapshot: true,
     expires: IN_TIME.expires,
-    keys: { one: { keytype: 'ed25519', keyval: { public: raw }, scheme: 'ed25519' } },
+    keys: { [keyid]: { keytype: 'ed25519', keyval: { public: raw }, scheme: 'ed25519' } },
     roles: { root: role, snapshot: role, targets: role, timestamp: role },
     spec_version: IN_TIME.spec_version,
-    version: 1,
-  });
+    version,
+  };
+}
+function rootMetadata(keys: ReturnType<typeof signer>): string {
+  return keys.seal(rootSigned(keys, 1));
 }
 const METADATA = {
   timestamp: (version = 1) => ({
@@ -66,7 +77,12 @@ const METADATA = {
 
 type Answer = (response: ServerResponse) => unknown;
 /** A store whose hub answers like this by the end of the path; there is no newer root, and nothing else. */
-async function storeAt(t: TestContext, answers: Readonly<Record<string, Answer>>, keys = signer()) {
+async function storeAt(
+  t: TestContext,
+  answers: Readonly<Record<string, Answer>>,
+  keys = signer(),
+  now?: () => number,
+) {
   const { url, authority } = await stubHub(t, ({ path }, response) => {
     const answer = answers[path.replace('/tuf/metadata/', '')];
     if (answer !== undefined) return answer(response);
@@ -78,8 +94,14 @@ async function storeAt(t: TestContext, answers: Readonly<Record<string, Answer>>
   await mkdir(folder);
   const root = rootMetadata(keys);
   const identity = { device: 'pi-1', key: '', certificate: '', authority, mqtt: '', root };
-  return { folder, url, store: new ModelStore(folder, identity, url) };
+  return { folder, url, identity, store: new ModelStore(folder, identity, url, now) };
 }
+/** All that a client asks for of a hub with an empty list. */
+const good = ({ seal }: ReturnType<typeof signer>) => ({
+  'timestamp.json': says(seal(METADATA.timestamp())),
+  '1.snapshot.json': says(seal(METADATA.snapshot())),
+  '1.targets.json': says(seal(METADATA.targets())),
+});
 const storeOf = (t: TestContext, timestamp: Answer) => storeAt(t, { 'timestamp.json': timestamp });
 const thrown = async (work: Promise<unknown>) =>
   work.then(
@@ -209,17 +231,46 @@ for (const [what, change, code] of CASES)
     assert.deepEqual(await readdir(folder), ['tuf']);
   });
 
-test('metadata that is right and does not list the model says so', async (t) => {
+test('metadata that the system’s clock still takes has ended by the time that the hub has signed', async (t) => {
   const keys = signer();
-  const { store } = await storeAt(
+  const time = { now: Date.parse(IN_TIME.expires) - 1 };
+  const { store } = await storeAt(t, good(keys), keys, () => time.now);
+  assert.ok(hasCode(await thrown(store.obtain('base-ad-detector', MODEL)), 'not_found'));
+  time.now += 1;
+  const error = await thrown(store.obtain('base-ad-detector', MODEL));
+  assert.ok(hasCode(error, 'metadata_invalid'), explain(error));
+});
+
+test('a device that is enrolled at another hub takes its metadata once that of the hub before is forgotten', async (t) => {
+  const [before, keys] = [signer(), signer()];
+  const { store, folder, identity } = await storeAt(t, good(keys), keys);
+  await mkdir(join(folder, 'tuf'));
+  await writeFile(join(folder, 'tuf/root.json'), rootMetadata(before));
+  assert.ok(hasCode(await thrown(store.obtain('base-ad-detector', MODEL)), 'metadata_forged'));
+  await store.forgetMetadata();
+  assert.equal(await store.trustedRoot(), identity.root);
+  assert.ok(hasCode(await thrown(store.obtain('base-ad-detector', MODEL)), 'not_found'));
+});
+
+test('a newer root is kept though the rest of the metadata is wrong, and a hub that does not answer is told', async (t) => {
+  const [keys, next] = [signer(), signer()];
+  const root = keys.seal(rootSigned(next, 2), next);
+  const { store, folder, identity } = await storeAt(
     t,
-    {
-      'timestamp.json': says(keys.seal(METADATA.timestamp())),
-      '1.snapshot.json': says(keys.seal(METADATA.snapshot())),
-      '1.targets.json': says(keys.seal(METADATA.targets())),
-    },
+    { '2.root.json': says(root), 'timestamp.json': says('<html>') },
     keys,
   );
+  await store.followRoot();
+  assert.equal(String(await store.trustedRoot()), root);
+  assert.equal(String(await new ModelStore(folder, identity, 'https://127.0.0.1:1').trustedRoot()), root);
+  await assert.rejects(new ModelStore(folder, identity, 'https://127.0.0.1:1').followRoot(), {
+    code: 'hub_unreachable',
+  });
+});
+
+test('metadata that is right and does not list the model says so', async (t) => {
+  const keys = signer();
+  const { store } = await storeAt(t, good(keys), keys);
   assert.ok(hasCode(await thrown(store.obtain('base-ad-detector', MODEL)), 'not_found'));
 });
 

@@ -14,15 +14,21 @@ import {
   syncFolder,
   writeAtomic,
 } from '@adbreak/shared/storage/atomic.js';
+import { readJson } from '@adbreak/shared/storage/json.js';
 import { type TargetFile, Updater } from 'tuf-js';
+import { z } from 'zod';
 import type { Identity } from '../identity/identity.js';
 import type { ModelFile } from '../inference/child.js';
 import { HubFetcher } from './hub-fetcher.js';
 import { metadataFault } from './metadata-fault.js';
 import { openModelFile } from './model-file.js';
+import { ROOT_LIMIT } from './root-keys.js';
 
 /** Kept free for everything else on the card. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
+/** What tuf-js takes at most of the largest of its files. */
+const METADATA_LIMIT = 5_000_000;
+const endingSchema = z.object({ signed: z.object({ expires: z.iso.datetime() }) });
 /** What a failing card or a broken file system answers to a read. */
 const UNREADABLE = ['EIO', 'EBADMSG', 'EUCLEAN', 'EISDIR', 'ENOTDIR'];
 
@@ -31,12 +37,15 @@ export class ModelStore {
   readonly #folder: string;
   readonly #identity: Identity;
   readonly #hub: string;
+  readonly #now: () => number;
   readonly #downloading = new Set<string>();
 
-  constructor(folder: string, identity: Identity, hub: string) {
+  /** `now` says by which time signed metadata has ended, milliseconds: at least the hub's own, where that is known. */
+  constructor(folder: string, identity: Identity, hub: string, now: () => number = Date.now) {
     this.#folder = folder;
     this.#identity = identity;
     this.#hub = hub;
+    this.#now = now;
   }
 
   /** The model, from disk when it is whole there, else from the hub. An agent that stops waits for no hub. */
@@ -61,6 +70,31 @@ export class ModelStore {
         log(`models: cannot delete ${join(this.#folder, name)}: ${explain(error)}`);
       }
     }
+  }
+
+  /** The root metadata that this device trusts: the newest that was fetched, else the one of its enrolment. */
+  async trustedRoot(): Promise<Uint8Array | string> {
+    return (await readLimited(join(this.#metadataFolder, 'root.json'), ROOT_LIMIT)) ?? this.#identity.root;
+  }
+
+  /**
+   * Fetches the roots that follow the trusted one. What is wrong with the other metadata does not matter here: a root is
+   * kept as soon as it is taken.
+   */
+  async followRoot(signal?: AbortSignal): Promise<void> {
+    await using hub = new HubClient(this.#hub, this.#identity);
+    const fetcher = new HubFetcher(hub, 'look for newer root metadata', signal);
+    try {
+      await this.#opened(fetcher).then((updater) => updater.refresh());
+    } catch (error) {
+      if (fetcher.failure !== null) throw fetcher.failure;
+      if (error instanceof AdbreakError) throw error;
+    }
+  }
+
+  /** After an enrolment elsewhere, or anew: what was trusted of the hub before counts no more. */
+  async forgetMetadata(): Promise<void> {
+    await rm(this.#metadataFolder, { recursive: true, force: true });
   }
 
   /** Under another name first: a power cut must not leave half a model under its digest. */
@@ -145,8 +179,32 @@ export class ModelStore {
     }
   }
 
+  get #metadataFolder(): string {
+    return join(this.#folder, 'tuf');
+  }
+
   async #updater(fetcher: HubFetcher): Promise<Updater> {
-    const metadataDir = join(this.#folder, 'tuf');
+    const updater = await this.#opened(fetcher);
+    await updater.refresh();
+    await this.#requireInTime();
+    return updater;
+  }
+
+  /** tuf-js asks the system's clock, which may be behind. What it has kept by now is verified. */
+  async #requireInTime(): Promise<void> {
+    for (const role of ['root', 'timestamp', 'snapshot', 'targets']) {
+      const path = join(this.#metadataFolder, `${role}.json`);
+      const { signed } = (await readJson(endingSchema, path, METADATA_LIMIT)) ?? {};
+      if (signed === undefined || Date.parse(signed.expires) <= this.#now())
+        throw new AdbreakError(
+          'metadata_invalid',
+          `Cannot use the signed metadata: that of ${role} ended at ${signed?.expires}, and the hub has signed later times since`,
+        );
+    }
+  }
+
+  async #opened(fetcher: HubFetcher): Promise<Updater> {
+    const metadataDir = this.#metadataFolder;
     const fromTheDisk = () =>
       new Updater({
         metadataDir,
@@ -155,16 +213,13 @@ export class ModelStore {
         targetBaseUrl: new URL('/tuf/targets', this.#hub).href,
         fetcher,
       });
-    let updater: Updater;
     try {
-      updater = fromTheDisk();
+      return fromTheDisk();
     } catch {
       // Not there yet, or damaged: the one of the enrolment is trusted as well, and from it on every newer one is fetched.
       await writeAtomic(join(metadataDir, 'root.json'), this.#identity.root);
-      updater = fromTheDisk();
+      return fromTheDisk();
     }
-    await updater.refresh();
-    return updater;
   }
 
   async #requireSpace(bytes: number): Promise<void> {

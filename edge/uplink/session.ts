@@ -1,14 +1,5 @@
 import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
-import {
-  type Desired,
-  type DeviceEvent,
-  desired,
-  MESSAGE_LIMIT,
-  type Reported,
-  type Status,
-  type WindowReport,
-} from '@adbreak/shared/contract/messages.js';
-import { parseJson } from '@adbreak/shared/contract/parse.js';
+import type { DeviceEvent, Reported, Status, WindowReport } from '@adbreak/shared/contract/messages.js';
 import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { type DeviceTopic, roundTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { type AdbreakError, explain } from '@adbreak/shared/errors.js';
@@ -27,7 +18,8 @@ interface SessionOptions {
   readonly instance: string;
   readonly agentVersion: string;
   readonly spool: Spool;
-  readonly onDesired: (desired: Desired) => void;
+  /** What the hub wants of this device, as it came. */
+  readonly onDesired: (message: Uint8Array) => void;
   readonly onRefused: (reason: AdbreakError | null) => void;
   readonly log: (line: string) => void;
   /** [0, 1) */
@@ -147,12 +139,7 @@ export class Session implements AsyncDisposable {
   }
 
   #message(topic: string, payload: Buffer): void {
-    if (topic !== topicOf(this.#options.identity.device, 'desired')) return;
-    try {
-      this.#options.onDesired(parseJson(desired, payload, MESSAGE_LIMIT, topic));
-    } catch (error) {
-      this.#options.log(`mqtt: ${explain(error)}`);
-    }
+    if (topic === topicOf(this.#options.identity.device, 'desired')) this.#options.onDesired(payload);
   }
 
   #failed(error: Error): void {

@@ -9,11 +9,8 @@ import { type Finding, ok, warning, wrong } from './finding.js';
 import { dayOf } from './ports.js';
 
 const DAY = 24 * 3_600_000;
-/**
- * The hub signs anew every night, and at a start that finds half of the timestamp's week gone: less than this says that
- * it does not.
- */
-const LEAST_LEFT = { timestamp: 3.5 * DAY, snapshot: 25 * DAY, targets: 300 * DAY, root: 365 * DAY };
+/** The hub signs anew at each start and every hour what is half way to its end: less than this says that it does not. */
+const LEAST_LEFT = { timestamp: 3.5 * DAY, snapshot: 15 * DAY, targets: 180 * DAY, root: 350 * DAY };
 /** So many names of devices in one line. */
 const NAMED = 5;
 
@@ -53,9 +50,7 @@ export async function checkSigned(registry: Registry, now: Date): Promise<Findin
     const left = ends[role].getTime() - now.getTime();
     const day = ends[role].toISOString();
     const mend =
-      role === 'root'
-        ? 'Set up a new hub before that day, and give the devices claims of it.'
-        : 'Start the hub, or restart it: it signs anew every night, and at a start where little is left.';
+      'Start the hub, or restart it: it signs anew every hour. Where the key lies elsewhere, docs/operations/keys.md.';
     if (left <= 0)
       return [
         wrong('metadata', `the signed metadata of ${role} ended at ${day}: devices fetch no model`, mend),
@@ -64,6 +59,14 @@ export async function checkSigned(registry: Registry, now: Date): Promise<Findin
       return [warning('metadata', `the signed metadata of ${role} ends at ${day}`, mend)];
     return [];
   });
+  for (const line of await registry.waiting())
+    found.push(
+      warning(
+        'metadata',
+        line,
+        'Where the key lies: `adbreak keys sign FILE --key KEY`; here: `adbreak keys publish FILE`.',
+      ),
+    );
   return found.length > 0
     ? found
     : [

@@ -17,6 +17,7 @@ import { checkCommand } from './check.js';
 import { hubAddress } from './client.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
+import { keyCommands } from './keys.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
 import { port, portOrNone } from './port.js';
 import { pushVersion } from './push.js';
@@ -284,6 +285,7 @@ remote(models.command('download <name> <version>'))
     console.log(`wrote ${path} (${bytes.byteLength} bytes)`);
   });
 
+keyCommands(program);
 rolloutCommands(program, remote);
 evaluationCommands(program, remote);
 simulateCommand(program);

@@ -59,7 +59,12 @@ function pathOf(words: readonly string[]): string[] {
   return path;
 }
 
-const documents = ['README.md', 'docs/operations/rollouts.md', 'docs/operations/http.md'];
+const documents = [
+  'README.md',
+  'docs/operations/rollouts.md',
+  'docs/operations/http.md',
+  'docs/operations/keys.md',
+];
 
 for (const document of documents) {
   test(`every command in ${document} exists, with every option it is given`, async () => {

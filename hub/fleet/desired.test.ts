@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Desired, desired } from '@adbreak/shared/contract/messages.js';
+import { desiredPayload, signedDesired, withSigned } from '@adbreak/shared/contract/signed-desired.js';
 import { z } from 'zod';
 import { round } from '../evaluations/round.js';
 import { emptyState } from '../store/state.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { assignments, forTheWire } from './desired.js';
+import { assignments, forTheWire, wordTo } from './desired.js';
 
 const modelRef = z.strictObject({ version: z.string(), digest: z.string() });
 /** What an agent of 0.1.0 takes: a key that it does not know makes it refuse the whole message. */
@@ -34,6 +35,30 @@ const published = (message: Desired): unknown => JSON.parse(JSON.stringify(forTh
 test('an agent of 0.1.0 takes an assignment that asks for nothing newer, and later agents read it as it was', () => {
   assert.deepEqual(ofTheFirstAgents.parse(published(PLAIN)).candidate, ref('2'));
   assert.deepEqual(desired.parse(published(PLAIN)), PLAIN);
+});
+
+test('an agent that takes signed words gets them, for itself and for two weeks; one that has said nothing, or is older, gets plain ones', () => {
+  const now = new Date('2027-01-01T00:00:00.000Z');
+  const signed = (payload: string) => ({
+    payload,
+    signatures: [{ keyid: 'a'.repeat(64), sig: 'b'.repeat(128) }],
+  });
+  for (const agent of [undefined, '0.1.0', 'signed', '0.1.0-signed'])
+    assert.deepEqual(
+      ofTheFirstAgents.parse(JSON.parse(wordTo({ id: 'pi-1', agent }, PLAIN, now, signed))).candidate,
+      ref('2'),
+    );
+  for (const agent of [withSigned('0.1.0'), '1.0.0-rc.1+build.signed.5']) {
+    const word = signedDesired.parse(JSON.parse(wordTo({ id: 'pi-1', agent }, PLAIN, now, signed)));
+    const payload = desiredPayload.parse(JSON.parse(word.payload));
+    assert.deepEqual(payload, {
+      device: 'pi-1',
+      issued: now.toISOString(),
+      expires: '2027-01-15T00:00:00.000Z',
+      desired: PLAIN,
+    });
+  }
+  assert.ok(withSigned('0.1.0').length <= 40, 'hubs of before take it as a version');
 });
 
 test('what is not its default is published', () => {

@@ -1,4 +1,5 @@
 import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
+import { type SignedDesired, takesSigned } from '@adbreak/shared/contract/signed-desired.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import type { Round } from '../evaluations/round.js';
 import { activeRollouts, exceptionOf } from '../rollouts/lifecycle/memberships.js';
@@ -87,6 +88,27 @@ export function forTheWire({ evaluation, ask, draws, ...known }: Desired): Parti
     ...(ask !== null && { ask }),
     ...(!plain && { draws }),
   };
+}
+
+/** A device that was away for a week takes what waits for it, and one that hears nothing new says so after two. */
+const SIGNED_LIFE_MS = 14 * 24 * 3_600_000;
+
+/**
+ * What a device reads as its desired state: signed, for this device, from now on for two weeks; plain for an agent that
+ * knows no signed ones, or has not said yet.
+ */
+export function wordTo(
+  { id, agent }: Pick<HubState['devices'][string], 'id' | 'agent'>,
+  desired: Desired,
+  now: Date,
+  sign: (payload: string) => SignedDesired,
+): string {
+  const plain = forTheWire(desired);
+  if (!takesSigned(agent)) return JSON.stringify(plain);
+  const expires = new Date(now.getTime() + SIGNED_LIFE_MS).toISOString();
+  return JSON.stringify(
+    sign(JSON.stringify({ device: id, issued: now.toISOString(), expires, desired: plain })),
+  );
 }
 
 /** In a rollout: its production, or the older version that an earlier rollout left on this device. Null without a rollout. */

@@ -313,6 +313,8 @@ test("a candidate is blamed for its own faults alone: not for production's, and 
   assert.equal(await blamed('disk_full', digest('2')), 0, 'no room for the candidate');
   assert.equal(await blamed('disk_full'), 0, 'no room for the spool');
   assert.equal(await blamed('metadata_forged', digest('2')), 0, 'somebody else answers for the hub');
+  assert.equal(await blamed('metadata_invalid', digest('2')), 0, 'signed metadata that has ended');
+  assert.equal(await blamed('manifest_forged', digest('2')), 0, 'changed on its way, or in the registry');
   // An agent of 0.1.0 names no model.
   assert.equal(await blamed('model_corrupt'), 3, 'production serves: it is the candidate that does not');
   assert.equal(await blamed('model_corrupt', undefined, null), 0, 'nothing serves: production is damaged');

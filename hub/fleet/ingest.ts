@@ -110,6 +110,7 @@ export class Intake {
           this.#session(id).clock = { said: Date.parse(message.at), heard: performance.now() };
         return this.#note(id, () => ({
           online: message.online && this.#options.present(id),
+          agent: message.agent,
           lastSeen: now().toISOString(),
         }));
       }
@@ -325,14 +326,12 @@ function isRefusal(error: unknown): boolean {
   return error instanceof AdbreakError && !(error instanceof NotYet) && !OUR_OWN.includes(error.code);
 }
 
-/** Problems that keep a candidate from running. A hub out of reach or a card that is full is none: neither says anything about the candidate. */
-const CANDIDATE_PROBLEMS: readonly ErrorCode[] = [
-  'model_corrupt',
-  'model_unsupported',
-  'inference_failed',
-  'manifest_forged',
-  'metadata_invalid',
-];
+/**
+ * Problems that keep a candidate from running: what was signed was fetched as it was signed, and does not work. All that
+ * comes before says nothing about the candidate: a hub out of reach, a card that is full, metadata that has ended by a
+ * wrong clock, and what somebody has changed on the way or in the registry (docs/decisions/019).
+ */
+const CANDIDATE_PROBLEMS: readonly ErrorCode[] = ['model_corrupt', 'model_unsupported', 'inference_failed'];
 
 /** An agent that does not name the model (0.1.0) means the candidate where production serves: without production it would not look at a candidate. */
 function candidateProblem({ problem, serving }: Reported, desired: Desired | null): string | null {

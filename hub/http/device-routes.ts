@@ -133,6 +133,7 @@ async function admitCard(
         model: known?.model ?? 'base-ad-detector',
         desired: known?.desired ?? null,
         online: false,
+        ...(known?.agent !== undefined && { agent: known.agent }),
         lastSeen: null,
         reported: null,
         sequence: 0,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { webcrypto, X509Certificate } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { lastThird, validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -46,6 +48,19 @@ test('keys of other kinds and sizes are refused with a code; P-256 and P-384 are
       authority.issueDevice('pi-1', nonsense, NOW),
       coded('input_invalid', /not PKCS#10 PEM/),
     );
+});
+
+test('an authority whose key file is of another kind or size is not opened', async () => {
+  const folder = await temporaryFolder();
+  await Authority.open(folder, NOW);
+  for (const [kind, words] of [
+    [['rsa', '2048'], /ca\.key must be EC P-256: it is rsa 2048/],
+    [['ec', 'secp384r1'], /it is ec secp384r1/],
+    [['ed25519'], /it is ed25519$/],
+  ] as const) {
+    await writeFile(join(folder, 'ca.key'), (await signingRequest(kind)).key);
+    await assert.rejects(Authority.open(folder, NOW), coded('state_corrupt', words));
+  }
 });
 
 test('a request that is not signed by its own key is refused', async () => {

@@ -8,6 +8,8 @@ import { requestedKey } from './signing-request.js';
 import * as x509 from './x509.js';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+/** P-256 as OpenSSL names it. */
+const CURVE = 'prime256v1';
 const DAY = 24 * 3600 * 1000;
 const AUTHORITY_LIFE = 3650 * DAY;
 /** From here on the authority's end is told every day: a fleet of cards needs time to be given another one. */
@@ -107,6 +109,11 @@ export class Authority {
     } catch (cause) {
       throw damaged(`${paths.key} is not a private key`, cause);
     }
+    const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = ours;
+    if (kind !== 'ec' || details?.namedCurve !== CURVE)
+      throw damaged(
+        `${paths.key} must be EC P-256: it is ${kind} ${details?.namedCurve ?? details?.modulusLength ?? ''}`.trim(),
+      );
     if (!root.checkPrivateKey(ours)) throw damaged(`${paths.key} is not the key of ${paths.certificate}`);
     return new Authority(certificate, await importKey(key), lifetimes);
   }

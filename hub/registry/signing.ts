@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { join } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { Key, Signature } from '@tufjs/models';
 
 export const ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
@@ -10,40 +9,66 @@ export type RoleName = (typeof ROLES)[number];
 /** An ed25519 key of one TUF role. */
 export interface RoleKey {
   readonly public: Key;
-  sign(data: Buffer): Signature;
+  sign(data: Uint8Array): Signature;
 }
 
-/** The key of a role; a missing one is made while no root metadata names the keys (`make`), later it is `state_corrupt`. */
-export async function openRoleKey(folder: string, role: RoleName, make: boolean): Promise<RoleKey> {
-  const path = join(folder, `${role}.key`);
-  const stored = await readLimited(path, 16_384);
-  if (stored !== undefined) return roleKey(parseKey(path, stored));
-  if (!make) throw new AdbreakError('state_corrupt', `Cannot open the registry: ${path} is missing`);
-  const key = generateKeyPairSync('ed25519').privateKey;
-  await writeAtomic(path, key.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  return roleKey(key);
+/** A new private key as PKCS #8 in PEM. */
+export function newKeyPem(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-function parseKey(path: string, stored: Uint8Array): KeyObject {
-  let cause: unknown;
+/**
+ * The private key in a file of PEM. Throws the code given, naming the file, where it is no key or one of another kind:
+ * every client of ours knows ed25519, and the root says so of each key.
+ */
+export function privateKeyOf(
+  bytes: Uint8Array,
+  path: string,
+  code: 'state_corrupt' | 'input_invalid',
+): RoleKey {
+  return roleKey(ed25519Of(() => createPrivateKey(Buffer.from(bytes)), path, 'a private ed25519 key', code));
+}
+
+/** The public half of a key in a file of PEM, for a key that lies elsewhere. Throws `input_invalid` for all else. */
+export function publicKeyOf(bytes: Uint8Array, path: string): Key {
+  const key = ed25519Of(() => createPublicKey(Buffer.from(bytes)), path, 'an ed25519 key', 'input_invalid');
+  return tufKey(key);
+}
+
+function ed25519Of(
+  parse: () => KeyObject,
+  path: string,
+  wanted: string,
+  code: 'state_corrupt' | 'input_invalid',
+): KeyObject {
+  let key: KeyObject;
   try {
-    const key = createPrivateKey(Buffer.from(stored));
-    if (key.asymmetricKeyType === 'ed25519') return key;
-  } catch (error) {
-    cause = error;
+    key = parse();
+  } catch (cause) {
+    throw new AdbreakError(code, `Cannot use ${path}: it is not ${wanted} in PEM`, { cause });
   }
-  throw new AdbreakError('state_corrupt', `Cannot open the registry: ${path} is not an ed25519 key`, {
-    cause,
-  });
+  if (key.asymmetricKeyType === 'ed25519') return key;
+  throw new AdbreakError(code, `Cannot use ${path}: it is not ${wanted}: it is ${kindOf(key)}`);
+}
+
+function kindOf({ asymmetricKeyType, asymmetricKeyDetails: details }: KeyObject): string {
+  return [asymmetricKeyType, details?.namedCurve ?? details?.modulusLength]
+    .filter((word) => word !== undefined)
+    .join(' ');
 }
 
 function roleKey(key: KeyObject): RoleKey {
-  const jwk = createPublicKey(key).export({ format: 'jwk' });
-  const keyVal = { public: Buffer.from(jwk.x ?? '', 'base64url').toString('hex') };
-  const keyID = sha256(JSON.stringify({ keytype: 'ed25519', keyval: keyVal, scheme: 'ed25519' }));
-  const publicKey = new Key({ keyID, keyType: 'ed25519', scheme: 'ed25519', keyVal });
+  const publicKey = tufKey(createPublicKey(key));
+  const { keyID } = publicKey;
   return {
     public: publicKey,
     sign: (data) => new Signature({ keyID, sig: sign(null, data, key).toString('hex') }),
   };
+}
+
+/** As root metadata names it; the id is the SHA-256 of the key's canonical form (the TUF specification 1.0, 4.2). */
+function tufKey(key: KeyObject): Key {
+  const keyVal = { public: Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url').toString('hex') };
+  const keyID = sha256(JSON.stringify({ keytype: 'ed25519', keyval: keyVal, scheme: 'ed25519' }));
+  return new Key({ keyID, keyType: 'ed25519', scheme: 'ed25519', keyVal });
 }

@@ -32,7 +32,10 @@ const OWN = new Set([
 /** Files whose reader could pretend to be the hub, or a fleet's authority. */
 const SECRETS = [
   'identity/ca.key',
-  ...['root', 'targets', 'snapshot', 'timestamp'].map((role) => `registry/keys/${role}.key`),
+  ...['root', 'targets', 'snapshot', 'timestamp'].flatMap((role) => [
+    `registry/keys/${role}.key`,
+    `registry/keys/${role}.next.key`,
+  ]),
 ];
 const OTHERS = 0o077;
 

@@ -43,6 +43,8 @@ export const device = z.object({
   /** What it shall run, as last published to it. */
   desired: desired.nullable(),
   online: z.boolean(),
+  /** The version that its agent says it is; absent before it has said one. */
+  agent: z.string().max(40).optional(),
   lastSeen: instant.nullable(),
   reported: reported.nullable(),
   /** Highest window sequence of its stream taken in: what comes again is a duplicate. */
