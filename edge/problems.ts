@@ -15,6 +15,7 @@ const REFUSALS: readonly string[] = [
   'identity_revoked',
   'identity_expired',
   'unauthorized',
+  'too_many_requests',
 ] satisfies ErrorCode[];
 /** A renewal, or a new claim, may end them. */
 const RENEWABLE: readonly ErrorCode[] = ['identity_expired', 'unauthorized'];

@@ -12,6 +12,7 @@ import { Evaluations } from './evaluations/evaluations.js';
 import { forTheWire } from './fleet/desired.js';
 import { Intake } from './fleet/ingest.js';
 import { correctPresence } from './fleet/presence.js';
+import { Quotas } from './fleet/quotas.js';
 import { buildHttp, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
@@ -209,6 +210,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   opened.add(() => executor.close());
   // Nobody is connected yet, whatever a hub that was killed has left in the state.
   await correctPresence(store, () => false, null);
+  const quotas = new Quotas();
   const broker: Broker = await Broker.start({
     server: server.current,
     authority: authority.certificate,
@@ -217,6 +219,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     log,
     policy: {
       admit: (id, fingerprint) => certificates.admit(id, fingerprint),
+      spend: (device, bytes) => quotas.spend(device, bytes, performance.now()),
+      barred: (device) => quotas.barred(device, performance.now()),
       take: (device, kind, payload) => intake.take(device, kind, payload),
       connection: (id, online) => {
         if (online) intake.connected(id);
