@@ -173,6 +173,7 @@ export class Agent implements AsyncDisposable {
       onDesired: (desired) => {
         lineup.want(desired);
         this.#pipeline.order(desired);
+        this.#problems.reportRefused(desired.refusal ?? null);
         this.#evaluator?.want(desired.evaluation, desired.model);
       },
       onRefused: (reason) => {

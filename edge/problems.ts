@@ -1,4 +1,4 @@
-import type { Reported } from '@adbreak/shared/contract/messages.js';
+import type { Refusal, Reported } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
 import { ModelFault } from './models/model-fault.js';
 
@@ -27,6 +27,8 @@ export class Problems {
   #downloadFailures = 0;
   /** Code of what last kept the certificate from being renewed. */
   #renewalFault: ErrorCode | null = null;
+  /** Why the hub took no report, where it is shown. */
+  #refusal: Reported['problem'] = null;
 
   constructor(log: (line: string) => void) {
     this.#log = log;
@@ -82,6 +84,17 @@ export class Problems {
   spoolSays(problem: unknown): void {
     if (problem === null) this.#over((code) => code === 'disk_full');
     else if (this.#current === null) this.fault(problem);
+  }
+
+  /** Why the hub takes no report of this device, or null where it does. It takes no other fault's place. */
+  reportRefused(refusal: Refusal | null): void {
+    if (this.#refusal !== null && this.#current === this.#refusal) this.#current = null;
+    this.#refusal = null;
+    if (refusal === null || this.#current !== null) return;
+    const { code, message } = refusal;
+    this.#log(`the hub took no report of this device: ${code}: ${message}`);
+    this.#refusal = { code, message };
+    this.#current = this.#refusal;
   }
 
   #tellOnce(error: AdbreakError): void {

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { Server as HttpsServer } from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
+import type { Desired, DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { harmless, type Log } from '@adbreak/shared/log.js';
 import { schedule, validate } from 'node-cron';
@@ -175,11 +175,16 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     events.splice(0, events.length - EVENTS_KEPT);
     log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`, { device });
   };
+  const publishDesired = (desired: Desired, device: string) =>
+    broker.publish(
+      device,
+      'desired',
+      JSON.stringify(forTheWire(desired, store.state.devices[device]?.refusal)),
+    );
   const executor: Executor = new Executor({
     store,
     now,
-    publishDesired: (desired, device) =>
-      broker.publish(device, 'desired', JSON.stringify(forTheWire(desired))),
+    publishDesired,
     onDecision: (rollout) => {
       if (rollout.last !== null)
         log(
@@ -205,6 +210,10 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     log,
     onEvent,
     present: (device) => broker.present(device),
+    tell: async (device) => {
+      const desired = store.state.devices[device]?.desired ?? null;
+      if (desired !== null) await publishDesired(desired, device);
+    },
   });
   // After what brings it work, before the state and the lock.
   opened.add(() => executor.close());

@@ -65,6 +65,7 @@ export function deviceRoutes(app: Pick<FastifyInstance, 'get' | 'post'>, context
             state.devices[device] = {
               id: device,
               enrolled: now().toISOString(),
+              ...(known !== undefined && { firstEnrolled: known.firstEnrolled ?? known.enrolled }),
               fingerprint: fingerprint(certificate),
               certificateEnds: new Date(validityOf(certificate).to).toISOString(),
               renewal: null,

@@ -34,6 +34,7 @@ export async function intakeOf({ now, folder }: { now: () => Date; folder?: stri
     log: (line) => lines.push(line),
     onEvent: () => undefined,
     present: () => true,
+    tell: async () => undefined,
   });
   if (folder === undefined) {
     await store.change((all) => {

@@ -34,6 +34,10 @@ const drawOrder = z.object({
 });
 export type DrawOrder = z.infer<typeof drawOrder>;
 
+/** Why the hub takes no report of this device, until it takes one again: for its page. MQTT 3.1.1 acknowledges without a reason. */
+export const refusal = z.object({ code: z.string().max(40), message: text, at: instant });
+export type Refusal = z.infer<typeof refusal>;
+
 /**
  * What a device shall run. A higher revision supersedes, also in the middle of an update. Fields that an agent does not know
  * are left out and not refused: a hub may be newer than its agents.
@@ -52,6 +56,8 @@ export const desired = z.object({
   ask: z.literal('disagreements').nullable().default(null),
   /** How the device draws the disagreements that count as evidence. */
   draws: drawOrder.default({ perWeek: null, answerHours: 24 }),
+  /** No part of what it shall run: it comes and goes under the same revision. */
+  refusal: refusal.optional(),
 });
 export type Desired = z.infer<typeof desired>;
 
