@@ -176,11 +176,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     log(`${device}: ${event.kind}${'reason' in event ? ` (${event.reason})` : ''}`, { device });
   };
   const publishDesired = (desired: Desired, device: string) =>
-    broker.publish(
-      device,
-      'desired',
-      JSON.stringify(forTheWire(desired, store.state.devices[device]?.refusal)),
-    );
+    broker.publish(device, 'desired', JSON.stringify(forTheWire(desired, store.state.devices[device])));
   const executor: Executor = new Executor({
     store,
     now,

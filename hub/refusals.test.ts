@@ -41,6 +41,7 @@ const windowOf = (sequence: number, change: Partial<WindowReport> = {}): WindowR
   const { histograms, latency, ...made } = report(sequence, 0, { agreed: 8 });
   return {
     ...made,
+    stream: '0123456789abcdef',
     rollout: null,
     production: tinyRelease('1.0.0').manifest.digest,
     candidate: null,
@@ -65,14 +66,16 @@ test('a refused report is acknowledged, and its device hears why under the same 
   const revision = heard()?.revision;
   const send = (window: WindowReport) =>
     client.publishAsync('adbreak/v1/devices/pi-1/windows', JSON.stringify(window), { qos: 1 });
-  await send(windowOf(1, { production: '9'.repeat(64) }));
+  // An agent that names no stream would not understand.
+  await send(windowOf(1));
+  await send(windowOf(2, { production: '9'.repeat(64) }));
   const refusal = await until('the reason', () => heard()?.refusal);
   assert.equal(refusal.code, 'input_invalid');
-  assert.match(refusal.message, /^Cannot accept window 1 of pi-1: its production is 9{12}/);
+  assert.match(refusal.message, /^Cannot accept window 2 of pi-1: its production is 9{12}/);
   assert.equal(heard()?.revision, revision);
-  await send(windowOf(2));
+  await send(windowOf(3));
   await until('it is over', () => heard()?.refusal === null);
-  assert.equal((await overview(hub)).devices[0]?.sequence, 2);
+  assert.equal((await overview(hub)).devices[0]?.sequence, 3);
 });
 
 test('a device that floods is cut off, and asked over HTTPS the hub says for how long', {

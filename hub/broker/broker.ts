@@ -196,7 +196,7 @@ export class Broker {
 
   #secured(socket: TLSSocket): void {
     const identity = identityOf(socket);
-    const refusal = identity instanceof AdbreakError ? identity : this.#strangerTo(identity);
+    const refusal = identity instanceof AdbreakError ? identity : this.#refusalAtDoor(identity);
     if (identity instanceof AdbreakError || refusal !== null) {
       const device = identity instanceof AdbreakError ? undefined : identity.device;
       this.#complain(device, `mqtt: ${coded(refusal)}`, refusal);
@@ -218,7 +218,7 @@ export class Broker {
   }
 
   /** Why a device is turned away before anything that it says is read; null where it is not. */
-  #strangerTo({ device, fingerprint }: Identity): AdbreakError | null {
+  #refusalAtDoor({ device, fingerprint }: Identity): AdbreakError | null {
     const { policy } = this.#options;
     const refusal = policy.admit(device, fingerprint) ?? policy.barred(device);
     if (refusal !== null) return refusal;

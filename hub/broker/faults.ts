@@ -26,11 +26,10 @@ export function handshakeFault(error: Error, authorizationError: unknown): Error
     return new AdbreakError('identity_expired', 'Cannot connect: the client certificate has ended');
   if (systemCode(error) === 'ERR_TLS_HANDSHAKE_TIMEOUT')
     return new AdbreakError('timed_out', 'Cannot connect: the handshake did not end in time');
-  if (found !== '' || /certificate/.test(error.message)) {
-    const why = found === '' ? 'no client certificate' : `the client certificate is not accepted: ${found}`;
-    return new AdbreakError('unauthorized', `Cannot connect: ${why}`, { cause: error });
-  }
-  return error;
+  if (systemCode(error) === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')
+    return new AdbreakError('unauthorized', 'Cannot connect: no client certificate');
+  if (found === '') return error;
+  return new AdbreakError('unauthorized', `Cannot connect: the client certificate is not accepted: ${found}`);
 }
 
 export function coded(error: unknown): string {

@@ -15,9 +15,9 @@ import { connectPacket, header, publishPacket, RawClient, subscribePacket, testB
 const own = (kind: string) => `adbreak/v1/devices/pi-1/${kind}`;
 const tooMuch = new AdbreakError('too_many_requests', 'Cannot take more of pi-1');
 
-test('each packet behind the CONNECT is charged by its header, and the first beyond the quota ends the session unread', async (t) => {
+test('each packet is charged by its header, and the first beyond the quota ends the session unread', async (t) => {
   const charged: number[] = [];
-  const spend = (_: string, bytes: number) => (charged.push(bytes) > 2 ? tooMuch : null);
+  const spend = (_: string, bytes: number) => (charged.push(bytes) > 3 ? tooMuch : null);
   const { credentials, taken, log } = await testBroker(t, { spend });
   const client = await RawClient.connected(t, await credentials('pi-1'), { id: 'pi-1' });
   const packets = [publishPacket(own('windows'), 'one'), Buffer.of(0xc0, 0)];
@@ -25,7 +25,8 @@ test('each packet behind the CONNECT is charged by its header, and the first bey
   await until('both answers', () => client.packets(4).length + client.packets(13).length === 2);
   client.send(header(0x32, 60_000));
   await until('the end', () => client.closed);
-  assert.deepEqual(charged, [...packets.map(({ length }) => length), 60_004]);
+  const lengths = [connectPacket({ id: 'pi-1' }), ...packets].map(({ length }) => length);
+  assert.deepEqual(charged, [...lengths, 60_004]);
   assert.equal(taken.length, 1);
   await until('the log', () => log.includes('mqtt: pi-1: too_many_requests: Cannot take more of pi-1'));
 });

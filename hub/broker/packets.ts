@@ -24,7 +24,7 @@ export class PacketMeter {
   #topic = 0;
   #topicBytes = 0;
 
-  /** `charge` hears of each packet behind the CONNECT how many bytes it has, before its body is there, and why it may not come. */
+  /** `charge` hears of each packet how many bytes it has, before its body is there, and says why it may not come. */
   constructor(charge: (bytes: number) => AdbreakError | null) {
     this.#charge = charge;
   }
@@ -81,8 +81,7 @@ export class PacketMeter {
 
   #begin(): void {
     this.#body = this.#length;
-    // How often CONNECTs may come, the handshakes before them decide.
-    const refusal = this.#first ? null : this.#charge(1 + this.#lengthBytes + this.#length);
+    const refusal = this.#charge(1 + this.#lengthBytes + this.#length);
     if (refusal !== null) throw refusal;
   }
 

@@ -1,4 +1,4 @@
-import type { Desired, ModelRef, Refusal } from '@adbreak/shared/contract/messages.js';
+import type { Desired, ModelRef } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import type { Round } from '../evaluations/round.js';
 import { activeRollouts, exceptionOf } from '../rollouts/lifecycle/memberships.js';
@@ -77,12 +77,11 @@ function sameModel(a: ModelRef | null, b: ModelRef | null): boolean {
 
 /**
  * As it is published: what has its default is left out, and read as its default. An agent of 0.1.0 refuses a message with a
- * key that it does not know, and would take no model at all.
- * @param refusal why the hub takes no report of the device, or undefined where it does
+ * key that it does not know, and would take no model at all; so why a report was refused is told to those that name a stream.
  */
 export function forTheWire(
   { evaluation, ask, draws, ...known }: Desired,
-  refusal?: Refusal,
+  { stream, refusal }: Pick<HubState['devices'][string], 'stream' | 'refusal'> = {},
 ): Partial<Desired> {
   const plain = draws.perWeek === NO_DRAWS.perWeek && draws.answerHours === NO_DRAWS.answerHours;
   return {
@@ -90,7 +89,7 @@ export function forTheWire(
     ...(evaluation !== null && { evaluation }),
     ...(ask !== null && { ask }),
     ...(!plain && { draws }),
-    ...(refusal !== undefined && { refusal }),
+    ...(stream !== undefined && refusal !== undefined && { refusal }),
   };
 }
 

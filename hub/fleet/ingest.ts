@@ -67,6 +67,8 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #events = new TokenBuckets(QUOTAS.events, DEVICES);
+  /** Devices whose desired state, as it was sent last, says that a report was refused. */
+  readonly #refusing = new Set<string>();
   readonly #told = new TokenBuckets({ burst: 1, perSecond: 1000 / TOLD_EVERY_MS }, DEVICES);
 
   constructor(options: IntakeOptions) {
@@ -124,6 +126,8 @@ export class Intake {
 
   #tell(id: string): void {
     const { tell, log } = this.#options;
+    if (this.#refusalOf(id) === undefined) this.#refusing.delete(id);
+    else this.#refusing.add(id);
     tell(id).catch((error: unknown) => log(`${id}: ${explain(error)}`, { device: id, error }));
   }
 
@@ -212,7 +216,9 @@ export class Intake {
       if (!isRefusal(error)) session.broken ??= error;
       throw error;
     }
-    if (sender.refusal !== undefined && this.#refusalOf(sender.id) === undefined) this.#tell(sender.id);
+    // The entry of before a restart counts, too: it was published with what it says.
+    const wasTold = sender.refusal !== undefined || this.#refusing.has(sender.id);
+    if (wasTold && this.#refusalOf(sender.id) === undefined) this.#tell(sender.id);
   }
 
   /** Null for a duplicate: QoS 1 may deliver twice, and a sequence number counts once in its stream. */

@@ -25,7 +25,7 @@ test('a row that is let through, refused otherwise, or that changes something is
   const through = async () => {
     throw new Error('it heard everything');
   };
-  assert.match(await why({ ...HARMLESS, attempt: through }), /BROKEN {2}x, .* s: it heard everything/);
+  assert.match(await why({ ...HARMLESS, attempt: through }), /^BROKEN +x, .* s: it heard everything/);
   const other = async () => ({ code: 'not_found' });
   assert.match(await why({ ...HARMLESS, attempt: other }), /refused with not_found instead of forbidden/);
   const changing: Attack['attempt'] = async (_, rogue) => {

@@ -36,16 +36,15 @@ export async function attack(
     const begun = performance.now();
     const why = await tried(ground, row).catch((error: unknown) => explain(error));
     if (why !== null) broken.push(row.name);
-    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    say(
-      `${why === null ? `refused (${row.refused})` : 'BROKEN'}  ${row.name}, ${seconds} s${why === null ? '' : `: ${why}`}`,
-    );
+    const took = `${row.name}, ${((performance.now() - begun) / 1000).toFixed(1)} s`;
+    say(why === null ? `${row.refused.padEnd(17)} ${took}` : `BROKEN            ${took}: ${why}`);
   }
   return { attacks: rows.length, refused: rows.length - broken.length, broken };
 }
 
 /** Null where the row was refused as it must be, else what is wrong. */
 async function tried(ground: Ground, { refused, prepare, attempt }: Attack): Promise<string | null> {
+  if (!ground.isThere) return 'the hub has ended';
   const rogue = await ground.enrol();
   await prepare?.(ground, rogue);
   const before = await ground.unchanging();

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deviceKey, RawClient } from '@adbreak/hub/broker/testing.js';
+import { callHub } from '@adbreak/hub/cli/client.js';
 import { Authority } from '@adbreak/hub/identity/authority.js';
 import { publish } from '@adbreak/hub/testing/chain.js';
 import {
@@ -54,7 +55,7 @@ const PASSING = ['lastSeen', 'online', 'refusedReports', 'refusal', 'clock'];
 const MOST_MS = 1000;
 const LEAST_WORDS = 100;
 
-/** A real hub in a process of its own, with two versions, a rollout under way, and a device that does nothing wrong. */
+/** A real hub in a process of its own, with two versions, a rollout that is paused, and a device that does nothing wrong. */
 export class Ground {
   readonly hub: HubProcess;
   readonly folder: string;
@@ -78,8 +79,19 @@ export class Ground {
     await publish(hub, '1.0.0');
     const ground = new Ground(hub, folder, await enrol(hub, 'good'), closers);
     await publish(hub, '2.0.0');
+    // So that no look of the gate is taken for the work of an attacker.
+    const [rollout] = (await storedState(folder)).rollouts;
+    await callHub(hub, `/api/v1/rollouts/${rollout?.id}/pause`, {
+      method: 'POST',
+      json: { reason: 'attacks' },
+    });
     await ground.answers();
     return ground;
+  }
+
+  get isThere(): boolean {
+    const { exitCode, signalCode } = this.hub.child;
+    return exitCode === null && signalCode === null;
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,8 @@ const at = (minutes: number) => new Date(NOW + minutes * MINUTE).toISOString();
 
 /** The minute before the last one, told honestly. */
 function honest(sequence: number, from = -3, counts = { wins: 1, losses: 1, agreed: 8 }): WindowReport {
-  return report(sequence, 0, counts, { rollout: null, ...PAIR, start: at(from), end: at(from + 1) });
+  const time = { start: at(from), end: at(from + 1) };
+  return report(sequence, 0, counts, { rollout: null, stream: '0123456789abcdef', ...PAIR, ...time });
 }
 
 type Lie = readonly [what: string, tell: (truth: WindowReport) => unknown];
