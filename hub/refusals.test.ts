@@ -28,7 +28,10 @@ async function deviceOf(hub: TestHub, { device, key, certificate }: HandMade) {
   client.on('error', () => undefined);
   return client;
 }
-/** What the newest desired state says of refused reports: undefined before one came, null where none is refused. */
+/**
+ * What the newest desired state says of refused reports: undefined before one came, null where none is
+ * refused.
+ */
 function refusalHeard(client: MqttClient) {
   let heard: { revision: number; refusal: { code: string; message: string } | null } | undefined;
   client.on('message', (_, payload) => {

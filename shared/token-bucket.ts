@@ -13,15 +13,18 @@ interface Bucket {
 }
 
 /**
- * Token buckets by name, in bounded memory; pure but for what it remembers. Time is milliseconds of a clock that nobody
- * sets (`performance.now()`): a step of the wall clock would give tokens, or take them.
+ * Token buckets by name, in bounded memory; pure but for what it remembers. Time is milliseconds of a clock
+ * that nobody sets (`performance.now()`): a step of the wall clock would give tokens, or take them.
  */
 export class TokenBuckets {
   readonly #allowance: Allowance;
   readonly #most: number;
   readonly #buckets = new Map<string, Bucket>();
 
-  /** `most`: names that are remembered; beyond them the one that was silent longest is forgotten, and has a full bucket again. */
+  /**
+   * `most`: names that are remembered; beyond them the one that was silent longest is forgotten, and has a
+   * full bucket again.
+   */
   constructor(allowance: Allowance, most: number) {
     this.#allowance = allowance;
     this.#most = most;
@@ -31,7 +34,10 @@ export class TokenBuckets {
     return this.#buckets.size;
   }
 
-  /** Takes `amount`, at most the burst, and gives 0; or takes nothing, and gives the whole milliseconds until there is so much. */
+  /**
+   * Takes `amount`, at most the burst, and gives 0; or takes nothing, and gives the whole milliseconds until
+   * there is so much.
+   */
   take(name: string, amount: number, now: number): number {
     const { burst, perSecond } = this.#allowance;
     const known = this.#buckets.get(name) ?? { left: burst, at: now };

@@ -56,7 +56,7 @@ export class Session implements AsyncDisposable {
   #accepted = false;
   #refused = false;
   #failures = 0;
-  /** As long as the hub wants to be left alone. */
+  /** As long as the hub wants to be left alone, until a pause has it in it. */
   #leaveAloneMs = 0;
 
   constructor(options: SessionOptions) {
@@ -193,12 +193,15 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Milliseconds before the next connection: what chance says, and after that where the hub named a time, so that all who
-   * were sent away do not come back in one moment. mqtt takes it up with the close that comes next, and zero as never.
+   * Milliseconds before the next connection: what chance says, and after that where the hub named a time, so
+   * that all who were sent away do not come back in one moment. mqtt takes it up with the close that comes
+   * next, and zero as never.
    */
   #pause(): number {
     const pause = pauseAfter(RECONNECT, this.#failures + 1, this.#options.uniform());
-    return Math.max(1, Math.round(this.#leaveAloneMs + pause));
+    const away = this.#leaveAloneMs;
+    this.#leaveAloneMs = 0;
+    return Math.max(1, Math.round(away + pause));
   }
 
   async #sendSpool(): Promise<void> {

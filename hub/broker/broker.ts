@@ -33,7 +33,10 @@ export interface BrokerOptions {
   readonly port: number;
   readonly policy: BrokerPolicy;
   readonly log: Log;
-  /** How long a client may take for its handshake, and then for its CONNECT; and to read what it is sent. For tests. */
+  /**
+   * How long a client may take for its handshake, and then for its CONNECT; and to read what it is sent. For
+   * tests.
+   */
   readonly connectMs?: number;
   readonly slowMs?: number;
 }
@@ -126,6 +129,7 @@ export class Broker {
       concurrency: 100,
       connectTimeout: connectMs,
       drainTimeout: slowMs,
+      maxTopicLevels: LIMITS.levels,
       authorizeForward: reading.authorizeForward,
     });
     const broker = new Broker(aedes, options);

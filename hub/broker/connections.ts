@@ -6,8 +6,9 @@ import { network } from '../identity/guesses.js';
 const ADDRESSES = 10_000;
 
 /**
- * Bounds the connections that a listener holds, in all and of one address: each costs memory and a file descriptor before its
- * other side has said who it is. Generous, for a whole site may stand behind one address. `refused` hears of whom.
+ * Bounds the connections that a listener holds, in all and of one address: each costs memory and a file
+ * descriptor before its other side has said who it is. Generous, for a whole site may stand behind one
+ * address. `refused` hears of whom.
  */
 export function limitConnections(
   server: Server,
@@ -34,8 +35,8 @@ export function limitConnections(
 }
 
 /**
- * Bounds how often connections begin, of one address and in all, before anything of them is read. An address that comes too
- * often takes nothing of what is there for all.
+ * Bounds how often connections begin, of one address and in all, before anything of them is read. An address
+ * that comes too often takes nothing of what is there for all.
  */
 export function limitHandshakes(
   server: Server,

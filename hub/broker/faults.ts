@@ -17,8 +17,8 @@ export function sessionFault(error: unknown): unknown {
 }
 
 /**
- * Why a handshake failed. `authorizationError` is what Node found wrong with the certificate: it cuts the connection then,
- * and its error says no more than that.
+ * Why a handshake failed. `authorizationError` is what Node found wrong with the certificate: it cuts the
+ * connection then, and its error says no more than that.
  */
 export function handshakeFault(error: Error, authorizationError: unknown): Error {
   const found = typeof authorizationError === 'string' ? authorizationError : '';
@@ -39,7 +39,10 @@ export function coded(error: unknown): string {
 /** As many devices and addresses as speak at once; of the others the lines are told again. */
 const NAMES = 10_000;
 
-/** Lines about those who connect, bounded for each of them: what is left out is counted, and told with the next line. */
+/**
+ * Lines about those who connect, bounded for each of them: what is left out is counted, and told with the
+ * next line.
+ */
 export class Complaints {
   readonly #log: Log;
   readonly #lines = new TokenBuckets(LIMITS.lines, NAMES);

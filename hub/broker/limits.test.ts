@@ -55,7 +55,7 @@ test('a topic that is too long ends the session by its length, before the rest o
   );
 });
 
-test('the longest topic that a device has passes, and topics of many levels never reach the matcher', () => {
+test('the longest topic that a device has passes, and a longer one does not', () => {
   const meter = () => {
     const made = new PacketMeter(() => null);
     made.next(connectPacket({ id: 'pi-1' }), 0);
@@ -66,14 +66,25 @@ test('the longest topic that a device has passes, and topics of many levels neve
   assert.throws(() => meter().next(publishPacket('a/'.repeat(99), '{}'), 0), { code: 'input_too_large' });
 });
 
-test('a filter of too many levels is refused with a code', async (t) => {
-  const { credentials, log } = await testBroker(t);
+test('a topic and a filter of a level more than any has are refused with a code', async (t) => {
+  const { credentials, log, taken } = await testBroker(t);
+  const deep = `${own('evaluations')}/round-1/more`;
+  for (const packet of [
+    subscribePacket([deep]),
+    publishPacket(deep, '{}'),
+    publishPacket('/'.repeat(180), '{}'),
+  ]) {
+    log.length = 0;
+    const client = await RawClient.connected(t, await credentials('pi-1'), { id: 'pi-1' });
+    client.send(packet);
+    await until('the end', () => client.closed);
+    await until('the log', () =>
+      log.some((line) => /^mqtt: pi-1: input_invalid: .*too many levels/.test(line)),
+    );
+  }
   const client = await RawClient.connected(t, await credentials('pi-1'), { id: 'pi-1' });
-  client.send(subscribePacket(['a/'.repeat(150)]));
-  await until('the end', () => client.closed);
-  await until('the log', () =>
-    log.some((line) => /^mqtt: pi-1: input_invalid: .*too many levels/.test(line)),
-  );
+  client.send(publishPacket(`${own('evaluations')}/round-1`, '{}'));
+  await until('it is taken', () => taken.length === 1);
 });
 
 test('a session subscribes so many times, and no more', async (t) => {

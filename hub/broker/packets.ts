@@ -24,7 +24,10 @@ export class PacketMeter {
   #topic = 0;
   #topicBytes = 0;
 
-  /** `charge` hears of each packet how many bytes it has, before its body is there, and says why it may not come. */
+  /**
+   * `charge` hears of each packet how many bytes it has, before its body is there, and says why it may not
+   * come.
+   */
   constructor(charge: (bytes: number) => AdbreakError | null) {
     this.#charge = charge;
   }

@@ -5,8 +5,9 @@ import type { HubState } from '../store/state.js';
 import { takenUntil } from './streams.js';
 
 /**
- * What a device can claim in a window, beside what its counts say of each other (shared/contract/contradiction.ts) and what
- * its number says (streams.ts). Everything is pure; instants are milliseconds since the epoch.
+ * What a device can claim in a window, beside what its counts say of each other
+ * (shared/contract/contradiction.ts) and what its number says (streams.ts). Everything is pure; instants are
+ * milliseconds since the epoch.
  */
 
 type Device = HubState['devices'][string];
@@ -85,14 +86,16 @@ function unassigned(
   return `it is of rollout ${id}, which this device is not part of`;
 }
 
-/** The time that the newest windows of a device share: when it begins, and how many episodes all of them have. */
+/**
+ * The time that the newest windows of a device share: when it begins, and how many episodes all of them have.
+ */
 export type SharedTime = NonNullable<Device['window']>;
 
 /**
- * Windows of one device follow each other, whatever its clock does (edge/shadow/windows.ts): no start comes twice. One that
- * begins within the one before it is of another pairing in the same window, or a sum of several: they share their time, and
- * have together no more episodes than that has seconds. One that begins before it tells of a time that was told already: why
- * it is refused.
+ * Windows of one device follow each other, whatever its clock does (edge/shadow/windows.ts): no start comes
+ * twice. One that begins within the one before it is of another pairing in the same window, or a sum of
+ * several: they share their time, and have together no more episodes than that has seconds. One that begins
+ * before it tells of a time that was told already: why it is refused.
  */
 export function sharedTime(device: Device, report: WindowReport, now: number): SharedTime | string {
   const { start, end, episodes } = report;

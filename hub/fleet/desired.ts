@@ -76,8 +76,9 @@ function sameModel(a: ModelRef | null, b: ModelRef | null): boolean {
 }
 
 /**
- * As it is published: what has its default is left out, and read as its default. An agent of 0.1.0 refuses a message with a
- * key that it does not know, and would take no model at all; so why a report was refused is told to those that name a stream.
+ * As it is published: what has its default is left out, and read as its default. An agent of 0.1.0 refuses a
+ * message with a key that it does not know, and would take no model at all; so why a report was refused is
+ * told to those that name a stream.
  */
 export function forTheWire(
   { evaluation, ask, draws, ...known }: Desired,

@@ -41,11 +41,15 @@ interface IntakeOptions {
   readonly tell: (device: string) => Promise<void>;
 }
 
-/** A device hears of its refused reports so often at most: each telling is a message of its whole desired state. */
+/**
+ * A device hears of its refused reports so often at most: each telling is a message of its whole desired
+ * state.
+ */
 const TOLD_EVERY_MS = 10_000;
 /** Devices that are remembered by these: more than a fleet on one machine has. */
 const DEVICES = 20_000;
-const TOO_MANY_EVENTS = `it has sent ${QUOTAS.events.burst} at once and more than ${QUOTAS.events.perSecond} a second after them`;
+const { burst, perSecond } = QUOTAS.events;
+const TOO_MANY_EVENTS = `it has sent ${burst} at once and more than ${perSecond} a second after them`;
 /** Characters of a sentence that the contract lets through. */
 const LONGEST_TEXT = 500;
 
@@ -109,7 +113,10 @@ export class Intake {
     }
   }
 
-  /** Writes down why a report is not taken, with what else changes, and tells its device: MQTT 3.1.1 has no reason in a PUBACK. */
+  /**
+   * Writes down why a report is not taken, with what else changes, and tells its device: MQTT 3.1.1 has no
+   * reason in a PUBACK.
+   */
   async #refused(
     id: string,
     error: AdbreakError,

@@ -8,20 +8,27 @@ const DEVICES = 20_000;
 /** What one device may send, whatever it means: a burst, then so much a second. docs/decisions/018. */
 export const QUOTAS = {
   /**
-   * Packets. An agent sends one or two a window, an event at each change, a ping every 20 s. After days without a hub it
-   * sends all of its spool, 1,200 windows, at once; this is four times that. Five a second are windows of a second, as
-   * demonstrations have them.
+   * Packets. An agent sends one or two a window, an event at each change, a ping every 20 s. After days
+   * without a hub it sends all of its spool, 1,200 windows, at once; this is four times that. Five a second
+   * are windows of a second, as demonstrations have them.
    */
   messages: { burst: 5000, perSecond: 5 },
   /**
-   * A window has 2 KB, a long one 8: the burst is a whole spool of long ones. 1 KB a second is 86 MB a day, where an
-   * hourly window is 200 KB: raw reports are kept for 30 days, and one device fills no disk before somebody looks.
+   * A window has 2 KB, a long one 8: the burst is a whole spool of long ones. 1 KB a second is 86 MB a day,
+   * where hourly windows and what goes with them are .1 MB: raw reports are kept for 30 days, and one
+   * device fills no disk before somebody looks.
    */
   bytes: { burst: 16 * MIB, perSecond: 1024 },
-  /** Two a break, and a signal that comes and goes. The hub has the newest 200 of the whole fleet for people to look at. */
+  /**
+   * Two a break, and a signal that comes and goes. The hub has the newest 200 of the whole fleet for people
+   * to look at.
+   */
   events: { burst: 60, perSecond: 0.5 },
 } as const satisfies Record<string, Allowance>;
-/** Who has used a quota up stays away until so much of its burst is back: else it would be cut off at each message. */
+/**
+ * Who has used a quota up stays away until so much of its burst is back: else it would be cut off at each
+ * message.
+ */
 const BACK = 0.05;
 
 /** The quotas of all devices. Time is milliseconds of a clock that nobody sets. */

@@ -48,7 +48,9 @@ export async function intakeOf({ now, folder }: { now: () => Date; folder?: stri
   return {
     folder: state,
     lines,
-    /** What pi-0 and the others heard of refused reports, as their entries said it; null where there is none. */
+    /**
+     * What pi-0 and the others heard of refused reports, as their entries said it; null where there is none.
+     */
     told,
     intake,
     store,

@@ -34,7 +34,10 @@ const drawOrder = z.object({
 });
 export type DrawOrder = z.infer<typeof drawOrder>;
 
-/** Why the hub takes no report of this device, until it takes one again: for its page. MQTT 3.1.1 acknowledges without a reason. */
+/**
+ * Why the hub takes no report of this device, until it takes one again: for its page. MQTT 3.1.1 acknowledges
+ * without a reason.
+ */
 export const refusal = z.object({ code: z.string().max(40), message: text, at: instant });
 export type Refusal = z.infer<typeof refusal>;
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connectDevice } from '@adbreak/hub/testing/killed.js';
+import { storedState } from '@adbreak/hub/testing/store.js';
 import { topicOf } from '@adbreak/shared/contract/topics.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import { type Attack, attack } from './attack.js';
 import { Ground } from './ground.js';
+import { honest } from './mqtt/lies.js';
 import { MQTT } from './mqtt/rows.js';
 
 let ground: Ground;
@@ -55,6 +57,17 @@ test('a row of each kind is refused with its code, and changes nothing', async (
   const lines: string[] = [];
   const outcome = await attack(ground, [HARMLESS, ...rows], (line) => lines.push(line));
   assert.deepEqual(outcome, { attacks: 5, refused: 5, broken: [] }, lines.join('\n'));
+});
+
+test('what the lies are made of is true: it is taken', async () => {
+  const rogue = await ground.enrol();
+  const client = connectDevice(rogue.identity, ground.hub);
+  await until('it is connected', () => client.connected);
+  for (const window of [honest(1), honest(2, -2)])
+    await client.publishAsync(topicOf(rogue.device, 'windows'), JSON.stringify(window), { qos: 1 });
+  client.end(true);
+  const { sequence, refusedReports } = (await storedState(ground.folder)).devices[rogue.device] ?? {};
+  assert.deepEqual({ sequence, refusedReports }, { sequence: 2, refusedReports: 0 });
 });
 
 test('no two rows have one name', () => {

@@ -9,7 +9,10 @@ export type Heard =
   /** In a line of its log that also holds this: the device or the address. */
   | { readonly about: string };
 
-/** One row of the table: what is tried, and the code that must refuse it. What must not change is the hub's whole state. */
+/**
+ * One row of the table: what is tried, and the code that must refuse it. What must not change is the hub's
+ * whole state.
+ */
 export interface Attack {
   readonly name: string;
   readonly refused: ErrorCode;

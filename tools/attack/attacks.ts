@@ -4,9 +4,9 @@ import { Ground } from './ground.js';
 import { MQTT } from './mqtt/rows.js';
 
 /**
- * `make test-attacks`: what an attacker tries on a real hub in a process of its own, a row each; refused with the code of the
- * row, and nothing changed. ONLY= takes the rows whose names hold a word. The last line is JSON; it fails where a row is
- * broken.
+ * `make test-attacks`: what an attacker tries on a real hub in a process of its own, a row each; refused with
+ * the code of the row, and nothing changed. ONLY= takes the rows whose names hold a word. The last line is
+ * JSON; it fails where a row is broken.
  */
 const ROOMS: readonly (readonly Attack[])[] = [MQTT];
 

@@ -55,7 +55,10 @@ const PASSING = ['lastSeen', 'online', 'refusedReports', 'refusal', 'clock'];
 const MOST_MS = 1000;
 const LEAST_WORDS = 100;
 
-/** A real hub in a process of its own, with two versions, a rollout that is paused, and a device that does nothing wrong. */
+/**
+ * A real hub in a process of its own, with two versions, a rollout that is paused, and a device that does
+ * nothing wrong.
+ */
 export class Ground {
   readonly hub: HubProcess;
   readonly folder: string;
@@ -106,7 +109,10 @@ export class Ground {
     return new Rogue(await enrol(this.hub, `rogue-${this.#enrolled}`), this.hub);
   }
 
-  /** A key with a certificate of this fleet's authority, as somebody would have it who has stolen that; it may live for a moment only. */
+  /**
+   * A key with a certificate of this fleet's authority, as somebody would have it who has stolen that; it may
+   * live for a moment only.
+   */
   async forged(device: string, lifeMs = 3_600_000): Promise<{ key: string; cert: string }> {
     const lifetimes = { device: lifeMs, server: lifeMs };
     const authority = await Authority.open(join(this.folder, 'identity'), new Date(), {
@@ -151,7 +157,10 @@ export class Ground {
     );
   }
 
-  /** The good device says a word, and hears that it is on the hub's disk. Milliseconds; throws where that took too long. */
+  /**
+   * The good device says a word, and hears that it is on the hub's disk. Milliseconds; throws where that took
+   * too long.
+   */
   async answers(): Promise<number> {
     const begun = performance.now();
     await until('the good device is connected', () => this.#good.connected);
@@ -188,7 +197,10 @@ export class Ground {
   }
 }
 
-/** What a raw client must not have heard: anything about another device, or an acknowledgement of what it tried. */
+/**
+ * What a raw client must not have heard: anything about another device, or an acknowledgement of what it
+ * tried.
+ */
 export function assertHeardNothing(client: RawClient, ...types: readonly number[]): void {
   for (const type of types) {
     const [heard] = client.packets(type);

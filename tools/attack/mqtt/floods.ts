@@ -11,7 +11,9 @@ import { ended, type Ground, type Rogue, rawSession } from '../ground.js';
 /** The largest length that a fixed header can say: MQTT 3.1.1 section 2.2.3. */
 const HUGE = 268_435_455;
 const PIECE = Buffer.alloc(16 * 1024, 0x20);
-/** A packet that is refused by its header costs no memory; what the process takes beside it is less than this. */
+/**
+ * A packet that is refused by its header costs no memory; what the process takes beside it is less than this.
+ */
 const MOST_MIB = 48;
 
 /** Announces a packet and sends it for as long as it is let. */
@@ -49,7 +51,10 @@ function huge(
   };
 }
 
-/** Connections that never come to a session, from addresses of this machine: a few hundred each, as an address may hold. */
+/**
+ * Connections that never come to a session, from addresses of this machine: a few hundred each, as an address
+ * may hold.
+ */
 async function open(rogue: Rogue, network: string, count: number, first: Buffer): Promise<Socket[]> {
   const sockets = Array.from({ length: count }, (_, i) => {
     const socket = tcpConnect({

@@ -8,7 +8,10 @@ import { assertHeardNothing, ended, type Ground, rawSession } from '../ground.js
 const SUBACK = 9;
 const PUBLISH = 3;
 
-/** Every kind of filter that would show another device's topics, or the broker's own; G stands for the good device, R for the rogue. */
+/**
+ * Every kind of filter that would show another device's topics, or the broker's own; G stands for the good
+ * device, R for the rogue.
+ */
 const FILTERS: readonly (readonly [filter: string, refused?: ErrorCode])[] = [
   ['#'],
   ['+/#'],
@@ -27,7 +30,7 @@ const FILTERS: readonly (readonly [filter: string, refused?: ErrorCode])[] = [
   ['/adbreak/v1/devices/G/status'],
   ['adbreak/v1/devices//status'],
   ['adbreak/v1/devices/G/desired/'],
-  ['$share/group/adbreak/v1/devices/+/status'],
+  ['$share/group/adbreak/v1/devices/+/status', 'input_invalid'],
   ['$share/group/#'],
   ['$SYS/#'],
   ['$SYS/+/new/clients'],

@@ -19,8 +19,8 @@ const CHANNELS = 200;
 const SITES = 7;
 const HARDWARE = 3;
 /**
- * A device's own windows: it reports a tenth of a second of the plan's window at a time, for no test has hours, and the
- * hub takes no time twice.
+ * A device's own windows: it reports a tenth of a second of the plan's window at a time, for no test has
+ * hours, and the hub takes no time twice.
  */
 const WINDOW_MS = 100;
 /** The hub takes a window that ends ten minutes ahead of its clock at most. */
