@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check conformance test test-crash demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance test test-crash test-attacks demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,9 @@ test: build addon litert conformance ## install what is needed, build, run every
 
 test-crash: build ## hubs killed at random and at every step, and PostgreSQL's server too; KILLS= (200, on each store), SEED=, STORES=sqlite,postgres
 	@node tools/dist/crash/crash.js
+
+test-attacks: build ## what an attacker tries on a real hub, a row each; ONLY= takes the rows whose names hold a word
+	@node tools/dist/attack/attacks.js
 
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
 	ONCE=$(ONCE) node tools/dist/demo/demo.js

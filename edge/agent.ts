@@ -234,6 +234,7 @@ export class Agent implements AsyncDisposable {
   #follow(desired: Desired): void {
     this.#lineup?.want(desired);
     this.#pipeline.order(desired);
+    this.#problems.reportRefused(desired.refusal ?? null);
     this.#evaluator?.want(desired.evaluation, desired.model);
   }
 

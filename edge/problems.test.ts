@@ -60,6 +60,30 @@ test('a word of the hub that is refused is shown once, and over with the next th
   assert.equal(code(), 'model_corrupt');
 });
 
+test('why the hub took no report is shown until it takes one again, and takes no other fault’s place', () => {
+  const { problems, said, code } = fresh();
+  const refusal = {
+    code: 'input_invalid',
+    message: 'Cannot accept window 3',
+    at: '2026-01-01T00:00:00.000Z',
+  };
+  problems.reportRefused(refusal);
+  problems.reportRefused({ ...refusal, message: 'Cannot accept window 4' });
+  assert.deepEqual(problems.current, { code: 'input_invalid', message: 'Cannot accept window 4' });
+  assert.match(said[0] ?? '', /input_invalid: Cannot accept window 3/);
+  problems.reportRefused(null);
+  assert.equal(code(), undefined);
+  problems.fault(coded('model_corrupt'));
+  problems.reportRefused(refusal);
+  assert.equal(code(), 'model_corrupt');
+  problems.reportRefused(null);
+  assert.equal(code(), 'model_corrupt');
+  problems.refused(coded('too_many_requests'));
+  assert.equal(code(), 'too_many_requests');
+  problems.refused(null);
+  assert.equal(code(), undefined);
+});
+
 test('failed downloads are counted by model, and a forged one is none', () => {
   const { problems } = fresh();
   const of = (code: ErrorCode) => problems.fault(new ModelFault({ digest: 'a'.repeat(64) }, coded(code)));

@@ -1,4 +1,4 @@
-import type { Reported } from '@adbreak/shared/contract/messages.js';
+import type { Refusal, Reported } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, type ErrorCode, explain, explainForPeople } from '@adbreak/shared/errors.js';
 import { ModelFault } from './models/model-fault.js';
 
@@ -15,6 +15,7 @@ const REFUSALS: readonly string[] = [
   'identity_revoked',
   'identity_expired',
   'unauthorized',
+  'too_many_requests',
 ] satisfies ErrorCode[];
 /** What the hub wants is refused; over with the next that is taken. */
 const REFUSED_WORDS: readonly string[] = ['desired_forged', 'desired_untimely'] satisfies ErrorCode[];
@@ -28,6 +29,8 @@ export class Problems {
   #downloadFailures = 0;
   /** Code of what last kept the certificate from being renewed. */
   #renewalFault: ErrorCode | null = null;
+  /** Why the hub took no report, where it is shown. */
+  #refusal: Reported['problem'] = null;
 
   constructor(log: (line: string) => void) {
     this.#log = log;
@@ -89,6 +92,17 @@ export class Problems {
   desiredSays(problem: AdbreakError | null): void {
     if (problem === null) this.#over((code) => REFUSED_WORDS.includes(code));
     else this.#tellOnce(problem);
+  }
+
+  /** Why the hub takes no report of this device, or null where it does. It takes no other fault's place. */
+  reportRefused(refusal: Refusal | null): void {
+    if (this.#refusal !== null && this.#current === this.#refusal) this.#current = null;
+    this.#refusal = null;
+    if (refusal === null || this.#current !== null) return;
+    const { code, message } = refusal;
+    this.#log(`the hub took no report of this device: ${code}: ${message}`);
+    this.#refusal = { code, message };
+    this.#current = this.#refusal;
   }
 
   #tellOnce(error: AdbreakError): void {

@@ -11,6 +11,7 @@ import { Broker, listenError } from './broker/broker.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { Intake } from './fleet/ingest.js';
 import { correctPresence } from './fleet/presence.js';
+import { Quotas } from './fleet/quotas.js';
 import { Sender } from './fleet/sender.js';
 import { buildHttp, type Http, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
@@ -232,11 +233,16 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     log,
     onEvent,
     present: (device) => broker.present(device),
+    tell: async (device) => {
+      const desired = store.state.devices[device]?.desired ?? null;
+      if (desired !== null) await sender.send(desired, device);
+    },
   });
   // After what brings it work, before the state and the lock.
   opened.add(() => executor.close());
   // Nobody is connected yet, whatever a hub that was killed has left in the state.
   await correctPresence(store, () => false, null);
+  const quotas = new Quotas();
   const broker: Broker = await Broker.start({
     server: server.current,
     authority: authority.certificate,
@@ -246,6 +252,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     policy: {
       admit: (id, fingerprint) => certificates.admit(id, fingerprint),
       take: (device, kind, payload) => sender.after(device, () => intake.take(device, kind, payload)),
+      spend: (device, bytes) => quotas.spend(device, bytes, performance.now()),
+      barred: (device) => quotas.barred(device, performance.now()),
       connection: (id, online) => {
         if (online) intake.connected(id);
         void store

@@ -138,7 +138,11 @@ export const ERROR_CODES = {
   },
   too_many_requests: {
     status: 429,
-    remedy: 'Wait as long as Retry-After says; then send a token that this hub knows.',
+    remedy: 'Wait as long as Retry-After says, then ask less often, and with a token that this hub knows.',
+  },
+  timed_out: {
+    status: 408,
+    remedy: 'Look at the network between device and hub; the agent connects again by itself.',
   },
   not_implemented: {
     status: 501,

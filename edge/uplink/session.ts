@@ -48,6 +48,8 @@ export class Session implements AsyncDisposable {
   #accepted = false;
   #refused = false;
   #failures = 0;
+  /** As long as the hub wants to be left alone, until a pause has it in it. */
+  #leaveAloneMs = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -131,6 +133,7 @@ export class Session implements AsyncDisposable {
   async #connected(): Promise<void> {
     this.#accepted = true;
     this.#failures = 0;
+    this.#leaveAloneMs = 0;
     this.#client.options.reconnectPeriod = this.#pause();
     this.#options.onRefused(null);
     await this.#client.subscribeAsync(topicOf(this.#options.identity.device, 'desired'), { qos: 1 });
@@ -169,15 +172,23 @@ export class Session implements AsyncDisposable {
       });
     } catch (error) {
       if (this.#stop.signal.aborted) return;
+      if (error instanceof HubRefusal) this.#leaveAloneMs = error.retryAfterMs;
       if (error instanceof HubRefusal && error.code !== 'hub_unreachable') onRefused(error);
       // A hub that is down answers neither, and `#failed` has said so.
       else if (refused) log(`mqtt: refused, and the hub does not say why: ${explain(error)}`);
     }
   }
 
-  /** Milliseconds before the next connection. mqtt takes it up with the close that comes next, and zero as never. */
+  /**
+   * Milliseconds before the next connection: what chance says, and after that where the hub named a time, so
+   * that all who were sent away do not come back in one moment. mqtt takes it up with the close that comes
+   * next, and zero as never.
+   */
   #pause(): number {
-    return Math.max(1, Math.round(pauseAfter(RECONNECT, this.#failures + 1, this.#options.uniform())));
+    const pause = pauseAfter(RECONNECT, this.#failures + 1, this.#options.uniform());
+    const away = this.#leaveAloneMs;
+    this.#leaveAloneMs = 0;
+    return Math.max(1, Math.round(away + pause));
   }
 
   async #sendSpool(): Promise<void> {

@@ -2,6 +2,7 @@ import { MESSAGE_LIMIT } from '@adbreak/shared/contract/messages.js';
 import { DEVICE_TOPICS, parseTopic } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { AedesOptions } from 'aedes';
+import { LIMITS } from './limits.js';
 
 /** What a device sends or leaves as its last will. */
 interface Message {
@@ -16,9 +17,6 @@ interface Connect {
   readonly keepalive?: number | undefined;
   readonly will?: Message | undefined;
 }
-
-/** The agent says 20 s; a session without a bound would stay "online" for ever after a power cut. */
-const KEEPALIVE_LIMIT = 300;
 
 /** Null when the device may write this, as a PUBLISH or as its last will, else why not. */
 export function writeRefusal(
@@ -74,10 +72,10 @@ export function connectRefusal(
       'input_invalid',
       `Cannot connect ${device}: the hub keeps no sessions; clean session must be set`,
     );
-  if (keepalive < 1 || keepalive > KEEPALIVE_LIMIT)
+  if (keepalive < 1 || keepalive > LIMITS.keepalive)
     return new AdbreakError(
       'input_invalid',
-      `Cannot connect ${device}: keep alive must be 1 to ${KEEPALIVE_LIMIT} s: it is ${keepalive}`,
+      `Cannot connect ${device}: keep alive must be 1 to ${LIMITS.keepalive} s: it is ${keepalive}`,
     );
   const cause = will === undefined ? null : writeRefusal(device, will);
   return cause === null

@@ -4,20 +4,25 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { type DeviceTopic, parseTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import type { Log } from '@adbreak/shared/log.js';
+import type { About, Log } from '@adbreak/shared/log.js';
 import type { Aedes, Client, ConnectPacket, PublishPacket } from 'aedes';
 import type { KeyAndCertificate } from '../identity/authority.js';
 import { connectRefusal, reading, writeRefusal } from './access.js';
 import { Connection } from './connection.js';
-import { limitConnections } from './connections.js';
+import { limitConnections, limitHandshakes } from './connections.js';
+import { Complaints, coded, handshakeFault, sessionFault } from './faults.js';
 import { type Identity, identityOf } from './identity.js';
 import { InboundAedes } from './inbound.js';
-import { CONTROL_LIMIT } from './packets.js';
+import { LIMITS } from './limits.js';
 
 /** What the broker asks of the rest of the hub. */
 interface BrokerPolicy {
   /** Null when a device with this certificate may connect, else why not. */
   admit(device: string, fingerprint: string): AdbreakError | null;
+  /** Charges a device for a packet of so many bytes; null where it may send it. */
+  spend(device: string, bytes: number): AdbreakError | null;
+  /** Null, or why a device that has sent too much has to stay away for a while. */
+  barred(device: string): AdbreakError | null;
   /** Takes a device's message; the device hears its acknowledgement after this has resolved. */
   take(device: string, kind: DeviceTopic, payload: Uint8Array): Promise<void>;
   connection(device: string, online: boolean): void;
@@ -29,8 +34,12 @@ export interface BrokerOptions {
   readonly port: number;
   readonly policy: BrokerPolicy;
   readonly log: Log;
-  /** How long a client may take for its handshake, and then for its CONNECT. */
+  /**
+   * How long a client may take for its handshake, and then for its CONNECT; and to read what it is sent. For
+   * tests.
+   */
   readonly connectMs?: number;
+  readonly slowMs?: number;
 }
 interface Session {
   readonly connection: Connection;
@@ -40,7 +49,6 @@ interface Session {
 /** CONNACK return codes, MQTT 3.1.1 section 3.2.2.3. */
 const NOT_AUTHORIZED = 5;
 const REFUSED = Buffer.of(0x20, 2, 0, NOT_AUTHORIZED);
-const CONNECT_MS = 10_000;
 /** A client that was refused reads the answer and leaves, or is cut off. */
 const FAREWELL_MS = 2000;
 
@@ -55,14 +63,17 @@ export class Broker {
   readonly #options: BrokerOptions;
   /** Every socket, in whatever state: one that never speaks must not keep the hub from stopping. */
   readonly #sockets = new Set<Socket>();
-  readonly #connections = new Set<Connection>();
+  /** By device. */
+  readonly #connections = new Map<string, Set<Connection>>();
   readonly #connects = new WeakMap<Client, ConnectPacket>();
   readonly #sessions = new Map<string, Session>();
+  readonly #complaints: Complaints;
 
   private constructor(aedes: Aedes, options: BrokerOptions) {
     this.#aedes = aedes;
     this.#options = options;
-    const { server, authority, connectMs = CONNECT_MS } = options;
+    this.#complaints = new Complaints(options.log);
+    const { server, authority, connectMs = LIMITS.connectMs } = options;
     this.#server = createServer(
       {
         ...secureContext(server, authority),
@@ -72,13 +83,20 @@ export class Broker {
       },
       (socket) => this.#secured(socket),
     );
-    limitConnections(this.#server, { all: 10_000, each: 500 });
+    limitConnections(this.#server, LIMITS.connections, (address) =>
+      this.#tooMany(address, `it holds ${LIMITS.connections.each} connections`),
+    );
+    limitHandshakes(this.#server, LIMITS.handshakes, (address) =>
+      this.#tooMany(address, 'too many begin, of it or of all'),
+    );
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
     this.#server.on('tlsClientError', (error, socket) => {
-      options.log(`mqtt: refused ${socket.remoteAddress}: ${explain(error)}`, { error });
+      const fault = handshakeFault(error, socket.authorizationError);
+      const from = socket.remoteAddress ?? 'a connection';
+      this.#complaints.say(from, `mqtt: refused ${from}: ${coded(fault)}`, { error: fault });
       // After a timeout Node leaves this to us.
       socket.destroy();
     });
@@ -88,27 +106,32 @@ export class Broker {
     };
     aedes.authenticate = (client, username, _, done) => this.#authenticate(client, username, done);
     aedes.authorizePublish = (client, packet, done) => this.#publish(client, packet, done);
+    aedes.authorizeSubscribe = (client, subscription, done) => {
+      const refusal = connectionOf(client)?.subscribe() ?? null;
+      if (refusal === null) reading.authorizeSubscribe(client, subscription, done);
+      else done(refusal);
+    };
     // An 'error' without a listener ends the process; Aedes' types leave this one out.
     const errors: EventEmitter = aedes;
     errors.on('error', (error: unknown) => options.log(`mqtt: ${explain(error)}`, { error }));
     aedes.on('clientReady', (client) => connectionOf(client)?.open());
     for (const event of ['clientError', 'connectionError'] as const)
-      aedes.on(event, (client, error) => {
+      aedes.on(event, (client, thrown) => {
         const device = connectionOf(client)?.identity.device;
-        options.log(`mqtt: ${device ?? 'a client'}: ${coded(error)}`, {
-          ...(device !== undefined && { device }),
-          error,
-        });
+        const error = sessionFault(thrown);
+        this.#complain(device, `mqtt: ${device ?? 'a client'}: ${coded(error)}`, error);
       });
   }
 
   static async start(options: BrokerOptions): Promise<Broker> {
-    const { connectMs = CONNECT_MS, log } = options;
+    const { connectMs = LIMITS.connectMs, slowMs = LIMITS.slowMs, log } = options;
     const aedes = new InboundAedes({
       heartbeatInterval: 15_000,
       concurrency: 100,
       connectTimeout: connectMs,
-      ...reading,
+      drainTimeout: slowMs,
+      maxTopicLevels: LIMITS.levels,
+      authorizeForward: reading.authorizeForward,
     });
     await aedes.listen();
     const broker = new Broker(aedes, options);
@@ -150,6 +173,8 @@ export class Broker {
 
   /** Null when this instance may hold the session, else why it may not: devices ask after a refused CONNECT. */
   conflict(device: string, instance: string): AdbreakError | null {
+    const barred = this.#options.policy.barred(device);
+    if (barred !== null) return barred;
     const session = this.#sessions.get(device);
     if (session === undefined || session.instance === instance || session.connection.destroyed) return null;
     return new AdbreakError(
@@ -164,36 +189,51 @@ export class Broker {
 
   /** Ends whatever a device has open, as revocation does. */
   disconnect(device: string): void {
-    for (const connection of this.#connections)
-      if (connection.identity.device === device) connection.destroy();
+    for (const connection of this.#connections.get(device) ?? []) connection.destroy();
   }
 
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const connection of this.#connections) connection.destroy();
+    for (const device of this.#connections.keys()) this.disconnect(device);
     for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
   #secured(socket: TLSSocket): void {
     const identity = identityOf(socket);
-    const refusal =
-      identity instanceof AdbreakError
-        ? identity
-        : this.#options.policy.admit(identity.device, identity.fingerprint);
+    const refusal = identity instanceof AdbreakError ? identity : this.#refusalAtDoor(identity);
     if (identity instanceof AdbreakError || refusal !== null) {
-      const device = identity instanceof AdbreakError ? {} : { device: identity.device };
-      this.#options.log(`mqtt: ${coded(refusal)}`, { ...device, error: refusal });
+      const device = identity instanceof AdbreakError ? undefined : identity.device;
+      this.#complain(device, `mqtt: ${coded(refusal)}`, refusal);
       return turnAway(socket);
     }
-    const connection = new Connection(socket, identity);
-    this.#connections.add(connection);
+    const { device } = identity;
+    const connection = new Connection(socket, identity, {
+      charge: (bytes) => this.#options.policy.spend(device, bytes),
+      slowMs: this.#options.slowMs ?? LIMITS.slowMs,
+    });
+    const open = this.#connections.get(device) ?? new Set();
+    this.#connections.set(device, open.add(connection));
     connection.once('close', () => {
-      this.#connections.delete(connection);
+      open.delete(connection);
+      if (open.size === 0) this.#connections.delete(device);
       this.#left(connection);
     });
     this.#aedes.handle(connection);
+  }
+
+  /** Why a device is turned away before anything that it says is read; null where it is not. */
+  #refusalAtDoor({ device, fingerprint }: Identity): AdbreakError | null {
+    const { policy } = this.#options;
+    const refusal = policy.admit(device, fingerprint) ?? policy.barred(device);
+    if (refusal !== null) return refusal;
+    if ((this.#connections.get(device)?.size ?? 0) < LIMITS.connectionsOfDevice) return null;
+    return new AdbreakError(
+      'too_many_requests',
+      `Cannot connect ${device}: it has ${LIMITS.connectionsOfDevice} connections open`,
+      { remedy: 'One agent needs one connection; what others there are, end by themselves.' },
+    );
   }
 
   #authenticate(client: Client, instance = '', done: Parameters<Aedes['authenticate']>[3]): void {
@@ -244,6 +284,15 @@ export class Broker {
     connection.inTurn(taken).then(() => done(null), done);
   }
 
+  #complain(device: string | undefined, line: string, error: unknown): void {
+    const about: About = { ...(device !== undefined && { device }), error };
+    this.#complaints.say(device ?? '', line, about);
+  }
+  #tooMany(address: string, why: string): void {
+    const error = new AdbreakError('too_many_requests', `Cannot accept a connection of ${address}: ${why}`);
+    this.#complaints.say(address, `mqtt: ${coded(error)}`, { error });
+  }
+
   #left(connection: Connection): void {
     const { device } = connection.identity;
     if (this.#sessions.get(device)?.connection !== connection) return;
@@ -272,7 +321,7 @@ function turnAway(socket: TLSSocket): void {
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk: Buffer) => {
     thrown += chunk.length;
-    if (thrown > CONTROL_LIMIT) socket.destroy();
+    if (thrown > LIMITS.control) socket.destroy();
   });
   const cut = setTimeout(() => socket.destroy(), FAREWELL_MS);
   socket.once('close', () => clearTimeout(cut));
@@ -281,10 +330,6 @@ function turnAway(socket: TLSSocket): void {
 
 function connectionOf(client: Client): Connection | null {
   return client.conn instanceof Connection ? client.conn : null;
-}
-
-function coded(error: unknown): string {
-  return error instanceof AdbreakError ? `${error.code}: ${explain(error)}` : explain(error);
 }
 
 /** A port that is taken, told with the port and what to do. */

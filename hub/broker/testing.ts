@@ -1,12 +1,16 @@
 import { webcrypto } from 'node:crypto';
-import type { TestContext } from 'node:test';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { AdbreakError } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { Authority, type KeyAndCertificate } from '../identity/authority.js';
+import { Authority, type KeyAndCertificate, type Lifetimes } from '../identity/authority.js';
 import * as x509 from '../identity/x509.js';
 import { Broker, type BrokerOptions } from './broker.js';
+
+/** A test, or whoever else ends what was begun. */
+interface Closing {
+  after(close: () => void): void;
+}
 
 /** The real broker with a real authority; what it took and said is kept. */
 export interface TestBroker {
@@ -30,10 +34,19 @@ interface Credentials {
 
 type Take = BrokerOptions['policy']['take'];
 export async function testBroker(
-  t: TestContext,
-  options: { connectMs?: number; take?: Take } = {},
+  t: Closing,
+  options: {
+    connectMs?: number;
+    lifetimes?: Lifetimes;
+    slowMs?: number;
+    take?: Take;
+    spend?: BrokerOptions['policy']['spend'];
+    barred?: BrokerOptions['policy']['barred'];
+  } = {},
 ): Promise<TestBroker> {
-  const authority = await Authority.open(await temporaryFolder(), new Date());
+  const authority = await Authority.open(await temporaryFolder(), new Date(), {
+    ...(options.lifetimes && { lifetimes: options.lifetimes }),
+  });
   const log: string[] = [];
   const taken: TestBroker['taken'] = [];
   const online = new Map<string, boolean>();
@@ -45,8 +58,11 @@ export async function testBroker(
     port: 0,
     log: (line) => log.push(line),
     ...(options.connectMs !== undefined && { connectMs: options.connectMs }),
+    ...(options.slowMs !== undefined && { slowMs: options.slowMs }),
     policy: {
       admit: (device) => refused.get(device) ?? null,
+      spend: options.spend ?? (() => null),
+      barred: options.barred ?? (() => null),
       take: async (device, kind, payload) => {
         taken.push({ device, kind, payload: Buffer.from(payload).toString() });
         await options.take?.(device, kind, payload);
@@ -93,14 +109,14 @@ export class RawClient {
       this.closed = true;
     });
   }
-  static async open(t: TestContext, options: ConnectionOptions): Promise<RawClient> {
+  static async open(t: Closing, options: ConnectionOptions): Promise<RawClient> {
     const client = new RawClient(tlsConnect(options));
     t.after(() => client.socket.destroy());
     await new Promise((resolve) => client.socket.once('secureConnect', resolve).once('close', resolve));
     return client;
   }
   /** A session that was accepted. */
-  static async connected(t: TestContext, options: ConnectionOptions, connect: Connect): Promise<RawClient> {
+  static async connected(t: Closing, options: ConnectionOptions, connect: Connect): Promise<RawClient> {
     const client = await RawClient.open(t, options);
     client.send(connectPacket(connect));
     await until('CONNACK 0', () => client.packets(2).includes('20020000'));

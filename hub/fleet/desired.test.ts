@@ -72,6 +72,19 @@ test('what is not its default is published', () => {
   }
 });
 
+test('why a report was refused is published beside the same assignment, and not to an agent that would refuse all of it', () => {
+  const refusal = {
+    code: 'input_invalid',
+    message: 'Cannot accept window 3',
+    at: '2026-01-01T00:00:00.000Z',
+  };
+  const told = (entry: Parameters<typeof forTheWire>[1]) =>
+    JSON.parse(JSON.stringify(forTheWire(PLAIN, entry)));
+  assert.deepEqual(desired.parse(told({ stream: '0123456789abcdef', refusal })), { ...PLAIN, refusal });
+  assert.deepEqual(desired.parse(told({ stream: '0123456789abcdef' })), PLAIN);
+  assert.equal(ofTheFirstAgents.safeParse(told({ refusal })).success, true);
+});
+
 /** A fleet that is asked for a round, and how often somebody has looked into the list of who is asked. */
 function asked(devices: number) {
   const state = emptyState();

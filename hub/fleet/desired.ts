@@ -77,16 +77,21 @@ function sameModel(a: ModelRef | null, b: ModelRef | null): boolean {
 }
 
 /**
- * As it is published: what has its default is left out, and read as its default. An agent of 0.1.0 refuses a message with a
- * key that it does not know, and would take no model at all.
+ * As it is published: what has its default is left out, and read as its default. An agent of 0.1.0 refuses a
+ * message with a key that it does not know, and would take no model at all; so why a report was refused is
+ * told to those that name a stream.
  */
-export function forTheWire({ evaluation, ask, draws, ...known }: Desired): Partial<Desired> {
+export function forTheWire(
+  { evaluation, ask, draws, ...known }: Desired,
+  { stream, refusal }: Pick<HubState['devices'][string], 'stream' | 'refusal'> = {},
+): Partial<Desired> {
   const plain = draws.perWeek === NO_DRAWS.perWeek && draws.answerHours === NO_DRAWS.answerHours;
   return {
     ...known,
     ...(evaluation !== null && { evaluation }),
     ...(ask !== null && { ask }),
     ...(!plain && { draws }),
+    ...(stream !== undefined && refusal !== undefined && { refusal }),
   };
 }
 
@@ -98,12 +103,12 @@ const SIGNED_LIFE_MS = 14 * 24 * 3_600_000;
  * knows no signed ones, or has not said yet.
  */
 export function wordTo(
-  { id, agent }: Pick<HubState['devices'][string], 'id' | 'agent'>,
+  { id, agent, ...said }: Pick<HubState['devices'][string], 'id' | 'agent' | 'stream' | 'refusal'>,
   desired: Desired,
   now: Date,
   sign: (payload: string) => SignedDesired,
 ): string {
-  const plain = forTheWire(desired);
+  const plain = forTheWire(desired, said);
   if (!takesSigned(agent)) return JSON.stringify(plain);
   const expires = new Date(now.getTime() + SIGNED_LIFE_MS).toISOString();
   return JSON.stringify(

@@ -16,7 +16,8 @@ import type { Rollout } from '../rollouts/rollout.js';
 import { openStore } from '../store/open.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
 import { episodesOfHours, fillSums, holdDatabase, storedState } from '../testing/store.js';
-import { excess, Intake } from './ingest.js';
+import { excess } from './bounds.js';
+import { Intake } from './ingest.js';
 
 const NOW = new Date('2026-01-03T00:00:00.000Z');
 const DEVICES = ['pi-0', 'pi-1', 'pi-2'];
@@ -52,6 +53,7 @@ async function hub(t: TestContext, folder: string, clock = { now: NOW }) {
     log: (line) => lines.push(line),
     onEvent: () => undefined,
     present: () => true,
+    tell: async () => undefined,
   });
   await executor.recover();
   return { store, log, executor, evaluations, intake, lines };
@@ -125,6 +127,7 @@ test('a window that was under way when a new card was enrolled is not the new ca
   const enrolled = one.store.change(({ devices }) => {
     devices['pi-0'] = deviceEntry('pi-0', 'one', {
       fingerprint: 'a'.repeat(64),
+      firstEnrolled: devices['pi-0']?.enrolled ?? '',
       enrolled: NOW.toISOString(),
       enrolledAnew: true,
     });
@@ -564,7 +567,7 @@ test('finding 5: a sum that is full stays full, and honest windows count on', as
   await openStore(folder, () => NOW);
 });
 
-test('a gap, a time that is told twice and a model that nobody registered are known to the day of the device', async (t) => {
+test('a gap is known to the day of the device, and what is refused adds nothing to it', async (t) => {
   const one = await hub(t, await temporaryFolder());
   const id = await begin(one);
   await send(one, 'pi-0', windowOf(id, 1));
@@ -572,12 +575,17 @@ test('a gap, a time that is told twice and a model that nobody registered are kn
   const { start, end } = windowOf(id, 1);
   await send(one, 'pi-0', windowOf(id, 6, { start, end }));
   await send(one, 'pi-0', windowOf(id, 7, { production: digest('7') }));
-  await send(one, 'pi-0', windowOf(id, 7));
+  await send(one, 'pi-0', windowOf(id, 8));
   const day = Date.parse(start) / (24 * 3_600_000);
   const [found] = await one.store.rollups.deviceDays('pi-0', Math.floor(day), Math.floor(day) + 1);
   assert.deepEqual(
-    [found?.[1].windows, found?.[1].missing, found?.[1].episodes, found?.[1].refused],
-    [4, 3, 30, { old: 0, twice: 1, unknown: 1, series: 0 }],
+    [
+      found?.[1].windows,
+      found?.[1].missing,
+      found?.[1].episodes,
+      one.store.state.devices['pi-0']?.refusedReports,
+    ],
+    [3, 5, 30, 2],
   );
 });
 

@@ -13,16 +13,18 @@ import {
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { roundReport } from '@adbreak/shared/contract/rounds.js';
 import type { DeviceTopic } from '@adbreak/shared/contract/topics.js';
-import { AdbreakError, type ErrorCode, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, type ErrorCode, explain, printable } from '@adbreak/shared/errors.js';
 import type { Log } from '@adbreak/shared/log.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
+import { TokenBuckets } from '@adbreak/shared/token-bucket.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import { CLOCK_TOLERANCE_MS } from '../monitoring/calendar.js';
-import type { TakenFacts } from '../monitoring/fold.js';
 import type { Taken } from '../rollouts/lifecycle/decisions.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
+import { excess, foreign, type SharedTime, sharedTime } from './bounds.js';
+import { QUOTAS } from './quotas.js';
 import { noteNumbers, standingOf, takenUntil, tellLost } from './streams.js';
 
 type Device = HubState['devices'][string];
@@ -35,15 +37,21 @@ interface IntakeOptions {
   readonly onEvent: (device: string, event: DeviceEvent) => void;
   /** Whether a session of the device is open: a last will comes after it, and may say what it likes. */
   readonly present: (device: string) => boolean;
+  /** Tells a device what its entry says: why the hub took no report of it, or that it does again. */
+  readonly tell: (device: string) => Promise<void>;
 }
 
-/** A frame is looked at at most so often in a second. */
-const FRAMES_PER_SECOND = 120;
-/** Windows may be cut short when an arm changes; one is worth a minute's counts at least. */
-const LEAST_SECONDS = 60;
-
-/** The longest window that an agent can be told to make is a day; merged ones of a full spool are longer. */
-const LONGEST_MS = 45 * 24 * 3_600_000;
+/**
+ * A device hears of its refused reports so often at most: each telling is a message of its whole desired
+ * state.
+ */
+const TOLD_EVERY_MS = 10_000;
+/** Devices that are remembered by these: more than a fleet on one machine has. */
+const DEVICES = 20_000;
+const { burst, perSecond } = QUOTAS.events;
+const TOO_MANY_EVENTS = `it has sent ${burst} at once and more than ${perSecond} a second after them`;
+/** Characters of a sentence that the contract lets through. */
+const LONGEST_TEXT = 500;
 
 /** One connection of a device: its windows are taken in the order in which they came. */
 interface Session {
@@ -62,6 +70,10 @@ interface Session {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #sessions = new Map<string, Session>();
+  readonly #events = new TokenBuckets(QUOTAS.events, DEVICES);
+  /** Devices whose desired state, as it was sent last, says that a report was refused. */
+  readonly #refusing = new Set<string>();
+  readonly #told = new TokenBuckets({ burst: 1, perSecond: 1000 / TOLD_EVERY_MS }, DEVICES);
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -96,9 +108,34 @@ export class Intake {
       await this.#file(id, kind, payload);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      log(`refused a message of ${id}: ${explain(error)}`, { device: id, error });
-      await this.#note(id, (device) => ({ refusedReports: device.refusedReports + 1 }));
+      log(`refused a message of ${id}: ${error.code}: ${explain(error)}`, { device: id, error });
+      await this.#refused(id, error, (device) => ({ refusedReports: device.refusedReports + 1 }));
     }
+  }
+
+  /**
+   * Writes down why a report is not taken, with what else changes, and tells its device: MQTT 3.1.1 has no
+   * reason in a PUBACK.
+   */
+  async #refused(
+    id: string,
+    error: AdbreakError,
+    change: (device: Device) => Partial<Device>,
+  ): Promise<void> {
+    const refusal = {
+      code: error.code,
+      message: printable(explain(error)).slice(0, LONGEST_TEXT),
+      at: this.#options.now().toISOString(),
+    };
+    await this.#note(id, (device) => ({ ...change(device), refusal }));
+    if (this.#told.take(id, 1, performance.now()) === 0) this.#tell(id);
+  }
+
+  #tell(id: string): void {
+    const { tell, log } = this.#options;
+    if (this.#refusalOf(id) === undefined) this.#refusing.delete(id);
+    else this.#refusing.add(id);
+    tell(id).catch((error: unknown) => log(`${id}: ${explain(error)}`, { device: id, error }));
   }
 
   async #file(id: string, kind: DeviceTopic, payload: Uint8Array): Promise<void> {
@@ -123,8 +160,12 @@ export class Intake {
           candidateProblem(message, store.state.devices[id]?.desired ?? null),
         );
       }
-      case 'events':
-        return onEvent(id, parseJson(event, payload, MESSAGE_LIMIT, `${id}/events`));
+      case 'events': {
+        const message = parseJson(event, payload, MESSAGE_LIMIT, `${id}/events`);
+        if (this.#events.take(id, 1, performance.now()) > 0)
+          throw new AdbreakError('too_many_requests', `Cannot take an event of ${id}: ${TOO_MANY_EVENTS}`);
+        return onEvent(id, message);
+      }
       case 'windows':
         return this.#window(id, payload);
       case 'evaluations':
@@ -132,6 +173,10 @@ export class Intake {
       case 'desired':
         return;
     }
+  }
+
+  #refusalOf(id: string): Device['refusal'] {
+    return this.#options.store.state.devices[id]?.refusal;
   }
 
   #note(id: string, change: (device: Device) => Partial<Device>): Promise<void> {
@@ -143,14 +188,8 @@ export class Intake {
 
   async #window(id: string, payload: Uint8Array): Promise<void> {
     const report = parseJson(windowReport, payload, MESSAGE_LIMIT, `${id}/windows`);
-    const refuse = (why: string) =>
-      new AdbreakError('input_invalid', `Cannot accept window ${report.sequence} of ${id}: ${why}`);
-    const wrong = contradiction(report);
-    if (wrong !== null) throw refuse(wrong);
-    if (Date.parse(report.end) - Date.parse(report.start) > LONGEST_MS)
-      throw refuse('it is longer than any agent makes one');
-    const more = excess(report);
-    if (more !== null) throw refuse(more);
+    const wrong = contradiction(report) ?? excess(report);
+    if (wrong !== null) throw refused(report, id, wrong);
     const session = this.#session(id);
     const sender = this.#options.store.state.devices[id];
     if (sender === undefined) return;
@@ -185,6 +224,9 @@ export class Intake {
       if (!isRefusal(error)) session.broken ??= error;
       throw error;
     }
+    // The entry of before a restart counts, too: it was published with what it says.
+    const wasTold = sender.refusal !== undefined || this.#refusing.has(sender.id);
+    if (wasTold && this.#refusalOf(sender.id) === undefined) this.#tell(sender.id);
   }
 
   /** Null for a duplicate: QoS 1 may deliver twice, and a sequence number counts once in its stream. */
@@ -197,16 +239,20 @@ export class Intake {
     writing: Writing,
   ): Taken | null {
     const device = this.#sameCard(state, sender, report);
-    const standing = standingOf(device, report, this.#options.now().getTime());
+    const now = this.#options.now().getTime();
+    const standing = standingOf(device, report, now);
     if (standing.kind === 'duplicate') return null;
-    if (standing.kind === 'refused')
-      throw new AdbreakError(
-        'input_invalid',
-        `Cannot accept window ${report.sequence} of ${device.id}: ${standing.why}`,
-      );
+    if (standing.kind === 'refused') throw refused(report, device.id, standing.why);
     this.#checkClocks(session, device, report);
-    noteNumbers(device, report, standing, this.#options.now().getTime());
-    const facts = this.#absorb(device, report, standing.kind === 'next' ? standing.missing : 0);
+    // As committed: drafting a model's versions for each report costs more than the rest of it.
+    const wrong = foreign(report, device, this.#options.store.state);
+    if (wrong !== null) throw refused(report, device.id, wrong);
+    const time = sharedTime(device, report, now);
+    if (typeof time === 'string') throw refused(report, device.id, time);
+    noteNumbers(device, report, standing, now);
+    noteTime(device, report, time, now);
+    // What a hub of before took with such facts, its rollups leave out; now it is refused.
+    const facts = { missing: standing.kind === 'next' ? standing.missing : 0, twice: false, unknown: [] };
     writing.report(
       { device: sender.id, sequence: report.sequence, start: report.start, body },
       report,
@@ -253,49 +299,30 @@ export class Intake {
   }
 
   /** Both clocks, for people; told once. */
-  async #noteClocks(id: string, { message, clocks }: WrongClock): Promise<void> {
+  async #noteClocks(id: string, error: WrongClock): Promise<void> {
     const { store, log } = this.#options;
     if (store.state.devices[id]?.clock === undefined)
-      log(`${id}: its clock and the hub's differ; its windows wait until they agree: ${message}`, {
+      log(`${id}: its clock and the hub's differ; its windows wait until they agree: ${error.message}`, {
         device: id,
       });
-    await this.#note(id, () => ({ clock: clocks })).catch((error: unknown) =>
-      log(`${id}: ${explain(error)}`, { device: id, error }),
+    await this.#refused(id, error, () => ({ clock: error.clocks })).catch((failure: unknown) =>
+      log(`${id}: ${explain(failure)}`, { device: id, error: failure }),
     );
-  }
-
-  #absorb(device: Device, report: WindowReport, missing: number): TakenFacts {
-    const now = this.#options.now();
-    device.lastSeen = now.toISOString();
-    device.slice = report.slice;
-    // A device has one hour in an hour: what it says twice of the same time counts once for the fleet.
-    const [start, end] = [Date.parse(report.start), Date.parse(report.end)];
-    const until = takenUntil(device, now.getTime()) ?? start;
-    const twice = start < until - 2 * CLOCK_TOLERANCE_MS;
-    if (!twice) device.watchedUntil = new Date(Math.max(end, until)).toISOString();
-    // As committed: drafting a model's versions for each report costs more than the rest of it.
-    const versions = Object.values(this.#options.store.state.models[device.model]?.versions ?? {});
-    const isKnown = (digest: string | null) =>
-      digest === null || versions.some(({ manifest }) => manifest.digest === digest);
-    const unknown = (['production', 'candidate'] as const).filter((arm) => !isKnown(report[arm]));
-    return { missing, twice, unknown };
   }
 }
 
-/** Counts that nobody gets together in the time of the window; null where they may be true. */
-export function excess({ start, end, episodes, frames, adFrames, latency }: WindowReport): string | null {
-  const seconds = Math.max(LEAST_SECONDS, Math.ceil((Date.parse(end) - Date.parse(start)) / 1000));
-  const inferences = (buckets: readonly (readonly [number, number])[]) =>
-    buckets.reduce((sum, [, n]) => sum + n, 0);
-  for (const [count, what, most] of [
-    [episodes, 'episodes', seconds],
-    [frames, 'frames', FRAMES_PER_SECOND * seconds],
-    [adFrames, 'frames of advertisements', FRAMES_PER_SECOND * seconds],
-    [inferences(latency.production), 'inferences of production', FRAMES_PER_SECOND * seconds],
-    [inferences(latency.candidate ?? []), 'inferences of the candidate', FRAMES_PER_SECOND * seconds],
-  ] as const)
-    if (count > most) return `${count} ${what} in ${seconds} s, at most ${most}`;
-  return null;
+function refused({ sequence }: WindowReport, id: string, why: string): AdbreakError {
+  return new AdbreakError('input_invalid', `Cannot accept window ${sequence} of ${id}: ${why}`);
+}
+
+/** Writes down, in place, what a window that is taken says of its device and its time. */
+function noteTime(device: Device, report: WindowReport, time: SharedTime, now: number): void {
+  const end = Date.parse(report.end);
+  device.lastSeen = new Date(now).toISOString();
+  device.slice = report.slice;
+  device.window = time;
+  device.watchedUntil = new Date(Math.max(end, takenUntil(device, now) ?? end)).toISOString();
+  if (device.refusal !== undefined) delete device.refusal;
 }
 
 /** Not taken now, and not acknowledged: the session ends, and what the device sends again may be taken then. */
@@ -322,7 +349,7 @@ const OUR_OWN: readonly ErrorCode[] = [
 ];
 
 /** A message that is wrong, and would be wrong again; not a disk that is full or fails, nor a hub that stops. */
-function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): error is AdbreakError {
   return error instanceof AdbreakError && !(error instanceof NotYet) && !OUR_OWN.includes(error.code);
 }
 

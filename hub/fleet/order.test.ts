@@ -25,7 +25,7 @@ test('windows of one device are taken in order, whichever rollout each is of', a
 
 for (const [between, change] of [
   ['one of no rollout', { rollout: null }],
-  ['one of another pair', { production: '9'.repeat(64) }],
+  ['one of another pair', { production: PAIR.candidate, candidate: PAIR.production }],
 ] as const)
   test(`a gap in the numbers is not forgotten for ${between} that comes first`, async () => {
     const { window, evidence } = await intake();

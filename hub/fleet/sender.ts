@@ -3,6 +3,7 @@ import { type SignedDesired, takesSigned } from '@adbreak/shared/contract/signed
 import { explain } from '@adbreak/shared/errors.js';
 import type { Log } from '@adbreak/shared/log.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
+import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';
 import { wordTo } from './desired.js';
 
@@ -25,7 +26,7 @@ export class Sender {
 
   send(desired: Desired, id: string): Promise<void> {
     const { now, sign, publish } = this.#options;
-    return publish(id, wordTo({ id, agent: this.#agent(id) }, desired, now(), sign));
+    return publish(id, wordTo(this.#device(id), desired, now(), sign));
   }
 
   /** Takes a device's message. Where its agent turns out to read other words than before, it is sent those at once. */
@@ -50,7 +51,10 @@ export class Sender {
     );
   }
 
+  #device(id: string): Pick<HubState['devices'][string], 'id' | 'agent' | 'stream' | 'refusal'> {
+    return ownValue(this.#options.store.state.devices, id) ?? { id };
+  }
   #agent(id: string): string | undefined {
-    return ownValue(this.#options.store.state.devices, id)?.agent;
+    return this.#device(id).agent;
   }
 }

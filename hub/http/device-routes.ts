@@ -124,6 +124,7 @@ async function admitCard(
       state.devices[device] = {
         id: device,
         enrolled: now().toISOString(),
+        ...(known !== undefined && { firstEnrolled: known.firstEnrolled ?? known.enrolled }),
         fingerprint: fingerprint(certificate),
         certificateEnds: new Date(validityOf(certificate).to).toISOString(),
         renewal: null,

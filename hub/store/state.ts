@@ -1,6 +1,6 @@
 import { ROLES } from '@adbreak/shared/contract/http/access.js';
 import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared/contract/manifest.js';
-import { desired, reported, streamId } from '@adbreak/shared/contract/messages.js';
+import { desired, refusal, reported, streamId } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import type { Round } from '../evaluations/round.js';
 import { rollout } from '../rollouts/rollout.js';
@@ -30,6 +30,8 @@ export const KEPT_STREAMS = 8;
 export const device = z.object({
   id: z.string(),
   enrolled: instant,
+  /** Where it was enrolled before that under this name: an agent that enrols anew keeps its spool. */
+  firstEnrolled: instant.optional(),
   fingerprint: digest,
   /** When that certificate ends; null for one that a hub before renewals gave out. */
   certificateEnds: instant.nullable().default(null),
@@ -63,12 +65,16 @@ export const device = z.object({
   /** Time between streams of which no rollout has heard yet. */
   untoldSeconds: z.number().nonnegative().optional(),
   refusedReports: z.int().nonnegative(),
+  /** Why the newest of them was not taken, until a window is taken again. */
+  refusal: refusal.optional(),
   /** A new card was enrolled under this name, and the rollouts that know the old one do not count its windows from one yet. */
   enrolledAnew: z.literal(true).optional(),
   /** A window of it ended in the future by the hub's clock: what both said then. It waits until they agree. */
   clock: z.object({ device: instant, hub: instant }).optional(),
   /** When the last window ended that was added to the hours. */
   watchedUntil: instant.optional(),
+  /** The time that its newest windows share: when it begins, and how many episodes all of them have. */
+  window: z.object({ start: instant, episodes: count }).optional(),
 });
 
 /** What a federated round found of a version; the round itself may be forgotten. */

@@ -17,6 +17,7 @@ export const PAIR = { production: '1'.repeat(64), candidate: '2'.repeat(64) };
 export async function intakeOf({ now, folder }: { now: () => Date; folder?: string }) {
   const state = folder ?? (await temporaryFolder());
   const lines: string[] = [];
+  const told: (string | null)[] = [];
   const store = await openStore(state, now);
   const executor = new Executor({
     store,
@@ -34,6 +35,7 @@ export async function intakeOf({ now, folder }: { now: () => Date; folder?: stri
     log: (line) => lines.push(line),
     onEvent: () => undefined,
     present: () => true,
+    tell: async (device) => void told.push(store.state.devices[device]?.refusal?.message ?? null),
   });
   if (folder === undefined) {
     await store.change((all) => {
@@ -46,6 +48,11 @@ export async function intakeOf({ now, folder }: { now: () => Date; folder?: stri
   return {
     folder: state,
     lines,
+    /**
+     * What pi-0 and the others heard of refused reports, as their entries said it; null where there is none.
+     */
+    told,
+    intake,
     store,
     executor,
     rollout: () => store.state.rollouts[0] ?? assert.fail('no rollout'),

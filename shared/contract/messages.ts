@@ -48,6 +48,13 @@ const drawOrder = z.object({
 export type DrawOrder = z.infer<typeof drawOrder>;
 
 /**
+ * Why the hub takes no report of this device, until it takes one again: for its page. MQTT 3.1.1 acknowledges
+ * without a reason.
+ */
+export const refusal = z.object({ code: z.string().max(40), message: text, at: instant });
+export type Refusal = z.infer<typeof refusal>;
+
+/**
  * What a device shall run. A higher revision supersedes, also in the middle of an update. Fields that an agent does not know
  * are left out and not refused: a hub may be newer than its agents.
  */
@@ -72,6 +79,7 @@ export const desired = z.object({
   draws: drawOrder
     .default({ perWeek: null, answerHours: 24 })
     .describe('How disagreements are drawn for people to judge.'),
+  refusal: refusal.optional().describe('Why the hub takes no report of this device; comes and goes under one revision.'),
 });
 export type Desired = z.infer<typeof desired>;
 

@@ -16,6 +16,8 @@ import type { MqttClient } from 'mqtt';
 /** Windows that are on their way at once, and the time between two lots of them: some thirty a second. */
 const AT_ONCE = 3;
 const PAUSE_MS = 90;
+/** A device's windows do not overlap: some fifty of these in a second of the plan. */
+const WINDOW_MS = 20;
 /** Sent twice in a row, as QoS 1 may. */
 const TWICE = 0.1;
 
@@ -146,14 +148,16 @@ export class CrashDevice {
     ]);
   }
 
-  /** The second that is over, of what the device shall run. */
+  /** The next moment of the second that is over, of what the device shall run. */
   #make({ candidate, production, rollout, serve }: Desired): WindowReport {
     const { random, channel, outcomeOf } = this.#options;
     const { wins, losses } =
       candidate === null ? { wins: 0, losses: 0 } : COUNTS[outcomeOf(candidate.version)];
-    const end = Math.floor(Date.now() / 1000) * 1000;
+    const before = this.sent.at(-1)?.report;
+    const second = Math.floor(Date.now() / 1000) * 1000 - 1000;
+    const start = Math.max(second, before === undefined ? 0 : Date.parse(before.end));
     const made = report(
-      (this.sent.at(-1)?.report.sequence ?? 0) + 1,
+      (before?.sequence ?? 0) + 1,
       0,
       { wins, losses, agreed: 6 + random.integer(3) },
       {
@@ -162,8 +166,8 @@ export class CrashDevice {
         candidate: candidate?.digest ?? null,
         serving: serve,
         slice: { channel, site: 'home', hardware: 'pi5' },
-        start: new Date(end - 1000).toISOString(),
-        end: new Date(end).toISOString(),
+        start: new Date(start).toISOString(),
+        end: new Date(start + WINDOW_MS).toISOString(),
       },
     );
     if (candidate !== null) return made;

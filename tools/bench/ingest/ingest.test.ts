@@ -21,7 +21,13 @@ async function brokerAlone(hub: Hub, hold: Hold) {
     host: '127.0.0.1',
     port: 0,
     log: () => undefined,
-    policy: { admit: () => null, take: async () => undefined, connection: () => undefined },
+    policy: {
+      admit: () => null,
+      spend: () => null,
+      barred: () => null,
+      take: async () => undefined,
+      connection: () => undefined,
+    },
   });
   hold({ [Symbol.asyncDispose]: () => broker.close() });
   return { name: 'the broker alone', port: broker.port, pid: process.pid };

@@ -8,8 +8,9 @@ import type { Settings } from './turns.js';
 /**
  * `make bench-ingest`: how many window reports a second a real hub acknowledges, beside Mosquitto with the
  * same clients, certificates and messages, in turns. SECONDS_EACH= (8), ROUNDS= (2), DEVICES=
- * (200,1000,5000); STATE= (10000) devices for the start, its memory and the gate's look (0 leaves them out),
- * THREADS= of the load generator; HUB_FLAGS= goes to the hub's Node, to profile it.
+ * (200,1000,5000; fewer or longer, and each may meet its quota of messages); STATE= (10000) devices for the
+ * start, its memory and the gate's look (0 leaves them out), THREADS= of the load generator; HUB_FLAGS= goes
+ * to the hub's Node, to profile it.
  */
 function settingsOf(env: NodeJS.ProcessEnv): Settings {
   const given = (name: string) => (env[name] === undefined || env[name] === '' ? null : env[name]);

@@ -1,0 +1,218 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { deviceKey, RawClient } from '@adbreak/hub/broker/testing.js';
+import { callHub } from '@adbreak/hub/cli/client.js';
+import { Authority } from '@adbreak/hub/identity/authority.js';
+import { publish } from '@adbreak/hub/testing/chain.js';
+import {
+  connectDevice,
+  enrol,
+  type HubProcess,
+  type Identity,
+  kill,
+  spawnHub,
+} from '@adbreak/hub/testing/killed.js';
+import { episodesOfHours, storedState } from '@adbreak/hub/testing/store.js';
+import { topicOf } from '@adbreak/shared/contract/topics.js';
+import type { ErrorCode } from '@adbreak/shared/errors.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { until } from '@adbreak/shared/testing/until.js';
+import type { MqttClient } from 'mqtt';
+
+/** An enrolled device that goes wrong, and all that it has opened. */
+export class Rogue {
+  readonly device: string;
+  readonly tls: {
+    readonly host: string;
+    readonly port: number;
+    readonly ca: string;
+    readonly key: string;
+    readonly cert: string;
+  };
+  readonly #closers: (() => void)[] = [];
+
+  constructor({ device, key, certificate }: Identity, { mqttPort, authority }: HubProcess) {
+    this.device = device;
+    this.tls = { host: '127.0.0.1', port: mqttPort, ca: authority, key, cert: certificate };
+  }
+
+  get identity(): Identity {
+    return { device: this.device, key: this.tls.key, certificate: this.tls.cert };
+  }
+
+  after(close: () => void): void {
+    this.#closers.push(close);
+  }
+  leave(): void {
+    for (const close of this.#closers.splice(0)) close();
+  }
+}
+
+/** Keys of a device's entry that change when it is refused, comes or goes. */
+const PASSING = ['lastSeen', 'online', 'refusedReports', 'refusal', 'clock'];
+/** A word of the good device is on the hub's disk in this time, whatever others do. */
+const MOST_MS = 1000;
+const LEAST_WORDS = 100;
+
+/**
+ * A real hub in a process of its own, with two versions, a rollout that is paused, and a device that does
+ * nothing wrong.
+ */
+export class Ground {
+  readonly hub: HubProcess;
+  readonly folder: string;
+  readonly #closers: (() => void)[];
+  readonly #good: MqttClient;
+  readonly good: string;
+  #enrolled = 0;
+
+  private constructor(hub: HubProcess, folder: string, good: Identity, closers: (() => void)[]) {
+    this.hub = hub;
+    this.folder = folder;
+    this.good = good.device;
+    this.#closers = closers;
+    this.#good = connectDevice(good, hub);
+  }
+
+  static async open(): Promise<Ground> {
+    const folder = await temporaryFolder();
+    const closers: (() => void)[] = [];
+    const hub = await spawnHub({ after: (close) => closers.push(close) }, folder);
+    await publish(hub, '1.0.0');
+    const ground = new Ground(hub, folder, await enrol(hub, 'good'), closers);
+    await publish(hub, '2.0.0');
+    // So that no look of the gate is taken for the work of an attacker.
+    const [rollout] = (await storedState(folder)).rollouts;
+    await callHub(hub, `/api/v1/rollouts/${rollout?.id}/pause`, {
+      method: 'POST',
+      json: { reason: 'attacks' },
+    });
+    await ground.answers();
+    return ground;
+  }
+
+  get isThere(): boolean {
+    const { exitCode, signalCode } = this.hub.child;
+    return exitCode === null && signalCode === null;
+  }
+
+  async close(): Promise<void> {
+    this.#good.end(true);
+    await kill(this.hub);
+    for (const close of this.#closers) close();
+  }
+
+  /** A device of its own for a row: what it is refused for follows it. */
+  async enrol(): Promise<Rogue> {
+    this.#enrolled += 1;
+    return new Rogue(await enrol(this.hub, `rogue-${this.#enrolled}`), this.hub);
+  }
+
+  /**
+   * A key with a certificate of this fleet's authority, as somebody would have it who has stolen that; it may
+   * live for a moment only.
+   */
+  async forged(device: string, lifeMs = 3_600_000): Promise<{ key: string; cert: string }> {
+    const lifetimes = { device: lifeMs, server: lifeMs };
+    const authority = await Authority.open(join(this.folder, 'identity'), new Date(), {
+      lifetimes,
+      begin: false,
+    });
+    const { key, certificate } = await deviceKey(authority, device);
+    return { key, cert: certificate };
+  }
+
+  /** All that an attack must leave as it is, as it lies on the hub's disk. */
+  async unchanging(): Promise<string> {
+    const { claims, tokens, devices, models, rollouts, evaluations } = await storedState(this.folder);
+    return JSON.stringify(
+      {
+        claims,
+        tokens,
+        devices,
+        models,
+        rollouts: rollouts.map(({ id, status, stage, evidence }) => ({
+          id,
+          status,
+          stage,
+          devices: evidence.devices,
+        })),
+        evaluations,
+        hours: [...(await episodesOfHours(this.folder))].sort(),
+      },
+      (key, value: unknown) => (PASSING.includes(key) ? undefined : value),
+    );
+  }
+
+  /** A place in the hub's log. */
+  mark(): number {
+    return this.hub.words().length;
+  }
+  /** Waits for a line behind a place that holds a code and a word. */
+  async logged(mark: number, code: ErrorCode, about: string): Promise<void> {
+    const isIt = (line: string) => line.includes(`${code}: `) && line.includes(about);
+    await until(`the log says ${code} of ${about || 'it'}`, () =>
+      this.hub.words().slice(mark).split('\n').some(isIt),
+    );
+  }
+
+  /**
+   * The good device says a word, and hears that it is on the hub's disk. Milliseconds; throws where that took
+   * too long.
+   */
+  async answers(): Promise<number> {
+    const begun = performance.now();
+    await until('the good device is connected', () => this.#good.connected);
+    const word = JSON.stringify({ online: true, agent: 'good', at: new Date().toISOString() });
+    await this.#good.publishAsync(topicOf(this.good, 'status'), word, { qos: 1 });
+    return performance.now() - begun;
+  }
+
+  /** What `during` gives. While it goes on the good device is answered: 99 of 100 times within a second. */
+  async undisturbed<T>(during: Promise<T>): Promise<T> {
+    let over = false;
+    const end = during.finally(() => {
+      over = true;
+    });
+    const times: number[] = [];
+    // Handled below; without it a failure while the good device waits would be nobody's.
+    end.catch(() => undefined);
+    while (!over || times.length < LEAST_WORDS) {
+      times.push(await this.answers());
+      // It has a quota itself.
+      await sleep(times.length < LEAST_WORDS ? 15 : 150);
+    }
+    const result = await end;
+    const p99 = times.sort((a, b) => a - b)[Math.ceil(0.99 * times.length) - 1] ?? 0;
+    if (p99 > MOST_MS)
+      throw new Error(`the good device waited ${p99.toFixed(0)} ms (p99 of ${times.length})`);
+    return result;
+  }
+
+  /** Resident memory of the hub, MiB. */
+  async memory(): Promise<number> {
+    const text = await readFile(`/proc/${this.hub.child.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? Number.NaN) / 1024;
+  }
+}
+
+/**
+ * What a raw client must not have heard: anything about another device, or an acknowledgement of what it
+ * tried.
+ */
+export function assertHeardNothing(client: RawClient, ...types: readonly number[]): void {
+  for (const type of types) {
+    const [heard] = client.packets(type);
+    if (heard !== undefined) throw new Error(`it heard a packet of type ${type}: ${heard.slice(0, 200)}`);
+  }
+}
+
+export async function ended(client: RawClient, what: string, seconds = 10): Promise<void> {
+  await until(`the session ends after ${what}`, () => client.closed, seconds);
+}
+
+/** A session of a rogue that was accepted, over raw bytes. */
+export function rawSession(rogue: Rogue): Promise<RawClient> {
+  return RawClient.connected(rogue, rogue.tls, { id: rogue.device });
+}

@@ -1,0 +1,9 @@
+import type { Attack } from '../attack.js';
+import { FLOODS } from './floods.js';
+import { IDENTITY } from './identity.js';
+import { LYING } from './lies.js';
+import { READING } from './reading.js';
+import { WRITING } from './writing.js';
+
+/** What a device can try over MQTT, with or without a right to be there. */
+export const MQTT: readonly Attack[] = [...READING, ...WRITING, ...IDENTITY, ...FLOODS, ...LYING];
