@@ -79,7 +79,9 @@ export const desired = z.object({
   draws: drawOrder
     .default({ perWeek: null, answerHours: 24 })
     .describe('How disagreements are drawn for people to judge.'),
-  refusal: refusal.optional().describe('Why the hub takes no report of this device; comes and goes under one revision.'),
+  refusal: refusal
+    .optional()
+    .describe('Why the hub takes no report of this device; comes and goes under one revision.'),
 });
 export type Desired = z.infer<typeof desired>;
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { excess } from '@adbreak/hub/fleet/ingest.js';
+import { excess } from '@adbreak/hub/fleet/bounds.js';
 import { contradiction } from '@adbreak/shared/contract/contradiction.js';
 import { MESSAGE_LIMIT, windowReport } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';

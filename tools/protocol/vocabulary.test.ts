@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { ORDERS } from '@adbreak/hub/rollouts/events.js';
 import { STATUSES } from '@adbreak/hub/rollouts/rollout.js';
 import { CAUSES, VERDICTS } from '@adbreak/hub/rollouts/verdicts.js';
-import { ROLES } from '@adbreak/hub/store/state.js';
+import { ROLES } from '@adbreak/shared/contract/http/access.js';
 import { OPERATOR_ROLES, operatorCommand, rolloutState } from '@adbreak/shared/contract/operators.js';
 import { examples } from './examples.js';
 import { fieldsOf } from './tables.js';
