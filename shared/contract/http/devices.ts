@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { desired, event, reported } from '../messages.js';
+import { desired, event, refusal, reported } from '../messages.js';
 import { count, deviceParams, instant, newDevice } from './common.js';
 import { contract } from './contract.js';
 
@@ -7,6 +7,8 @@ import { contract } from './contract.js';
 export const deviceView = z.object({
   id: z.string(),
   enrolled: instant,
+  /** Where it was enrolled before under this name. */
+  firstEnrolled: instant.optional(),
   certificateEnds: instant.nullable(),
   revoked: z.boolean(),
   tags: z.record(z.string(), z.string()),
@@ -17,6 +19,8 @@ export const deviceView = z.object({
   desired: desired.nullable(),
   reported: reported.nullable(),
   online: z.boolean(),
+  /** The version that its agent says it is. */
+  agent: z.string().optional(),
   lastSeen: instant.nullable(),
   /** Highest window number of its stream, the stream, and those before it. */
   sequence: count,
@@ -28,9 +32,13 @@ export const deviceView = z.object({
   untold: count.optional(),
   untoldSeconds: z.number().optional(),
   refusedReports: count,
+  /** Why the newest of them was not taken, until a window is taken again. */
+  refusal: refusal.optional(),
   enrolledAnew: z.literal(true).optional(),
   clock: z.object({ device: instant, hub: instant }).optional(),
   watchedUntil: instant.optional(),
+  /** The time that its newest windows share: when it begins, and how many episodes they have. */
+  window: z.object({ start: instant, episodes: count }).optional(),
   /** Since when it does not run what it shall; null where it does. */
   behindSince: instant.nullable(),
 });
