@@ -16,7 +16,9 @@ export interface TestHub extends HubAddress {
 /** A whole hub on free ports of the loopback, in a temporary folder. */
 export async function testHub(
   t: TestContext,
-  options: Partial<Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort'>> = {},
+  options: Partial<
+    Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort' | 'tick'>
+  > = {},
 ): Promise<TestHub> {
   const folder = options.folder ?? (await temporaryFolder());
   const log: string[] = [];
@@ -27,7 +29,7 @@ export async function testHub(
     httpPort: options.httpPort ?? 0,
     mqttPort: options.mqttPort ?? 0,
     names: [],
-    tick: '* * * * * *',
+    tick: options.tick ?? '* * * * * *',
     log: (line, what = {}) => {
       log.push(line);
       about.push(what);
