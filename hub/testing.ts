@@ -17,7 +17,7 @@ export interface TestHub extends HubAddress {
 export async function testHub(
   t: TestContext,
   options: Partial<
-    Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort' | 'local'>
+    Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort' | 'local' | 'tick'>
   > = {},
 ): Promise<TestHub> {
   const folder = options.folder ?? (await temporaryFolder());
@@ -30,7 +30,7 @@ export async function testHub(
     mqttPort: options.mqttPort ?? 0,
     names: [],
     strict: true,
-    tick: '* * * * * *',
+    tick: options.tick ?? '* * * * * *',
     log: (line, what = {}) => {
       log.push(line);
       about.push(what);

@@ -20,10 +20,10 @@ export const QUOTAS = {
    */
   bytes: { burst: 16 * MIB, perSecond: 1024 },
   /**
-   * Two a break, and a signal that comes and goes. The hub has the newest 200 of the whole fleet for people
-   * to look at.
+   * Two a break, and a signal that comes and goes; demonstrations have breaks of seconds. The hub has the
+   * newest 200 of the whole fleet for people to look at.
    */
-  events: { burst: 60, perSecond: 0.5 },
+  events: { burst: 600, perSecond: 2 },
 } as const satisfies Record<string, Allowance>;
 /**
  * Who has used a quota up stays away until so much of its burst is back: else it would be cut off at each
