@@ -310,4 +310,3 @@ export const renewRequest = z.strictObject({
 export const renewResponse = z.object({
   certificate: z.string().max(8192).describe('The next client certificate, PEM.'),
 });
-export type RenewResponse = z.infer<typeof renewResponse>;
