@@ -5,7 +5,7 @@ import { after, report } from '../rollouts/fixtures.js';
 import { emptyState, type HubState } from '../store/state.js';
 import { PAIR } from '../testing/intake.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { foreign, sharedTime } from './bounds.js';
+import { foreign, sharedTime, unknownArms } from './bounds.js';
 
 const OTHER = 'sports-ad-detector';
 function state(change: Partial<HubState> = {}): HubState {
@@ -31,6 +31,16 @@ test('a window of registered models is the device’s, also of a model that it r
     foreign(hourOf(1, { production: 'f'.repeat(64) }), device, { ...state(), models: {} }) ?? '',
     /its production/,
   );
+});
+
+test('a hub that was restored takes windows of what it has forgotten, as long as a device may keep one', () => {
+  const device = deviceEntry('pi-1', 'one');
+  const lost = hourOf(1, { candidate: '9'.repeat(64), rollout: 'r' });
+  const restored = (hour: number) => state({ revisionFloor: after(hour).getTime() * 1000 });
+  assert.equal(foreign(lost, device, restored(2)), null);
+  assert.deepEqual(unknownArms(lost, device, restored(2)), ['candidate']);
+  assert.equal(foreign(lost, device, restored(-44 * 24)), null, 'offline since before the restore');
+  assert.match(foreign(lost, device, restored(-46 * 24)) ?? '', /which this hub has not registered/);
 });
 
 test('a window begins a day before its device was first enrolled at most', () => {

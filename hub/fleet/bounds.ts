@@ -11,7 +11,6 @@ import { takenUntil } from './streams.js';
  */
 
 type Device = HubState['devices'][string];
-type Models = HubState['models'];
 
 /** A frame is looked at at most so often in a second. */
 const FRAMES_PER_SECOND = 120;
@@ -43,11 +42,35 @@ function secondsOf(start: number, end: number): number {
 
 /** Why a window is none of this device's: its time, its models or its rollout; null where it may be. */
 export function foreign(report: WindowReport, device: Device, state: Readonly<HubState>): string | null {
-  return (
-    beforeEnrolment(report, device) ??
-    unknownModel(report, device, state.models) ??
-    unassigned(report, device, state)
-  );
+  const early = beforeEnrolment(report, device);
+  if (early !== null || mayBeForgotten(report, state)) return early;
+  const [unknown] = unknownArms(report, device, state);
+  if (unknown === undefined) return unassigned(report, device, state);
+  return `its ${unknown} is ${report[unknown]?.slice(0, 12)}, which this hub has not registered`;
+}
+
+/**
+ * A hub that was restored has forgotten versions and rollouts of after the backup. Its devices ran them, until they hear
+ * what they shall run now, and keep windows for as long as one may be.
+ */
+function mayBeForgotten({ start }: WindowReport, { revisionFloor }: Readonly<HubState>): boolean {
+  // A restore numbers revisions from its time on, in microseconds (hub/backup/leap.ts).
+  return Date.parse(start) < revisionFloor / 1000 + LONGEST_MS && revisionFloor > 0;
+}
+
+/** Arms whose model is no version of any name: a device that was moved still has windows of the model before. */
+export function unknownArms(
+  report: WindowReport,
+  { model }: Device,
+  { models }: Readonly<HubState>,
+): ('production' | 'candidate')[] {
+  const isOf = (name: string, digest: string) =>
+    Object.values(ownValue(models, name)?.versions ?? {}).some(({ manifest }) => manifest.digest === digest);
+  return (['production', 'candidate'] as const).filter((arm) => {
+    const digest = report[arm];
+    if (digest === null || isOf(model, digest)) return false;
+    return Object.keys(models).every((name) => !isOf(name, digest));
+  });
 }
 
 /** The window that is open at an enrolment began before it, and a window lasts a day at most. */
@@ -57,19 +80,6 @@ function beforeEnrolment(
 ): string | null {
   if (Date.parse(start) >= Date.parse(firstEnrolled) - DAY_MS) return null;
   return `it begins at ${start}, and this device was enrolled at ${firstEnrolled}`;
-}
-
-/** Of any model: a device that was moved to another one still has windows of the one before. */
-function unknownModel(report: WindowReport, { model }: Device, models: Models): string | null {
-  const isOf = (name: string, digest: string) =>
-    Object.values(ownValue(models, name)?.versions ?? {}).some(({ manifest }) => manifest.digest === digest);
-  for (const arm of ['production', 'candidate'] as const) {
-    const digest = report[arm];
-    if (digest === null || isOf(model, digest)) continue;
-    if (Object.keys(models).every((name) => !isOf(name, digest)))
-      return `its ${arm} is ${digest.slice(0, 12)}, which this hub has not registered`;
-  }
-  return null;
 }
 
 /** A rollout that the device is in, or was in when it counted. */

@@ -23,7 +23,7 @@ import type { Taken } from '../rollouts/lifecycle/decisions.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
-import { excess, foreign, type SharedTime, sharedTime } from './bounds.js';
+import { excess, foreign, type SharedTime, sharedTime, unknownArms } from './bounds.js';
 import { QUOTAS } from './quotas.js';
 import { noteNumbers, standingOf, takenUntil, tellLost } from './streams.js';
 
@@ -251,8 +251,12 @@ export class Intake {
     if (typeof time === 'string') throw refused(report, device.id, time);
     noteNumbers(device, report, standing, now);
     noteTime(device, report, time, now);
-    // What a hub of before took with such facts, its rollups leave out; now it is refused.
-    const facts = { missing: standing.kind === 'next' ? standing.missing : 0, twice: false, unknown: [] };
+    const facts = {
+      missing: standing.kind === 'next' ? standing.missing : 0,
+      // A hub of before took such windows; its rollups leave them out.
+      twice: false,
+      unknown: unknownArms(report, device, this.#options.store.state),
+    };
     writing.report(
       { device: sender.id, sequence: report.sequence, start: report.start, body },
       report,
