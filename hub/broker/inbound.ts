@@ -5,7 +5,7 @@ type Callback = (error?: Error) => void;
 /**
  * Aedes where devices speak to the hub alone. What one publishes, its last will too, was taken by
  * `authorizePublish`, and no session may read it: so it is neither looked for among the subscriptions nor kept
- * as retained, which took a fifth of the broker's time and a second copy of every device's last word.
+ * as retained, which would be a second copy of every device's last word.
  */
 export class InboundAedes extends Aedes {
   /** Aedes calls it with a client for what comes over a connection, without one for the hub's own. */

@@ -39,6 +39,8 @@ export interface RoundOrder {
 const MOST_SECURE = 255;
 /** A phase of a secure round waits so long for its slowest device. */
 const PHASE_MS = 60_000;
+/** The first one: before it a device looks at all its labelled episodes with both models, which takes a Pi minutes. */
+const FIRST_PHASE_MS = 15 * 60_000;
 const KEPT_ROUNDS = 200;
 /** What rounds found of a version stays with it, the last so many. */
 const KEPT_OF_A_VERSION = 50;
@@ -265,7 +267,8 @@ export class Evaluations {
     const running = this.#secure.get(round.id);
     if (running === undefined) return this.#close(round, 'closed', 'hub');
     const { sum } = running;
-    if (sum.complete || now - running.since > PHASE_MS || over) {
+    const patience = sum.phase === 'keys' ? FIRST_PHASE_MS : PHASE_MS;
+    if (sum.complete || now - running.since > patience || over) {
       running.since = now;
       sum.advance();
     }

@@ -68,8 +68,8 @@ async function sideBySide(
           refused.push(error);
         }
       }
-    // Longer than a phase waits for its slowest.
-    clock.now = new Date(clock.now.getTime() + 61_000);
+    // Longer than a phase waits for its slowest: the first one for what a Pi needs to look at all its episodes.
+    clock.now = new Date(clock.now.getTime() + (phase === 'keys' ? 15 * 60_000 + 1000 : 61_000));
     const release = phase === 'unmask' ? await hold?.() : undefined;
     await evaluations.tick();
     await release?.();

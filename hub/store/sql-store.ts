@@ -15,7 +15,7 @@ import { insert, links, lowestBefore, put, type Row, removeUpTo, type Statement 
 import type { HubState } from './state.js';
 import type { AuditEntry, RawReport, Store, Writing } from './store.js';
 
-/** Transactions that share a commit at most; whoever comes while they are written makes the next one. Their rollups are merged in one go, 25 ms. */
+/** Transactions that share a commit at most; whoever comes while they are written makes the next one. Their rollups are merged in one go, which holds the loop. */
 const MOST_AT_ONCE = 200;
 const PAGE = 500;
 /** After so long without an answer of the database its callers are let go, as after a lost connection. */
