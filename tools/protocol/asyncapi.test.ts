@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
+import { COMMAND_TOPICS, parseCommandTopic } from '@adbreak/shared/contract/device-commands.js';
+import { parseOperatorTopic } from '@adbreak/shared/contract/operators.js';
+import { DEVICE_TOPICS, parseTopic } from '@adbreak/shared/contract/topics.js';
 import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import { z } from 'zod';
@@ -51,6 +54,15 @@ function behind(whole: unknown, reference: string): unknown {
     .reduce<unknown>((value, key) => new Map(Object.entries(value ?? {})).get(key), whole);
 }
 
+/** What a client does with a topic by the rules that the code has; null for one that it does not know. */
+function actionOn(topic: string): 'send' | 'receive' | null {
+  const [device, command, operator] = [parseTopic(topic), parseCommandTopic(topic), parseOperatorTopic(topic)];
+  if (device !== null) return DEVICE_TOPICS[device.kind] === 'device' ? 'send' : 'receive';
+  if (command !== null) return COMMAND_TOPICS[command.kind] === 'device' ? 'send' : 'receive';
+  if (operator !== null) return operator.kind === 'commands' ? 'send' : 'receive';
+  return null;
+}
+
 describe('docs/protocol/asyncapi.json', () => {
   test('is what the schemas say: `make schemas` writes it', () =>
     assert.equal(readFileSync(new URL('asyncapi.json', FOLDER), 'utf8'), asyncapi()));
@@ -78,6 +90,16 @@ describe('docs/protocol/asyncapi.json', () => {
     const all = references(whole);
     assert.ok(all.length > 3 * Object.keys(CHANNELS).length);
     for (const reference of all) assert.notEqual(behind(whole, reference), undefined, reference);
+  });
+  test('has the topics that the code knows, and who writes each', () => {
+    const names = new Map(Object.entries({ device: 'pi-1', operator: 'ada', command: 'abcdefgh' }));
+    const topics = Object.values(CHANNELS).map(({ address, action }) => ({
+      topic: address.replace(/\{(\w+)\}/g, (_, level: string) => names.get(level) ?? 'r1'),
+      action,
+    }));
+    for (const { topic, action } of topics) assert.equal(actionOn(topic), action, topic);
+    const kinds = topics.flatMap(({ topic }) => parseTopic(topic)?.kind ?? []);
+    assert.deepEqual(kinds.toSorted(), Object.keys(DEVICE_TOPICS).toSorted());
   });
   test('has every topic with its levels explained, and its operation', () => {
     const { channels, operations } = document();

@@ -1,5 +1,5 @@
 import { examples } from './examples.js';
-import { CHANNELS, DOCUMENTED, type Documented, PARAMETERS, schemaOf } from './messages.js';
+import { CHANNELS, type Channel, DOCUMENTED, type Documented, PARAMETERS, schemaOf } from './messages.js';
 
 /** https://www.asyncapi.com/docs/reference/specification/v3.0.0; bindings of MQTT in their version 0.2.0. */
 const ASYNCAPI = '3.0.0';
@@ -8,8 +8,9 @@ const LICENSE = { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICE
 const PLANNED = { name: 'planned', description: 'Decided, and not served yet.' };
 
 const channelRef = (channel: string) => ({ $ref: `#/channels/${channel}` });
-const messageOf = (channel: string) => CHANNELS[channel]?.message ?? '';
-const messageRef = (channel: string) => ({ $ref: `#/channels/${channel}/messages/${messageOf(channel)}` });
+const messageRef = (channel: string, message: string) => ({
+  $ref: `#/channels/${channel}/messages/${message}`,
+});
 
 /** The MQTT side of the protocol for programs that read such documents: docs/protocol/asyncapi.json. */
 export function asyncapi(): string {
@@ -24,8 +25,12 @@ export function asyncapi(): string {
     },
     defaultContentType: 'application/json',
     servers: { hub: server() },
-    channels: Object.fromEntries(Object.keys(CHANNELS).map((name) => [name, channelOf(name)])),
-    operations: Object.fromEntries(Object.keys(CHANNELS).map((name) => [name, operationOf(name)])),
+    channels: Object.fromEntries(
+      Object.entries(CHANNELS).map(([name, channel]) => [name, channelOf(channel)]),
+    ),
+    operations: Object.fromEntries(
+      Object.entries(CHANNELS).map(([name, channel]) => [name, operationOf(name, channel)]),
+    ),
     components: {
       messages: Object.fromEntries(messages().map((name) => [name, message(name)])),
       parameters: Object.fromEntries(
@@ -54,14 +59,12 @@ function server() {
   };
 }
 
-function channelOf(name: string) {
-  const channel = CHANNELS[name];
-  const { address = '', summary = '', planned = false } = channel ?? {};
+function channelOf({ address, summary, message, planned = false }: Channel) {
   const levels = [...address.matchAll(/\{(\w+)\}/g)].map(([, level = '']) => level);
   return {
     address,
     summary,
-    messages: { [messageOf(name)]: { $ref: `#/components/messages/${messageOf(name)}` } },
+    messages: { [message]: { $ref: `#/components/messages/${message}` } },
     parameters: Object.fromEntries(
       levels.map((level) => [level, { $ref: `#/components/parameters/${level}` }]),
     ),
@@ -69,21 +72,22 @@ function channelOf(name: string) {
   };
 }
 
-function operationOf(name: string) {
-  const { action, retained = false, limit = 0, reply } = CHANNELS[name] ?? {};
+function operationOf(name: string, { action, message, retained, limit, reply }: Channel) {
   return {
     action,
     channel: channelRef(name),
     description: `QoS 1, ${retained ? 'retained' : 'not retained'}, at most ${limit} bytes.`,
-    messages: [messageRef(name)],
+    messages: [messageRef(name, message)],
     bindings: { mqtt: { qos: 1, retain: retained, ...BINDING } },
-    ...(reply !== undefined && { reply: { channel: channelRef(reply), messages: [messageRef(reply)] } }),
+    ...(reply !== undefined && {
+      reply: { channel: channelRef(reply.channel), messages: [messageRef(reply.channel, reply.message)] },
+    }),
   };
 }
 
 /** Those that go over MQTT. */
 function messages(): Documented[] {
-  const used = new Set(Object.keys(CHANNELS).map(messageOf));
+  const used = new Set(Object.values(CHANNELS).map(({ message }) => message));
   return (Object.keys(DOCUMENTED) as Documented[]).filter((name) => used.has(name));
 }
 

@@ -43,7 +43,7 @@ export function isDocumented(name: string): name is Documented {
 }
 
 /** One topic of the wire, as AsyncAPI calls it: a channel with one message and one operation. */
-interface Channel {
+export interface Channel {
   readonly message: Documented;
   readonly address: string;
   readonly summary: string;
@@ -52,8 +52,8 @@ interface Channel {
   readonly retained: boolean;
   /** Bytes of a message. */
   readonly limit: number;
-  /** The channel on which a command is answered. */
-  readonly reply?: string;
+  /** Where a command is answered. */
+  readonly reply?: { readonly channel: string; readonly message: Documented };
   /** What nobody serves yet. */
   readonly planned?: true;
 }
@@ -109,7 +109,7 @@ export const CHANNELS: Readonly<Record<string, Channel>> = {
     address: `${DEVICE}/commands/{command}`,
     summary: 'What a device shall do once.',
     limit: COMMAND_LIMIT,
-    reply: 'deviceReplies',
+    reply: { channel: 'deviceReplies', message: 'deviceReply' },
     planned: true,
   },
   deviceReplies: {
@@ -125,7 +125,7 @@ export const CHANNELS: Readonly<Record<string, Channel>> = {
     address: `${OPERATOR}/commands/{command}`,
     summary: 'What an operator wants of rollouts and devices.',
     limit: COMMAND_LIMIT,
-    reply: 'operatorReplies',
+    reply: { channel: 'operatorReplies', message: 'operatorReply' },
     planned: true,
   },
   operatorReplies: {
