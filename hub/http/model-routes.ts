@@ -75,7 +75,7 @@ function words(register: Register, { store }: HttpContext): void {
     await store.change((state, writing) => {
       const model = state.models[name];
       const { [alias]: before, ...others } = model?.aliases ?? {};
-      if (Object.keys(others).length >= ALIASES_LIMIT)
+      if (version !== null && Object.keys(others).length >= ALIASES_LIMIT)
         throw new AdbreakError('conflict', `Cannot name ${alias}: ${name} has ${ALIASES_LIMIT} aliases`, {
           remedy: `Take one away: \`adbreak models alias ${name} ALIAS --remove\`.`,
         });
