@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -30,6 +31,11 @@ async function again(t: TestContext, { folder, running, token }: TestHub): Promi
 }
 const trustOf = async (state: string) =>
   JSON.parse(await readFile(join(state, 'trust.json'), 'utf8')) as { revision: number; floor: string };
+const heardIn = (state: string) =>
+  trustOf(state).then(
+    () => true,
+    () => false,
+  );
 
 test('a device follows its hub through new keys of all four roles: what it shall run, and models', {
   timeout: 180_000,
@@ -131,15 +137,7 @@ test('a device that has heard signed words refuses plain ones, says so on its pa
   await publish(first, '1.0.0');
   const agent = await agentOf(t, first, { kind: 'live' });
   await until('1.0.0 serves', async () => (await device(first))?.reported?.serving?.version === '1.0.0', 60);
-  await until(
-    'it has heard a signed word',
-    () =>
-      trustOf(agent.state).then(
-        () => true,
-        () => false,
-      ),
-    60,
-  );
+  await until('it has heard a signed word', () => heardIn(agent.state), 60);
   await first.running[Symbol.asyncDispose]();
   // As of a hub before it signed: it has not heard of the agent, and sends plain words until it does.
   await tamper(first.folder, "update device set body = json_remove(body, '$.agent')");
@@ -149,4 +147,37 @@ test('a device that has heard signed words refuses plain ones, says so on its pa
   await publish(hub, '2.0.0');
   await until('signed words are followed', async () => (await shadow(hub)) === '2.0.0', 60);
   assert.equal((await device(hub))?.reported?.problem, null);
+});
+
+test('a device whose hub has signed nothing for two weeks serves on, and says so on its page', {
+  timeout: 120_000,
+}, async (t) => {
+  const hub = await testHub(t);
+  await publish(hub, '1.0.0');
+  const agent = await agentOf(t, hub, { kind: 'live' });
+  await until('1.0.0 serves', async () => (await device(hub))?.reported?.slot === 'confirmed', 60);
+  await until('it has heard a signed word', () => heardIn(agent.state), 60);
+  agent.child.kill('SIGTERM');
+  await once(agent.child, 'exit');
+  await hub.running[Symbol.asyncDispose]();
+  const trust = await trustOf(agent.state);
+  const expires = new Date(Date.now() - 1000).toISOString();
+  await writeFile(join(agent.state, 'trust.json'), JSON.stringify({ ...trust, expires }));
+  const alone = await agentOf(t, hub, { state: agent.state, token: 'used', kind: 'live' });
+  await until('its page', () => alone.status() !== '', 60);
+  const page = async () =>
+    (await (await fetch(new URL('/api/state', alone.status()))).json()) as {
+      serving: string | null;
+      problem: { code: string; message: string } | null;
+    };
+  const shown = await until(
+    'it says so',
+    async () => {
+      const state = await page();
+      return state.serving === '1.0.0' && state.problem !== null && state;
+    },
+    60,
+  );
+  assert.equal(shown.problem?.code, 'desired_untimely');
+  assert.match(shown.problem?.message ?? '', /nothing has come since/);
 });

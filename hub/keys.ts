@@ -71,8 +71,8 @@ async function listed(repository: Repository): Promise<KeyList> {
 }
 
 /**
- * Gives a role of a stopped hub another key: made here, or the public one in `publicPath` where the role's key lies
- * elsewhere. Says how things stand then: something may wait for a signature.
+ * Gives a role of a stopped hub another key: made here, or the public one in `publicPath` where the role's
+ * key lies elsewhere. Says how things stand then: something may wait for a signature.
  */
 export function rotateKey(
   state: string,
@@ -91,8 +91,8 @@ export function rotateKey(
 }
 
 /**
- * Copies a private key into a new file. With `remove` it is taken from the hub, which must be stopped, after the copy was
- * read again; what signs every hour cannot be.
+ * Copies a private key into a new file. With `remove` it is taken from the hub, which must be stopped, after
+ * the copy was read again; what signs every hour cannot be.
  */
 export async function exportRoleKey(
   state: string,
@@ -152,7 +152,10 @@ export async function importRoleKey(
   });
 }
 
-/** Adds a key's signature to a document that waits for it, on any machine. Gives what was signed, for people to read. */
+/**
+ * Adds a key's signature to a document that waits for it, on any machine. Gives what was signed, for people
+ * to read.
+ */
 export async function signWaiting(path: string, keyPath: string, output: string): Promise<string[]> {
   const { role, metadata } = signedDocument(await fileOf(path, METADATA_LIMIT), path);
   const key = privateKeyOf(await fileOf(keyPath), keyPath, 'input_invalid');
@@ -175,7 +178,9 @@ export async function signWaiting(path: string, keyPath: string, output: string)
   ];
 }
 
-/** Publishes what was signed elsewhere: by this process, or by the hub where one runs. Gives what waits still. */
+/**
+ * Publishes what was signed elsewhere: by this process, or by the hub where one runs. Gives what waits still.
+ */
 export async function publishSigned(
   state: string,
   path: string,

@@ -4,7 +4,7 @@ import { refuseUnfinished } from './backup/exchange.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { readSettings } from './store/settings.js';
-import { neverStarted, prepareStateFolder } from './store/state-folder.js';
+import { neverStarted, prepareStateFolder, refuseOtherUser } from './store/state-folder.js';
 import type { Store } from './store/store.js';
 
 interface Work {
@@ -15,8 +15,8 @@ interface Work {
 }
 
 /**
- * Works on the memory of a hub that was started on this folder and is stopped; nobody else can start it meanwhile. Throws
- * `conflict` where one runs and `not_found` where none was started.
+ * Works on the memory of a hub that was started on this folder and is stopped; nobody else can start it
+ * meanwhile. Throws `conflict` where one runs and `not_found` where none was started.
  */
 export async function withStopped<T>(
   folder: string,
@@ -26,6 +26,7 @@ export async function withStopped<T>(
   await refuseUnfinished(folder);
   const { store: url } = await readSettings(folder);
   if (url === undefined && (await neverStarted(folder))) throw notStarted(what, folder);
+  await refuseOtherUser(resolve(folder), `${what} in`);
   await prepareStateFolder(folder, log);
   await using _ = await lockHub(folder);
   const store = await openStore(folder, now, { store: url, say: log });

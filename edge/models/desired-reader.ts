@@ -14,7 +14,10 @@ import type { Trust } from './trust.js';
 /** The root metadata that this device trusts, and the way to a newer one. */
 export interface Roots {
   trusted(): Promise<Uint8Array | string>;
-  /** Fetches what follows the trusted one, each signed by the one before; rejects where the hub cannot be asked. */
+  /**
+   * Fetches what follows the trusted one, each signed by the one before; rejects where the hub cannot be
+   * asked.
+   */
   follow(): Promise<void>;
 }
 interface Options {
@@ -26,15 +29,19 @@ interface Options {
 const DAY = 24 * 3_600_000;
 /** A device that took the hub's certificate, which lives for a year, is no further behind the hub's clock. */
 const FURTHEST_AHEAD_MS = 366 * DAY;
-/** A hub that was restored numbers from the time in microseconds, and at most eleven days beyond (hub/backup/leap.ts). */
+/**
+ * A hub that was restored numbers from the time in microseconds, and at most eleven days beyond
+ * (hub/backup/leap.ts).
+ */
 const FURTHEST_NUMBER = 1e12;
 const MESSAGE = z.looseObject({});
 type Payload = z.infer<typeof desiredPayload>;
 
 /**
- * Reads what comes as this device's desired state, and refuses it with a coded error where it is not what the hub wants
- * now: `desired_forged` where it is not signed, by another key, or for another device; `desired_untimely` where it was
- * overtaken, has ended, or is dated in the future. From a hub that has never signed one, plain ones are taken too.
+ * Reads what comes as this device's desired state, and refuses it with a coded error where it is not what the
+ * hub wants now: `desired_forged` where it is not signed, by another key, or for another device;
+ * `desired_untimely` where it was overtaken, has ended, or is dated in the future. From a hub that has never
+ * signed one, plain ones are taken too.
  */
 export class DesiredReader {
   readonly #options: Options;
@@ -49,7 +56,10 @@ export class DesiredReader {
     return this.#turn.run(() => this.#take(message));
   }
 
-  /** That the hub has signed nothing for so long that the newest has ended, or null. The models at work go on working. */
+  /**
+   * That the hub has signed nothing for so long that the newest has ended, or null. The models at work go on
+   * working.
+   */
   get problem(): AdbreakError | null {
     const { trust } = this.#options;
     const { expires } = trust;
@@ -103,7 +113,8 @@ export class DesiredReader {
       throw untimely(`revision ${revision} is one that no hub has come to`);
     const hasEnded = (now: number) => Math.max(now, lesson.issued) >= lesson.expires;
     if (!hasEnded(trust.now())) return trust.learn(lesson);
-    // The floor was wrong: what overtakes all before it is dated as the device's own clock says, and is no replay.
+    // The floor was wrong: what overtakes all before it is dated as the device's own clock says, and is no
+    // replay.
     const agree = Math.abs(trust.system() - lesson.issued) < DAY;
     if (agree && revision > trust.revision && !hasEnded(trust.system()))
       return trust.learn(lesson, { reset: true });

@@ -9,7 +9,9 @@ const keySchema = z.object({
   keytype: z.literal('ed25519'),
   keyval: z.object({ public: z.string().regex(/^[0-9a-f]{64}$/) }),
 });
-/** Of a root (the TUF specification 1.0, 4.3) what says who signs often. Keys of other kinds are for others. */
+/**
+ * Of a root (the TUF specification 1.0, 4.3) what says who signs often. Keys of other kinds are for others.
+ */
 const rootSchema = z.object({
   signed: z.object({
     _type: z.literal('root'),
@@ -21,8 +23,8 @@ const rootSchema = z.object({
 });
 
 /**
- * The keys of the timestamp role that have signed a desired state, by their ids; none where they are fewer than this root
- * asks for. Of the root itself nothing is checked: it is one that the device trusts already.
+ * The keys of the timestamp role that have signed a desired state, by their ids; none where they are fewer
+ * than this root asks for. Of the root itself nothing is checked: it is one that the device trusts already.
  */
 export function signersUnder(
   root: Uint8Array | string,

@@ -36,7 +36,10 @@ interface Clocks {
 }
 const CLOCKS: Clocks = { system: () => Date.now(), steady: () => performance.now() };
 
-/** What this device knows of its hub, through restarts (trust.json): the latest time and the highest revision that it has signed. */
+/**
+ * What this device knows of its hub, through restarts (trust.json): the latest time and the highest revision
+ * that it has signed.
+ */
 export class Trust {
   readonly #path: string;
   readonly #log: (line: string) => void;
@@ -61,7 +64,10 @@ export class Trust {
     this.#heard = clocks.steady();
   }
 
-  /** `root` is the metadata that the enrolment gave. A damaged file costs what it knew: the next signed state teaches it again. */
+  /**
+   * `root` is the metadata that the enrolment gave. A damaged file costs what it knew: the next signed state
+   * teaches it again.
+   */
   static async open(
     path: string,
     root: string,
@@ -81,7 +87,10 @@ export class Trust {
     return new Trust(path, { state, enrolledAnew }, log, clocks);
   }
 
-  /** The time by which what was signed has ended: the later of the system's clock and the hub's, which goes on from what it has signed. */
+  /**
+   * The time by which what was signed has ended: the later of the system's clock and the hub's, which goes on
+   * from what it has signed.
+   */
   now(): number {
     const { floor } = this.#state;
     const hub = floor === null ? 0 : Date.parse(floor) + this.#clocks.steady() - this.#heard;
@@ -106,8 +115,8 @@ export class Trust {
   }
 
   /**
-   * The root names other keys than the one that taught this: what a stolen key has said of times and revisions counts no
-   * more (as the TUF specification 1.0, 5.3.11, forgets the versions that it has signed).
+   * The root names other keys than the one that taught this: what a stolen key has said of times and
+   * revisions counts no more (as the TUF specification 1.0, 5.3.11, forgets the versions that it has signed).
    */
   believeOnly(keys: readonly string[]): void {
     const { root, key } = this.#state;
@@ -116,8 +125,8 @@ export class Trust {
   }
 
   /**
-   * Learns, for good where the card takes it: a full one costs no order. `reset` sets the time back to this lesson's,
-   * where the hub's clock was wrong before.
+   * Learns, for good where the card takes it: a full one costs no order. `reset` sets the time back to this
+   * lesson's, where the hub's clock was wrong before.
    */
   async learn({ key, issued, expires, revision }: Lesson, { reset = false } = {}): Promise<void> {
     const { floor, root } = this.#state;

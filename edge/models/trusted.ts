@@ -13,7 +13,10 @@ interface Place {
   readonly signal: AbortSignal;
 }
 
-/** What this device believes of its hub: models and desired states by their signatures, both by the latest time that the hub has signed. */
+/**
+ * What this device believes of its hub: models and desired states by their signatures, both by the latest
+ * time that the hub has signed.
+ */
 export async function openTrusted(
   identity: Identity,
   { state, hub, log, signal }: Place,

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
@@ -16,7 +16,7 @@ import { parseSettings, SETTINGS_FILE, settingsText } from '../store/settings.js
 import type { Database } from '../store/sql/database.js';
 import { hasTables, migrate, migrateAnew, SCHEMA } from '../store/sql/migrations.js';
 import type { Statement } from '../store/sql/queries.js';
-import { makeFolder, refuseForeign } from '../store/state-folder.js';
+import { makeFolder, refuseForeign, refuseOtherUser } from '../store/state-folder.js';
 import { sha256OfFile } from './artifacts.js';
 import { exchange, finishRestore, namesOfState, STAGING } from './exchange.js';
 import { type Header, pathOf, SQLITE, tableOf } from './format.js';
@@ -59,7 +59,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { folder, signal } = options;
   const path = resolve(folder);
   refuseForeign(path, await makeFolder(path));
-  await refuseOtherUser(path);
+  await refuseOtherUser(path, 'restore into');
   await using _ = await lockHub(folder).catch((error: unknown) => {
     throw hasCode(error, 'conflict') ? inUse(path) : error;
   });
@@ -73,17 +73,6 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   // From here on it cannot be called off: what is decided is carried to its end, by this process or the next start.
   signal.throwIfAborted();
   return { ...unpacked, aside: await exchange(folder, options.now()) };
-}
-
-/** What root restores belongs to root, and the hub's own user could not read it. */
-async function refuseOtherUser(path: string): Promise<void> {
-  const { uid } = await stat(path);
-  if (process.getuid === undefined || process.getuid() === uid) return;
-  throw new AdbreakError(
-    'input_invalid',
-    `Cannot restore into ${path}: it belongs to user ${uid}, and this is user ${process.getuid()}`,
-    { remedy: "Run it as the hub's user: `sudo -u adbreak-hub adbreak hub restore …`." },
-  );
 }
 
 function inUse(path: string): AdbreakError {

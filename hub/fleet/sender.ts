@@ -16,7 +16,9 @@ interface Options {
   readonly log: Log;
 }
 
-/** Sends devices what they shall run, in the words that their agents read, and signed anew before it is old. */
+/**
+ * Sends devices what they shall run, in the words that their agents read, and signed anew before it is old.
+ */
 export class Sender {
   readonly #options: Options;
 
@@ -29,7 +31,10 @@ export class Sender {
     return publish(id, wordTo(this.#device(id), desired, now(), sign));
   }
 
-  /** Takes a device's message. Where its agent turns out to read other words than before, it is sent those at once. */
+  /**
+   * Takes a device's message. Where its agent turns out to read other words than before, it is sent those at
+   * once.
+   */
   async after(id: string, take: () => Promise<void>): Promise<void> {
     const before = takesSigned(this.#agent(id));
     await take();

@@ -4,8 +4,8 @@ import { type InForce, unsignedUnder } from './metadata-files.js';
 import type { RoleName } from './signing.js';
 
 /**
- * Throws where clients would not take a root after the one in force (the TUF specification 1.0, 5.3), or would then not
- * take what is in force beside it. `path` is where it lies, for the message.
+ * Throws where clients would not take a root after the one in force (the TUF specification 1.0, 5.3), or
+ * would then not take what is in force beside it. `path` is where it lies, for the message.
  */
 export function refuseRoot(root: Metadata<Root>, all: InForce, path: string): void {
   if (root.signed.version !== all.root.signed.version + 1)

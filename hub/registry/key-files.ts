@@ -21,8 +21,8 @@ export interface RoleKeys {
 export type Keys = Readonly<Record<RoleName, RoleKeys>>;
 
 /**
- * The private keys of the roles in one folder: ROLE.key; ROLE.next.key during a rotation; ROLE.offline in the place of
- * a key that was taken elsewhere.
+ * The private keys of the roles in one folder: ROLE.key; ROLE.next.key during a rotation; ROLE.offline in the
+ * place of a key that was taken elsewhere.
  */
 export class KeyFiles {
   readonly #folder: string;
@@ -45,9 +45,9 @@ export class KeyFiles {
   }
 
   /**
-   * The keys that sign under a root. None is ever made here: where one that the root names is missing and was not taken
-   * elsewhere, or where another lies in its place, that is `state_corrupt`. With `lost` such a role signs with nothing:
-   * for a rotation that replaces its key.
+   * The keys that sign under a root. None is ever made here: where one that the root names is missing and was
+   * not taken elsewhere, or where another lies in its place, that is `state_corrupt`. With `lost` such a role
+   * signs with nothing: for a rotation that replaces its key.
    */
   async read(root: Root, { lost = false } = {}): Promise<Keys> {
     const of = (role: RoleName) => this.#keysOf(role, root.roles[role]?.keyIDs ?? [], lost);
@@ -88,7 +88,10 @@ export class KeyFiles {
     return (await this.#read(path)) ?? this.#missing(role);
   }
 
-  /** After a root has named its next key: takes the place of the one before, which is deleted. Whether there was one. */
+  /**
+   * After a root has named its next key: takes the place of the one before, which is deleted. Whether there
+   * was one.
+   */
   async settle(role: RoleName, root: Root): Promise<boolean> {
     const next = await this.#read(this.#nextPath(role));
     if (next === null || !(root.roles[role]?.keyIDs.includes(next.public.keyID) ?? false)) return false;
@@ -105,7 +108,9 @@ export class KeyFiles {
     throw new AdbreakError('not_found', `Cannot export the key of ${role}: ${this.path(role)} is not here`);
   }
 
-  /** From here on the key is elsewhere on purpose. The note comes first: a power cut in between leaves both. */
+  /**
+   * From here on the key is elsewhere on purpose. The note comes first: a power cut in between leaves both.
+   */
   async takeAway(role: RoleName, now: Date): Promise<void> {
     const note = `The key of ${role} lies elsewhere since ${now.toISOString()}.\n`;
     await writeAtomic(this.#offlinePath(role), note, OWNER_ALONE);

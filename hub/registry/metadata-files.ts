@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
-import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { exists, readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import {
   Metadata,
   MetadataKind,
@@ -30,7 +30,10 @@ export function damaged(what: string, cause?: unknown): AdbreakError {
   return new AdbreakError('state_corrupt', `Cannot open the registry: ${what}`, { cause });
 }
 
-/** Metadata as it lies on the disk, in consistent snapshots (the TUF specification 1.0, 6.2), and what waits beside it. */
+/**
+ * Metadata as it lies on the disk, in consistent snapshots (the TUF specification 1.0, 6.2), and what waits
+ * beside it.
+ */
 export class MetadataFiles {
   readonly #folder: string;
   readonly #pending: string;
@@ -102,10 +105,30 @@ export class MetadataFiles {
     await rm(this.pendingPath(role), { force: true });
   }
 
+  /**
+   * What nobody can sign waits for nothing: it is told by `unreadable`, and keeps nothing else from being
+   * signed.
+   */
   async #waiting<T>(role: Pending, parse: (json: Json) => T): Promise<T | null> {
     const path = this.pendingPath(role);
     const bytes = await readLimited(path, METADATA_LIMIT);
-    return bytes === undefined ? null : parsed(bytes, path, parse);
+    try {
+      return bytes === undefined ? null : parsed(bytes, path, parse);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Prepared documents that something has damaged, a line each. */
+  async unreadable(): Promise<string[]> {
+    const lines: string[] = [];
+    for (const role of ['root', 'targets'] as const) {
+      const readable = role === 'root' ? await this.pendingRoot() : await this.pendingTargets();
+      const path = this.pendingPath(role);
+      if (readable === null && (await exists(path)))
+        lines.push(`${path} cannot be read: delete it, and do again what had prepared it`);
+    }
+    return lines;
   }
 
   async #rootName(): Promise<string> {
@@ -157,8 +180,8 @@ function parsed<T>(bytes: Uint8Array, path: string, parse: (json: Json) => T): T
 }
 
 /**
- * A root or a list of targets that comes back signed from elsewhere. Throws `input_invalid`, naming the file, for all
- * else.
+ * A root or a list of targets that comes back signed from elsewhere. Throws `input_invalid`, naming the file,
+ * for all else.
  */
 export function signedDocument(
   bytes: Uint8Array,

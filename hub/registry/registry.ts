@@ -70,9 +70,9 @@ export class Registry {
   }
 
   /**
-   * Takes a version in: everything is checked before anything is written. Throws `conflict` where it exists already, and
-   * `signature_pending` where the list that names it waits for the signature of a key elsewhere: then the version is
-   * there as soon as the list is published.
+   * Takes a version in: everything is checked before anything is written. Throws `conflict` where it exists
+   * already, and `signature_pending` where the list that names it waits for the signature of a key elsewhere:
+   * then the version is there as soon as the list is published.
    */
   async register(
     model: Uint8Array,
@@ -148,8 +148,8 @@ export class Registry {
   }
 
   /**
-   * Publishes a root or a list of targets that was signed elsewhere, with the versions that a list adds. Throws, with
-   * nothing written, where clients would not take it.
+   * Publishes a root or a list of targets that was signed elsewhere, with the versions that a list adds.
+   * Throws, with nothing written, where clients would not take it.
    */
   async publish(bytes: Uint8Array, path: string, who: string): Promise<void> {
     await this.#publishing.run(async () => {
@@ -215,7 +215,10 @@ export class Registry {
     return this.#repository.waiting();
   }
 
-  /** A desired state with the signature by which devices know that this hub wrote it, and when (docs/decisions/019). */
+  /**
+   * A desired state with the signature by which devices know that this hub wrote it, and when
+   * (docs/decisions/019).
+   */
   signDesired(payload: string): SignedDesired {
     const signatures = this.#repository.signFresh(signingInput(payload));
     return { payload, signatures: signatures.map(({ keyID, sig }) => ({ keyid: keyID, sig })) };
@@ -232,8 +235,8 @@ export class Registry {
   }
 
   /**
-   * When what is in force ends, by role. Throws `state_corrupt` where a signature is not of the role's key: no device
-   * would take it.
+   * When what is in force ends, by role. Throws `state_corrupt` where a signature is not of the role's key:
+   * no device would take it.
    */
   async expiries(): Promise<Record<RoleName, Date>> {
     const { root, targets, snapshot, timestamp } = await this.#repository.files.verified();
@@ -245,7 +248,9 @@ export class Registry {
     };
   }
 
-  /** Signs everything anew, further on: after a restore, clients have seen versions that nobody here knows. */
+  /**
+   * Signs everything anew, further on: after a restore, clients have seen versions that nobody here knows.
+   */
   leap(version: (before: number) => number): Promise<void> {
     return this.#publishing.run(() => this.#repository.leap(version));
   }
@@ -255,7 +260,9 @@ export class Registry {
   }
 }
 
-/** The manifest of a version that is pushed, after file, manifest and address were held against each other. */
+/**
+ * The manifest of a version that is pushed, after file, manifest and address were held against each other.
+ */
 function factsOf(
   model: Uint8Array,
   manifestBytes: Uint8Array,

@@ -252,7 +252,7 @@ async function offline() {
     await writeFile(key(name), privateKey.export({ type: 'pkcs8', format: 'pem' }));
     return publicKeyOf(Buffer.from(publicKey.export({ type: 'spki', format: 'pem' })), name);
   };
-  return { ...one, repository, signAway, publish, makeAway };
+  return { ...one, repository, key, signAway, publish, makeAway };
 }
 
 test('with the targets key elsewhere a list waits, is signed there, and is published here; what came meanwhile waits for the next signature', async () => {
@@ -269,6 +269,35 @@ test('with the targets key elsewhere a list waits, is signed there, and is publi
   assert.ok(await client.lists('m/3.0.0/model.tflite'));
   assert.deepEqual(await repository.waiting(), []);
   await (await Repository.open(folder, now)).renewDue();
+});
+
+test('what waits goes on waiting after a publication that was killed, and when the key comes back; a damaged file of it keeps nothing else from being signed', async () => {
+  const { folder, repository, client, key, signAway, publish } = await offline();
+  const path = repository.files.pendingPath('targets');
+  await repository.add([target('2.0.0')]);
+  const signed = await signAway('targets', 'targets');
+  await repository.add([target('3.0.0')]);
+  const waiting = await readFile(path);
+  await publish(signed);
+  // Killed as soon as the list was in force.
+  await writeFile(path, waiting);
+  const again = await Repository.open(folder, now);
+  await again.renewDue();
+  assert.match((await again.waiting()).join(), /^targets 4 waits/);
+  await again.keyFiles.putBack('targets', await readFile(key('targets')));
+  const back = await Repository.open(folder, now);
+  assert.equal(await back.add([target('4.0.0')]), true);
+  assert.ok(await client.lists('m/4.0.0/model.tflite'));
+  assert.equal(await client.lists('m/3.0.0/model.tflite'), false, 'nobody has published it');
+  assert.match((await back.waiting()).join(), /^targets 5 waits/);
+  await back.publish(await readFile(path), path, everything);
+  assert.ok(await client.lists('m/3.0.0/model.tflite'));
+  assert.deepEqual(await back.waiting(), []);
+  await writeFile(path, '{"signed":');
+  assert.match((await back.waiting()).join(), /targets\.json cannot be read: delete it/);
+  await back.renewDue();
+  await (await Repository.open(folder, now)).renewDue();
+  await client.refresh();
 });
 
 test('what comes signed from elsewhere is refused where no client would take it, and nothing is written', async () => {

@@ -1,42 +1,33 @@
 import { join } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
-import {
-  type Key,
-  Metadata,
-  MetaFile,
-  Root,
-  type Signature,
-  Snapshot,
-  type TargetFile,
-  Targets,
-  Timestamp,
-} from '@tufjs/models';
+import { type Key, Metadata, type Root, type Signature, type TargetFile, type Targets } from '@tufjs/models';
 import { addedBy, refuseRoot } from './acceptance.js';
+import {
+  type Document,
+  hasAll,
+  isDue,
+  listOf,
+  rootAfter,
+  rootOf,
+  snapshotOf,
+  type TargetMap,
+  timestampOf,
+  type Versions,
+  versionsOf,
+} from './documents.js';
 import { KeyFiles, type Keys } from './key-files.js';
 import { type InForce, MetadataFiles, signedDocument } from './metadata-files.js';
 import { ROLES, type RoleName } from './signing.js';
 
-const SPEC = '1.0.31';
-const DAY = 24 * 3600 * 1000;
-const LIFETIME_DAYS: Record<RoleName, number> = { root: 3650, targets: 365, snapshot: 30, timestamp: 7 };
-/** How old each may become, days: less than half of its life, and of the root all but its last year. */
-const RENEWED_AFTER_DAYS: Record<RoleName, number> = {
-  root: 3285,
-  targets: 180,
-  snapshot: 14,
-  timestamp: 1 / 28,
-};
-
-type Versions = Record<'targets' | 'snapshot' | 'timestamp', number>;
-type TargetMap = Record<string, TargetFile>;
 type Next = (before: number) => number;
 const successor: Next = (before) => before + 1;
 const NOTHING: Versions = { targets: 0, snapshot: 0, timestamp: 0 };
 
 /**
- * The signed side of the registry: who signs what, until when, and what follows it (the TUF specification 1.0, with
- * consistent snapshots). The keys of root and targets may lie elsewhere: what they would sign is prepared, and waits.
+ * The signed side of the registry: who signs what, until when, and what follows it (the TUF specification
+ * 1.0, with consistent snapshots). The keys of root and targets may lie elsewhere: what they would sign is
+ * prepared, and waits.
  */
 export class Repository {
   readonly files: MetadataFiles;
@@ -57,9 +48,10 @@ export class Repository {
   }
 
   /**
-   * Opens what lies in the registry's folder. Until a first start has come to its end (`begin`), what is missing is made,
-   * in the order keys, root, targets, snapshot, timestamp. Later everything must be there, be what it says, and belong
-   * together, which is `state_corrupt` otherwise. With `lost` a key may be missing: for the rotation that replaces it.
+   * Opens what lies in the registry's folder. Until a first start has come to its end (`begin`), what is
+   * missing is made, in the order keys, root, targets, snapshot, timestamp. Later everything must be there,
+   * be what it says, and belong together, which is `state_corrupt` otherwise. With `lost` a key may be
+   * missing: for the rotation that replaces it.
    */
   static async open(
     folder: string,
@@ -70,8 +62,7 @@ export class Repository {
     const keyFiles = new KeyFiles(join(folder, 'keys'));
     if (begin && !(await files.hasRoot())) {
       const made = await keyFiles.make();
-      const root = rootOf(1, expiryOf('root', now()), (role) => [made[role].public]);
-      const first = new Metadata(root);
+      const first = new Metadata(rootOf(1, now(), (role) => [made[role].public]));
       first.sign((data) => made.root.sign(data));
       await files.write('1.root.json', first);
     }
@@ -94,7 +85,10 @@ export class Repository {
     return !this.#elsewhere.has('targets');
   }
 
-  /** What the role with the shortest life signs beside its metadata: text with a mark of its own (docs/decisions/019). */
+  /**
+   * What the role with the shortest life signs beside its metadata: text with a mark of its own
+   * (docs/decisions/019).
+   */
   signFresh(data: Uint8Array): Signature[] {
     return this.#signers('timestamp').map((key) => key.sign(data));
   }
@@ -116,29 +110,30 @@ export class Repository {
   }
 
   /**
-   * Signs anew what is old enough, for a look at each start and every hour. What lies longer in the future than its life
-   * is left alone: a clock that was set back must not shorten it. Throws `state_corrupt` where what is in force is not
-   * signed as the root says.
+   * Signs anew what is old enough, for a look at each start and every hour. What lies longer in the future
+   * than its life is left alone: a clock that was set back must not shorten it. Throws `state_corrupt` where
+   * what is in force is not signed as the root says.
    */
   renewDue(): Promise<void> {
     return this.#turn.run(async () => {
       const all = await this.files.verified();
       const versions = versionsOf(all);
-      if (this.#isDue('root', all.root) && (await this.files.pendingRoot()) === null)
-        await this.#putRoot(this.#following(all.root.signed, all.root.signed.version));
-      if (
-        this.#isDue('targets', all.targets) &&
-        (this.signsTargets || (await this.#waitingList(all)) === null)
-      )
-        if (await this.#putList(all.targets.signed.targets, versions)) return;
-      if (this.#isDue('snapshot', all.snapshot)) await this.#putSnapshot(versions.targets, versions);
-      else if (this.#isDue('timestamp', all.timestamp)) await this.#putTimestamp(versions.snapshot, versions);
+      const due = (role: RoleName) => isDue(role, all[role].signed, this.#now());
+      // What a publication that was killed has left undone.
+      await this.#carryOver(all.targets.signed);
+      if (due('root') && (await this.#waitingRoot(all)) === null)
+        await this.#putRoot(rootAfter(all.root.signed, all.root.signed.version, this.#now()));
+      const canList = this.signsTargets || (await this.#waitingList(all)) === null;
+      if (due('targets') && canList && (await this.#putList(all.targets.signed.targets, versions))) return;
+      if (due('snapshot')) await this.#putSnapshot(versions.targets, versions);
+      else if (due('timestamp')) await this.#putTimestamp(versions.snapshot, versions);
     });
   }
 
   /**
-   * Signs all three anew, further on: after a restore, clients have seen versions that nobody here knows. A list whose
-   * key lies elsewhere waits, and until it is published clients that have seen a newer one refuse what is in force.
+   * Signs all three anew, further on: after a restore, clients have seen versions that nobody here knows. A
+   * list whose key lies elsewhere waits, and until it is published clients that have seen a newer one refuse
+   * what is in force.
    */
   leap(version: Next): Promise<void> {
     return this.#turn.run(async () => {
@@ -150,10 +145,11 @@ export class Repository {
   }
 
   /**
-   * Gives a role another key: one that is made here, or `given`, the public half of one that lies elsewhere. The metadata
-   * of the role is signed by both keys first, then a root names the new one, signed by the old root key and its own (the
-   * TUF specification 1.0, 5.3): whatever step a client meets, it takes. Killed at any step, the same rotation goes on
-   * where it was. False where something waits for its signature (`waiting`).
+   * Gives a role another key: one that is made here, or `given`, the public half of one that lies elsewhere.
+   * The metadata of the role is signed by both keys first, then a root names the new one, signed by the old
+   * root key and its own (the TUF specification 1.0, 5.3): whatever step a client meets, it takes. Killed at
+   * any step, the same rotation goes on where it was. False where something waits for its signature
+   * (`waiting`).
    */
   rotate(role: RoleName, given?: Key): Promise<boolean> {
     return this.#turn.run(async () => {
@@ -167,7 +163,8 @@ export class Repository {
       await this.#reload();
       await this.#signAnew(role, before);
       const base = (await this.#waitingRoot(before)) ?? before.root;
-      return this.#putRoot(this.#following(base.signed, before.root.signed.version, { role, key: next }));
+      const root = rootAfter(base.signed, before.root.signed.version, this.#now(), { role, key: next });
+      return this.#putRoot(root);
     });
   }
 
@@ -187,9 +184,9 @@ export class Repository {
   }
 
   /**
-   * Publishes a root or a list that was signed elsewhere, where clients would take it and the hub can go on from it; a
-   * root that only waited for a list follows it. `inspect` sees what a list adds, before anything is written. Resolves to
-   * what it was: `targets 7`.
+   * Publishes a root or a list that was signed elsewhere, where clients would take it and the hub can go on
+   * from it; a root that only waited for a list follows it. `inspect` sees what a list adds, before anything
+   * is written. Resolves to what it was: `targets 7`.
    */
   publish(
     bytes: Uint8Array,
@@ -211,22 +208,9 @@ export class Repository {
   }
 
   async #enactList(list: Metadata<Targets>, all: InForce): Promise<void> {
-    const waiting = await this.#waitingList(all);
     await this.files.write(`${list.signed.version}.targets.json`, list);
     await this.#putSnapshot(list.signed.version, versionsOf(all));
-    // What was added while it was away waits for the next signature.
-    const more = Object.entries(waiting?.signed.targets ?? {}).some(
-      ([path]) => list.signed.targets[path] === undefined,
-    );
-    if (more)
-      await this.#putList(
-        { ...waiting?.signed.targets, ...list.signed.targets },
-        {
-          ...versionsOf(all),
-          targets: list.signed.version,
-        },
-      );
-    else await this.files.withdraw('targets');
+    await this.#carryOver(list.signed);
     const now = await this.files.inForce();
     const root = await this.#waitingRoot(now);
     if (root !== null && (await this.#isAccepted(root, now))) await this.#enact(root);
@@ -241,6 +225,7 @@ export class Repository {
     return [
       ...(list === null ? [] : [told('targets', list.signed.version)]),
       ...(root === null ? [] : [told('root', root.signed.version)]),
+      ...(await this.files.unreadable()),
     ];
   }
 
@@ -272,51 +257,49 @@ export class Repository {
     }
   }
 
-  /** Targets, then the snapshot that names them, then the timestamp: a reader in between sees the old state whole. */
+  /**
+   * Targets, then the snapshot that names them, then the timestamp: a reader in between sees the old state
+   * whole.
+   */
   async #putList(targets: TargetMap, versions: Versions, next = successor): Promise<boolean> {
     // A list that waits keeps its number: after a restore that is far ahead.
     const waiting = this.signsTargets ? null : await this.files.pendingTargets();
     const version = Math.max(next(versions.targets), waiting?.signed.version ?? 0);
-    const expires = expiryOf('targets', this.#now());
-    const list = this.#signed('targets', new Targets({ version, specVersion: SPEC, expires, targets }));
+    const list = this.#signed('targets', listOf(version, targets, this.#now()));
     if (!this.signsTargets) {
       await this.files.prepare('targets', list);
       return false;
     }
     await this.files.write(`${version}.targets.json`, list);
     await this.#putSnapshot(version, versions, next);
-    await this.files.withdraw('targets');
+    await this.#carryOver(list.signed);
     return true;
+  }
+
+  /**
+   * After a list has come into force: what waits and is not in it waits on, for a number after it; else
+   * nothing waits.
+   */
+  async #carryOver({ version, targets }: Targets): Promise<void> {
+    const waiting = (await this.files.pendingTargets())?.signed;
+    if (waiting === undefined) return;
+    if (waiting.version > version && hasAll(waiting.targets, targets)) return;
+    if (hasAll(targets, waiting.targets)) return this.files.withdraw('targets');
+    const next = Math.max(version + 1, waiting.version);
+    const both = listOf(next, { ...waiting.targets, ...targets }, this.#now());
+    await this.files.prepare('targets', this.#signed('targets', both));
   }
 
   async #putSnapshot(targets: number, versions: Versions, next = successor): Promise<void> {
     const version = next(versions.snapshot);
-    const expires = expiryOf('snapshot', this.#now());
-    const meta = { 'targets.json': new MetaFile({ version: targets }) };
-    await this.files.write(
-      `${version}.snapshot.json`,
-      this.#signed('snapshot', new Snapshot({ version, specVersion: SPEC, expires, meta })),
-    );
+    const snapshot = this.#signed('snapshot', snapshotOf(version, targets, this.#now()));
+    await this.files.write(`${version}.snapshot.json`, snapshot);
     await this.#putTimestamp(version, versions, next);
   }
 
   async #putTimestamp(snapshot: number, versions: Versions, next = successor): Promise<void> {
-    const version = next(versions.timestamp);
-    const expires = expiryOf('timestamp', this.#now());
-    const snapshotMeta = new MetaFile({ version: snapshot });
-    await this.files.write(
-      'timestamp.json',
-      this.#signed('timestamp', new Timestamp({ version, specVersion: SPEC, expires, snapshotMeta })),
-    );
-  }
-
-  /** The root after one, with the same keys but for one role. */
-  #following(base: Root, version: number, change?: { role: RoleName; key: Key }): Root {
-    return rootOf(version + 1, expiryOf('root', this.#now()), (role) =>
-      change?.role === role
-        ? [change.key]
-        : (base.roles[role]?.keyIDs ?? []).flatMap((id) => base.keys[id] ?? []),
-    );
+    const signed = timestampOf(next(versions.timestamp), snapshot, this.#now());
+    await this.files.write('timestamp.json', this.#signed('timestamp', signed));
   }
 
   /** A root that clients would not take yet waits for what it lacks. */
@@ -330,16 +313,17 @@ export class Repository {
     return false;
   }
 
-  /** Throws why clients would not take a root after the one in force, or why this hub could not go on under it. */
+  /**
+   * Throws why clients would not take a root after the one in force, or why this hub could not go on under
+   * it.
+   */
   async #refuseRoot(root: Metadata<Root>, all: InForce, path: string): Promise<void> {
     refuseRoot(root, all, path);
     await this.keyFiles.read(root.signed, { lost: this.#lost }).catch((cause: unknown) => {
       throw new AdbreakError(
         'conflict',
         `Cannot publish ${path}: it names a key that this hub needs and has not got`,
-        {
-          cause,
-        },
+        { cause },
       );
     });
   }
@@ -376,33 +360,9 @@ export class Repository {
     return [current, next].filter((key) => key !== null);
   }
   /** During a rotation by both keys, so that a client takes it under either root. */
-  #signed<T extends Root | Targets | Snapshot | Timestamp>(role: RoleName, signed: T): Metadata<T> {
+  #signed<T extends Document>(role: RoleName, signed: T): Metadata<T> {
     const metadata = new Metadata(signed);
     for (const key of this.#signers(role)) metadata.sign((data) => key.sign(data));
     return metadata;
   }
-
-  #isDue(role: RoleName, { signed }: { signed: { expires: string } }): boolean {
-    const left = Date.parse(signed.expires) - this.#now().getTime();
-    return LIFETIME_DAYS[role] * DAY - left >= RENEWED_AFTER_DAYS[role] * DAY;
-  }
-}
-
-function versionsOf({ targets, snapshot, timestamp }: InForce): Versions {
-  return {
-    targets: targets.signed.version,
-    snapshot: snapshot.signed.version,
-    timestamp: timestamp.signed.version,
-  };
-}
-
-function rootOf(version: number, expires: string, keysOf: (role: RoleName) => readonly Key[]): Root {
-  const root = new Root({ version, specVersion: SPEC, expires, consistentSnapshot: true });
-  for (const role of ROLES) for (const key of keysOf(role)) root.addKey(key, role);
-  return root;
-}
-
-/** Whole seconds, as TUF has it. */
-function expiryOf(role: RoleName, now: Date): string {
-  return new Date(now.getTime() + LIFETIME_DAYS[role] * DAY).toISOString().replace(/\.\d+Z$/, 'Z');
 }

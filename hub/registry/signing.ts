@@ -18,8 +18,8 @@ export function newKeyPem(): string {
 }
 
 /**
- * The private key in a file of PEM. Throws the code given, naming the file, where it is no key or one of another kind:
- * every client of ours knows ed25519, and the root says so of each key.
+ * The private key in a file of PEM. Throws the code given, naming the file, where it is no key or one of
+ * another kind: every client of ours knows ed25519, and the root says so of each key.
  */
 export function privateKeyOf(
   bytes: Uint8Array,
@@ -29,7 +29,10 @@ export function privateKeyOf(
   return roleKey(ed25519Of(() => createPrivateKey(Buffer.from(bytes)), path, 'a private ed25519 key', code));
 }
 
-/** The public half of a key in a file of PEM, for a key that lies elsewhere. Throws `input_invalid` for all else. */
+/**
+ * The public half of a key in a file of PEM, for a key that lies elsewhere. Throws `input_invalid` for all
+ * else.
+ */
 export function publicKeyOf(bytes: Uint8Array, path: string): Key {
   const key = ed25519Of(() => createPublicKey(Buffer.from(bytes)), path, 'an ed25519 key', 'input_invalid');
   return tufKey(key);
@@ -66,7 +69,10 @@ function roleKey(key: KeyObject): RoleKey {
   };
 }
 
-/** As root metadata names it; the id is the SHA-256 of the key's canonical form (the TUF specification 1.0, 4.2). */
+/**
+ * As root metadata names it; the id is the SHA-256 of the key's canonical form (the TUF specification 1.0,
+ * 4.2).
+ */
 function tufKey(key: KeyObject): Key {
   const keyVal = { public: Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url').toString('hex') };
   const keyID = sha256(JSON.stringify({ keytype: 'ed25519', keyval: keyVal, scheme: 'ed25519' }));

@@ -57,6 +57,17 @@ export async function prepareStateFolder(folder: string, log: (line: string) => 
   if (((await stat(path)).mode & OTHERS) !== 0) log(`warning: others may look into ${path}; chmod 700 it`);
 }
 
+/** What root writes belongs to root, and the hub's own user could not read it. `what` as people say it after "Cannot". */
+export async function refuseOtherUser(path: string, what: string): Promise<void> {
+  const { uid } = await stat(path);
+  if (process.getuid === undefined || process.getuid() === uid) return;
+  throw new AdbreakError(
+    'input_invalid',
+    `Cannot ${what} ${path}: it belongs to user ${uid}, and this is user ${process.getuid()}`,
+    { remedy: "Run it as the hub's user: `sudo -u adbreak-hub adbreak …`." },
+  );
+}
+
 /** Throws `input_invalid` for a folder, by the names in it, that is somebody else's. */
 export function refuseForeign(path: string, names: readonly string[]): void {
   const foreign = foreignName(names);

@@ -4,8 +4,9 @@ import { desired } from './messages.js';
 import { DEVICE_ID } from './topics.js';
 
 /**
- * A desired state as the hub signs it. What is signed is the text of `payload` as it came, behind a mark of its own: no
- * form has to be made of it again, and no other text that the same key signs can pass for it. docs/decisions/019.
+ * A desired state as the hub signs it. What is signed is the text of `payload` as it came, behind a mark of
+ * its own: no form has to be made of it again, and no other text that the same key signs can pass for it.
+ * docs/decisions/019.
  */
 export const signedDesired = z.object({
   payload: z.string().max(48 * 1024),
@@ -16,7 +17,9 @@ export const signedDesired = z.object({
 });
 export type SignedDesired = z.infer<typeof signedDesired>;
 
-/** What `payload` says. A field that an agent does not know is left out: a hub may be newer than its agents. */
+/**
+ * What `payload` says. A field that an agent does not know is left out: a hub may be newer than its agents.
+ */
 export const desiredPayload = z.object({
   device: z.string().regex(DEVICE_ID),
   /** When the hub signed it, by its clock. */
@@ -27,12 +30,18 @@ export const desiredPayload = z.object({
 });
 
 const MARK = 'adbreak desired 1\n';
-/** The bytes that are signed (ed25519, RFC 8032). TUF metadata begins with a brace, so the mark tells the two apart. */
+/**
+ * The bytes that are signed (ed25519, RFC 8032). TUF metadata begins with a brace, so the mark tells the two
+ * apart.
+ */
 export function signingInput(payload: string): Uint8Array {
   return new TextEncoder().encode(MARK + payload);
 }
 
-/** An agent that takes signed desired states says so in the version that its status names, as build metadata (SemVer 10). */
+/**
+ * An agent that takes signed desired states says so in the version that its status names, as build metadata
+ * (SemVer 10).
+ */
 const SIGNED = 'signed';
 export function withSigned(version: string): string {
   return `${version}+${SIGNED}`;
