@@ -5,7 +5,7 @@ import { after, report } from '../rollouts/fixtures.js';
 import { emptyState, type HubState } from '../store/state.js';
 import { PAIR } from '../testing/intake.js';
 import { deviceEntry, MODEL, modelEntry } from '../testing/state.js';
-import { foreign, sharedTime } from './bounds.js';
+import { foreign, sharedTime, unknownArms } from './bounds.js';
 
 const OTHER = 'sports-ad-detector';
 function state(change: Partial<HubState> = {}): HubState {
@@ -15,30 +15,32 @@ function state(change: Partial<HubState> = {}): HubState {
   };
   return { ...emptyState(), models, ...change };
 }
+const wrongWith = (window: WindowReport, device: ReturnType<typeof deviceEntry>, hub: HubState) =>
+  foreign(window, device, hub, unknownArms(window, device, hub.models));
 const hourOf = (hour: number, change: Partial<WindowReport> = {}) =>
   report(hour + 1, hour, { agreed: 8 }, { rollout: null, ...PAIR, ...change });
 
 test('a window of registered models is the device’s, also of a model that it ran before', () => {
   const device = deviceEntry('pi-1', 'one');
-  assert.equal(foreign(hourOf(1), device, state()), null);
-  assert.equal(foreign(hourOf(1, { production: '3'.repeat(64) }), device, state()), null);
+  assert.equal(wrongWith(hourOf(1), device, state()), null);
+  assert.equal(wrongWith(hourOf(1, { production: '3'.repeat(64) }), device, state()), null);
   for (const arm of ['production', 'candidate'])
     assert.match(
-      foreign(hourOf(1, { [arm]: '9'.repeat(64) }), device, state()) ?? '',
+      wrongWith(hourOf(1, { [arm]: '9'.repeat(64) }), device, state()) ?? '',
       new RegExp(`its ${arm} is 999999999999, which this hub has not registered`),
     );
   assert.match(
-    foreign(hourOf(1, { production: 'f'.repeat(64) }), device, { ...state(), models: {} }) ?? '',
+    wrongWith(hourOf(1, { production: 'f'.repeat(64) }), device, { ...state(), models: {} }) ?? '',
     /its production/,
   );
 });
 
 test('a window begins a day before its device was first enrolled at most', () => {
   const device = deviceEntry('pi-1', 'one', { enrolled: after(48).toISOString() });
-  assert.equal(foreign(hourOf(24), device, state()), null, 'the window that is open at an enrolment');
-  assert.match(foreign(hourOf(23), device, state()) ?? '', /this device was enrolled at 2026-01-03/);
+  assert.equal(wrongWith(hourOf(24), device, state()), null, 'the window that is open at an enrolment');
+  assert.match(wrongWith(hourOf(23), device, state()) ?? '', /this device was enrolled at 2026-01-03/);
   const again = { ...device, firstEnrolled: after(0).toISOString() };
-  assert.equal(foreign(hourOf(2), again, state()), null, 'an agent that enrols anew keeps its spool');
+  assert.equal(wrongWith(hourOf(2), again, state()), null, 'an agent that enrols anew keeps its spool');
 });
 
 test('a window names a rollout that its device is in, or was in, and no other', () => {
@@ -52,13 +54,23 @@ test('a window names a rollout that its device is in, or was in, and no other', 
       ),
     });
   const named = hourOf(1, { rollout: 'r' });
-  assert.equal(foreign(named, device, rollouts(['pi-1'])), null);
-  assert.equal(foreign(named, device, rollouts([], ['pi-1'])), null, 'it was left out since');
+  assert.equal(wrongWith(named, device, rollouts(['pi-1'])), null);
+  assert.equal(wrongWith(named, device, rollouts([], ['pi-1'])), null, 'it was left out since');
   assert.match(
-    foreign(named, device, rollouts(['pi-2'])) ?? '',
+    wrongWith(named, device, rollouts(['pi-2'])) ?? '',
     /rollout r, which this device is not part of/,
   );
-  assert.match(foreign(named, device, state()) ?? '', /there is no rollout r/);
+  assert.match(wrongWith(named, device, state()) ?? '', /there is no rollout r/);
+});
+
+test('a hub that was restored leaves out what it has forgotten, and refuses what it knows better', () => {
+  const device = deviceEntry('pi-1', 'one');
+  const forgotten = hourOf(1, { rollout: 'of before', candidate: '9'.repeat(64) });
+  const restored = state({ revisionFloor: 1 });
+  assert.equal(wrongWith(forgotten, device, restored), null);
+  assert.deepEqual(unknownArms(forgotten, device, restored.models), ['candidate']);
+  const enrolled = { ...device, enrolled: after(48).toISOString() };
+  assert.match(wrongWith(forgotten, enrolled, restored) ?? '', /was enrolled at/);
 });
 
 /** Takes windows one after the other, as the intake does; where one is refused, why. */

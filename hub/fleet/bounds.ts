@@ -1,6 +1,7 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { DAY_MS } from '../monitoring/calendar.js';
+import type { Arm } from '../monitoring/fold.js';
 import type { HubState } from '../store/state.js';
 import { takenUntil } from './streams.js';
 
@@ -11,7 +12,6 @@ import { takenUntil } from './streams.js';
  */
 
 type Device = HubState['devices'][string];
-type Models = HubState['models'];
 
 /** A frame is looked at at most so often in a second. */
 const FRAMES_PER_SECOND = 120;
@@ -41,12 +41,32 @@ function secondsOf(start: number, end: number): number {
   return Math.max(LEAST_SECONDS, Math.ceil((end - start) / 1000));
 }
 
+/** The arms of a window whose model is not registered, under whatever name: a device may have been moved to another model. */
+export function unknownArms(report: WindowReport, { model }: Device, models: HubState['models']): Arm[] {
+  const isOf = (name: string, digest: string) =>
+    Object.values(ownValue(models, name)?.versions ?? {}).some(({ manifest }) => manifest.digest === digest);
+  return (['production', 'candidate'] as const).filter((arm) => {
+    const digest = report[arm];
+    if (digest === null || isOf(model, digest)) return false;
+    return Object.keys(models).every((name) => !isOf(name, digest));
+  });
+}
+
 /** Why a window is none of this device's: its time, its models or its rollout; null where it may be. */
-export function foreign(report: WindowReport, device: Device, state: Readonly<HubState>): string | null {
+export function foreign(
+  report: WindowReport,
+  device: Device,
+  state: Readonly<HubState>,
+  unknown: readonly Arm[],
+): string | null {
+  const [arm] = unknown;
+  // A hub that was restored has forgotten versions and rollouts of which its devices still tell. That is no lie: it is
+  // left out, and refusing it would make a gap.
+  const forgot = state.revisionFloor > 0;
   return (
     beforeEnrolment(report, device) ??
-    unknownModel(report, device, state.models) ??
-    unassigned(report, device, state)
+    (arm === undefined || forgot ? null : unregistered(report, arm)) ??
+    unassigned(report, device, state, forgot)
   );
 }
 
@@ -59,28 +79,20 @@ function beforeEnrolment(
   return `it begins at ${start}, and this device was enrolled at ${firstEnrolled}`;
 }
 
-/** Of any model: a device that was moved to another one still has windows of the one before. */
-function unknownModel(report: WindowReport, { model }: Device, models: Models): string | null {
-  const isOf = (name: string, digest: string) =>
-    Object.values(ownValue(models, name)?.versions ?? {}).some(({ manifest }) => manifest.digest === digest);
-  for (const arm of ['production', 'candidate'] as const) {
-    const digest = report[arm];
-    if (digest === null || isOf(model, digest)) continue;
-    if (Object.keys(models).every((name) => !isOf(name, digest)))
-      return `its ${arm} is ${digest.slice(0, 12)}, which this hub has not registered`;
-  }
-  return null;
+function unregistered(report: WindowReport, arm: Arm): string {
+  return `its ${arm} is ${report[arm]?.slice(0, 12)}, which this hub has not registered`;
 }
 
-/** A rollout that the device is in, or was in when it counted. */
+/** Null for a rollout that the device is in, or was in when it counted. */
 function unassigned(
   { rollout: id }: WindowReport,
   { id: device, desired }: Device,
   { rollouts }: Readonly<HubState>,
-) {
+  forgot: boolean,
+): string | null {
   if (id === null || desired?.rollout === id) return null;
   const rollout = rollouts.find((one) => one.id === id);
-  if (rollout === undefined) return `there is no rollout ${id}`;
+  if (rollout === undefined) return forgot ? null : `there is no rollout ${id}`;
   const { evidence, members } = rollout;
   if (Object.hasOwn(evidence.devices, device) || members.includes(device)) return null;
   return `it is of rollout ${id}, which this device is not part of`;

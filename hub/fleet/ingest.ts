@@ -23,7 +23,7 @@ import type { Taken } from '../rollouts/lifecycle/decisions.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
-import { excess, foreign, type SharedTime, sharedTime } from './bounds.js';
+import { excess, foreign, type SharedTime, sharedTime, unknownArms } from './bounds.js';
 import { QUOTAS } from './quotas.js';
 import { noteNumbers, standingOf, takenUntil, tellLost } from './streams.js';
 
@@ -244,14 +244,16 @@ export class Intake {
     if (standing.kind === 'refused') throw refused(report, device.id, standing.why);
     this.#checkClocks(session, device, report);
     // As committed: drafting a model's versions for each report costs more than the rest of it.
-    const wrong = foreign(report, device, this.#options.store.state);
+    const committed = this.#options.store.state;
+    const unknown = unknownArms(report, device, committed.models);
+    const wrong = foreign(report, device, committed, unknown);
     if (wrong !== null) throw refused(report, device.id, wrong);
     const time = sharedTime(device, report, now);
     if (typeof time === 'string') throw refused(report, device.id, time);
     noteNumbers(device, report, standing, now);
     noteTime(device, report, time, now);
-    // What a hub of before took with such facts, its rollups leave out; now it is refused.
-    const facts = { missing: standing.kind === 'next' ? standing.missing : 0, twice: false, unknown: [] };
+    // A hub of before took time that was told twice; its rollups leave that out.
+    const facts = { missing: standing.kind === 'next' ? standing.missing : 0, twice: false, unknown };
     writing.report(
       { device: sender.id, sequence: report.sequence, start: report.start, body },
       report,
