@@ -41,7 +41,10 @@ function secondsOf(start: number, end: number): number {
   return Math.max(LEAST_SECONDS, Math.ceil((end - start) / 1000));
 }
 
-/** The arms of a window whose model is not registered, under whatever name: a device may have been moved to another model. */
+/**
+ * The arms of a window whose model is not registered, under whatever name: a device may have been moved to
+ * another model.
+ */
 export function unknownArms(report: WindowReport, { model }: Device, models: HubState['models']): Arm[] {
   const isOf = (name: string, digest: string) =>
     Object.values(ownValue(models, name)?.versions ?? {}).some(({ manifest }) => manifest.digest === digest);
@@ -60,8 +63,8 @@ export function foreign(
   unknown: readonly Arm[],
 ): string | null {
   const [arm] = unknown;
-  // A hub that was restored has forgotten versions and rollouts of which its devices still tell. That is no lie: it is
-  // left out, and refusing it would make a gap.
+  // A hub that was restored has forgotten versions and rollouts of which its devices still tell. That is no lie:
+  // it is left out, and refusing it would make a gap.
   const forgot = state.revisionFloor > 0;
   return (
     beforeEnrolment(report, device) ??
