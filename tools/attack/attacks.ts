@@ -6,7 +6,7 @@ import { MQTT } from './mqtt/rows.js';
 /**
  * `make test-attacks`: what an attacker tries on a real hub in a process of its own, a row each; refused with
  * the code of the row, and nothing changed. ONLY= takes the rows whose names hold a word. The last line is
- * JSON; it fails where a row is broken.
+ * JSON; it fails where a row is broken. Each door of the hub has a room of rows.
  */
 const ROOMS: readonly (readonly Attack[])[] = [MQTT];
 

@@ -17,7 +17,7 @@ async function comeAs(
   rogue: Rogue,
   credentials: { key?: string; cert?: string },
   device: string,
-): Promise<RawClient> {
+): Promise<void> {
   const { key: _, cert: __, ...address } = rogue.tls;
   const client = await RawClient.open(rogue, { ...address, ...credentials });
   client.send(connectPacket({ id: device }), publishPacket(`adbreak/v1/devices/${device}/events`, '{}'));
@@ -25,7 +25,6 @@ async function comeAs(
   assertHeardNothing(client, PUBACK);
   const [answer = REFUSED] = client.packets(CONNACK);
   if (answer !== REFUSED) throw new Error(`it was answered with ${answer}`);
-  return client;
 }
 async function revoke(ground: Ground, { device }: Rogue): Promise<void> {
   await callHub(ground.hub, `/api/v1/devices/${device}/revoke`, { method: 'POST', json: {} });

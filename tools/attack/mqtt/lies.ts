@@ -31,8 +31,8 @@ export function honest(
 
 type Lie = readonly [what: string, why: string, tell: (truth: WindowReport) => unknown];
 /**
- * Each tells the minute after the one that was taken; all that is not said here is true. `why` is a part of what the
- * hub says of it: a lie that is refused for another reason is none.
+ * Each tells the minute after the one that was taken; all that is not said here is true. `why` is a part of
+ * what the hub says of it: a lie that is refused for another reason is none.
  */
 const LIES: readonly Lie[] = [
   [
