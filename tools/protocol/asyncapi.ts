@@ -5,7 +5,6 @@ import { CHANNELS, DOCUMENTED, type Documented, PARAMETERS, schemaOf } from './m
 const ASYNCAPI = '3.0.0';
 const BINDING = { bindingVersion: '0.2.0' };
 const LICENSE = { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' };
-const PLANNED = { name: 'planned', description: 'Decided, and not served yet.' };
 
 const channelRef = (channel: string) => ({ $ref: `#/channels/${channel}` });
 const messageOf = (channel: string) => CHANNELS[channel]?.message ?? '';
@@ -56,7 +55,7 @@ function server() {
 
 function channelOf(name: string) {
   const channel = CHANNELS[name];
-  const { address = '', summary = '', planned = false } = channel ?? {};
+  const { address = '', summary = '' } = channel ?? {};
   const levels = [...address.matchAll(/\{(\w+)\}/g)].map(([, level = '']) => level);
   return {
     address,
@@ -65,7 +64,6 @@ function channelOf(name: string) {
     parameters: Object.fromEntries(
       levels.map((level) => [level, { $ref: `#/components/parameters/${level}` }]),
     ),
-    ...(planned && { tags: [PLANNED] }),
   };
 }
 
