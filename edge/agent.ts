@@ -8,6 +8,7 @@ import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 import { armsOf } from './arms.js';
 import { capture } from './capture/capture.js';
+import { type Ending, type Life, Remote } from './commands/remote.js';
 import type { EdgeConfig } from './config/config.js';
 import { requireWritable } from './config/state-folder.js';
 import { openIdentity, requireEnrolment } from './identity/enrol.js';
@@ -15,24 +16,22 @@ import type { DeviceIdentity } from './identity/identity.js';
 import { lockState } from './identity/lock.js';
 import { Renewal } from './identity/renewal.js';
 import { memoryMb } from './inference/memory.js';
+import { type Kept, ledgerPath, openKept } from './kept.js';
 import { Lineup } from './lineup.js';
 import type { DesiredReader } from './models/desired-reader.js';
-import { SlotStore } from './models/slot-store.js';
+import type { SlotStore } from './models/slot-store.js';
 import { openTrusted } from './models/trusted.js';
 import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
 import { Problems } from './problems.js';
 import { Evaluator } from './reservoir/evaluator.js';
-import { Reservoir } from './reservoir/reservoir.js';
-import type { LedgerState } from './shadow/ledger.js';
+import type { Reservoir } from './reservoir/reservoir.js';
 import { StatusPage } from './status/server.js';
-import { readLedger, writeLedger } from './uplink/ledger-file.js';
+import { writeLedger } from './uplink/ledger-file.js';
 import { Session } from './uplink/session.js';
-import { Spool } from './uplink/spool.js';
+import type { Spool } from './uplink/spool.js';
 
 export const AGENT_VERSION = '0.1.0';
 
-/** In the state folder: the counts of the open window, and the draws that wait. */
-const LEDGER = 'windows.json';
 /** How often the clock is looked at. */
 const LOOK_MS = 1000;
 
@@ -53,6 +52,7 @@ export class Agent implements AsyncDisposable {
   #session: Session | null = null;
   #page: StatusPage | null = null;
   #renewal: Renewal | null = null;
+  readonly #remote: Remote;
   readonly #problems: Problems;
   #source: Reported['source'] = 'running';
   /** One after the other: a look at the clock during a slow write waits for it. */
@@ -61,20 +61,16 @@ export class Agent implements AsyncDisposable {
 
   private constructor(
     config: EdgeConfig,
-    {
-      slots,
-      spool,
-      reservoir,
-      before,
-    }: { slots: SlotStore; spool: Spool; reservoir: Reservoir; before: LedgerState | null },
-    log: (line: string) => void,
+    { slots, spool, reservoir, before }: Kept,
+    remote: Remote,
   ) {
     this.#config = config;
     this.#slots = slots;
     this.#spool = spool;
-    this.#log = log;
+    this.#log = remote.log;
+    this.#remote = remote;
     this.#reservoir = reservoir;
-    this.#problems = new Problems(log);
+    this.#problems = new Problems(remote.log);
     this.#pipeline = new Pipeline({
       labelSeconds: config.labelSeconds,
       windowSeconds: config.windowSeconds,
@@ -91,7 +87,10 @@ export class Agent implements AsyncDisposable {
     });
   }
 
-  static async start(config: EdgeConfig, log: (line: string) => void): Promise<Agent> {
+  /** Where it cannot start it leaves nothing open behind it. */
+  static async start(config: EdgeConfig, write: (line: string) => void, life: Life): Promise<Agent> {
+    const remote = new Remote(write, life);
+    const { log } = remote;
     await requireEnrolment(join(config.state, 'identity'), {
       device: config.device,
       authorityPath: config.authority,
@@ -99,24 +98,28 @@ export class Agent implements AsyncDisposable {
     });
     await requireWritable(config.state);
     const lock = await lockState(config.state);
-    const slots = await SlotStore.open(join(config.state, 'models'), log);
-    const reservoir = await Reservoir.open(
-      join(config.state, 'reservoir'),
-      { episodes: config.reservoir.episodes, bytes: config.reservoir.megabytes * 2 ** 20 },
-      Math.random,
-      log,
-    );
-    const spool = await Spool.open(join(config.state, 'spool'), log);
-    const before = await readLedger(join(config.state, LEDGER), log);
-    const agent = new Agent(config, { slots, spool, reservoir, before }, log);
+    const kept = await openKept(config, log).catch(async (error: unknown) => {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    });
+    const agent = new Agent(config, kept, remote);
     agent.#cleanup.push(() => lock[Symbol.asyncDispose]());
-    // A window that ended while the agent was off is reported as it was, before anything new is counted.
-    await agent.#turnWindow();
-    await agent.#connect();
+    try {
+      // A window that ended while the agent was off is reported as it was, before anything new is counted.
+      await agent.#turnWindow();
+      await agent.#connect();
+    } catch (error) {
+      await agent[Symbol.asyncDispose]();
+      throw error;
+    }
     agent.#running = agent.#watch();
     return agent;
   }
 
+  /** What the hub asked for: whoever has started this agent ends it then, and begins what follows. */
+  get ended(): Promise<Ending> {
+    return this.#remote.ended;
+  }
   get statusUrl(): string | null {
     return this.#page?.url ?? null;
   }
@@ -124,10 +127,15 @@ export class Agent implements AsyncDisposable {
     const { device, hub, state } = this.#config;
     const instance = randomUUID();
     const identity = await openIdentity(join(state, 'identity'), this.#enrolment(instance), this.#log);
+    this.#cleanup.push(
+      () => this.#page?.[Symbol.asyncDispose](),
+      () => this.#session?.[Symbol.asyncDispose](),
+      () => this.#renewal?.[Symbol.asyncDispose](),
+    );
     this.#page = await StatusPage.start({
       ...this.#config.status,
       view: () => this.#view(),
-      frame: () => this.#frame(),
+      frame: () => this.#pipeline.lastPicture,
       picture: (episode, index) => this.#pipeline.picture(episode, index),
       label: (episode, label) => this.#pipeline.label(episode, label),
     });
@@ -167,6 +175,13 @@ export class Agent implements AsyncDisposable {
       uniform: Math.random,
       log: this.#log,
     });
+    await this.#remote.open({
+      config: this.#config,
+      agent: AGENT_VERSION,
+      pair: () => this.#pipeline.pair,
+      onTrial: () => this.#slots.state.trial !== null,
+      publish: async (id, reply) => this.#session?.reply(id, reply),
+    });
     this.#session = new Session({
       identity,
       hub,
@@ -176,16 +191,13 @@ export class Agent implements AsyncDisposable {
       log: this.#log,
       uniform: Math.random,
       onDesired: (message) => void this.#desired(message),
+      onCommand: (id, message) => this.#remote.take(id, message),
       onRefused: (reason) => {
         if (this.#problems.refused(reason)) this.#renewal?.hurry();
       },
     });
+    await this.#remote.begin();
     this.#renewal = this.#keepAlive(identity, instance, () => trust.now());
-    this.#cleanup.push(
-      () => this.#page?.[Symbol.asyncDispose](),
-      () => this.#session?.[Symbol.asyncDispose](),
-      () => this.#renewal?.[Symbol.asyncDispose](),
-    );
     // Not one timer for each window: the clock may step.
     const timer = setInterval(
       () => void this.#turnWindow(),
@@ -331,7 +343,7 @@ export class Agent implements AsyncDisposable {
 
   /** On a full disk the reports still go out from memory; what a restart would lose then is said. */
   async #saveLedger(): Promise<void> {
-    await writeLedger(join(this.#config.state, LEDGER), this.#pipeline.evidence).catch((error: unknown) =>
+    await writeLedger(ledgerPath(this.#config.state), this.#pipeline.evidence).catch((error: unknown) =>
       this.#log(`windows: ${explain(error)}`),
     );
   }
@@ -368,19 +380,12 @@ export class Agent implements AsyncDisposable {
       source: this.#source,
       problem: this.#problems.current,
       connected: this.#session?.connected ?? false,
+      showing: this.#remote.showing,
       waitingReports: this.#spool.size,
       serving: acting?.version ?? null,
       shadow: shadow?.version ?? null,
       trial: this.#slots.state.trial !== null,
     };
-  }
-
-  #frame(): { pixels: Uint8Array; width: number; height: number } | null {
-    const frame = this.#pipeline.lastFrame;
-    const size = this.#pipeline.pair?.production.model.manifest.preprocess;
-    return frame === null || size === undefined
-      ? null
-      : { pixels: frame.pixels, width: size.width, height: size.height };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -390,6 +395,7 @@ export class Agent implements AsyncDisposable {
       this.#running,
       this.#lineup?.[Symbol.asyncDispose](),
       this.#evaluator?.[Symbol.asyncDispose](),
+      this.#remote[Symbol.asyncDispose](),
     ]);
     await this.#turnWindow();
     // The open window goes on after a restart; a part of it is no report.

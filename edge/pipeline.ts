@@ -132,8 +132,11 @@ export class Pipeline {
   get evidence(): LedgerState {
     return this.#ledger.state;
   }
-  get lastFrame(): Frame | null {
-    return this.#last?.frame ?? null;
+  /** The frame that the models saw last. */
+  get lastPicture(): Picture | null {
+    const size = this.#pair?.production.model.manifest.preprocess;
+    if (this.#last === null || size === undefined) return null;
+    return { pixels: this.#last.frame.pixels, width: size.width, height: size.height };
   }
 
   /** New models for the frames to come. An episode that two pairings have seen in part counts for neither. */

@@ -8,6 +8,8 @@ import { harmless, type Log } from '@adbreak/shared/log.js';
 import { schedule, validate } from 'node-cron';
 import { finishRestore } from './backup/exchange.js';
 import { Broker, listenError } from './broker/broker.js';
+import { commanding } from './commanding.js';
+import { Witnesses } from './commands/witnesses.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { Intake } from './fleet/ingest.js';
 import { correctPresence } from './fleet/presence.js';
@@ -204,8 +206,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     sign: (payload) => registry.signDesired(payload),
     publish: (device, word) => broker.publish(device, 'desired', word),
   });
+  const witnesses = new Witnesses();
   const executor: Executor = new Executor({
-    store,
+    store: witnesses.over(store),
     now,
     publishDesired: (desired, device) => sender.send(desired, device),
     onDecision: (rollout) => {
@@ -214,6 +217,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
           `rollout ${rollout.id}: ${rollout.last.verdict} → ${rollout.last.action}: ${rollout.last.reason}`,
           { rollout: rollout.id, model: rollout.model },
         );
+      void commands.show().catch(complain('rollouts over MQTT'));
     },
     startRound: (rollout) => evaluations.startFor(rollout),
     complain: log,
@@ -243,12 +247,23 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   // Nobody is connected yet, whatever a hub that was killed has left in the state.
   await correctPresence(store, () => false, null);
   const quotas = new Quotas();
+  const commands = commanding({
+    store,
+    authority,
+    executor,
+    plans,
+    witnesses,
+    broker: () => broker,
+    now,
+    log,
+  });
   const broker: Broker = await Broker.start({
     server: server.current,
     authority: authority.certificate,
     host: options.host,
     port: options.mqttPort,
     log,
+    commands: commands.policy,
     policy: {
       admit: (id, fingerprint) => certificates.admit(id, fingerprint),
       take: (device, kind, payload) => sender.after(device, () => intake.take(device, kind, payload)),
@@ -267,6 +282,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   });
   opened.add(() => broker.close());
   await executor.recover();
+  await commands.show().catch(complain('rollouts over MQTT'));
   await purgeClaims(store, now());
   const {
     app: http,
@@ -276,6 +292,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     store,
     authority,
     certificates,
+    operators: commands.operators,
+    deviceCommands: commands.deviceCommands,
     registry,
     broker,
     executor,
@@ -315,7 +333,9 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
       .then(() => evaluations.tick())
       .catch(complain('evaluations'))
       .then(() => executor.tick())
-      .catch(complain('gate'));
+      .catch(complain('gate'))
+      .then(() => commands.look())
+      .catch(complain('commands'));
   let looks: Promise<unknown> = Promise.resolve();
   opened.add(() => looks);
   opened.add(() => registry.idle());

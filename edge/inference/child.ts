@@ -30,6 +30,8 @@ const NODE_FLAGS = ['--max-old-space-size=48', '--max-semi-space-size=2'];
 /** One inference process with one model. It is dead after the first crash or hang; its owner decides what comes next. */
 export class InferenceChild implements AsyncDisposable {
   readonly model: ModelFile;
+  /** What runs the model. */
+  readonly runtime: string;
   readonly #child: ChildProcess;
   readonly #timeoutMs: number;
   #next = 0;
@@ -37,9 +39,10 @@ export class InferenceChild implements AsyncDisposable {
   #gone: AdbreakError | null = null;
   readonly #exited: Promise<void>;
 
-  private constructor(child: ChildProcess, model: ModelFile, timeoutMs: number) {
+  private constructor(child: ChildProcess, model: ModelFile, runtime: string, timeoutMs: number) {
     this.#child = child;
     this.model = model;
+    this.runtime = runtime;
     this.#timeoutMs = timeoutMs;
     this.#exited = new Promise((resolve) => void child.once('exit', () => resolve()));
     child.on('message', (said: unknown) => this.#receive(said));
@@ -72,7 +75,7 @@ export class InferenceChild implements AsyncDisposable {
       throw refusal(answer, model);
     }
     child.removeAllListeners('exit');
-    return new InferenceChild(child, model, options.timeoutMs ?? 10_000);
+    return new InferenceChild(child, model, answer.runtime, options.timeoutMs ?? 10_000);
   }
 
   get pid(): number | undefined {

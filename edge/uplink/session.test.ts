@@ -39,6 +39,7 @@ async function pausesOf(
     agentVersion: 'test',
     spool: await Spool.open(join(await temporaryFolder(), 'spool'), (line) => assert.fail(line)),
     onDesired: () => undefined,
+    onCommand: () => undefined,
     onRefused: () => undefined,
     log: () => undefined,
     uniform: () => uniform,

@@ -1,4 +1,10 @@
 import { type Backoff, pauseAfter } from '@adbreak/shared/backoff.js';
+import {
+  commandFilter,
+  commandTopic,
+  type DeviceReply,
+  parseCommandTopic,
+} from '@adbreak/shared/contract/device-commands.js';
 import type { DeviceEvent, Reported, Status, WindowReport } from '@adbreak/shared/contract/messages.js';
 import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { type DeviceTopic, roundTopic, topicOf } from '@adbreak/shared/contract/topics.js';
@@ -20,6 +26,8 @@ interface SessionOptions {
   readonly spool: Spool;
   /** What the hub wants of this device, as it came. */
   readonly onDesired: (message: Uint8Array) => void;
+  /** What the hub asks for once, as it came, by its name. */
+  readonly onCommand: (id: string, message: Uint8Array) => void;
   readonly onRefused: (reason: AdbreakError | null) => void;
   readonly log: (line: string) => void;
   /** [0, 1) */
@@ -37,7 +45,7 @@ const UNACKNOWLEDGED: Backoff = { firstMs: 2000, longestMs: 60_000, jitter: 0.5 
 /** CONNACK return code, MQTT 3.1.1 section 3.2.2.3. */
 const NOT_AUTHORIZED = 5;
 
-/** The MQTT session: status with a last will, the desired state, and the spool in order, each report until it is acknowledged. */
+/** The MQTT session: status with a last will, the desired state, commands, and the spool in order, each report until it is acknowledged. */
 export class Session implements AsyncDisposable {
   readonly #options: SessionOptions;
   readonly #client: MqttClient;
@@ -122,6 +130,12 @@ export class Session implements AsyncDisposable {
     );
   }
 
+  /** The answer to a command; resolves with the hub's acknowledgement, and waits for a connection. */
+  async reply(id: string, reply: DeviceReply): Promise<void> {
+    const topic = commandTopic(this.#options.identity.device, 'replies', id);
+    await this.#client.publishAsync(topic, JSON.stringify(reply), { qos: 1, retain: false });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#sending;
@@ -136,13 +150,17 @@ export class Session implements AsyncDisposable {
     this.#leaveAloneMs = 0;
     this.#client.options.reconnectPeriod = this.#pause();
     this.#options.onRefused(null);
-    await this.#client.subscribeAsync(topicOf(this.#options.identity.device, 'desired'), { qos: 1 });
+    const { device } = this.#options.identity;
+    await this.#client.subscribeAsync([topicOf(device, 'desired'), commandFilter(device)], { qos: 1 });
     await this.#publish('status', this.#status(true), true);
     if (this.#reported !== null) await this.#publish('reported', this.#reported, true);
   }
 
   #message(topic: string, payload: Buffer): void {
-    if (topic === topicOf(this.#options.identity.device, 'desired')) this.#options.onDesired(payload);
+    const { identity, onDesired, onCommand } = this.#options;
+    if (topic === topicOf(identity.device, 'desired')) return onDesired(payload);
+    const command = parseCommandTopic(topic);
+    if (command?.kind === 'commands' && command.device === identity.device) onCommand(command.id, payload);
   }
 
   #failed(error: Error): void {

@@ -2,12 +2,14 @@ import { constants } from 'node:crypto';
 import { type EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { commandTopic, parseCommandTopic } from '@adbreak/shared/contract/device-commands.js';
+import { operatorOfClient, parseOperatorTopic } from '@adbreak/shared/contract/operators.js';
 import { type DeviceTopic, parseTopic, topicOf } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { About, Log } from '@adbreak/shared/log.js';
 import type { Aedes, Client, ConnectPacket, PublishPacket } from 'aedes';
 import type { KeyAndCertificate } from '../identity/authority.js';
-import { connectRefusal, reading, writeRefusal } from './access.js';
+import { commandRefusal, connectRefusal, isCommandFilter, reading, writeRefusal } from './access.js';
 import { Connection } from './connection.js';
 import { limitConnections, limitHandshakes } from './connections.js';
 import { Complaints, coded, handshakeFault, sessionFault } from './faults.js';
@@ -27,12 +29,29 @@ interface BrokerPolicy {
   take(device: string, kind: DeviceTopic, payload: Uint8Array): Promise<void>;
   connection(device: string, online: boolean): void;
 }
+/** Who commands, and what is commanded. */
+export interface CommandPolicy {
+  /** Null when an operator with this certificate may connect, else why not. */
+  admit(operator: string, fingerprint: string): AdbreakError | null;
+  /** Takes an operator's command; the PUBACK follows when this has resolved. */
+  take(
+    by: { readonly operator: string; readonly fingerprint: string },
+    id: string,
+    payload: Uint8Array,
+  ): Promise<void>;
+  /** Takes a device's answer to a command, as `take` takes its messages. */
+  answered(device: string, id: string, payload: Uint8Array): Promise<void>;
+  /** A device hears its commands from now on, or no more. */
+  listening(device: string, listens: boolean): void;
+}
 export interface BrokerOptions {
   readonly server: KeyAndCertificate;
   readonly authority: string;
   readonly host: string;
   readonly port: number;
   readonly policy: BrokerPolicy;
+  /** Without it no operator is let in, and nothing is commanded. */
+  readonly commands?: CommandPolicy;
   readonly log: Log;
   /**
    * How long a client may take for its handshake, and then for its CONNECT; and to read what it is sent. For
@@ -45,6 +64,11 @@ interface Session {
   readonly connection: Connection;
   readonly instance: string;
 }
+interface Outgoing {
+  readonly topic: string;
+  readonly payload: string;
+  readonly retain: boolean;
+}
 
 /** CONNACK return codes, MQTT 3.1.1 section 3.2.2.3. */
 const NOT_AUTHORIZED = 5;
@@ -53,9 +77,10 @@ const REFUSED = Buffer.of(0x20, 2, 0, NOT_AUTHORIZED);
 const FAREWELL_MS = 2000;
 
 /**
- * Aedes over mutual TLS. A device is who its certificate says; it writes its own topics, reads its own `desired`, and
- * nothing else. A second agent with the same identity is refused while the first one is connected. What is refused at
- * the handshake never reaches Aedes.
+ * Aedes over mutual TLS. A device is who its certificate says; it writes its own topics, reads its own `desired` and
+ * commands, and nothing else. A second agent with the same identity is refused while the first one is connected. An
+ * operator writes its own commands, and reads its own replies and how rollouts stand. What is refused at the handshake
+ * never reaches Aedes.
  */
 export class Broker {
   readonly #aedes: Aedes;
@@ -63,9 +88,10 @@ export class Broker {
   readonly #options: BrokerOptions;
   /** Every socket, in whatever state: one that never speaks must not keep the hub from stopping. */
   readonly #sockets = new Set<Socket>();
-  /** By device. */
+  /** By who holds them, devices and operators. */
   readonly #connections = new Map<string, Set<Connection>>();
   readonly #connects = new WeakMap<Client, ConnectPacket>();
+  /** By client id: a device has one, an operator one for each of its programs. */
   readonly #sessions = new Map<string, Session>();
   readonly #complaints: Complaints;
 
@@ -115,11 +141,15 @@ export class Broker {
     const errors: EventEmitter = aedes;
     errors.on('error', (error: unknown) => options.log(`mqtt: ${explain(error)}`, { error }));
     aedes.on('clientReady', (client) => connectionOf(client)?.open());
+    aedes.on('subscribe', (subscriptions, client) => {
+      if (subscriptions.some(({ topic }) => isCommandFilter(client.id, topic)))
+        options.commands?.listening(client.id, true);
+    });
     for (const event of ['clientError', 'connectionError'] as const)
       aedes.on(event, (client, thrown) => {
-        const device = connectionOf(client)?.identity.device;
+        const identity = connectionOf(client)?.identity;
         const error = sessionFault(thrown);
-        this.#complain(device, `mqtt: ${device ?? 'a client'}: ${coded(error)}`, error);
+        this.#complain(identity, `mqtt: ${identity?.who ?? 'a client'}: ${coded(error)}`, error);
       });
   }
 
@@ -156,19 +186,22 @@ export class Broker {
 
   /** Publishes the hub's own retained word to a device. */
   publish(device: string, kind: 'desired', payload: string): Promise<void> {
+    return this.say({ topic: topicOf(device, kind), payload, retain: true });
+  }
+
+  /** What the hub says to whoever may hear it. An empty retained message takes the one before away. */
+  say({ topic, payload, retain }: Outgoing): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#aedes.publish(
-        {
-          cmd: 'publish',
-          topic: topicOf(device, kind),
-          payload: Buffer.from(payload),
-          qos: 1,
-          retain: true,
-          dup: false,
-        },
+        { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain, dup: false },
         (error) => (error ? reject(error) : resolve()),
       );
     });
+  }
+
+  /** A command to a device, for a session that listens now: nothing is kept here for one that does not. */
+  command(device: string, id: string, payload: string): Promise<void> {
+    return this.say({ topic: commandTopic(device, 'commands', id), payload, retain: false });
   }
 
   /** Null when this instance may hold the session, else why it may not: devices ask after a refused CONNECT. */
@@ -187,15 +220,15 @@ export class Broker {
     return this.#sessions.get(device)?.connection.destroyed === false;
   }
 
-  /** Ends whatever a device has open, as revocation does. */
-  disconnect(device: string): void {
-    for (const connection of this.#connections.get(device) ?? []) connection.destroy();
+  /** Ends whatever a device or an operator (`operator:NAME`) has open, as revocation does. */
+  disconnect(who: string): void {
+    for (const connection of this.#connections.get(who) ?? []) connection.destroy();
   }
 
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const device of this.#connections.keys()) this.disconnect(device);
+    for (const who of this.#connections.keys()) this.disconnect(who);
     for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
@@ -204,36 +237,42 @@ export class Broker {
     const identity = identityOf(socket);
     const refusal = identity instanceof AdbreakError ? identity : this.#refusalAtDoor(identity);
     if (identity instanceof AdbreakError || refusal !== null) {
-      const device = identity instanceof AdbreakError ? undefined : identity.device;
-      this.#complain(device, `mqtt: ${coded(refusal)}`, refusal);
+      const known = identity instanceof AdbreakError ? undefined : identity;
+      this.#complain(known, `mqtt: ${coded(refusal)}`, refusal);
       return turnAway(socket);
     }
-    const { device } = identity;
+    const { who } = identity;
     const connection = new Connection(socket, identity, {
-      charge: (bytes) => this.#options.policy.spend(device, bytes),
+      charge: (bytes) => this.#options.policy.spend(who, bytes),
       slowMs: this.#options.slowMs ?? LIMITS.slowMs,
     });
-    const open = this.#connections.get(device) ?? new Set();
-    this.#connections.set(device, open.add(connection));
+    const open = this.#connections.get(who) ?? new Set();
+    this.#connections.set(who, open.add(connection));
     connection.once('close', () => {
       open.delete(connection);
-      if (open.size === 0) this.#connections.delete(device);
-      this.#left(connection);
+      if (open.size === 0) this.#connections.delete(who);
     });
     this.#aedes.handle(connection);
   }
 
-  /** Why a device is turned away before anything that it says is read; null where it is not. */
-  #refusalAtDoor({ device, fingerprint }: Identity): AdbreakError | null {
-    const { policy } = this.#options;
-    const refusal = policy.admit(device, fingerprint) ?? policy.barred(device);
+  /** Why somebody is turned away before anything that they say is read; null where they are not. */
+  #refusalAtDoor(identity: Identity): AdbreakError | null {
+    const { who } = identity;
+    const refusal = this.#admit(identity) ?? this.#options.policy.barred(who);
     if (refusal !== null) return refusal;
-    if ((this.#connections.get(device)?.size ?? 0) < LIMITS.connectionsOfDevice) return null;
+    if ((this.#connections.get(who)?.size ?? 0) < LIMITS.connectionsOfDevice) return null;
     return new AdbreakError(
       'too_many_requests',
-      `Cannot connect ${device}: it has ${LIMITS.connectionsOfDevice} connections open`,
+      `Cannot connect ${who}: it has ${LIMITS.connectionsOfDevice} connections open`,
       { remedy: 'One agent needs one connection; what others there are, end by themselves.' },
     );
+  }
+
+  #admit({ kind, name, fingerprint }: Identity): AdbreakError | null {
+    const { policy, commands } = this.#options;
+    if (kind === 'device') return policy.admit(name, fingerprint);
+    if (commands !== undefined) return commands.admit(name, fingerprint);
+    return new AdbreakError('forbidden', `Cannot connect operator ${name}: nothing is commanded here`);
   }
 
   #authenticate(client: Client, instance = '', done: Parameters<Aedes['authenticate']>[3]): void {
@@ -245,21 +284,25 @@ export class Broker {
       return refuse(
         new AdbreakError('unauthorized', `Cannot connect ${client.id}: its connection has ended`),
       );
+    const { kind } = connection.identity;
     const refusal =
-      this.#refusal(client.id, connection.identity, packet) ?? this.conflict(client.id, instance);
+      this.#refusal(client.id, connection.identity, packet) ??
+      (kind === 'device' ? this.conflict(client.id, instance) : null);
     if (refusal !== null) return refuse(refusal);
     // Section 3.1.4: a client that connects anew ends its older connection.
     this.#sessions.get(client.id)?.connection.destroy();
     this.#sessions.set(client.id, { connection, instance });
-    this.#options.policy.connection(client.id, true);
+    connection.once('close', () => this.#left(client.id, connection));
+    if (kind === 'device') this.#options.policy.connection(client.id, true);
     done(null, true);
   }
 
-  #refusal(id: string, { device, fingerprint }: Identity, packet: ConnectPacket): AdbreakError | null {
-    if (device !== id)
-      return new AdbreakError('forbidden', `Cannot connect ${id}: the certificate is for ${device}`);
+  #refusal(id: string, identity: Identity, packet: ConnectPacket): AdbreakError | null {
+    const { kind, name, who } = identity;
+    if ((kind === 'device' ? id : operatorOfClient(id)) !== name)
+      return new AdbreakError('forbidden', `Cannot connect ${id}: the certificate is for ${who}`);
     // Asked again: it may have been revoked since the handshake.
-    return this.#options.policy.admit(device, fingerprint) ?? connectRefusal(device, packet);
+    return this.#admit(identity) ?? connectRefusal(identity, packet);
   }
 
   #publish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
@@ -270,34 +313,47 @@ export class Broker {
       return done(
         new AdbreakError('unauthorized', `Cannot take a message of ${client.id}: its connection has ended`),
       );
-    const { topic, payload } = packet;
-    const parsed = parseTopic(topic);
-    const refusal = writeRefusal(client.id, packet);
-    if (parsed === null || refusal !== null) return done(refusal);
-    const taken = this.#options.policy.take(
-      parsed.device,
-      parsed.kind,
-      typeof payload === 'string' ? Buffer.from(payload) : payload,
-    );
+    const { identity } = connection;
+    const refusal =
+      identity.kind === 'device' ? writeRefusal(client.id, packet) : commandRefusal(identity.name, packet);
+    if (refusal !== null) return done(refusal);
+    const taken = this.#take(identity, packet);
     // PUBACK follows `done`: what is acknowledged is on the hub's disk, and so is what the device sent before it
     // (MQTT-4.6.0-2: PUBACKs go out in the order of their PUBLISHs).
     connection.inTurn(taken).then(() => done(null), done);
   }
 
-  #complain(device: string | undefined, line: string, error: unknown): void {
-    const about: About = { ...(device !== undefined && { device }), error };
-    this.#complaints.say(device ?? '', line, about);
+  /** What may be written was looked at: it goes to those whose it is. */
+  async #take({ kind, name, fingerprint }: Identity, { topic, payload: said }: PublishPacket): Promise<void> {
+    const { policy, commands } = this.#options;
+    const payload = typeof said === 'string' ? Buffer.from(said) : said;
+    if (kind === 'operator') {
+      const command = parseOperatorTopic(topic);
+      if (command?.kind === 'commands')
+        await commands?.take({ operator: name, fingerprint }, command.id, payload);
+      return;
+    }
+    const parsed = parseTopic(topic);
+    const reply = parsed === null ? parseCommandTopic(topic) : null;
+    if (parsed !== null) await policy.take(parsed.device, parsed.kind, payload);
+    else if (reply !== null) await commands?.answered(reply.device, reply.id, payload);
+  }
+
+  #complain(identity: Identity | undefined, line: string, error: unknown): void {
+    const about: About = { ...(identity?.kind === 'device' && { device: identity.name }), error };
+    this.#complaints.say(identity?.who ?? '', line, about);
   }
   #tooMany(address: string, why: string): void {
     const error = new AdbreakError('too_many_requests', `Cannot accept a connection of ${address}: ${why}`);
     this.#complaints.say(address, `mqtt: ${coded(error)}`, { error });
   }
 
-  #left(connection: Connection): void {
-    const { device } = connection.identity;
-    if (this.#sessions.get(device)?.connection !== connection) return;
-    this.#sessions.delete(device);
-    this.#options.policy.connection(device, false);
+  #left(id: string, connection: Connection): void {
+    if (this.#sessions.get(id)?.connection !== connection) return;
+    this.#sessions.delete(id);
+    if (connection.identity.kind !== 'device') return;
+    this.#options.policy.connection(id, false);
+    this.#options.commands?.listening(id, false);
   }
 }
 

@@ -61,7 +61,7 @@ export class Connection extends Duplex {
     if (this.#subscriptions <= LIMITS.subscriptions) return null;
     return new AdbreakError(
       'too_many_requests',
-      `Cannot subscribe: ${this.identity.device} has done so ${LIMITS.subscriptions} times in this session`,
+      `Cannot subscribe: ${this.identity.who} has done so ${LIMITS.subscriptions} times in this session`,
       { remedy: 'Subscribe once after each CONNECT.' },
     );
   }
@@ -97,7 +97,7 @@ export class Connection extends Duplex {
     const waiting = this.writableLength + this.#socket.writableLength;
     return new AdbreakError(
       'timed_out',
-      `Cannot go on: ${this.identity.device} does not read what it is sent; ${waiting} bytes wait for it`,
+      `Cannot go on: ${this.identity.who} does not read what it is sent; ${waiting} bytes wait for it`,
     );
   }
 

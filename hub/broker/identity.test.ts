@@ -54,7 +54,7 @@ test('a resumed session names nobody, though Node counts it as authorized: witho
     'what Node says',
   );
   assert.deepEqual(
-    seen.map(({ identity }) => (identity instanceof AdbreakError ? identity.code : identity.device)),
+    seen.map(({ identity }) => (identity instanceof AdbreakError ? identity.code : identity.who)),
     ['unauthorized', 'unauthorized', 'pi-1', 'unauthorized'],
   );
 });

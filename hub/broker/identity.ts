@@ -1,11 +1,12 @@
 import type { TLSSocket } from 'node:tls';
-import { DEVICE_ID } from '@adbreak/shared/contract/topics.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { fingerprint } from '../identity/authority.js';
+import { type Subject, subjectOf, whoIs } from '../identity/subject.js';
 
 /** Who holds a connection, by its certificate. */
-export interface Identity {
-  readonly device: string;
+export interface Identity extends Subject {
+  /** Under which its connections, quotas and lines of the log are counted. */
+  readonly who: string;
   readonly fingerprint: string;
 }
 
@@ -20,11 +21,11 @@ export function identityOf(socket: TLSSocket): Identity | AdbreakError {
   const certificate = socket.getPeerX509Certificate();
   if (!socket.authorized || certificate === undefined)
     return new AdbreakError('unauthorized', 'Cannot connect: no client certificate');
-  const device = /^CN=(.*)$/.exec(certificate.subject)?.[1] ?? '';
-  if (!DEVICE_ID.test(device))
+  const subject = subjectOf(certificate.subject);
+  if (subject === null)
     return new AdbreakError(
       'forbidden',
-      `Cannot connect: the certificate is for no device: ${certificate.subject}`,
+      `Cannot connect: the certificate is for no device and no operator: ${certificate.subject}`,
     );
-  return { device, fingerprint: fingerprint(certificate.raw) };
+  return { ...subject, who: whoIs(subject), fingerprint: fingerprint(certificate.raw) };
 }

@@ -5,7 +5,7 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import { Authority, type KeyAndCertificate, type Lifetimes } from '../identity/authority.js';
 import * as x509 from '../identity/x509.js';
-import { Broker, type BrokerOptions } from './broker.js';
+import { Broker, type BrokerOptions, type CommandPolicy } from './broker.js';
 
 /** A test, or whoever else ends what was begun. */
 interface Closing {
@@ -22,6 +22,7 @@ export interface TestBroker {
   /** What `admit` answers for a device; nothing, and it may come in. */
   readonly refused: Map<string, AdbreakError>;
   credentials(device: string): Promise<Credentials>;
+  operatorCredentials(name: string): Promise<Credentials>;
 }
 /** What `tls.connect` and mqtt.js need to come in as a device. */
 interface Credentials {
@@ -42,6 +43,7 @@ export async function testBroker(
     take?: Take;
     spend?: BrokerOptions['policy']['spend'];
     barred?: BrokerOptions['policy']['barred'];
+    commands?: CommandPolicy;
   } = {},
 ): Promise<TestBroker> {
   const authority = await Authority.open(await temporaryFolder(), new Date(), {
@@ -59,6 +61,7 @@ export async function testBroker(
     log: (line) => log.push(line),
     ...(options.connectMs !== undefined && { connectMs: options.connectMs }),
     ...(options.slowMs !== undefined && { slowMs: options.slowMs }),
+    ...(options.commands !== undefined && { commands: options.commands }),
     policy: {
       admit: (device) => refused.get(device) ?? null,
       spend: options.spend ?? (() => null),
@@ -72,17 +75,34 @@ export async function testBroker(
   });
   t.after(() => broker.close());
   const credentials = async (device: string) => {
-    const { key, certificate } = await deviceKey(authority, device);
-    return { host: '127.0.0.1', port: broker.port, ca: authority.certificate, key, cert: certificate };
+    return credentialsOf(await deviceKey(authority, device));
   };
-  return { broker, authority, log, taken, online, refused, credentials };
+  const operatorCredentials = async (name: string) => credentialsOf(await operatorKey(authority, name));
+  const credentialsOf = ({ key, certificate }: KeyAndCertificate): Credentials => ({
+    host: '127.0.0.1',
+    port: broker.port,
+    ca: authority.certificate,
+    key,
+    cert: certificate,
+  });
+  return { broker, authority, log, taken, online, refused, credentials, operatorCredentials };
 }
 
 export async function deviceKey(authority: Authority, device: string): Promise<KeyAndCertificate> {
+  const { key, csr } = await keyAndRequest(device);
+  return { key, certificate: await authority.issueDevice(device, csr, new Date()) };
+}
+
+async function operatorKey(authority: Authority, name: string): Promise<KeyAndCertificate> {
+  const { key, csr } = await keyAndRequest(name);
+  return { key, certificate: await authority.issueOperator(name, csr, new Date(), 3_600_000) };
+}
+
+async function keyAndRequest(name: string): Promise<{ key: string; csr: string }> {
   const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const keys = await webcrypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify']);
   const csr = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: `CN=${device}`,
+    name: `CN=${name}`,
     keys,
     signingAlgorithm,
   });
@@ -90,7 +110,7 @@ export async function deviceKey(authority: Authority, device: string): Promise<K
     await webcrypto.subtle.exportKey('pkcs8', keys.privateKey),
     'PRIVATE KEY',
   );
-  return { key, certificate: await authority.issueDevice(device, csr.toString('pem'), new Date()) };
+  return { key, csr: csr.toString('pem') };
 }
 
 /** A client that writes the bytes it is told to. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -15,9 +15,11 @@ import { simulateCommand } from '../simulate/command.js';
 import { backupCommands } from './backup.js';
 import { checkCommand } from './check.js';
 import { hubAddress } from './client.js';
+import { deviceCommandCommands } from './device-commands.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
 import { keyCommands } from './keys.js';
+import { operatorCommands } from './operators.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
 import { port, portOrNone } from './port.js';
 import { pushVersion } from './push.js';
@@ -39,6 +41,8 @@ const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: s
   runtime: ['edge', 'runtime.js'],
 };
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+/** The exit code of an agent that is to be started again, as systemd does after every end (edge/main.ts). */
+const AGAIN = 75;
 
 async function elsewhere(
   name: string,
@@ -46,15 +50,25 @@ async function elsewhere(
   args: string[],
 ): Promise<void> {
   const path = join(ROOT, workspace, 'dist', file);
-  const child = spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], {
-    stdio: 'inherit',
-  });
+  const begin = () =>
+    spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], { stdio: 'inherit' });
+  let child = begin();
   // The terminal's Ctrl-C reaches the child too: wait for it to end in its own way. Anybody else's reaches this process alone.
   process.on('SIGINT', () => {
     if (!inForeground()) child.kill('SIGINT');
   });
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  process.exitCode = await new Promise<number>((ended, failed) => {
+  // The hub has asked an agent to begin anew: here nobody else would start it again.
+  let code = await endOf(child);
+  while (code === AGAIN) {
+    child = begin();
+    code = await endOf(child);
+  }
+  process.exitCode = code;
+}
+
+function endOf(child: ChildProcess): Promise<number> {
+  return new Promise((ended, failed) => {
     child.once('error', failed);
     child.once('exit', (code, signal) => ended(code ?? (signal === null ? 1 : exitCodeOf(signal))));
   });
@@ -256,6 +270,7 @@ remote(devices.command('tag <id> <tags...>'))
 remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) =>
   print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })),
 );
+deviceCommandCommands(devices, remote);
 
 const models = program.command('models').description('versions in the registry');
 remote(models.command('list')).action(async (flags: Remote) => print((await overview(flags)).models));
@@ -290,6 +305,7 @@ rolloutCommands(program, remote);
 evaluationCommands(program, remote);
 simulateCommand(program);
 tokenCommands(program, remote);
+operatorCommands(program, remote);
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE))
   program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);

@@ -2,6 +2,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { limitConnections } from '../broker/connections.js';
 import { guard } from './access.js';
+import { commandRoutes } from './command-routes.js';
 import type { HttpContext } from './context.js';
 import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
@@ -136,5 +137,6 @@ async function furnish(
   monitoringRoutes(register, context);
   tokenRoutes(register, context);
   operatorRoutes(register, context);
+  commandRoutes(register, context);
   return routes;
 }

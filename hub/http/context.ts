@@ -1,9 +1,11 @@
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import type { Log } from '@adbreak/shared/log.js';
 import type { Broker } from '../broker/broker.js';
+import type { DeviceCommands } from '../commands/device-commands.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import type { Authority, KeyAndCertificate } from '../identity/authority.js';
 import type { DeviceCertificates } from '../identity/device-certificates.js';
+import type { OperatorCertificates } from '../identity/operator-certificates.js';
 import type { Registry } from '../registry/registry.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { Plans } from '../rollouts/lifecycle/plans.js';
@@ -15,6 +17,8 @@ export interface HttpContext {
   readonly store: Store;
   readonly authority: Authority;
   readonly certificates: DeviceCertificates;
+  readonly operators: OperatorCertificates;
+  readonly deviceCommands: DeviceCommands;
   readonly registry: Registry;
   readonly broker: Broker;
   readonly executor: Executor;

@@ -1,11 +1,11 @@
 import { models } from '@adbreak/shared/contract/http/models.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
+import { planFor } from '../commands/plans.js';
 import { nameOf } from '../identity/secrets.js';
 import type { HttpContext } from './context.js';
 import { modelLine, versionLine } from './model-view.js';
 import { knownModel, knownVersion } from './names.js';
-import { planFor } from './plans.js';
 import { promotionOf } from './promotion.js';
 import { view } from './rollout-view.js';
 import type { Register } from './route.js';

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { rollouts } from '@adbreak/shared/contract/http/rollouts.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { planFor, planOf } from '../commands/plans.js';
 import { productionOf } from '../fleet/desired.js';
 import { nameOf, requireRole } from '../identity/secrets.js';
 import { hoursOfRates, ratesOf } from '../monitoring/rates.js';
@@ -8,7 +9,6 @@ import { forecast, forecastText, type StageForecast } from '../rollouts/forecast
 import { explainRollout, explanationText } from '../rollouts/report/explain.js';
 import type { HttpContext } from './context.js';
 import { knownModel } from './names.js';
-import { planFor, planOf } from './plans.js';
 import { view } from './rollout-view.js';
 import type { Register } from './route.js';
 

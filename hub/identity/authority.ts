@@ -5,6 +5,7 @@ import { type Validity, validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { requestedKey } from './signing-request.js';
+import { OPERATOR_UNIT } from './subject.js';
 import * as x509 from './x509.js';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -161,18 +162,29 @@ export class Authority {
    * signed takes no time from the device.
    */
   async issueDevice(device: string, csr: string, now: Date, before = 0): Promise<string> {
-    if (now.getTime() < validityOf(this.certificate).from)
-      throw new AdbreakError(
-        'conflict',
-        `Cannot give ${device} a certificate: the hub's clock says ${now.toISOString()}, before its authority began`,
-        {
-          remedy: 'Set the clock of the hub; the device asks again by itself.',
-        },
-      );
+    this.#requireBegun(device, now, 'Set the clock of the hub; the device asks again by itself.');
     const validity = { from: now.getTime(), to: Math.max(now.getTime() + this.lifetimes.device, before) };
     return this.#issue(`CN=${device}`, await requestedKey(csr), validity, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ]);
+  }
+
+  /** A client certificate from an operator's signing request, which says in its subject that it is for no device. */
+  async issueOperator(name: string, csr: string, now: Date, life: number): Promise<string> {
+    this.#requireBegun(`operator ${name}`, now, 'Set the clock of the hub, then ask again.');
+    const validity = { from: now.getTime(), to: now.getTime() + life };
+    return this.#issue(`${OPERATOR_UNIT}, CN=${name}`, await requestedKey(csr), validity, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+    ]);
+  }
+
+  #requireBegun(who: string, now: Date, remedy: string): void {
+    if (now.getTime() >= validityOf(this.certificate).from) return;
+    throw new AdbreakError(
+      'conflict',
+      `Cannot give ${who} a certificate: the hub's clock says ${now.toISOString()}, before its authority began`,
+      { remedy },
+    );
   }
 
   async #issue(

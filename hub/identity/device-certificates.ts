@@ -7,6 +7,7 @@ import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';
 import { type Authority, fingerprint } from './authority.js';
 import { TooSoon } from './guesses.js';
+import { subjectOf } from './subject.js';
 
 type Device = HubState['devices'][string];
 interface Options {
@@ -55,13 +56,18 @@ export class DeviceCertificates {
   /** The device behind a certificate that TLS was shown: signed by our authority, known, not revoked. Its dates are the caller's to judge. */
   identify(raw: Buffer): { id: string; print: string; ends: number } {
     const certificate = new X509Certificate(raw);
-    const id = /^CN=(.+)$/m.exec(certificate.subject)?.[1] ?? '';
     if (!this.#options.authority.issued(certificate))
       throw new AdbreakError(
         'unauthorized',
         'Cannot answer: the client certificate is not from this fleet’s authority',
         { remedy: UNKNOWN },
       );
+    const subject = subjectOf(certificate.subject);
+    if (subject?.kind !== 'device')
+      throw new AdbreakError('unauthorized', 'Cannot answer: the client certificate is for no device', {
+        remedy: 'Operators come over MQTT with their certificates, and over HTTPS with a token.',
+      });
+    const id = subject.name;
     const print = fingerprint(raw);
     const device = find(this.#options.store.state, id, print);
     if (device instanceof AdbreakError) throw device;

@@ -10,7 +10,7 @@ export type Token = HubState['tokens'][number];
 
 /** Who asks, once it is known: the handlers of requests get this, and never look at what was presented. */
 export interface Person {
-  readonly kind: 'token' | 'person';
+  readonly kind: 'token' | 'person' | 'operator';
   readonly id: string;
   readonly role: Role;
 }
@@ -88,8 +88,18 @@ function byHash(tokens: readonly Token[]): ReadonlyMap<string, Token> {
 }
 
 /** Throws `forbidden` where what is asked takes a higher role than that of who asks. */
-export function requireRole({ role }: Pick<Person, 'role'>, needed: Role, doing = 'this'): void {
+export function requireRole(
+  { kind, id, role }: Pick<Person, 'kind' | 'id' | 'role'>,
+  needed: Role,
+  doing = 'this',
+): void {
   if (mayAs(role, needed)) return;
+  if (kind === 'operator')
+    throw new AdbreakError(
+      'forbidden',
+      `Cannot answer: ${doing} needs the role ${needed}; the operator ${id} has ${role}`,
+      { remedy: `Ask an administrator, or for more of a role: \`adbreak operators role ${id} ROLE\`.` },
+    );
   throw new AdbreakError(
     'forbidden',
     `Cannot answer: ${doing} needs the role ${needed}; the token has ${role}`,

@@ -4,7 +4,10 @@ import { emptyState, type HubState, type StoredRollout } from './state.js';
 // Rows are never changed by who reads them, and freezing each one costs more than the change itself.
 setAutoFreeze(false);
 
-type Records = Pick<HubState, 'claims' | 'devices' | 'models' | 'outbox'>;
+type Records = Pick<
+  HubState,
+  'claims' | 'devices' | 'models' | 'outbox' | 'operators' | 'operatorCommands' | 'deviceCommands'
+>;
 type Lists = Pick<HubState, 'tokens' | 'evaluations' | 'rollouts'>;
 
 /** What transactions changed: rows by their key (undefined: gone), and lists as a whole. */
@@ -28,6 +31,9 @@ export class Drafts {
     devices: new Map(),
     models: new Map(),
     outbox: new Map(),
+    operators: new Map(),
+    operatorCommands: new Map(),
+    deviceCommands: new Map(),
   };
   readonly #lists: Partial<Lists> = {};
   readonly #found: readonly StoredRollout[];
@@ -44,6 +50,9 @@ export class Drafts {
     const devices = draftRecord(base.devices, over.devices, draftOf);
     const models = draftRecord(base.models, over.models, draftOf);
     const outbox = draftRecord(base.outbox, over.outbox, draftOf);
+    const operators = draftRecord(base.operators, over.operators, draftOf);
+    const operatorCommands = draftRecord(base.operatorCommands, over.operatorCommands, draftOf);
+    const deviceCommands = draftRecord(base.deviceCommands, over.deviceCommands, draftOf);
     const tokens = draftList(lists.tokens ?? base.tokens, draftOf);
     const evaluations = draftList(lists.evaluations ?? base.evaluations, draftOf);
     const rollouts = draftList(lists.rollouts ?? base.rollouts, null);
@@ -52,6 +61,9 @@ export class Drafts {
       devices: { get: () => devices.proxy },
       models: { get: () => models.proxy },
       outbox: { get: () => outbox.proxy },
+      operators: { get: () => operators.proxy },
+      operatorCommands: { get: () => operatorCommands.proxy },
+      deviceCommands: { get: () => deviceCommands.proxy },
       revisionFloor: { value: base.revisionFloor },
       tokens: { get: tokens.get, set: tokens.set },
       evaluations: { get: evaluations.get, set: evaluations.set },
@@ -60,7 +72,9 @@ export class Drafts {
     const result = edit(state);
     // All of it is finished before any of it is kept: what an edit put in may be none that can be.
     const keeping = [
-      ...[claims, devices, models, outbox].map((part) => part.finish()),
+      ...[claims, devices, models, outbox, operators, operatorCommands, deviceCommands].map((part) =>
+        part.finish(),
+      ),
       tokens.finish((list) => Object.assign(lists, { tokens: list })),
       evaluations.finish((list) => Object.assign(lists, { evaluations: list })),
       rollouts.finish((list) => Object.assign(lists, { rollouts: list })),
@@ -182,6 +196,9 @@ export function commit(state: HubState, { records, lists, found }: Changes): voi
     [state.devices, records.devices],
     [state.models, records.models],
     [state.outbox, records.outbox],
+    [state.operators, records.operators],
+    [state.operatorCommands, records.operatorCommands],
+    [state.deviceCommands, records.deviceCommands],
   ] as const)
     put<unknown>(rows, changed);
   const rollouts = lists.rollouts?.map((one) =>

@@ -9,9 +9,12 @@ import { all, put, type Row, remove, type Statement } from './sql/queries.js';
 import {
   claim,
   device,
+  deviceCommandRow,
   emptyState,
   type HubState,
   model,
+  operator,
+  operatorCommandRow,
   outboxEntry,
   storedRollout,
   token,
@@ -32,6 +35,9 @@ const TABLES = {
   round: { keys: ['id'], schema: round.omit({ answers: true }) },
   answer: { keys: ['round', 'device'], schema: round.shape.answers.valueType },
   outbox: { keys: ['key'], schema: outboxEntry },
+  operator_entry: { keys: ['name'], schema: operator },
+  operator_command: { keys: ['key'], schema: operatorCommandRow },
+  device_command: { keys: ['key'], schema: deviceCommandRow },
 } as const;
 type Table = keyof typeof TABLES;
 
@@ -45,6 +51,9 @@ export function* statementsOf(
     ['claim', records.claims],
     ['device', records.devices],
     ['outbox', records.outbox],
+    ['operator_entry', records.operators],
+    ['operator_command', records.operatorCommands],
+    ['device_command', records.deviceCommands],
   ] as const)
     for (const [key, row] of changed) yield write(table, [key], row, limit);
   for (const [name, row] of records.models) {
@@ -104,11 +113,15 @@ function* changedById<T extends { readonly id: string }>(
 export function statementsOfAll(state: HubState): Iterable<Statement> {
   const records = (rows: Readonly<Record<string, unknown>>) => new Map(Object.entries(rows));
   const { tokens, rollouts, evaluations, claims, devices, models, outbox } = state;
+  const { operators, operatorCommands, deviceCommands } = state;
   const changes = {
     claims: records(claims),
     devices: records(devices),
     models: records(models),
     outbox: records(outbox),
+    operators: records(operators),
+    operatorCommands: records(operatorCommands),
+    deviceCommands: records(deviceCommands),
   };
   return statementsOf(emptyState(), {
     records: changes as Changes['records'],
@@ -134,6 +147,11 @@ export async function readRows(database: Database): Promise<HubState> {
   for await (const [id, row, who = ''] of read(database, 'answer', TABLES.answer.schema))
     Object.assign(rounds.get(id)?.answers ?? {}, { [who]: row });
   for await (const [key, row] of read(database, 'outbox', outboxEntry)) state.outbox[key] = row;
+  for await (const [name, row] of read(database, 'operator_entry', operator)) state.operators[name] = row;
+  for await (const [key, row] of read(database, 'operator_command', operatorCommandRow))
+    state.operatorCommands[key] = row;
+  for await (const [key, row] of read(database, 'device_command', deviceCommandRow))
+    state.deviceCommands[key] = row;
   return state;
 }
 

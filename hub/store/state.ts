@@ -1,6 +1,8 @@
+import { deviceCommand, deviceReply } from '@adbreak/shared/contract/device-commands.js';
 import { ROLES } from '@adbreak/shared/contract/http/access.js';
 import { digest, MODEL_NAME, manifest, modelRef, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { desired, refusal, reported, streamId } from '@adbreak/shared/contract/messages.js';
+import { OPERATOR_ROLES, operatorReply } from '@adbreak/shared/contract/operators.js';
 import { z } from 'zod';
 import type { Round } from '../evaluations/round.js';
 import { rollout } from '../rollouts/rollout.js';
@@ -24,6 +26,36 @@ export const token = z.object({
   /** Absent of before tokens ended: it goes on until it is revoked. */
   expires: instant.optional(),
   revoked: instant.optional(),
+});
+/** Certificates of an operator that are remembered: a machine has one, and the next one beside it. */
+export const KEPT_CERTIFICATES = 8;
+/** A person's program or another machine that commands over MQTT. */
+export const operator = z.object({
+  name: z.string(),
+  /** Asked at each command: it may have been lowered since the certificate was made. */
+  role: z.enum(OPERATOR_ROLES),
+  created: instant,
+  /** Oldest first. */
+  certificates: z
+    .array(z.object({ fingerprint: digest, issued: instant, ends: instant, revoked: instant.nullable() }))
+    .max(KEPT_CERTIFICATES),
+});
+/** What an operator's command came to, by its name: who sends it again hears the same. */
+export const operatorCommandRow = z.object({
+  /** SHA-256 of what it said. */
+  said: digest,
+  reply: operatorReply,
+  /** From when on its name may be forgotten. */
+  forget: instant,
+});
+/** A command to a device, until some time after its deadline. */
+export const deviceCommandRow = z.object({
+  device: z.string(),
+  id: z.string(),
+  who: z.string(),
+  /** As it was asked for; `sent` is when. */
+  command: deviceCommand,
+  reply: deviceReply.nullable(),
 });
 /** Streams of a device's numbers that are remembered after another took their place. */
 export const KEPT_STREAMS = 8;
@@ -132,6 +164,11 @@ export interface HubState {
   evaluations: Round[];
   /** By their key: of one rollout in the order in which they were decided. */
   outbox: Record<string, OutboxEntry>;
+  operators: Record<string, z.infer<typeof operator>>;
+  /** By the operator's name and the command's. */
+  operatorCommands: Record<string, z.infer<typeof operatorCommandRow>>;
+  /** By the device's name and the command's. */
+  deviceCommands: Record<string, z.infer<typeof deviceCommandRow>>;
   /** Every desired state has a higher revision: devices may have seen this one of a hub that this one was restored from. */
   readonly revisionFloor: number;
 }
@@ -146,6 +183,9 @@ export function emptyState(): HubState {
     rollouts: [],
     evaluations: [],
     outbox: own(),
+    operators: own(),
+    operatorCommands: own(),
+    deviceCommands: own(),
     revisionFloor: 0,
   };
 }

@@ -59,7 +59,7 @@ const done = {
 const doneReply = z.discriminatedUnion('command', [
   z.strictObject({
     ...done,
-    command: z.enum(['restart', 'reload']).describe('`restart` is answered by the program that began.'),
+    command: z.enum(['restart', 'reload']).describe('They are answered by the program that began.'),
     agent: z.string().max(40).describe('Version of the program that runs now.'),
   }),
   z.strictObject({

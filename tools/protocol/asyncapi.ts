@@ -5,7 +5,6 @@ import { CHANNELS, type Channel, DOCUMENTED, type Documented, PARAMETERS, schema
 const ASYNCAPI = '3.0.0';
 const BINDING = { bindingVersion: '0.2.0' };
 const LICENSE = { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' };
-const PLANNED = { name: 'planned', description: 'Decided, and not served yet.' };
 
 const channelRef = (channel: string) => ({ $ref: `#/channels/${channel}` });
 const messageRef = (channel: string, message: string) => ({
@@ -59,7 +58,7 @@ function server() {
   };
 }
 
-function channelOf({ address, summary, message, planned = false }: Channel) {
+function channelOf({ address, summary, message }: Channel) {
   const levels = [...address.matchAll(/\{(\w+)\}/g)].map(([, level = '']) => level);
   return {
     address,
@@ -68,7 +67,6 @@ function channelOf({ address, summary, message, planned = false }: Channel) {
     parameters: Object.fromEntries(
       levels.map((level) => [level, { $ref: `#/components/parameters/${level}` }]),
     ),
-    ...(planned && { tags: [PLANNED] }),
   };
 }
 

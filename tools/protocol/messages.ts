@@ -54,8 +54,6 @@ export interface Channel {
   readonly limit: number;
   /** Where a command is answered. */
   readonly reply?: { readonly channel: string; readonly message: Documented };
-  /** What nobody serves yet. */
-  readonly planned?: true;
 }
 
 const DEVICE = 'adbreak/v1/devices/{device}';
@@ -110,14 +108,12 @@ export const CHANNELS: Readonly<Record<string, Channel>> = {
     summary: 'What a device shall do once.',
     limit: COMMAND_LIMIT,
     reply: { channel: 'deviceReplies', message: 'deviceReply' },
-    planned: true,
   },
   deviceReplies: {
     ...sent,
     message: 'deviceReply',
     address: `${DEVICE}/replies/{command}`,
     summary: 'What became of a command to a device.',
-    planned: true,
   },
   operatorCommands: {
     ...sent,
@@ -126,14 +122,12 @@ export const CHANNELS: Readonly<Record<string, Channel>> = {
     summary: 'What an operator wants of rollouts and devices.',
     limit: COMMAND_LIMIT,
     reply: { channel: 'operatorReplies', message: 'operatorReply' },
-    planned: true,
   },
   operatorReplies: {
     ...received,
     message: 'operatorReply',
     address: `${OPERATOR}/replies/{command}`,
     summary: "What became of an operator's command.",
-    planned: true,
   },
   rollouts: {
     ...received,
@@ -141,7 +135,6 @@ export const CHANNELS: Readonly<Record<string, Channel>> = {
     address: 'adbreak/v1/rollouts/{rollout}',
     summary: 'How a rollout stands.',
     retained: true,
-    planned: true,
   },
 };
 

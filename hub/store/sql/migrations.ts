@@ -56,6 +56,14 @@ const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly strin
     // Raw reports are purged by when they came: in the order of positions one from under a clock that ran ahead stands in the way.
     sql: ['create index report_received on report (received)'],
   },
+  {
+    name: 'commands',
+    sql: [
+      keyed('operator_entry', ['name']),
+      keyed('operator_command', ['key']),
+      keyed('device_command', ['key']),
+    ],
+  },
 ];
 
 /** The number of the last migration that this hub knows. */

@@ -1,11 +1,13 @@
 import { agents } from './agents.js';
 import type { Contract } from './contract.js';
+import { deviceCommands } from './device-commands.js';
 import { devices } from './devices.js';
 import { evaluations } from './evaluations.js';
 import { exceptions } from './exceptions.js';
 import { hub } from './hub.js';
 import { models } from './models.js';
 import { monitoring } from './monitoring.js';
+import { operators } from './operators.js';
 import { rollouts } from './rollouts.js';
 import { tokens } from './tokens.js';
 
@@ -16,8 +18,9 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
   exceptions,
   evaluations,
   monitoring,
-  devices,
+  devices: { ...devices, ...deviceCommands },
   tokens,
+  operators,
   hub,
   agents,
 };

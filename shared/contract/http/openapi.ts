@@ -4,10 +4,12 @@ import { isRole } from './access.js';
 import { OPERATIONS, type Operation } from './all.js';
 import { instant, ok } from './common.js';
 import { type Contract, isMedia } from './contract.js';
+import { commandView } from './device-commands.js';
 import { deviceEvent, deviceView } from './devices.js';
 import { evaluationView } from './evaluations.js';
 import { modelView, registeredVersion } from './models.js';
 import { summarySchema } from './monitoring.js';
+import { operatorView } from './operators.js';
 import { planView } from './plan.js';
 import { PROBLEM_TYPE, problem } from './problem.js';
 import { decision, rolloutView } from './rollout-view.js';
@@ -34,6 +36,8 @@ const PARTS: Readonly<Record<string, z.ZodType>> = {
   Evaluation: evaluationView,
   Device: deviceView,
   DeviceEvent: deviceEvent,
+  DeviceCommand: commandView,
+  Operator: operatorView,
   Summary: summarySchema,
 };
 
@@ -43,8 +47,9 @@ const TAGS: Readonly<Record<string, string>> = {
   exceptions: 'What stays on an earlier version.',
   evaluations: 'Federated rounds over frames that stay on the devices.',
   monitoring: 'What versions and devices did, by day and hour.',
-  devices: 'Cards, tags, and the end of an identity.',
+  devices: 'Cards, tags, what a device does once, and the end of an identity.',
   tokens: 'Bearer tokens of people and scripts.',
+  operators: 'Who commands over MQTT.',
   hub: 'What the hub says of itself.',
   agents: 'What devices ask for, by their client certificates.',
 };
@@ -181,8 +186,8 @@ function requestOf({ body, form }: Contract): Json | null {
     return { required: true, content: { 'multipart/form-data': { schema: formOf(form) } } };
   if (body === undefined) return null;
   const schema = inputOf(body);
-  // A body whose fields may all be left out may be left out itself.
-  const required = (schema.required ?? []).length > 0;
+  // A body whose fields may all be left out may be left out itself; one of several forms has a field that says which.
+  const required = schema.type !== 'object' || (schema.required ?? []).length > 0;
   return { required, content: { 'application/json': { schema } } };
 }
 function formOf(form: Readonly<Record<string, string>>): Json {

@@ -4,7 +4,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { nameOf, type Person, requireRole } from '../identity/secrets.js';
 import type { Plans } from '../rollouts/lifecycle/plans.js';
 import { boundedPlan, type Plan } from '../rollouts/plan.js';
-import type { HttpContext } from './context.js';
+import type { Store } from '../store/store.js';
 
 export function planOf({ named }: Plans, asked: AskedPlan, otherwise: Plan): Plan {
   if (asked === undefined) return otherwise;
@@ -26,7 +26,7 @@ export function planOf({ named }: Plans, asked: AskedPlan, otherwise: Plan): Pla
  * let anything pass: an operator uses the hub's, one that comes with the call takes an administrator and stands whole in the audit log.
  */
 export async function planFor(
-  { store, plans }: Pick<HttpContext, 'store' | 'plans'>,
+  { store, plans }: { readonly store: Store; readonly plans: Plans },
   who: Person,
   asked: AskedPlan,
   { otherwise, subject }: { readonly otherwise: Plan; readonly subject: string },

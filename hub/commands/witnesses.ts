@@ -1,0 +1,63 @@
+import type { HubState } from '../store/state.js';
+import type { Store } from '../store/store.js';
+
+interface Witness {
+  readonly deeds: readonly string[];
+  readonly write: (state: HubState) => void;
+}
+
+/**
+ * Writes down that a command was carried out in the very transaction that does so: a hub that is killed has either done
+ * both or neither. The transaction is known by its audit entry, by who asked and what was done; who commands over MQTT
+ * has one command at a time.
+ */
+export class Witnesses {
+  readonly #by = new Map<string, Witness>();
+
+  /**
+   * While `work` runs, each transaction of `who` that is one of these deeds (`rollout.pause`) also writes what `write`
+   * writes. `write` sees the state as the deed leaves it, and may run twice, as an edit may.
+   */
+  async during<T>(
+    who: string,
+    deeds: readonly string[],
+    write: (state: HubState) => void,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    this.#by.set(who, { deeds, write });
+    try {
+      return await work();
+    } finally {
+      this.#by.delete(who);
+    }
+  }
+
+  /** The store for those who carry commands out. */
+  over(store: Store): Store {
+    const change: Store['change'] = (edit, audit) => {
+      const witness = audit === undefined ? undefined : this.#by.get(audit.who);
+      if (audit === undefined || witness?.deeds.includes(audit.what) !== true)
+        return store.change(edit, audit);
+      return store.change((state, writing) => {
+        const result = edit(state, writing);
+        witness.write(state);
+        return result;
+      }, audit);
+    };
+    return {
+      get state() {
+        return store.state;
+      },
+      get rollups() {
+        return store.rollups;
+      },
+      change,
+      amend: (edit) => store.amend(edit),
+      events: (rollout, after) => store.events(rollout, after),
+      newest: (rollout) => store.newest(rollout),
+      audited: () => store.audited(),
+      purgeReports: (before) => store.purgeReports(before),
+      close: () => store.close(),
+    };
+  }
+}
