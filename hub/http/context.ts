@@ -2,6 +2,8 @@ import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import type { Log } from '@adbreak/shared/log.js';
 import type { Broker } from '../broker/broker.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
+import type { ModelByTag } from '../fleet/model-rules.js';
+import type { Quotas } from '../fleet/quotas.js';
 import type { Authority, KeyAndCertificate } from '../identity/authority.js';
 import type { DeviceCertificates } from '../identity/device-certificates.js';
 import type { Registry } from '../registry/registry.js';
@@ -19,6 +21,9 @@ export interface HttpContext {
   readonly broker: Broker;
   readonly executor: Executor;
   readonly evaluations: Evaluations;
+  readonly quotas: Pick<Quotas, 'standing'>;
+  /** The models that tags bring. */
+  readonly modelByTag: ModelByTag;
   readonly log: RolloutLog;
   readonly plans: Plans;
   readonly server: KeyAndCertificate;

@@ -2,9 +2,10 @@ import { models } from '@adbreak/shared/contract/http/models.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { nameOf } from '../identity/secrets.js';
+import { usualPlan } from '../rollouts/lifecycle/plans.js';
 import type { HttpContext } from './context.js';
 import { modelLine, versionLine } from './model-view.js';
-import { knownModel, knownVersion } from './names.js';
+import { devicesOf, knownModel, knownVersion } from './names.js';
 import { planFor } from './plans.js';
 import { promotionOf } from './promotion.js';
 import { view } from './rollout-view.js';
@@ -107,7 +108,7 @@ function promotion(register: Register, context: HttpContext): void {
     // An alias may be moved meanwhile: what is promoted is what it stood for when it was said.
     const version = knownVersion(store.state, params, 'promote').number;
     const own = await planFor(context, who, body.plan, {
-      otherwise: plans.promote,
+      otherwise: usualPlan(plans, devicesOf(store.state, name).length),
       subject: `${name} ${version}`,
     });
     const { plan, ceiling } = promotionOf(body, own);

@@ -25,6 +25,11 @@ export function knownVersion(
     throw new AdbreakError('not_found', `Cannot ${what} ${name} ${version}: there is no such version`);
   return { model, number, entry };
 }
+/** The devices of a model; those whose identity was revoked are none of them. */
+export function devicesOf({ devices }: Readonly<HubState>, model: string): HubState['devices'][string][] {
+  return Object.values(devices).filter((device) => device.model === model && !device.revoked);
+}
+
 export function knownDevice(
   state: Readonly<HubState>,
   id: string,

@@ -1,8 +1,10 @@
 import { agents } from './agents.js';
+import { audit } from './audit.js';
 import type { Contract } from './contract.js';
 import { devices } from './devices.js';
 import { evaluations } from './evaluations.js';
 import { exceptions } from './exceptions.js';
+import { fleet } from './fleet.js';
 import { hub } from './hub.js';
 import { models } from './models.js';
 import { monitoring } from './monitoring.js';
@@ -16,8 +18,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
   exceptions,
   evaluations,
   monitoring,
+  fleet,
   devices,
   tokens,
+  audit,
   hub,
   agents,
 };

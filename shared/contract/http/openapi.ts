@@ -2,10 +2,12 @@ import { z } from 'zod';
 import { digest, manifest, modelRef } from '../manifest.js';
 import { isRole } from './access.js';
 import { OPERATIONS, type Operation } from './all.js';
+import { auditEntry } from './audit.js';
 import { instant, ok } from './common.js';
 import { type Contract, isMedia } from './contract.js';
 import { deviceEvent, deviceView } from './devices.js';
 import { evaluationView } from './evaluations.js';
+import { deviceChange, deviceLine } from './fleet.js';
 import { modelView, registeredVersion } from './models.js';
 import { summarySchema } from './monitoring.js';
 import { planView } from './plan.js';
@@ -34,6 +36,9 @@ const PARTS: Readonly<Record<string, z.ZodType>> = {
   Evaluation: evaluationView,
   Device: deviceView,
   DeviceEvent: deviceEvent,
+  DeviceLine: deviceLine,
+  DeviceChange: deviceChange,
+  AuditEntry: auditEntry,
   Summary: summarySchema,
 };
 
@@ -43,8 +48,10 @@ const TAGS: Readonly<Record<string, string>> = {
   exceptions: 'What stays on an earlier version.',
   evaluations: 'Federated rounds over frames that stay on the devices.',
   monitoring: 'What versions and devices did, by day and hour.',
+  fleet: 'Devices: what each is and does, and what it shall be.',
   devices: 'Cards, tags, and the end of an identity.',
   tokens: 'Bearer tokens of people and scripts.',
+  audit: 'Who has changed what, and who was refused.',
   hub: 'What the hub says of itself.',
   agents: 'What devices ask for, by their client certificates.',
 };
