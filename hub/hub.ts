@@ -338,6 +338,12 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     schedule(SIGNING, () => sender.signAnew().catch(complain('desired states')), { noOverlap: true }),
     schedule(ARRIVALS, () => registry.takeArrived().catch(complain('keys')), { noOverlap: true }),
     schedule(NIGHTLY, () => tellOfWaiting().catch(complain('registry'))),
+    schedule(NIGHTLY, () =>
+      registry
+        .collect(now())
+        .then((gone) => gone.length > 0 && log(`${gone.length} artifacts that nothing names are removed`))
+        .catch(complain('registry')),
+    ),
     schedule(NIGHTLY, () => purgeClaims(store, now()).catch(complain('claims'))),
     schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
     schedule(ROLLUPS, () => keepRollups(store.rollups, settings, now()).catch(complain('rollups')), {

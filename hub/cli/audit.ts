@@ -1,4 +1,4 @@
-import { type AuditLine, audit } from '@adbreak/shared/contract/http/audit.js';
+import { AUDIT_PAGE, type AuditLine, audit } from '@adbreak/shared/contract/http/audit.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { type Command, InvalidArgumentError } from 'commander';
 import { askHub, print, type Remote, say, type remote as withHub } from './remote.js';
@@ -46,7 +46,7 @@ async function list(flags: ListFlags): Promise<void> {
   };
   let left = flags.most;
   for (let before: number | undefined; left > 0; ) {
-    const query = { ...asked, limit: Math.min(left, PAGE), ...(before !== undefined && { before }) };
+    const query = { ...asked, limit: Math.min(left, AUDIT_PAGE), ...(before !== undefined && { before }) };
     const { entries, next } = await askHub(flags, audit.list, { query });
     for (const entry of entries) {
       if (flags.json) console.log(JSON.stringify(entry));
@@ -57,7 +57,6 @@ async function list(flags: ListFlags): Promise<void> {
     before = next;
   }
 }
-const PAGE = 500;
 
 function lineOf({ number, at, who, from, what, subject, before, after }: AuditLine): string {
   const where = from === null ? '' : ` at ${from}`;

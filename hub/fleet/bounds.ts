@@ -61,8 +61,13 @@ function beforeEnrolment(
 
 /** Of any model: a device that was moved to another one still has windows of the one before. */
 function unknownModel(report: WindowReport, { model }: Device, models: Models): string | null {
-  const isOf = (name: string, digest: string) =>
-    Object.values(ownValue(models, name)?.versions ?? {}).some(({ manifest }) => manifest.digest === digest);
+  const isOf = (name: string, digest: string) => {
+    const { versions = {}, deleted = {} } = ownValue(models, name) ?? {};
+    return (
+      Object.values(versions).some(({ manifest }) => manifest.digest === digest) ||
+      Object.values(deleted).some((gone) => gone.digest === digest)
+    );
+  };
   for (const arm of ['production', 'candidate'] as const) {
     const digest = report[arm];
     if (digest === null || isOf(model, digest)) continue;

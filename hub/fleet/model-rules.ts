@@ -36,16 +36,18 @@ export function modelAfter(
 }
 
 /**
- * The model of a card whose claim names none: the one that its tags bring, once that has a production version,
- * for a card is not refused for what stands in the settings; else what the device ran before.
+ * The model of a card whose claim names none: as if its tags came now to the device that it was, or to one of
+ * the usual model. One that has no production version yet does not count: a card is not refused for what
+ * stands in the settings.
  */
 export function modelAtEnrolment(
   { models }: Pick<HubState, 'models'>,
-  before: string | undefined,
+  known: { readonly model: string; readonly tags: Tags } | undefined,
   tags: Tags,
   rules: ModelByTag,
 ): string {
-  const brought = broughtBy(tags, rules)?.model;
-  const isReady = brought !== undefined && (ownValue(models, brought)?.production ?? null) !== null;
-  return isReady ? brought : (before ?? USUAL_MODEL);
+  const before = known ?? { model: USUAL_MODEL, tags: {} };
+  const wanted = modelAfter(before, tags, rules);
+  const isReady = (ownValue(models, wanted)?.production ?? null) !== null;
+  return isReady ? wanted : before.model;
 }

@@ -20,6 +20,7 @@ import { auditRefusals, nameRequests, writeRefusals } from './requests.js';
 import { rolloutRoutes } from './rollout-routes.js';
 import { registerOn } from './route.js';
 import { tokenRoutes } from './token-routes.js';
+import { versionRoutes } from './version-routes.js';
 
 const BODY_LIMIT = 64 * 1024;
 const HANDSHAKE_MS = 10_000;
@@ -143,6 +144,7 @@ async function furnish(
   pageRoutes(register, context);
   deviceRoutes(register, context, claims);
   modelRoutes(register, context);
+  versionRoutes(register, context);
   rolloutRoutes(register, context);
   evaluationRoutes(register, context);
   exceptionRoutes(register, context);

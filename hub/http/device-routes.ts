@@ -123,7 +123,7 @@ async function admitCard(
 ): Promise<void> {
   const known = ownValue(store.state.devices, device);
   const tags = { ...known?.tags, ...claim.tags };
-  const model = claim.model ?? modelAtEnrolment(store.state, known?.model, tags, modelByTag);
+  const model = claim.model ?? modelAtEnrolment(store.state, known, tags, modelByTag);
   const stored = store.change(
     (state) => {
       const used = state.claims[claim.hash];

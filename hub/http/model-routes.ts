@@ -4,7 +4,7 @@ import { ownValue } from '@adbreak/shared/own-value.js';
 import { nameOf } from '../identity/secrets.js';
 import { usualPlan } from '../rollouts/lifecycle/plans.js';
 import type { HttpContext } from './context.js';
-import { modelLine, versionLine } from './model-view.js';
+import { lineageOf, modelLine, versionLine } from './model-view.js';
 import { devicesOf, knownModel, knownVersion } from './names.js';
 import { planFor } from './plans.js';
 import { promotionOf } from './promotion.js';
@@ -37,6 +37,7 @@ export function modelRoutes(register: Register, context: HttpContext): void {
       manifest: entry.manifest,
       evaluations: entry.evaluations,
       notes: entry.notes ?? '',
+      lineage: lineageOf(store.state, params.name, entry.manifest),
     };
   });
   register(models.manifest, ({ params }) => knownVersion(store.state, params, 'describe').entry.manifest);

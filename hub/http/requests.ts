@@ -34,8 +34,8 @@ export function auditRefusals(
   { store, now, report }: Pick<HttpContext, 'store' | 'now' | 'report'>,
 ): void {
   app.addHook('onResponse', async (request, { statusCode }) => {
-    if (!REFUSALS.includes(statusCode)) return;
     const { id, method, url, who, ip, routeOptions, fault } = request;
+    if (!isRefusal(statusCode, who)) return;
     const attempt = {
       who: who === null ? null : nameOf(who),
       from: ip,
@@ -46,9 +46,12 @@ export function auditRefusals(
     await writeRefusals({ store, report }, refused.take(attempt, now()));
   });
 }
-/** Nobody known, not allowed, and too many wrong tokens. */
-const REFUSALS: readonly number[] = [401, 403, 429];
 const LONGEST_URL = 200;
+
+/** Not known, not allowed, or too many wrong tokens; who is known and only asks too often is not refused for what it is. */
+function isRefusal(status: number, who: FastifyRequest['who']): boolean {
+  return status === 401 || status === 403 || (status === 429 && who === null);
+}
 
 /** A refusal that cannot be written is no fault of who was refused. */
 export async function writeRefusals(

@@ -13,7 +13,7 @@ export function smallFleet({ margin, evidence, stages }: Plan, devices: number):
   const acting = first === undefined ? 1 : Math.max(1, Math.round((devices * first.percent) / 100));
   return [
     `${fleet} can show that a candidate is no worse by ${points(margin)}, and nothing finer: a completed rollout may have made it worse by up to that`,
-    `what ${fleet} show holds for what they watch: it is no evidence for other channels, sites or hardware`,
+    'what is found holds for what is watched here, and is no evidence for other channels, sites or hardware',
     acting === devices
       ? `the first stage in which the candidate acts, ${first?.name ?? 'all'}, is all of the fleet: nothing beside it stays on production to compare with, and viewers see what is wrong`
       : `the first stage in which the candidate acts is ${count(acting, 'device')}, ${percent(acting / devices)} of the fleet`,

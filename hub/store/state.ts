@@ -103,6 +103,8 @@ export const version = z.object({
   evaluations: z.array(found).default([]),
   /** What people wrote down about it. */
   notes: z.string().max(4000).optional(),
+  /** Out of sight: nothing can be promoted to it. */
+  archived: z.boolean().optional(),
 });
 export const model = z.object({
   production: z.string().regex(VERSION).nullable(),
@@ -111,6 +113,8 @@ export const model = z.object({
   exceptions: z.record(z.string(), modelRef).default({}),
   /** Names that people gave to versions. */
   aliases: z.record(z.string(), z.string().regex(VERSION)).optional(),
+  /** Versions that were deleted: their numbers stay taken, and windows that name them are no lies. */
+  deleted: z.record(z.string(), z.object({ digest, at: instant })).optional(),
   /** Exceptions that a person lifted since this version is in production, by the same names: who lifts one again hears that it is done. */
   lifted: z
     .record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() }))

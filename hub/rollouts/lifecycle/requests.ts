@@ -226,6 +226,10 @@ export class Requests {
     const entry = this.#options.store.state.models[model]?.versions[version];
     if (entry === undefined)
       throw new AdbreakError('not_found', `Cannot ${what} ${model} ${version}: it is not registered`);
+    if (entry.archived === true)
+      throw new AdbreakError('conflict', `Cannot ${what} ${model} ${version}: it is archived`, {
+        remedy: `Take it out of the archive: \`adbreak models archive ${model} ${version} --back\`.`,
+      });
     if (entry.status === 'quarantined')
       throw new AdbreakError(
         'conflict',
