@@ -1,6 +1,6 @@
 import { explain } from '@adbreak/shared/errors.js';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Guesses } from '../identity/guesses.js';
+import { Guesses, plainAddress } from '../identity/guesses.js';
 import { nameOf } from '../identity/secrets.js';
 import type { AuditEntry } from '../store/store.js';
 import type { HttpContext } from './context.js';
@@ -38,7 +38,7 @@ export function auditRefusals(
     if (!isRefusal(statusCode, who)) return;
     const attempt = {
       who: who === null ? null : nameOf(who),
-      from: ip,
+      from: plainAddress(ip),
       request: id,
       asked: `${method} ${routeOptions.url ?? url.slice(0, LONGEST_URL)}`,
       code: fault ?? 'forbidden',

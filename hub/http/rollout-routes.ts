@@ -78,6 +78,7 @@ function plans(register: Register, { store, plans: own, now }: HttpContext): voi
   register(rollouts.plans, () => ({
     promote: own.promote.name,
     rollback: own.rollback.name,
+    small: own.small?.name ?? null,
     plans: [...own.named.values()],
   }));
   register(rollouts.plan, async ({ body: { model, plan } }) => {

@@ -11,6 +11,7 @@ import {
 import { check } from '@adbreak/shared/contract/parse.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import { plainAddress } from '../identity/guesses.js';
 import type { CertifiedDevice, Person } from '../identity/secrets.js';
 import { withOrigin } from '../store/origin.js';
 import { readForm, type VersionForm } from './form.js';
@@ -51,7 +52,7 @@ export function registerOn(app: FastifyInstance, strict: boolean): Register {
       config: { access, doing },
       handler: async (request, reply) => {
         const call = callOf(contract, request);
-        const origin = { from: request.ip, request: request.id };
+        const origin = { from: plainAddress(request.ip), request: request.id };
         const given = await withOrigin(origin, () => handle(call));
         if (isMedia(answer)) return sendMedia(request, reply, answer, given as Sent);
         return reply
