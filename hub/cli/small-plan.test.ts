@@ -19,7 +19,7 @@ async function plansOf(...args: string[]): Promise<z.infer<typeof plans>> {
   const ports = ['--http-port', '0', '--mqtt-port', '0', '--local-port', 'none'];
   const hub = fork(BIN, ['hub', 'start', '--state', folder, ...ports, ...args], { silent: true });
   try {
-    const [said] = await once(hub, 'message');
+    const [said] = await once(hub, 'message', { signal: AbortSignal.timeout(30_000) });
     const { httpPort, token } = greeting.parse(said);
     const authority = await readFile(join(folder, 'identity/ca.pem'), 'utf8');
     return plans.parse(
