@@ -1,14 +1,12 @@
-import { deviceTags } from '@adbreak/shared/contract/http/devices.js';
-import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Log } from '@adbreak/shared/log.js';
-import { ownValue } from '@adbreak/shared/own-value.js';
 import type { Broker, CommandPolicy } from './broker/broker.js';
 import { RolloutBoard } from './commands/board.js';
-import type { Hands } from './commands/carry-out.js';
 import { DeviceCommands } from './commands/device-commands.js';
 import { OperatorCommands } from './commands/operator-commands.js';
 import type { Witnesses } from './commands/witnesses.js';
+import type { ModelByTag } from './fleet/model-rules.js';
+import { setDevices } from './fleet/set-devices.js';
 import type { Authority } from './identity/authority.js';
 import { OperatorCertificates } from './identity/operator-certificates.js';
 import { whoIs } from './identity/subject.js';
@@ -21,6 +19,7 @@ interface Options {
   readonly authority: Authority;
   readonly executor: Executor;
   readonly plans: Plans;
+  readonly modelByTag: ModelByTag;
   readonly witnesses: Witnesses;
   /** Asked when something is to be sent, so after the start. */
   readonly broker: () => Broker;
@@ -57,7 +56,10 @@ export function commanding(options: Options): Commanding {
   const commands = new OperatorCommands({
     ...options,
     certificates: operators,
-    setDevice: deviceSetter(store, executor),
+    setDevice: async (device, { model, tags }, who) => {
+      const set = { ...(model !== null && { model }), tags };
+      await setDevices(options, [{ device, set }], who);
+    },
     publish: (topic, payload) => say(topic, payload, false),
   });
   const board = new RolloutBoard({ store, now, publish: (topic, payload) => say(topic, payload, true) });
@@ -79,23 +81,5 @@ export function commanding(options: Options): Commanding {
       await deviceCommands.look();
       await commands.forget();
     },
-  };
-}
-
-/** Tags as they are; which model a device runs cannot be changed yet. */
-function deviceSetter(store: Store, executor: Executor): Hands['setDevice'] {
-  return async (id, { model, tags }, who) => {
-    const device = ownValue(store.state.devices, id);
-    if (device === undefined)
-      throw new AdbreakError('not_found', `Cannot set device ${id}: it is not enrolled`, {
-        remedy: 'See `adbreak devices list`.',
-      });
-    if (model !== null && model !== device.model)
-      throw new AdbreakError('not_implemented', `Cannot set device ${id}: its model stays ${device.model}`, {
-        remedy: 'This hub changes tags over MQTT; enrol the device again for another model.',
-      });
-    const merged = Object.entries({ ...device.tags, ...tags });
-    const kept = merged.filter((tag): tag is [string, string] => tag[1] !== null);
-    await executor.tag(id, check(deviceTags, { tags: Object.fromEntries(kept) }, 'the tags').tags, who);
   };
 }

@@ -12,7 +12,7 @@ import { commanding } from './commanding.js';
 import { Witnesses } from './commands/witnesses.js';
 import { Evaluations } from './evaluations/evaluations.js';
 import { Intake } from './fleet/ingest.js';
-import { correctPresence } from './fleet/presence.js';
+import { correctPresence, noteLink } from './fleet/presence.js';
 import { Quotas } from './fleet/quotas.js';
 import { Sender } from './fleet/sender.js';
 import { buildHttp, type Http, type Route } from './http/app.js';
@@ -43,6 +43,8 @@ export interface HubOptions {
   readonly names: readonly string[];
   /** YAML of the plan for promote calls that name none. */
   readonly planPath: string;
+  /** The same for fleets that are too small for that one; none where a person has chosen it. */
+  readonly smallPlanPath?: string;
   /** For rollback calls that name none, where the folder of plans has none of the name `rollback`. */
   readonly rollbackPlanPath: string;
   /** Folder of the plans that operators use by name; configs/rollouts where it is not given. */
@@ -95,6 +97,8 @@ const ARRIVALS = '*/5 * * * * *';
 /** Raw reports are forgotten a few hundred at a time, so that no write waits for a large delete. */
 const PURGE = '53 * * * * *';
 const PURGES_AT_ONCE = 20;
+/** What was refused too often for lines of its own is summed up by the hour. */
+const REFUSALS = '1 * * * *';
 /** Hours are closed for the reference, and old sums forgotten. */
 const ROLLUPS = '23 * * * * *';
 const DAY_MS = 24 * 3600 * 1000;
@@ -134,7 +138,13 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
   }
 }
 
-async function checkOptions({ tick, plansPath, planPath, rollbackPlanPath }: HubOptions): Promise<Plans> {
+async function checkOptions({
+  tick,
+  plansPath,
+  planPath,
+  smallPlanPath,
+  rollbackPlanPath,
+}: HubOptions): Promise<Plans> {
   if (!validate(tick))
     throw new AdbreakError(
       'input_invalid',
@@ -143,7 +153,7 @@ async function checkOptions({ tick, plansPath, planPath, rollbackPlanPath }: Hub
         remedy: 'Give five or six fields, such as `*/30 * * * * *` for every 30 seconds.',
       },
     );
-  return readPlans(plansPath ?? PLANS, planPath, rollbackPlanPath).catch((cause: unknown) => {
+  return readPlans(plansPath ?? PLANS, planPath, rollbackPlanPath, smallPlanPath).catch((cause: unknown) => {
     if (cause instanceof AdbreakError) throw cause;
     throw new AdbreakError('input_invalid', `Cannot read the rollout plan ${planPath}`, {
       cause,
@@ -252,6 +262,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     authority,
     executor,
     plans,
+    modelByTag: settings.modelByTag,
     witnesses,
     broker: () => broker,
     now,
@@ -272,10 +283,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
       connection: (id, online) => {
         if (online) intake.connected(id);
         void store
-          .change((state) => {
-            const device = state.devices[id];
-            if (device !== undefined) Object.assign(device, { online, lastSeen: now().toISOString() });
-          })
+          .change((state) => noteLink(state.devices[id], online, now()))
           .catch((error: unknown) => log(`state: ${explain(error)}`, { device: id, error }));
       },
     },
@@ -288,6 +296,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     app: http,
     routes,
     plain,
+    settleRefusals,
   } = await buildHttp({
     store,
     authority,
@@ -298,6 +307,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     broker,
     executor,
     evaluations,
+    quotas,
+    modelByTag: settings.modelByTag,
     log: rolloutLog,
     plans,
     server: server.current,
@@ -308,6 +319,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     strict: options.strict ?? false,
     report: log,
   });
+  opened.add(() => settleRefusals(true));
   opened.add(() => http.close());
   let shown = server.current;
   const renewOwn = async () => {
@@ -347,11 +359,18 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     schedule(SIGNING, () => sender.signAnew().catch(complain('desired states')), { noOverlap: true }),
     schedule(ARRIVALS, () => registry.takeArrived().catch(complain('keys')), { noOverlap: true }),
     schedule(NIGHTLY, () => tellOfWaiting().catch(complain('registry'))),
+    schedule(NIGHTLY, () =>
+      registry
+        .collect(now())
+        .then((gone) => gone.length > 0 && log(`${gone.length} artifacts that nothing names are removed`))
+        .catch(complain('registry')),
+    ),
     schedule(NIGHTLY, () => purgeClaims(store, now()).catch(complain('claims'))),
     schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
     schedule(ROLLUPS, () => keepRollups(store.rollups, settings, now()).catch(complain('rollups')), {
       noOverlap: true,
     }),
+    schedule(REFUSALS, () => settleRefusals().catch(complain('audit'))),
     schedule(NIGHTLY, tellOfAuthority),
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];

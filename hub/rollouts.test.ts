@@ -242,7 +242,7 @@ test('a message that was lost is published again at the next look, and the other
   const candidates = () =>
     ['pi-0', 'pi-1', 'pi-2'].map((device) => fleet.published.get(device)?.candidate?.version ?? null);
   assert.deepEqual(candidates(), [null, '2.0.0', null]);
-  await assert.rejects(fleet.executor.tag('pi-1', { room: 'attic' }, 'test'), /the message was lost/);
+  await assert.rejects(fleet.executor.assign(MODEL), /the message was lost/);
   fleet.unreachable = '';
   await fleet.executor.tick();
   assert.deepEqual(candidates(), [null, null, null]);

@@ -50,6 +50,13 @@ export class TokenBuckets {
     return missing === 0 ? 0 : Math.ceil((missing / perSecond) * 1000 - NOTHING);
   }
 
+  /** What is left of a name's burst, from 0 to 1; nothing is taken. */
+  left(name: string, now: number): number {
+    const { burst, perSecond } = this.#allowance;
+    const known = this.#buckets.get(name) ?? { left: burst, at: now };
+    return Math.min(1, (known.left + (Math.max(0, now - known.at) / 1000) * perSecond) / burst);
+  }
+
   #forget(): void {
     for (const [oldest] of this.#buckets) {
       if (this.#buckets.size <= this.#most) return;

@@ -12,10 +12,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { dateOf } from '../monitoring/calendar.js';
 import { simulateCommand } from '../simulate/command.js';
+import { auditCommands } from './audit.js';
 import { backupCommands } from './backup.js';
 import { checkCommand } from './check.js';
 import { hubAddress } from './client.js';
-import { deviceCommandCommands } from './device-commands.js';
+import { deviceCommands } from './devices.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
 import { keyCommands } from './keys.js';
@@ -25,7 +26,6 @@ import { port, portOrNone } from './port.js';
 import { pushVersion } from './push.js';
 import { call, print, type Remote, remote, say } from './remote.js';
 import { rolloutCommands, rolloutView, summary } from './rollouts.js';
-import { tagChanges } from './tags.js';
 import { tokenCommands } from './tokens.js';
 import { versionCommands } from './versions.js';
 
@@ -159,7 +159,7 @@ hubCommands
   .option('--name <names...>', 'further names and addresses of this hub', [])
   .option(
     '--plan <file>',
-    'rollout plan for promote calls that bring none',
+    'rollout plan for promote calls that bring none; the standard one, or that for small fleets, where nothing is said',
     join(ROOT, 'configs/rollouts/standard.yaml'),
   )
   .option('--plans <dir>', 'folder of the plans that operators use by name', join(ROOT, 'configs/rollouts'))
@@ -214,6 +214,9 @@ hubCommands
         ...(options.localPort !== null && { local: { port: options.localPort, asked } }),
         names: [options.host, ...options.name],
         planPath: options.plan,
+        ...(command.getOptionValueSource('plan') === 'default' && {
+          smallPlanPath: join(ROOT, 'configs/rollouts/small.yaml'),
+        }),
         plansPath: options.plans,
         rollbackPlanPath: join(ROOT, 'configs/rollouts/rollback.yaml'),
         tick: options.tick,
@@ -240,37 +243,7 @@ hubCommands
     },
   );
 
-const devices = program.command('devices').description('devices and their identities');
-remote(devices.command('list')).action(async (flags: Remote) => print((await overview(flags)).devices));
-remote(devices.command('claim'))
-  .description('make claim tokens for cards; each is shown once')
-  .option('--device <id>', 'for this device alone')
-  .option('--hours <n>', 'life', Number, 72)
-  .option('--count <n>', 'how many', Number, 1)
-  .action(async (flags: Remote & { device?: string; hours: number; count: number }) =>
-    print(
-      await call(flags, '/api/v1/claims', {
-        method: 'POST',
-        json: { device: flags.device ?? null, hours: flags.hours, count: flags.count },
-      }),
-    ),
-  );
-remote(devices.command('tag <id> <tags...>'))
-  .description(
-    'key=value adds or changes a tag, key= takes it away, the others stay; stages of a plan may reach a device by its tags',
-  )
-  .action(async (id: string, tags: string[], flags: Remote) =>
-    print(
-      await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/tags`, {
-        method: 'PATCH',
-        json: { tags: tagChanges(tags) },
-      }),
-    ),
-  );
-remote(devices.command('revoke <id>')).action(async (id: string, flags: Remote) =>
-  print(await call(flags, `/api/v1/devices/${encodeURIComponent(id)}/revoke`, { method: 'POST' })),
-);
-deviceCommandCommands(devices, remote);
+deviceCommands(program, remote);
 
 const models = program.command('models').description('versions in the registry');
 remote(models.command('list')).action(async (flags: Remote) => print((await overview(flags)).models));
@@ -306,6 +279,7 @@ evaluationCommands(program, remote);
 simulateCommand(program);
 tokenCommands(program, remote);
 operatorCommands(program, remote);
+auditCommands(program, remote);
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE))
   program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);

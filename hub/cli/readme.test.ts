@@ -63,6 +63,7 @@ const documents = [
   'README.md',
   'docs/operations/rollouts.md',
   'docs/operations/http.md',
+  'docs/operations/fleet.md',
   'docs/operations/keys.md',
 ];
 

@@ -25,7 +25,12 @@ export const rolloutView = z.object({
   history: z.array(entry),
 });
 type View = z.infer<typeof rolloutView>;
-const hubPlans = z.object({ promote: z.string(), rollback: z.string(), plans: z.array(plan) });
+const hubPlans = z.object({
+  promote: z.string(),
+  rollback: z.string(),
+  small: z.string().nullable(),
+  plans: z.array(plan),
+});
 const text = z.object({ text: z.string() });
 const encode = encodeURIComponent;
 
@@ -193,7 +198,7 @@ function toldReason(reason: string): string {
 
 function planLine(
   { name, evidence, margin, alphaPromote, minDevices, role, stages }: Plan,
-  unnamed: { promote: string; rollback: string },
+  unnamed: { promote: string; rollback: string; small: string | null },
 ): string {
   const proof =
     evidence === 'no-harm'
@@ -201,6 +206,7 @@ function planLine(
       : `margin ${100 * margin} points, alpha ${alphaPromote}`;
   const used = [
     name === unnamed.promote ? 'where promote names none' : '',
+    name === unnamed.small ? 'where promote names none and the fleet is smaller than that asks for' : '',
     name === unnamed.rollback ? 'where rollback names none' : '',
   ].filter(Boolean);
   const notes = [...used, ...(role === 'admin' ? ['for administrators'] : [])];

@@ -3,14 +3,23 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Command } from 'commander';
 import { askHub, type Remote, say, type remote as withHub } from './remote.js';
 
-/** `adbreak models show | alias | note`: what a model's versions are called, and what people should know of them. */
+/** `adbreak models show | alias | archive | delete | note`: what a model's versions are called, and what people should know of them. */
 export function versionCommands(models: Command, remote: typeof withHub): void {
   remote(models.command('show <model>'))
     .description('its versions, the newest first: where each is, and what it is called')
-    .action(async (name: string, flags: Remote) => {
+    .option('--all', 'those in the archive too', false)
+    .action(async (name: string, flags: Remote & { all: boolean }) => {
       const { versions } = await askHub(flags, contracts.show, { params: { name } });
-      for (const { version, status, rollout_percentage, aliases } of versions)
-        say([version, status, `${rollout_percentage} %`, ...aliases].join('  '));
+      const shown = versions.filter(({ archived }) => flags.all || !archived);
+      for (const { version, status, rollout_percentage, aliases, archived } of shown)
+        say(
+          [
+            version,
+            archived ? 'archived' : status,
+            `${rollout_percentage} %`,
+            ...aliases,
+          ].join('  '),
+        );
     });
   remote(models.command('alias <model> <alias> [version]'))
     .description(
@@ -33,6 +42,23 @@ export function versionCommands(models: Command, remote: typeof withHub): void {
         );
       },
     );
+  remote(models.command('archive <model> <version>'))
+    .description('puts a version out of sight, so that nothing is promoted to it')
+    .option('--back', 'takes it out of the archive', false)
+    .action(async (name: string, version: string, flags: Remote & { back: boolean }) => {
+      const asked = { params: { name, version }, body: { archived: !flags.back } };
+      const answer = await askHub(flags, contracts.archive, asked);
+      const where = answer.archived ? 'in the archive' : 'out of the archive';
+      say(`${answer.model_name} ${answer.version} is ${where}`);
+    });
+  remote(models.command('delete <model> <version>'))
+    .description('deletes a version and its file for good; needs the role admin')
+    .requiredOption('--reason <text>', 'kept in the audit log')
+    .action(async (name: string, version: string, flags: Remote & { reason: string }) => {
+      const asked = { params: { name, version }, body: { reason: flags.reason } };
+      const answer = await askHub(flags, contracts.remove, asked);
+      say(`${answer.model_name} ${answer.version} is deleted; its number stays taken`);
+    });
   remote(models.command('note <model> <version> <text>'))
     .description('writes down what people should know of a version, in place of what was there')
     .action(async (name: string, version: string, notes: string, flags: Remote) => {

@@ -3,7 +3,8 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { nameOf, type Person, requireRole } from '../identity/secrets.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
-import type { Plans } from '../rollouts/lifecycle/plans.js';
+import { devicesOf } from '../fleet/members.js';
+import { type Plans, usualPlan } from '../rollouts/lifecycle/plans.js';
 import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';
 import { planFor } from './plans.js';
@@ -30,7 +31,7 @@ export const DEEDS: Readonly<Record<OperatorCommand['command'], readonly string[
   abort: ['rollout.abort'],
   // One that is still watched goes back as the end of its rollout.
   rollback: ['rollout.rollback', 'rollout.abort'],
-  // Tags and model may be two transactions; what they come to is written down after both, and each can be done twice.
+  // Done twice, it changes nothing: that it was done is written down afterwards.
   'set-device': [],
   status: [],
 };
@@ -47,7 +48,7 @@ export async function carryOut(hands: Hands, who: Person, command: OperatorComma
       const { model, version, percent, supersede } = command;
       const subject = `${model} ${version}`;
       const plan = await planFor(hands, who, command.plan ?? undefined, {
-        otherwise: plans.promote,
+        otherwise: usualPlan(plans, devicesOf(store.state, model).length),
         subject,
       });
       await executor.promote({ model, version, percent, plan, supersede, who: name });

@@ -64,8 +64,13 @@ export function unknownArms(
   { model }: Device,
   { models }: Readonly<HubState>,
 ): ('production' | 'candidate')[] {
-  const isOf = (name: string, digest: string) =>
-    Object.values(ownValue(models, name)?.versions ?? {}).some(({ manifest }) => manifest.digest === digest);
+  const isOf = (name: string, digest: string) => {
+    const { versions = {}, deleted = {} } = ownValue(models, name) ?? {};
+    return (
+      Object.values(versions).some(({ manifest }) => manifest.digest === digest) ||
+      Object.values(deleted).some((gone) => gone.digest === digest)
+    );
+  };
   return (['production', 'candidate'] as const).filter((arm) => {
     const digest = report[arm];
     if (digest === null || isOf(model, digest)) return false;

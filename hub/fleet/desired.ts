@@ -26,7 +26,8 @@ export function assignments(
     acting: lookUp(rollout.acting),
   }));
   const rounds = state.evaluations
-    .filter(({ status }) => status === 'open')
+    // A device that was moved to another model has none of the versions that the round is about.
+    .filter((round) => round.status === 'open' && round.model === model)
     .map((round) => ({ round, cohort: lookUp(round.cohort) }));
   const asked =
     only === undefined ? Object.values(state.devices) : only.flatMap((id) => state.devices[id] ?? []);

@@ -161,10 +161,6 @@ function isSame(one: ModelRef, other: ModelRef): boolean {
   return one.version === other.version && one.digest === other.digest;
 }
 
-function devicesOf({ devices }: Pick<HubState, 'devices'>, model: string): Device[] {
-  return Object.values(devices).filter((device) => device.model === model && !device.revoked);
-}
-
 function standingOf(model: Model | undefined, { version, digest }: ModelRef): Exception['standing'] {
   const known = model === undefined ? undefined : ownValue(model.versions, version);
   return known === undefined || known.manifest.digest !== digest ? 'gone' : known.status;

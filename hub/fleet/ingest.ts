@@ -6,6 +6,7 @@ import {
   MESSAGE_LIMIT,
   type Reported,
   reported,
+  type Status,
   status,
   type WindowReport,
   windowReport,
@@ -24,6 +25,7 @@ import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { HubState } from '../store/state.js';
 import type { Store, Writing } from '../store/store.js';
 import { excess, foreign, type SharedTime, sharedTime, unknownArms } from './bounds.js';
+import { placed } from './changes.js';
 import { QUOTAS } from './quotas.js';
 import { noteNumbers, standingOf, takenUntil, tellLost } from './streams.js';
 
@@ -143,10 +145,12 @@ export class Intake {
     switch (kind) {
       case 'status': {
         const message = parseJson(status, payload, MESSAGE_LIMIT, `${id}/status`);
+        const isWill = this.#isWill(id, message);
         if (message.online)
           this.#session(id).clock = { said: Date.parse(message.at), heard: performance.now() };
         return this.#note(id, () => ({
           online: message.online && this.#options.present(id),
+          ...(isWill && { lost: true as const }),
           agent: message.agent,
           lastSeen: now().toISOString(),
         }));
@@ -175,6 +179,15 @@ export class Intake {
     }
   }
 
+  /**
+   * A last will was written before its session began, an orderly goodbye after it has said that it is there;
+   * both by one clock, the device's.
+   */
+  #isWill(id: string, { online, at }: Status): boolean {
+    const clock = this.#sessions.get(id)?.clock ?? null;
+    return !online && clock !== null && Date.parse(at) <= clock.said;
+  }
+
   #refusalOf(id: string): Device['refusal'] {
     return this.#options.store.state.devices[id]?.refusal;
   }
@@ -187,14 +200,18 @@ export class Intake {
   }
 
   async #window(id: string, payload: Uint8Array): Promise<void> {
-    const report = parseJson(windowReport, payload, MESSAGE_LIMIT, `${id}/windows`);
-    const wrong = contradiction(report) ?? excess(report);
-    if (wrong !== null) throw refused(report, id, wrong);
+    const came = parseJson(windowReport, payload, MESSAGE_LIMIT, `${id}/windows`);
+    const wrong = contradiction(came) ?? excess(came);
+    if (wrong !== null) throw refused(came, id, wrong);
     const session = this.#session(id);
     const sender = this.#options.store.state.devices[id];
     if (sender === undefined) return;
+    const { place } = sender;
+    const report = place === undefined ? came : { ...came, slice: placed(came.slice, place) };
+    // Kept as it was counted: sums that are computed again must come to the same.
+    const body = place === undefined ? new TextDecoder().decode(payload) : JSON.stringify(report);
     // In order: with a later number on the disk, one that was overtaken would pass for a duplicate.
-    await session.turn.run(() => this.#count(session, sender, report, new TextDecoder().decode(payload)));
+    await session.turn.run(() => this.#count(session, sender, report, body));
   }
 
   /**

@@ -1,4 +1,18 @@
+import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';
+
+/** Writes down, in place, that a device has come or gone; null where nobody knows when. */
+export function noteLink(
+  device: HubState['devices'][string] | undefined,
+  online: boolean,
+  at: Date | null,
+): void {
+  if (device === undefined) return;
+  device.online = online;
+  if (online) delete device.lost;
+  if (at === null) delete device.linkSince;
+  else Object.assign(device, { linkSince: at.toISOString(), lastSeen: at.toISOString() });
+}
 
 /**
  * Sets `online` to what the broker knows. Each coming and going is written when it happens; one that happened while the
@@ -14,10 +28,8 @@ export async function correctPresence(
   if (wrong.length === 0) return;
   await store.change(({ devices }) => {
     for (const { id } of wrong) {
-      const device = devices[id];
       // Looked at again: it may have come or gone since.
-      if (device !== undefined)
-        Object.assign(device, { online: present(id), ...(seen && { lastSeen: seen.toISOString() }) });
+      noteLink(devices[id], present(id), seen);
     }
   });
 }

@@ -53,6 +53,15 @@ export class Quotas {
     return this.barred(device, now);
   }
 
+  /** What is left of a device's quotas, shares of their bursts, and for how long it is kept out, seconds. */
+  standing(device: string, now: number) {
+    return {
+      messagesLeft: this.#messages.left(device, now),
+      bytesLeft: this.#bytes.left(device, now),
+      barredSeconds: this.barred(device, now)?.wait ?? 0,
+    };
+  }
+
   /** Null, or why a device that has used up its quota is not let in yet. */
   barred(device: string, now: number): TooSoon | null {
     const bar = this.#barred.get(device);

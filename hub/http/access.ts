@@ -1,6 +1,6 @@
 import { TLSSocket } from 'node:tls';
 import type { Access } from '@adbreak/shared/contract/http/access.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { DeviceCertificates } from '../identity/device-certificates.js';
 import { type CertifiedDevice, holderOf, type Principal, requireRole } from '../identity/secrets.js';
@@ -14,8 +14,10 @@ declare module 'fastify' {
     doing?: string | undefined;
   }
   interface FastifyRequest {
-    /** Who asks; null where a route is public. */
+    /** Who asks; null where a route is public, or nobody knows. */
     who: Principal | null;
+    /** Why it was refused. */
+    fault: ErrorCode | null;
   }
 }
 
@@ -25,6 +27,7 @@ declare module 'fastify' {
  */
 export function guard(app: FastifyInstance, context: HttpContext): void {
   app.decorateRequest('who', null);
+  app.decorateRequest('fault', null);
   refuseUnguarded(app);
   app.addHook('onRequest', async (request) => {
     if (request.is404) return;
@@ -63,6 +66,8 @@ function principalOf(
     case 'admin': {
       const secret = /^Bearer ([\w-]{1,120})$/.exec(request.headers.authorization ?? '')?.[1];
       const person = holderOf(store.state, secret, now());
+      // Who is refused for the role has a name all the same, in log and audit.
+      request.who = person;
       requireRole(person, access, doing);
       return person;
     }

@@ -3,7 +3,9 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { limitConnections } from '../broker/connections.js';
 import { guard } from './access.js';
 import { commandRoutes } from './command-routes.js';
+import { auditRoutes } from './audit-routes.js';
 import type { HttpContext } from './context.js';
+import { deviceAdminRoutes } from './device-admin-routes.js';
 import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
@@ -14,10 +16,12 @@ import { modelRoutes } from './model-routes.js';
 import { monitoringRoutes } from './monitoring-routes.js';
 import { operatorRoutes } from './operator-routes.js';
 import { pageRoutes } from './page-routes.js';
-import { nameRequests } from './requests.js';
+import { RefusedAttempts } from './refused.js';
+import { auditRefusals, nameRequests, writeRefusals } from './requests.js';
 import { rolloutRoutes } from './rollout-routes.js';
 import { registerOn } from './route.js';
 import { tokenRoutes } from './token-routes.js';
+import { versionRoutes } from './version-routes.js';
 
 const BODY_LIMIT = 64 * 1024;
 const HANDSHAKE_MS = 10_000;
@@ -34,6 +38,8 @@ interface Common {
   readonly answerFault: ReturnType<typeof faults>;
   /** They know which claims are being used. */
   readonly claims: Enrolments;
+  /** They count who was refused. */
+  readonly refused: RefusedAttempts;
 }
 export interface Http {
   /** The hub's HTTPS, for everybody. */
@@ -42,11 +48,18 @@ export interface Http {
   readonly routes: readonly Route[];
   /** The same routes in the clear, for the loopback alone: scripts of this machine, and its browser. */
   readonly plain: () => Promise<FastifyInstance>;
+  /** Writes what was counted of refused attempts in hours that are over; in this one too where the hub stops (`all`). */
+  readonly settleRefusals: (all?: boolean) => Promise<void>;
 }
 
 export async function buildHttp(context: HttpContext): Promise<Http> {
-  const common: Common = { answerFault: faults(context), claims: enrolments(context) };
-  return { ...(await buildSecure(context, common)), plain: () => buildPlain(context, common) };
+  const refused = new RefusedAttempts();
+  const common: Common = { answerFault: faults(context), claims: enrolments(context), refused };
+  return {
+    ...(await buildSecure(context, common)),
+    plain: () => buildPlain(context, common),
+    settleRefusals: (all) => writeRefusals(context, refused.settle(context.now(), all)),
+  };
 }
 
 async function buildSecure(context: HttpContext, common: Common): Promise<Pick<Http, 'app' | 'routes'>> {
@@ -101,10 +114,11 @@ function optionsOf({ answerFault }: Common) {
 async function furnish(
   app: FastifyInstance,
   context: HttpContext,
-  { answerFault, claims }: Common,
+  { answerFault, claims, refused }: Common,
 ): Promise<readonly Route[]> {
   limitConnections(app.server, { all: 1000, each: 200 });
   nameRequests(app, context);
+  auditRefusals(app, refused, context);
   app.addHook('onRequest', async ({ raw: { rawHeaders } }) => {
     // RFC 9112 section 3.2. In `headers` the first of several hides the others.
     const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
@@ -131,6 +145,7 @@ async function furnish(
   pageRoutes(register, context);
   deviceRoutes(register, context, claims);
   modelRoutes(register, context);
+  versionRoutes(register, context);
   rolloutRoutes(register, context);
   evaluationRoutes(register, context);
   exceptionRoutes(register, context);
@@ -138,5 +153,7 @@ async function furnish(
   tokenRoutes(register, context);
   operatorRoutes(register, context);
   commandRoutes(register, context);
+  deviceAdminRoutes(register, context);
+  auditRoutes(register, context);
   return routes;
 }

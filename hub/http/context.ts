@@ -3,6 +3,8 @@ import type { Log } from '@adbreak/shared/log.js';
 import type { Broker } from '../broker/broker.js';
 import type { DeviceCommands } from '../commands/device-commands.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
+import type { ModelByTag } from '../fleet/model-rules.js';
+import type { Quotas } from '../fleet/quotas.js';
 import type { Authority, KeyAndCertificate } from '../identity/authority.js';
 import type { DeviceCertificates } from '../identity/device-certificates.js';
 import type { OperatorCertificates } from '../identity/operator-certificates.js';
@@ -23,6 +25,9 @@ export interface HttpContext {
   readonly broker: Broker;
   readonly executor: Executor;
   readonly evaluations: Evaluations;
+  readonly quotas: Pick<Quotas, 'standing'>;
+  /** The models that tags bring. */
+  readonly modelByTag: ModelByTag;
   readonly log: RolloutLog;
   readonly plans: Plans;
   readonly server: KeyAndCertificate;

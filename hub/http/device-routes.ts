@@ -3,6 +3,7 @@ import { agents } from '@adbreak/shared/contract/http/agents.js';
 import type { EnrolResponse } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
+import { modelAtEnrolment } from '../fleet/model-rules.js';
 import { numbersKept } from '../fleet/streams.js';
 import { fingerprint } from '../identity/authority.js';
 import { type Claim, Claims } from '../identity/claims.js';
@@ -72,10 +73,14 @@ function enrolment(register: Register, context: HttpContext, claims: Enrolments)
 
   register(agents.enrol, ({ body: card, hostname }) => {
     const { device, csr } = card;
+    const before = ownValue(store.state.devices, device)?.model;
     const answer = async (certificate: string): Promise<EnrolResponse> => {
       // The first answer may have been lost on its way, or because an assignment failed.
       await executor.enrolledAgain(device);
-      await executor.assign(ownValue(store.state.devices, device)?.model ?? '');
+      const model = ownValue(store.state.devices, device)?.model ?? '';
+      await executor.assign(model);
+      // A claim may move it: the model that it left counts who is still there.
+      if (before !== undefined && before !== model) await executor.assign(before);
       return {
         device,
         certificate,
@@ -111,12 +116,14 @@ function refuseTaken({ store }: HttpContext, device: string, claim: Claim): void
 
 /** The claim is used, and the device is the one with this certificate. */
 async function admitCard(
-  { store, broker, now }: HttpContext,
+  { store, broker, now, modelByTag }: HttpContext,
   device: string,
   certificate: string,
   claim: Claim,
 ): Promise<void> {
   const known = ownValue(store.state.devices, device);
+  const tags = { ...known?.tags, ...claim.tags };
+  const model = claim.model ?? modelAtEnrolment(store.state, known, tags, modelByTag);
   const stored = store.change(
     (state) => {
       const used = state.claims[claim.hash];
@@ -129,9 +136,10 @@ async function admitCard(
         certificateEnds: new Date(validityOf(certificate).to).toISOString(),
         renewal: null,
         revoked: false,
-        tags: known?.tags ?? {},
+        tags,
         slice: known?.slice ?? null,
-        model: known?.model ?? 'base-ad-detector',
+        ...(known?.place !== undefined && { place: known.place }),
+        model,
         desired: known?.desired ?? null,
         online: false,
         ...(known?.agent !== undefined && { agent: known.agent }),
@@ -144,7 +152,13 @@ async function admitCard(
         ...(known !== undefined && { enrolledAnew: true }),
       };
     },
-    { who: `claim:${claim.hash.slice(0, 8)}`, what: 'device.enrol', subject: device },
+    {
+      who: `claim:${claim.hash.slice(0, 8)}`,
+      what: 'device.enrol',
+      subject: device,
+      ...(known !== undefined && { before: { model: known.model, tags: known.tags } }),
+      after: { model, tags },
+    },
   );
   // The card before it is a stranger from the commit on; where that fails it may come again.
   await stored.finally(() => broker.disconnect(device));

@@ -19,6 +19,7 @@ export function faults({ now, report }: Pick<HttpContext, 'now' | 'report'>) {
   const guesses = new Guesses();
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const error = coded(thrown, request.id);
+    request.fault = error.code;
     const wait = error instanceof UnknownSecret ? guesses.count(request.ip, now()) : 0;
     if (wait > 0)
       return sendProblem(reply.header('retry-after', wait), tooMany(request.ip, wait), request.id);

@@ -3,8 +3,10 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { planFor } from '../commands/plans.js';
 import { nameOf } from '../identity/secrets.js';
+import { usualPlan } from '../rollouts/lifecycle/plans.js';
 import type { HttpContext } from './context.js';
-import { modelLine, versionLine } from './model-view.js';
+import { lineageOf, modelLine, versionLine } from './model-view.js';
+import { devicesOf } from '../fleet/members.js';
 import { knownModel, knownVersion } from './names.js';
 import { promotionOf } from './promotion.js';
 import { view } from './rollout-view.js';
@@ -36,6 +38,7 @@ export function modelRoutes(register: Register, context: HttpContext): void {
       manifest: entry.manifest,
       evaluations: entry.evaluations,
       notes: entry.notes ?? '',
+      lineage: lineageOf(store.state, params.name, entry.manifest),
     };
   });
   register(models.manifest, ({ params }) => knownVersion(store.state, params, 'describe').entry.manifest);
@@ -107,7 +110,7 @@ function promotion(register: Register, context: HttpContext): void {
     // An alias may be moved meanwhile: what is promoted is what it stood for when it was said.
     const version = knownVersion(store.state, params, 'promote').number;
     const own = await planFor(context, who, body.plan, {
-      otherwise: plans.promote,
+      otherwise: usualPlan(plans, devicesOf(store.state, name).length),
       subject: `${name} ${version}`,
     });
     const { plan, ceiling } = promotionOf(body, own);

@@ -1,4 +1,5 @@
 import type { VersionLine } from '@adbreak/shared/contract/http/models.js';
+import type { Manifest } from '@adbreak/shared/contract/manifest.js';
 import { activeRollouts } from '../rollouts/lifecycle/memberships.js';
 import { percentOf } from '../rollouts/rollout.js';
 import type { HubState } from '../store/state.js';
@@ -42,6 +43,18 @@ export function versionLine(state: State, name: string, version: string): Versio
     aliases: Object.entries(model.aliases ?? {})
       .filter(([, named]) => named === version)
       .map(([alias]) => alias),
+    archived: entry.archived ?? false,
+  };
+}
+
+/** Where a version comes from, as far as its manifest and the rollouts know. */
+export function lineageOf(state: State, name: string, { version, architecture, weights, createdAt }: Manifest) {
+  const tried = state.rollouts.filter(({ model, to }) => model === name && to.version === version);
+  return {
+    architecture,
+    weights,
+    made: createdAt,
+    rollouts: tried.map(({ id, from, status }) => ({ id, from: from.version, status })),
   };
 }
 

@@ -25,6 +25,7 @@ export function knownVersion(
     throw new AdbreakError('not_found', `Cannot ${what} ${name} ${version}: there is no such version`);
   return { model, number, entry };
 }
+
 export function knownDevice(
   state: Readonly<HubState>,
   id: string,

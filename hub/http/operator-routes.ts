@@ -1,11 +1,11 @@
-import { devices, deviceTags } from '@adbreak/shared/contract/http/devices.js';
-import { check } from '@adbreak/shared/contract/parse.js';
+import { devices } from '@adbreak/shared/contract/http/devices.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
+import { setDevices } from '../fleet/set-devices.js';
 import { forgettable } from '../identity/claims.js';
 import { nameOf, newSecret } from '../identity/secrets.js';
 import type { HttpContext } from './context.js';
-import { knownDevice } from './names.js';
+import { knownDevice, knownModel } from './names.js';
 import type { Register } from './route.js';
 
 /** A claim is remembered until a day after its end, used or not. */
@@ -13,7 +13,7 @@ const CLAIMS_LIMIT = 10_000;
 
 /** What operators do with devices: cards, tags, and the end of an identity. */
 export function operatorRoutes(register: Register, context: HttpContext): void {
-  const { store, executor, broker } = context;
+  const { store, broker } = context;
 
   claims(register, context);
   register(devices.revoke, async ({ who, params: { id } }) => {
@@ -29,22 +29,19 @@ export function operatorRoutes(register: Register, context: HttpContext): void {
     return { id, revoked: true as const };
   });
   /** PUT replaces a device's tags; PATCH changes those named, and takes one away where the value is null. */
-  register(devices.setTags, ({ who, params: { id }, body: { tags } }) => {
-    knownDevice(store.state, id, 'tag');
-    return executor.tag(id, tags, nameOf(who));
+  register(devices.setTags, async ({ who, params: { id }, body: { tags } }) => {
+    await setDevices(context, [{ device: id, set: { tags, only_tags: true } }], nameOf(who));
+    return { id, tags: knownDevice(store.state, id, 'tag').tags };
   });
-  register(devices.changeTags, ({ who, params: { id }, body: { tags } }) => {
-    const merged = new Map<string, string | null>([
-      ...Object.entries(knownDevice(store.state, id, 'tag').tags),
-      ...Object.entries(tags),
-    ]);
-    const kept = Object.fromEntries([...merged].filter(([, value]) => value !== null));
-    return executor.tag(id, check(deviceTags, { tags: kept }, 'the tags').tags, nameOf(who));
+  register(devices.changeTags, async ({ who, params: { id }, body: { tags } }) => {
+    await setDevices(context, [{ device: id, set: { tags } }], nameOf(who));
+    return { id, tags: knownDevice(store.state, id, 'tag').tags };
   });
 }
 
 function claims(register: Register, { store, now }: HttpContext): void {
-  register(devices.claim, async ({ who, body: { device, hours, count } }) => {
+  register(devices.claim, async ({ who, body: { device, hours, count, model, tags } }) => {
+    if (model !== undefined) refuseUnready(store.state, model);
     const expires = new Date(now().getTime() + hours * 3_600_000).toISOString();
     const old = forgettable(store.state.claims, now());
     const kept = Object.keys(store.state.claims).length - old.length;
@@ -62,10 +59,31 @@ function claims(register: Register, { store, now }: HttpContext): void {
       ({ claims }) => {
         for (const hash of old) delete claims[hash];
         for (const { hash } of made)
-          claims[hash] = { hash, device, expires, usedBy: null, certificate: null };
+          claims[hash] = {
+            hash,
+            device,
+            expires,
+            usedBy: null,
+            certificate: null,
+            ...(model !== undefined && { model }),
+            ...(tags !== undefined && { tags }),
+          };
       },
-      { who: nameOf(who), what: 'claim.create', subject: device ?? 'any', after: { count, expires } },
+      {
+        who: nameOf(who),
+        what: 'claim.create',
+        subject: device ?? 'any',
+        after: { count, expires, model, tags },
+      },
     );
     return { tokens: made.map(({ secret }) => secret), expires };
+  });
+}
+
+/** A card that brings a model gets its production at once; one without would get nothing. */
+function refuseUnready(state: HttpContext['store']['state'], model: string): void {
+  if (knownModel(state, model, 'make a claim for').production !== null) return;
+  throw new AdbreakError('conflict', `Cannot make a claim for ${model}: it has no production version`, {
+    remedy: `Promote one first: \`adbreak models promote ${model} VERSION\`.`,
   });
 }

@@ -102,11 +102,11 @@ test('an operator uses the hub’s plans by name, but not the demo’s; an unkno
   };
   assert.deepEqual(
     [plans.map(({ name }) => name).sort(), unnamed],
-    [['demo', 'rollback', 'standard'], 'demo'],
+    [['demo', 'rollback', 'small', 'standard'], 'demo'],
   );
   await assert.rejects(
     promote(operator, '1.1.0', { plan: 'constructor' }),
-    coded('not_found', /the hub has demo, rollback, standard/),
+    coded('not_found', /the hub has demo, rollback, small, standard/),
   );
   await assert.rejects(
     promote(operator, '1.1.0', { plan: 'demo' }),

@@ -6,8 +6,11 @@ import { productionOf } from '../fleet/desired.js';
 import { nameOf, requireRole } from '../identity/secrets.js';
 import { hoursOfRates, ratesOf } from '../monitoring/rates.js';
 import { forecast, forecastText, type StageForecast } from '../rollouts/forecast.js';
+import { usualPlan } from '../rollouts/lifecycle/plans.js';
 import { explainRollout, explanationText } from '../rollouts/report/explain.js';
+import { smallFleet } from '../rollouts/small-fleet.js';
 import type { HttpContext } from './context.js';
+import { devicesOf } from '../fleet/members.js';
 import { knownModel } from './names.js';
 import { view } from './rollout-view.js';
 import type { Register } from './route.js';
@@ -58,7 +61,8 @@ function beginnings(register: Register, context: HttpContext): void {
   register(rollouts.compare, async ({ who, body: { model, versions, plan: asked } }) => {
     knownModel(store.state, model, 'compare versions of');
     const subject = `${model} ${versions.join(' ')}`;
-    const plan = await planFor(context, who, asked, { otherwise: context.plans.promote, subject });
+    const otherwise = usualPlan(context.plans, devicesOf(store.state, model).length);
+    const plan = await planFor(context, who, asked, { otherwise, subject });
     if (plan.evidence === 'no-harm')
       throw new AdbreakError(
         'conflict',
@@ -75,16 +79,16 @@ function plans(register: Register, { store, plans: own, now }: HttpContext): voi
   register(rollouts.plans, () => ({
     promote: own.promote.name,
     rollback: own.rollback.name,
+    small: own.small?.name ?? null,
     plans: [...own.named.values()],
   }));
   register(rollouts.plan, async ({ body: { model, plan } }) => {
-    const rules = planOf(own, plan, own.promote);
-    const members = Object.values(store.state.devices).filter(
-      (device) => device.model === model && !device.revoked,
-    );
+    const members = devicesOf(store.state, model);
+    const rules = planOf(own, plan, usualPlan(own, members.length));
     const digest = productionOf(store.state, model)?.digest ?? '';
     const week = await store.rollups.means(digest, ...hoursOfRates(now()));
-    const made = forecast(rules, members, ratesOf(store.state, model, week));
+    const found = forecast(rules, members, ratesOf(store.state, model, week));
+    const made = { ...found, warnings: [...found.warnings, ...smallFleet(rules, members.length)] };
     return { ...made, stages: made.stages.map(stageView), text: forecastText(rules, made) };
   });
 }

@@ -11,7 +11,9 @@ import {
 import { check } from '@adbreak/shared/contract/parse.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import { plainAddress } from '../identity/guesses.js';
 import type { CertifiedDevice, Person } from '../identity/secrets.js';
+import { withOrigin } from '../store/origin.js';
 import { readForm, type VersionForm } from './form.js';
 import { type Sent, sendMedia } from './media.js';
 
@@ -49,7 +51,9 @@ export function registerOn(app: FastifyInstance, strict: boolean): Register {
       url: path.replace(/\{(\w+)\}/g, ':$1'),
       config: { access, doing },
       handler: async (request, reply) => {
-        const given = await handle(callOf(contract, request));
+        const call = callOf(contract, request);
+        const origin = { from: plainAddress(request.ip), request: request.id };
+        const given = await withOrigin(origin, () => handle(call));
         if (isMedia(answer)) return sendMedia(request, reply, answer, given as Sent);
         return reply
           .code(status)

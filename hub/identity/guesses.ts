@@ -56,10 +56,15 @@ export class Guesses {
   }
 }
 
+/** An IPv4 address where one is mapped into IPv6 (RFC 4291 section 2.5.5.2). */
+export function plainAddress(address: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+}
+
 /** An IPv4 address, also where it is mapped into IPv6; of IPv6 the first 64 bits, which are one household's (RFC 6177). */
 export function network(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
+  const plain = plainAddress(address);
+  if (!isIPv6(plain)) return plain;
   const [head = '', tail] = address.split('%', 1)[0]?.split('::', 2) ?? [];
   const groups = head === '' ? [] : head.split(':');
   const after = tail === undefined || tail === '' ? [] : tail.split(':');

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MANIFEST_LIMIT, type Manifest, manifest } from '@adbreak/shared/contract/manifest.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
@@ -13,6 +13,8 @@ import { METADATA_LIMIT } from './metadata-files.js';
 import { Repository } from './repository.js';
 import type { RoleName } from './signing.js';
 
+/** So long an artifact stays that nothing names. */
+const UNUSED_MS = 24 * 3_600_000;
 const MODEL_LIMIT = 256 * 1024 * 1024;
 
 /** A file that devices may fetch; it lies in `targets` under its digest. */
@@ -83,10 +85,11 @@ export class Registry {
     const facts = factsOf(model, manifestBytes, as);
     const { name, version } = facts;
     return this.#publishing.run(async () => {
-      if (this.#store.state.models[name]?.versions[version] !== undefined)
+      const { versions, deleted } = this.#store.state.models[name] ?? {};
+      if (versions?.[version] !== undefined || deleted?.[version] !== undefined)
         throw new AdbreakError(
           'conflict',
-          `Cannot register ${name} ${version}: it exists already; versions never change`,
+          `Cannot register ${name} ${version}: it exists already, or did; versions never change`,
           {
             remedy: `Train it under the next number: \`adbreak train --version ${after(version)}\`, and push that; \`adbreak models list\` shows what is there.`,
           },
@@ -109,6 +112,49 @@ export class Registry {
       if (!listed) throw this.#unsigned(facts);
       await this.#enter(facts, who);
       return facts;
+    });
+  }
+
+  /** Whether a list of targets is published here, or where its key lies. */
+  get signsTargets(): boolean {
+    return this.#repository.signsTargets;
+  }
+
+  /** Takes a version out of the signed list; devices that run it go on, and nobody fetches it any more. */
+  withdraw(name: string, version: string): Promise<void> {
+    return this.#publishing.run(async () => {
+      const paths = (['model.tflite', 'manifest.json'] as const).map((file) =>
+        targetPath(name, version, file),
+      );
+      const listed = new Set((await this.listed()).map(({ path }) => path));
+      if (paths.some((path) => listed.has(path))) await this.#repository.add([], paths);
+    });
+  }
+
+  /**
+   * Removes artifacts that neither a list, in force or waiting, nor a version names, once they are a day old; gives
+   * their digests. What a list alone still names of a version that was deleted is withdrawn first.
+   */
+  async collect(now: Date): Promise<string[]> {
+    if (this.signsTargets)
+      for (const [name, { deleted = {} }] of Object.entries(this.#store.state.models))
+        for (const version of Object.keys(deleted)) await this.withdraw(name, version);
+    return this.#publishing.run(async () => {
+      const named = new Set((await this.listed()).map(({ digest }) => digest));
+      const waiting = await this.#repository.files.pendingTargets();
+      for (const { hashes } of Object.values(waiting?.signed.targets ?? {})) named.add(hashes['sha256'] ?? '');
+      for (const { versions } of Object.values(this.#store.state.models))
+        for (const { manifest: facts } of Object.values(versions)) named.add(facts.digest);
+      const removed: string[] = [];
+      for (const file of await readdir(join(this.#folder, 'targets'))) {
+        if (!/^[0-9a-f]{64}$/.test(file) || named.has(file)) continue;
+        const { mtimeMs } = await stat(this.#artifactPath(file));
+        // One that was just written may wait for its list.
+        if (now.getTime() - mtimeMs < UNUSED_MS) continue;
+        await rm(this.#artifactPath(file), { force: true });
+        removed.push(file);
+      }
+      return removed;
     });
   }
 

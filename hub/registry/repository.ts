@@ -99,12 +99,13 @@ export class Repository {
     return targets.every((target) => signed.targets[target.path]?.equals(target) === true);
   }
 
-  /** Adds targets to the list. False where the list waits for its signature now. */
-  add(added: readonly TargetFile[]): Promise<boolean> {
+  /** Adds targets to the list, and takes others out. False where the list waits for its signature now. */
+  add(added: readonly TargetFile[], removed: readonly string[] = []): Promise<boolean> {
     return this.#turn.run(async () => {
       const all = await this.files.inForce();
       const targets: TargetMap = { ...(await this.#base(all)).signed.targets };
       for (const target of added) targets[target.path] = target;
+      for (const path of removed) delete targets[path];
       return this.#putList(targets, versionsOf(all));
     });
   }

@@ -254,6 +254,12 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     assert.deepEqual([head.number, again.newest('r').hash], [4, head.hash]);
     assert.equal((await all(again.events('r', 3))).length, 1);
     assert.equal((await all(again.audited())).length, 2);
+    const numbers = async (before: number, limit: number) =>
+      (await again.auditedBefore(before, limit)).map(({ number }) => number);
+    assert.deepEqual(
+      [await numbers(Number.MAX_SAFE_INTEGER, 5), await numbers(3, 1), await numbers(1, 5)],
+      [[2, 1], [2], []],
+    );
     await again.close();
   });
 

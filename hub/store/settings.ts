@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { MODEL_NAME } from '@adbreak/shared/contract/manifest.js';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
@@ -19,6 +20,11 @@ const settingsSchema = z.strictObject({
   rollupHourMonths: z.int().min(2).max(1200).default(13),
   /** The same of the sums of days; null keeps them for ever. */
   rollupDayMonths: z.int().min(2).max(1200).nullable().default(null),
+  /** The model that a tag brings, such as { "use=sports": "sports-ad-detector" }; the first that fits decides. */
+  modelByTag: z
+    .record(z.string().regex(/^[a-z0-9_-]{1,60}=.{1,60}$/, 'must be key=value'), z.string().regex(MODEL_NAME))
+    .refine((rules) => Object.keys(rules).length <= 100, 'has more than 100 rules')
+    .default({}),
   /** postgres://USER@HOST/DATABASE; without it the hub's memory is SQLite in its state folder. */
   store: z
     .string()

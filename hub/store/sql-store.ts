@@ -9,9 +9,19 @@ import { writeFacts } from '../monitoring/taken.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { type Head, type Link, link, NO_LINKS } from './chain.js';
 import { commit, Drafts } from './draft.js';
+import { type Origin, originNow } from './origin.js';
 import { statementsOf } from './rows.js';
 import type { Database } from './sql/database.js';
-import { insert, links, lowestBefore, put, type Row, removeUpTo, type Statement } from './sql/queries.js';
+import {
+  insert,
+  links,
+  linksBefore,
+  lowestBefore,
+  put,
+  type Row,
+  removeUpTo,
+  type Statement,
+} from './sql/queries.js';
 import type { HubState } from './state.js';
 import type { AuditEntry, RawReport, Store, Writing } from './store.js';
 
@@ -28,6 +38,7 @@ export const rolloutChain = (id: string) => `rollout ${id}`;
 interface Pending {
   readonly edit: (state: HubState, writing: Writing) => unknown;
   readonly audit: AuditEntry | undefined;
+  readonly origin: Origin | undefined;
   readonly done: (value: never) => void;
   readonly fail: (reason: unknown) => void;
 }
@@ -85,7 +96,7 @@ export class SqlStore implements Store {
     const { trouble } = this.#database;
     if (trouble) return Promise.reject(trouble);
     return new Promise<T>((done, fail) => {
-      this.#waiting.push({ edit, audit, done, fail });
+      this.#waiting.push({ edit, audit, origin: originNow(), done, fail });
       this.#running ??= this.#run();
     });
   }
@@ -106,6 +117,13 @@ export class SqlStore implements Store {
 
   async *audited(): AsyncGenerator<Link> {
     yield* linksOf(this.#database, 'audit', {}, 0);
+  }
+
+  async auditedBefore(number: number, limit: number): Promise<Link[]> {
+    const rows = await this.#database.rows(linksBefore('audit', number, limit));
+    return rows.map((row) =>
+      check(linkRow, row, `audit before ${number} of ${this.#database.name}`, 'state_corrupt'),
+    );
   }
 
   async purgeReports(before: Date): Promise<boolean> {
@@ -160,7 +178,7 @@ export class SqlStore implements Store {
     const kept: { readonly pending: Pending; readonly value: unknown; readonly written: Written }[] = [];
     for (const pending of batch) {
       try {
-        const writing = new Notes(heads, this.#now);
+        const writing = new Notes(heads, this.#now, pending.origin);
         const value = drafts.run((state) => {
           if (pending.audit !== undefined) writing.audit(pending.audit);
           return pending.edit(state, writing);
@@ -245,14 +263,16 @@ class Notes implements Writing, Written {
   readonly #heads: Heads;
   readonly #own = new Map<string, Head>();
   readonly #now: () => Date;
+  readonly #origin: Origin | undefined;
   readonly logged: Logged[] = [];
   readonly reports: Statement[] = [];
   readonly taken: Taken[] = [];
   readonly folds: ((state: HubState) => void)[] = [];
 
-  constructor(heads: Heads, now: () => Date) {
+  constructor(heads: Heads, now: () => Date, origin: Origin | undefined) {
     this.#heads = heads;
     this.#now = now;
+    this.#origin = origin;
   }
 
   event(rollout: string, event: RolloutEvent): number {
@@ -263,7 +283,7 @@ class Notes implements Writing, Written {
 
   audit(entry: AuditEntry): void {
     const at = this.#now().toISOString();
-    this.#log(AUDIT, JSON.stringify({ at, ...entry }), (one) => auditRow(at, one));
+    this.#log(AUDIT, JSON.stringify({ at, ...entry, ...this.#origin }), (one) => auditRow(at, one));
   }
 
   report({ device, sequence, start, body }: RawReport, report: WindowReport, facts: TakenFacts): void {

@@ -248,7 +248,13 @@ test('finding 7: an audit entry that was changed, deleted or cut off is found, b
 
 test('the settings are written with what is usual, read again, and refused by name where they are wrong', async () => {
   const folder = await temporaryFolder();
-  const usual = { certificateGraceDays: 30, rawReportDays: 30, rollupHourMonths: 13, rollupDayMonths: null };
+  const usual = {
+    certificateGraceDays: 30,
+    rawReportDays: 30,
+    rollupHourMonths: 13,
+    rollupDayMonths: null,
+    modelByTag: {},
+  };
   assert.deepEqual(await openSettings(folder), usual);
   const path = join(folder, SETTINGS_FILE);
   assert.equal(await readFile(path, 'utf8'), `${JSON.stringify(usual, null, 2)}\n`);

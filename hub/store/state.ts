@@ -17,6 +17,9 @@ export const claim = z.object({
   usedBy: z.string().nullable(),
   /** What was issued for it: the same request again gets the same answer. */
   certificate: z.string().nullable().default(null),
+  /** What its device shall be from its enrolment on; what it was, or the usual, where nothing is said. */
+  model: z.string().regex(MODEL_NAME).optional(),
+  tags: z.record(z.string(), z.string()).optional(),
 });
 export const token = z.object({
   id: z.string(),
@@ -73,10 +76,16 @@ export const device = z.object({
   tags: z.record(z.string(), z.string()),
   /** Channel, site and hardware, as its last report says. */
   slice: z.object({ channel: z.string(), site: z.string(), hardware: z.string() }).nullable().default(null),
+  /** Site and channel as people have said them; its reports are taken as if they said so. */
+  place: z.object({ site: z.string().max(60).optional(), channel: z.string().max(60).optional() }).optional(),
   model: z.string().regex(MODEL_NAME),
   /** What it shall run, as last published to it. */
   desired: desired.nullable(),
   online: z.boolean(),
+  /** Since when; absent where nobody knows: the hub was killed, or is of before this was written. */
+  linkSince: instant.optional(),
+  /** Its last session ended without a word: what the hub heard was its last will. */
+  lost: z.literal(true).optional(),
   /** The version that its agent says it is; absent before it has said one. */
   agent: z.string().max(40).optional(),
   lastSeen: instant.nullable(),
@@ -126,6 +135,8 @@ export const version = z.object({
   evaluations: z.array(found).default([]),
   /** What people wrote down about it. */
   notes: z.string().max(4000).optional(),
+  /** Out of sight: nothing can be promoted to it. */
+  archived: z.boolean().optional(),
 });
 export const model = z.object({
   production: z.string().regex(VERSION).nullable(),
@@ -134,6 +145,8 @@ export const model = z.object({
   exceptions: z.record(z.string(), modelRef).default({}),
   /** Names that people gave to versions. */
   aliases: z.record(z.string(), z.string().regex(VERSION)).optional(),
+  /** Versions that were deleted: their numbers stay taken, and windows that name them are no lies. */
+  deleted: z.record(z.string(), z.object({ digest, at: instant })).optional(),
   /** Exceptions that a person lifted since this version is in production, by the same names: who lifts one again hears that it is done. */
   lifted: z
     .record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() }))

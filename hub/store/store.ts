@@ -11,6 +11,9 @@ export interface AuditEntry {
   readonly subject: string;
   readonly before?: unknown;
   readonly after?: unknown;
+  /** Where it came from, where that is not the origin of who asks (origin.ts). */
+  readonly from?: string;
+  readonly request?: string;
 }
 
 /** A window report as it came, kept for a while. */
@@ -53,6 +56,8 @@ export interface Store {
   newest(rollout: string): Pick<Link, 'number' | 'hash'>;
   /** The audit log, oldest first. */
   audited(): AsyncGenerator<Link>;
+  /** Of it the entries before a number, the newest first, at most `limit`. */
+  auditedBefore(number: number, limit: number): Promise<Link[]>;
   /** What reports add up to. */
   readonly rollups: Rollups;
   /** Forgets raw reports of before an instant, a few hundred at a time; whether there may be more. */

@@ -49,16 +49,21 @@ export async function publish(
   hub: HubAddress,
   version: string,
   sign: 1 | -1 = 1,
-  { promote = true } = {},
+  {
+    promote = true,
+    name = 'base-ad-detector',
+    hardware,
+  }: { promote?: boolean; name?: string; hardware?: string[] } = {},
 ): Promise<void> {
   const folder = join(await temporaryFolder(), version);
   const { file, manifest } = tinyRelease(version, sign);
   await mkdir(folder);
   await writeFile(join(folder, 'model.tflite'), file);
-  await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  const facts = { ...manifest, name, ...(hardware !== undefined && { hardware }) };
+  await writeFile(join(folder, 'manifest.json'), JSON.stringify(facts));
   await pushVersion(hub, folder);
   if (promote)
-    await callHub(hub, `/api/v1/models/base-ad-detector/versions/${version}/promote`, {
+    await callHub(hub, `/api/v1/models/${name}/versions/${version}/promote`, {
       method: 'POST',
       json: {},
     });

@@ -70,6 +70,12 @@ export const manifest = z.strictObject({
     )
     .max(16)
     .describe('What the model says of test patterns that every device can draw itself.'),
+  hardware: z
+    .array(z.string().min(1).max(60))
+    .min(1)
+    .max(20)
+    .optional()
+    .describe('What it runs on, as devices name their hardware; anything where nothing is said.'),
   metrics: testMetrics.describe('What it was worth on the test recordings, for people.'),
   createdAt: z.iso.datetime().describe('When it was made.'),
 });

@@ -50,7 +50,7 @@ export class Rogue {
 }
 
 /** Keys of a device's entry that change when it is refused, comes or goes. */
-const PASSING = ['lastSeen', 'online', 'refusedReports', 'refusal', 'clock'];
+const PASSING = ['lastSeen', 'online', 'linkSince', 'lost', 'refusedReports', 'refusal', 'clock'];
 /** A word of the good device is on the hub's disk in this time, whatever others do. */
 const MOST_MS = 1000;
 const LEAST_WORDS = 100;

@@ -181,10 +181,6 @@ export class Executor {
   betweenRollouts<T>(model: string, change: () => Promise<T>): Promise<T> {
     return this.#track(() => this.#requests.between(model, change));
   }
-  /** Names a device belongs to; stages may reach it by them. */
-  tag(id: string, tags: Readonly<Record<string, string>>, who: string) {
-    return this.#track(() => this.#requests.tag(id, tags, who));
-  }
 
   /** A window report of a device, with what else is written with it: see `Decisions.take`. */
   take(

@@ -9,12 +9,24 @@ export interface Plans {
   /** For promote and rollback calls that name none. */
   readonly promote: Plan;
   readonly rollback: Plan;
+  /** In the place of `promote` where a fleet is smaller than that asks for; null where a person has chosen `promote`. */
+  readonly small: Plan | null;
+}
+
+/** The plan for a call that names none, by the devices that a model has. */
+export function usualPlan({ promote, small }: Plans, devices: number): Plan {
+  return small !== null && devices < promote.minDevices ? small : promote;
 }
 
 const MOST = 100;
 
 /** The plans of a folder's YAML files, and the two for calls that name none, each under its own name. Throws where one is no plan. */
-export async function readPlans(folder: string, promotePath: string, rollbackPath: string): Promise<Plans> {
+export async function readPlans(
+  folder: string,
+  promotePath: string,
+  rollbackPath: string,
+  smallPath: string | null = null,
+): Promise<Plans> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new AdbreakError('not_found', `Cannot read the folder of plans ${folder}`, {
       cause,
@@ -40,5 +52,7 @@ export async function readPlans(folder: string, promotePath: string, rollbackPat
   const promote = await readPlan(promotePath);
   const rollback = named.get('rollback') ?? (await readPlan(rollbackPath));
   // Whoever started the hub with a file of its own means that one, also where a plan of the folder has its name.
-  return { named: named.set(rollback.name, rollback).set(promote.name, promote), promote, rollback };
+  const small = smallPath === null ? null : await readPlan(smallPath);
+  if (small !== null) named.set(small.name, small);
+  return { named: named.set(rollback.name, rollback).set(promote.name, promote), promote, rollback, small };
 }

@@ -217,23 +217,6 @@ export class Requests {
     return this.#inTurn(model, change);
   }
 
-  /** Names a device belongs to; stages may reach it by them. */
-  async tag(id: string, tags: Readonly<Record<string, string>>, who: string) {
-    const { store } = this.#options;
-    const device = store.state.devices[id];
-    if (device === undefined)
-      throw new AdbreakError('not_found', `Cannot tag device ${id}: it is not enrolled`);
-    await store.change((state) => void Object.assign(state.devices[id] ?? {}, { tags: { ...tags } }), {
-      who,
-      what: 'device.tag',
-      subject: id,
-      before: device.tags,
-      after: tags,
-    });
-    await this.#options.assignment.assign(device.model);
-    return { id, tags };
-  }
-
   /** Between the look for a running rollout and the beginning of another are writes: two requests at once would both find none. */
   #inTurn<T>(model: string, begin: () => Promise<T>): Promise<T> {
     return this.#turns.run(model, begin);
@@ -243,6 +226,10 @@ export class Requests {
     const entry = this.#options.store.state.models[model]?.versions[version];
     if (entry === undefined)
       throw new AdbreakError('not_found', `Cannot ${what} ${model} ${version}: it is not registered`);
+    if (entry.archived === true)
+      throw new AdbreakError('conflict', `Cannot ${what} ${model} ${version}: it is archived`, {
+        remedy: `Take it out of the archive: \`adbreak models archive ${model} ${version} --back\`.`,
+      });
     if (entry.status === 'quarantined')
       throw new AdbreakError(
         'conflict',

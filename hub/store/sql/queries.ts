@@ -125,6 +125,13 @@ export function links(table: string, keys: Row, after: number, limit: number): S
   return { sql, parameters: [after, ...Object.values(keys), limit] };
 }
 
+/** Links of a chain that is a table of its own, before one of them: the newest first, at most `limit`. */
+export function linksBefore(table: string, before: number, limit: number): Statement {
+  return seldom((builder) =>
+    builder.selectFrom(table).selectAll().where('number', '<', before).orderBy('number', 'desc').limit(limit),
+  );
+}
+
 /** The rows at these keys, as many as there are. Lists of some lengths alone are compiled, and filled up with their last key. */
 export function find(table: string, keys: readonly Row[]): Statement {
   const [first] = keys;

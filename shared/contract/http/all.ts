@@ -1,9 +1,11 @@
 import { agents } from './agents.js';
+import { audit } from './audit.js';
 import type { Contract } from './contract.js';
 import { deviceCommands } from './device-commands.js';
 import { devices } from './devices.js';
 import { evaluations } from './evaluations.js';
 import { exceptions } from './exceptions.js';
+import { fleet } from './fleet.js';
 import { hub } from './hub.js';
 import { models } from './models.js';
 import { monitoring } from './monitoring.js';
@@ -18,9 +20,11 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
   exceptions,
   evaluations,
   monitoring,
+  fleet,
   devices: { ...devices, ...deviceCommands },
   tokens,
   operators,
+  audit,
   hub,
   agents,
 };

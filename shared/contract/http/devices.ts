@@ -1,25 +1,27 @@
 import { z } from 'zod';
 import { desired, event, refusal, reported } from '../messages.js';
-import { count, deviceParams, instant, newDevice } from './common.js';
+import { count, deviceParams, instant, modelName, newDevice } from './common.js';
 import { contract } from './contract.js';
 
 /** A device as the hub knows it. */
 export const deviceView = z.object({
   id: z.string(),
   enrolled: instant,
-  /** Where it was enrolled before under this name. */
   firstEnrolled: instant.optional(),
   certificateEnds: instant.nullable(),
   revoked: z.boolean(),
   tags: z.record(z.string(), z.string()),
   /** Channel, site and hardware, as its last report says. */
   slice: z.object({ channel: z.string(), site: z.string(), hardware: z.string() }).nullable(),
+  /** Site and channel as people have said them. */
+  place: z.object({ site: z.string().optional(), channel: z.string().optional() }).optional(),
   model: z.string(),
   /** What it shall run, and what it says that it runs. */
   desired: desired.nullable(),
   reported: reported.nullable(),
   online: z.boolean(),
-  /** The version that its agent says it is. */
+  linkSince: instant.optional(),
+  lost: z.literal(true).optional(),
   agent: z.string().optional(),
   lastSeen: instant.nullable(),
   /** Highest window number of its stream, the stream, and those before it. */
@@ -32,17 +34,26 @@ export const deviceView = z.object({
   untold: count.optional(),
   untoldSeconds: z.number().optional(),
   refusedReports: count,
-  /** Why the newest of them was not taken, until a window is taken again. */
   refusal: refusal.optional(),
   enrolledAnew: z.literal(true).optional(),
   clock: z.object({ device: instant, hub: instant }).optional(),
   watchedUntil: instant.optional(),
-  /** The time that its newest windows share: when it begins, and how many episodes they have. */
+  /** The time that its newest windows share, and how many episodes they have together. */
   window: z.object({ start: instant, episodes: count }).optional(),
   /** Since when it does not run what it shall; null where it does. */
   behindSince: instant.nullable(),
 });
 export const deviceEvent = z.object({ device: z.string(), event });
+
+export const tag = z
+  .string()
+  .regex(/^[a-z0-9_-]{1,60}$/, 'must be lower-case letters, digits, dashes and underscores');
+export const tagValue = z.string().min(1).max(60);
+export const MOST_TAGS = 50;
+const few = (tags: object) => Object.keys(tags).length <= MOST_TAGS;
+const deviceTags = z.strictObject({
+  tags: z.record(tag, tagValue).refine(few, `a device has at most ${MOST_TAGS} tags`),
+});
 
 const claim = contract({
   method: 'POST',
@@ -58,6 +69,9 @@ const claim = contract({
       .max(24 * 366)
       .default(72),
     count: z.int().min(1).max(1000).default(1),
+    /** What its device shall be from its enrolment on; where nothing is said, what it was, or the usual. */
+    model: modelName.optional(),
+    tags: deviceTags.shape.tags.optional(),
   }),
   bodyIs: 'the claim',
   answer: z.object({ tokens: z.array(z.string()), expires: instant }),
@@ -72,13 +86,6 @@ const revoke = contract({
   answer: z.object({ id: z.string(), revoked: z.literal(true) }),
 });
 
-const tag = z
-  .string()
-  .regex(/^[a-z0-9_-]{1,60}$/, 'must be lower-case letters, digits, dashes and underscores');
-const few = (tags: object) => Object.keys(tags).length <= 50;
-export const deviceTags = z.strictObject({
-  tags: z.record(tag, z.string().min(1).max(60)).refine(few, 'a device has at most 50 tags'),
-});
 const tagged = z.object({ id: z.string(), tags: z.record(z.string(), z.string()) });
 const setTags = contract({
   method: 'PUT',
@@ -97,7 +104,7 @@ const changeTags = contract({
   summary: 'Changes the tags that are named, and takes one away where the value is null.',
   params: deviceParams,
   body: z.strictObject({
-    tags: z.record(tag, z.string().min(1).max(60).nullable()).refine(few, 'at most 50 tags at once'),
+    tags: z.record(tag, tagValue.nullable()).refine(few, `at most ${MOST_TAGS} tags at once`),
   }),
   bodyIs: 'the tags',
   answer: tagged,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { manifest, modelRef } from '../manifest.js';
 import {
+  anyReason,
   count,
   difference,
   instant,
@@ -30,6 +31,7 @@ export const registeredVersion = z.object({
   wasProduction: z.boolean(),
   evaluations: z.array(found),
   notes: z.string().optional(),
+  archived: z.boolean().optional(),
 });
 /** A model with all that the registry has of it. */
 export const modelView = z.object({
@@ -39,6 +41,8 @@ export const modelView = z.object({
   exceptions: z.record(z.string(), modelRef),
   /** Names that people gave to versions. */
   aliases: z.record(z.string(), version).optional(),
+  /** Versions that are gone; nothing else ever gets their numbers. */
+  deleted: z.record(z.string(), z.object({ digest: z.string(), at: instant })).optional(),
   lifted: z
     .record(z.string(), z.object({ version: modelRef, at: instant, who: z.string(), reason: z.string() }))
     .optional(),
@@ -58,6 +62,8 @@ const versionLine = z.object({
   digest: z.string(),
   bytes: count,
   aliases: z.array(z.string()),
+  /** Out of sight: nothing can be promoted to it. */
+  archived: z.boolean(),
 });
 export type VersionLine = z.infer<typeof versionLine>;
 const modelLine = z.object({
@@ -65,6 +71,15 @@ const modelLine = z.object({
   production: version.nullable(),
   /** The rollout of the model that is active. */
   rollout: z.object({ id: z.string(), version, status: z.enum(STATUSES), percent: z.number() }).nullable(),
+});
+
+/** Where a version comes from, as far as its manifest and the hub's memory know. */
+const lineage = z.object({
+  architecture: z.string(),
+  weights: z.string(),
+  made: instant,
+  /** The rollouts that tried it, oldest first, and the version that each began from. */
+  rollouts: z.array(z.object({ id: z.string(), from: z.string(), status: z.enum(STATUSES) })),
 });
 
 const list = contract({
@@ -97,6 +112,7 @@ const showVersion = contract({
     manifest,
     evaluations: z.array(found),
     notes: z.string(),
+    lineage,
   }),
 });
 const alias = contract({
@@ -119,6 +135,28 @@ const note = contract({
   body: z.strictObject({ notes: z.string().trim().max(4000) }),
   bodyIs: 'the notes',
   answer: z.object({ model_name: modelName, version, notes: z.string() }),
+});
+const archive = contract({
+  method: 'PUT',
+  path: '/api/v1/models/{name}/versions/{version}/archived',
+  access: 'operator',
+  summary: 'Puts a version out of sight, or back; nothing that is at work or that a rollback needs.',
+  params: versionParams,
+  body: z.strictObject({ archived: z.boolean() }),
+  bodyIs: 'the archiving',
+  answer: z.object({ model_name: modelName, version, archived: z.boolean() }),
+});
+const remove = contract({
+  method: 'POST',
+  path: '/api/v1/models/{name}/versions/{version}/delete',
+  access: 'admin',
+  doing: 'deleting a version',
+  summary: 'Deletes a version and its file; nothing that is at work or that a rollback needs.',
+  more: 'Its number stays taken, and devices that run it go on.',
+  params: z.object({ name: modelName, version }),
+  body: z.strictObject({ reason: anyReason }),
+  bodyIs: 'the deletion',
+  answer: z.object({ model_name: modelName, version, digest: z.string() }),
 });
 const upload = contract({
   method: 'PUT',
@@ -197,4 +235,6 @@ export const models = {
   manifest: showManifest,
   alias,
   note,
+  archive,
+  remove,
 };

@@ -2,11 +2,13 @@ import { z } from 'zod';
 import { digest, manifest, modelRef } from '../manifest.js';
 import { isRole } from './access.js';
 import { OPERATIONS, type Operation } from './all.js';
+import { auditEntry } from './audit.js';
 import { instant, ok } from './common.js';
 import { type Contract, isMedia } from './contract.js';
 import { commandView } from './device-commands.js';
 import { deviceEvent, deviceView } from './devices.js';
 import { evaluationView } from './evaluations.js';
+import { deviceChange, deviceLine } from './fleet.js';
 import { modelView, registeredVersion } from './models.js';
 import { summarySchema } from './monitoring.js';
 import { operatorView } from './operators.js';
@@ -38,6 +40,9 @@ const PARTS: Readonly<Record<string, z.ZodType>> = {
   DeviceEvent: deviceEvent,
   DeviceCommand: commandView,
   Operator: operatorView,
+  DeviceLine: deviceLine,
+  DeviceChange: deviceChange,
+  AuditEntry: auditEntry,
   Summary: summarySchema,
 };
 
@@ -47,9 +52,11 @@ const TAGS: Readonly<Record<string, string>> = {
   exceptions: 'What stays on an earlier version.',
   evaluations: 'Federated rounds over frames that stay on the devices.',
   monitoring: 'What versions and devices did, by day and hour.',
+  operators: 'Who commands over MQTT.',
+  fleet: 'Devices: what each is and does, and what it shall be.',
   devices: 'Cards, tags, what a device does once, and the end of an identity.',
   tokens: 'Bearer tokens of people and scripts.',
-  operators: 'Who commands over MQTT.',
+  audit: 'Who has changed what, and who was refused.',
   hub: 'What the hub says of itself.',
   agents: 'What devices ask for, by their client certificates.',
 };

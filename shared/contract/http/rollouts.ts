@@ -94,7 +94,13 @@ const plans = contract({
   path: '/api/v1/plans',
   access: 'viewer',
   summary: 'The hub’s own plans, which an operator uses by their names.',
-  answer: z.object({ promote: z.string(), rollback: z.string(), plans: z.array(planView) }),
+  answer: z.object({
+    /** For promote and rollback calls that name none, and the one for fleets that are too small for the first. */
+    promote: z.string(),
+    rollback: z.string(),
+    small: z.string().nullable(),
+    plans: z.array(planView),
+  }),
 });
 
 /**
