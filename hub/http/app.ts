@@ -7,7 +7,7 @@ import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
 import { faults, refuseGarbage, requestId } from './faults.js';
-import { acceptForms } from './form.js';
+import { acceptFields, acceptForms } from './form.js';
 import { refuseStrangers } from './loopback.js';
 import { modelRoutes } from './model-routes.js';
 import { monitoringRoutes } from './monitoring-routes.js';
@@ -16,7 +16,9 @@ import { pageRoutes } from './page-routes.js';
 import { nameRequests } from './requests.js';
 import { rolloutRoutes } from './rollout-routes.js';
 import { registerOn } from './route.js';
+import { sessionRoutes } from './session-routes.js';
 import { tokenRoutes } from './token-routes.js';
+import { userRoutes } from './user-routes.js';
 
 const BODY_LIMIT = 64 * 1024;
 const HANDSHAKE_MS = 10_000;
@@ -120,6 +122,7 @@ async function furnish(
     ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))),
   );
   await acceptForms(app);
+  acceptFields(app);
   app.setErrorHandler(answerFault);
   app.setNotFoundHandler((request) => {
     throw new AdbreakError('not_found', `There is nothing at ${request.method} ${request.url}`);
@@ -135,6 +138,8 @@ async function furnish(
   exceptionRoutes(register, context);
   monitoringRoutes(register, context);
   tokenRoutes(register, context);
+  userRoutes(register, context);
+  sessionRoutes(register, context);
   operatorRoutes(register, context);
   return routes;
 }

@@ -1,5 +1,6 @@
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import type { Log } from '@adbreak/shared/log.js';
+import type { People } from '../accounts/people.js';
 import type { Broker } from '../broker/broker.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
 import type { Authority, KeyAndCertificate } from '../identity/authority.js';
@@ -15,6 +16,7 @@ export interface HttpContext {
   readonly store: Store;
   readonly authority: Authority;
   readonly certificates: DeviceCertificates;
+  readonly people: People;
   readonly registry: Registry;
   readonly broker: Broker;
   readonly executor: Executor;

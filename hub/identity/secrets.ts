@@ -9,11 +9,20 @@ import { UnknownSecret } from './guesses.js';
 export type Token = HubState['tokens'][number];
 
 /** Who asks, once it is known: the handlers of requests get this, and never look at what was presented. */
-export interface Person {
-  readonly kind: 'token' | 'person';
+export interface TokenHolder {
+  readonly kind: 'token';
   readonly id: string;
   readonly role: Role;
 }
+/** Somebody who has signed in. */
+export interface SignedIn {
+  readonly kind: 'person';
+  readonly id: string;
+  readonly role: Role;
+  /** The hash of the session's secret. */
+  readonly session: string;
+}
+export type Person = TokenHolder | SignedIn;
 export interface CertifiedDevice {
   readonly kind: 'device';
   readonly id: string;
@@ -28,7 +37,7 @@ export function nameOf({ kind, id }: Pick<Principal, 'kind' | 'id'>): string {
 }
 
 /** A secret shown once: 160 bits with a prefix that secret scanners can find. Only its hash is stored. */
-export function newSecret(prefix: 'claim' | 'token'): { secret: string; hash: string } {
+export function newSecret(prefix: 'claim' | 'token' | 'session' | 'first'): { secret: string; hash: string } {
   const secret = `adbreak_${prefix}_${randomBytes(20).toString('hex')}`;
   return { secret, hash: sha256(secret) };
 }
@@ -62,7 +71,7 @@ export function standingOf(
  * bits leave nothing to learn from the time that takes. Throws `unauthorized`; what this hub never gave out
  * is an UnknownSecret.
  */
-export function holderOf(state: Readonly<HubState>, secret: string | undefined, now: Date): Person {
+export function holderOf(state: Readonly<HubState>, secret: string | undefined, now: Date): TokenHolder {
   if (secret === undefined)
     throw new AdbreakError('unauthorized', 'Cannot answer: the request has no bearer token');
   const token = byHash(state.tokens).get(sha256(secret));
@@ -88,10 +97,8 @@ function byHash(tokens: readonly Token[]): ReadonlyMap<string, Token> {
 }
 
 /** Throws `forbidden` where what is asked takes a higher role than that of who asks. */
-export function requireRole({ role }: Pick<Person, 'role'>, needed: Role, doing = 'this'): void {
+export function requireRole({ kind, role }: Pick<Person, 'kind' | 'role'>, needed: Role, doing = 'this'): void {
   if (mayAs(role, needed)) return;
-  throw new AdbreakError(
-    'forbidden',
-    `Cannot answer: ${doing} needs the role ${needed}; the token has ${role}`,
-  );
+  const whose = kind === 'token' ? 'the token' : 'the account';
+  throw new AdbreakError('forbidden', `Cannot answer: ${doing} needs the role ${needed}; ${whose} has ${role}`);
 }

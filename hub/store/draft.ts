@@ -4,7 +4,7 @@ import { emptyState, type HubState, type StoredRollout } from './state.js';
 // Rows are never changed by who reads them, and freezing each one costs more than the change itself.
 setAutoFreeze(false);
 
-type Records = Pick<HubState, 'claims' | 'devices' | 'models' | 'outbox'>;
+type Records = Pick<HubState, 'claims' | 'accounts' | 'sessions' | 'devices' | 'models' | 'outbox'>;
 type Lists = Pick<HubState, 'tokens' | 'evaluations' | 'rollouts'>;
 
 /** What transactions changed: rows by their key (undefined: gone), and lists as a whole. */
@@ -25,6 +25,8 @@ export class Drafts {
   readonly #base: Readonly<HubState>;
   readonly #records: { readonly [P in keyof Records]: Map<string, Records[P][string] | undefined> } = {
     claims: new Map(),
+    accounts: new Map(),
+    sessions: new Map(),
     devices: new Map(),
     models: new Map(),
     outbox: new Map(),
@@ -41,6 +43,8 @@ export class Drafts {
   run<T>(edit: (state: HubState) => T): T {
     const [base, over, lists] = [this.#base, this.#records, this.#lists];
     const claims = draftRecord(base.claims, over.claims, draftOf);
+    const accounts = draftRecord(base.accounts, over.accounts, draftOf);
+    const sessions = draftRecord(base.sessions, over.sessions, draftOf);
     const devices = draftRecord(base.devices, over.devices, draftOf);
     const models = draftRecord(base.models, over.models, draftOf);
     const outbox = draftRecord(base.outbox, over.outbox, draftOf);
@@ -49,6 +53,8 @@ export class Drafts {
     const rollouts = draftList(lists.rollouts ?? base.rollouts, null);
     const state: HubState = Object.defineProperties(emptyState(), {
       claims: { get: () => claims.proxy },
+      accounts: { get: () => accounts.proxy },
+      sessions: { get: () => sessions.proxy },
       devices: { get: () => devices.proxy },
       models: { get: () => models.proxy },
       outbox: { get: () => outbox.proxy },
@@ -60,7 +66,7 @@ export class Drafts {
     const result = edit(state);
     // All of it is finished before any of it is kept: what an edit put in may be none that can be.
     const keeping = [
-      ...[claims, devices, models, outbox].map((part) => part.finish()),
+      ...[claims, accounts, sessions, devices, models, outbox].map((part) => part.finish()),
       tokens.finish((list) => Object.assign(lists, { tokens: list })),
       evaluations.finish((list) => Object.assign(lists, { evaluations: list })),
       rollouts.finish((list) => Object.assign(lists, { rollouts: list })),
@@ -179,6 +185,8 @@ function holdsDraft(value: unknown): boolean {
 export function commit(state: HubState, { records, lists, found }: Changes): void {
   for (const [rows, changed] of [
     [state.claims, records.claims],
+    [state.accounts, records.accounts],
+    [state.sessions, records.sessions],
     [state.devices, records.devices],
     [state.models, records.models],
     [state.outbox, records.outbox],

@@ -56,6 +56,7 @@ const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly strin
     // Raw reports are purged by when they came: in the order of positions one from under a clock that ran ahead stands in the way.
     sql: ['create index report_received on report (received)'],
   },
+  { name: 'accounts', sql: [keyed('account', ['name']), keyed('session', ['hash'])] },
 ];
 
 /** The number of the last migration that this hub knows. */

@@ -1,3 +1,4 @@
+import { accounts, sessions } from './accounts.js';
 import { agents } from './agents.js';
 import type { Contract } from './contract.js';
 import { devices } from './devices.js';
@@ -18,6 +19,8 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
   monitoring,
   devices,
   tokens,
+  accounts,
+  sessions,
   hub,
   agents,
 };
