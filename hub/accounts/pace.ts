@@ -26,8 +26,8 @@ export class Pace {
   readonly #nobodys = new TokenBuckets(BY_NAME, REMEMBERED);
 
   /**
-   * Takes an attempt, before its password is looked at: many at once are many. Gives 0, or the seconds to wait.
-   * `now`: milliseconds of a clock that nobody sets.
+   * Takes an attempt, before its password is looked at: many at once are many. Gives 0, or the seconds to
+   * wait. `now`: milliseconds of a clock that nobody sets.
    */
   take({ name, network, known }: Attempt, now: number): number {
     const byAddress = this.#addresses.take(network, 1, now);

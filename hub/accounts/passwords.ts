@@ -4,8 +4,8 @@ import { hash, verify } from '@node-rs/argon2';
 import { TooSoon } from '../identity/guesses.js';
 
 /**
- * Argon2id (RFC 9106), the library's default kind, at the cost that OWASP's Password Storage Cheat Sheet
- * names first for 19 MiB. A stored hash names its own cost, so that these may rise.
+ * Argon2id (RFC 9106), the library's default kind, at the least cost that OWASP's Password Storage Cheat
+ * Sheet asks for. A stored hash names its own cost, so that these may rise.
  */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 /** Of no password: what is compared where there is no account, so that it takes as long. */

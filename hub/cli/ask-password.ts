@@ -4,7 +4,8 @@ import { text } from 'node:stream/consumers';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 
 /** What `--generate` is for is said where a person would have to be there. */
-const REMEDY = 'Type one, give one as the first line of standard input, or let the hub make one up: --generate.';
+const REMEDY =
+  'Type one, give it as the first line of standard input, or let the hub make one up: --generate.';
 
 /**
  * A new password: asked for twice at a terminal, which does not show it; the first line of standard input

@@ -215,7 +215,13 @@ hubCommands
       const greet = json ? console.error : console.log;
       const local = hub.localPort === null ? '' : `  on this machine also http://localhost:${hub.localPort}`;
       greet(`hub: ${url}  mqtt: ${hub.mqttPort}${local}`);
-      await greetFirst(hub, { url, folder: options.state, atTerminal: (json ? process.stderr : process.stdout).isTTY, greet });
+      await greetFirst(hub, {
+        url,
+        name: options.name[0],
+        folder: options.state,
+        atTerminal: (json ? process.stderr : process.stdout).isTTY,
+        greet,
+      });
       // A parent that starts us by fork learns the ports and the token without parsing text.
       const { httpPort, mqttPort, localPort, firstToken: token } = hub;
       process.send?.({ httpPort, mqttPort, localPort, token });

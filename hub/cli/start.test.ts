@@ -201,12 +201,12 @@ test('a log that no person reads is JSON; with --log json nothing else is on sta
 
 test('without a terminal the first token and the link for the first account go to a file of the owner alone', async () => {
   const folder = join(await temporaryFolder(), 'state');
-  const { said, greeted } = await goodStart(['--state', folder]);
+  const { said, greeted } = await goodStart(['--state', folder, '--name', 'hub.example']);
   assert.doesNotMatch(said + greeted, /adbreak_(token|first)_/);
   const path = join(folder, 'first-administrator.txt');
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   const text = await readFile(path, 'utf8');
-  assert.match(text, /^https:\/\/127\.0\.0\.1:\d+\/first\?code=adbreak_first_[0-9a-f]{40}$/m);
+  assert.match(text, /^https:\/\/hub\.example:\d+\/first\?code=adbreak_first_[0-9a-f]{40}$/m);
   assert.match(text, /^ {2}export ADBREAK_HUB=https:\S+ ADBREAK_CA=\S+ ADBREAK_TOKEN=adbreak_token_[0-9a-f]{40}$/m);
   assert.doesNotMatch((await goodStart(['--state', folder])).said, /first administrator/);
 });
