@@ -40,7 +40,7 @@ module.exports = {
     rule(
       'hub-below-the-doors',
       'A feature or a port does not know who asks, over HTTP or MQTT.',
-      { path: `^hub/(${FEATURES}|store|identity|registry)/`, pathNot: `${TESTS}|${HELPERS}` },
+      { path: `^hub/(${FEATURES}|store|identity|registry|accounts)/`, pathNot: `${TESTS}|${HELPERS}` },
       { path: '^hub/(http|broker)/', pathNot: HELPERS },
     ),
     rule(
@@ -52,7 +52,7 @@ module.exports = {
     rule(
       'hub-trust-alone',
       'Who may come in, and what is signed, depends on no feature.',
-      { path: '^hub/(identity|registry)/', pathNot: TESTS },
+      { path: '^hub/(identity|registry|accounts)/', pathNot: TESTS },
       { path: `^hub/(${FEATURES})/` },
     ),
     rule(

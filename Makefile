@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check conformance test test-crash test-attacks demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance conformance-http test test-crash test-attacks demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,8 +37,11 @@ check: build ## types, lint, format, boundaries, dead code, citations
 	npm run --silent documents
 	@echo "check: all good"
 
-conformance: build ## install what the Python device of docs/protocol's test needs (pip)
+conformance: build ## install what the Python device of docs/protocol's test and schemathesis need (pip)
 	scripts/conformance/install.sh
+
+conformance-http: conformance ## the hub against its OpenAPI document: REQUESTS= (5,000) made by schemathesis; SEED=
+	@node tools/dist/protocol/conformance-http.js
 
 test: build addon litert conformance ## install what is needed, build, run every test
 	scripts/test.sh

@@ -6,6 +6,8 @@ import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { harmless, type Log } from '@adbreak/shared/log.js';
 import { schedule, validate } from 'node-cron';
+import { type Invitation, makeFirstToken } from './accounts/first.js';
+import { openPeople } from './accounts/people.js';
 import { finishRestore } from './backup/exchange.js';
 import { Broker, listenError } from './broker/broker.js';
 import { commanding } from './commanding.js';
@@ -19,7 +21,6 @@ import { buildHttp, type Http, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
-import { newToken } from './identity/secrets.js';
 import { ServerCertificate } from './identity/server-certificate.js';
 import type { Rollups } from './monitoring/rollup-port.js';
 import { Registry } from './registry/registry.js';
@@ -82,6 +83,8 @@ export interface RunningHub extends AsyncDisposable {
   readonly authority: string;
   /** The administrator's token, on the first start only. */
   readonly firstToken: string | null;
+  /** What makes the first administrator's account, on the first start only. */
+  readonly invitation: Invitation | null;
   /** What it answers over HTTPS. */
   readonly routes: readonly Route[];
 }
@@ -195,6 +198,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   };
   tellOfAuthority();
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
+  const people = await openPeople({ folder, store, now, report: log });
   const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
   const tellOfWaiting = async () => {
     for (const line of await registry.waiting()) log(line);
@@ -303,6 +307,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     certificates,
     operators: commands.operators,
     deviceCommands: commands.deviceCommands,
+    people,
     registry,
     broker,
     executor,
@@ -366,6 +371,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
         .catch(complain('registry')),
     ),
     schedule(NIGHTLY, () => purgeClaims(store, now()).catch(complain('claims'))),
+    schedule(PURGE, () => people.first.tidy().catch(complain('first administrator'))),
     schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
     schedule(ROLLUPS, () => keepRollups(store.rollups, settings, now()).catch(complain('rollups')), {
       noOverlap: true,
@@ -384,6 +390,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     localPort,
     authority: authority.certificate,
     firstToken,
+    invitation: firstToken === null ? null : people.first.invite(),
     routes,
     [Symbol.asyncDispose]: () => opened.close(complain('closing')),
   };
@@ -438,15 +445,4 @@ async function purgeClaims(store: Store, now: Date): Promise<void> {
     await store.change(({ claims }) => {
       for (const hash of old) delete claims[hash];
     });
-}
-
-async function makeFirstToken(store: Store, now: Date): Promise<string | null> {
-  if (store.state.tokens.length > 0) return null;
-  const { secret, row } = newToken('first', 'admin', now);
-  await store.change((state) => void state.tokens.push(row), {
-    who: 'hub',
-    what: 'token.create',
-    subject: 'first',
-  });
-  return secret;
 }

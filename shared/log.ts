@@ -29,7 +29,7 @@ export function harmless(text: string): string {
 function redacted(text: string): string {
   return text
     .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, '[key]')
-    .replace(/\b(adbreak_(?:claim|token)_)[\w-]+/g, '$1[secret]')
+    .replace(/\b(adbreak_(?:claim|token|session|first)_)[\w-]+/g, '$1[secret]')
     .replace(/\b(Bearer )[\w.~+/-]+=*/gi, '$1[secret]')
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1[secret]@');
 }

@@ -62,8 +62,12 @@ describe('a line of the log', () => {
   test('tells no secret', async () => {
     const key = `-----BEGIN PRIVATE KEY-----\n${'QUJD'.repeat(9)}\n-----END PRIVATE KEY-----`;
     const token = `adbreak_token_${'0a'.repeat(20)}`;
+    const first = `adbreak_first_${'0b'.repeat(20)}`;
+    const session = `adbreak_session_${'0c'.repeat(20)}`;
     for (const [text, secret, kept] of [
       [`Cannot use ${token}`, '0a0a', 'Cannot use adbreak_token_[secret]'],
+      [`/first?code=${first}`, '0b0b', '/first?code=adbreak_first_[secret]'],
+      [`__Host-adbreak=${session}`, '0c0c', '__Host-adbreak=adbreak_session_[secret]'],
       ['header Authorization: Bearer abc.def-1==', 'abc.def', 'header Authorization: Bearer [secret]'],
       [`read ${key} there`, 'QUJD', 'read [key] there'],
       ['read -----BEGIN EC PRIVATE KEY-----\nQUJD', 'QUJD', 'read [key]'],

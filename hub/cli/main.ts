@@ -19,6 +19,7 @@ import { hubAddress } from './client.js';
 import { deviceCommands } from './devices.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
+import { greetFirst } from './first.js';
 import { keyCommands } from './keys.js';
 import { operatorCommands } from './operators.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
@@ -27,6 +28,7 @@ import { pushVersion } from './push.js';
 import { call, print, type Remote, remote, say } from './remote.js';
 import { rolloutCommands, rolloutView, summary } from './rollouts.js';
 import { tokenCommands } from './tokens.js';
+import { userCommands } from './users.js';
 import { versionCommands } from './versions.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
@@ -144,7 +146,7 @@ hubCommands
 hubCommands
   .command('start')
   .description(
-    'start the hub; on the first start it makes its authority, its keys and an administrator token',
+    'start the hub; on the first start it makes its authority, its keys, an administrator token and a link for the first account',
   )
   .option('--state <dir>', 'folder of its state', '.work/hub')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
@@ -226,13 +228,17 @@ hubCommands
       });
       const url = `https://${options.host === '0.0.0.0' ? 'localhost' : options.host}:${hub.httpPort}`;
       // Who reads JSON, asked for or not, gets nothing else on standard output.
-      const greet = programShape(options.log) === 'json' ? console.error : console.log;
+      const json = programShape(options.log) === 'json';
+      const greet = json ? console.error : console.log;
       const local = hub.localPort === null ? '' : `  on this machine also http://localhost:${hub.localPort}`;
       greet(`hub: ${url}  mqtt: ${hub.mqttPort}${local}`);
-      if (hub.firstToken !== null)
-        greet(
-          `This administrator token is shown once:\n  export ADBREAK_HUB=${url} ADBREAK_CA=${join(resolve(options.state), 'identity/ca.pem')} ADBREAK_TOKEN=${hub.firstToken}`,
-        );
+      await greetFirst(hub, {
+        url,
+        name: options.name[0],
+        folder: options.state,
+        atTerminal: (json ? process.stderr : process.stdout).isTTY,
+        greet,
+      });
       // A parent that starts us by fork learns the ports and the token without parsing text.
       const { httpPort, mqttPort, localPort, firstToken: token } = hub;
       process.send?.({ httpPort, mqttPort, localPort, token });
@@ -280,6 +286,7 @@ simulateCommand(program);
 tokenCommands(program, remote);
 operatorCommands(program, remote);
 auditCommands(program, remote);
+userCommands(program, remote);
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE))
   program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);

@@ -185,10 +185,8 @@ test('a folder that others may look into is told, a key that they can read is re
 
 test('a log that no person reads is JSON, and nothing else is on standard output then', async () => {
   const folder = join(await temporaryFolder(), 'state');
-  assert.match(
-    (await goodStart(['--state', folder, '--log', 'json'])).greeted,
-    /ADBREAK_TOKEN=adbreak_token_/,
-  );
+  const first = await goodStart(['--state', folder, '--log', 'json']);
+  assert.match(first.greeted, /^how the first administrator gets in stands in \/.*first-administrator\.txt, until /m);
   await chmod(folder, 0o755);
   const piped = await goodStart(['--state', folder]);
   assert.match(piped.said, /^\{"level":"info","time":"[^"]+Z","msg":"warning: others may look into .*"\}$/m);
@@ -200,6 +198,34 @@ test('a log that no person reads is JSON, and nothing else is on standard output
   }
   const text = await goodStart(['--state', folder, '--log', 'text']);
   assert.match(text.said, /^\d{4}-\d\d-\d\dT[\d:.]+Z warning: others may look into/m);
+});
+
+test('without a terminal the first token and the link for the first account go to a file of the owner alone', async () => {
+  const folder = join(await temporaryFolder(), 'state');
+  const { said, greeted } = await goodStart(['--state', folder, '--name', 'hub.example']);
+  assert.doesNotMatch(said + greeted, /adbreak_(token|first)_/);
+  const path = join(folder, 'first-administrator.txt');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const text = await readFile(path, 'utf8');
+  assert.match(text, /^https:\/\/hub\.example:\d+\/first\?code=adbreak_first_[0-9a-f]{40}$/m);
+  assert.match(text, /^ {2}export ADBREAK_HUB=https:\S+ ADBREAK_CA=\S+ ADBREAK_TOKEN=adbreak_token_[0-9a-f]{40}$/m);
+  assert.doesNotMatch((await goodStart(['--state', folder])).said, /first administrator/);
+});
+
+test('at a terminal they stand there, and nowhere else', async () => {
+  const folder = join(await temporaryFolder(), 'state');
+  const command = [process.execPath, BIN, 'hub', 'start', ...FREE, '--state', folder].join(' ');
+  // script(1) gives it a terminal, and us what stands there.
+  const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+    if (/first\?code=\w+\s/.test(screen)) child.kill('SIGTERM');
+  });
+  await once(child, 'close');
+  assert.match(screen, /ADBREAK_TOKEN=adbreak_token_[0-9a-f]{40}/);
+  assert.match(screen, /\/first\?code=adbreak_first_[0-9a-f]{40}/);
+  await assert.rejects(stat(join(folder, 'first-administrator.txt')), { code: 'ENOENT' });
 });
 
 test('a folder that is not the hub’s own is refused and left as it is', async () => {

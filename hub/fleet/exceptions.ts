@@ -6,6 +6,7 @@ import { activeRollouts, exceptionNames } from '../rollouts/lifecycle/membership
 import type { Rollout } from '../rollouts/rollout.js';
 import type { HubState, Model } from '../store/state.js';
 import { productionOf } from './desired.js';
+import { devicesOf } from './members.js';
 
 /**
  * Exceptions: slices (`channel=one`) and devices (`device=pi-3`) that a rollout left on an earlier version when it completed.

@@ -3,8 +3,16 @@ import type { Access } from '@adbreak/shared/contract/http/access.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { DeviceCertificates } from '../identity/device-certificates.js';
-import { type CertifiedDevice, holderOf, type Principal, requireRole } from '../identity/secrets.js';
+import {
+  type CertifiedDevice,
+  holderOf,
+  type Person,
+  type Principal,
+  requireRole,
+  type SignedIn,
+} from '../identity/secrets.js';
 import type { HttpContext } from './context.js';
+import { refuseForeignPage, secretOf } from './session-cookie.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -12,6 +20,8 @@ declare module 'fastify' {
     access?: Access;
     /** As a refusal says it. */
     doing?: string | undefined;
+    /** How the body is written, where it is no JSON. */
+    bodyAs?: string | undefined;
   }
   interface FastifyRequest {
     /** Who asks; null where a route is public, or nobody knows. */
@@ -34,6 +44,7 @@ export function guard(app: FastifyInstance, context: HttpContext): void {
     const { access, doing } = request.routeOptions.config;
     if (access === undefined) throw new AdbreakError('forbidden', 'Cannot answer: nobody may call this');
     request.who = principalOf(request, access, doing, context);
+    if (access === 'visitor' || request.who?.kind === 'person') refuseForeignPage(request);
   });
 }
 
@@ -52,11 +63,14 @@ function principalOf(
   request: FastifyRequest,
   access: Access,
   doing: string | undefined,
-  { store, certificates, now }: HttpContext,
+  context: HttpContext,
 ): Principal | null {
+  const { certificates } = context;
   switch (access) {
     case 'public':
       return null;
+    case 'visitor':
+      return signedIn(request, context);
     case 'device':
       return currentDevice(request, certificates);
     case 'late-device':
@@ -64,14 +78,32 @@ function principalOf(
     case 'viewer':
     case 'operator':
     case 'admin': {
-      const secret = /^Bearer ([\w-]{1,120})$/.exec(request.headers.authorization ?? '')?.[1];
-      const person = holderOf(store.state, secret, now());
+      const person = personOf(request, context);
       // Who is refused for the role has a name all the same, in log and audit.
       request.who = person;
       requireRole(person, access, doing);
       return person;
     }
   }
+}
+
+/** By its token, or where there is none by its session. */
+function personOf(request: FastifyRequest, context: HttpContext): Person {
+  const { authorization } = request.headers;
+  if (authorization === undefined && secretOf(request) !== null) {
+    const person = signedIn(request, context);
+    if (person !== null) return person;
+    throw new AdbreakError('unauthorized', 'Cannot answer: the session has ended', {
+      remedy: 'Sign in again, on the page /sign-in.',
+    });
+  }
+  const secret = /^Bearer ([\w-]{1,120})$/.exec(authorization ?? '')?.[1];
+  return holderOf(context.store.state, secret, context.now());
+}
+
+function signedIn(request: FastifyRequest, { people }: HttpContext): SignedIn | null {
+  const secret = secretOf(request);
+  return secret === null ? null : people.signIn.holder(secret);
 }
 
 /**

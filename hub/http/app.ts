@@ -10,7 +10,7 @@ import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
 import { faults, refuseGarbage, requestId } from './faults.js';
-import { acceptForms } from './form.js';
+import { acceptFields, acceptForms } from './form.js';
 import { refuseStrangers } from './loopback.js';
 import { modelRoutes } from './model-routes.js';
 import { monitoringRoutes } from './monitoring-routes.js';
@@ -20,8 +20,10 @@ import { RefusedAttempts } from './refused.js';
 import { auditRefusals, nameRequests, writeRefusals } from './requests.js';
 import { rolloutRoutes } from './rollout-routes.js';
 import { registerOn } from './route.js';
+import { sessionRoutes } from './session-routes.js';
 import { tokenRoutes } from './token-routes.js';
 import { versionRoutes } from './version-routes.js';
+import { userRoutes } from './user-routes.js';
 
 const BODY_LIMIT = 64 * 1024;
 const HANDSHAKE_MS = 10_000;
@@ -135,6 +137,7 @@ async function furnish(
     ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))),
   );
   await acceptForms(app);
+  acceptFields(app);
   app.setErrorHandler(answerFault);
   app.setNotFoundHandler((request) => {
     throw new AdbreakError('not_found', `There is nothing at ${request.method} ${request.url}`);
@@ -151,6 +154,8 @@ async function furnish(
   exceptionRoutes(register, context);
   monitoringRoutes(register, context);
   tokenRoutes(register, context);
+  userRoutes(register, context);
+  sessionRoutes(register, context);
   operatorRoutes(register, context);
   commandRoutes(register, context);
   deviceAdminRoutes(register, context);

@@ -1,5 +1,6 @@
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
 import type { Log } from '@adbreak/shared/log.js';
+import type { People } from '../accounts/people.js';
 import type { Broker } from '../broker/broker.js';
 import type { DeviceCommands } from '../commands/device-commands.js';
 import type { Evaluations } from '../evaluations/evaluations.js';
@@ -21,6 +22,7 @@ export interface HttpContext {
   readonly certificates: DeviceCertificates;
   readonly operators: OperatorCertificates;
   readonly deviceCommands: DeviceCommands;
+  readonly people: People;
   readonly registry: Registry;
   readonly broker: Broker;
   readonly executor: Executor;

@@ -1,9 +1,12 @@
+import { FORM } from '@adbreak/shared/contract/http/contract.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 const MODEL_LIMIT = 256 * 1024 * 1024;
 const FIELD_LIMIT = 64 * 1024;
+/** A long password with each of its characters escaped. */
+const FIELDS_LIMIT = 16 * 1024;
 
 /** The parts of a new version. */
 export interface VersionForm {
@@ -15,6 +18,21 @@ export async function acceptForms(app: FastifyInstance): Promise<void> {
   await app.register(multipart, {
     limits: { fileSize: MODEL_LIMIT, files: 1, fields: 1, fieldSize: FIELD_LIMIT, parts: 2 },
   });
+}
+
+/**
+ * What a page's own form sends, for the routes that say so: any page of elsewhere could send it without being
+ * asked (it needs no CORS preflight), so that what takes JSON takes nothing else.
+ */
+export function acceptFields(app: FastifyInstance): void {
+  app.addContentTypeParser(
+    FORM,
+    { parseAs: 'string', bodyLimit: FIELDS_LIMIT },
+    ({ routeOptions }: FastifyRequest, body: string, done) => {
+      if (routeOptions.config.bodyAs === FORM) return done(null, Object.fromEntries(new URLSearchParams(body)));
+      done(new AdbreakError('input_invalid', `Cannot accept the request: its body is no JSON but ${FORM}`));
+    },
+  );
 }
 
 /** What the parser cannot read is the form's fault, whatever it throws: nothing of ours is asked yet. */

@@ -66,6 +66,8 @@ function complaint({ status, body }: Answer, method: string): string | null {
   // 501 is no fault: what may be asked for by its path is not all answered yet.
   if ((status >= 500 && status !== 501) || status < 200) return `status ${status}: ${body}`;
   if (status < 400 || method === 'HEAD') return null;
+  // The pages for people refuse as pages.
+  if (/^<!doctype html>.*<p role="alert">/s.test(body)) return null;
   let code: unknown;
   try {
     code = JSON.parse(body).error;

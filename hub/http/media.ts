@@ -11,6 +11,8 @@ export interface Sent {
    * Names exactly these bytes (a strong validator, RFC 9110 section 8.8.1); without one there are no ranges.
    */
   readonly etag?: string;
+  /** 200 where nothing is said. */
+  readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -22,9 +24,9 @@ export function sendMedia(
   { method, headers }: Pick<FastifyRequest, 'method' | 'headers'>,
   reply: FastifyReply,
   { media }: Media,
-  { body, etag, headers: own = {} }: Sent,
+  { body, etag, status = 200, headers: own = {} }: Sent,
 ): FastifyReply {
-  if (etag === undefined || !(body instanceof Uint8Array)) return reply.headers(own).type(media).send(body);
+  if (etag === undefined || !(body instanceof Uint8Array)) return reply.code(status).headers(own).type(media).send(body);
   const tag = `"${etag}"`;
   reply.headers({ etag: tag, 'accept-ranges': 'bytes' });
   if (hasIt(headers['if-none-match'], tag)) return reply.code(304).send();

@@ -25,7 +25,7 @@ export function referencePage(document: OpenApi): string {
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Adbreak: the hub's API</title><style>${STYLE}</style></head>
 <body>
 <h1>The hub's API</h1>
-<p>The same as a machine reads it: <a href="/api/v1/openapi.json">/api/v1/openapi.json</a> (OpenAPI 3.1). A call with a role takes <code>Authorization: Bearer TOKEN</code>; <code>adbreak tokens create</code> makes one. Refusals are problem documents (RFC 9457); their codes are <a href="#errors">below</a>.</p>
+<p>The same as a machine reads it: <a href="/api/v1/openapi.json">/api/v1/openapi.json</a> (OpenAPI 3.1). A call with a role takes <code>Authorization: Bearer TOKEN</code>, which <code>adbreak tokens create</code> makes, or the session of who has signed in. Refusals are problem documents (RFC 9457); their codes are <a href="#errors">below</a>.</p>
 ${groups.map((name) => groupHtml(name, document)).join('\n')}
 <h2 id="errors">Errors</h2>
 <table><tr><th>code</th><th>HTTP</th><th>what to do</th></tr>
@@ -60,7 +60,7 @@ function operationHtml({ name, contract }: Operation, document: OpenApi): string
 
 function whoMay(access: Access): string {
   if (isRole(access)) return access;
-  return access === 'public' ? 'anybody' : 'a device, by its certificate';
+  return access === 'public' || access === 'visitor' ? 'anybody' : 'a device, by its certificate';
 }
 
 function errorHtml(code: string, status: number, remedy: string): string {
@@ -88,6 +88,6 @@ function at(value: unknown, ...path: readonly string[]): unknown {
 function json(value: unknown): string {
   return escaped(JSON.stringify(value, null, 2));
 }
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -12,16 +12,19 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { plainAddress } from '../identity/guesses.js';
-import type { CertifiedDevice, Person } from '../identity/secrets.js';
 import { withOrigin } from '../store/origin.js';
+import type { CertifiedDevice, Person, SignedIn } from '../identity/secrets.js';
 import { readForm, type VersionForm } from './form.js';
 import { type Sent, sendMedia } from './media.js';
+import { isSecure } from './session-cookie.js';
 
 type WhoAsks<A extends Access> = A extends 'public'
   ? null
-  : A extends 'device' | 'late-device'
-    ? CertifiedDevice
-    : Person;
+  : A extends 'visitor'
+    ? SignedIn | null
+    : A extends 'device' | 'late-device'
+      ? CertifiedDevice
+      : Person;
 
 /** What a handler is given: who asks, and what was asked, parsed. It sees neither headers nor sockets. */
 export interface Call<C extends Contract> {
@@ -31,6 +34,8 @@ export interface Call<C extends Contract> {
   readonly body: BodyOf<C>;
   /** The name under which the caller has reached the hub. */
   readonly hostname: string;
+  /** Where it comes from, and whether over TLS. */
+  readonly from: { readonly address: string; readonly secure: boolean };
   /** The form of a new version, where the contract has one. */
   readonly form: () => Promise<VersionForm>;
 }
@@ -45,11 +50,11 @@ export type Register = <const C extends Contract>(contract: C, handle: Handler<C
  */
 export function registerOn(app: FastifyInstance, strict: boolean): Register {
   return (contract, handle) => {
-    const { method, path, access, doing, status = 200, answer } = contract;
+    const { method, path, access, doing, bodyAs, status = 200, answer } = contract;
     app.route({
       method,
       url: path.replace(/\{(\w+)\}/g, ':$1'),
-      config: { access, doing },
+      config: { access, doing, bodyAs },
       handler: async (request, reply) => {
         const call = callOf(contract, request);
         const origin = { from: plainAddress(request.ip), request: request.id };
@@ -73,6 +78,7 @@ function callOf<C extends Contract>(contract: C, request: FastifyRequest): Call<
     query: (query && check(query, request.query, 'the query')) as never,
     body: (body && check(body, request.body ?? {}, bodyIs)) as never,
     hostname: request.hostname,
+    from: { address: request.ip, secure: isSecure(request) },
     form: () => readForm(request),
   };
   return call as Call<C>;

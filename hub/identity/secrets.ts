@@ -9,11 +9,26 @@ import { UnknownSecret } from './guesses.js';
 export type Token = HubState['tokens'][number];
 
 /** Who asks, once it is known: the handlers of requests get this, and never look at what was presented. */
-export interface Person {
-  readonly kind: 'token' | 'person' | 'operator';
+export interface TokenHolder {
+  readonly kind: 'token';
   readonly id: string;
   readonly role: Role;
 }
+/** Somebody who has signed in. */
+export interface SignedIn {
+  readonly kind: 'person';
+  readonly id: string;
+  readonly role: Role;
+  /** The hash of the session's secret. */
+  readonly session: string;
+}
+/** A program or a machine that commands over MQTT, by its certificate. */
+export interface Commander {
+  readonly kind: 'operator';
+  readonly id: string;
+  readonly role: Role;
+}
+export type Person = TokenHolder | SignedIn | Commander;
 export interface CertifiedDevice {
   readonly kind: 'device';
   readonly id: string;
@@ -28,7 +43,7 @@ export function nameOf({ kind, id }: Pick<Principal, 'kind' | 'id'>): string {
 }
 
 /** A secret shown once: 160 bits with a prefix that secret scanners can find. Only its hash is stored. */
-export function newSecret(prefix: 'claim' | 'token'): { secret: string; hash: string } {
+export function newSecret(prefix: 'claim' | 'token' | 'session' | 'first'): { secret: string; hash: string } {
   const secret = `adbreak_${prefix}_${randomBytes(20).toString('hex')}`;
   return { secret, hash: sha256(secret) };
 }
@@ -62,7 +77,7 @@ export function standingOf(
  * bits leave nothing to learn from the time that takes. Throws `unauthorized`; what this hub never gave out
  * is an UnknownSecret.
  */
-export function holderOf(state: Readonly<HubState>, secret: string | undefined, now: Date): Person {
+export function holderOf(state: Readonly<HubState>, secret: string | undefined, now: Date): TokenHolder {
   if (secret === undefined)
     throw new AdbreakError('unauthorized', 'Cannot answer: the request has no bearer token');
   const token = byHash(state.tokens).get(sha256(secret));
@@ -94,14 +109,10 @@ export function requireRole(
   doing = 'this',
 ): void {
   if (mayAs(role, needed)) return;
-  if (kind === 'operator')
-    throw new AdbreakError(
-      'forbidden',
-      `Cannot answer: ${doing} needs the role ${needed}; the operator ${id} has ${role}`,
-      { remedy: `Ask an administrator, or for more of a role: \`adbreak operators role ${id} ROLE\`.` },
-    );
-  throw new AdbreakError(
-    'forbidden',
-    `Cannot answer: ${doing} needs the role ${needed}; the token has ${role}`,
-  );
+  const whose = { token: 'the token', person: 'the account', operator: `the operator ${id}` }[kind];
+  const message = `Cannot answer: ${doing} needs the role ${needed}; ${whose} has ${role}`;
+  if (kind !== 'operator') throw new AdbreakError('forbidden', message);
+  throw new AdbreakError('forbidden', message, {
+    remedy: `Ask an administrator, or for more of a role: \`adbreak operators role ${id} ROLE\`.`,
+  });
 }

@@ -10,6 +10,8 @@ export const TABLES = [
   'meta',
   'claim',
   'token',
+  'account',
+  'session',
   'device',
   'model',
   'version',

@@ -6,7 +6,7 @@ import type { RolloutEvent } from '../rollouts/events.js';
 import { PLAN, report, started } from '../rollouts/fixtures.js';
 import { start } from '../rollouts/step.js';
 import { takeReport } from '../testing/rollups.js';
-import { deviceEntry } from '../testing/state.js';
+import { ANNA, deviceEntry, SESSION } from '../testing/state.js';
 import { link, NO_LINKS } from './chain.js';
 import type { Database } from './sql/database.js';
 import { all as allOf, insert, type Statement } from './sql/queries.js';
@@ -97,11 +97,15 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     const changed = store.change((state) => {
       state.devices['pi-1'] = deviceEntry('pi-1', 'one');
       state.tokens.push(token('a'));
+      state.accounts['anna'] = ANNA;
+      for (const hash of [SESSION.hash, 'b'.repeat(64)]) state.sessions[hash] = { ...SESSION, hash };
       return state.tokens.length;
     }, AUDIT);
     assert.deepEqual(store.state.devices, Object.create(null), 'not before its commit');
     assert.equal(await changed, 1);
-    await store.change(({ devices, tokens }) => {
+    await store.change(({ accounts, sessions, devices, tokens }) => {
+      Object.assign(accounts['anna'] ?? {}, { networks: ['192.0.2.1'], role: 'admin' });
+      delete sessions['b'.repeat(64)];
       Object.assign(devices['pi-1'] ?? {}, { sequence: 7 });
       devices['pi-2'] = deviceEntry('pi-2', 'two');
       tokens.push(token('b'));
@@ -112,6 +116,9 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
       [store.state.devices['pi-1']?.sequence, Object.keys(store.state.devices)],
       [7, ['pi-1']],
     );
+    const { accounts, sessions } = store.state;
+    assert.deepEqual(accounts['anna'], { ...ANNA, role: 'admin', networks: ['192.0.2.1'] });
+    assert.deepEqual(Object.values(sessions), [SESSION]);
     await store.close();
     const again = await where.open();
     assert.deepEqual(copy(again.state), was);

@@ -6,7 +6,7 @@ setAutoFreeze(false);
 
 type Records = Pick<
   HubState,
-  'claims' | 'devices' | 'models' | 'outbox' | 'operators' | 'operatorCommands' | 'deviceCommands'
+  'claims' | 'accounts' | 'sessions' | 'devices' | 'models' | 'outbox' | 'operators' | 'operatorCommands' | 'deviceCommands'
 >;
 type Lists = Pick<HubState, 'tokens' | 'evaluations' | 'rollouts'>;
 
@@ -28,6 +28,8 @@ export class Drafts {
   readonly #base: Readonly<HubState>;
   readonly #records: { readonly [P in keyof Records]: Map<string, Records[P][string] | undefined> } = {
     claims: new Map(),
+    accounts: new Map(),
+    sessions: new Map(),
     devices: new Map(),
     models: new Map(),
     outbox: new Map(),
@@ -47,6 +49,8 @@ export class Drafts {
   run<T>(edit: (state: HubState) => T): T {
     const [base, over, lists] = [this.#base, this.#records, this.#lists];
     const claims = draftRecord(base.claims, over.claims, draftOf);
+    const accounts = draftRecord(base.accounts, over.accounts, draftOf);
+    const sessions = draftRecord(base.sessions, over.sessions, draftOf);
     const devices = draftRecord(base.devices, over.devices, draftOf);
     const models = draftRecord(base.models, over.models, draftOf);
     const outbox = draftRecord(base.outbox, over.outbox, draftOf);
@@ -58,6 +62,8 @@ export class Drafts {
     const rollouts = draftList(lists.rollouts ?? base.rollouts, null);
     const state: HubState = Object.defineProperties(emptyState(), {
       claims: { get: () => claims.proxy },
+      accounts: { get: () => accounts.proxy },
+      sessions: { get: () => sessions.proxy },
       devices: { get: () => devices.proxy },
       models: { get: () => models.proxy },
       outbox: { get: () => outbox.proxy },
@@ -72,9 +78,8 @@ export class Drafts {
     const result = edit(state);
     // All of it is finished before any of it is kept: what an edit put in may be none that can be.
     const keeping = [
-      ...[claims, devices, models, outbox, operators, operatorCommands, deviceCommands].map((part) =>
-        part.finish(),
-      ),
+      ...[claims, accounts, sessions, devices, models, outbox].map((part) => part.finish()),
+      ...[operators, operatorCommands, deviceCommands].map((part) => part.finish()),
       tokens.finish((list) => Object.assign(lists, { tokens: list })),
       evaluations.finish((list) => Object.assign(lists, { evaluations: list })),
       rollouts.finish((list) => Object.assign(lists, { rollouts: list })),
@@ -193,6 +198,8 @@ function holdsDraft(value: unknown): boolean {
 export function commit(state: HubState, { records, lists, found }: Changes): void {
   for (const [rows, changed] of [
     [state.claims, records.claims],
+    [state.accounts, records.accounts],
+    [state.sessions, records.sessions],
     [state.devices, records.devices],
     [state.models, records.models],
     [state.outbox, records.outbox],

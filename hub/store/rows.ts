@@ -7,6 +7,7 @@ import type { Database } from './sql/database.js';
 import { keysAs, unescaped } from './sql/keys.js';
 import { all, put, type Row, remove, type Statement } from './sql/queries.js';
 import {
+  account,
   claim,
   device,
   deviceCommandRow,
@@ -16,6 +17,7 @@ import {
   operator,
   operatorCommandRow,
   outboxEntry,
+  session,
   storedRollout,
   token,
   version,
@@ -28,6 +30,8 @@ const ROW_LIMIT = 256 * 1024 * 1024;
 const TABLES = {
   claim: { keys: ['hash'], schema: claim },
   token: { keys: ['id'], schema: token },
+  account: { keys: ['name'], schema: account },
+  session: { keys: ['hash'], schema: session },
   device: { keys: ['id'], schema: device },
   model: { keys: ['name'], schema: model.omit({ versions: true }) },
   version: { keys: ['model', 'version'], schema: version },
@@ -49,6 +53,8 @@ export function* statementsOf(
 ): Generator<Statement> {
   for (const [table, changed] of [
     ['claim', records.claims],
+    ['account', records.accounts],
+    ['session', records.sessions],
     ['device', records.devices],
     ['outbox', records.outbox],
     ['operator_entry', records.operators],
@@ -112,10 +118,12 @@ function* changedById<T extends { readonly id: string }>(
 /** The statements that write a whole state into empty tables. */
 export function statementsOfAll(state: HubState): Iterable<Statement> {
   const records = (rows: Readonly<Record<string, unknown>>) => new Map(Object.entries(rows));
-  const { tokens, rollouts, evaluations, claims, devices, models, outbox } = state;
+  const { tokens, rollouts, evaluations, claims, accounts, sessions, devices, models, outbox } = state;
   const { operators, operatorCommands, deviceCommands } = state;
   const changes = {
     claims: records(claims),
+    accounts: records(accounts),
+    sessions: records(sessions),
     devices: records(devices),
     models: records(models),
     outbox: records(outbox),
@@ -135,6 +143,8 @@ export async function readRows(database: Database): Promise<HubState> {
   const state: HubState = { ...emptyState(), revisionFloor: await readFloor(database) };
   for await (const [hash, row] of read(database, 'claim', claim)) state.claims[hash] = row;
   for await (const [, row] of read(database, 'token', token)) state.tokens.push(row);
+  for await (const [name, row] of read(database, 'account', account)) state.accounts[name] = row;
+  for await (const [hash, row] of read(database, 'session', session)) state.sessions[hash] = row;
   for await (const [id, row] of read(database, 'device', device)) state.devices[id] = row;
   for await (const [name, row] of read(database, 'model', TABLES.model.schema))
     state.models[name] = { ...row, versions: {} };

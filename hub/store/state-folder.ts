@@ -15,9 +15,12 @@ const AUDIT = 'audit.jsonl';
 const BEFORE = ['hub.before.json', 'hub.json.before', 'audit.jsonl.before', 'rollouts.before'];
 const DATABASE = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, `${DATABASE_FILE}-journal`];
 const BEGUN = 'hub.begun';
+/** What a first start without a terminal leaves for who administers the hub; hub/accounts/first.ts. */
+export const FIRST_FILE = 'first-administrator.txt';
 const OWN = new Set([
   ...DATABASE,
   BEGUN,
+  FIRST_FILE,
   SETTINGS_FILE,
   LOCK_FILE,
   DOCUMENT,

@@ -60,6 +60,29 @@ export const deviceCommandRow = z.object({
   command: deviceCommand,
   reply: deviceReply.nullable(),
 });
+/** Networks that are remembered of an account. */
+export const KNOWN_NETWORKS = 5;
+export const account = z.object({
+  name: z.string(),
+  role: z.enum(ROLES),
+  /** By Argon2id, as a PHC string; null once it is removed. */
+  password: z.string().max(200).nullable(),
+  created: instant,
+  /** When the password was set. */
+  changed: instant,
+  lastSignIn: instant.nullable(),
+  /** Where its holder has signed in from, the newest first: strangers' wrong passwords do not keep them waiting. */
+  networks: z.array(z.string()).max(KNOWN_NETWORKS),
+  removed: instant.optional(),
+});
+export const session = z.object({
+  /** Of its secret. */
+  hash: digest,
+  account: z.string(),
+  begun: instant,
+  /** When it was used, some minutes ago or less. */
+  used: instant,
+});
 /** Streams of a device's numbers that are remembered after another took their place. */
 export const KEPT_STREAMS = 8;
 export const device = z.object({
@@ -171,6 +194,10 @@ export interface HubState {
   /** By the hash of their token. */
   claims: Record<string, z.infer<typeof claim>>;
   tokens: z.infer<typeof token>[];
+  /** By their names. */
+  accounts: Record<string, z.infer<typeof account>>;
+  /** By the hash of their secret. */
+  sessions: Record<string, z.infer<typeof session>>;
   devices: Record<string, z.infer<typeof device>>;
   models: Record<string, Model>;
   rollouts: StoredRollout[];
@@ -191,6 +218,8 @@ export function emptyState(): HubState {
   return {
     claims: own(),
     tokens: [],
+    accounts: own(),
+    sessions: own(),
     devices: own(),
     models: own(),
     rollouts: [],

@@ -33,8 +33,9 @@ export function answerOf({ hub, method, path, headers, send, agent }: Asked): Pr
       );
       answer.on('error', reject);
     };
-    const [url, options] = [`${hub}${path}`, { method, headers, agent }];
-    const asked = url.startsWith('https:')
+    // The path beside the address: in one URL, dots and fragments of it would not be sent.
+    const [url, options] = [new URL(hub), { method, path, headers, agent }];
+    const asked = url.protocol === 'https:'
       ? httpsRequest(url, options, take)
       : httpRequest(url, options, take);
     asked.on('error', reject);

@@ -13,11 +13,18 @@ import { configPath } from '../rollouts/fixtures.js';
 
 /** The real hub as a process that is killed, and devices with real certificates that publish windows to it. */
 const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
-const started = z.object({ httpPort: z.int(), mqttPort: z.int(), token: z.string().nullable() });
+const started = z.object({
+  httpPort: z.int(),
+  mqttPort: z.int(),
+  localPort: z.int().nullable(),
+  token: z.string().nullable(),
+});
 
 export interface HubProcess extends HubAddress {
   readonly child: ChildProcess;
   readonly mqttPort: number;
+  /** Of plain HTTP on the loopback. */
+  readonly localPort: number | null;
   readonly words: () => string;
 }
 
@@ -58,6 +65,8 @@ export async function spawnHub(
     '0',
     '--mqtt-port',
     '0',
+    '--local-port',
+    '0',
     '--plan',
     plan,
     '--tick',
@@ -80,10 +89,11 @@ export async function spawnHub(
     once(child, 'message'),
     once(child, 'exit').then(([code, signal]) => Promise.reject(new HubEnded(code, signal, words))),
   ]);
-  const { httpPort, mqttPort, token: first } = started.parse(message);
+  const { httpPort, mqttPort, localPort, token: first } = started.parse(message);
   return {
     child,
     mqttPort,
+    localPort,
     words: () => words,
     hub: `https://127.0.0.1:${httpPort}`,
     token: first ?? token,

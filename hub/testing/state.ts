@@ -49,3 +49,15 @@ export function modelEntry(
     versions: Object.fromEntries(versions.map((version) => [version, entry(version)])),
   };
 }
+
+/** An account, and a session of it. */
+export const ANNA: HubState['accounts'][string] = {
+  name: 'anna',
+  role: 'viewer',
+  password: null,
+  created: AT,
+  changed: AT,
+  lastSignIn: null,
+  networks: [],
+};
+export const SESSION = { hash: 'a'.repeat(64), account: 'anna', begun: AT, used: AT };

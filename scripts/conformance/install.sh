@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the Python device needs beside Python's own library, into .work/conformance; a half-made folder is made again.
+# What the Python device needs beside Python's own library, and schemathesis, into .work/conformance; a half-made folder is made again.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -6,6 +6,7 @@ import { topicOf } from '@adbreak/shared/contract/topics.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import { type Attack, attack } from './attack.js';
 import { Ground } from './ground.js';
+import { HTTP } from './http/rows.js';
 import { honest } from './mqtt/lies.js';
 import { MQTT } from './mqtt/rows.js';
 
@@ -53,10 +54,15 @@ test('a row of each kind is refused with its code, and changes nothing', async (
     'writes another’s status',
     'comes without a certificate',
     'reports a billion frames',
-  ].map((name) => MQTT.find((row) => row.name === name) ?? assert.fail(name));
+    'a token of the role viewer: all that is above it, at once',
+    'a session of the role operator: all that is above it, at once',
+    'an operator brings a plan of their own: promote',
+    'a page of another site sends JSON in an administrator’s name',
+    'guesses tokens',
+  ].map((name) => [...MQTT, ...HTTP].find((row) => row.name === name) ?? assert.fail(name));
   const lines: string[] = [];
   const outcome = await attack(ground, [HARMLESS, ...rows], (line) => lines.push(line));
-  assert.deepEqual(outcome, { attacks: 5, refused: 5, broken: [] }, lines.join('\n'));
+  assert.deepEqual(outcome, { attacks: 10, refused: 10, broken: [] }, lines.join('\n'));
 });
 
 test('what the lies are made of is true: it is taken', async () => {
@@ -71,5 +77,6 @@ test('what the lies are made of is true: it is taken', async () => {
 });
 
 test('no two rows have one name', () => {
-  assert.equal(new Set(MQTT.map(({ name }) => name)).size, MQTT.length);
+  const all = [...MQTT, ...HTTP];
+  assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
 });

@@ -1,6 +1,7 @@
 import { explain } from '@adbreak/shared/errors.js';
 import { type Attack, attack } from './attack.js';
 import { Ground } from './ground.js';
+import { HTTP } from './http/rows.js';
 import { MQTT } from './mqtt/rows.js';
 
 /**
@@ -8,7 +9,7 @@ import { MQTT } from './mqtt/rows.js';
  * the code of the row, and nothing changed. ONLY= takes the rows whose names hold a word. The last line is
  * JSON; it fails where a row is broken. Each door of the hub has a room of rows.
  */
-const ROOMS: readonly (readonly Attack[])[] = [MQTT];
+const ROOMS: readonly (readonly Attack[])[] = [HTTP, MQTT];
 
 const only = process.env['ONLY'] ?? '';
 const rows = ROOMS.flat().filter(({ name }) => name.includes(only));

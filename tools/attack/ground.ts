@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deviceKey, RawClient } from '@adbreak/hub/broker/testing.js';
-import { callHub } from '@adbreak/hub/cli/client.js';
+import { callBy, callHub } from '@adbreak/hub/cli/client.js';
 import { Authority } from '@adbreak/hub/identity/authority.js';
+import { Browser } from '@adbreak/hub/testing/browser.js';
 import { publish } from '@adbreak/hub/testing/chain.js';
 import {
   connectDevice,
@@ -14,6 +15,9 @@ import {
   spawnHub,
 } from '@adbreak/hub/testing/killed.js';
 import { episodesOfHours, storedState } from '@adbreak/hub/testing/store.js';
+import { ROLES, type Role } from '@adbreak/shared/contract/http/access.js';
+import { accounts } from '@adbreak/shared/contract/http/accounts.js';
+import { tokens } from '@adbreak/shared/contract/http/tokens.js';
 import { topicOf } from '@adbreak/shared/contract/topics.js';
 import type { ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -49,8 +53,21 @@ export class Rogue {
   }
 }
 
-/** Keys of a device's entry that change when it is refused, comes or goes. */
-const PASSING = ['lastSeen', 'online', 'linkSince', 'lost', 'refusedReports', 'refusal', 'clock'];
+/** What changes when a device is refused, comes or goes, and when a person is there. */
+const PASSING = [
+  'lastSeen',
+  'online',
+  'linkSince',
+  'lost',
+  'refusedReports',
+  'refusal',
+  'clock',
+  'used',
+  'lastSignIn',
+];
+
+/** Of everybody who signs in here. */
+export const PASSWORD = 'five quiet herons wade';
 /** A word of the good device is on the hub's disk in this time, whatever others do. */
 const MOST_MS = 1000;
 const LEAST_WORDS = 100;
@@ -65,6 +82,12 @@ export class Ground {
   readonly #closers: (() => void)[];
   readonly #good: MqttClient;
   readonly good: string;
+  /** Tokens by their roles; `lost` was revoked. */
+  readonly tokens = new Map<Role | 'lost', string>();
+  /** Sessions of people by their roles, as their browsers' cookies hold them. */
+  readonly sessions = new Map<Role, string>();
+  /** The rollout that is paused. */
+  rollout = '';
   #enrolled = 0;
 
   private constructor(hub: HubProcess, folder: string, good: Identity, closers: (() => void)[]) {
@@ -83,13 +106,27 @@ export class Ground {
     const ground = new Ground(hub, folder, await enrol(hub, 'good'), closers);
     await publish(hub, '2.0.0');
     // So that no look of the gate is taken for the work of an attacker.
-    const [rollout] = (await storedState(folder)).rollouts;
-    await callHub(hub, `/api/v1/rollouts/${rollout?.id}/pause`, {
+    ground.rollout = (await storedState(folder)).rollouts[0]?.id ?? '';
+    await callHub(hub, `/api/v1/rollouts/${ground.rollout}/pause`, {
       method: 'POST',
       json: { reason: 'attacks' },
     });
+    for (const role of ROLES) await ground.#admit(role);
+    const { token } = await callBy(hub, tokens.create, { body: { id: 'lost', role: 'admin' } });
+    ground.tokens.set('lost', token);
+    await callBy(hub, tokens.revoke, { params: { id: 'lost' } });
     await ground.answers();
     return ground;
+  }
+
+  /** Somebody of a role, who has a token and is signed in. */
+  async #admit(role: Role): Promise<void> {
+    const { token } = await callBy(this.hub, tokens.create, { body: { id: role, role } });
+    this.tokens.set(role, token);
+    await callBy(this.hub, accounts.add, { body: { name: role, role, password: PASSWORD } });
+    const browser = new Browser(this.hub, '127.2.0.1');
+    await browser.post('/sign-in', { name: role, password: PASSWORD });
+    this.sessions.set(role, browser.cookie ?? '');
   }
 
   get isThere(): boolean {
@@ -125,11 +162,14 @@ export class Ground {
 
   /** All that an attack must leave as it is, as it lies on the hub's disk. */
   async unchanging(): Promise<string> {
-    const { claims, tokens, devices, models, rollouts, evaluations } = await storedState(this.folder);
+    const state = await storedState(this.folder);
+    const { claims, tokens, accounts, sessions, devices, models, rollouts, evaluations } = state;
     return JSON.stringify(
       {
         claims,
         tokens,
+        accounts,
+        sessions,
         devices,
         models,
         rollouts: rollouts.map(({ id, status, stage, evidence }) => ({

@@ -64,6 +64,7 @@ const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly strin
       keyed('device_command', ['key']),
     ],
   },
+  { name: 'accounts', sql: [keyed('account', ['name']), keyed('session', ['hash'])] },
 ];
 
 /** The number of the last migration that this hub knows. */

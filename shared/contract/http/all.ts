@@ -1,3 +1,4 @@
+import { accounts, sessions } from './accounts.js';
 import { agents } from './agents.js';
 import { audit } from './audit.js';
 import type { Contract } from './contract.js';
@@ -25,6 +26,8 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
   tokens,
   operators,
   audit,
+  accounts,
+  sessions,
   hub,
   agents,
 };

@@ -24,6 +24,10 @@ const free = (name: string) => !(name in Object.prototype);
 const TAKEN = 'is a name that every object has: choose another one';
 export const newDevice = deviceId.refine(free, TAKEN);
 export const newModel = modelName.refine(free, TAKEN);
+export const accountName = z
+  .string()
+  .regex(/^[a-z][a-z0-9.-]{0,39}$/, 'must be lower-case letters, digits, dots and dashes, a letter first');
+export const newAccount = accountName.refine(free, TAKEN);
 export const newAlias = z
   .string()
   .regex(new RegExp(`^${ALIAS}$`), 'must be lower-case letters, digits and dashes, a letter first')

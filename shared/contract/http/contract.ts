@@ -7,7 +7,11 @@ export interface Media {
   readonly holds: string;
   /** It has an ETag, and Range, If-Range and If-None-Match are heeded. */
   readonly ranges?: true;
+  /** It is for people: it may lead on to another page (303), and says itself what was wrong. */
+  readonly forPeople?: true;
 }
+/** What a page's own form sends. */
+export const FORM = 'application/x-www-form-urlencoded';
 
 /**
  * One route, as both sides know it: the hub registers it from this (hub/http/route.ts), clients call by it,
@@ -30,6 +34,8 @@ export interface Contract {
   readonly body?: z.ZodType;
   /** What the body is, as a refusal says it: Cannot accept `the claim`. */
   readonly bodyIs?: string;
+  /** How the body is written; JSON where nothing is said. */
+  readonly bodyAs?: typeof FORM;
   /** The parts of a multipart/form-data body, and what each holds. */
   readonly form?: Readonly<Record<string, string>>;
   readonly answer: z.ZodType | Media;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { digest, manifest, modelRef } from '../manifest.js';
 import { isRole } from './access.js';
+import { SESSION_COOKIE } from './accounts.js';
 import { OPERATIONS, type Operation } from './all.js';
 import { auditEntry } from './audit.js';
 import { instant, ok } from './common.js';
@@ -57,6 +58,8 @@ const TAGS: Readonly<Record<string, string>> = {
   devices: 'Cards, tags, what a device does once, and the end of an identity.',
   tokens: 'Bearer tokens of people and scripts.',
   audit: 'Who has changed what, and who was refused.',
+  accounts: 'People who sign in.',
+  sessions: 'The pages on which they do, over HTTPS alone.',
   hub: 'What the hub says of itself.',
   agents: 'What devices ask for, by their client certificates.',
 };
@@ -88,6 +91,12 @@ export function openApi(operations: readonly Operation[] = OPERATIONS): OpenApi 
       },
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', description: 'Of `adbreak tokens create`.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: SESSION_COOKIE,
+          description: 'Of /sign-in, over HTTPS alone; what it changes must come from the hub’s own pages.',
+        },
         certificate: { type: 'mutualTLS', description: 'A device’s certificate of this fleet.' },
       },
     },
@@ -174,8 +183,16 @@ function operationOf({ group, name, contract }: Operation, names: Names): Json {
 
 /** OpenAPI 3.1 lets a requirement name roles. */
 function securityOf({ access }: Contract): readonly Json[] {
-  if (access === 'public') return [];
-  return isRole(access) ? [{ token: [access] }] : [{ certificate: [] }];
+  if (isRole(access)) return [{ token: [access] }, { session: [access] }];
+  switch (access) {
+    case 'public':
+      return [];
+    case 'visitor':
+      return [{}, { session: [] }];
+    case 'device':
+    case 'late-device':
+      return [{ certificate: [] }];
+  }
 }
 
 function parametersOf(schema: z.ZodType, where: 'path' | 'query'): Json[] {
@@ -188,14 +205,14 @@ function parametersOf(schema: z.ZodType, where: 'path' | 'query'): Json[] {
   }));
 }
 
-function requestOf({ body, form }: Contract): Json | null {
+function requestOf({ body, bodyAs, form }: Contract): Json | null {
   if (form !== undefined)
     return { required: true, content: { 'multipart/form-data': { schema: formOf(form) } } };
   if (body === undefined) return null;
   const schema = inputOf(body);
   // A body whose fields may all be left out may be left out itself; one of several forms has a field that says which.
   const required = schema.type !== 'object' || (schema.required ?? []).length > 0;
-  return { required, content: { 'application/json': { schema } } };
+  return { required, content: { [bodyAs ?? 'application/json']: { schema } } };
 }
 function formOf(form: Readonly<Record<string, string>>): Json {
   const properties = Object.entries(form).map(([name, description]) => [
@@ -205,6 +222,12 @@ function formOf(form: Readonly<Record<string, string>>): Json {
   return { type: 'object', properties: Object.fromEntries(properties), required: Object.keys(form) };
 }
 
+/** The page once more with what was wrong; what no page has asked for is refused like everything else. */
+const REFUSED_ON_PAGE = {
+  description: 'A refusal, or a fault of the hub.',
+  content: { 'text/html': {}, [PROBLEM_TYPE]: { schema: refTo('Problem') } },
+};
+
 function responsesOf({ answer, status }: Contract, names: Names): Json {
   const done = status ?? 200;
   const refused = { default: { $ref: '#/components/responses/Problem' } };
@@ -212,7 +235,7 @@ function responsesOf({ answer, status }: Contract, names: Names): Json {
     const schema = refTo(names.get(answer) ?? '');
     return { [done]: { description: 'Done.', content: { 'application/json': { schema } } }, ...refused };
   }
-  const { media, holds, ranges } = answer;
+  const { media, holds, ranges, forPeople } = answer;
   const content = { [media.replace(/;.*/, '')]: {} };
   return {
     [done]: { description: `${capitalized(holds)}.`, content },
@@ -220,6 +243,6 @@ function responsesOf({ answer, status }: Contract, names: Names): Json {
       206: { description: 'The part that Range asked for.', content },
       304: { description: 'What If-None-Match names is what there is.' },
     }),
-    ...refused,
+    ...(forPeople ? { 303: { description: 'The next page.' }, default: REFUSED_ON_PAGE } : refused),
   };
 }

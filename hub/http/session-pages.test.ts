@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { accounts, SESSION_COOKIE } from '@adbreak/shared/contract/http/accounts.js';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { callBy } from '../cli/client.js';
+import { type TestHub, testHub } from '../testing.js';
+
+/** The pages in real Chromium; what they show is kept in .work/screenshots. */
+const CHROMIUM = '/usr/bin/chromium';
+const SHOTS = '.work/screenshots';
+const PASSWORD = 'five quiet herons wade';
+const NEXT = 'six loud herons stand still';
+
+let browser: Browser;
+before(async () => {
+  if (!existsSync(CHROMIUM)) throw new AdbreakError('chromium_missing', `There is no Chromium at ${CHROMIUM}`);
+  await mkdir(SHOTS, { recursive: true });
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
+  });
+});
+after(() => browser.close());
+
+/** A person’s browser; the fleet’s authority is none that it knows. */
+function visit(hub: TestHub, javaScriptEnabled: boolean): Promise<BrowserContext> {
+  return browser.newContext({ baseURL: hub.hub, ignoreHTTPSErrors: true, javaScriptEnabled });
+}
+async function signIn(page: Page, password: string): Promise<void> {
+  await page.goto('/sign-in');
+  await page.getByLabel('Name').fill('anna');
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+test('people sign in, change their password and sign out without a script', async (t) => {
+  const hub = await testHub(t);
+  await callBy(hub, accounts.add, { body: { name: 'anna', role: 'operator', password: PASSWORD } });
+  const context = await visit(hub, false);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await signIn(page, 'not that one at all');
+  assert.match((await page.getByRole('alert').textContent()) ?? '', /the name or the password is wrong/);
+  assert.equal(await page.getByLabel('Name').inputValue(), 'anna', 'it need not be typed again');
+  await page.screenshot({ path: join(SHOTS, 'hub-sign-in.png') });
+
+  await signIn(page, PASSWORD);
+  assert.equal(new URL(page.url()).pathname, '/');
+  const [cookie] = await context.cookies();
+  const { name, httpOnly, secure, sameSite, path } = cookie ?? assert.fail('there is no cookie');
+  assert.deepEqual(
+    { name, httpOnly, secure, sameSite, path },
+    { name: SESSION_COOKIE, httpOnly: true, secure: true, sameSite: 'Strict', path: '/' },
+  );
+
+  await page.goto('/account');
+  await page.getByLabel('The one of now').fill(PASSWORD);
+  await page.getByLabel('The next one').fill(NEXT);
+  await page.getByRole('button', { name: 'Change it' }).click();
+  assert.match((await page.getByRole('status').textContent()) ?? '', /The password is changed/);
+  await page.screenshot({ path: join(SHOTS, 'hub-account.png') });
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  assert.equal(new URL(page.url()).pathname, '/sign-in');
+  assert.deepEqual(await context.cookies(), []);
+});
+
+test('the first page shows the fleet to who has signed in, and their name; to others the ways in', async (t) => {
+  const hub = await testHub(t);
+  await callBy(hub, accounts.add, { body: { name: 'anna', role: 'viewer', password: PASSWORD } });
+  const context = await visit(hub, true);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto('/');
+  await page.getByRole('link', { name: 'With name and password' }).click();
+  await signIn(page, PASSWORD);
+  await page.getByRole('link', { name: 'anna (viewer)' }).waitFor();
+  await page.getByText(/^as of /).waitFor();
+  assert.equal(await page.locator('#sign').isHidden(), true);
+  await callBy(hub, accounts.remove, { params: { name: 'anna' } });
+  await page.getByText('the session has ended').waitFor();
+  assert.equal(await page.locator('#sign').isVisible(), true);
+});
+
+test('a page of another port of the hub’s machine changes nothing in the name of who has signed in', async (t) => {
+  const hub = await testHub(t);
+  const other = await testHub(t);
+  await callBy(hub, accounts.add, { body: { name: 'anna', role: 'admin', password: PASSWORD } });
+  const context = await visit(hub, true);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await signIn(page, PASSWORD);
+  // Cookies know no ports: the browser sends this one along.
+  await page.goto(`${other.hub}/healthz`);
+  const answer = page.waitForResponse((one) => one.url() === `${hub.hub}/api/v1/users/anna/remove`);
+  await page.evaluate(`{
+    const form = document.createElement('form');
+    form.method = 'post';
+    form.action = '${hub.hub}/api/v1/users/anna/remove';
+    document.body.append(form);
+    form.submit();
+  }`);
+  assert.equal((await answer).status(), 403);
+  const { users } = await callBy(hub, accounts.list, {});
+  assert.deepEqual(users.map(({ standing }) => standing), ['active']);
+});

@@ -1,0 +1,94 @@
+import { FORM } from '@adbreak/shared/contract/http/contract.js';
+import type { ErrorCode } from '@adbreak/shared/errors.js';
+import type { Attack } from '../attack.js';
+import { type Ground, PASSWORD } from '../ground.js';
+import { type Asked, ask, JSON_BODY, refusalOf } from './ask.js';
+
+/** What a page of elsewhere can have the browser of an administrator send; H stands for the hub's own origin. */
+const PAGES: readonly (readonly [what: string, headers: Readonly<Record<string, string>>])[] = [
+  ['another site', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }],
+  ['a sandboxed frame', { origin: 'null', 'sec-fetch-site': 'cross-site' }],
+  ['another port of the hub', { origin: 'H1', 'sec-fetch-site': 'same-site' }],
+  ['the hub in the clear', { origin: 'http://localhost', 'sec-fetch-site': 'cross-site' }],
+  ['a site that is named like the hub', { origin: 'H.evil.example' }],
+  ['nowhere that it says', {}],
+  ['a site that says it is the same one', { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }],
+];
+const KINDS: readonly (readonly [what: string, type: string, send: string])[] = [
+  ['JSON', 'application/json', '{"count":1}'],
+  ['JSON as text', 'text/plain', '{"count":1}'],
+  ['a form', FORM, 'count=1'],
+];
+/** Names and origins under which a page of elsewhere comes to the plain port; P stands for the port. */
+const REBOUND: readonly (readonly [what: string, headers: Readonly<Record<string, string>>])[] = [
+  ['a name that leads to 127.0.0.1', { host: 'evil.example:P' }],
+  ['the same without a port', { host: 'evil.example' }],
+  ['a name that begins like localhost', { host: 'localhost.evil.example:P' }],
+  ['a service for such names', { host: '127.0.0.1.nip.io:P' }],
+  ['a name in front of localhost', { host: 'evil.example@localhost:P' }],
+  ['all addresses', { host: '0.0.0.0:P' }],
+  ['its own origin', { origin: 'https://evil.example' }],
+  ['no origin', { origin: 'null' }],
+  ['another port of this machine', { origin: 'http://localhost:3000' }],
+  ['another site, as the browser says', { 'sec-fetch-site': 'cross-site' }],
+];
+
+function row(name: string, refused: ErrorCode, asked: (ground: Ground) => Asked): Attack {
+  return { name, refused, attempt: async (ground, rogue) => refusalOf(await ask(ground, rogue, asked(ground))) };
+}
+function changed(headers: Readonly<Record<string, string>>, change: (value: string) => string) {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, change(value)]));
+}
+
+export const ELSEWHERE: readonly Attack[] = [
+  ...PAGES.flatMap(([page, headers]) =>
+    KINDS.map(([kind, type, send]) =>
+      row(`a page of ${page} sends ${kind} in an administrator’s name`, 'forbidden', ({ hub, sessions }) => ({
+        method: 'POST',
+        path: '/api/v1/claims',
+        session: sessions.get('admin'),
+        headers: { 'content-type': type, ...changed(headers, (value) => value.replace(/^H/, hub.hub)) },
+        send,
+      })),
+    ),
+  ),
+  row('the hub’s own page sends a form where JSON is taken', 'input_invalid', ({ hub, sessions }) => ({
+    method: 'POST',
+    path: '/api/v1/claims',
+    session: sessions.get('admin'),
+    headers: { 'content-type': FORM, origin: hub.hub },
+    send: 'count=1',
+  })),
+  row('a page of elsewhere signs somebody in as somebody else', 'forbidden', () => ({
+    method: 'POST',
+    path: '/sign-in',
+    headers: { 'content-type': FORM, origin: 'https://evil.example' },
+    send: new URLSearchParams({ name: 'viewer', password: PASSWORD }).toString(),
+  })),
+  row('a page of elsewhere signs somebody out', 'forbidden', ({ sessions }) => ({
+    method: 'POST',
+    path: '/sign-out',
+    session: sessions.get('admin'),
+    headers: { origin: 'https://evil.example' },
+  })),
+  ...REBOUND.map(([what, headers]) =>
+    row(`a page on the hub’s machine comes to the plain port by ${what}`, 'forbidden', ({ hub, tokens }) => ({
+      plain: true,
+      method: 'POST',
+      path: '/api/v1/claims',
+      token: tokens.get('admin'),
+      headers: { ...JSON_BODY, ...changed(headers, (value) => value.replace(/P$/, String(hub.localPort))) },
+      send: '{}',
+    })),
+  ),
+  row('a session comes to the plain port', 'unauthorized', ({ sessions }) => ({
+    plain: true,
+    path: '/api/v1/overview',
+    session: sessions.get('admin'),
+  })),
+  row('a device comes to the plain port without TLS', 'unauthorized', () => ({
+    plain: true,
+    path: '/tuf/metadata/timestamp.json',
+    headers: { 'x-ssl-client-verify': 'SUCCESS', 'x-client-cert': 'good', 'x-forwarded-client-cert': 'good' },
+  })),
+];

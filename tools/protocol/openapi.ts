@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { callBy, callHub } from '@adbreak/hub/cli/client.js';
+import { publish } from '@adbreak/hub/testing/chain.js';
+import { enrol, type HubProcess, type Identity, spawnHub } from '@adbreak/hub/testing/killed.js';
+import { storedState } from '@adbreak/hub/testing/store.js';
+import { tokens } from '@adbreak/shared/contract/http/tokens.js';
+import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { z } from 'zod';
+
+/**
+ * A hub against its own OpenAPI document: schemathesis (MIT) makes requests from the schemas, such as fit and
+ * such as do not, and holds each answer to what the document says of it.
+ */
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const PACKAGES = join(ROOT, '.work/conformance');
+
+export interface Asking {
+  /** Of each operation in the fuzzing phase, beside what the schemas' edges give where `edges`. */
+  readonly examples: number;
+  readonly edges: boolean;
+  readonly seconds: number;
+  readonly seed: number;
+}
+export interface Held {
+  readonly requests: number;
+  /** How often each status was answered. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Whether every answer was what the document says, and no fault. */
+  readonly conforms: boolean;
+  /** What schemathesis printed. */
+  readonly words: string;
+}
+interface Closing {
+  after(close: () => void): void;
+}
+const counted = z.record(z.string().regex(/^\d{3}$/), z.int().nonnegative());
+
+/** Starts a hub that has something to say, and asks it. Throws where Python's packages are missing. */
+export async function askByDocument(t: Closing, asking: Asking): Promise<Held> {
+  if (!existsSync(join(PACKAGES, '.ready')))
+    throw new Error('the Python packages are missing: run `make conformance`');
+  const folder = await temporaryFolder();
+  // In development an answer that says more than its contract is a fault.
+  const hub = await spawnHub(t, folder, '', { env: { NODE_ENV: 'development' } });
+  const rollout = await furnish(hub, folder);
+  const work = await temporaryFolder();
+  const count = join(work, 'count.json');
+  const config = await writeConfig(work, hub, await enrol(hub, 'pi-1'), asking);
+  const { code, words } = await schemathesis(config, hub, {
+    ADBREAK_COUNT: count,
+    ADBREAK_ROLLOUT: rollout,
+  });
+  const statuses = counted.parse(JSON.parse(await readFile(count, 'utf8').catch(() => '{}')));
+  await callHub(hub, '/healthz');
+  const requests = Object.values(statuses).reduce((sum, n) => sum + n, 0);
+  return { requests, statuses, conforms: code === 0 && hasNoFault(statuses), words };
+}
+
+/** 501 says that something is not built yet, by the document too. */
+function hasNoFault(statuses: Readonly<Record<string, number>>): boolean {
+  return Object.keys(statuses).every((status) => Number(status) < 500 || status === '501');
+}
+
+/** Two versions, a rollout that is paused, and a token to revoke. The id of the rollout. */
+async function furnish(hub: HubProcess, folder: string): Promise<string> {
+  for (const version of ['1.0.0', '2.0.0']) await publish(hub, version);
+  const id = (await storedState(folder)).rollouts[0]?.id ?? '';
+  await callHub(hub, `/api/v1/rollouts/${id}/pause`, { method: 'POST', json: { reason: 'asked' } });
+  await callBy(hub, tokens.create, { body: { id: 'viewer', role: 'viewer' } });
+  return id;
+}
+
+async function writeConfig(
+  folder: string,
+  hub: HubProcess,
+  { key, certificate }: Identity,
+  { examples, edges, seconds, seed }: Asking,
+): Promise<string> {
+  const paths = { key: join(folder, 'key.pem'), certificate: join(folder, 'certificate.pem') };
+  await writeFile(paths.key, key, { mode: 0o600 });
+  await writeFile(paths.certificate, certificate);
+  // JSON's strings are TOML's.
+  const text = JSON.stringify;
+  const lines = [
+    `seed = ${seed}`,
+    `max-time = ${seconds}`,
+    `hooks = ${text(join(ROOT, 'scripts/conformance/http_hooks.py'))}`,
+    'workers = 2',
+    'continue-on-failure = true',
+    'request-timeout = 60',
+    // Its own authority; a client of Python's is made to check it elsewhere (scripts/conformance/https.py).
+    'tls-verify = false',
+    `request-cert = ${text(paths.certificate)}`,
+    `request-cert-key = ${text(paths.key)}`,
+    'suppress-health-check = ["all"]',
+    '[headers]',
+    `Authorization = ${text(`Bearer ${hub.token}`)}`,
+    `Origin = ${text(hub.hub)}`,
+    '[generation]',
+    'mode = "all"',
+    `max-examples = ${examples}`,
+    'no-shrink = true',
+    'database = "none"',
+    'with-security-parameters = false',
+    '[checks]',
+    'enabled = false',
+    '[checks.not_a_server_error]',
+    'enabled = true',
+    'expected-statuses = ["2xx", "3xx", "4xx", "501"]',
+    ...['status_code', 'content_type', 'response_schema', 'response_headers'].flatMap((name) => [
+      `[checks.${name}_conformance]`,
+      'enabled = true',
+    ]),
+    '[phases.examples]',
+    'enabled = false',
+    '[phases.coverage]',
+    `enabled = ${edges}`,
+    '[phases.stateful]',
+    'enabled = false',
+  ];
+  const path = join(folder, 'schemathesis.toml');
+  await writeFile(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+async function schemathesis(
+  config: string,
+  hub: HubProcess,
+  variables: Readonly<Record<string, string>>,
+): Promise<{ code: unknown; words: string }> {
+  const args = ['-m', 'schemathesis.cli', '--config-file', config, 'run', `${hub.hub}/api/v1/openapi.json`];
+  const env = {
+    ...process.env,
+    ...variables,
+    PYTHONPATH: PACKAGES,
+    PYTHONDONTWRITEBYTECODE: '1',
+    PYTHONWARNINGS: 'ignore',
+  };
+  const child = spawn('python3', args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let words = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      words += text;
+    });
+  const [code] = await once(child, 'close');
+  return { code, words };
+}
