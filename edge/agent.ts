@@ -59,11 +59,7 @@ export class Agent implements AsyncDisposable {
   readonly #windows = new SerialRunner();
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(
-    config: EdgeConfig,
-    { slots, spool, reservoir, before }: Kept,
-    remote: Remote,
-  ) {
+  private constructor(config: EdgeConfig, { slots, spool, reservoir, before }: Kept, remote: Remote) {
     this.#config = config;
     this.#slots = slots;
     this.#spool = spool;

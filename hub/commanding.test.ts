@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { operators } from '@adbreak/shared/contract/http/operators.js';
 import { type OperatorReply, type OperatorRole, operatorTopic } from '@adbreak/shared/contract/operators.js';
@@ -42,7 +43,10 @@ test('a rollout is begun, paused, resumed and ended over MQTT, and its retained 
   const begun = done(await desk.ask(promote));
   const [rollout] = begun.rollouts;
   assert.ok(rollout !== undefined);
-  assert.deepEqual([begun.production?.version, rollout.to.version, rollout.status], ['1.0.0', '2.0.0', 'running']);
+  assert.deepEqual(
+    [begun.production?.version, rollout.to.version, rollout.status],
+    ['1.0.0', '2.0.0', 'running'],
+  );
   const { id } = rollout;
   for (const [command, status] of [
     ['pause', 'paused'],
@@ -50,7 +54,10 @@ test('a rollout is begun, paused, resumed and ended over MQTT, and its retained 
     ['abort', 'aborted'],
   ] as const) {
     const reply = done(await desk.ask({ command, rollout: id, reason: `because of ${command}` }));
-    assert.deepEqual(reply.rollouts.map((one) => [one.id, one.status]), [[id, status]]);
+    assert.deepEqual(
+      reply.rollouts.map((one) => [one.id, one.status]),
+      [[id, status]],
+    );
     await until(`its state says ${status}`, () => desk.stateOf(id)?.status === status);
   }
   const states = desk.states.flatMap((one) => (one.id === id && one.state !== null ? [one.state] : []));
@@ -98,8 +105,14 @@ test('the role of this moment decides, in an open session too, and a refused att
   await callBy(hub, operators.setRole, { params: { name: 'desk' }, body: { role: 'operator' } });
   const begun = done(await desk.ask(promote));
   await callBy(hub, operators.setRole, { params: { name: 'desk' }, body: { role: 'viewer' } });
-  assert.equal(codeOf(await desk.ask({ command: 'abort', rollout: begun.rollouts[0]?.id ?? '' })), 'forbidden');
-  assert.deepEqual((await rolloutsOf(hub)).map((one) => one.status), ['running']);
+  assert.equal(
+    codeOf(await desk.ask({ command: 'abort', rollout: begun.rollouts[0]?.id ?? '' })),
+    'forbidden',
+  );
+  assert.deepEqual(
+    (await rolloutsOf(hub)).map((one) => one.status),
+    ['running'],
+  );
   const refused = (await auditLines(hub.folder)).filter((line) => line.includes('"command.refused"'));
   assert.deepEqual(
     refused.map((line) => /"who":"operator:desk".*"subject":"(\w+)"/.exec(line)?.[1]),
@@ -149,7 +162,7 @@ test('more than sixty commands in a minute are refused, and the same ones may co
 
 test('revocation ends a session within a moment and lets none in again; a new certificate of the name does', async (t) => {
   const { hub, desk, pair } = await commanded(t);
-  const closed = new Promise((resolve) => desk.client.once('close', resolve));
+  const closed = once(desk.client, 'close');
   await callBy(hub, operators.revoke, { params: { name: 'desk' } });
   await closed;
   await assert.rejects(TestOperator.connect(t, hub, pair));
@@ -165,7 +178,7 @@ test('revocation ends a session within a moment and lets none in again; a new ce
 test('a certificate that has ended commands nothing, also in a session that began before', async (t) => {
   const { desk, step } = await commanded(t);
   step(366 * 24 * HOUR);
-  const closed = new Promise((resolve) => desk.client.once('close', resolve));
+  const closed = once(desk.client, 'close');
   desk.client.publish(
     operatorTopic('desk', 'commands', randomUUID()),
     JSON.stringify({ deadline: in5Minutes(), ...promote }),
@@ -191,7 +204,9 @@ test('a device’s tags are changed over MQTT, one by one; a model that is not t
   const { desk } = await commanded(t);
   const tags = { room: 'bar', old: 'x' };
   done(await desk.ask({ command: 'set-device', device: 'pi-1', tags }));
-  const reply = done(await desk.ask({ command: 'set-device', device: 'pi-1', tags: { old: null, floor: '2' } }));
+  const reply = done(
+    await desk.ask({ command: 'set-device', device: 'pi-1', tags: { old: null, floor: '2' } }),
+  );
   assert.deepEqual(reply.device, { id: 'pi-1', model: MODEL, tags: { room: 'bar', floor: '2' } });
   const other = { command: 'set-device', device: 'pi-1', model: 'sports-ad-detector' } as const;
   assert.equal(codeOf(await desk.ask(other)), 'not_found');

@@ -39,7 +39,7 @@ export interface Commanding {
 }
 
 export function commanding(options: Options): Commanding {
-  const { store, authority, executor, broker, now, log } = options;
+  const { store, authority, broker, now, log } = options;
   const say = (topic: string, payload: string, retain: boolean) => broker().say({ topic, payload, retain });
   const operators = new OperatorCertificates({
     store,

@@ -120,7 +120,10 @@ test('a command waits for a device that is off, for as long as its deadline, and
   const body = { command: 'identify', deadline: inMinutes(5), seconds: 5 } as const;
   assert.equal((await ask(first, body)).reply, null);
   assert.equal((await ask(first, body)).reply, null, 'the same again is one command');
-  assert.equal((await callBy(hub, deviceCommands.listCommands, { params: { id: 'pi-1' } })).commands.length, 1);
+  assert.equal(
+    (await callBy(hub, deviceCommands.listCommands, { params: { id: 'pi-1' } })).commands.length,
+    1,
+  );
   await assert.rejects(ask(first, { ...body, seconds: 6 }), { code: 'conflict' });
   await assert.rejects(ask(second, { ...body, deadline: inMinutes(-1) }), { code: 'command_expired' });
   await assert.rejects(ask(second, { ...body, deadline: inMinutes(8 * 24 * 60) }), { code: 'input_invalid' });

@@ -34,7 +34,11 @@ test('a fleet of three: two stay on base, one is moved to sports and back, from 
   const agents = await Promise.all(
     ['pi-1', 'pi-2', 'pi-3'].map((device) => agentOf(t, hub, { device, input })),
   );
-  await until('all serve base', () => running(hub, { 'pi-1': '1.0.0', 'pi-2': '1.0.0', 'pi-3': '1.0.0' }), 60);
+  await until(
+    'all serve base',
+    () => running(hub, { 'pi-1': '1.0.0', 'pi-2': '1.0.0', 'pi-3': '1.0.0' }),
+    60,
+  );
 
   const away = await runAt(hub, 'devices', 'set', 'pi-3', '--model', SPORTS);
   assert.equal(away.code, 0, away.error);

@@ -26,10 +26,7 @@ function message(command: string, { ms = 60_000, ...more }: { ms?: number; [fiel
   return Buffer.from(JSON.stringify({ command, sent, deadline, ...more }));
 }
 
-async function program(
-  path: string,
-  { deeds = {}, reloadFailed = null, offline = false }: Part = {},
-) {
+async function program(path: string, { deeds = {}, reloadFailed = null, offline = false }: Part = {}) {
   const done: string[] = [];
   const said: [id: string, reply: DeviceReply][] = [];
   const own: Deeds = {
@@ -75,7 +72,10 @@ test('a command that comes twice is done once, and its reply is said again; othe
   commands.take(ID[0], message('benchmark', { seconds: 1 }));
   await until('one reply', () => said.length === 1);
   await until('it is acknowledged, so it is said again when it is asked for', () => {
-    commands.take(ID[0], Buffer.from(String(message('benchmark', { seconds: 1 })).replace('12:00:00', '12:00:01')));
+    commands.take(
+      ID[0],
+      Buffer.from(String(message('benchmark', { seconds: 1 })).replace('12:00:00', '12:00:01')),
+    );
     return said.length >= 2;
   });
   assert.deepEqual(done, ['benchmark']);
@@ -123,7 +123,10 @@ test('replies that the hub has not acknowledged go out after the next start, the
   await until('it tried', () => first.said.length === 1);
   const second = await program(path);
   await until('it goes out', () => second.said.length === 1);
-  await until('it is acknowledged', async () => (await Notebook.open(path, () => undefined)).unsent.length === 0);
+  await until(
+    'it is acknowledged',
+    async () => (await Notebook.open(path, () => undefined)).unsent.length === 0,
+  );
   assert.deepEqual((await program(path)).said, []);
 });
 

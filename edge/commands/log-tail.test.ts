@@ -12,7 +12,8 @@ test('a log tells no token, no password and no key of an address, and is one lin
   const { lines } = tail.last(10, 10_000);
   assert.equal(lines.length, 2);
   const text = lines.join(' ');
-  for (const secret of ['word', 'abc', 'token=t', '0123', '\n', '\x1b']) assert.ok(!text.includes(secret), secret);
+  for (const secret of ['word', 'abc', 'token=t', '0123', '\n', '\x1b'])
+    assert.ok(!text.includes(secret), secret);
   assert.match(text, /rtsp:\/\/\[secret\]@camera\/1\?\[secret\] and http:\/\/h\/p\?\[secret\]/);
 });
 

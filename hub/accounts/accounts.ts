@@ -76,11 +76,7 @@ export class Accounts {
   }
 
   /** One transaction on an account, with which its sessions end. */
-  #change(
-    { name }: Order,
-    doing: string,
-    edit: (account: Account, writing: Writing) => void,
-  ): Promise<void> {
+  #change({ name }: Order, doing: string, edit: (account: Account, writing: Writing) => void): Promise<void> {
     return this.#store.change((state, writing) => {
       const account = activeAccount(state, name);
       if (account === undefined)

@@ -28,7 +28,10 @@ test('no account takes as long as an account', async (t) => {
   const hash = await passwords.hash(WORDS);
   const times = { account: [] as number[], nobody: [] as number[] };
   for (let i = 0; i < 15; i++)
-    for (const [kind, stored] of [['account', hash], ['nobody', null]] as const) {
+    for (const [kind, stored] of [
+      ['account', hash],
+      ['nobody', null],
+    ] as const) {
       const begun = performance.now();
       await passwords.fits(stored, 'another one altogether');
       times[kind].push(performance.now() - begun);

@@ -88,14 +88,19 @@ export class SignIn {
     first.check(code);
     const name = check(newAccount, typed.name, 'the name');
     const password = await passwords.hash(check(newPassword, typed.password, 'the password'));
-    const secret = await this.#open(coming.address, coming.before, (state) => {
-      // Of two who use it at once, one is the first.
-      first.refuseSecond(state);
-      addAccount(state, freshAccount({ name, role: 'admin', password }, now()));
-      const made = activeAccount(state, name);
-      if (made === undefined) throw new Error('an account was made and is not there');
-      return made;
-    }, 'user.first');
+    const secret = await this.#open(
+      coming.address,
+      coming.before,
+      (state) => {
+        // Of two who use it at once, one is the first.
+        first.refuseSecond(state);
+        addAccount(state, freshAccount({ name, role: 'admin', password }, now()));
+        const made = activeAccount(state, name);
+        if (made === undefined) throw new Error('an account was made and is not there');
+        return made;
+      },
+      'user.first',
+    );
     await first.close();
     return secret;
   }
@@ -169,7 +174,12 @@ export class SignIn {
     if (this.#told.take(network(address), 1, performance.now()) > 0) return;
     const subject = account?.name ?? 'a name that is none';
     const { store } = this.#parts;
-    await store.change(() => undefined, { who: 'nobody', what: 'session.refused', subject, after: { address } });
+    await store.change(() => undefined, {
+      who: 'nobody',
+      what: 'session.refused',
+      subject,
+      after: { address },
+    });
   }
 
   #note(hash: string, used: number): void {

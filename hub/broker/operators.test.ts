@@ -145,7 +145,10 @@ test('a device hears its own commands once it listens, answers them, and reads n
   await broker.command('pi-2', ID, 'for another');
   await broker.command('pi-1', ID, 'for it');
   await until('its command', () => client.packets(3).length === 1);
-  assert.match(Buffer.from(client.packets(3)[0] ?? '', 'hex').toString('latin1'), /pi-1\/commands\/.*for it$/);
+  assert.match(
+    Buffer.from(client.packets(3)[0] ?? '', 'hex').toString('latin1'),
+    /pi-1\/commands\/.*for it$/,
+  );
   client.send(publishPacket(`adbreak/v1/devices/pi-1/replies/${ID}`, 'an answer'));
   await until('the answer', () => heard.includes(`pi-1 ${ID} an answer`));
   client.socket.destroy();

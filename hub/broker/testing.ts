@@ -1,4 +1,5 @@
 import { webcrypto } from 'node:crypto';
+import type { TcpSocketConnectOpts } from 'node:net';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { AdbreakError } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -129,7 +130,11 @@ export class RawClient {
       this.closed = true;
     });
   }
-  static async open(t: Closing, options: ConnectionOptions): Promise<RawClient> {
+  /** What TLS does not know itself, as the address to come from, it hands on to the socket. */
+  static async open(
+    t: Closing,
+    options: ConnectionOptions & Partial<TcpSocketConnectOpts>,
+  ): Promise<RawClient> {
     const client = new RawClient(tlsConnect(options));
     t.after(() => client.socket.destroy());
     await new Promise((resolve) => client.socket.once('secureConnect', resolve).once('close', resolve));

@@ -31,7 +31,9 @@ export async function greetFirst(
   const { firstLink, writeFirst } = await import('../accounts/first.js');
   if (atTerminal) {
     greet(`This administrator token is shown once:\n${exports}`);
-    greet(`The first account is made, once and until ${invitation.ends}, on\n  ${firstLink(page, invitation.code)}`);
+    greet(
+      `The first account is made, once and until ${invitation.ends}, on\n  ${firstLink(page, invitation.code)}`,
+    );
   } else if (process.send === undefined) {
     const path = await writeFirst(folder, page, invitation, exports);
     greet(`how the first administrator gets in stands in ${path}, until ${invitation.ends}`);

@@ -53,7 +53,9 @@ async function elsewhere(
 ): Promise<void> {
   const path = join(ROOT, workspace, 'dist', file);
   const begin = () =>
-    spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], { stdio: 'inherit' });
+    spawn(process.execPath, [path, ...(workspace === 'trainer' ? [name] : []), ...args], {
+      stdio: 'inherit',
+    });
   let child = begin();
   // The terminal's Ctrl-C reaches the child too: wait for it to end in its own way. Anybody else's reaches this process alone.
   process.on('SIGINT', () => {

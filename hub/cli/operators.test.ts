@@ -3,10 +3,10 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { publish } from '../testing/chain.js';
 import { runAt } from '../testing/command.js';
 import { signingRequest } from '../testing/enrol.js';
 import { TestOperator } from '../testing/operator.js';
-import { publish } from '../testing/chain.js';
 import { testHub } from '../testing.js';
 
 test('the key is made here for its owner alone, the certificate opens the hub, and nothing is written over', async (t) => {
@@ -45,6 +45,15 @@ test('with a signing request no key is written; the list says until when, a role
   assert.match((await runAt(hub, 'operators', 'role', 'desk', 'operator')).out, /^desk {2}operator {2}/);
   assert.match((await runAt(hub, 'operators', 'list')).out, /^desk {2}operator {2}[0-9a-f]{12} until \d{4}-/);
   assert.match((await runAt(hub, 'operators', 'revoke', 'desk')).out, /[0-9a-f]{12} revoked \d{4}-/);
-  const wrong = await runAt(hub, 'operators', 'certificate', 'constructor', '--role', 'viewer', '--output', folder);
+  const wrong = await runAt(
+    hub,
+    'operators',
+    'certificate',
+    'constructor',
+    '--role',
+    'viewer',
+    '--output',
+    folder,
+  );
   assert.match(wrong.error, /error input_invalid: Cannot accept the path: name: must be lower-case/);
 });

@@ -186,7 +186,10 @@ test('a folder that others may look into is told, a key that they can read is re
 test('a log that no person reads is JSON, and nothing else is on standard output then', async () => {
   const folder = join(await temporaryFolder(), 'state');
   const first = await goodStart(['--state', folder, '--log', 'json']);
-  assert.match(first.greeted, /^how the first administrator gets in stands in \/.*first-administrator\.txt, until /m);
+  assert.match(
+    first.greeted,
+    /^how the first administrator gets in stands in \/.*first-administrator\.txt, until /m,
+  );
   await chmod(folder, 0o755);
   const piped = await goodStart(['--state', folder]);
   assert.match(piped.said, /^\{"level":"info","time":"[^"]+Z","msg":"warning: others may look into .*"\}$/m);
@@ -208,7 +211,10 @@ test('without a terminal the first token and the link for the first account go t
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   const text = await readFile(path, 'utf8');
   assert.match(text, /^https:\/\/hub\.example:\d+\/first\?code=adbreak_first_[0-9a-f]{40}$/m);
-  assert.match(text, /^ {2}export ADBREAK_HUB=https:\S+ ADBREAK_CA=\S+ ADBREAK_TOKEN=adbreak_token_[0-9a-f]{40}$/m);
+  assert.match(
+    text,
+    /^ {2}export ADBREAK_HUB=https:\S+ ADBREAK_CA=\S+ ADBREAK_TOKEN=adbreak_token_[0-9a-f]{40}$/m,
+  );
   assert.doesNotMatch((await goodStart(['--state', folder])).said, /first administrator/);
 });
 

@@ -48,7 +48,10 @@ test('accounts are made, listed, changed and removed from the command line', asy
   const password = /^([a-z2-9]{5}-){3}[a-z2-9]{5}$/m.exec(made.out)?.[0] ?? assert.fail(made.error);
   assert.equal(made.out, `${password}\n`, 'nothing else, for a pipe');
   assert.ok(await signsIn(hub, 'anna', password));
-  assert.match((await runAt(hub, 'users', 'list')).out, /^anna {2}viewer {2}password of \S+, signed in last \S+, 1 open$/m);
+  assert.match(
+    (await runAt(hub, 'users', 'list')).out,
+    /^anna {2}viewer {2}password of \S+, signed in last \S+, 1 open$/m,
+  );
   assert.match((await runAt(hub, 'users', 'role', 'anna', 'admin')).out, /^anna {2}admin {2}.* 0 open$/m);
   const reset = await runAt(hub, 'users', 'reset', 'anna', '--generate');
   assert.equal(await signsIn(hub, 'anna', password), false);
@@ -84,7 +87,10 @@ test('somebody who may administer the hub is always left: by an account, or by a
   assert.equal((await runAt(hub, 'users', 'remove', 'anna')).code, 0);
   assert.equal((await runAt(hub, 'users', 'role', 'bert', 'viewer')).code, 0);
   const { tokens: all } = await callBy(hub, tokens.list, {});
-  assert.deepEqual(all.map(({ id, standing }) => `${id} ${standing}`), ['first valid']);
+  assert.deepEqual(
+    all.map(({ id, standing }) => `${id} ${standing}`),
+    ['first valid'],
+  );
 });
 
 test('the last administrator’s account stays where every token of one has expired', async (t) => {

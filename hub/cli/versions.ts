@@ -12,14 +12,7 @@ export function versionCommands(models: Command, remote: typeof withHub): void {
       const { versions } = await askHub(flags, contracts.show, { params: { name } });
       const shown = versions.filter(({ archived }) => flags.all || !archived);
       for (const { version, status, rollout_percentage, aliases, archived } of shown)
-        say(
-          [
-            version,
-            archived ? 'archived' : status,
-            `${rollout_percentage} %`,
-            ...aliases,
-          ].join('  '),
-        );
+        say([version, archived ? 'archived' : status, `${rollout_percentage} %`, ...aliases].join('  '));
     });
   remote(models.command('alias <model> <alias> [version]'))
     .description(

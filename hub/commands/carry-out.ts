@@ -1,9 +1,9 @@
 import type { OperatorCommand } from '@adbreak/shared/contract/operators.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
+import { devicesOf } from '../fleet/members.js';
 import { nameOf, type Person, requireRole } from '../identity/secrets.js';
 import type { Executor } from '../rollouts/lifecycle/executor.js';
-import { devicesOf } from '../fleet/members.js';
 import { type Plans, usualPlan } from '../rollouts/lifecycle/plans.js';
 import type { HubState } from '../store/state.js';
 import type { Store } from '../store/store.js';

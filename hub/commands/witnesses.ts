@@ -56,6 +56,7 @@ export class Witnesses {
       events: (rollout, after) => store.events(rollout, after),
       newest: (rollout) => store.newest(rollout),
       audited: () => store.audited(),
+      auditedBefore: (number, limit) => store.auditedBefore(number, limit),
       purgeReports: (before) => store.purgeReports(before),
       close: () => store.close(),
     };

@@ -13,7 +13,6 @@ import { devicesOf } from './members.js';
  * What there is of them, and what it would mean to lift one; pure.
  */
 type Known = Pick<HubState, 'models' | 'devices' | 'rollouts'>;
-type Device = HubState['devices'][string];
 
 /** A rollout left it behind, and why. */
 export interface Finding {

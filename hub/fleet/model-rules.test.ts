@@ -16,6 +16,14 @@ test('a card gets the model of its tags once that has a production version; what
   assert.equal(model({}), MODEL);
   assert.equal(model(sports), 'sports-ad-detector');
   assert.equal(model({ use: 'news' }), MODEL, 'nothing could run there yet');
-  assert.equal(model(sports, { model: MODEL, tags: {} }), 'sports-ad-detector', 'the tag comes with this claim');
-  assert.equal(model(sports, { model: MODEL, tags: sports }), MODEL, 'a person has moved it since the tag came');
+  assert.equal(
+    model(sports, { model: MODEL, tags: {} }),
+    'sports-ad-detector',
+    'the tag comes with this claim',
+  );
+  assert.equal(
+    model(sports, { model: MODEL, tags: sports }),
+    MODEL,
+    'a person has moved it since the tag came',
+  );
 });

@@ -26,7 +26,9 @@ test('windows of a device whose channel people have said count there, and are ke
     sql: 'select body from report order by position',
     parameters: [],
   });
-  const kept = rows.map((row) => windowReport.parse(JSON.parse(z.object({ body: z.string() }).parse(row).body)));
+  const kept = rows.map((row) =>
+    windowReport.parse(JSON.parse(z.object({ body: z.string() }).parse(row).body)),
+  );
   assert.deepEqual(
     kept.map(({ slice }) => slice.channel),
     ['one', 'Two'],

@@ -16,7 +16,8 @@ export function refuseNeeded(
   { model, version }: { readonly model: string; readonly version: string },
   doing: 'archive' | 'delete',
 ): void {
-  const why = neededFor(state, model, version) ?? (doing === 'delete' ? namedBy(state, model, version) : null);
+  const why =
+    neededFor(state, model, version) ?? (doing === 'delete' ? namedBy(state, model, version) : null);
   if (why !== null)
     throw new AdbreakError('conflict', `Cannot ${doing} ${model} ${version}: ${why.reason}`, {
       remedy: why.remedy,
@@ -76,7 +77,12 @@ function namedBy({ models }: Known, model: string, version: string): Need | null
 }
 
 /** Takes a version out, in place; its number and its digest are remembered. Once more, it changes nothing. */
-export function forgetVersion({ models }: Pick<HubState, 'models'>, model: string, version: string, at: Date) {
+export function forgetVersion(
+  { models }: Pick<HubState, 'models'>,
+  model: string,
+  version: string,
+  at: Date,
+) {
   const entry = models[model];
   const known = entry?.versions[version];
   if (entry === undefined || known === undefined) return;

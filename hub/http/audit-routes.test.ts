@@ -22,11 +22,15 @@ test('a change says who made it, from where, in which request, and what became o
   const [newest] = entries;
   assert.deepEqual([entries.map(({ number }) => number), next], [[2, 1], null]);
   assert.deepEqual(
-    [newest && told(newest), newest?.from, (newest?.after as { role: string }).role],
+    [newest && told(newest), newest?.from, (newest?.after as { role: string } | undefined)?.role],
     ['token:first token.create eye', '127.0.0.1', 'viewer'],
   );
   assert.ok(hub.log.some((line) => line.startsWith(`request ${newest?.request}: POST /api/v1/tokens`)));
-  assert.deepEqual([entries[1]?.who, entries[1]?.from], ['hub', null], 'what nobody asked for has no address');
+  assert.deepEqual(
+    [entries[1]?.who, entries[1]?.from],
+    ['hub', null],
+    'what nobody asked for has no address',
+  );
 });
 
 test('an attempt above a role stands in the log under its token, a flood of them as one line more', async (t) => {
@@ -46,7 +50,10 @@ test('an attempt above a role stands in the log under its token, a flood of them
     'token:eye refused POST /api/v1/claims',
   ]);
   assert.equal(found.length, BUDGET.each + 1);
-  await assert.rejects(list(eye), { code: 'forbidden', message: /reading the audit log needs the role admin/ });
+  await assert.rejects(list(eye), {
+    code: 'forbidden',
+    message: /reading the audit log needs the role admin/,
+  });
   await hub.running[Symbol.asyncDispose]();
   const again = { ...(await testHub(t, { folder: hub.folder, now })), token: hub.token };
   const { entries } = await list(again, { what: 'refused.more' });

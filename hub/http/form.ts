@@ -29,7 +29,8 @@ export function acceptFields(app: FastifyInstance): void {
     FORM,
     { parseAs: 'string', bodyLimit: FIELDS_LIMIT },
     ({ routeOptions }: FastifyRequest, body: string, done) => {
-      if (routeOptions.config.bodyAs === FORM) return done(null, Object.fromEntries(new URLSearchParams(body)));
+      if (routeOptions.config.bodyAs === FORM)
+        return done(null, Object.fromEntries(new URLSearchParams(body)));
       done(new AdbreakError('input_invalid', `Cannot accept the request: its body is no JSON but ${FORM}`));
     },
   );

@@ -26,7 +26,8 @@ export function sendMedia(
   { media }: Media,
   { body, etag, status = 200, headers: own = {} }: Sent,
 ): FastifyReply {
-  if (etag === undefined || !(body instanceof Uint8Array)) return reply.code(status).headers(own).type(media).send(body);
+  if (etag === undefined || !(body instanceof Uint8Array))
+    return reply.code(status).headers(own).type(media).send(body);
   const tag = `"${etag}"`;
   reply.headers({ etag: tag, 'accept-ranges': 'bytes' });
   if (hasIt(headers['if-none-match'], tag)) return reply.code(304).send();

@@ -48,7 +48,11 @@ export function versionLine(state: State, name: string, version: string): Versio
 }
 
 /** Where a version comes from, as far as its manifest and the rollouts know. */
-export function lineageOf(state: State, name: string, { version, architecture, weights, createdAt }: Manifest) {
+export function lineageOf(
+  state: State,
+  name: string,
+  { version, architecture, weights, createdAt }: Manifest,
+) {
   const tried = state.rollouts.filter(({ model, to }) => model === name && to.version === version);
   return {
     architecture,

@@ -91,7 +91,11 @@ function entriesOf(sums: ReadonlyMap<string, Sum>): AuditEntry[] {
   if (rest.length === 0) return lines;
   // Instants of one form sort as texts.
   const [first = ''] = rest.map((one) => one.first).sort();
-  const last = rest.map((one) => one.last).sort().at(-1) ?? first;
+  const last =
+    rest
+      .map((one) => one.last)
+      .sort()
+      .at(-1) ?? first;
   const more = rest.reduce((sum, one) => sum + one.more, 0);
   return [...lines, entryOf({ ...OTHERS, told: 0, more, first, last })];
 }

@@ -17,7 +17,8 @@ const NEXT = 'six loud herons stand still';
 
 let browser: Browser;
 before(async () => {
-  if (!existsSync(CHROMIUM)) throw new AdbreakError('chromium_missing', `There is no Chromium at ${CHROMIUM}`);
+  if (!existsSync(CHROMIUM))
+    throw new AdbreakError('chromium_missing', `There is no Chromium at ${CHROMIUM}`);
   await mkdir(SHOTS, { recursive: true });
   browser = await chromium.launch({
     executablePath: CHROMIUM,
@@ -105,5 +106,8 @@ test('a page of another port of the hub’s machine changes nothing in the name 
   }`);
   assert.equal((await answer).status(), 403);
   const { users } = await callBy(hub, accounts.list, {});
-  assert.deepEqual(users.map(({ standing }) => standing), ['active']);
+  assert.deepEqual(
+    users.map(({ standing }) => standing),
+    ['active'],
+  );
 });

@@ -37,7 +37,9 @@ export function sessionRoutes(register: Register, { people: { signIn, first } }:
     return leadOn('/sign-in', NO_COOKIE);
   });
 
-  register(sessions.accountPage, ({ who }) => (who === null ? leadOn('/sign-in') : page(accountPage(who, {}))));
+  register(sessions.accountPage, ({ who }) =>
+    who === null ? leadOn('/sign-in') : page(accountPage(who, {})),
+  );
   register(sessions.changePassword, ({ who, body, from }) => {
     if (who === null) return leadOn('/sign-in');
     return orPage(

@@ -191,7 +191,11 @@ test('what a page of elsewhere sends in somebody’s name is refused, and so is 
     { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' },
   ]) {
     const { status, body } = await browser.ask('POST', '/api/v1/claims', { ...json, ...headers }, '{}');
-    assert.deepEqual([status, problem.parse(JSON.parse(body)).code], [403, 'forbidden'], JSON.stringify(headers));
+    assert.deepEqual(
+      [status, problem.parse(JSON.parse(body)).code],
+      [403, 'forbidden'],
+      JSON.stringify(headers),
+    );
   }
   const fields = new URLSearchParams({ name: 'anna', password: PASSWORD }).toString();
   const login = await new Browser(hub).ask(
@@ -202,7 +206,12 @@ test('what a page of elsewhere sends in somebody’s name is refused, and so is 
   );
   assert.deepEqual([login.status, login.headers['set-cookie']], [403, undefined]);
   assert.equal((await browser.ask('POST', '/api/v1/claims', { ...json, origin: hub.hub }, '{}')).status, 201);
-  const asForm = await browser.ask('POST', '/api/v1/claims', { origin: hub.hub, 'content-type': FORM }, 'count=1');
+  const asForm = await browser.ask(
+    'POST',
+    '/api/v1/claims',
+    { origin: hub.hub, 'content-type': FORM },
+    'count=1',
+  );
   assert.match(asForm.body, /its body is no JSON/);
 });
 
@@ -212,7 +221,10 @@ test('in the clear nobody signs in, and a session is none', async (t) => {
   const { cookie } = await signedIn(hub);
   const plain = `http://localhost:${hub.running.localPort}`;
   const headers = { cookie: `${SESSION_COOKIE}=${cookie}` };
-  assert.equal((await answerOf({ hub: plain, method: 'GET', path: '/api/v1/overview', headers })).status, 401);
+  assert.equal(
+    (await answerOf({ hub: plain, method: 'GET', path: '/api/v1/overview', headers })).status,
+    401,
+  );
   const { status, body } = await answerOf({
     hub: plain,
     method: 'POST',

@@ -11,7 +11,15 @@ export function userRoutes(register: Register, { store, now, people }: HttpConte
   const view = (account: Account) => {
     const { name, role, created, changed, lastSignIn, removed } = account;
     const standing = removed === undefined ? ('active' as const) : ('removed' as const);
-    return { name, role, created, changed, lastSignIn, standing, sessions: sessionsOf(store.state, name, now()) };
+    return {
+      name,
+      role,
+      created,
+      changed,
+      lastSignIn,
+      standing,
+      sessions: sessionsOf(store.state, name, now()),
+    };
   };
   const told = (name: string) => {
     const account = ownValue(store.state.accounts, name);

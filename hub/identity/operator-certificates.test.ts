@@ -71,7 +71,10 @@ test('revocation ends all certificates of a name and its sessions; the next one 
   const revoked = await operators.revoke('desk', 'token:first');
   at(DAY);
   const second = await make('desk');
-  assert.deepEqual([standing('desk', first.print), standing('desk', second.print)], ['identity_revoked', 'operator']);
+  assert.deepEqual(
+    [standing('desk', first.print), standing('desk', second.print)],
+    ['identity_revoked', 'operator'],
+  );
   const again = await operators.revoke('desk', 'token:first');
   assert.equal(again.certificates[0]?.revoked, revoked.certificates[0]?.revoked, 'since the first time');
   assert.deepEqual(ended, ['desk', 'desk']);

@@ -142,7 +142,8 @@ export class Registry {
     return this.#publishing.run(async () => {
       const named = new Set((await this.listed()).map(({ digest }) => digest));
       const waiting = await this.#repository.files.pendingTargets();
-      for (const { hashes } of Object.values(waiting?.signed.targets ?? {})) named.add(hashes['sha256'] ?? '');
+      for (const { hashes } of Object.values(waiting?.signed.targets ?? {}))
+        named.add(hashes['sha256'] ?? '');
       for (const { versions } of Object.values(this.#store.state.models))
         for (const { manifest: facts } of Object.values(versions)) named.add(facts.digest);
       const removed: string[] = [];

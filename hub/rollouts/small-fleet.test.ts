@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readPlans, usualPlan } from './lifecycle/plans.js';
 import { configPath } from './fixtures.js';
+import { readPlans, usualPlan } from './lifecycle/plans.js';
 import { smallFleet } from './small-fleet.js';
 
 const plans = () =>

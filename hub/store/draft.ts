@@ -6,7 +6,15 @@ setAutoFreeze(false);
 
 type Records = Pick<
   HubState,
-  'claims' | 'accounts' | 'sessions' | 'devices' | 'models' | 'outbox' | 'operators' | 'operatorCommands' | 'deviceCommands'
+  | 'claims'
+  | 'accounts'
+  | 'sessions'
+  | 'devices'
+  | 'models'
+  | 'outbox'
+  | 'operators'
+  | 'operatorCommands'
+  | 'deviceCommands'
 >;
 type Lists = Pick<HubState, 'tokens' | 'evaluations' | 'rollouts'>;
 

@@ -35,9 +35,8 @@ export function answerOf({ hub, method, path, headers, send, agent }: Asked): Pr
     };
     // The path beside the address: in one URL, dots and fragments of it would not be sent.
     const [url, options] = [new URL(hub), { method, path, headers, agent }];
-    const asked = url.protocol === 'https:'
-      ? httpsRequest(url, options, take)
-      : httpRequest(url, options, take);
+    const asked =
+      url.protocol === 'https:' ? httpsRequest(url, options, take) : httpRequest(url, options, take);
     asked.on('error', reject);
     asked.end(send);
   });

@@ -43,7 +43,13 @@ export class Browser {
     send?: string,
   ): Promise<Answer> {
     const cookie = this.cookie === null ? {} : { cookie: `${SESSION_COOKIE}=${this.cookie}` };
-    const asked = { hub: this.#hub.hub, method, path, headers: { ...cookie, ...headers }, agent: this.#agent };
+    const asked = {
+      hub: this.#hub.hub,
+      method,
+      path,
+      headers: { ...cookie, ...headers },
+      agent: this.#agent,
+    };
     const answer = await answerOf({ ...asked, ...(send !== undefined && { send }) });
     for (const one of answer.headers['set-cookie'] ?? []) {
       const value = new RegExp(`^${SESSION_COOKIE}=([^;]*)`).exec(one)?.[1];

@@ -47,7 +47,11 @@ export class TestOperator {
     client.on('message', (topic, payload) => this.#heard(topic, payload));
   }
 
-  static async connect(t: Closing, hub: TestHub, { name, key, certificate }: OperatorPair): Promise<TestOperator> {
+  static async connect(
+    t: Closing,
+    hub: TestHub,
+    { name, key, certificate }: OperatorPair,
+  ): Promise<TestOperator> {
     const client = await connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
       clientId: `operator:${name}`,
       key,

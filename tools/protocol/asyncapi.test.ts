@@ -56,7 +56,11 @@ function behind(whole: unknown, reference: string): unknown {
 
 /** What a client does with a topic by the rules that the code has; null for one that it does not know. */
 function actionOn(topic: string): 'send' | 'receive' | null {
-  const [device, command, operator] = [parseTopic(topic), parseCommandTopic(topic), parseOperatorTopic(topic)];
+  const [device, command, operator] = [
+    parseTopic(topic),
+    parseCommandTopic(topic),
+    parseOperatorTopic(topic),
+  ];
   if (device !== null) return DEVICE_TOPICS[device.kind] === 'device' ? 'send' : 'receive';
   if (command !== null) return COMMAND_TOPICS[command.kind] === 'device' ? 'send' : 'receive';
   if (operator !== null) return operator.kind === 'commands' ? 'send' : 'receive';

@@ -26,7 +26,9 @@ try {
   console.error(held.words);
   const { requests, statuses, conforms } = held;
   const seconds = Math.round((performance.now() - begun) / 1000);
-  console.log(JSON.stringify({ test: 'conformance-http', seed: SEED, requests, statuses, conforms, seconds }));
+  console.log(
+    JSON.stringify({ test: 'conformance-http', seed: SEED, requests, statuses, conforms, seconds }),
+  );
   process.exitCode = conforms && requests >= LEAST ? 0 : 1;
 } catch (error) {
   console.error(explain(error));

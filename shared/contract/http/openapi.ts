@@ -183,8 +183,11 @@ function operationOf({ group, name, contract }: Operation, names: Names): Json {
 
 /** OpenAPI 3.1 lets a requirement name roles. */
 function securityOf({ access }: Contract): readonly Json[] {
-  if (isRole(access)) return [{ token: [access] }, { session: [access] }];
   switch (access) {
+    case 'viewer':
+    case 'operator':
+    case 'admin':
+      return [{ token: [access] }, { session: [access] }];
     case 'public':
       return [];
     case 'visitor':

@@ -12,7 +12,10 @@ const PAGES: readonly (readonly [what: string, headers: Readonly<Record<string, 
   ['the hub in the clear', { origin: 'http://localhost', 'sec-fetch-site': 'cross-site' }],
   ['a site that is named like the hub', { origin: 'H.evil.example' }],
   ['nowhere that it says', {}],
-  ['a site that says it is the same one', { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }],
+  [
+    'a site that says it is the same one',
+    { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' },
+  ],
 ];
 const KINDS: readonly (readonly [what: string, type: string, send: string])[] = [
   ['JSON', 'application/json', '{"count":1}'],
@@ -34,7 +37,11 @@ const REBOUND: readonly (readonly [what: string, headers: Readonly<Record<string
 ];
 
 function row(name: string, refused: ErrorCode, asked: (ground: Ground) => Asked): Attack {
-  return { name, refused, attempt: async (ground, rogue) => refusalOf(await ask(ground, rogue, asked(ground))) };
+  return {
+    name,
+    refused,
+    attempt: async (ground, rogue) => refusalOf(await ask(ground, rogue, asked(ground))),
+  };
 }
 function changed(headers: Readonly<Record<string, string>>, change: (value: string) => string) {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, change(value)]));

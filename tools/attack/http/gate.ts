@@ -12,9 +12,15 @@ const PLAN = { name: 'mine', margin: 0.1, minDevices: 1, stages: STAGES };
 
 /** The ways of a plan into the hub by which something would move. */
 const WAYS: readonly (readonly [name: string, ask: (plan: unknown, ground: Ground) => [string, object]])[] = [
-  ['promote', (plan) => ['/api/v1/models/base-ad-detector/versions/1.0.0/promote', { plan, supersede: true }]],
+  [
+    'promote',
+    (plan) => ['/api/v1/models/base-ad-detector/versions/1.0.0/promote', { plan, supersede: true }],
+  ],
   ['rollback', (plan, { rollout }) => [`/api/v1/rollouts/${rollout}/rollback`, { plan, reason: 'mine' }]],
-  ['compare', (plan) => ['/api/v1/rollouts/compare', { model: 'base-ad-detector', versions: ['1.0.0', '2.0.0'], plan }]],
+  [
+    'compare',
+    (plan) => ['/api/v1/rollouts/compare', { model: 'base-ad-detector', versions: ['1.0.0', '2.0.0'], plan }],
+  ],
 ];
 function post([path, body]: [string, object], token: string | undefined): Asked {
   return { method: 'POST', path, token, headers: JSON_BODY, send: JSON.stringify(body) };
@@ -31,7 +37,11 @@ const DISARMED: readonly (readonly [what: string, why: string, plan: object])[] 
   ['no stages', 'stages', { stages: [] }],
   ['no shadow', 'shadow', { stages: STAGES.slice(1) }],
   ['one stage that is all', 'stages', { stages: [{ ...STAGES[1], percent: 100 }] }],
-  ['stages that shrink', 'stages', { stages: [...STAGES, { ...STAGES[0], name: 'x' }, { ...STAGES[1], name: 'y' }] }],
+  [
+    'stages that shrink',
+    'stages',
+    { stages: [...STAGES, { ...STAGES[0], name: 'x' }, { ...STAGES[1], name: 'y' }] },
+  ],
   ['stages of no episodes', 'minEpisodes', { stages: STAGES.map((one) => ({ ...one, minEpisodes: 0 })) }],
   ['answers that are all wrong', 'wrong', { wrong: 1 }],
   ['everybody left behind', 'maxExcluded', { maxExcluded: 1 }],

@@ -128,7 +128,8 @@ export const GUESSING: readonly Attack[] = [
     name: 'guesses sessions',
     refused: 'unauthorized',
     attempt: async (ground, rogue) => {
-      for (let i = 0; i < 50; i++) refusalOf(await ask(ground, rogue, { path: OVERVIEW, session: guess('session', i) }));
+      for (let i = 0; i < 50; i++)
+        refusalOf(await ask(ground, rogue, { path: OVERVIEW, session: guess('session', i) }));
       return refusalOf(await ask(ground, rogue, { path: OVERVIEW, session: guess('session', 50) }));
     },
   },

@@ -26,7 +26,14 @@ const AROUND: readonly (readonly [path: string, refused: ErrorCode])[] = [
   ['/hub.db', 'not_found'],
   ['/.gitignore', 'not_found'],
 ];
-const UP = ['..', '%2e%2e', '..%2f..%2fidentity%2fca.key', '..%5c..%5cidentity', '%252e%252e', 'ca.key%00.json'];
+const UP = [
+  '..',
+  '%2e%2e',
+  '..%2f..%2fidentity%2fca.key',
+  '..%5c..%5cidentity',
+  '%252e%252e',
+  'ca.key%00.json',
+];
 /** What takes names from a path into the registry's folders. */
 const FILES: readonly (readonly [path: (name: string) => string, by: 'certificate' | 'token'])[] = [
   [(name) => `/tuf/metadata/${name}`, 'certificate'],
@@ -109,7 +116,15 @@ export const PATHS: readonly Attack[] = [
       attempt: async (ground, rogue) => {
         const token = ground.tokens.get('admin');
         const send = JSON.stringify({ name, role: 'admin' });
-        return refusalOf(await ask(ground, rogue, { method: 'POST', path: '/api/v1/users', token, headers: JSON_BODY, send }));
+        return refusalOf(
+          await ask(ground, rogue, {
+            method: 'POST',
+            path: '/api/v1/users',
+            token,
+            headers: JSON_BODY,
+            send,
+          }),
+        );
       },
     }),
   ),

@@ -42,15 +42,27 @@ const TRICKS: readonly (readonly [what: string, refused: ErrorCode, bytes: strin
   ['NUL in a header', 'input_invalid', head(LOOK, 'host: localhost', 'x: a\0b')],
   ['HTTP/9.9', 'input_invalid', head('GET /api/v1/overview HTTP/9.9', 'host: localhost')],
   ['a head of 20 KB', 'input_too_large', head(LOOK, 'host: localhost', `x: ${'y'.repeat(20_000)}`)],
-  ['a thousand headers', 'unauthorized', head(LOOK, 'host: localhost', ...Array.from({ length: 1000 }, () => 'a: b'))],
+  [
+    'a thousand headers',
+    'unauthorized',
+    head(LOOK, 'host: localhost', ...Array.from({ length: 1000 }, () => 'a: b')),
+  ],
   ['a path of 10 KB', 'not_found', head(`GET /${'a'.repeat(10_000)} HTTP/1.1`, 'host: localhost')],
   [
     'another method in a header',
     'unauthorized',
     head(LOOK, 'host: localhost', 'x-http-method-override: OPTIONS', 'x-original-url: /healthz'),
   ],
-  ['a user that it claims to be', 'unauthorized', head(LOOK, 'host: localhost', 'x-remote-user: admin', 'x-forwarded-user: admin')],
-  ['a token of two lines', 'unauthorized', head(LOOK, 'host: localhost', 'authorization: Bearer A, Bearer A')],
+  [
+    'a user that it claims to be',
+    'unauthorized',
+    head(LOOK, 'host: localhost', 'x-remote-user: admin', 'x-forwarded-user: admin'),
+  ],
+  [
+    'a token of two lines',
+    'unauthorized',
+    head(LOOK, 'host: localhost', 'authorization: Bearer A, Bearer A'),
+  ],
   [
     'a body of 65 KB',
     'input_too_large',
@@ -73,7 +85,12 @@ function tokened(bytes: string, { tokens }: Ground): string {
 }
 
 /** Bytes one at a time, until the hub has had enough of them. */
-async function trickle(ground: Ground, rogue: Rogue, first: string, seconds: number): Promise<{ code: string }> {
+async function trickle(
+  ground: Ground,
+  rogue: Rogue,
+  first: string,
+  seconds: number,
+): Promise<{ code: string }> {
   const { host, ca } = rogue.tls;
   const port = Number(new URL(ground.hub.hub).port);
   const client = await RawClient.open(rogue, { host, ca, port, localAddress: addressOf(rogue) });
@@ -125,7 +142,9 @@ export const REQUESTS: readonly Attack[] = [
     attempt: async (ground, rogue) => {
       const send = `{"device":${'['.repeat(30_000)}${']'.repeat(30_000)}}`;
       const token = ground.tokens.get('admin');
-      return refusalOf(await ask(ground, rogue, { method: 'POST', path: '/api/v1/claims', token, headers: JSON_BODY, send }));
+      return refusalOf(
+        await ask(ground, rogue, { method: 'POST', path: '/api/v1/claims', token, headers: JSON_BODY, send }),
+      );
     },
   },
   {

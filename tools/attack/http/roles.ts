@@ -85,7 +85,12 @@ export const ROLE_ROWS: readonly Attack[] = [
     attempt: (ground, rogue) => {
       const all = GUARDED.filter(({ contract: { access } }) => !isRole(access));
       const token = ground.tokens.get('admin');
-      return refuseAll(ground, rogue, all.map((one) => ({ ...attempt(one, ground), token })), 'unauthorized');
+      return refuseAll(
+        ground,
+        rogue,
+        all.map((one) => ({ ...attempt(one, ground), token })),
+        'unauthorized',
+      );
     },
   },
 ];
