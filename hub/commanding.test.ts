@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { operators } from '@adbreak/shared/contract/http/operators.js';
 import { type OperatorReply, type OperatorRole, operatorTopic } from '@adbreak/shared/contract/operators.js';
@@ -162,7 +161,7 @@ test('more than sixty commands in a minute are refused, and the same ones may co
 
 test('revocation ends a session within a moment and lets none in again; a new certificate of the name does', async (t) => {
   const { hub, desk, pair } = await commanded(t);
-  const closed = once(desk.client, 'close');
+  const closed = new Promise<void>((resolve) => desk.client.once('close', () => resolve()));
   await callBy(hub, operators.revoke, { params: { name: 'desk' } });
   await closed;
   await assert.rejects(TestOperator.connect(t, hub, pair));
@@ -178,7 +177,7 @@ test('revocation ends a session within a moment and lets none in again; a new ce
 test('a certificate that has ended commands nothing, also in a session that began before', async (t) => {
   const { desk, step } = await commanded(t);
   step(366 * 24 * HOUR);
-  const closed = once(desk.client, 'close');
+  const closed = new Promise<void>((resolve) => desk.client.once('close', () => resolve()));
   desk.client.publish(
     operatorTopic('desk', 'commands', randomUUID()),
     JSON.stringify({ deadline: in5Minutes(), ...promote }),

@@ -133,7 +133,7 @@ export class RawClient {
   /** What TLS does not know itself, as the address to come from, it hands on to the socket. */
   static async open(
     t: Closing,
-    options: ConnectionOptions & Partial<TcpSocketConnectOpts>,
+    options: ConnectionOptions & Pick<TcpSocketConnectOpts, 'localAddress'>,
   ): Promise<RawClient> {
     const client = new RawClient(tlsConnect(options));
     t.after(() => client.socket.destroy());
