@@ -45,7 +45,7 @@ test('a device follows its hub through new keys of all four roles: what it shall
   const agent = await agentOf(t, first, { kind: 'live' });
   await until('1.0.0 serves', async () => (await device(first))?.reported?.serving?.version === '1.0.0', 60);
   const state = ['--state', first.folder];
-  await refused(/another hub runs on the state folder/, 'rotate', 'root', ...state);
+  await refused(/a hub runs on it/, 'rotate', 'root', ...state);
   await first.running[Symbol.asyncDispose]();
   const before = await keys('list', ...state);
   for (const role of ['timestamp', 'snapshot', 'targets', 'root'])

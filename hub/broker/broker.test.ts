@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { queryObjects } from 'node:v8';
@@ -123,7 +124,7 @@ test('a last will is checked as a PUBLISH is', async (t) => {
   );
 });
 
-test('the will of the real agent is taken when its line is cut, not when it says good-bye', async (t) => {
+test('the will of the real agent is taken when its line is cut or reset, not when it says good-bye', async (t) => {
   const { credentials, taken, online } = await testBroker(t);
   const will = { topic: own('status'), payload: 'gone', qos: 1, retain: true };
   const tls = await credentials('pi-1');
@@ -131,12 +132,15 @@ test('the will of the real agent is taken when its line is cut, not when it says
   polite.send(Buffer.of(0xe0, 0));
   await until('it left', () => online.get('pi-1') === false);
   assert.deepEqual(taken, []);
-  const cut = await RawClient.connected(t, tls, { id: 'pi-1', will });
-  assert.equal(online.get('pi-1'), true);
-  cut.socket.destroy();
-  await until('the will', () => taken.length === 1);
-  assert.deepEqual(taken, [{ device: 'pi-1', kind: 'status', payload: 'gone' }]);
-  await until('offline', () => online.get('pi-1') === false);
+  for (const end of ['destroy', 'resetAndDestroy'] as const) {
+    const socket = connect(tls.port, tls.host);
+    await RawClient.connected(t, { ...tls, socket }, { id: 'pi-1', will });
+    assert.equal(online.get('pi-1'), true);
+    socket[end]();
+    await until(`the will, by ${end}`, () => taken.length === 1);
+    assert.deepEqual(taken.splice(0), [{ device: 'pi-1', kind: 'status', payload: 'gone' }]);
+    await until('offline', () => online.get('pi-1') === false);
+  }
 });
 
 test('a forbidden PUBLISH ends the session before anything is taken', async (t) => {

@@ -308,8 +308,8 @@ export class Broker {
   #publish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
     const connection = client && connectionOf(client);
     if (client === null || connection === null) return done(null);
-    // Packets that came with the last bytes of a session that was ended.
-    if (connection.destroyed)
+    // Packets that came with the last bytes of a session that was ended; a last will comes after its end.
+    if (connection.destroyed && !isWill(client, packet))
       return done(
         new AdbreakError('unauthorized', `Cannot take a message of ${client.id}: its connection has ended`),
       );
@@ -394,4 +394,9 @@ export function listenError(cause: unknown, what: string): AdbreakError {
     cause,
     remedy: 'Stop what uses the port, or choose others with --http-port, --mqtt-port and --local-port.',
   });
+}
+
+/** Whether Aedes hands over what a client has left for its end; its types leave that out. */
+function isWill(client: Client, packet: PublishPacket): boolean {
+  return Reflect.get(client, 'will') === packet;
 }

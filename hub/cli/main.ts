@@ -188,7 +188,7 @@ hubCommands
         host: string;
         httpPort: number;
         mqttPort: number;
-        localPort: number | null;
+        localPort: number | 'none';
         name: string[];
         plan: string;
         plans: string;
@@ -215,7 +215,7 @@ hubCommands
         httpPort: options.httpPort,
         mqttPort: options.mqttPort,
         strict: process.env['NODE_ENV'] === 'development',
-        ...(options.localPort !== null && { local: { port: options.localPort, asked } }),
+        ...(options.localPort !== 'none' && { local: { port: options.localPort, asked } }),
         names: [options.host, ...options.name],
         planPath: options.plan,
         ...(command.getOptionValueSource('plan') === 'default' && {

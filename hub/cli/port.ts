@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from 'commander';
 
 /** The same where there may be none. */
-export function portOrNone(text: string): number | null {
-  return text === 'none' ? null : port(text);
+/** Commander takes null for a value that was left out. */
+export function portOrNone(text: string): number | 'none' {
+  return text === 'none' ? text : port(text);
 }
 
 /** A port as an option gives it. */

@@ -6,11 +6,11 @@ import { report } from '../rollouts/fixtures.js';
 import { intakeOf, PAIR } from '../testing/intake.js';
 import { storedRows } from '../testing/store.js';
 
-const NOW = new Date('2026-01-03T00:00:00.000Z');
-
 test('windows of a device whose channel people have said count there, and are kept as they were counted', async (t) => {
-  const hub = await intakeOf({ now: () => NOW });
+  let now = new Date('2026-01-01T00:00:00.000Z');
+  const hub = await intakeOf({ now: () => now });
   t.after(() => hub.store.close());
+  now = new Date('2026-01-01T02:00:00.000Z');
   const send = (sequence: number, hour: number) =>
     hub.send(report(sequence, hour, { wins: 1, agreed: 9 }, { rollout: hub.rollout().id, ...PAIR }));
   await send(1, 0);

@@ -15,6 +15,8 @@ export class RolloutLog {
 
   /** Throws `state_corrupt` with the first event that was changed, deleted or inserted. */
   async *read(rollout: string): AsyncGenerator<RolloutEvent> {
+    // As many as were written when somebody asked; more may come while it is read.
+    const { number } = this.#store.newest(rollout);
     let head: Head = NO_LINKS;
     for await (const one of this.#store.events(rollout)) {
       const broken = brokenBy(head, one);
@@ -28,8 +30,7 @@ export class RolloutLog {
         'state_corrupt',
       );
     }
-    const { number } = this.#store.newest(rollout);
-    if (head.number !== number)
+    if (head.number < number)
       throw damaged(rollout, `it ends at event ${head.number}, and ${number} were written`);
   }
 
@@ -37,7 +38,11 @@ export class RolloutLog {
   async lines(rollout: string): Promise<AsyncGenerator<string>> {
     const newest = this.#store.newest(rollout);
     let last: Link | null = null;
-    for await (const one of this.#store.events(rollout, newest.number - 1)) last = one;
+    // Events may be written while they are read: those after it are none of its business.
+    for await (const one of this.#store.events(rollout, newest.number - 1)) {
+      last = one;
+      break;
+    }
     if (newest.number > 0 && (last === null || last.hash !== newest.hash))
       throw damaged(rollout, `its last event, number ${newest.number}, is not there as it was written`);
     return toLines(this.#store.events(rollout), newest.number);
