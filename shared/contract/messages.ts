@@ -51,7 +51,11 @@ export type DrawOrder = z.infer<typeof drawOrder>;
  * Why the hub takes no report of this device, until it takes one again: for its page. MQTT 3.1.1 acknowledges
  * without a reason.
  */
-export const refusal = z.object({ code: z.string().max(40), message: text, at: instant });
+export const refusal = z.object({
+  code: z.string().max(40).describe('The code of the error; see [refusals.md](refusals.md).'),
+  message: text.describe('What was wrong with the report, for people.'),
+  at: instant.describe('When the report was refused.'),
+});
 export type Refusal = z.infer<typeof refusal>;
 
 /**

@@ -9,11 +9,23 @@ import { DEVICE_ID } from './topics.js';
  * docs/decisions/019.
  */
 export const signedDesired = z.object({
-  payload: z.string().max(48 * 1024),
+  payload: z
+    .string()
+    .max(48 * 1024)
+    .describe('What is signed, as it was signed: JSON with the fields below.'),
   signatures: z
-    .array(z.object({ keyid: digest, sig: z.string().regex(/^[0-9a-f]{128}$/) }))
+    .array(
+      z.object({
+        keyid: digest.describe('Id of a key of the role `timestamp`, as the root metadata names it.'),
+        sig: z
+          .string()
+          .regex(/^[0-9a-f]{128}$/)
+          .describe('Its Ed25519 signature.'),
+      }),
+    )
     .min(1)
-    .max(8),
+    .max(8)
+    .describe('One for each key; during a rotation two keys sign.'),
 });
 export type SignedDesired = z.infer<typeof signedDesired>;
 

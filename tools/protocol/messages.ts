@@ -15,6 +15,7 @@ import {
 } from '@adbreak/shared/contract/messages.js';
 import { operatorCommand, operatorReply, rolloutState } from '@adbreak/shared/contract/operators.js';
 import { roundReport } from '@adbreak/shared/contract/rounds.js';
+import { signedDesired } from '@adbreak/shared/contract/signed-desired.js';
 import { z } from 'zod';
 
 /** What docs/protocol describes, by the names under which it stands there. */
@@ -26,6 +27,7 @@ export const DOCUMENTED = {
   status,
   reported,
   desired,
+  signedDesired,
   windowReport,
   event,
   roundReport,
