@@ -198,7 +198,7 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
       const before = database.commits;
       const folds: number[] = [];
       const seen = await Promise.all(
-        Array.from({ length: 150 }, (_, n) =>
+        Array.from({ length: 50 }, (_, n) =>
           store.change(({ devices }, writing) => {
             const device = devices['pi-1'];
             writing.after(() => void folds.push(n));
@@ -207,15 +207,15 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
           }),
         ),
       );
-      t.diagnostic(`150 transactions in ${database.commits - before} commits`);
+      t.diagnostic(`50 transactions in ${database.commits - before} commits`);
       assert.equal(database.commits - before, 1);
       assert.deepEqual(
         seen,
-        Array.from({ length: 150 }, (_, n) => n + 1),
+        Array.from({ length: 50 }, (_, n) => n + 1),
       );
       assert.deepEqual(
         folds,
-        Array.from({ length: 150 }, (_, n) => n),
+        Array.from({ length: 50 }, (_, n) => n),
       );
       await store.close();
     },

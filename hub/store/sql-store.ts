@@ -26,7 +26,7 @@ import type { HubState } from './state.js';
 import type { AuditEntry, RawReport, Store, Writing } from './store.js';
 
 /** Transactions that share a commit at most; whoever comes while they are written makes the next one. Their rollups are merged in one go, which holds the loop. */
-const MOST_AT_ONCE = 200;
+const MOST_AT_ONCE = 50;
 const PAGE = 500;
 /** After so long without an answer of the database its callers are let go, as after a lost connection. */
 const ANSWER_MS = 15_000;

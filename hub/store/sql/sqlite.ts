@@ -1,61 +1,51 @@
 import { open, stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
+import { Worker } from 'node:worker_threads';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
-import { storageError } from '@adbreak/shared/storage/atomic.js';
 import { DatabaseSync } from '@photostructure/sqlite';
-import { z } from 'zod';
 import type { Database } from './database.js';
 import { type Statement, spelled } from './queries.js';
-
-/** So long a write waits for another program that holds the database, such as a backup; other work goes on meanwhile. */
-const BUSY_MS = 1000;
-/** SQLite's own waiting holds the whole hub up. */
-const BLOCKING_MS = 10;
-/** Pages of 4 KiB after which the log of writes goes into the file. */
-const CHECKPOINT_PAGES = 500;
-/** A file up to this size is read through at every start; a larger one would take seconds. */
-const CHECKED_BYTES = 64 * 1024 * 1024;
+import { coded, damaged } from './sqlite-errors.js';
+import type { Answer, Bound, Failure, Opened, Request } from './sqlite-thread.js';
 
 /** Rows of a snapshot after which other work of the process has its turn. */
 const ROWS_A_TURN = 200;
+/** Statements that go to the thread at once, of a transaction that is made while it is written. */
+const STATEMENTS_AT_ONCE = 100;
+const BUSY_MS = 1000;
 
 type Connection = InstanceType<typeof DatabaseSync>;
 type Prepared = ReturnType<Connection['prepare']>;
 
-/**
- * SQLite in this process: its calls are synchronous, and a commit waits for the disk. `synchronous = FULL` in WAL mode syncs
- * every commit, so what was committed survives a power cut.
- */
+/** SQLite in a thread of this process (sqlite-thread.ts), with one connection that reads and writes. */
 export class Sqlite implements Database {
   readonly name: string;
-  readonly #db: Connection;
+  readonly #thread: Thread;
   readonly #turns = new SerialRunner();
-  readonly #prepared = new Map<string, Prepared>();
-  #writes = false;
+  #closed = false;
 
-  private constructor(name: string, db: Connection) {
+  private constructor(name: string, thread: Thread) {
     this.name = name;
-    this.#db = db;
+    this.#thread = thread;
   }
 
   /** Opens the file, or makes it, for its owner alone. Throws `state_corrupt` where it is no database or a damaged one. */
   static async open(path: string): Promise<Sqlite> {
+    let size: number;
     try {
       // SQLite gives its other files the mode of this one.
       await (await open(path, 'a', 0o600)).close();
-      const { size } = await stat(path);
-      const db = new DatabaseSync(path);
-      try {
-        db.exec(`pragma busy_timeout = ${BUSY_MS}`);
-        if (size > 0 && size <= CHECKED_BYTES) checkWhole(db, path);
-        return new Sqlite(path, db);
-      } catch (error) {
-        db.close();
-        throw error;
-      }
+      ({ size } = await stat(path));
     } catch (error) {
       throw coded(error, path, 'open');
+    }
+    const thread = new Thread(path, size);
+    try {
+      await thread.ask({ ask: 'open' });
+      return new Sqlite(path, thread);
+    } catch (error) {
+      await thread.end();
+      throw error;
     }
   }
 
@@ -63,50 +53,46 @@ export class Sqlite implements Database {
     statements: Iterable<Statement> | AsyncIterable<Statement>,
   ): Promise<{ readonly changed: number }> {
     return this.#turns.run(async () => {
-      try {
-        await this.#enter();
-        await patiently(() => this.#db.exec('begin immediate'));
-        return { changed: await this.#run(statements) };
-      } catch (error) {
-        throw coded(error, this.name, 'write');
-      }
+      const changed = Array.isArray(statements)
+        ? await this.#thread.change({ ask: 'transact', statements: statements.map(bound) })
+        : await this.#writeAsMade(statements);
+      return { changed };
     });
   }
 
-  /** In a transaction that has begun: to its end, or back to before it. */
-  async #run(statements: Iterable<Statement> | AsyncIterable<Statement>): Promise<number> {
-    let changed = 0;
-    const run = (statement: Statement) => {
-      changed += Number(this.#prepare(statement).run(...statement.parameters).changes);
-    };
+  /** A transaction whose statements are made while it is written, and may be more than memory holds. */
+  async #writeAsMade(statements: Iterable<Statement> | AsyncIterable<Statement>): Promise<number> {
+    const thread = this.#thread;
+    await thread.ask({ ask: 'begin' });
     try {
-      if (Symbol.asyncIterator in statements) for await (const statement of statements) run(statement);
-      else for (const statement of statements) run(statement);
-      this.#db.exec('commit');
+      // A list that is not whole is taken one by one: who makes it may end with it.
+      const most = Symbol.asyncIterator in statements ? STATEMENTS_AT_ONCE : 1;
+      let changed = 0;
+      let part: Bound[] = [];
+      const write = async () => {
+        changed += await thread.change({ ask: 'run', statements: part });
+        part = [];
+      };
+      for await (const statement of statements) {
+        part.push(bound(statement));
+        if (part.length >= most) await write();
+      }
+      if (part.length > 0) await write();
+      await thread.ask({ ask: 'commit' });
       return changed;
     } catch (error) {
-      // A full disk has rolled back by itself.
-      if (this.#db.isTransaction) this.#db.exec('rollback');
+      await thread.ask({ ask: 'rollback' });
       throw error;
     }
   }
 
-  prepare(): Promise<void> {
-    return this.#turns.run(async () => {
-      try {
-        await this.#enter();
-      } catch (error) {
-        throw coded(error, this.name, 'write');
-      }
-    });
+  async prepare(): Promise<void> {
+    await this.#turns.run(() => this.#thread.ask({ ask: 'prepare' }));
   }
 
   async rows(statement: Statement): Promise<unknown[]> {
-    try {
-      return this.#prepare(statement).all(...statement.parameters);
-    } catch (error) {
-      throw coded(error, this.name, 'read');
-    }
+    const answer = await this.#thread.ask({ ask: 'rows', statement: bound(statement) });
+    return 'rows' in answer ? [...answer.rows] : [];
   }
 
   async snapshot<T>(
@@ -142,52 +128,99 @@ export class Sqlite implements Database {
   }
 
   async close(): Promise<void> {
-    if (!this.#db.isOpen) return;
-    this.#prepared.clear();
-    if (this.#writes) {
-      // Closing would fold the log of writes in, but the driver keeps the connection until its statements are collected as garbage.
-      for (const pragma of ['busy_timeout = 0', 'wal_checkpoint(truncate)', 'journal_mode = delete']) {
-        try {
-          this.#db.exec(`pragma ${pragma}`);
-        } catch {
-          // Somebody looks at it: the next start reads the log of writes.
-        }
-      }
-    }
-    this.#db.close();
-  }
-
-  /** Who only looks leaves the file as it is. WAL mode is entered while nobody else looks. */
-  async #enter(): Promise<void> {
-    if (this.#writes) return;
-    this.#db.exec(`pragma busy_timeout = ${BLOCKING_MS}`);
-    await patiently(() => this.#db.exec('pragma journal_mode = wal'));
-    this.#db.exec('pragma synchronous = full');
-    this.#db.exec('pragma foreign_keys = on');
-    this.#db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-    this.#writes = true;
-  }
-
-  #prepare(statement: Statement): Prepared {
-    const sql = spelled(statement, 'sqlite');
-    const known = this.#prepared.get(sql) ?? this.#db.prepare(sql);
-    this.#prepared.set(sql, known);
-    return known;
-  }
-}
-
-/** Again until nobody holds the database, for as long as a write waits. */
-async function patiently(work: () => void): Promise<void> {
-  for (const deadline = performance.now() + BUSY_MS; ; await sleep(BLOCKING_MS)) {
+    if (this.#closed) return;
+    this.#closed = true;
     try {
-      return work();
-    } catch (error) {
-      if (!isBusy(error) || performance.now() > deadline) throw error;
+      await this.#turns.run(() => this.#thread.ask({ ask: 'close' }));
+    } finally {
+      await this.#thread.end();
     }
   }
 }
-function isBusy(error: unknown): boolean {
-  return ((sqliteError.safeParse(error).data?.sqliteExtendedCode ?? 0) & 0xff) === KIND.busy;
+
+function bound(statement: Statement): Bound {
+  return [spelled(statement, 'sqlite'), statement.parameters];
+}
+
+interface Asked {
+  readonly what: 'open' | 'read' | 'write';
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The other side of the thread: its answers come in the order of the questions. */
+class Thread {
+  readonly #path: string;
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  readonly #asked: Asked[] = [];
+  #over: AdbreakError | null = null;
+
+  constructor(path: string, size: number) {
+    this.#path = path;
+    // What the process was started with is not for this thread: debuggers, profiles, probes.
+    this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), {
+      workerData: { path, size } satisfies Opened,
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    });
+    this.#worker.on('message', (answer: Answer) => this.#answered(answer));
+    this.#worker.on('error', (error) => this.#fail(explain(error)));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#fail('it has ended');
+        resolve();
+      });
+    });
+    this.#worker.unref();
+  }
+
+  /** Rejects with what the thread says, coded. */
+  ask(request: Request): Promise<Answer> {
+    if (this.#over !== null) return Promise.reject(this.#over);
+    return new Promise((resolve, reject) => {
+      const what = request.ask === 'open' ? 'open' : request.ask === 'rows' ? 'read' : 'write';
+      this.#asked.push({ what, resolve, reject });
+      // A process waits for what it has asked for, and not for a thread with nothing to do.
+      this.#worker.ref();
+      this.#worker.postMessage(request);
+    });
+  }
+
+  async change(request: Request): Promise<number> {
+    const answer = await this.ask(request);
+    return 'changed' in answer ? answer.changed : 0;
+  }
+
+  /** Its connection is closed for certain: with the thread ends what its statements hold. */
+  async end(): Promise<void> {
+    this.#worker.ref();
+    await this.#worker.terminate();
+    await this.#ended;
+  }
+
+  #answered(answer: Answer): void {
+    const asked = this.#asked.shift();
+    if (this.#asked.length === 0) this.#worker.unref();
+    if ('failed' in answer) asked?.reject(this.#error(answer.failed, asked.what));
+    else asked?.resolve(answer);
+  }
+
+  #error({ damaged: why, message, ...said }: Failure, what: Asked['what']): unknown {
+    if (why !== undefined) return damaged(this.#path, why);
+    return coded(Object.assign(new Error(message), said), this.#path, what);
+  }
+
+  #fail(why: string): void {
+    this.#over ??= new AdbreakError(
+      'state_unwritable',
+      `Cannot use ${this.#path}: its thread is gone: ${why}`,
+      {
+        remedy: 'Start the hub again.',
+      },
+    );
+    for (const { reject } of this.#asked.splice(0)) reject(this.#over);
+  }
 }
 
 /** A connection of its own that looks at this moment: SQLite takes its view at the first read, not at `begin`. */
@@ -205,67 +238,5 @@ function openToRead(path: string): Connection {
     }
   } catch (error) {
     throw coded(error, path, 'open');
-  }
-}
-
-const said = z.object({ quick_check: z.string() });
-function checkWhole(db: Connection, path: string): void {
-  const answer = said.parse(db.prepare('pragma quick_check(1)').get());
-  if (answer.quick_check !== 'ok')
-    throw new AdbreakError(
-      'state_corrupt',
-      `Cannot read ${path}: the database is damaged: ${answer.quick_check}`,
-      { remedy: RESTORE },
-    );
-}
-
-const RESTORE = 'Restore the whole state folder from a backup; what is here was not changed.';
-/** SQLite's result codes (sqlite.org/rescode.html): the low byte says which kind, the rest which of its kind. */
-const KIND = {
-  error: 1,
-  busy: 5,
-  locked: 6,
-  readonly: 8,
-  ioerr: 10,
-  corrupt: 11,
-  full: 13,
-  cantopen: 14,
-  notadb: 26,
-} as const;
-
-const sqliteError = z.object({ sqliteExtendedCode: z.int() });
-function coded(error: unknown, path: string, what: 'open' | 'read' | 'write'): unknown {
-  const parsed = sqliteError.safeParse(error);
-  if (!parsed.success) return systemCode(error) === undefined ? error : storageError(error, path);
-  const kind = parsed.data.sqliteExtendedCode & 0xff;
-  // A header that SQLite knows no format by is a plain error, not one of damage.
-  switch (what === 'open' && kind === KIND.error ? KIND.notadb : kind) {
-    case KIND.full:
-      return new AdbreakError('disk_full', `Cannot write ${path}: no space left on its volume`, {
-        cause: error,
-      });
-    case KIND.corrupt:
-    case KIND.notadb:
-      return new AdbreakError(
-        'state_corrupt',
-        `Cannot ${what} ${path}: it is no database, or a damaged one`,
-        { cause: error, remedy: RESTORE },
-      );
-    case KIND.busy:
-    case KIND.locked:
-      return new AdbreakError('state_unwritable', `Cannot ${what} ${path}: another program holds it`, {
-        cause: error,
-        remedy: 'Let that program end; the hub tries again with the next change.',
-      });
-    case KIND.readonly:
-    case KIND.cantopen:
-    case KIND.ioerr:
-      return new AdbreakError('state_unwritable', `Cannot ${what} ${path}: the disk refuses it`, {
-        cause: error,
-        remedy:
-          'Look at the volume and its kernel messages; nothing is acknowledged until it can be written.',
-      });
-    default:
-      return error;
   }
 }
