@@ -11,9 +11,11 @@ import type { Value } from './queries.js';
 /** A query as SQLite spells it, and its values. */
 export type Bound = readonly [sql: string, parameters: readonly Value[]];
 export type Request =
-  | { readonly ask: 'open' | 'prepare' | 'begin' | 'commit' | 'rollback' | 'close' }
+  | { readonly ask: 'open' | 'look' | 'prepare' | 'begin' | 'commit' | 'rollback' | 'close' }
   | { readonly ask: 'run' | 'transact'; readonly statements: readonly Bound[] }
-  | { readonly ask: 'rows'; readonly statement: Bound };
+  | { readonly ask: 'rows'; readonly statement: Bound }
+  /** The next rows of a statement, fewer than `most` at its end; a number for each statement. */
+  | { readonly ask: 'page'; readonly cursor: number; readonly most: number; readonly statement: Bound };
 /** Rows, or how many rows a write has changed. */
 export type Answer =
   | { readonly rows: readonly unknown[] }
@@ -48,11 +50,17 @@ const CHECKED_BYTES = 64 * 1024 * 1024;
 
 type Connection = InstanceType<typeof DatabaseSync>;
 type Prepared = ReturnType<Connection['prepare']>;
+interface Cursor {
+  /** The driver's iterators do not hold their statement: collected under them, it takes the process with it. */
+  readonly statement: Prepared;
+  readonly rows: Iterator<unknown>;
+}
 
 class Sqlite {
   readonly #path: string;
   readonly #size: number;
   readonly #prepared = new Map<string, Prepared>();
+  readonly #cursors = new Map<number, Cursor>();
   #open: Connection | null = null;
   #writes = false;
 
@@ -74,6 +82,11 @@ class Sqlite {
       case 'open':
         this.#begin();
         return { changed: 0 };
+      case 'look':
+        this.#look();
+        return { changed: 0 };
+      case 'page':
+        return { rows: this.#page(request) };
       case 'prepare':
         this.#enter();
         return { changed: 0 };
@@ -116,6 +129,41 @@ class Sqlite {
       db.close();
       throw error;
     }
+  }
+
+  /** A connection that looks at this moment: SQLite takes its view at the first read, not at `begin`. */
+  #look(): void {
+    const db = new DatabaseSync(this.#path, { readOnly: true });
+    try {
+      db.exec(`pragma busy_timeout = ${BUSY_MS}`);
+      db.exec('begin');
+      db.prepare('select count(*) from sqlite_master').get();
+      this.#open = db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  #page({
+    cursor: number,
+    most,
+    statement: [sql, parameters],
+  }: Extract<Request, { ask: 'page' }>): unknown[] {
+    let cursor = this.#cursors.get(number);
+    if (cursor === undefined) {
+      const statement = this.#db.prepare(sql);
+      cursor = { statement, rows: statement.iterate(...parameters) };
+      this.#cursors.set(number, cursor);
+    }
+    const rows: unknown[] = [];
+    while (rows.length < most) {
+      const { value, done } = cursor.rows.next();
+      if (done === true) break;
+      rows.push(value);
+    }
+    if (rows.length < most) this.#cursors.delete(number);
+    return rows;
   }
 
   #transact(statements: readonly Bound[]): number {

@@ -2,20 +2,15 @@ import { open, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
-import { DatabaseSync } from '@photostructure/sqlite';
 import type { Database } from './database.js';
 import { type Statement, spelled } from './queries.js';
 import { coded, damaged } from './sqlite-errors.js';
 import type { Answer, Bound, Failure, Opened, Request } from './sqlite-thread.js';
 
-/** Rows of a snapshot after which other work of the process has its turn. */
-const ROWS_A_TURN = 200;
 /** Statements that go to the thread at once, of a transaction that is made while it is written. */
 const STATEMENTS_AT_ONCE = 100;
-const BUSY_MS = 1000;
-
-type Connection = InstanceType<typeof DatabaseSync>;
-type Prepared = ReturnType<Connection['prepare']>;
+/** Rows of a snapshot that come from its thread at once. */
+const ROWS_AT_ONCE = 200;
 
 /** SQLite in a thread of this process (sqlite-thread.ts), with one connection that reads and writes. */
 export class Sqlite implements Database {
@@ -90,40 +85,34 @@ export class Sqlite implements Database {
     await this.#turns.run(() => this.#thread.ask({ ask: 'prepare' }));
   }
 
-  async rows(statement: Statement): Promise<unknown[]> {
-    const answer = await this.#thread.ask({ ask: 'rows', statement: bound(statement) });
-    return 'rows' in answer ? [...answer.rows] : [];
+  rows(statement: Statement): Promise<unknown[]> {
+    return this.#thread.rows({ ask: 'rows', statement: bound(statement) });
   }
 
   async snapshot<T>(
     work: (rows: (statement: Statement) => AsyncIterable<unknown>) => Promise<T>,
   ): Promise<T> {
-    const db = openToRead(this.name);
-    const path = this.name;
-    // The driver's iterators do not hold their statement: collected under them, it takes the process with it.
-    const held = new Set<Prepared>();
+    const thread = new Thread(this.name, 0);
+    let statements = 0;
     async function* rows(statement: Statement): AsyncGenerator<unknown> {
-      try {
-        const prepared = db.prepare(spelled(statement, 'sqlite'));
-        held.add(prepared);
-        let left = ROWS_A_TURN;
-        for (const row of prepared.iterate(...statement.parameters)) {
-          yield row;
-          if (--left > 0) continue;
-          left = ROWS_A_TURN;
-          await new Promise((resolve) => setImmediate(resolve));
-        }
-      } catch (error) {
-        throw coded(error, path, 'read');
+      statements += 1;
+      const request = {
+        ask: 'page',
+        cursor: statements,
+        most: ROWS_AT_ONCE,
+        statement: bound(statement),
+      } as const;
+      for (;;) {
+        const page = await thread.rows(request);
+        yield* page;
+        if (page.length < ROWS_AT_ONCE) return;
       }
     }
     try {
+      await thread.ask({ ask: 'look' });
       return await work(rows);
     } finally {
-      held.clear();
-      // The driver keeps a connection until its statements are collected: what it looks at must be let go of here.
-      if (db.isTransaction) db.exec('rollback');
-      db.close();
+      await thread.end();
     }
   }
 
@@ -142,6 +131,12 @@ function bound(statement: Statement): Bound {
   return [spelled(statement, 'sqlite'), statement.parameters];
 }
 
+const WHAT: Partial<Record<Request['ask'], Asked['what']>> = {
+  open: 'open',
+  look: 'open',
+  rows: 'read',
+  page: 'read',
+};
 interface Asked {
   readonly what: 'open' | 'read' | 'write';
   readonly resolve: (answer: Answer) => void;
@@ -179,12 +174,16 @@ class Thread {
   ask(request: Request): Promise<Answer> {
     if (this.#over !== null) return Promise.reject(this.#over);
     return new Promise((resolve, reject) => {
-      const what = request.ask === 'open' ? 'open' : request.ask === 'rows' ? 'read' : 'write';
-      this.#asked.push({ what, resolve, reject });
+      this.#asked.push({ what: WHAT[request.ask] ?? 'write', resolve, reject });
       // A process waits for what it has asked for, and not for a thread with nothing to do.
       this.#worker.ref();
       this.#worker.postMessage(request);
     });
+  }
+
+  async rows(request: Request): Promise<unknown[]> {
+    const answer = await this.ask(request);
+    return 'rows' in answer ? [...answer.rows] : [];
   }
 
   async change(request: Request): Promise<number> {
@@ -220,23 +219,5 @@ class Thread {
       },
     );
     for (const { reject } of this.#asked.splice(0)) reject(this.#over);
-  }
-}
-
-/** A connection of its own that looks at this moment: SQLite takes its view at the first read, not at `begin`. */
-function openToRead(path: string): Connection {
-  try {
-    const db = new DatabaseSync(path, { readOnly: true });
-    try {
-      db.exec(`pragma busy_timeout = ${BUSY_MS}`);
-      db.exec('begin');
-      db.prepare('select count(*) from sqlite_master').get();
-      return db;
-    } catch (error) {
-      db.close();
-      throw error;
-    }
-  } catch (error) {
-    throw coded(error, path, 'open');
   }
 }
