@@ -4,7 +4,8 @@ import type { EventOf, RolloutEvent } from './events.js';
 import type { GateCluster, GateInput } from './gate.js';
 import { checkPlan, type Plan } from './plan.js';
 import { percentOf, type Rollout } from './rollout.js';
-import { type Effect, start, step } from './step.js';
+import type { Effect } from './moves.js';
+import { start, step } from './step.js';
 
 /** Small rollouts for tests: devices with given outcomes, reports that add up. */
 export const configPath = (name: string) =>
