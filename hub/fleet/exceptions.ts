@@ -191,7 +191,7 @@ function whyIn(rollout: Rollout, name: string): Pick<Finding, 'at' | 'reason'> |
   const device = /^device=(.*)$/s.exec(name)?.[1];
   if (device === undefined) return ownValue(rollout.excluded, name) ?? null;
   const alone = ownValue(rollout.setAside, device);
-  if (alone !== undefined) return alone;
+  if (alone !== undefined) return { at: alone.at, reason: alone.reason };
   const place = apartBy(device, null, rollout, ownValue(rollout.evidence.devices, device)?.named);
   return place === null ? null : (ownValue(rollout.excluded, place) ?? null);
 }

@@ -13,7 +13,7 @@ const CLAIMS_LIMIT = 10_000;
 
 /** What operators do with devices: cards, tags, and the end of an identity. */
 export function operatorRoutes(register: Register, context: HttpContext): void {
-  const { store, broker } = context;
+  const { store, broker, executor } = context;
 
   claims(register, context);
   register(devices.revoke, async ({ who, params: { id } }) => {
@@ -26,7 +26,12 @@ export function operatorRoutes(register: Register, context: HttpContext): void {
       { who: nameOf(who), what: 'device.revoke', subject: id },
     );
     broker.disconnect(id);
+    await executor.revoked(id, nameOf(who));
     return { id, revoked: true as const };
+  });
+  register(devices.exclude, async ({ who, params: { id }, body: { reason, rollout } }) => {
+    knownDevice(store.state, id, 'exclude');
+    return { id, ...(await executor.exclude({ device: id, who: nameOf(who), reason }, rollout)) };
   });
   /** PUT replaces a device's tags; PATCH changes those named, and takes one away where the value is null. */
   register(devices.setTags, async ({ who, params: { id }, body: { tags } }) => {

@@ -1,5 +1,5 @@
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { findApart, isApart, tooManyApart } from './apart.js';
+import { findApart, isApart, isTakenOut, tooManyApart } from './apart.js';
 import { closeHours, driftOf } from './drift.js';
 import { type GateInput, judge, type Sibling, type Verdict, weigh } from './gate.js';
 import { type DeviceHealth, type HealthFacts, LIMITS } from './health.js';
@@ -60,8 +60,10 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
   const { plan, evidence } = state;
   const standing = standingOf(state);
   const shadow = percentOf(state) === 0;
+  const heard = (id: string) => !isTakenOut(id, state);
   // Where another plan is replayed, who acted then is not who would act: in shadow nobody does.
-  const acting = shadow ? [] : state.acting;
+  const acting = shadow ? [] : state.acting.filter(heard);
+  const members = state.members.filter(heard);
   const episodes = episodesIn(standing);
   return {
     clusters: standing.clusters,
@@ -78,9 +80,9 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
       ? episodes - state.before.episodes
       : evidence.actingEpisodes - state.before.acting,
     acting: shadow ? null : acting.length,
-    silence: silenceOf(state, acting, now),
+    silence: silenceOf({ ...state, members }, acting, now),
     silentHours: state.silentSince === null ? null : hoursSince(state.silentSince, now),
-    health: healthOf(state, acting),
+    health: healthOf({ ...state, members }, acting),
     // The stop that stands is no repetition of itself.
     limitStops: state.limitStops - (state.limitStanding === null ? 0 : 1),
     drift: driftOf(state.drift, plan),
@@ -92,7 +94,7 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
   };
 }
 
-function healthOf({ evidence, members, failing }: Rollout, acting: readonly string[]): HealthFacts {
+function healthOf({ evidence, members, failing, setAside }: Rollout, acting: readonly string[]): HealthFacts {
   const acts = new Set(acting);
   const known = (id: string): DeviceHealth[] => {
     const device = ownValue(evidence.devices, id);
@@ -102,7 +104,9 @@ function healthOf({ evidence, members, failing }: Rollout, acting: readonly stri
     acting: acting.flatMap(known),
     control: members.filter((id) => !acts.has(id)).flatMap(known),
     wanted: members.length,
-    failing: Object.entries(failing).map(([device, code]) => ({ device, code })),
+    failing: Object.entries(failing).flatMap(([device, code]) =>
+      isTakenOut(device, { setAside }) ? [] : [{ device, code }],
+    ),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { ModelRef } from '@adbreak/shared/contract/manifest.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { apartBy, type Found } from './apart.js';
+import { apartBy, type Found, isTakenOut } from './apart.js';
 import { byName } from './evidence.js';
 import type { Verdict } from './gate.js';
 import type { Entry, Rollout } from './rollout.js';
@@ -46,15 +46,14 @@ export function backToProduction(state: Rollout): readonly Effect[] {
 
 /** What stays behind when the rollout completes: an earlier exception keeps its version, everything else the rollout's production. */
 function leftBehind(state: Rollout): Record<string, ModelRef> {
-  const { excluded, setAside, exceptions, from, evidence } = state;
+  const { excluded, setAside, exceptions, from, evidence, members } = state;
   // Who was of such a site, and calls itself otherwise now, was measured with nobody.
   const moved = byName(evidence.devices).flatMap(([id, { slice, named }]) =>
     apartBy(id, slice, state) === null && apartBy(id, null, state, named) !== null ? [id] : [],
   );
-  const names = [
-    ...Object.keys(excluded),
-    ...[...Object.keys(setAside), ...moved].map((id) => `device=${id}`),
-  ];
+  // Who was taken out and is gone leaves nothing behind: a card that comes under its name later is as any new one.
+  const alone = Object.keys(setAside).filter((id) => !isTakenOut(id, state) || members.includes(id));
+  const names = [...Object.keys(excluded), ...[...alone, ...moved].map((id) => `device=${id}`)];
   return Object.fromEntries(names.map((name) => [name, ownValue(exceptions, name) ?? from]));
 }
 

@@ -1,5 +1,6 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { tooManyApart } from './apart.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
+import { isTakenOut, tooManyApart } from './apart.js';
 import type { EventOf } from './events.js';
 import { type DeviceEvidence, noHealth } from './evidence.js';
 import { judge } from './gate.js';
@@ -13,6 +14,7 @@ import {
   type Step,
   stageName,
   stageStart,
+  withApart,
 } from './moves.js';
 import type { Entry, Rollout } from './rollout.js';
 import { episodesOf } from './standing.js';
@@ -30,24 +32,8 @@ export function order(state: Rollout, event: EventOf<'order'>): Step {
       remedy === undefined ? {} : { remedy },
     );
   };
-  const obey = (action: string, change: Partial<Rollout>, effects: readonly Effect[] = []): Step => {
-    const last: Entry = {
-      at: event.at,
-      stage: stageName(state),
-      verdict: 'ORDER',
-      cause: 'person',
-      reason: `${event.who}: ${event.reason}`,
-      episodes: Math.round(episodesOf(state)),
-      action,
-    };
-    return {
-      state: { ...state, ...change, last, history: remember(state.history, last) },
-      effects,
-      decision: last,
-      verdict: null,
-      quiet: false,
-    };
-  };
+  const obey = (action: string, change: Partial<Rollout>, effects: readonly Effect[] = []): Step =>
+    obeyed(state, { at: event.at, reason: `${event.who}: ${event.reason}`, action }, change, effects);
   const assign: Effect = { kind: 'assign' };
   switch (event.order) {
     case 'pause':
@@ -129,4 +115,53 @@ function force(
     { status: watched ? 'watching' : 'completed', ceiling: 100, ...since },
     intoProduction(state),
   );
+}
+
+/** A person's word is recorded, always. */
+function obeyed(
+  state: Rollout,
+  said: Pick<Entry, 'at' | 'reason' | 'action'>,
+  change: Partial<Rollout>,
+  effects: readonly Effect[],
+): Step {
+  const last: Entry = {
+    at: said.at,
+    stage: stageName(state),
+    verdict: 'ORDER',
+    cause: 'person',
+    reason: said.reason,
+    episodes: Math.round(episodesOf(state)),
+    action: said.action,
+  };
+  return {
+    state: { ...state, ...change, last, history: remember(state.history, last) },
+    effects,
+    decision: last,
+    verdict: null,
+    quiet: false,
+  };
+}
+
+/**
+ * A person takes a device's evidence out: it is set aside as a broken unit is, and counts as one against what the plan
+ * lets be set aside. What cannot be told apart by device begins anew. Once more, it changes nothing.
+ */
+export function exclude(state: Rollout, { at, who, device, reason }: EventOf<'exclude'>): Step {
+  if (isTakenOut(device, state)) return { state, effects: [], decision: null, verdict: null, quiet: true };
+  const why = `${device} was taken out by ${who}: ${reason}`;
+  const found = { kind: 'device', name: device, reason: why } as const;
+  const apart = Object.hasOwn(state.setAside, device) ? state : withApart(state, found, new Date(at));
+  const next: Rollout = {
+    ...apart,
+    setAside: { ...apart.setAside, [device]: { at, reason: why, who } },
+    before: beforeWithout(device, apart),
+    // It may have answered: the stage asks for another round, without it.
+    round: null,
+  };
+  return obeyed(next, { at, reason: why, action: `take ${device} out` }, {}, [{ kind: 'assign' }]);
+}
+
+/** Episodes where the candidate acts are a sum over devices: where it acted on this one, the stage counts them anew. */
+function beforeWithout(device: string, { before, placed, evidence }: Rollout): Rollout['before'] {
+  return ownValue(placed, device)?.acted === true ? { ...before, acting: evidence.actingEpisodes } : before;
 }

@@ -6,7 +6,7 @@ import type { EventOf, RolloutEvent } from './events.js';
 import { noEvidence, saturated } from './evidence.js';
 import { tick } from './look.js';
 import type { Step } from './moves.js';
-import { order } from './orders.js';
+import { exclude, order } from './orders.js';
 import { isActive, type Rollout } from './rollout.js';
 import { clusterOfSlice } from './slices.js';
 import { summaryOf } from './standing.js';
@@ -85,6 +85,8 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
       return ended(tick(state, new Date(event.at), event.siblings));
     case 'order':
       return ended(order(state, event));
+    case 'exclude':
+      return exclude(state, event);
     case 'decision':
       return still();
   }
