@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { Desired, Reported } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { beyond } from './backup/leap.js';
-import { PLAN } from './rollouts/fixtures.js';
+import { PLAN, report } from './rollouts/fixtures.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { FIRST_PATIENCE_MS } from './rollouts/lifecycle/reconciliation.js';
 import { openStore } from './store/open.js';
@@ -94,6 +94,24 @@ test('what a device does not report is sent again, ever more seldom, and is told
   await reports('pi-2', 1);
   assert.deepEqual(await tick(120), []);
   assert.equal(executor.behindSince('pi-2'), null);
+});
+
+test('a revoked device whose evidence still counts is taken out at the next look, once: nobody had told the rollout', async (t) => {
+  const { store, executor, tick } = await fleetOf(t, ['pi-1', 'pi-2']);
+  await tick(0);
+  const request = { model: MODEL, version: '2.0.0', percent: 100, plan: PLAN, who: 'test' };
+  const { id } = (await executor.promote(request)) ?? { id: '' };
+  const pair = { production: '1'.repeat(64), candidate: '2'.repeat(64) };
+  await executor.take('pi-1', report(1, 0, { wins: 1, agreed: 5 }, { rollout: id, ...pair }));
+  await store.change(({ devices }) => void Object.assign(devices['pi-1'] ?? {}, { revoked: true }));
+  for (let looks = 0; looks < 3; looks++) await tick(1);
+  const { setAside, members, history } = executor.find(id);
+  assert.deepEqual(
+    Object.values(setAside).map(({ reason }) => reason),
+    ['pi-1 was taken out by hub: its identity was revoked'],
+  );
+  assert.deepEqual(members, ['pi-2']);
+  assert.equal(history.filter(({ action }) => action === 'take pi-1 out').length, 1);
 });
 
 test('a hub that was restored goes beyond the revisions that its devices know', async (t) => {

@@ -89,10 +89,32 @@ function cardCommands(own: Command, remote: typeof withHub): void {
       print(await askHub(flags, cards.changeTags, { params: { id }, body: { tags: tagChanges(tags) } })),
     );
   remote(own.command('revoke <id>'))
-    .description('ends its identity, and its session')
+    .description('ends its identity and its session, and takes its evidence out of the rollouts that run')
     .action(async (id: string, flags: Remote) =>
       print(await askHub(flags, cards.revoke, { params: { id } })),
     );
+  remote(own.command('exclude <id>'))
+    .description(
+      'takes its evidence out of the rollouts that run, what it gave before too; it stays on production',
+    )
+    .requiredOption('--reason <why>', 'for the rollout’s history, its page and the audit log')
+    .option('--rollout <id>', 'out of this one alone')
+    .option('--json', 'as JSON', false)
+    .action(exclude);
+}
+
+interface ExcludeFlags extends Remote {
+  reason: string;
+  rollout?: string;
+  json: boolean;
+}
+async function exclude(id: string, { reason, rollout, ...flags }: ExcludeFlags): Promise<void> {
+  const body = { reason, ...(rollout !== undefined && { rollout }) };
+  const found = await askHub(flags, cards.exclude, { params: { id }, body });
+  if (flags.json) return print(found);
+  for (const one of found.excluded)
+    say(`${id} is out of ${one}, and back on production there: \`adbreak rollouts explain ${one}\``);
+  for (const one of found.already) say(`${id} was out of ${one} already: nothing has changed`);
 }
 
 interface ClaimFlags extends Remote {

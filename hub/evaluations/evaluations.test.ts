@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoundReport } from '@adbreak/shared/contract/rounds.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
+import { PLAN, started } from '../rollouts/fixtures.js';
+import { start } from '../rollouts/step.js';
 import { openStore } from '../store/open.js';
 import { answer, digest, rounds } from '../testing/rounds.js';
 import { MODEL } from '../testing/state.js';
@@ -74,6 +76,26 @@ test('a rollout hears of its round once, though its log or the state could not b
   await release();
   for (let looks = 0; looks < 2; looks++) await evaluations.tick();
   assert.deepEqual(new Set(closed.map(([, { round }]) => round)), new Set([id, second]));
+});
+
+test('a round of a rollout asks no device whose evidence was taken out of it, and counts no answer of one that was since', async (t) => {
+  const { store, clock, closed, evaluations, order } = await rounds(t);
+  const first = started(PLAN, { id: 'some-rollout' });
+  await store.change((state, writing) => {
+    state.rollouts = [{ ...start(first), seen: writing.event('some-rollout', first) }];
+  });
+  const takeOut = (device: string) =>
+    store.change((state) => {
+      const aside = { [device]: { at: clock.now.toISOString(), reason: 'why', who: 'token:ada' } };
+      state.rollouts = state.rollouts.map((one) => ({ ...one, setAside: { ...one.setAside, ...aside } }));
+    });
+  const { id } = await evaluations.start({ ...order, quorum: 2, minDevices: 2, without: ['pi-3'] });
+  assert.deepEqual(evaluations.find(id).cohort, ['pi-0', 'pi-1', 'pi-2']);
+  for (const device of ['pi-0', 'pi-1', 'pi-2']) await evaluations.take(device, answer(id));
+  await takeOut('pi-2');
+  await evaluations.tick();
+  assert.deepEqual([closed[0]?.[1].devices, closed[0]?.[1].episodes], [2, 40]);
+  assert.equal(store.state.models[MODEL]?.versions['2.0.0']?.evaluations[0]?.devices, 2);
 });
 
 test('answers that lie, come late, twice, from elsewhere or about other models are refused', async (t) => {

@@ -6,6 +6,7 @@ import { type RoundReport, roundContradiction, SECURE_FIELDS } from '@adbreak/sh
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { Log } from '@adbreak/shared/log.js';
 import { productionOf } from '../fleet/desired.js';
+import { isTakenOut, takenOut } from '../rollouts/apart.js';
 import { type Member, reaches } from '../rollouts/cohort.js';
 import type { Where } from '../rollouts/plan.js';
 import type { Rollout, RoundOutcome } from '../rollouts/rollout.js';
@@ -26,6 +27,8 @@ export interface RoundOrder {
   /** The production version where none is named. */
   readonly against?: string | undefined;
   readonly where?: Where | undefined;
+  /** Devices that are not asked. */
+  readonly without?: readonly string[];
   readonly quorum: number;
   readonly hours: number;
   readonly minDevices: number;
@@ -84,7 +87,9 @@ export class Evaluations {
     const members: Member[] = Object.values(store.state.devices).filter(
       (device) => device.model === order.model && !device.revoked && device.desired !== null,
     );
-    const cohort = members.filter((member) => reaches(order.where, member)).map(({ id }) => id);
+    const cohort = members
+      .filter((member) => reaches(order.where, member) && order.without?.includes(member.id) !== true)
+      .map(({ id }) => id);
     if (cohort.length < order.quorum)
       throw new AdbreakError(
         'conflict',
@@ -170,6 +175,7 @@ export class Evaluations {
       candidate: rollout.to.version,
       against: rollout.from.version,
       where: stage.where,
+      without: takenOut(rollout),
       quorum: stage.round.quorum,
       hours: stage.round.hours,
       minDevices: Math.min(LEAST_SHOWN, stage.round.quorum),
@@ -293,7 +299,7 @@ export class Evaluations {
     const { store, now, log } = this.#options;
     const { trouble } = found;
     const at = now().toISOString();
-    const result = resultOf({ ...round, ...found });
+    const result = this.#result({ ...round, ...found });
     const closed = await store.change((state, writing) => {
       // Two looks may have found it open, or a person was faster.
       const open = state.evaluations.find(({ id, status: is }) => id === round.id && is === 'open');
@@ -338,7 +344,7 @@ export class Evaluations {
     const heard =
       rollout !== undefined && (rollout.round?.round === round.id || rollout.stageSince > round.started);
     if (round.rollout !== null && !heard) {
-      const result = resultOf(round);
+      const result = this.#result(round);
       await onClosed(round.rollout, {
         round: round.id,
         low: result.difference?.low ?? -1,
@@ -349,6 +355,15 @@ export class Evaluations {
       });
     }
     await this.#edit(round.id, { told: true });
+  }
+
+  /** Without the answers of devices whose evidence was taken out of the rollout since they were asked. */
+  #result(round: Round) {
+    const rollout = this.#options.store.state.rollouts.find(({ id }) => id === round.rollout);
+    const answers = Object.entries(round.answers).filter(
+      ([device]) => rollout === undefined || !isTakenOut(device, rollout),
+    );
+    return resultOf({ ...round, answers: Object.fromEntries(answers) });
   }
 
   async #edit(id: string, change: Partial<Round>): Promise<void> {

@@ -186,12 +186,12 @@ function findingsOf(rollouts: readonly Rollout[], model: string, name: string, v
   return first < 0 ? [] : found.slice(first).map(({ finding }) => finding);
 }
 
-/** A device may have been left behind for a place that it named before (hub/rollouts/step.ts, `leftBehind`). */
+/** A device may have been left behind for a place that it named before (hub/rollouts/moves.ts, `leftBehind`). */
 function whyIn(rollout: Rollout, name: string): Pick<Finding, 'at' | 'reason'> | null {
   const device = /^device=(.*)$/s.exec(name)?.[1];
   if (device === undefined) return ownValue(rollout.excluded, name) ?? null;
   const alone = ownValue(rollout.setAside, device);
-  if (alone !== undefined) return alone;
+  if (alone !== undefined) return { at: alone.at, reason: alone.reason };
   const place = apartBy(device, null, rollout, ownValue(rollout.evidence.devices, device)?.named);
   return place === null ? null : (ownValue(rollout.excluded, place) ?? null);
 }

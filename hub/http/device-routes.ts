@@ -116,7 +116,7 @@ function refuseTaken({ store }: HttpContext, device: string, claim: Claim): void
 
 /** The claim is used, and the device is the one with this certificate. */
 async function admitCard(
-  { store, broker, now, modelByTag }: HttpContext,
+  { store, broker, executor, now, modelByTag }: HttpContext,
   device: string,
   certificate: string,
   claim: Claim,
@@ -124,6 +124,8 @@ async function admitCard(
   const known = ownValue(store.state.devices, device);
   const tags = { ...known?.tags, ...claim.tags };
   const model = claim.model ?? modelAtEnrolment(store.state, known, tags, modelByTag);
+  // What the card before it gave is out of every rollout before nobody can tell any more that it was revoked.
+  if (known?.revoked === true) await executor.revoked(device, 'hub');
   const stored = store.change(
     (state) => {
       const used = state.claims[claim.hash];

@@ -1,5 +1,5 @@
 import { devices } from '@adbreak/shared/contract/http/devices.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { setDevices } from '../fleet/set-devices.js';
 import { forgettable } from '../identity/claims.js';
@@ -13,7 +13,7 @@ const CLAIMS_LIMIT = 10_000;
 
 /** What operators do with devices: cards, tags, and the end of an identity. */
 export function operatorRoutes(register: Register, context: HttpContext): void {
-  const { store, broker } = context;
+  const { store, broker, executor, report } = context;
 
   claims(register, context);
   register(devices.revoke, async ({ who, params: { id } }) => {
@@ -26,7 +26,15 @@ export function operatorRoutes(register: Register, context: HttpContext): void {
       { who: nameOf(who), what: 'device.revoke', subject: id },
     );
     broker.disconnect(id);
+    // It is revoked, whatever becomes of the rollouts: the next look does again what failed.
+    await executor
+      .revoked(id, nameOf(who))
+      .catch((error: unknown) => report(`device ${id}: ${explain(error)}`, { device: id, error }));
     return { id, revoked: true as const };
+  });
+  register(devices.exclude, async ({ who, params: { id }, body: { reason, rollout } }) => {
+    knownDevice(store.state, id, 'exclude');
+    return { id, ...(await executor.exclude({ device: id, who: nameOf(who), reason }, rollout)) };
   });
   /** PUT replaces a device's tags; PATCH changes those named, and takes one away where the value is null. */
   register(devices.setTags, async ({ who, params: { id }, body: { tags } }) => {

@@ -63,6 +63,18 @@ export function isApart(
   return Object.hasOwn(state.excluded, cluster) || apartBy(id, null, state, device?.named) !== null;
 }
 
+/**
+ * Whether a person has taken a device's evidence out. Nothing of it counts then, neither its answers to control items
+ * nor its silence nor its troubles.
+ */
+export function isTakenOut(id: string, { setAside }: Pick<Membership, 'setAside'>): boolean {
+  return ownValue(setAside, id)?.who !== undefined;
+}
+/** The devices of which a person has said so, also those that are no members any more. */
+export function takenOut({ setAside }: Pick<Membership, 'setAside'>): string[] {
+  return Object.keys(setAside).filter((id) => isTakenOut(id, { setAside }));
+}
+
 /** Without a list of its names: asked of every device at every look. */
 export function isEmpty(record: object): boolean {
   for (const _ in record) return false;
@@ -249,10 +261,17 @@ export function tooManyApart(
   });
   const alone = by.filter((one) => one?.startsWith('device=') === true).length;
   const inSlices = by.filter((one) => one !== null).length - alone;
+  // Nobody is silenced by revoking who disagrees: who is gone since counts as who is there.
+  const taken = takenOut(state);
+  const gone = taken.filter((id) => !members.includes(id)).length;
   // One broken device is its own case in a small fleet too.
-  if (alone > Math.max(1, plan.maxSetAside * members.length))
-    return `${alone} of ${members.length} devices are unlike the others; at most ${percent(plan.maxSetAside)} may be set aside`;
+  if (alone + gone > Math.max(1, plan.maxSetAside * (members.length + gone)))
+    return `${alone + gone} of ${members.length + gone} devices are ${asideText(taken.length)}; at most ${percent(plan.maxSetAside)} may be set aside`;
   if (inSlices > plan.maxExcluded * members.length)
     return `the slices in which the candidate is worse (${Object.keys(state.excluded).join(', ')}) hold ${inSlices} of ${members.length} devices; at most ${percent(plan.maxExcluded)} may stay on production`;
   return null;
+}
+
+function asideText(taken: number): string {
+  return taken === 0 ? 'unlike the others' : `set aside, ${taken} of them by a person's word`;
 }

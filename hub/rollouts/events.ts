@@ -81,6 +81,11 @@ export const rolloutEvent = z.discriminatedUnion('kind', [
     reason: z.string().max(500),
     percent: z.number().min(0).max(100).optional(),
   }),
+  /**
+   * A person takes a device's evidence out, or has ended its identity: it counts for nothing from then on, nor does
+   * what it gave before.
+   */
+  z.strictObject({ kind: z.literal('exclude'), at, who, device, reason: z.string().min(1).max(500) }),
   z.strictObject({ kind: z.literal('round'), at, round }),
   /** What the hub decided then: a record, which a replay is compared with. */
   z.strictObject({ kind: z.literal('decision'), entry }),

@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import type { EventOf, RolloutEvent } from './events.js';
 import type { GateCluster, GateInput } from './gate.js';
+import type { Effect } from './moves.js';
 import { checkPlan, type Plan } from './plan.js';
 import { percentOf, type Rollout } from './rollout.js';
-import { type Effect, start, step } from './step.js';
+import { start, step } from './step.js';
 
 /** Small rollouts for tests: devices with given outcomes, reports that add up. */
 export const configPath = (name: string) =>

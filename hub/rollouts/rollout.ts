@@ -48,6 +48,8 @@ const placement = z.object({ member: z.int(), acting: z.int().nullable(), acted:
 
 /** Devices that are judged apart: a device alone, or those of a slice. */
 const apart = z.object({ at: instant, reason: z.string() });
+/** `who`: a person has taken its evidence out, whatever it showed. */
+const aside = apart.extend({ who: z.string().optional() });
 
 /** What an ended rollout knew: its evidence may be forgotten, these numbers stay. */
 const summary = z.object({
@@ -97,7 +99,7 @@ export const rollout = rolloutHead.extend({
   exceptions: z.record(z.string(), modelRef),
   /** Slices, and single devices, that stay on production while the rollout goes on. */
   excluded: z.record(z.string(), apart),
-  setAside: z.record(z.string(), apart),
+  setAside: z.record(z.string(), aside),
   /** What devices say that cannot run the candidate, by device. */
   failing: z.record(z.string(), z.string()),
   /** How often a limit has stopped it, and the one whose stop it has not gone on from since. */

@@ -1,5 +1,5 @@
 import { wrongAnswers } from '@adbreak/shared/evidence/wrong.js';
-import { isApart } from './apart.js';
+import { isApart, isTakenOut } from './apart.js';
 import { addTallies, byName, type DeviceEvidence, perRevision, type Tally, totalOf } from './evidence.js';
 import { type CountedEvidence, differenceOf, type GateCluster, leastOf, weigh } from './gate.js';
 import type { Rollout, Summary } from './rollout.js';
@@ -66,10 +66,17 @@ export function wholeDays({ days }: Pick<Rollout['evidence'], 'days'>): Rollout[
 export function controlsOf({
   evidence,
   plan,
-}: Pick<Rollout, 'evidence' | 'plan'>): ReturnType<typeof wrongAnswers> {
-  const items = Object.values(evidence.devices)
-    .flatMap(({ control: { answered, wrong } }) =>
-      answered > 0 ? [{ answered, wrong: Math.min(wrong, answered) }] : [],
+  setAside,
+}: Pick<Rollout, 'evidence' | 'plan' | 'setAside'>): ReturnType<typeof wrongAnswers> {
+  const items = Object.entries(evidence.devices)
+    .filter(([id]) => !isTakenOut(id, { setAside }))
+    .flatMap(
+      ([
+        ,
+        {
+          control: { answered, wrong },
+        },
+      ]) => (answered > 0 ? [{ answered, wrong: Math.min(wrong, answered) }] : []),
     )
     .map(readable);
   const all = wrongAnswers(items, plan.wrong);

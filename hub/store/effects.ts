@@ -1,4 +1,4 @@
-import type { Effect } from '../rollouts/step.js';
+import type { Effect } from '../rollouts/moves.js';
 import type { HubState, Model } from './state.js';
 
 /** The part of a decision's effects that is the hub's own memory: what changes in the registry, and what is left to do outside. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { HubAddress } from '../cli/client.js';
 import type { TestHub } from '../testing.js';
 
 export const BIN = fileURLToPath(new URL('../../bin/adbreak.js', import.meta.url));
@@ -13,7 +14,7 @@ interface Ran {
 }
 
 /** A command against a hub of this process; not spawnSync, or the hub could not answer. */
-export function runAt(hub: TestHub, ...args: string[]): Promise<Ran> {
+export function runAt(hub: HubAddress & Pick<TestHub, 'folder'>, ...args: string[]): Promise<Ran> {
   return run(args, {
     ADBREAK_HUB: hub.hub,
     ADBREAK_TOKEN: hub.token,

@@ -6,8 +6,9 @@ import type { HubState, StoredRollout } from '../../store/state.js';
 import type { AuditEntry, Store, Writing } from '../../store/store.js';
 import type { EventOf } from '../events.js';
 import type { Verdict } from '../gate.js';
+import type { Effect } from '../moves.js';
 import { type Entry, isActive, type Rollout, type RoundOutcome } from '../rollout.js';
-import { type Effect, step } from '../step.js';
+import { step } from '../step.js';
 import { isDuplicate } from '../windows.js';
 import { activeRollouts } from './memberships.js';
 import type { Turns } from './turns.js';
@@ -21,7 +22,7 @@ interface Options {
 /** Events that decide nothing: they are added up, many in one commit. */
 type Summed = EventOf<'window'> | EventOf<'device'>;
 /** Events that are looked at alone; the rollout's row is written with them. */
-type Decided = EventOf<'tick'> | EventOf<'order'> | EventOf<'round'> | EventOf<'assigned'>;
+type Decided = EventOf<'tick' | 'order' | 'exclude' | 'round' | 'assigned'>;
 
 /** A report that is new. */
 export interface Taken {

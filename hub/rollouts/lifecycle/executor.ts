@@ -1,6 +1,7 @@
 import type { Desired, WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { Log } from '@adbreak/shared/log.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import type { HubState, StoredRollout } from '../../store/state.js';
 import type { Store, Writing } from '../../store/store.js';
 import type { Order } from '../events.js';
@@ -9,6 +10,7 @@ import type { Plan } from '../plan.js';
 import { isActive, type Rollout, type RoundOutcome } from '../rollout.js';
 import { Assignment } from './assignment.js';
 import { Decisions, type Taken } from './decisions.js';
+import { type Excluded, type Exclusion, Exclusions } from './exclusions.js';
 import { type Carriers, Outbox } from './outbox.js';
 import { ahead, Followers, misassigned } from './reconciliation.js';
 import { type PromoteRequest, Requests } from './requests.js';
@@ -36,6 +38,7 @@ export class Executor {
   readonly #assignment: Assignment;
   readonly #outbox: Outbox;
   readonly #requests: Requests;
+  readonly #exclusions: Exclusions;
   readonly #followers = new Followers();
   /** By rollout or model, the last complaint: the same one is not told at every look. */
   readonly #complaints = new Map<string, string>();
@@ -63,6 +66,7 @@ export class Executor {
       assignment: this.#assignment,
       outbox: this.#outbox,
     });
+    this.#exclusions = new Exclusions({ store, now, decisions: this.#decisions, outbox: this.#outbox });
   }
 
   readonly #carriers: Carriers = {
@@ -130,6 +134,7 @@ export class Executor {
         this.#complain(what, subject, error);
       }
     };
+    await mend('fleet', 'revoked devices', () => this.#exclusions.settle());
     for (const model of new Set([...assignment.owed, ...misassigned(store.state)]))
       await mend('model', model, () => assignment.assign(model));
     await mend('fleet', 'desired states', async () => {
@@ -177,6 +182,18 @@ export class Executor {
   order(id: string, order: Order, who: string, reason: string, percent?: number): Promise<Rollout> {
     return this.#track(() => this.#requests.order(id, order, who, reason, percent));
   }
+  /** Takes a device's evidence out of rollouts: see `Exclusions.exclude`. */
+  exclude(exclusion: Exclusion, rollout?: string): Promise<Excluded> {
+    return this.#track(() => this.#exclusions.exclude(exclusion, rollout));
+  }
+  /** What follows for rollouts when a device's identity was revoked; done again, it changes nothing. */
+  revoked(device: string, who: string): Promise<void> {
+    return this.#track(async () => {
+      await this.#exclusions.ofRevoked(device, who);
+      const model = ownValue(this.#options.store.state.devices, device)?.model;
+      if (model !== undefined) await this.#assignment.assign(model);
+    });
+  }
   /** For what must find no rollout that is about to begin: see `Requests.between`. */
   betweenRollouts<T>(model: string, change: () => Promise<T>): Promise<T> {
     return this.#track(() => this.#requests.between(model, change));
@@ -207,6 +224,7 @@ export class Executor {
   async recover(): Promise<void> {
     const { store } = this.#options;
     for (const device of Object.keys(store.state.devices)) await this.enrolledAgain(device);
+    await this.#exclusions.settle();
     for (const id of this.#outbox.rollouts) await this.#outbox.carryOut(id);
     for (const model of Object.keys(store.state.models)) await this.assign(model);
     await this.#assignment.publish(Object.keys(store.state.devices));

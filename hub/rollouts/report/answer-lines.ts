@@ -1,3 +1,4 @@
+import { isTakenOut } from '../apart.js';
 import { type DeviceEvidence, totalOf } from '../evidence.js';
 import { isActive, type Rollout } from '../rollout.js';
 import { controlsOf, wholeDays } from '../standing.js';
@@ -7,7 +8,9 @@ import { amount, outcomes, some } from './words.js';
 
 export function answerLines(rollout: Rollout): string[] {
   const { plan, evidence } = rollout;
-  const devices = Object.entries(evidence.devices).filter(([, { own }]) => own.length > 0);
+  const devices = Object.entries(evidence.devices).filter(
+    ([id, { own }]) => own.length > 0 && !isTakenOut(id, rollout),
+  );
   if (devices.length === 0 || !isActive(rollout)) return [];
   const asked = devices.map(([id, device]) => ({ id, device, ...askedOf(device) }));
   const sum = (of: (one: (typeof asked)[number]) => number) => asked.reduce((all, one) => all + of(one), 0);

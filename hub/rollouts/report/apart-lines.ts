@@ -1,13 +1,14 @@
-import { apartBy, harmInSlice, sliceEvidence } from '../apart.js';
+import { apartBy, harmInSlice, isTakenOut, sliceEvidence, takenOut } from '../apart.js';
 import { type DeviceEvidence, totalOf } from '../evidence.js';
 import type { GateInput } from '../gate.js';
 import { isActive, type Rollout } from '../rollout.js';
 import { troubledBySilence } from '../silence.js';
 import { startOf } from '../windows.js';
-import { count, evalue } from '../words.js';
+import { count, evalue, percent } from '../words.js';
 import { amount, some } from './words.js';
 
-export function apartLines({ excluded, setAside, members, evidence }: Rollout): string[] {
+export function apartLines(rollout: Rollout): string[] {
+  const { excluded, setAside, members, evidence } = rollout;
   const held = (name: string) =>
     members.filter(
       (id) =>
@@ -23,6 +24,16 @@ export function apartLines({ excluded, setAside, members, evidence }: Rollout): 
       ([name, { at, reason }]) => `${name}, ${count(held(name), 'device')}, since ${at}: ${reason}`,
     ),
     ...Object.entries(setAside).map(([, { at, reason }]) => `since ${at}: ${reason}`),
+    ...takenLines(rollout),
+  ];
+}
+
+/** What nobody may take for the gate's own finding. */
+function takenLines(rollout: Rollout): string[] {
+  const taken = takenOut(rollout);
+  if (taken.length === 0) return [];
+  return [
+    `by a person's word alone, whatever they showed: ${some(taken)}; nothing of theirs counts, and they count as set aside, which at most ${percent(rollout.plan.maxSetAside)} of the devices may be (one at least): beyond that it is suspended`,
   ];
 }
 
@@ -37,7 +48,9 @@ export function sliceLines(rollout: Rollout, wrong: number): string[] {
 
 export function missingLines(rollout: Rollout, { silence }: GateInput): string[] {
   if (silence === null || !isActive(rollout)) return [];
-  const never = rollout.members.filter((id) => !Object.hasOwn(rollout.evidence.devices, id));
+  const never = rollout.members.filter(
+    (id) => !Object.hasOwn(rollout.evidence.devices, id) && !isTakenOut(id, rollout),
+  );
   const last = (id: string) => {
     const device: DeviceEvidence | undefined = rollout.evidence.devices[id];
     if (device === undefined) return id;

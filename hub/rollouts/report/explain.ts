@@ -1,6 +1,6 @@
 import { weigh } from '../gate.js';
+import { inputOf } from '../look.js';
 import { isActive, percentOf, type Rollout } from '../rollout.js';
-import { inputOf } from '../step.js';
 import { count } from '../words.js';
 import { answerLines, dayLines, windowLines } from './answer-lines.js';
 import { apartLines, missingLines, sliceLines } from './apart-lines.js';

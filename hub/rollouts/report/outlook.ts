@@ -1,8 +1,8 @@
 import { tooManyApart } from '../apart.js';
 import { type GateInput, LEAST_DAYS, type Weighed, weigh } from '../gate.js';
+import { hoursSince } from '../moves.js';
 import type { Rollout } from '../rollout.js';
 import { troubledBySilence } from '../silence.js';
-import { hoursSince } from '../step.js';
 import { count, evalue, hours, percent } from '../words.js';
 
 /** Search for the least factor by which evidence must grow; the far end is as good as never. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { desired, event, refusal, reported } from '../messages.js';
-import { count, deviceParams, instant, modelName, newDevice } from './common.js';
+import { count, deviceParams, instant, modelName, newDevice, reason } from './common.js';
 import { contract } from './contract.js';
 
 /** A device as the hub knows it. */
@@ -81,9 +81,30 @@ const revoke = contract({
   method: 'POST',
   path: '/api/v1/devices/{id}/revoke',
   access: 'operator',
-  summary: 'Ends a device’s identity, and its session.',
+  summary: 'Ends a device’s identity and its session, and takes its evidence out of the rollouts that run.',
   params: deviceParams,
   answer: z.object({ id: z.string(), revoked: z.literal(true) }),
+});
+
+const ids = z.array(z.string());
+const exclude = contract({
+  method: 'POST',
+  path: '/api/v1/devices/{id}/exclude',
+  access: 'operator',
+  summary:
+    'Takes a device’s evidence out of the rollouts that run, what it gave before too; it stays on production.',
+  params: deviceParams,
+  body: z.strictObject({
+    reason,
+    /** Out of this one alone; out of each that has the device where nothing is said. */
+    rollout: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{0,99}$/)
+      .optional(),
+  }),
+  bodyIs: 'the exclusion',
+  /** The rollouts that it was taken out of now, and those where it was out already. */
+  answer: z.object({ id: z.string(), excluded: ids, already: ids }),
 });
 
 const tagged = z.object({ id: z.string(), tags: z.record(z.string(), z.string()) });
@@ -110,4 +131,4 @@ const changeTags = contract({
   answer: tagged,
 });
 
-export const devices = { claim, revoke, setTags, changeTags };
+export const devices = { claim, revoke, exclude, setTags, changeTags };

@@ -31,7 +31,9 @@ const deviceEvidence = z.object({
   cluster: z.string(),
   control: z.object({ asked: count, answered: count, wrong: count }),
 });
-const apart = z.record(z.string(), z.object({ at: instant, reason: z.string() }));
+const apart = z.object({ at: instant, reason: z.string() });
+/** `who`: a person has taken its evidence out, whatever it showed. */
+const aside = apart.extend({ who: z.string().optional() });
 
 export const STATUSES = [
   'running',
@@ -78,8 +80,8 @@ export const rolloutView = z.object({
   acting: ids,
   excepted: z.record(z.string(), z.string()),
   exceptions: z.record(z.string(), modelRef),
-  excluded: apart,
-  setAside: apart,
+  excluded: z.record(z.string(), apart),
+  setAside: z.record(z.string(), aside),
   failing: z.record(z.string(), z.string()),
   limitStops: count,
   limitStanding: z.enum(['crashes', 'latency', 'memory', 'failures']).nullable(),
