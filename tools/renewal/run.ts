@@ -5,7 +5,7 @@ import { callBy, type HubAddress } from '@adbreak/hub/cli/client.js';
 import { agentOf, publish } from '@adbreak/hub/testing/chain.js';
 import { connectDevice, enrol } from '@adbreak/hub/testing/killed.js';
 import { fleet } from '@adbreak/shared/contract/http/fleet.js';
-import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { greyVideo, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import { countedInferences, renewalsOf, spooledReports, storedReports } from './books.js';
 import { startHub } from './hub-process.js';
@@ -60,7 +60,10 @@ export async function renewalRun({ minutes, deviceMs, hubMs, say, after }: RunOp
   listener.on('close', () => {
     ended += 1;
   });
-  const agent = await agentOf({ after }, hub, { device: DEVICE, kind: 'live' });
+  // A file is played faster than life: scenes that change would make more events than a device may send.
+  const input = join(await temporaryFolder(), 'dark.mkv');
+  greyVideo(input, [{ level: 60, seconds: 60 }]);
+  const agent = await agentOf({ after }, hub, { device: DEVICE, kind: 'live', input });
   await until('the device serves', () => isServing(hub), 60);
 
   const { used: before } = await renewalsOf(hub.folder, DEVICE);
@@ -84,7 +87,9 @@ export async function renewalRun({ minutes, deviceMs, hubMs, say, after }: RunOp
   enough.abort();
   await watching;
   const { given, used } = await renewalsOf(hub.folder, DEVICE);
-  const { missingWindows, refusedReports } = await callBy(hub, fleet.show, { params: { id: DEVICE } });
+  const { missingWindows, refusedReports, refusal } = await callBy(hub, fleet.show, {
+    params: { id: DEVICE },
+  });
   const cut = ended + Math.max(0, links.sessions - (used - before) - 1);
   agent.child.kill('SIGTERM');
   await once(agent.child, 'exit');
@@ -95,7 +100,7 @@ export async function renewalRun({ minutes, deviceMs, hubMs, say, after }: RunOp
   await once(hub.child, 'exit');
   const troubles = [
     missingWindows > 0 && `the hub misses ${missingWindows} windows`,
-    refusedReports > 0 && `the hub has refused ${refusedReports} reports`,
+    refusedReports > 0 && `the hub has refused ${refusedReports} messages: ${refusal?.message}`,
     counted !== stored.inferences &&
       `the hub has counted ${counted} inferences, and its reports have ${stored.inferences}`,
     // The last look may have come between the two.
