@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check conformance conformance-http test test-crash test-attacks demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance conformance-http test test-crash test-attacks test-renewal demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,9 @@ test-crash: build ## hubs killed at random and at every step, and PostgreSQL's s
 
 test-attacks: build ## what an attacker tries on a real hub, a row each; ONLY= takes the rows whose names hold a word
 	@node tools/dist/attack/attacks.js
+
+test-renewal: build ## a device whose certificate lives for a minute, and a hub that changes its own, lose nothing; MINUTES= (10)
+	@node tools/dist/renewal/renewal.js
 
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
 	ONCE=$(ONCE) node tools/dist/demo/demo.js

@@ -53,12 +53,13 @@ export function commanding(options: Options): Commanding {
     log,
     send: (device, id, message) => broker().command(device, id, message),
   });
+  const overseen = options.witnesses.over(store);
   const commands = new OperatorCommands({
     ...options,
     certificates: operators,
     setDevice: async (device, { model, tags }, who) => {
       const set = { ...(model !== null && { model }), tags };
-      await setDevices(options, [{ device, set }], who);
+      await setDevices({ ...options, store: overseen }, [{ device, set }], who);
     },
     publish: (topic, payload) => say(topic, payload, false),
   });

@@ -42,6 +42,8 @@ const KEEPALIVE_SECONDS = 20;
 const IDLE_MS = 250;
 /** A report that the hub did not acknowledge: its disk may be full, and it has many devices. */
 const UNACKNOWLEDGED: Backoff = { firstMs: 2000, longestMs: 60_000, jitter: 0.5 };
+/** An orderly end waits so long for the hub. */
+const GOODBYE_MS = 1000;
 /** CONNACK return code, MQTT 3.1.1 section 3.2.2.3. */
 const NOT_AUTHORIZED = 5;
 
@@ -139,9 +141,17 @@ export class Session implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#sending;
-    if (this.#client.connected)
-      await this.#publish('status', this.#status(false), true).catch(() => undefined);
-    await this.#client.endAsync(true);
+    if (!this.#client.connected) return this.#client.endAsync(true);
+    await this.#publish('status', this.#status(false), true).catch(() => undefined);
+    await this.#disconnect();
+  }
+
+  /** Without a DISCONNECT the hub would publish the last will, and call the device lost (MQTT 3.1.1 section 3.14). */
+  async #disconnect(): Promise<void> {
+    const gone = new AbortController();
+    await Promise.race([this.#client.endAsync(), pause(GOODBYE_MS, gone.signal)]);
+    gone.abort();
+    this.#client.stream.destroy();
   }
 
   async #connected(): Promise<void> {

@@ -35,7 +35,7 @@ export interface CommandPolicy {
   admit(operator: string, fingerprint: string): AdbreakError | null;
   /** Takes an operator's command; the PUBACK follows when this has resolved. */
   take(
-    by: { readonly operator: string; readonly fingerprint: string },
+    by: Pick<Identity, 'fingerprint' | 'from'> & { readonly operator: string },
     id: string,
     payload: Uint8Array,
   ): Promise<void>;
@@ -324,13 +324,14 @@ export class Broker {
   }
 
   /** What may be written was looked at: it goes to those whose it is. */
-  async #take({ kind, name, fingerprint }: Identity, { topic, payload: said }: PublishPacket): Promise<void> {
+  async #take(identity: Identity, { topic, payload: said }: PublishPacket): Promise<void> {
     const { policy, commands } = this.#options;
+    const { kind, name: operator, fingerprint, from } = identity;
     const payload = typeof said === 'string' ? Buffer.from(said) : said;
     if (kind === 'operator') {
       const command = parseOperatorTopic(topic);
       if (command?.kind === 'commands')
-        await commands?.take({ operator: name, fingerprint }, command.id, payload);
+        await commands?.take({ operator, fingerprint, from }, command.id, payload);
       return;
     }
     const parsed = parseTopic(topic);

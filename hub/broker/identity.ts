@@ -1,6 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { fingerprint } from '../identity/authority.js';
+import { plainAddress } from '../identity/guesses.js';
 import { type Subject, subjectOf, whoIs } from '../identity/subject.js';
 
 /** Who holds a connection, by its certificate. */
@@ -8,6 +9,8 @@ export interface Identity extends Subject {
   /** Under which its connections, quotas and lines of the log are counted. */
   readonly who: string;
   readonly fingerprint: string;
+  /** The address that it comes from. */
+  readonly from: string;
 }
 
 /**
@@ -27,5 +30,6 @@ export function identityOf(socket: TLSSocket): Identity | AdbreakError {
       'forbidden',
       `Cannot connect: the certificate is for no device and no operator: ${certificate.subject}`,
     );
-  return { ...subject, who: whoIs(subject), fingerprint: fingerprint(certificate.raw) };
+  const from = plainAddress(socket.remoteAddress ?? '');
+  return { ...subject, who: whoIs(subject), fingerprint: fingerprint(certificate.raw), from };
 }

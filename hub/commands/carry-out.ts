@@ -31,8 +31,7 @@ export const DEEDS: Readonly<Record<OperatorCommand['command'], readonly string[
   abort: ['rollout.abort'],
   // One that is still watched goes back as the end of its rollout.
   rollback: ['rollout.rollback', 'rollout.abort'],
-  // Done twice, it changes nothing: that it was done is written down afterwards.
-  'set-device': [],
+  'set-device': ['device.set'],
   status: [],
 };
 

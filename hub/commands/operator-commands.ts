@@ -22,6 +22,7 @@ import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { TokenBuckets } from '@adbreak/shared/token-bucket.js';
 import type { OperatorCertificates } from '../identity/operator-certificates.js';
 import { nameOf, type Person } from '../identity/secrets.js';
+import { withOrigin } from '../store/origin.js';
 import type { HubState } from '../store/state.js';
 import type { AuditEntry } from '../store/store.js';
 import { carryOut, DEEDS, type Hands, whatIs } from './carry-out.js';
@@ -35,6 +36,12 @@ interface Options extends Hands {
   readonly publish: (topic: string, payload: string) => Promise<void>;
   readonly now: () => Date;
   readonly log: Log;
+}
+/** Whose command it is, the certificate that was shown for it, and the address that it came from. */
+interface By {
+  readonly operator: string;
+  readonly fingerprint: string;
+  readonly from: string;
 }
 interface Named {
   readonly key: string;
@@ -70,15 +77,12 @@ export class OperatorCommands {
    * Takes one command; resolves when its outcome and reply are on the disk, and rejects where the hub cannot write now.
    * Those of one operator are carried out in the order in which they came.
    */
-  take(
-    { operator, fingerprint }: { readonly operator: string; readonly fingerprint: string },
-    id: string,
-    payload: Uint8Array,
-  ): Promise<void> {
+  take({ operator, fingerprint, from }: By, id: string, payload: Uint8Array): Promise<void> {
     return this.#turns.run(operator, async () => {
       const who = this.#options.certificates.personOf(operator, fingerprint);
       if (who instanceof AdbreakError) throw who;
-      const reply = await this.#reply(who, read(`${operator} ${id}`, payload));
+      const named = read(`${operator} ${id}`, payload);
+      const reply = await withOrigin({ from, request: id }, () => this.#reply(who, named));
       // It is on the disk: who has lost it sends the same command again.
       await this.#options
         .publish(operatorTopic(operator, 'replies', id), JSON.stringify(reply))

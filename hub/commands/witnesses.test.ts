@@ -44,6 +44,25 @@ test('the row of a command is in the transaction of its deed, by who asks and wh
   await again.close();
 });
 
+test('a deed that the edit itself enters into the audit log is one, too', async () => {
+  const store = await openStore(await temporaryFolder(), () => new Date());
+  const witnesses = new Witnesses();
+  const over = witnesses.over(store);
+  const edit = (what: string) =>
+    over.change((_, writing) => {
+      writing.audit({ who: 'operator:desk', what: 'gate.look', subject: 'r1' });
+      writing.audit({ ...DEED, what });
+    });
+  await witnesses.during('operator:desk', ['device.set'], write, async () => {
+    await edit('device.revoke');
+    assert.deepEqual(Object.keys(store.state.operatorCommands), []);
+    await edit('device.set');
+  });
+  assert.deepEqual(Object.keys(store.state.operatorCommands), ['desk 1']);
+  assert.equal((await store.auditedBefore(100, 100)).length, 4, 'each is written once');
+  await store.close();
+});
+
 test('a deed that fails leaves no row, and after a command nothing is written for it any more', async () => {
   const store = await openStore(await temporaryFolder(), () => new Date());
   const witnesses = new Witnesses();

@@ -1,5 +1,5 @@
 import type { HubState } from '../store/state.js';
-import type { Store } from '../store/store.js';
+import type { AuditEntry, Store, Writing } from '../store/store.js';
 
 interface Witness {
   readonly deeds: readonly string[];
@@ -35,12 +35,15 @@ export class Witnesses {
   /** The store for those who carry commands out. */
   over(store: Store): Store {
     const change: Store['change'] = (edit, audit) => {
-      const witness = audit === undefined ? undefined : this.#by.get(audit.who);
-      if (audit === undefined || witness?.deeds.includes(audit.what) !== true)
-        return store.change(edit, audit);
+      // Reports pass here, too.
+      if (this.#by.size === 0) return store.change(edit, audit);
       return store.change((state, writing) => {
-        const result = edit(state, writing);
-        witness.write(state);
+        const heard: AuditEntry[] = audit === undefined ? [] : [audit];
+        const result = edit(
+          state,
+          overheard(writing, (entry) => heard.push(entry)),
+        );
+        for (const witness of this.#of(heard)) witness.write(state);
         return result;
       }, audit);
     };
@@ -61,4 +64,25 @@ export class Witnesses {
       close: () => store.close(),
     };
   }
+
+  #of(entries: readonly AuditEntry[]): ReadonlySet<Witness> {
+    const found = entries.map(({ who, what }) => {
+      const witness = this.#by.get(who);
+      return witness?.deeds.includes(what) === true ? witness : null;
+    });
+    return new Set(found.filter((witness) => witness !== null));
+  }
+}
+
+/** What an edit writes, with an ear for its audit entries. */
+function overheard(writing: Writing, hear: (entry: AuditEntry) => void): Writing {
+  return {
+    event: (rollout, event) => writing.event(rollout, event),
+    audit: (entry) => {
+      hear(entry);
+      writing.audit(entry);
+    },
+    report: (raw, report, facts) => writing.report(raw, report, facts),
+    after: (fold) => writing.after(fold),
+  };
 }

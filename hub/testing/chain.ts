@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { greyVideo, loopVideo, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -86,9 +85,13 @@ interface TestAgent {
   readonly state: string;
 }
 
+/** A test, or whoever else ends what was begun. */
+interface Closing {
+  after(close: () => Promise<void>): void;
+}
 export async function agentOf(
-  t: TestContext,
-  hub: TestHub,
+  t: Closing,
+  hub: HubAddress & Pick<TestHub, 'folder'>,
   { device = 'pi-1', token, state, input, kind = 'file', channel = 'grey', node = [] }: AgentOptions = {},
 ): Promise<TestAgent> {
   const folder = await temporaryFolder();
