@@ -2,6 +2,7 @@ import type { Attack } from '../attack.js';
 import { COMMANDING } from './commands.js';
 import { FLOODS } from './floods.js';
 import { IDENTITY } from './identity.js';
+import { KEYS } from './keys.js';
 import { LYING } from './lies.js';
 import { OPERATORS } from './operators.js';
 import { READING } from './reading.js';
@@ -16,4 +17,5 @@ export const MQTT: readonly Attack[] = [
   ...COMMANDING,
   ...FLOODS,
   ...LYING,
+  ...KEYS,
 ];
