@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check conformance conformance-http test test-crash test-attacks test-renewal demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,13 +37,16 @@ check: build ## types, lint, format, boundaries, dead code, citations
 	npm run --silent documents
 	@echo "check: all good"
 
-conformance: build ## install what the Python device of docs/protocol's test and schemathesis need (pip)
+conformance-packages: build # what Python needs for both, through pip
 	scripts/conformance/install.sh
 
-conformance-http: conformance ## the hub against its OpenAPI document: REQUESTS= (5,000) made by schemathesis; SEED=
+conformance: conformance-packages ## a device and an operator, written in Python from docs/protocol alone, against a hub
+	node --test --test-timeout=600000 tools/dist/protocol/conformance.test.js
+
+conformance-http: conformance-packages ## the hub against its OpenAPI document: REQUESTS= (5,000) made by schemathesis; SEED=
 	@node tools/dist/protocol/conformance-http.js
 
-test: build addon litert conformance ## install what is needed, build, run every test
+test: build addon litert conformance-packages ## install what is needed, build, run every test
 	scripts/test.sh
 
 test-crash: build ## hubs killed at random and at every step, and PostgreSQL's server too; KILLS= (200, on each store), SEED=, STORES=sqlite,postgres

@@ -94,7 +94,7 @@ export async function deviceKey(authority: Authority, device: string): Promise<K
   return { key, certificate: await authority.issueDevice(device, csr, new Date()) };
 }
 
-async function operatorKey(authority: Authority, name: string): Promise<KeyAndCertificate> {
+export async function operatorKey(authority: Authority, name: string): Promise<KeyAndCertificate> {
   const { key, csr } = await keyAndRequest(name);
   return { key, certificate: await authority.issueOperator(name, csr, new Date(), 3_600_000) };
 }

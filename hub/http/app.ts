@@ -121,7 +121,12 @@ async function furnish(
   limitConnections(app.server, { all: 1000, each: 200 });
   nameRequests(app, context);
   auditRefusals(app, refused, context);
-  app.addHook('onRequest', async ({ raw: { rawHeaders } }) => {
+  app.addHook('onRequest', async ({ raw: { rawHeaders }, headers }) => {
+    // Node would answer as if nobody had asked for one, and CORS does not hold for them (RFC 6455 section 10.2).
+    if (/\bwebsocket\b/i.test(headers.upgrade ?? ''))
+      throw new AdbreakError('input_invalid', 'Cannot open a WebSocket: the hub has none', {
+        remedy: 'Use the HTTP API, or MQTT for what is told as it happens: docs/protocol/operators.md.',
+      });
     // RFC 9112 section 3.2. In `headers` the first of several hides the others.
     const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
     if (hosts !== 1)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Agent } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
 import { until } from '@adbreak/shared/testing/until.js';
 import { callHub } from '../cli/client.js';
+import { answerOf } from '../testing/asked.js';
 import { type TestHub, testHub } from '../testing.js';
 
 /** What a stranger can hold open of a hub without saying who it is. */
@@ -49,4 +51,16 @@ test('MQTT: one address holds 500 connections', { timeout: 60_000 }, async (t) =
   const hub = await testHub(t);
   const { closed } = open(t, hub.running.mqttPort, 510);
   await until('those above the bound are cut off', async () => closed() === 10, 30);
+});
+
+test('a WebSocket is refused at every path, whoever asks; another Upgrade is not heeded', async (t) => {
+  const { hub, authority } = await testHub(t);
+  const agent = new Agent({ ca: authority });
+  const ask = (path: string, upgrade: string) =>
+    answerOf({ hub, method: 'GET', path, headers: { connection: 'Upgrade', upgrade }, agent });
+  for (const path of ['/', '/healthz', '/api/v1/overview', '/no/such/path']) {
+    const { status, body } = await ask(path, 'websocket');
+    assert.deepEqual([status, JSON.parse(body).code], [400, 'input_invalid'], path);
+  }
+  assert.equal((await ask('/healthz', 'h2c')).status, 200);
 });

@@ -11,14 +11,16 @@ import {
 } from '@adbreak/shared/contract/operators.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { callBy } from '../cli/client.js';
-import type { TestHub } from '../testing.js';
+import { callBy, type HubAddress } from '../cli/client.js';
 import { signingRequest } from './enrol.js';
 
 /** A test, or whoever else ends what was begun. */
 interface Closing {
   after(close: () => void): void;
 }
+/** A hub in this process, or in one of its own. */
+type CommandedHub = HubAddress &
+  ({ readonly running: { readonly mqttPort: number } } | { readonly mqttPort: number });
 export interface OperatorPair {
   readonly name: string;
   readonly key: string;
@@ -27,9 +29,17 @@ export interface OperatorPair {
 /** A command without its deadline, or what is none. */
 type Asked = { readonly command: string } & Readonly<Record<string, unknown>>;
 
-export async function makeOperator(hub: TestHub, name: string, role: OperatorRole): Promise<OperatorPair> {
+export async function makeOperator(
+  hub: HubAddress,
+  name: string,
+  role: OperatorRole,
+  days?: number,
+): Promise<OperatorPair> {
   const { key, csr } = await signingRequest();
-  const { certificate } = await callBy(hub, operators.certificate, { params: { name }, body: { csr, role } });
+  const { certificate } = await callBy(hub, operators.certificate, {
+    params: { name },
+    body: { csr, role, ...(days !== undefined && { days }) },
+  });
   return { name, key, certificate };
 }
 
@@ -49,10 +59,11 @@ export class TestOperator {
 
   static async connect(
     t: Closing,
-    hub: TestHub,
+    hub: CommandedHub,
     { name, key, certificate }: OperatorPair,
   ): Promise<TestOperator> {
-    const client = await connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
+    const port = 'running' in hub ? hub.running.mqttPort : hub.mqttPort;
+    const client = await connectAsync(`mqtts://127.0.0.1:${port}`, {
       clientId: `operator:${name}`,
       key,
       cert: certificate,

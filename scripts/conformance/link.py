@@ -3,6 +3,7 @@
 import json
 import queue
 import threading
+import time
 import urllib.parse
 from datetime import datetime, timezone
 
@@ -34,6 +35,7 @@ class Link:
     ):
         url = urllib.parse.urlsplit(address)
         self._messages: queue.Queue = queue.Queue()
+        self._newest: dict[str, bytes] = {}
         self._answered = threading.Event()
         self._ended = threading.Event()
         self.accepted = False
@@ -51,7 +53,7 @@ class Link:
             self._client.will_set(will_topic, json.dumps(will), qos=1, retain=True)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
-        self._client.on_message = lambda _, __, message: self._messages.put(message)
+        self._client.on_message = self._heard
         try:
             self._client.connect(url.hostname, url.port, keepalive)
             self._client.loop_start()
@@ -84,10 +86,25 @@ class Link:
 
     def receive(self, wanted) -> dict:
         """The next message for which `wanted(message)` holds."""
+        return self.receive_at("", wanted)[1]
+
+    def receive_at(self, begin: str, wanted=lambda _: True) -> tuple[str, dict]:
+        """The last level of its topic, and the message: the next one at `begin` or below for which it holds."""
         while True:
-            message = json.loads(self._messages.get(timeout=2 * WAIT_SECONDS).payload)
-            if wanted(message):
-                return message
+            came = self._messages.get(timeout=2 * WAIT_SECONDS)
+            if f"{came.topic}/".startswith(f"{begin}/" if begin else "") and came.payload:
+                message = json.loads(came.payload)
+                if wanted(message):
+                    return came.topic.rsplit("/", 1)[1], message
+
+    def stands(self, topic: str, wanted) -> dict:
+        """What is retained at a topic, once `wanted` holds for the newest message that came from there."""
+        for _ in range(20 * WAIT_SECONDS):
+            newest = self._newest.get(topic)
+            if newest and wanted(json.loads(newest)):
+                return json.loads(newest)
+            time.sleep(0.1)
+        raise TimeoutError(f"{topic}: the newest is {newest!r}")
 
     def ends(self) -> bool:
         """Whether the hub ends the session now."""
@@ -96,6 +113,10 @@ class Link:
     def _connected(self, _client, _data, _flags, reason, _properties) -> None:
         self.accepted = not reason.is_failure
         self._answered.set()
+
+    def _heard(self, _client, _data, message) -> None:
+        self._newest[message.topic] = message.payload
+        self._messages.put(message)
 
     def _disconnected(self, *_) -> None:
         self._ended.set()

@@ -38,6 +38,13 @@ def instant(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def patience(command: dict) -> float:
+    """How long after its arrival a command may be begun, seconds: whatever the clock here says."""
+    times = [command[key].replace("Z", "+00:00") for key in ("sent", "deadline")]
+    sent, deadline = map(datetime.fromisoformat, times)
+    return (deadline - sent).total_seconds()
+
+
 def window(number: tuple[str, int], start: datetime, desired: dict) -> dict:
     """An hour of one model: twenty episodes, five of them advertisements, and nobody to ask."""
     stream, sequence = number

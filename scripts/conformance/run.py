@@ -1,8 +1,9 @@
 """
-A device that was written from docs/protocol alone, against a hub: run.py HUB AUTHORITY TOKEN DEVICE FOLDER.
+A device and an operator that were written from docs/protocol alone, against a hub:
+run.py HUB AUTHORITY TOKEN DEVICE FOLDER.
 
-A line of JSON for each check, and one with the sum at the end; the exit code is 1 where one has failed. `{"please": …}`
-asks who runs it for what only an operator may do.
+A line of JSON for each check, and one with the sum at the end; the exit code is 1 where one has failed.
+`{"please": …}` asks who runs it for what only a person may do.
 """
 
 import json
@@ -11,12 +12,21 @@ import traceback
 from pathlib import Path
 
 import bound_checks
+import command_checks
 import identity_checks
+import operator_checks
 import renewal_checks
 import work_checks
 from device import Device
 
-CHECKS = (*identity_checks.CHECKS, *work_checks.CHECKS, *bound_checks.CHECKS, *renewal_checks.CHECKS)
+CHECKS = (
+    *identity_checks.CHECKS,
+    *work_checks.CHECKS,
+    *bound_checks.CHECKS,
+    *command_checks.CHECKS,
+    *operator_checks.CHECKS,
+    *renewal_checks.CHECKS,
+)
 
 
 def main() -> int:

@@ -99,22 +99,6 @@ def answers_a_round(device: Device) -> None:
         )
 
 
-def hears_of_a_candidate(device: Device) -> None:
-    with device.connected() as link:
-        link.subscribe(device.topic("desired"))
-        before = device.desired["revision"]
-        please("promote a second version")
-        device.desired = link.receive(lambda one: one["revision"] > before and one["candidate"] is not None)
-        expect(device.desired["serve"] == "production", "it acts at once")
-        fault = {
-            "code": "model_unsupported",
-            "message": "Cannot run it: this device runs no model",
-            "model": device.desired["candidate"]["digest"],
-        }
-        report = messages.reported(device.desired, fault)
-        acknowledged(link, device.topic("reported"), report, retain=True)
-
-
 CHECKS = (
     receives_its_desired_state,
     downloads_its_model,
@@ -125,5 +109,4 @@ CHECKS = (
     is_acknowledged_when_it_is_wrong,
     waits_where_clocks_differ,
     answers_a_round,
-    hears_of_a_candidate,
 )

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@adbreak/shared/errors.js';
 import { explain } from '@adbreak/shared/errors.js';
 import type { Ground, Rogue } from './ground.js';
+import { difference } from './state.js';
 
 /** Where the attacker, or whoever looks into the hub's log, reads why it was refused. */
 export type Heard =
@@ -26,6 +27,8 @@ export interface Outcome {
   readonly attacks: number;
   readonly refused: number;
   readonly broken: readonly string[];
+  /** The longest that a device which does nothing wrong waited meanwhile: p99, milliseconds. */
+  readonly p99_ms: number | null;
 }
 
 /** Tries one row after the other; a row that is broken, and why, is told and named in the outcome. */
@@ -35,14 +38,18 @@ export async function attack(
   say: (line: string) => void,
 ): Promise<Outcome> {
   const broken: string[] = [];
+  let longest: number | null = null;
   for (const row of rows) {
     const begun = performance.now();
     const why = await tried(ground, row).catch((error: unknown) => explain(error));
     if (why !== null) broken.push(row.name);
-    const took = `${row.name}, ${((performance.now() - begun) / 1000).toFixed(1)} s`;
+    const measured = ground.measured();
+    if (measured !== null) longest = Math.max(longest ?? 0, Math.round(measured.p99));
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    const took = `${row.name}, ${seconds} s${measured === null ? '' : `; ${measured.waited}`}`;
     say(why === null ? `${row.refused.padEnd(17)} ${took}` : `BROKEN            ${took}: ${why}`);
   }
-  return { attacks: rows.length, refused: rows.length - broken.length, broken };
+  return { attacks: rows.length, refused: rows.length - broken.length, broken, p99_ms: longest };
 }
 
 /** Null where the row was refused as it must be, else what is wrong. */
@@ -63,11 +70,4 @@ async function tried(ground: Ground, { refused, prepare, attempt }: Attack): Pro
   await ground.answers();
   const after = await ground.unchanging();
   return before === after ? null : `it changed the hub's state:\n  ${difference(before, after)}`;
-}
-
-/** Around the first place where two texts differ. */
-function difference(before: string, after: string): string {
-  const at = [...before].findIndex((character, i) => character !== after[i]);
-  const from = Math.max(0, (at < 0 ? before.length : at) - 80);
-  return `${before.slice(from, from + 200)}\n  ${after.slice(from, from + 200)}`;
 }

@@ -2,17 +2,18 @@ import { explain } from '@adbreak/shared/errors.js';
 import { type Attack, attack } from './attack.js';
 import { Ground } from './ground.js';
 import { HTTP } from './http/rows.js';
+import { METADATA } from './metadata/rows.js';
 import { MQTT } from './mqtt/rows.js';
 
 /**
  * `make test-attacks`: what an attacker tries on a real hub in a process of its own, a row each; refused with
- * the code of the row, and nothing changed. ONLY= takes the rows whose names hold a word. The last line is
- * JSON; it fails where a row is broken. Each door of the hub has a room of rows.
+ * the code of the row, and nothing changed. ONLY= takes the rows whose names hold a word, or one of several
+ * (`a|b`). The last line is JSON; it fails where a row is broken. Each door of the hub has a room of rows.
  */
-const ROOMS: readonly (readonly Attack[])[] = [HTTP, MQTT];
+const ROOMS: readonly (readonly Attack[])[] = [HTTP, MQTT, METADATA];
 
-const only = process.env['ONLY'] ?? '';
-const rows = ROOMS.flat().filter(({ name }) => name.includes(only));
+const only = (process.env['ONLY'] ?? '').split('|');
+const rows = ROOMS.flat().filter(({ name }) => only.some((word) => name.includes(word)));
 const say = (line: string) => console.error(line);
 try {
   const ground = await Ground.open();

@@ -14,7 +14,8 @@ import {
   kill,
   spawnHub,
 } from '@adbreak/hub/testing/killed.js';
-import { episodesOfHours, storedState } from '@adbreak/hub/testing/store.js';
+import { makeOperator } from '@adbreak/hub/testing/operator.js';
+import { storedState } from '@adbreak/hub/testing/store.js';
 import { ROLES, type Role } from '@adbreak/shared/contract/http/access.js';
 import { accounts } from '@adbreak/shared/contract/http/accounts.js';
 import { tokens } from '@adbreak/shared/contract/http/tokens.js';
@@ -23,6 +24,7 @@ import type { ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import type { MqttClient } from 'mqtt';
+import { unchanging } from './state.js';
 
 /** An enrolled device that goes wrong, and all that it has opened. */
 export class Rogue {
@@ -45,6 +47,11 @@ export class Rogue {
     return { device: this.device, key: this.tls.key, certificate: this.tls.cert };
   }
 
+  /** An operator's certificate in the place of the device's. */
+  as({ key, certificate }: { readonly key: string; readonly certificate: string }): Rogue['tls'] {
+    return { ...this.tls, key, cert: certificate };
+  }
+
   after(close: () => void): void {
     this.#closers.push(close);
   }
@@ -53,19 +60,17 @@ export class Rogue {
   }
 }
 
-/** What changes when a device is refused, comes or goes, and when a person is there. */
-const PASSING = [
-  'lastSeen',
-  'online',
-  'linkSince',
-  'lost',
-  'refusedReports',
-  'refusal',
-  'clock',
-  'used',
-  'lastSignIn',
-];
+/** How long the good device waited, milliseconds, and in a sentence. */
+export interface Measured {
+  readonly p99: number;
+  readonly waited: string;
+}
+function worse(a: Measured | null, b: Measured): Measured {
+  return a !== null && a.p99 > b.p99 ? a : b;
+}
 
+/** An operator over MQTT who does nothing wrong. */
+export const DESK = 'desk';
 /** Of everybody who signs in here. */
 export const PASSWORD = 'five quiet herons wade';
 /** A word of the good device is on the hub's disk in this time, whatever others do. */
@@ -86,9 +91,12 @@ export class Ground {
   readonly tokens = new Map<Role | 'lost', string>();
   /** Sessions of people by their roles, as their browsers' cookies hold them. */
   readonly sessions = new Map<Role, string>();
+  /** The time stamp of the signed metadata before the last one. */
+  earlier = '';
   /** The rollout that is paused. */
   rollout = '';
   #enrolled = 0;
+  readonly #measured: Measured[] = [];
 
   private constructor(hub: HubProcess, folder: string, good: Identity, closers: (() => void)[]) {
     this.hub = hub;
@@ -104,6 +112,7 @@ export class Ground {
     const hub = await spawnHub({ after: (close) => closers.push(close) }, folder);
     await publish(hub, '1.0.0');
     const ground = new Ground(hub, folder, await enrol(hub, 'good'), closers);
+    ground.earlier = await readFile(join(folder, 'registry/metadata/timestamp.json'), 'utf8');
     await publish(hub, '2.0.0');
     // So that no look of the gate is taken for the work of an attacker.
     ground.rollout = (await storedState(folder)).rollouts[0]?.id ?? '';
@@ -112,6 +121,7 @@ export class Ground {
       json: { reason: 'attacks' },
     });
     for (const role of ROLES) await ground.#admit(role);
+    await makeOperator(hub, DESK, 'operator');
     const { token } = await callBy(hub, tokens.create, { body: { id: 'lost', role: 'admin' } });
     ground.tokens.set('lost', token);
     await callBy(hub, tokens.revoke, { params: { id: 'lost' } });
@@ -146,43 +156,20 @@ export class Ground {
     return new Rogue(await enrol(this.hub, `rogue-${this.#enrolled}`), this.hub);
   }
 
-  /**
-   * A key with a certificate of this fleet's authority, as somebody would have it who has stolen that; it may
-   * live for a moment only.
-   */
-  async forged(device: string, lifeMs = 3_600_000): Promise<{ key: string; cert: string }> {
+  /** The fleet's authority, as somebody would have it who has stolen its key. */
+  stolenAuthority(lifeMs = 3_600_000): Promise<Authority> {
     const lifetimes = { device: lifeMs, server: lifeMs };
-    const authority = await Authority.open(join(this.folder, 'identity'), new Date(), {
-      lifetimes,
-      begin: false,
-    });
-    const { key, certificate } = await deviceKey(authority, device);
+    return Authority.open(join(this.folder, 'identity'), new Date(), { lifetimes, begin: false });
+  }
+  /** A key with a certificate of this fleet's authority that nobody was given; it may live for a moment only. */
+  async forged(device: string, lifeMs?: number): Promise<{ key: string; cert: string }> {
+    const { key, certificate } = await deviceKey(await this.stolenAuthority(lifeMs), device);
     return { key, cert: certificate };
   }
 
   /** All that an attack must leave as it is, as it lies on the hub's disk. */
-  async unchanging(): Promise<string> {
-    const state = await storedState(this.folder);
-    const { claims, tokens, accounts, sessions, devices, models, rollouts, evaluations } = state;
-    return JSON.stringify(
-      {
-        claims,
-        tokens,
-        accounts,
-        sessions,
-        devices,
-        models,
-        rollouts: rollouts.map(({ id, status, stage, evidence }) => ({
-          id,
-          status,
-          stage,
-          devices: evidence.devices,
-        })),
-        evaluations,
-        hours: [...(await episodesOfHours(this.folder))].sort(),
-      },
-      (key, value: unknown) => (PASSING.includes(key) ? undefined : value),
-    );
+  unchanging(): Promise<string> {
+    return unchanging(this.folder);
   }
 
   /** A place in the hub's log. */
@@ -225,9 +212,15 @@ export class Ground {
     }
     const result = await end;
     const p99 = times.sort((a, b) => a - b)[Math.ceil(0.99 * times.length) - 1] ?? 0;
-    if (p99 > MOST_MS)
-      throw new Error(`the good device waited ${p99.toFixed(0)} ms (p99 of ${times.length})`);
+    const waited = `the good device waited ${p99.toFixed(0)} ms (p99 of ${times.length})`;
+    if (p99 > MOST_MS) throw new Error(waited);
+    this.#measured.push({ p99, waited });
     return result;
+  }
+
+  /** The longest that the good device waited since this was asked before; null where nobody looked. */
+  measured(): Measured | null {
+    return this.#measured.splice(0).reduce<Measured | null>(worse, null);
   }
 
   /** Resident memory of the hub, MiB. */

@@ -8,9 +8,10 @@ import { askByDocument } from './openapi.js';
  */
 const LEAST = Number(process.env['REQUESTS'] || 5000);
 const SEED = Number(process.env['SEED'] || 1);
-/** Of each operation; there are about eighty. */
+/** Of each operation, beside the edges of its schemas; there are about eighty. */
 const EXAMPLES = 80;
-const SECONDS = 300;
+/** A slow machine makes a few requests a second. */
+const SECONDS = 1800;
 
 const closers: (() => void)[] = [];
 const close = () => {

@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { callHub } from '@adbreak/hub/cli/client.js';
-import { publish } from '@adbreak/hub/testing/chain.js';
+import { callBy, callHub } from '@adbreak/hub/cli/client.js';
+import { overview as overviewOf, publish } from '@adbreak/hub/testing/chain.js';
+import { runAt } from '@adbreak/hub/testing/command.js';
 import { enrolByHand } from '@adbreak/hub/testing/enrol.js';
+import { auditLines } from '@adbreak/hub/testing/store.js';
 import { type TestHub, testHub } from '@adbreak/hub/testing.js';
+import { deviceCommands } from '@adbreak/shared/contract/http/device-commands.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { z } from 'zod';
 
@@ -18,8 +21,10 @@ const PACKAGES = join(ROOT, '.work/conformance');
 const MODEL = 'base-ad-detector';
 const DEVICE = 'python-1';
 
+const WISHES = ['start a round', 'collect its log', 'measure it', 'restart it', 'make an operator'] as const;
+type Wish = (typeof WISHES)[number];
 const line = z.union([
-  z.strictObject({ please: z.enum(['start a round', 'promote a second version']) }),
+  z.strictObject({ please: z.enum(WISHES) }),
   z.strictObject({ check: z.string(), ok: z.boolean(), why: z.string().optional() }),
   z.strictObject({ checks: z.int(), failed: z.array(z.string()) }),
 ]);
@@ -40,22 +45,45 @@ const overview = z.object({
 });
 const rounds = z.object({ evaluations: z.array(z.looseObject({ answered: z.array(z.string()) })) });
 
-/** What only an operator may do, when the device asks for it. */
-async function oblige(hub: TestHub, what: Extract<Line, { please: string }>['please']): Promise<void> {
-  switch (what) {
+/** What only a person may do, when the device or the operator asks for it. */
+async function oblige(hub: TestHub, folder: string, wish: Wish): Promise<void> {
+  switch (wish) {
     case 'start a round':
       await callHub(hub, '/api/v1/evaluations', {
         method: 'POST',
         json: { model: MODEL, candidate: '2.0.0', quorum: 2, min_devices: 1 },
       });
       return;
-    case 'promote a second version':
-      await callHub(hub, `/api/v1/models/${MODEL}/versions/2.0.0/promote`, { method: 'POST', json: {} });
+    case 'collect its log':
+      return command(hub, 'collect-logs');
+    case 'measure it':
+      return command(hub, 'benchmark');
+    case 'restart it':
+      return command(hub, 'restart');
+    case 'make an operator': {
+      const files = ['--csr', join(folder, 'desk.csr'), '--output', folder];
+      const { code, error } = await runAt(
+        hub,
+        'operators',
+        'certificate',
+        'desk',
+        '--role',
+        'operator',
+        ...files,
+      );
+      assert.equal(code, 0, error);
+    }
   }
 }
+async function command(hub: TestHub, kind: 'collect-logs' | 'benchmark' | 'restart'): Promise<void> {
+  const deadline = new Date(Date.now() + 600_000).toISOString();
+  const params = { id: DEVICE, command: `${kind}-1` };
+  await callBy(hub, deviceCommands.command, { params, body: { command: kind, deadline } });
+}
 
-/** Runs the Python device to its end; gives what it printed, line by line. */
+/** Runs the Python device and operator to their end; gives what they printed, line by line. */
 async function run(hub: TestHub, token: string): Promise<{ lines: Line[]; errors: string }> {
+  const folder = await temporaryFolder();
   const child = spawn(
     'python3',
     [
@@ -64,7 +92,7 @@ async function run(hub: TestHub, token: string): Promise<{ lines: Line[]; errors
       join(hub.folder, 'identity/ca.pem'),
       token,
       DEVICE,
-      await temporaryFolder(),
+      folder,
     ],
     {
       env: { ...process.env, PYTHONPATH: PACKAGES, PYTHONDONTWRITEBYTECODE: '1' },
@@ -79,14 +107,14 @@ async function run(hub: TestHub, token: string): Promise<{ lines: Line[]; errors
   const lines: Line[] = [];
   for await (const text of createInterface(child.stdout)) {
     const said = line.parse(JSON.parse(text));
-    if ('please' in said) await oblige(hub, said.please);
+    if ('please' in said) await oblige(hub, folder, said.please);
     else lines.push(said);
   }
   await closed;
   return { lines, errors };
 }
 
-test('a device that was written in Python from docs/protocol does all that a device does, and nothing that it may not', async (t) => {
+test('a device and an operator that were written in Python from docs/protocol do all that such do, and nothing that they may not', async (t) => {
   assert.ok(existsSync(join(PACKAGES, '.ready')), 'its packages are missing: run `make conformance`');
   const hub = await testHub(t);
   await publish(hub, '1.0.0');
@@ -114,7 +142,23 @@ test('a device that was written in Python from docs/protocol does all that a dev
   );
   assert.deepEqual(device.slice, { channel: 'one', site: 'conformance', hardware: 'python' });
   assert.equal(device.reported.revision, device.desired.revision);
-  assert.match(JSON.stringify(device.reported.problem), /model_unsupported/);
+  const { commands } = await callBy(hub, deviceCommands.listCommands, { params: { id: DEVICE } });
+  assert.deepEqual(
+    commands.map(({ command: kind, outcome, code }) => [kind, code ?? outcome]),
+    [
+      ['collect-logs', 'done'],
+      ['benchmark', 'conflict'],
+      ['restart', 'done'],
+    ],
+  );
+  const { rollouts } = await overviewOf(hub);
+  assert.deepEqual(
+    rollouts.map(({ to, status }) => [to.version, status]),
+    [['2.0.0', 'aborted']],
+  );
+  const audit = (await auditLines(hub.folder)).join('\n');
+  for (const what of ['model.promote', 'rollout.pause', 'rollout.resume', 'rollout.abort', 'device.set'])
+    assert.ok(audit.includes(`"who":"operator:desk","what":"${what}"`), what);
   const { evaluations } = rounds.parse(await callHub(hub, '/api/v1/evaluations'));
   assert.deepEqual(
     evaluations.map(({ answered }) => answered),

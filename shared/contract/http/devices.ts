@@ -60,7 +60,8 @@ const claim = contract({
   path: '/api/v1/claims',
   access: 'operator',
   summary: 'Makes claim tokens for cards; each is shown once.',
-  body: z.object({
+  // A word that is mistyped must not make a claim for any device.
+  body: z.strictObject({
     /** For this device alone; for any where nothing is said. */
     device: newDevice.nullable().default(null),
     hours: z

@@ -1,8 +1,11 @@
+import { isRole } from '@adbreak/shared/contract/http/access.js';
+import { OPERATIONS } from '@adbreak/shared/contract/http/all.js';
 import { FORM } from '@adbreak/shared/contract/http/contract.js';
 import type { ErrorCode } from '@adbreak/shared/errors.js';
 import type { Attack } from '../attack.js';
 import { type Ground, PASSWORD } from '../ground.js';
-import { type Asked, ask, JSON_BODY, refusalOf } from './ask.js';
+import { type Asked, ask, JSON_BODY, refusalOf, refuseAll } from './ask.js';
+import { attempt } from './roles.js';
 
 /** What a page of elsewhere can have the browser of an administrator send; H stands for the hub's own origin. */
 const PAGES: readonly (readonly [what: string, headers: Readonly<Record<string, string>>])[] = [
@@ -35,6 +38,15 @@ const REBOUND: readonly (readonly [what: string, headers: Readonly<Record<string
   ['another port of this machine', { origin: 'http://localhost:3000' }],
   ['another site, as the browser says', { 'sec-fetch-site': 'cross-site' }],
 ];
+
+/** RFC 6455 section 4.1. */
+const UPGRADE = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  'sec-websocket-version': '13',
+  origin: 'https://evil.example',
+};
 
 function row(name: string, refused: ErrorCode, asked: (ground: Ground) => Asked): Attack {
   return {
@@ -88,11 +100,25 @@ export const ELSEWHERE: readonly Attack[] = [
       send: '{}',
     })),
   ),
-  row('a session comes to the plain port', 'unauthorized', ({ sessions }) => ({
-    plain: true,
-    path: '/api/v1/overview',
-    session: sessions.get('admin'),
-  })),
+  ...['/mqtt', '/ws', '/api/v1/ws', '/socket.io/'].map((path) =>
+    row(`a page of elsewhere opens a WebSocket at ${path}`, 'input_invalid', ({ sessions }) => ({
+      path,
+      session: sessions.get('admin'),
+      headers: UPGRADE,
+    })),
+  ),
+  {
+    name: 'a page of elsewhere opens a WebSocket wherever something is read, with an administrator’s session',
+    refused: 'input_invalid',
+    attempt: (ground, rogue) => {
+      const session = ground.sessions.get('admin');
+      const read = OPERATIONS.filter(
+        ({ contract: { method, access } }) => method === 'GET' && (isRole(access) || access === 'visitor'),
+      );
+      const all = read.map((one) => ({ ...attempt(one, ground), session, headers: UPGRADE }));
+      return refuseAll(ground, rogue, all, 'input_invalid');
+    },
+  },
   row('a device comes to the plain port without TLS', 'unauthorized', () => ({
     plain: true,
     path: '/tuf/metadata/timestamp.json',

@@ -125,27 +125,6 @@ export const GUESSING: readonly Attack[] = [
     }),
   ),
   {
-    name: 'guesses sessions',
-    refused: 'unauthorized',
-    attempt: async (ground, rogue) => {
-      for (let i = 0; i < 50; i++)
-        refusalOf(await ask(ground, rogue, { path: OVERVIEW, session: guess('session', i) }));
-      return refusalOf(await ask(ground, rogue, { path: OVERVIEW, session: guess('session', 50) }));
-    },
-  },
-  {
-    name: 'comes with a session that was signed out',
-    refused: 'unauthorized',
-    attempt: async (ground, rogue) => {
-      // Signing in changes the state, and signing out must take all of it back but when it was.
-      const browser = new Browser(ground.hub, '127.2.0.1');
-      await browser.post('/sign-in', { name: 'viewer', password: PASSWORD });
-      const session = browser.cookie ?? '';
-      await browser.post('/sign-out', {});
-      return refusalOf(await ask(ground, rogue, { path: OVERVIEW, session }));
-    },
-  },
-  {
     name: 'guesses an administrator’s password, whom it does not keep out by that',
     refused: 'too_many_requests',
     attempt: async (ground, rogue) => {

@@ -1,7 +1,9 @@
+import { isRole } from '@adbreak/shared/contract/http/access.js';
 import { OPERATIONS } from '@adbreak/shared/contract/http/all.js';
 import type { ErrorCode } from '@adbreak/shared/errors.js';
 import type { Attack } from '../attack.js';
-import { type Asked, ask, JSON_BODY, refusalOf } from './ask.js';
+import { type Asked, ask, JSON_BODY, refusalOf, refuseAll } from './ask.js';
+import { attempt } from './roles.js';
 
 /** Ways to what takes a role, or lies beside what is served, for who has nothing. */
 const AROUND: readonly (readonly [path: string, refused: ErrorCode])[] = [
@@ -50,6 +52,17 @@ const PROTOTYPE = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
 const NAMED = OPERATIONS.filter(({ contract }) => contract.params !== undefined);
 /** Either is right: no such name may be, or nothing has it. */
 const UNKNOWN = ['not_found', 'input_invalid'];
+
+/** What takes JSON, and something of its own in it. */
+const WITH_BODIES = OPERATIONS.filter(
+  ({ contract: { access, body, bodyAs } }) => isRole(access) && body !== undefined && bodyAs === undefined,
+);
+const POISONS: readonly (readonly [what: string, text: string])[] = [
+  ['`__proto__`', '{"__proto__":{"role":"admin","reason":"x"}}'],
+  ['`__proto__`, escaped', '{"\\u005f_proto__":{"role":"admin","reason":"x"}}'],
+  ['`constructor.prototype`', '{"constructor":{"prototype":{"role":"admin","reason":"x"}}}'],
+  ['`__proto__` in what it holds', '{"tags":{"__proto__":"x"},"changes":[{"__proto__":{"model":"x"}}]}'],
+];
 
 const BODIES: readonly (readonly [what: string, text: string])[] = [
   ['`__proto__`', '{"__proto__":{"role":"admin"}}'],
@@ -106,6 +119,17 @@ export const PATHS: readonly Attack[] = [
         const token = ground.tokens.get('admin');
         const asked = { method: 'POST', path: '/api/v1/claims', token, headers: JSON_BODY, send };
         return refusalOf(await ask(ground, rogue, asked));
+      },
+    }),
+  ),
+  ...POISONS.map(
+    ([what, send]): Attack => ({
+      name: `an administrator sends ${what} as a key wherever JSON is taken`,
+      refused: 'input_invalid',
+      attempt: async (ground, rogue) => {
+        const token = ground.tokens.get('admin');
+        const all = WITH_BODIES.map((one) => ({ ...attempt(one, ground), token, headers: JSON_BODY, send }));
+        return refuseAll(ground, rogue, all, 'input_invalid');
       },
     }),
   ),

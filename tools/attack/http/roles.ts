@@ -20,7 +20,8 @@ function filled({ group, contract: { path } }: Operation, { good, rollout }: Gro
     return part === 'name' ? (names[group] ?? 'base-ad-detector') : 'none';
   });
 }
-function attempt(operation: Operation, ground: Ground): Asked {
+/** A request to an operation, with names of what is there and a body that says nothing. */
+export function attempt(operation: Operation, ground: Ground): Asked {
   const { method } = operation.contract;
   const path = filled(operation, ground);
   return method === 'GET' ? { method, path } : { method, path, headers: JSON_BODY, send: '{}' };

@@ -5,11 +5,13 @@ import { GUESSING } from './guessing.js';
 import { PATHS } from './paths.js';
 import { REQUESTS } from './requests.js';
 import { ROLE_ROWS } from './roles.js';
+import { SESSIONS } from './sessions.js';
 
 /** What people, their browsers, other machines and strangers can try over HTTP. */
 export const HTTP: readonly Attack[] = [
   ...ROLE_ROWS,
   ...GUESSING,
+  ...SESSIONS,
   ...GATE,
   ...PATHS,
   ...ELSEWHERE,

@@ -300,6 +300,7 @@ const clockSays = (instant: string) => JSON.stringify({ online: true, agent: 'ro
 
 async function tellTheTruth(ground: Ground, rogue: Rogue): Promise<void> {
   const { client } = await session(ground, rogue);
+  await say(client, rogue, 'status', clockSays(new Date().toISOString()));
   await say(client, rogue, 'windows', JSON.stringify(honest(1)));
   await client.endAsync();
 }

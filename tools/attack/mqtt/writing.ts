@@ -33,6 +33,13 @@ const OTHERS: readonly Case[] = [
   ['the kind `__proto__`', { topic: 'adbreak/v1/devices/R/__proto__' }],
   ['the device `constructor`', { topic: 'adbreak/v1/devices/constructor/windows' }],
   ['the device `__proto__`', { topic: 'adbreak/v1/devices/__proto__/windows' }],
+  ['another’s answer to a command', { topic: 'adbreak/v1/devices/G/replies/0b5c7c1e-0001' }],
+  ['a command to another', { topic: 'adbreak/v1/devices/G/commands/0b5c7c1e-0001' }],
+  ['a command to itself', { topic: 'adbreak/v1/devices/R/commands/0b5c7c1e-0001' }],
+  ['a command of an operator', { topic: 'adbreak/v1/operators/R/commands/0b5c7c1e-0001' }],
+  ['an answer to an operator', { topic: 'adbreak/v1/operators/desk/replies/0b5c7c1e-0001' }],
+  ['the state of a rollout', { topic: 'adbreak/v1/rollouts/base-ad-detector-2.0.0', retain: true }],
+  ['an answer to the command `__proto__`', { topic: 'adbreak/v1/devices/R/replies/__proto__' }],
   ['its windows, retained', { topic: 'adbreak/v1/devices/R/windows', retain: true }],
   ['its windows at QoS 2', { topic: 'adbreak/v1/devices/R/windows', qos: 2 }, 'input_invalid'],
 ];
