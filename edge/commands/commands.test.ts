@@ -180,7 +180,10 @@ test('what is no command, or one of a later hub, is refused and not noted; a dee
 });
 
 test('without a note nothing is done: a notebook that cannot be written refuses', async () => {
-  const { commands, done, said } = await program('/proc/no-such-folder/commands.json');
+  const folder = join(await temporaryFolder(), 'state');
+  const { commands, done, said } = await program(join(folder, 'commands.json'));
+  // A file stands where its folder was.
+  await writeFile(folder, '');
   commands.take(ID[0], message('benchmark'));
   await until('a refusal', () => said.length === 1);
   assert.equal(said[0]?.[1].outcome, 'refused');
