@@ -38,7 +38,7 @@ test('a device enrols, fetches, verifies, serves, confirms and reports', async (
 });
 
 test('labels from the status page decide a rollout: the better model is promoted, the worse one rolled back', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async (t) => {
   const hub = await testHub(t);
   await publish(hub, '1.0.0', -1);
