@@ -20,6 +20,7 @@ import { type Kept, ledgerPath, openKept } from './kept.js';
 import { Lineup } from './lineup.js';
 import type { DesiredReader } from './models/desired-reader.js';
 import type { SlotStore } from './models/slot-store.js';
+import type { Trust } from './models/trust.js';
 import { openTrusted } from './models/trusted.js';
 import { type LabelledEpisode, type Pair, Pipeline } from './pipeline.js';
 import { Problems } from './problems.js';
@@ -48,6 +49,7 @@ export class Agent implements AsyncDisposable {
   readonly #stop = new AbortController();
   #lineup: Lineup | null = null;
   #reader: DesiredReader | null = null;
+  #trust: Trust | null = null;
   #evaluator: Evaluator | null = null;
   #session: Session | null = null;
   #page: StatusPage | null = null;
@@ -138,6 +140,7 @@ export class Agent implements AsyncDisposable {
     const place = { state, hub, log: this.#log, signal: this.#stop.signal };
     const { trust, models, reader } = await openTrusted(identity, place);
     this.#reader = reader;
+    this.#trust = trust;
     const lineup = new Lineup({
       models,
       slots: this.#slots,
@@ -230,7 +233,7 @@ export class Agent implements AsyncDisposable {
       const desired = await this.#reader?.take(message);
       if (desired === undefined) return;
       this.#problems.desiredSays(null);
-      this.#follow(desired);
+      this.#follow(desired, this.#trust?.hasHeard === true);
     } catch (error) {
       if (!hasCode(error, 'desired_forged', 'desired_untimely'))
         return this.#log(`desired state: ${explain(error)}`);
@@ -239,9 +242,9 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  #follow(desired: Desired): void {
-    this.#lineup?.want(desired);
-    this.#pipeline.order(desired);
+  #follow(desired: Desired, signed: boolean): void {
+    this.#lineup?.want(desired, { signed });
+    this.#pipeline.order(desired, { signed });
     this.#problems.reportRefused(desired.refusal ?? null);
     this.#evaluator?.want(desired.evaluation, desired.model);
   }

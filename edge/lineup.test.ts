@@ -134,6 +134,16 @@ test('a model on trial that cannot be fetched is not blamed for it: production a
   assert.deepEqual(store.state.quarantined, []);
 });
 
+test('a signed word with a lower number is followed: it is the first of a key that took the place of a stolen one; a plain one is not', async (t) => {
+  const { lineup, pipeline, desired } = await device(t);
+  lineup.want(desired(1_000_000, '1.0.0', null), { signed: true });
+  await until('the thief is followed', () => pipeline.pair?.desired.revision === 1_000_000, 60);
+  lineup.want(desired(40, '2.0.0', null));
+  lineup.want(desired(41, '2.0.0', null), { signed: true });
+  await until('the hub is', () => pipeline.pair?.desired.revision === 41, 60);
+  assert.equal(pipeline.pair?.production.model.manifest.version, '2.0.0');
+});
+
 test('models that nothing names any more are deleted once nothing is on trial; the way back stays', async (t) => {
   const { lineup, pipeline, desired, model, onDisk, store, said } = await device(t);
   lineup.want(desired(1, '1.0.0', '2.0.0'));

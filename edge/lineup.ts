@@ -74,9 +74,14 @@ export class Lineup implements AsyncDisposable {
     }
   }
 
-  /** A higher revision supersedes, also in the middle of an update; an old one is not looked at. */
-  want(desired: Desired): void {
-    if (this.#wanted !== null && desired.revision <= this.#wanted.revision) return;
+  /**
+   * A higher revision supersedes, also in the middle of an update; an old one is not looked at. One that is signed comes in
+   * order (edge/models/desired-reader.ts): with a lower number it is the first of a key that took the place of another, whose
+   * word counts no more.
+   */
+  want(desired: Desired, { signed = false } = {}): void {
+    const last = this.#wanted?.revision ?? 0;
+    if (signed ? desired.revision === last : desired.revision <= last) return;
     this.#wanted = desired;
     this.#crashes = 0;
     // One that was called off before it began has nothing to say.

@@ -171,9 +171,9 @@ export class Pipeline {
     this.#options.onServed();
   }
 
-  /** What the hub wants of people here. An assignment that is older than the last one says nothing any more. */
-  order(desired: Desired): void {
-    if (desired.revision < this.#orders.revision) return;
+  /** What the hub wants of people here. An assignment that is older than the last one says nothing any more, unless it is signed, which come in order. */
+  order(desired: Desired, { signed = false } = {}): void {
+    if (!signed && desired.revision < this.#orders.revision) return;
     this.#orders = desired;
     this.#ledger.order(desired.draws);
   }

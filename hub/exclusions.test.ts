@@ -142,7 +142,7 @@ test('an operator takes a device’s evidence out: it is back on production at o
   await assertReplays(all);
 });
 
-test('a revoked device’s evidence is out, also when the hub was killed in between; beyond what may be set aside the rollout is suspended, and a new card under the name stays out', {
+test('a revoked device’s evidence is out, also when the hub was killed in between; the rollout goes on, and a new card under the name stays out', {
   timeout: 240_000,
 }, async (t) => {
   const all = await ground(t);
@@ -164,7 +164,8 @@ test('a revoked device’s evidence is out, also when the hub was killed in betw
   const healed = await show(all, hub);
   assert.equal(healed.setAside['pi-2']?.reason, 'pi-2 was taken out by hub: its identity was revoked');
   assert.deepEqual(healed.members, ['pi-3']);
-  await until('it is suspended', async () => (await show(all, hub)).last?.cause === 'too-many-apart', 20);
+  await sleep(1500);
+  assert.equal((await show(all, hub)).status, 'running', 'who is gone takes nothing back');
 
   await enrol(hub, 'pi-2');
   const back = await show(all, hub);
@@ -175,6 +176,6 @@ test('a revoked device’s evidence is out, also when the hub was killed in betw
       ['pi-1', 'pi-2'],
     ],
   );
-  assert.deepEqual(back.acting, []);
+  assert.ok(!back.acting.includes('pi-2'));
   await assertReplays(all);
 });

@@ -126,7 +126,10 @@ export class DeviceCommands {
   /** What could not be sent when it was asked for; and what is forgotten. */
   async look(): Promise<void> {
     const { store, now } = this.#options;
-    for (const device of this.#listening.keys()) await this.#send(device);
+    const waiting = new Map<string, Row[]>();
+    for (const row of Object.values(store.state.deviceCommands))
+      if (row.reply === null) waiting.set(row.device, [...(waiting.get(row.device) ?? []), row]);
+    for (const [device, rows] of waiting) await this.#send(device, rows);
     const old = Object.entries(store.state.deviceCommands).filter(
       ([, { command }]) => Date.parse(command.deadline) + REMEMBERED_MS <= now().getTime(),
     );
@@ -144,11 +147,11 @@ export class DeviceCommands {
   }
 
   /** All that waits for a device and was not sent in its session. */
-  async #send(device: string): Promise<void> {
+  async #send(device: string, rows = this.#rows(device)): Promise<void> {
     const { send, now, log } = this.#options;
     const sent = this.#listening.get(device);
     if (sent === undefined) return;
-    for (const { id, command, reply } of this.#rows(device)) {
+    for (const { id, command, reply } of rows) {
       if (reply !== null || sent.has(id) || isOver(command, now())) continue;
       // Noted first: who asks meanwhile must not send it a second time.
       sent.add(id);

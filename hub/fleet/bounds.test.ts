@@ -68,6 +68,8 @@ test('a window names a rollout that its device is in, or was in, and no other', 
     foreign(named, device, rollouts(['pi-2'])) ?? '',
     /rollout r, which this device is not part of/,
   );
+  const moved = { ...device, rolloutsLeft: ['r'] };
+  assert.equal(foreign(named, moved, rollouts(['pi-2'])), null, 'it was given another one before it told');
   assert.match(foreign(named, device, state()) ?? '', /there is no rollout r/);
 });
 

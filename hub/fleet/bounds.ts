@@ -90,10 +90,10 @@ function beforeEnrolment(
 /** A rollout that the device is in, or was in when it counted. */
 function unassigned(
   { rollout: id }: WindowReport,
-  { id: device, desired }: Device,
+  { id: device, desired, rolloutsLeft = [] }: Device,
   { rollouts }: Readonly<HubState>,
 ) {
-  if (id === null || desired?.rollout === id) return null;
+  if (id === null || desired?.rollout === id || rolloutsLeft.includes(id)) return null;
   const rollout = rollouts.find((one) => one.id === id);
   if (rollout === undefined) return `there is no rollout ${id}`;
   const { evidence, members } = rollout;

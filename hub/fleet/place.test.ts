@@ -4,7 +4,25 @@ import { windowReport } from '@adbreak/shared/contract/messages.js';
 import { z } from 'zod';
 import { report } from '../rollouts/fixtures.js';
 import { intakeOf, PAIR } from '../testing/intake.js';
+import { MODEL, modelEntry } from '../testing/state.js';
 import { storedRows } from '../testing/store.js';
+
+test('a device that was moved before its first window of a rollout has come is still believed when it comes', async (t) => {
+  let now = new Date('2026-01-01T00:00:00.000Z');
+  const hub = await intakeOf({ now: () => now });
+  t.after(() => hub.store.close());
+  const rollout = hub.device().desired?.rollout ?? null;
+  assert.equal(rollout, hub.rollout().id);
+  await hub.store.change(({ devices, models }) => {
+    models['sports'] = modelEntry('1.0.0', ['1.0.0']);
+    Object.assign(devices['pi-0'] ?? {}, { model: 'sports' });
+  });
+  for (const model of [MODEL, 'sports']) await hub.executor.assign(model);
+  assert.deepEqual([hub.device().desired?.rollout, hub.device().rolloutsLeft], [null, [rollout]]);
+  now = new Date('2026-01-01T02:00:00.000Z');
+  await hub.send(report(1, 0, { wins: 1, agreed: 9 }, { rollout, ...PAIR }));
+  assert.deepEqual([hub.device().sequence, hub.device().refusedReports], [1, 0]);
+});
 
 test('windows of a device whose channel people have said count there, and are kept as they were counted', async (t) => {
   let now = new Date('2026-01-01T00:00:00.000Z');

@@ -32,8 +32,9 @@ function neededFor(state: Known, model: string, version: string): Need | null {
   const production = productionOf(state, model);
   if (production?.version === version)
     return { reason: 'it is in production', remedy: 'Roll another version out first.' };
-  const running = activeRollouts(state, model).find(
-    ({ from, to }) => from.version === version || to.version === version,
+  const running = activeRollouts(state, model).find(({ from, to, exceptions }) =>
+    // An abort brings its exceptions back.
+    [from, to, ...Object.values(exceptions)].some((one) => one.version === version),
   );
   if (running !== undefined)
     return {

@@ -261,15 +261,28 @@ export function tooManyApart(
   });
   const alone = by.filter((one) => one?.startsWith('device=') === true).length;
   const inSlices = by.filter((one) => one !== null).length - alone;
-  // Nobody is silenced by revoking who disagrees: who is gone since counts as who is there.
-  const taken = takenOut(state);
-  const gone = taken.filter((id) => !members.includes(id)).length;
   // One broken device is its own case in a small fleet too.
-  if (alone + gone > Math.max(1, plan.maxSetAside * (members.length + gone)))
-    return `${alone + gone} of ${members.length + gone} devices are ${asideText(taken.length)}; at most ${percent(plan.maxSetAside)} may be set aside`;
+  if (alone > Math.max(1, plan.maxSetAside * members.length))
+    return `${alone} of ${members.length} devices are ${asideText(takenOut(state).length)}; at most ${percent(plan.maxSetAside)} may be set aside`;
   if (inSlices > plan.maxExcluded * members.length)
     return `the slices in which the candidate is worse (${Object.keys(state.excluded).join(', ')}) hold ${inSlices} of ${members.length} devices; at most ${percent(plan.maxExcluded)} may stay on production`;
   return null;
+}
+
+/**
+ * Why the gate lets nothing pass since devices whose evidence was taken out have left, as those do that were revoked; null
+ * where it may. Pis that are given up take no version back, and nobody gets past the gate by revoking who disagrees.
+ */
+export function tooManyGone({
+  plan,
+  members,
+  setAside,
+}: Pick<Rollout, 'plan' | 'members' | 'setAside'>): string | null {
+  const there = new Set(members);
+  const alone = members.filter((id) => Object.hasOwn(setAside, id)).length;
+  const gone = takenOut({ setAside }).filter((id) => !there.has(id)).length;
+  if (gone === 0 || alone + gone <= Math.max(1, plan.maxSetAside * (members.length + gone))) return null;
+  return `${gone} devices that gave evidence are gone since, as revoked ones are; with ${alone} that are set aside more than ${percent(plan.maxSetAside)}: a person decides, \`force\` or \`abort\``;
 }
 
 function asideText(taken: number): string {

@@ -1,5 +1,5 @@
 import { ownValue } from '@adbreak/shared/own-value.js';
-import { findApart, isApart, isTakenOut, tooManyApart } from './apart.js';
+import { findApart, isApart, isTakenOut, tooManyApart, tooManyGone } from './apart.js';
 import { closeHours, driftOf } from './drift.js';
 import { type GateInput, judge, type Sibling, type Verdict, weigh } from './gate.js';
 import { type DeviceHealth, type HealthFacts, LIMITS } from './health.js';
@@ -52,7 +52,14 @@ export function look(before: Rollout, input: GateInput, now: Date): Step {
     ...before,
     silentSince: troubled ? (before.silentSince ?? now.toISOString()) : null,
   };
-  return leaveBehind(state, input, now) ?? transition(state, judge(input), now);
+  return leaveBehind(state, input, now) ?? transition(state, withheld(state, judge(input)), now);
+}
+
+/** What would pass waits for a person where too much of the evidence was taken out; a watch ends all the same. */
+function withheld(state: Rollout, verdict: Verdict): Verdict {
+  if (verdict.verdict !== 'PASS' || state.status === 'watching') return verdict;
+  const gone = tooManyGone(state);
+  return gone === null ? verdict : { ...verdict, verdict: 'HOLD', cause: 'too-many-apart', reason: gone };
 }
 
 /** What the gate looks at, made from a rollout's state. */

@@ -83,6 +83,8 @@ export const session = z.object({
   /** When it was used, some minutes ago or less. */
   used: instant,
 });
+/** Rollouts that are remembered of a device that has left them: an agent keeps windows for weeks. */
+export const ROLLOUTS_LEFT = 20;
 /** Streams of a device's numbers that are remembered after another took their place. */
 export const KEPT_STREAMS = 8;
 export const device = z.object({
@@ -104,6 +106,8 @@ export const device = z.object({
   model: z.string().regex(MODEL_NAME),
   /** What it shall run, as last published to it. */
   desired: desired.nullable(),
+  /** Rollouts that it was given before, the newest first. */
+  rolloutsLeft: z.array(z.string()).max(ROLLOUTS_LEFT).optional(),
   online: z.boolean(),
   /** Since when; absent where nobody knows: the hub was killed, or is of before this was written. */
   linkSince: instant.optional(),

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Desired } from '@adbreak/shared/contract/messages.js';
 import { SerialRunners } from '@adbreak/shared/serial-runner.js';
 import { assignments, sameAssignment } from '../../fleet/desired.js';
+import { ROLLOUTS_LEFT } from '../../store/state.js';
 import type { Store } from '../../store/store.js';
 import { isActive } from '../rollout.js';
 import type { Decisions } from './decisions.js';
@@ -83,11 +84,18 @@ export class Assignment {
       await store.change(({ devices }) => {
         for (const [id, assignment] of moved) {
           const device = devices[id];
-          if (device !== undefined)
-            device.desired = {
-              ...assignment,
-              revision: Math.max(device.desired?.revision ?? 0, floor) + 1,
-            };
+          if (device === undefined) continue;
+          const left = device.desired?.rollout ?? null;
+          // Windows of before may still come, and are no lie.
+          if (left !== null && left !== assignment.rollout)
+            device.rolloutsLeft = [left, ...(device.rolloutsLeft ?? []).filter((one) => one !== left)].slice(
+              0,
+              ROLLOUTS_LEFT,
+            );
+          device.desired = {
+            ...assignment,
+            revision: Math.max(device.desired?.revision ?? 0, floor) + 1,
+          };
         }
       });
     await this.publish(wanted.keys());

@@ -18,6 +18,8 @@ export const deviceView = z.object({
   model: z.string(),
   /** What it shall run, and what it says that it runs. */
   desired: desired.nullable(),
+  /** Rollouts that it was given before, the newest first. */
+  rolloutsLeft: z.array(z.string()).optional(),
   reported: reported.nullable(),
   online: z.boolean(),
   linkSince: instant.optional(),
