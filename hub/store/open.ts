@@ -57,7 +57,7 @@ export async function openDatabase(
   store: string | undefined,
   options: PostgresOptions = {},
 ): Promise<Database> {
-  if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE));
+  if (store === undefined) return Sqlite.open(join(folder, DATABASE_FILE), options.stop);
   // Most hubs need none of its parts.
   const { Postgres } = await import('./sql/postgres.js');
   return Postgres.open(store, options);

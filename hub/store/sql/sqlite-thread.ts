@@ -264,5 +264,4 @@ function failureOf(error: unknown): Failure {
 const database = new Sqlite(workerData as Opened);
 parentPort?.on('message', (request: Request) => {
   parentPort?.postMessage(database.answer(request));
-  if (request.ask === 'close') parentPort?.close();
 });

@@ -25,7 +25,11 @@ export class Sqlite implements Database {
   }
 
   /** Opens the file, or makes it, for its owner alone. Throws `state_corrupt` where it is no database or a damaged one. */
-  static async open(path: string): Promise<Sqlite> {
+  static async open(
+    path: string,
+    /** Told where the thread ends by itself: nothing can be written any more. */
+    stop: (why: AdbreakError) => void = () => undefined,
+  ): Promise<Sqlite> {
     let size: number;
     try {
       // SQLite gives its other files the mode of this one.
@@ -34,7 +38,7 @@ export class Sqlite implements Database {
     } catch (error) {
       throw coded(error, path, 'open');
     }
-    const thread = new Thread(path, size);
+    const thread = new Thread(path, size, stop);
     try {
       await thread.ask({ ask: 'open' });
       return new Sqlite(path, thread);
@@ -149,10 +153,13 @@ class Thread {
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
   readonly #asked: Asked[] = [];
+  readonly #onGone: (why: AdbreakError) => void;
   #over: AdbreakError | null = null;
+  #ending = false;
 
-  constructor(path: string, size: number) {
+  constructor(path: string, size: number, onGone: (why: AdbreakError) => void = () => undefined) {
     this.#path = path;
+    this.#onGone = onGone;
     // What the process was started with is not for this thread: debuggers, profiles, probes.
     this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), {
       workerData: { path, size } satisfies Opened,
@@ -193,6 +200,7 @@ class Thread {
 
   /** Its connection is closed for certain: with the thread ends what its statements hold. */
   async end(): Promise<void> {
+    this.#ending = true;
     this.#worker.ref();
     await this.#worker.terminate();
     await this.#ended;
@@ -211,6 +219,7 @@ class Thread {
   }
 
   #fail(why: string): void {
+    const first = this.#over === null;
     this.#over ??= new AdbreakError(
       'state_unwritable',
       `Cannot use ${this.#path}: its thread is gone: ${why}`,
@@ -219,5 +228,6 @@ class Thread {
       },
     );
     for (const { reject } of this.#asked.splice(0)) reject(this.#over);
+    if (first && !this.#ending) this.#onGone(this.#over);
   }
 }
