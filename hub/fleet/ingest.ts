@@ -106,6 +106,9 @@ export class Intake {
     const { store, log } = this.#options;
     if (!Object.hasOwn(store.state.devices, id))
       throw new AdbreakError('not_found', `Cannot take a message: device ${id} is not enrolled`);
+    // Its session is ended, and what it has left for its end comes after that.
+    if (store.state.devices[id]?.revoked === true)
+      throw new AdbreakError('identity_revoked', `Cannot take a message of ${id}: its identity was revoked`);
     try {
       await this.#file(id, kind, payload);
     } catch (error) {

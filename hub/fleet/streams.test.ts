@@ -268,3 +268,28 @@ test('an agent of before goes on without a stream, and names one after its updat
   await old(2, 7);
   assert.deepEqual(counted(hub), [6, 2]);
 });
+
+test('numbers as high as they can be, in stream after stream, leave a hub that starts again', async () => {
+  const now = () => new Date('2026-01-03T00:00:00.000Z');
+  const hub = await intakeOf({ now });
+  let hour = 0;
+  for (const stream of ['a'.repeat(16), 'b'.repeat(16), 'c'.repeat(16)])
+    for (const sequence of [1, Number.MAX_SAFE_INTEGER]) {
+      const id = hub.rollout().id;
+      await hub.send(report(sequence, hour++, { wins: 1, agreed: 9 }, { rollout: id, stream, ...PAIR }));
+    }
+  assert.equal(hub.device().missingWindows, Number.MAX_SAFE_INTEGER);
+  await hub.store.close();
+  const again = await intakeOf({ now, folder: hub.folder });
+  assert.equal(again.device().missingWindows, Number.MAX_SAFE_INTEGER);
+  await again.store.close();
+});
+
+test('what a device that was revoked has left for its end is not taken', async (t) => {
+  const hub = await intakeOf({ now: () => new Date('2026-01-03T00:00:00.000Z') });
+  t.after(() => hub.store.close());
+  await hub.store.change(({ devices }) => void Object.assign(devices['pi-0'] ?? {}, { revoked: true }));
+  const last = report(1, 0, { wins: 1, agreed: 9 }, { rollout: hub.rollout().id, ...PAIR });
+  await assert.rejects(async () => hub.send(last), { code: 'identity_revoked' });
+  assert.equal(hub.device().sequence, 0);
+});

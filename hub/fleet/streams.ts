@@ -1,5 +1,6 @@
 import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { CLOCK_TOLERANCE_MS, DAY_MS } from '../monitoring/calendar.js';
+import { saturated } from '../rollouts/evidence.js';
 import { type HubState, KEPT_STREAMS } from '../store/state.js';
 
 /**
@@ -69,8 +70,9 @@ export function noteNumbers(
   now: number,
 ): void {
   if (standing.kind === 'next') {
-    device.missingWindows += standing.missing;
-    if (standing.missing > 0) device.untold = (device.untold ?? 0) + standing.missing;
+    // A number may be as high as one can be: two such gaps must not make a row that nobody can read.
+    device.missingWindows = saturated(device.missingWindows + standing.missing);
+    if (standing.missing > 0) device.untold = saturated((device.untold ?? 0) + standing.missing);
   } else {
     device.earlierStreams = withCurrent(device, now);
     device.untoldSeconds = (device.untoldSeconds ?? 0) + standing.seconds;

@@ -4,6 +4,7 @@ import { dateOf, dayOf, HOUR_MS, HOURS_OF_DAY } from '../monitoring/calendar.js'
 import type { Of } from '../monitoring/rollup-port.js';
 import type { ModelSums } from '../monitoring/rows.js';
 import { Total } from '../monitoring/summary.js';
+import { saturated } from '../rollouts/evidence.js';
 import { sliceName } from '../rollouts/slices.js';
 import type { HttpContext } from './context.js';
 import { knownDevice, knownVersion } from './names.js';
@@ -69,7 +70,7 @@ export function monitoringRoutes(register: Register, { store, now }: HttpContext
     const days = known.map(([day, { windows, missing, series, ...row }]) => ({
       day: dateOf(day),
       windows,
-      owed: windows + missing,
+      owed: saturated(windows + missing),
       ...row,
       series: series.map(({ digest, channel, hardware, hours }) => ({
         digest,

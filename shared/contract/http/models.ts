@@ -170,9 +170,10 @@ const upload = contract({
   status: 201,
 });
 /**
- * What the words of the guide's scripts ask for; hub/http/promotion.ts makes a plan and a ceiling of them.
+ * What the words of the guide's scripts ask for; hub/http/promotion.ts makes a plan and a ceiling of them. A word that is
+ * mistyped is refused: without it a canary would go to all.
  */
-const promotion = z.object({
+const promotion = z.strictObject({
   is_production: z
     .boolean()
     .optional()

@@ -22,7 +22,7 @@ const create = contract({
   path: '/api/v1/tokens',
   access: 'admin',
   summary: 'Makes a bearer token for a person or a script; it is shown once.',
-  body: z.object({
+  body: z.strictObject({
     /** Nobody else ever gets this name: the audit log tells by it who has changed what. */
     id,
     role: z.enum(ROLES),
