@@ -134,6 +134,13 @@ test('a key that a newer root names counts after that root was fetched; as many 
   assert.equal(await take(word([key, next], 3)), 3);
 });
 
+test('root metadata that the card has damaged is fetched again, and the word is taken', async () => {
+  const { key, take, roots } = await reader();
+  roots.trusted = '';
+  assert.equal(await take(word(key, 1)), 1);
+  assert.equal(roots.asked, 1);
+});
+
 test('what a stolen key has said of times and revisions is forgotten when the root names another key; plain words are refused all the same', async () => {
   const { key, take, roots, trust } = await reader();
   await take(word(key, 5));

@@ -5,7 +5,7 @@ import {
   type SignedDesired,
   signedDesired,
 } from '@adbreak/shared/contract/signed-desired.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { z } from 'zod';
 import { signersUnder } from './root-keys.js';
@@ -91,13 +91,22 @@ export class DesiredReader {
   /** Under the root that is trusted, or one that follows it: a rotation may have named another key. */
   async #signersOf(signed: SignedDesired): Promise<readonly string[]> {
     const { roots } = this.#options;
-    const signers = signersUnder(await roots.trusted(), signed);
+    const under = async () => {
+      try {
+        return signersUnder(await roots.trusted(), signed);
+      } catch (error) {
+        // The card has damaged it: following begins with the one of the enrolment.
+        if (hasCode(error, 'state_corrupt')) return [];
+        throw error;
+      }
+    };
+    const signers = await under();
     if (signers.length > 0) return signers;
     const cause = await roots.follow().then(
       () => undefined,
       (error: unknown) => error,
     );
-    const followed = signersUnder(await roots.trusted(), signed);
+    const followed = await under();
     if (followed.length > 0) return followed;
     throw forged('it is not signed by the key that the root metadata names', cause);
   }

@@ -5,6 +5,7 @@ import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain, systemCode } from '@adbreak/shared/errors.js';
 import { HubClient } from '@adbreak/shared/hub-client.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import {
   exists,
   readLimited,
@@ -39,6 +40,8 @@ export class ModelStore {
   readonly #hub: string;
   readonly #now: () => number;
   readonly #downloading = new Set<string>();
+  /** tuf-js writes what it takes into one folder, and reads it again: two at once would read each other's halves. */
+  readonly #metadata = new SerialRunner();
 
   /** `now` says by which time signed metadata has ended, milliseconds: at least the hub's own, where that is known. */
   constructor(folder: string, identity: Identity, hub: string, now: () => number = Date.now) {
@@ -85,7 +88,7 @@ export class ModelStore {
     await using hub = new HubClient(this.#hub, this.#identity);
     const fetcher = new HubFetcher(hub, 'look for newer root metadata', signal);
     try {
-      await this.#opened(fetcher).then((updater) => updater.refresh());
+      await this.#metadata.run(() => this.#opened(fetcher).then((updater) => updater.refresh()));
     } catch (error) {
       if (fetcher.failure !== null) throw fetcher.failure;
       if (error instanceof AdbreakError) throw error;
@@ -183,11 +186,13 @@ export class ModelStore {
     return join(this.#folder, 'tuf');
   }
 
-  async #updater(fetcher: HubFetcher): Promise<Updater> {
-    const updater = await this.#opened(fetcher);
-    await updater.refresh();
-    await this.#requireInTime();
-    return updater;
+  #updater(fetcher: HubFetcher): Promise<Updater> {
+    return this.#metadata.run(async () => {
+      const updater = await this.#opened(fetcher);
+      await updater.refresh();
+      await this.#requireInTime();
+      return updater;
+    });
   }
 
   /** tuf-js asks the system's clock, which may be behind. What it has kept by now is verified. */
