@@ -83,7 +83,6 @@ function plans(register: Register, { store, plans: own, now }: HttpContext): voi
     plans: [...own.named.values()],
   }));
   register(rollouts.plan, async ({ body: { model, plan } }) => {
-    knownModel(store.state, model, 'plan a rollout of');
     const members = devicesOf(store.state, model);
     const rules = planOf(own, plan, usualPlan(own, members.length));
     const digest = productionOf(store.state, model)?.digest ?? '';
