@@ -160,6 +160,11 @@ test('finding 2: a full disk: nothing is acknowledged that a kill then loses, an
     assert.ok(added(rollout, device) >= last, `${device}: the rollout knows as many`);
   }
   await Promise.all(publishers.map((one) => one.run(again, one.acknowledged + 3)));
+  await until(
+    'the gate has decided something',
+    async () => (await whatIsThere(folder, id)).rollout.last !== null,
+    60,
+  );
   again.child.kill('SIGTERM');
   await once(again.child, 'exit');
   const after = await whatIsThere(folder, id);
