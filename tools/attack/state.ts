@@ -13,6 +13,8 @@ const PASSING = [
   'clock',
   'used',
   'lastSignIn',
+  // The gate's own look, as hours go by.
+  'silentSince',
 ];
 
 /**
