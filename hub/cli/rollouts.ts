@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { STATUSES } from '@adbreak/shared/contract/http/rollout-view.js';
 import { modelRef } from '@adbreak/shared/contract/manifest.js';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { type Plan, plan } from '../rollouts/plan.js';
-import { entry, STATUSES } from '../rollouts/rollout.js';
+import { entry } from '../rollouts/rollout.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
 import { call, print, type Remote, say, type remote as withHub } from './remote.js';
 import { replayCommand } from './replay.js';

@@ -41,10 +41,14 @@ function secondsOf(start: number, end: number): number {
 }
 
 /** Why a window is none of this device's: its time, its models or its rollout; null where it may be. */
-export function foreign(report: WindowReport, device: Device, state: Readonly<HubState>): string | null {
+export function foreign(
+  report: WindowReport,
+  device: Device,
+  state: Readonly<HubState>,
+  [unknown] = unknownArms(report, device, state),
+): string | null {
   const early = beforeEnrolment(report, device);
   if (early !== null || mayBeForgotten(report, state)) return early;
-  const [unknown] = unknownArms(report, device, state);
   if (unknown === undefined) return unassigned(report, device, state);
   return `its ${unknown} is ${report[unknown]?.slice(0, 12)}, which this hub has not registered`;
 }

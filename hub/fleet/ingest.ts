@@ -265,7 +265,9 @@ export class Intake {
     if (standing.kind === 'refused') throw refused(report, device.id, standing.why);
     this.#checkClocks(session, device, report);
     // As committed: drafting a model's versions for each report costs more than the rest of it.
-    const wrong = foreign(report, device, this.#options.store.state);
+    const committed = this.#options.store.state;
+    const unknown = unknownArms(report, device, committed);
+    const wrong = foreign(report, device, committed, unknown);
     if (wrong !== null) throw refused(report, device.id, wrong);
     const time = sharedTime(device, report, now);
     if (typeof time === 'string') throw refused(report, device.id, time);
@@ -275,7 +277,7 @@ export class Intake {
       missing: standing.kind === 'next' ? standing.missing : 0,
       // A hub of before took such windows; its rollups leave them out.
       twice: false,
-      unknown: unknownArms(report, device, this.#options.store.state),
+      unknown,
     };
     writing.report(
       { device: sender.id, sequence: report.sequence, start: report.start, body },

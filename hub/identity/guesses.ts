@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { TokenBuckets } from '@adbreak/shared/token-bucket.js';
 
 /** A secret was presented that is none of this hub's: what is counted against an address. */
 export class UnknownSecret extends AdbreakError {}
@@ -16,43 +17,24 @@ export class TooSoon extends AdbreakError {
 }
 
 /** Wrong tokens that one address may send at once, and how many more each second. A person with an old token in a script notices; a card has one. */
-const AT_ONCE = 20;
-const A_SECOND = 1;
+const ALLOWANCE = { burst: 20, perSecond: 1 };
 /** Addresses remembered; beyond them the one that was silent longest is forgotten. About 2 MB. */
 const REMEMBERED = 10_000;
 
-interface Bucket {
-  left: number;
-  at: number;
-}
-
 /**
- * Wrong tokens by the address they come from: a token bucket each, in bounded memory. It slows what is wrong alone: a right
- * token is found by its hash at once, so nobody's wrong ones keep it waiting, also not behind the same router.
+ * Wrong tokens by the address they come from. It slows what is wrong alone: a right token is found by its hash at once, so
+ * nobody's wrong ones keep it waiting, also not behind the same router.
  */
 export class Guesses {
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new TokenBuckets(ALLOWANCE, REMEMBERED);
 
   /** Counts one wrong token. Gives 0, or the seconds after which the address may send the next one. */
   count(address: string, now: Date): number {
-    const name = network(address);
-    const at = now.getTime();
-    const known = this.#buckets.get(name) ?? { left: AT_ONCE, at };
-    // A clock that was set back gives nothing, and takes nothing.
-    const left = Math.min(AT_ONCE, known.left + (Math.max(0, at - known.at) / 1000) * A_SECOND);
-    const spent = left >= 1;
-    // Deleted first: a Map keeps the order of insertion, so its first one was silent longest.
-    this.#buckets.delete(name);
-    this.#buckets.set(name, { left: spent ? left - 1 : left, at });
-    for (const [oldest] of this.#buckets) {
-      if (this.#buckets.size <= REMEMBERED) break;
-      this.#buckets.delete(oldest);
-    }
-    return spent ? 0 : Math.ceil((1 - left) / A_SECOND);
+    return Math.ceil(this.#buckets.take(network(address), 1, now.getTime()) / 1000);
   }
 
   get remembered(): number {
-    return this.#buckets.size;
+    return this.#buckets.remembered;
   }
 }
 

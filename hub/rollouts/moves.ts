@@ -51,7 +51,7 @@ function leftBehind(state: Rollout): Record<string, ModelRef> {
   const moved = byName(evidence.devices).flatMap(([id, { slice, named }]) =>
     apartBy(id, slice, state) === null && apartBy(id, null, state, named) !== null ? [id] : [],
   );
-  // Who was taken out and is gone leaves nothing behind: a card that comes under its name later is as any new one.
+  // Who was taken out and is gone leaves nothing behind; a card that came back under its name is a member, and stays.
   const alone = Object.keys(setAside).filter((id) => !isTakenOut(id, state) || members.includes(id));
   const names = [...Object.keys(excluded), ...[...alone, ...moved].map((id) => `device=${id}`)];
   return Object.fromEntries(names.map((name) => [name, ownValue(exceptions, name) ?? from]));

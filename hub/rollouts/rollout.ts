@@ -1,3 +1,4 @@
+import { STATUSES } from '@adbreak/shared/contract/http/rollout-view.js';
 import { MODEL_NAME, modelRef } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
 import { drift } from './drift.js';
@@ -66,16 +67,6 @@ const summary = z.object({
 });
 export type Summary = z.infer<typeof summary>;
 
-export const STATUSES = [
-  'running',
-  'paused',
-  'suspended',
-  'watching',
-  'completed',
-  'rolled-back',
-  'aborted',
-  'superseded',
-] as const;
 export const rollout = rolloutHead.extend({
   /** It does not go beyond this share of devices until a person raises it. */
   ceiling: z.number().min(0).max(100),

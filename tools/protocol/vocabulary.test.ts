@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ORDERS } from '@adbreak/hub/rollouts/events.js';
-import { STATUSES } from '@adbreak/hub/rollouts/rollout.js';
 import { CAUSES, VERDICTS } from '@adbreak/hub/rollouts/verdicts.js';
 import { ROLES } from '@adbreak/shared/contract/http/access.js';
+import { STATUSES } from '@adbreak/shared/contract/http/rollout-view.js';
 import { OPERATOR_ROLES, operatorCommand, rolloutState } from '@adbreak/shared/contract/operators.js';
 import { examples } from './examples.js';
 import { fieldsOf } from './tables.js';
