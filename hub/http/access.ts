@@ -68,6 +68,7 @@ function principalOf(
   const { certificates } = context;
   switch (access) {
     case 'public':
+      context.strangers.take(request);
       return null;
     case 'visitor':
       return signedIn(request, context);

@@ -1,6 +1,7 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { limitConnections } from '../broker/connections.js';
+import { limitConnections, limitHandshakes } from '../broker/connections.js';
+import { LIMITS } from '../broker/limits.js';
 import { guard } from './access.js';
 import { auditRoutes } from './audit-routes.js';
 import { commandRoutes } from './command-routes.js';
@@ -10,6 +11,7 @@ import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
 import { faults, refuseGarbage, requestId } from './faults.js';
+import { HTTP_LIMITS, limitPipelining } from './floods.js';
 import { acceptFields, acceptForms } from './form.js';
 import { refuseStrangers } from './loopback.js';
 import { modelRoutes } from './model-routes.js';
@@ -101,6 +103,8 @@ function optionsOf({ answerFault }: Common) {
   return {
     bodyLimit: BODY_LIMIT,
     requestTimeout: 120_000,
+    // A client that takes nothing of its answer is ended; what waits for it is in memory.
+    connectionTimeout: HTTP_LIMITS.idleMs,
     forceCloseConnections: true,
     genReqId: requestId,
     frameworkErrors: (...[error, request, reply]: Parameters<typeof answerFault>) =>
@@ -119,6 +123,8 @@ async function furnish(
   { answerFault, claims, refused }: Common,
 ): Promise<readonly Route[]> {
   limitConnections(app.server, { all: 1000, each: 200 });
+  limitHandshakes(app.server, LIMITS.handshakes, () => undefined);
+  limitPipelining(app);
   nameRequests(app, context);
   auditRefusals(app, refused, context);
   app.addHook('onRequest', async ({ raw: { rawHeaders }, headers }) => {

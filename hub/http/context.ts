@@ -14,6 +14,7 @@ import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { Plans } from '../rollouts/lifecycle/plans.js';
 import type { RolloutLog } from '../rollouts/log/log.js';
 import type { Store } from '../store/store.js';
+import type { Strangers } from './floods.js';
 
 /** What the routes work on. */
 export interface HttpContext {
@@ -23,6 +24,8 @@ export interface HttpContext {
   readonly operators: OperatorCertificates;
   readonly deviceCommands: DeviceCommands;
   readonly people: People;
+  /** How often those are answered who say nothing of who they are. */
+  readonly strangers: Strangers;
   readonly registry: Registry;
   readonly broker: Broker;
   readonly executor: Executor;

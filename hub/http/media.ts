@@ -3,10 +3,11 @@ import type { Readable } from 'node:stream';
 import type { Media } from '@adbreak/shared/contract/http/contract.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Artifact } from '../registry/artifact.js';
 
 /** An answer that is no JSON of ours. */
 export interface Sent {
-  readonly body: string | Uint8Array | Readable;
+  readonly body: string | Uint8Array | Readable | Artifact;
   /**
    * Names exactly these bytes (a strong validator, RFC 9110 section 8.8.1); without one there are no ranges.
    */
@@ -26,27 +27,40 @@ export function sendMedia(
   { media }: Media,
   { body, etag, status = 200, headers: own = {} }: Sent,
 ): FastifyReply {
-  if (etag === undefined || !(body instanceof Uint8Array))
-    return reply.code(status).headers(own).type(media).send(body);
+  if (!isArtifact(body)) return reply.code(status).headers(own).type(media).send(body);
+  if (etag === undefined)
+    return sendFrom(reply.code(status).headers(own).type(media), body, 0, body.size - 1);
   const tag = `"${etag}"`;
   reply.headers({ etag: tag, 'accept-ranges': 'bytes' });
   if (hasIt(headers['if-none-match'], tag)) return reply.code(304).send();
   // For HEAD there are no ranges (section 14.2).
-  const part = method === 'GET' ? partOf(headers, tag, body.byteLength) : 'all';
+  const part = method === 'GET' ? partOf(headers, tag, body.size) : 'all';
   if (part === 'beyond') {
-    reply.header('content-range', `bytes */${body.byteLength}`);
+    reply.header('content-range', `bytes */${body.size}`);
     throw new AdbreakError(
       'range_unsatisfiable',
-      `Cannot answer with ${headers.range}: there are ${body.byteLength} bytes`,
+      `Cannot answer with ${headers.range}: there are ${body.size} bytes`,
     );
   }
   reply.headers(own).type(media);
-  if (part === 'all') return reply.send(body);
+  if (part === 'all') return sendFrom(reply, body, 0, body.size - 1);
   const { from, to } = part;
-  return reply
-    .code(206)
-    .header('content-range', `bytes ${from}-${to}/${body.byteLength}`)
-    .send(body.subarray(from, to + 1));
+  return sendFrom(
+    reply.code(206).header('content-range', `bytes ${from}-${to}/${body.size}`),
+    body,
+    from,
+    to,
+  );
+}
+
+function isArtifact(body: Sent['body']): body is Artifact {
+  return typeof body === 'object' && 'size' in body && 'read' in body && typeof body.size === 'number';
+}
+/** Nothing is opened for HEAD, and nothing of an empty file. */
+function sendFrom(reply: FastifyReply, body: Artifact, from: number, to: number): FastifyReply {
+  reply.header('content-length', to - from + 1);
+  if (reply.request.method === 'HEAD' || to < from) return reply.send('');
+  return reply.send(body.read(from, to));
 }
 
 /** If-None-Match compares weakly (section 13.1.2): a cache between may have weakened our tag. */

@@ -9,6 +9,7 @@ import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic
 import { readModel } from '@adbreak/shared/tflite/read.js';
 import { TargetFile } from '@tufjs/models';
 import type { Store } from '../store/store.js';
+import { type Artifact, artifactAt } from './artifact.js';
 import { METADATA_LIMIT } from './metadata-files.js';
 import { Repository } from './repository.js';
 import type { RoleName } from './signing.js';
@@ -67,8 +68,8 @@ export class Registry {
     return this.#repository.files.read(name);
   }
   /** An artifact by the SHA-256 of its bytes. */
-  artifact(digest: string): Promise<Uint8Array | undefined> {
-    return readLimited(this.#artifactPath(digest), MODEL_LIMIT);
+  artifact(digest: string): Promise<Artifact | undefined> {
+    return artifactAt(this.#artifactPath(digest));
   }
 
   /**
@@ -217,7 +218,9 @@ export class Registry {
   /** A target that a list adds is here and is what it says; gives the manifest that it is. */
   async #inspect({ path, length, hashes }: TargetFile, list: string): Promise<Manifest | null> {
     const digest = hashes['sha256'] ?? '';
-    const bytes = /^[0-9a-f]{64}$/.test(digest) ? await this.artifact(digest) : undefined;
+    const bytes = /^[0-9a-f]{64}$/.test(digest)
+      ? await readLimited(this.#artifactPath(digest), MODEL_LIMIT)
+      : undefined;
     if (bytes?.byteLength !== length || sha256(bytes) !== digest)
       throw new AdbreakError(
         'conflict',
