@@ -18,7 +18,6 @@ import { correctPresence, noteLink } from './fleet/presence.js';
 import { Quotas } from './fleet/quotas.js';
 import { Sender } from './fleet/sender.js';
 import { buildHttp, type Http, type Route } from './http/app.js';
-import { Strangers } from './http/floods.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
@@ -309,7 +308,6 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     operators: commands.operators,
     deviceCommands: commands.deviceCommands,
     people,
-    strangers: new Strangers(),
     registry,
     broker,
     executor,

@@ -14,7 +14,6 @@ import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { Plans } from '../rollouts/lifecycle/plans.js';
 import type { RolloutLog } from '../rollouts/log/log.js';
 import type { Store } from '../store/store.js';
-import type { Strangers } from './floods.js';
 
 /** What the routes work on. */
 export interface HttpContext {
@@ -24,13 +23,11 @@ export interface HttpContext {
   readonly operators: OperatorCertificates;
   readonly deviceCommands: DeviceCommands;
   readonly people: People;
-  /** How often those are answered who say nothing of who they are. */
-  readonly strangers: Strangers;
   readonly registry: Registry;
   readonly broker: Broker;
   readonly executor: Executor;
   readonly evaluations: Evaluations;
-  readonly quotas: Pick<Quotas, 'standing'>;
+  readonly quotas: Pick<Quotas, 'standing' | 'fetch'>;
   /** The models that tags bring. */
   readonly modelByTag: ModelByTag;
   readonly log: RolloutLog;

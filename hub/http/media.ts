@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Media } from '@adbreak/shared/contract/http/contract.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -7,11 +7,8 @@ import type { Artifact } from '../registry/artifact.js';
 
 /** An answer that is no JSON of ours. */
 export interface Sent {
+  /** An artifact has a strong validator, its digest (RFC 9110 section 8.8.1), and may be asked for in parts. */
   readonly body: string | Uint8Array | Readable | Artifact;
-  /**
-   * Names exactly these bytes (a strong validator, RFC 9110 section 8.8.1); without one there are no ranges.
-   */
-  readonly etag?: string;
   /** 200 where nothing is said. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -21,16 +18,14 @@ export interface Sent {
  * Sends it, or the part that was asked for, or nothing where the caller has it already: RFC 9110 sections 13
  * and 14.
  */
-export function sendMedia(
+export async function sendMedia(
   { method, headers }: Pick<FastifyRequest, 'method' | 'headers'>,
   reply: FastifyReply,
   { media }: Media,
-  { body, etag, status = 200, headers: own = {} }: Sent,
-): FastifyReply {
+  { body, status = 200, headers: own = {} }: Sent,
+): Promise<FastifyReply> {
   if (!isArtifact(body)) return reply.code(status).headers(own).type(media).send(body);
-  if (etag === undefined)
-    return sendFrom(reply.code(status).headers(own).type(media), body, 0, body.size - 1);
-  const tag = `"${etag}"`;
+  const tag = `"${body.digest}"`;
   reply.headers({ etag: tag, 'accept-ranges': 'bytes' });
   if (hasIt(headers['if-none-match'], tag)) return reply.code(304).send();
   // For HEAD there are no ranges (section 14.2).
@@ -42,25 +37,18 @@ export function sendMedia(
       `Cannot answer with ${headers.range}: there are ${body.size} bytes`,
     );
   }
-  reply.headers(own).type(media);
-  if (part === 'all') return sendFrom(reply, body, 0, body.size - 1);
-  const { from, to } = part;
-  return sendFrom(
-    reply.code(206).header('content-range', `bytes ${from}-${to}/${body.size}`),
-    body,
-    from,
-    to,
-  );
+  const { from, to } = part === 'all' ? { from: 0, to: body.size - 1 } : part;
+  // Nothing is opened for HEAD, and nothing of an empty file. A stream, for of text Fastify says its own length.
+  const bytes = method === 'HEAD' || to < from ? Readable.from([]) : await body.read(from, to);
+  if (part !== 'all') reply.code(206).header('content-range', `bytes ${from}-${to}/${body.size}`);
+  return reply
+    .headers({ ...own, 'content-length': to - from + 1 })
+    .type(media)
+    .send(bytes);
 }
 
 function isArtifact(body: Sent['body']): body is Artifact {
-  return typeof body === 'object' && 'size' in body && 'read' in body && typeof body.size === 'number';
-}
-/** Nothing is opened for HEAD, and nothing of an empty file. */
-function sendFrom(reply: FastifyReply, body: Artifact, from: number, to: number): FastifyReply {
-  reply.header('content-length', to - from + 1);
-  if (reply.request.method === 'HEAD' || to < from) return reply.send('');
-  return reply.send(body.read(from, to));
+  return typeof body === 'object' && 'digest' in body;
 }
 
 /** If-None-Match compares weakly (section 13.1.2): a cache between may have weakened our tag. */

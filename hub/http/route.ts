@@ -14,7 +14,7 @@ import type { z } from 'zod';
 import { plainAddress } from '../identity/guesses.js';
 import type { CertifiedDevice, Person, SignedIn } from '../identity/secrets.js';
 import { withOrigin } from '../store/origin.js';
-import { readForm, type VersionForm } from './form.js';
+import { type Receive, readForm, type VersionForm } from './form.js';
 import { type Sent, sendMedia } from './media.js';
 import { isSecure } from './session-cookie.js';
 
@@ -37,7 +37,7 @@ export interface Call<C extends Contract> {
   /** Where it comes from, and whether over TLS. */
   readonly from: { readonly address: string; readonly secure: boolean };
   /** The form of a new version, where the contract has one. */
-  readonly form: () => Promise<VersionForm>;
+  readonly form: (receive: Receive) => Promise<VersionForm>;
 }
 type Result<C> = C extends { readonly answer: z.ZodType } ? GivenBy<C> : Sent;
 export type Handler<C extends Contract> = (call: Call<C>) => Result<C> | Promise<Result<C>>;
@@ -79,7 +79,7 @@ function callOf<C extends Contract>(contract: C, request: FastifyRequest): Call<
     body: (body && check(body, request.body ?? {}, bodyIs)) as never,
     hostname: request.hostname,
     from: { address: request.ip, secure: isSecure(request) },
-    form: () => readForm(request),
+    form: (receive) => readForm(request, receive),
   };
   return call as Call<C>;
 }
