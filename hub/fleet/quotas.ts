@@ -59,7 +59,7 @@ export class Quotas {
     return this.barred(device, now);
   }
 
-  /** Charges a device for so many bytes of a model; null where it may fetch them. Its session goes on either way. */
+  /** Charges a device for so many bytes of a model; null where it may fetch them. Its session goes on. */
   fetch(device: string, bytes: number, now: number): TooSoon | null {
     const wait = this.#fetched.take(device, bytes, now);
     if (wait === 0) return null;

@@ -195,7 +195,7 @@ test('four files that a device asks for at once come whole, one after the other'
 
 /** The head of an upload, and the first bytes of its model. */
 function uploading(socket: TLSSocket, token: string, version: string): void {
-  const part = '--x\r\ncontent-disposition: form-data; name="model"; filename="m"\r\n\r\n';
+  const part = '--x\r\ncontent-disposition: form-data; name="model"; filename="m"\r\n\r\nTFL3';
   socket.write(
     [
       `PUT ${MODEL}/${version} HTTP/1.1`,

@@ -10,7 +10,7 @@ interface TurnLimits {
   readonly doing: string;
 }
 
-/** One at a time of each name; who comes meanwhile waits a little, and is told to come again where that is not enough. */
+/** One at a time of each name. Who comes meanwhile waits a little, and then is told to come again. */
 export class Turns {
   readonly #limits: TurnLimits;
   /** Of a name whose turn it is, those who wait. */

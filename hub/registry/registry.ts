@@ -92,8 +92,8 @@ export class Registry {
 
   /**
    * Takes a version in: everything is checked before anything of it is kept; then the file is the registry's.
-   * Throws `conflict` where it exists already, and `signature_pending` where the list that names it waits for the signature of a key elsewhere:
-   * then the version is there as soon as the list is published.
+   * Throws `conflict` where it exists already, and `signature_pending` where the list that names it waits for
+   * the signature of a key elsewhere: then the version is there as soon as the list is published.
    */
   async register(
     model: Upload,
@@ -149,8 +149,9 @@ export class Registry {
   }
 
   /**
-   * Removes artifacts that neither a list, in force or waiting, nor a version names, once they are a day old, and what
-   * never came whole; gives the digests. What a list alone still names of a version that was deleted is withdrawn first.
+   * Removes artifacts that neither a list, in force or waiting, nor a version names, once they are a day old,
+   * and what never came whole; gives the digests. What a list alone still names of a version that was deleted
+   * is withdrawn first.
    */
   async collect(now: Date): Promise<string[]> {
     if (this.signsTargets)
