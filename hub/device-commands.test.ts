@@ -148,7 +148,7 @@ test('a power cut in the middle of a measurement: it is not begun anew, and what
   const [cut, meanwhile] = [randomUUID(), randomUUID()];
   const long = { command: 'benchmark', deadline: inMinutes(10), seconds: 60 } as const;
   await callBy(hub, deviceCommands.command, { params: { id: 'pi-1', command: cut }, body: long });
-  const notes = () => readFile(join(agent.state, 'commands.json'), 'utf8').catch(() => '');
+  const notes = () => readFile(join(agent.state, 'commands/000000000001.json'), 'utf8').catch(() => '');
   await until('it is under way', async () => (await notes()).includes(cut));
   agent.child.kill('SIGKILL');
   await once(agent.child, 'exit');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { DeviceReply } from '@adbreak/shared/contract/device-commands.js';
@@ -64,7 +64,7 @@ interface Part {
 }
 const codeOf = (reply: DeviceReply | undefined) =>
   reply?.outcome === 'refused' ? reply.error.code : reply?.outcome;
-const place = async () => join(await temporaryFolder(), 'commands.json');
+const place = async () => join(await temporaryFolder(), 'commands');
 
 test('a command that comes twice is done once, and its reply is said again; other content under its name is a conflict', async () => {
   const { commands, done, said } = await program(await place());
@@ -180,21 +180,59 @@ test('what is no command, or one of a later hub, is refused and not noted; a dee
 });
 
 test('without a note nothing is done: a notebook that cannot be written refuses', async () => {
-  const folder = join(await temporaryFolder(), 'state');
-  const { commands, done, said } = await program(join(folder, 'commands.json'));
-  // A file stands where its folder was.
-  await writeFile(folder, '');
+  const path = await place();
+  const { commands, done, said } = await program(path);
+  // A file stands where its folder should be.
+  await writeFile(path, '');
   commands.take(ID[0], message('benchmark'));
   await until('a refusal', () => said.length === 1);
   assert.equal(said[0]?.[1].outcome, 'refused');
   assert.deepEqual(done, []);
 });
 
-test('a notebook that the card has damaged is set aside, and says so', async () => {
+const SAID = 'a'.repeat(64);
+const note = (path: string, number: number) => join(path, `${String(number).padStart(12, '0')}.json`);
+
+test('a page of the notebook that the card has damaged is set aside, and says so; the others are known', async () => {
   const path = await place();
-  await writeFile(path, '[{"id":');
   const lines: string[] = [];
-  const notebook = await Notebook.open(path, (line) => lines.push(line));
-  assert.deepEqual([notebook.open, notebook.unsent], [[], []]);
-  assert.match(lines.join('\n'), /commands\.json\.damaged/);
+  const before = await Notebook.open(path, (line) => lines.push(line));
+  for (const id of ID) await before.begin(id, { command: 'identify' }, SAID);
+  await writeFile(note(path, 2), '{"id":');
+  const after = await Notebook.open(path, (line) => lines.push(line));
+  assert.deepEqual(
+    after.open.map(({ id }) => id),
+    [ID[0], ID[2]],
+  );
+  assert.match(lines.join('\n'), /000002\.json\.damaged/);
+});
+
+test('what a command writes is its own page; a hundred are kept, and the oldest goes', async () => {
+  const path = await place();
+  const notebook = await Notebook.open(path, () => undefined);
+  const id = (n: number) => `0b5c7c1e-${String(n).padStart(4, '0')}`;
+  for (let n = 1; n <= 100; n++) await notebook.begin(id(n), { command: 'collect-logs' }, SAID);
+  const pages = async () =>
+    Object.fromEntries(
+      await Promise.all(
+        (await readdir(path)).map(
+          async (name): Promise<[string, string]> => [name, await readFile(join(path, name), 'utf8')],
+        ),
+      ),
+    );
+  const before = await pages();
+  const at = NOW.toISOString();
+  await notebook.answer(id(50), { outcome: 'done', at, command: 'identify', by: ['page'] });
+  await notebook.acknowledge(id(50));
+  const after = await pages();
+  const changed = Object.keys(after).filter((name) => after[name] !== before[name]);
+  assert.deepEqual(changed, ['000000000050.json']);
+  await notebook.begin(id(101), { command: 'collect-logs' }, SAID);
+  const names = (await readdir(path)).sort();
+  assert.deepEqual([names.length, names[0], names.at(-1)], [100, '000000000002.json', '000000000101.json']);
+  const again = await Notebook.open(path, () => undefined);
+  assert.deepEqual(
+    [again.open.length, again.find(id(1)), again.find(id(50))?.acknowledged],
+    [99, undefined, true],
+  );
 });

@@ -62,7 +62,7 @@ export class Remote implements AsyncDisposable {
     const { config, agent, publish } = parts;
     const { reread, reloadFailed } = this.#life;
     this.#commands = new Commands({
-      notebook: await Notebook.open(join(config.state, 'commands.json'), this.log),
+      notebook: await Notebook.open(join(config.state, 'commands'), this.log),
       tail: this.#tail,
       agent,
       reloadFailed,

@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { instantSchema } from '@adbreak/shared/contract/instant.js';
 import { MANIFEST_LIMIT, MODEL_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import type { ModelRef } from '@adbreak/shared/contract/messages.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
@@ -29,7 +30,7 @@ import { ROOT_LIMIT } from './root-keys.js';
 const RESERVE_BYTES = 8 * 1024 * 1024;
 /** What tuf-js takes at most of the largest of its files. */
 const METADATA_LIMIT = 5_000_000;
-const endingSchema = z.object({ signed: z.object({ expires: z.iso.datetime() }) });
+const endingSchema = z.object({ signed: z.object({ expires: instantSchema() }) });
 /** What a failing card or a broken file system answers to a read. */
 const UNREADABLE = ['EIO', 'EBADMSG', 'EUCLEAN', 'EISDIR', 'ENOTDIR'];
 

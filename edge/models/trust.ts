@@ -1,3 +1,4 @@
+import { instantSchema } from '@adbreak/shared/contract/instant.js';
 import { digest } from '@adbreak/shared/contract/manifest.js';
 import { explain } from '@adbreak/shared/errors.js';
 import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
@@ -9,13 +10,13 @@ const trustSchema = z.object({
   /** SHA-256 of the root metadata that the enrolment gave: with another one everything begins anew. */
   root: digest,
   /** The latest time that the hub has signed; null while it has signed none. */
-  floor: z.iso.datetime().nullable(),
+  floor: instantSchema().nullable(),
   /** The id of the key that signed last; null while none has. */
   key: digest.nullable(),
   /** The highest revision that it has signed. */
   revision: z.int().nonnegative(),
   /** When the newest of what it has signed ends. */
-  expires: z.iso.datetime().nullable(),
+  expires: instantSchema().nullable(),
 });
 type State = z.infer<typeof trustSchema>;
 

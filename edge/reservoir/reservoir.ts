@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { deflate, inflate } from 'node:zlib';
+import { instantSchema } from '@adbreak/shared/contract/instant.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
@@ -12,7 +13,7 @@ export const SOURCES = ['operator', 'button', 'rule'] as const;
 const head = z.strictObject({
   label: z.enum(['ad', 'content']),
   source: z.enum(SOURCES),
-  at: z.iso.datetime(),
+  at: instantSchema(),
   width: z.int().min(16).max(1024),
   height: z.int().min(16).max(1024),
   scaler: z.string().max(20),

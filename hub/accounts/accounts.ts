@@ -40,7 +40,7 @@ export class Accounts {
     { name, who, role }: Order & { readonly role: Role },
     password: string | null,
   ): Promise<string | null> {
-    const { hash, shown } = await this.#newPassword(password);
+    const { hash, shown } = await this.#newPassword(password, who);
     await this.#store.change(
       (state) => addAccount(state, freshAccount({ name, role, password: hash }, this.#now())),
       { who, what: 'user.add', subject: name, after: { role } },
@@ -59,7 +59,7 @@ export class Accounts {
 
   /** Gives it another password, or one that the hub makes up: what this gives, null otherwise. */
   async reset({ name, who }: Order, password: string | null): Promise<string | null> {
-    const { hash, shown } = await this.#newPassword(password);
+    const { hash, shown } = await this.#newPassword(password, who);
     await this.#change({ name, who }, 'reset', (account, writing) => {
       Object.assign(account, { password: hash, changed: this.#now().toISOString() });
       writing.audit({ who, what: 'user.password', subject: name });
@@ -92,9 +92,9 @@ export class Accounts {
     });
   }
 
-  async #newPassword(password: string | null): Promise<{ hash: string; shown: string | null }> {
+  async #newPassword(password: string | null, who: string): Promise<{ hash: string; shown: string | null }> {
     const shown = password === null ? madeUp() : null;
-    return { hash: await this.#passwords.hash(password ?? shown ?? ''), shown };
+    return { hash: await this.#passwords.hash(password ?? shown ?? '', who), shown };
   }
 }
 

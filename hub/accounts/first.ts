@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { instantSchema } from '@adbreak/shared/contract/instant.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
@@ -10,7 +11,7 @@ import type { Store } from '../store/store.js';
 
 const LIFE_MS = 3_600_000;
 const LIMIT = 4096;
-const written = z.object({ code: z.string().regex(/^adbreak_first_[0-9a-f]{40}$/), ends: z.iso.datetime() });
+const written = z.object({ code: z.string().regex(/^adbreak_first_[0-9a-f]{40}$/), ends: instantSchema() });
 
 /** What makes the first administrator, and until when. */
 export interface Invitation {

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { hash, verify } from '@node-rs/argon2';
-import { TooSoon } from '../identity/guesses.js';
+import { FairTurns } from './fair-turns.js';
 
 /**
  * Argon2id (RFC 9106), the library's default kind, at the least cost that OWASP's Password Storage Cheat
@@ -19,36 +18,30 @@ const NOBODYS = [
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
 const GROUPS = 4;
 const IN_A_GROUP = 5;
-/** Who waits longer than these take has gone. */
-const MOST_WAITING = 20;
+/** Of one who asks, as many as may be tried from there at once (pace.ts); of all, what takes half a minute. */
+const MOST_WAITING = { each: 10, all: 1000 };
 
-/** One at a time: whoever asks, the hub spends 19 MiB and one core on passwords, and no more. */
+/**
+ * One at a time: whoever asks, the hub spends 19 MiB and one core on passwords, and no more. Those who ask have
+ * fair turns: `by` is the network that somebody comes from, or who it is where that is known.
+ */
 export class Passwords {
-  readonly #turns = new SerialRunner();
-  #waiting = 0;
+  readonly #turns = new FairTurns(MOST_WAITING);
 
   /** A PHC string. Throws TooSoon where too many wait. */
-  hash(password: string): Promise<string> {
-    return this.#inTurn(() => hash(normal(password), COST));
+  async hash(password: string, by: string): Promise<string> {
+    return this.#turns.run(by, () => hash(normal(password), COST));
   }
 
   /**
    * Whether a password is the one of a PHC string. Null, of no account, fits nothing and takes as long.
    * Throws TooSoon where too many wait.
    */
-  fits(stored: string | null, password: string): Promise<boolean> {
-    return this.#inTurn(async () => (await verify(stored ?? NOBODYS, normal(password))) && stored !== null);
-  }
-
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= MOST_WAITING)
-      throw new TooSoon('Cannot look at the password: too many people sign in at once', 2);
-    this.#waiting += 1;
-    try {
-      return await this.#turns.run(work);
-    } finally {
-      this.#waiting -= 1;
-    }
+  async fits(stored: string | null, password: string, by: string): Promise<boolean> {
+    return this.#turns.run(
+      by,
+      async () => (await verify(stored ?? NOBODYS, normal(password))) && stored !== null,
+    );
   }
 }
 

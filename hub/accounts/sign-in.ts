@@ -70,7 +70,7 @@ export class SignIn {
     const account = activeAccount(store.state, name);
     this.#take(name, account, address);
     const stored = account?.password ?? null;
-    if (!(await passwords.fits(stored, password))) {
+    if (!(await passwords.fits(stored, password, network(address)))) {
       await this.#refused(account, address);
       throw wrong();
     }
@@ -87,7 +87,10 @@ export class SignIn {
     const { passwords, first, now } = this.#parts;
     first.check(code);
     const name = check(newAccount, typed.name, 'the name');
-    const password = await passwords.hash(check(newPassword, typed.password, 'the password'));
+    const password = await passwords.hash(
+      check(newPassword, typed.password, 'the password'),
+      network(coming.address),
+    );
     const secret = await this.#open(
       coming.address,
       coming.before,
@@ -115,13 +118,13 @@ export class SignIn {
     const account = activeAccount(store.state, who.id);
     this.#take(who.id, account, address);
     const stored = account?.password ?? null;
-    if (!(await passwords.fits(stored, current))) {
+    if (!(await passwords.fits(stored, current, nameOf(who)))) {
       await this.#refused(account, address);
       throw new AdbreakError('forbidden', 'Cannot change the password: the current one is wrong', {
         remedy: 'Type the password with which you have signed in.',
       });
     }
-    const hash = await passwords.hash(check(newPassword, password, 'the new password'));
+    const hash = await passwords.hash(check(newPassword, password, 'the new password'), nameOf(who));
     return store.change(
       (state) => {
         const known = activeAccount(state, who.id);

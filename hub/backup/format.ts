@@ -1,3 +1,4 @@
+import { instantSchema } from '@adbreak/shared/contract/instant.js';
 import { digest } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
 
@@ -20,7 +21,7 @@ export const headerSchema = z.object({
   /** Number of the last migration of the database whose rows these are. */
   schema: z.int().positive(),
   /** The moment that the rows are of. */
-  at: z.iso.datetime(),
+  at: instantSchema(),
   /** Whether model artifacts are in it. */
   models: z.boolean(),
 });

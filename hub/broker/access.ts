@@ -49,6 +49,16 @@ export function writeRefusal(device: string, message: Message): AdbreakError | n
   return null;
 }
 
+/**
+ * A last will says that the device is gone, and nothing else: it is left with no counts, and answers nothing,
+ * at a moment that whoever cuts the line chooses.
+ */
+function willRefusal(device: string, will: Message): AdbreakError | null {
+  const refusal = writeRefusal(device, will);
+  if (refusal !== null || parseTopic(will.topic)?.kind === 'status') return refusal;
+  return new AdbreakError('forbidden', `Cannot publish: a last will on ${will.topic} is not a status`);
+}
+
 function isReply(device: string, topic: string): boolean {
   const parsed = parseCommandTopic(topic);
   return parsed?.kind === 'replies' && parsed.device === device;
@@ -126,7 +136,7 @@ export function connectRefusal(
     );
   if (kind === 'operator' && will !== undefined)
     return new AdbreakError('forbidden', `Cannot connect ${who}: operators leave no last will`);
-  const cause = will === undefined ? null : writeRefusal(who, will);
+  const cause = will === undefined ? null : willRefusal(who, will);
   return cause === null
     ? null
     : new AdbreakError(cause.code, `Cannot connect ${who}: its last will is refused`, { cause });

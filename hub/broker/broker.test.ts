@@ -98,7 +98,7 @@ test('its own `desired` reaches a device, retained and new', async (t) => {
   assert.deepEqual(words, ['first', 'second']);
 });
 
-test('a last will is checked as a PUBLISH is', async (t) => {
+test('a last will is checked as a PUBLISH is, and is a status or none', async (t) => {
   const { broker, credentials, log } = await testBroker(t);
   const tls = await credentials('pi-1');
   const wills = [
@@ -107,6 +107,11 @@ test('a last will is checked as a PUBLISH is', async (t) => {
     { topic: '$SYS/x/heartbeat', payload: '{}' },
     { topic: 'a/'.repeat(120), payload: '{}' },
     { topic: own('windows'), payload: '{}', retain: true },
+    { topic: own('windows'), payload: '{}' },
+    { topic: own('events'), payload: '{}', qos: 0 },
+    { topic: own('reported'), payload: '{}', retain: true },
+    { topic: own('evaluations/round-1'), payload: '{}' },
+    { topic: own('replies/0b5c7c1e-0001'), payload: '{}' },
     { topic: own('status'), payload: '{}', qos: 2 },
     { topic: own('status'), payload: 'x'.repeat(20_000) },
   ];

@@ -11,11 +11,12 @@ import type { Aedes, Client, ConnectPacket, PublishPacket } from 'aedes';
 import type { KeyAndCertificate } from '../identity/authority.js';
 import { commandRefusal, connectRefusal, isCommandFilter, reading, writeRefusal } from './access.js';
 import { Connection } from './connection.js';
-import { limitConnections, limitHandshakes } from './connections.js';
+import { limitHandshakes } from './connections.js';
 import { Complaints, coded, handshakeFault, sessionFault } from './faults.js';
 import { type Identity, identityOf } from './identity.js';
 import { InboundAedes } from './inbound.js';
 import { LIMITS } from './limits.js';
+import { type PlaceLimits, Places } from './places.js';
 
 /** What the broker asks of the rest of the hub. */
 interface BrokerPolicy {
@@ -59,6 +60,8 @@ export interface BrokerOptions {
    */
   readonly connectMs?: number;
   readonly slowMs?: number;
+  /** How many connections there may be. For tests. */
+  readonly connections?: PlaceLimits;
 }
 interface Session {
   readonly connection: Connection;
@@ -94,6 +97,7 @@ export class Broker {
   /** By client id: a device has one, an operator one for each of its programs. */
   readonly #sessions = new Map<string, Session>();
   readonly #complaints: Complaints;
+  readonly #places: Places;
 
   private constructor(aedes: Aedes, options: BrokerOptions) {
     this.#aedes = aedes;
@@ -109,12 +113,11 @@ export class Broker {
       },
       (socket) => this.#secured(socket),
     );
-    limitConnections(this.#server, LIMITS.connections, (address) =>
-      this.#tooMany(address, `it holds ${LIMITS.connections.each} connections`),
-    );
     limitHandshakes(this.#server, LIMITS.handshakes, (address) =>
       this.#tooMany(address, 'too many begin, of it or of all'),
     );
+    const { connections = LIMITS.connections } = options;
+    this.#places = new Places(this.#server, connections, (address, why) => this.#tooMany(address, why));
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -242,6 +245,7 @@ export class Broker {
       return turnAway(socket);
     }
     const { who } = identity;
+    this.#places.hold(socket, identity.kind);
     const connection = new Connection(socket, identity, {
       charge: (bytes) => this.#options.policy.spend(who, bytes),
       slowMs: this.#options.slowMs ?? LIMITS.slowMs,
@@ -260,6 +264,12 @@ export class Broker {
     const { who } = identity;
     const refusal = this.#admit(identity) ?? this.#options.policy.barred(who);
     if (refusal !== null) return refusal;
+    if (identity.kind === 'device' && this.#places.fullOfDevices)
+      return new AdbreakError(
+        'too_many_requests',
+        `Cannot connect ${who}: devices hold all the connections that are there for them`,
+        { remedy: 'The agent comes again by itself; one hub has connections for ten thousand devices.' },
+      );
     if ((this.#connections.get(who)?.size ?? 0) < LIMITS.connectionsOfDevice) return null;
     return new AdbreakError(
       'too_many_requests',

@@ -5,11 +5,8 @@ import { MESSAGE_LIMIT } from '@adbreak/shared/contract/messages.js';
  * one device may send in the long run is in hub/fleet/quotas.ts.
  */
 export const LIMITS = {
-  /**
-   * Sockets in whatever state: each costs memory and a file descriptor. A whole site may stand behind one
-   * address.
-   */
-  connections: { all: 10_000, each: 500 },
+  /** Sockets in whatever state; some are left to operators, however many devices there are. */
+  connections: { all: 10_000, each: 500, kept: 200 },
   /** An agent has one session, and for a moment the one before it; the others have said nothing yet. */
   connectionsOfDevice: 8,
   /**

@@ -41,6 +41,7 @@ export async function testBroker(
     connectMs?: number;
     lifetimes?: Lifetimes;
     slowMs?: number;
+    connections?: BrokerOptions['connections'];
     take?: Take;
     spend?: BrokerOptions['policy']['spend'];
     barred?: BrokerOptions['policy']['barred'];
@@ -62,6 +63,7 @@ export async function testBroker(
     log: (line) => log.push(line),
     ...(options.connectMs !== undefined && { connectMs: options.connectMs }),
     ...(options.slowMs !== undefined && { slowMs: options.slowMs }),
+    ...(options.connections !== undefined && { connections: options.connections }),
     ...(options.commands !== undefined && { commands: options.commands }),
     policy: {
       admit: (device) => refused.get(device) ?? null,

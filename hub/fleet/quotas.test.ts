@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { QUOTAS, Quotas } from './quotas.js';
 
-const { messages, bytes } = QUOTAS;
+const { messages, bytes, fetched } = QUOTAS;
 
 test('who sends more than its quota of messages is told how long to stay away, and is let in again then', () => {
   const quotas = new Quotas();
@@ -41,4 +41,17 @@ test('a month of an honest agent, after days without a hub, stays within: window
     return Array.from({ length: packets }, () => quotas.spend('pi-1', second % 3600 === 0 ? 8000 : 200, now));
   });
   assert.ok([...spool, ...month.flat()].every((refusal) => refusal === null));
+});
+
+test('a device fetches several of the largest models at once, then so many bytes a second; its session goes on', () => {
+  const quotas = new Quotas();
+  const largest = 256 * 2 ** 20;
+  for (let sent = 0; sent < fetched.burst; sent += largest)
+    assert.equal(quotas.fetch('pi-1', largest, 0), null);
+  const refusal = quotas.fetch('pi-1', 16 * 1024 * 60, 0);
+  assert.equal(refusal?.code, 'too_many_requests');
+  assert.equal(refusal?.wait, 60);
+  assert.deepEqual([quotas.barred('pi-1', 0), quotas.spend('pi-1', 100, 0)], [null, null]);
+  assert.equal(quotas.fetch('pi-2', largest, 0), null);
+  assert.equal(quotas.fetch('pi-1', 16 * 1024 * 60, 60_000), null);
 });

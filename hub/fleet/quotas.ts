@@ -5,7 +5,7 @@ const MIB = 2 ** 20;
 /** More names than a fleet on one machine has devices; only those with a certificate of ours are counted. */
 const DEVICES = 20_000;
 
-/** What one device may send, whatever it means: a burst, then so much a second. docs/decisions/018. */
+/** What one device may send and fetch, whatever it means: a burst, then so much a second. docs/decisions/018. */
 export const QUOTAS = {
   /**
    * Packets. An agent sends one or two a window, an event at each change, a ping every 20 s. After days
@@ -24,6 +24,11 @@ export const QUOTAS = {
    * newest 200 of the whole fleet for people to look at.
    */
   events: { burst: 600, perSecond: 2 },
+  /**
+   * Bytes of models that it fetches: eight of the largest at once, for a version and the one before it that a
+   * bad line or card needs several times. 16 KiB a second are ten ordinary models an hour.
+   */
+  fetched: { burst: 2048 * MIB, perSecond: 16 * 1024 },
 } as const satisfies Record<string, Allowance>;
 /**
  * Who has used a quota up stays away until so much of its burst is back: else it would be cut off at each
@@ -35,6 +40,7 @@ const BACK = 0.05;
 export class Quotas {
   readonly #messages = new TokenBuckets(QUOTAS.messages, DEVICES);
   readonly #bytes = new TokenBuckets(QUOTAS.bytes, DEVICES);
+  readonly #fetched = new TokenBuckets(QUOTAS.fetched, DEVICES);
   readonly #barred = new Map<string, { readonly until: number; readonly what: string }>();
 
   /** Charges a device for one packet of so many bytes; null where it may send it. */
@@ -51,6 +57,17 @@ export class Quotas {
       what: `${quota.burst} ${what} at once and ${quota.perSecond} a second after them`,
     });
     return this.barred(device, now);
+  }
+
+  /** Charges a device for so many bytes of a model; null where it may fetch them. Its session goes on. */
+  fetch(device: string, bytes: number, now: number): TooSoon | null {
+    const wait = this.#fetched.take(device, bytes, now);
+    if (wait === 0) return null;
+    const { burst, perSecond } = QUOTAS.fetched;
+    return new TooSoon(
+      `Cannot send ${bytes} bytes to ${device}: it has fetched ${burst} bytes at once and ${perSecond} a second after them`,
+      Math.ceil(wait / 1000),
+    );
   }
 
   /** What is left of a device's quotas, shares of their bursts, and for how long it is kept out, seconds. */

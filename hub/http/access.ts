@@ -12,6 +12,7 @@ import {
   type SignedIn,
 } from '../identity/secrets.js';
 import type { HttpContext } from './context.js';
+import type { Strangers, Unread } from './floods.js';
 import { refuseForeignPage, secretOf } from './session-cookie.js';
 
 declare module 'fastify' {
@@ -31,19 +32,34 @@ declare module 'fastify' {
   }
 }
 
+/** What those cost whom nobody knows, and those who read no answers. */
+interface Costs {
+  readonly strangers: Strangers;
+  readonly unread: Unread;
+}
+
 /**
  * The one place where a request becomes somebody. It comes before the body is read, and a route that does not
  * say who may call it ends the start of the hub.
  */
-export function guard(app: FastifyInstance, context: HttpContext): void {
+export function guard(app: FastifyInstance, context: HttpContext, { strangers, unread }: Costs): void {
   app.decorateRequest('who', null);
   app.decorateRequest('fault', null);
   refuseUnguarded(app);
   app.addHook('onRequest', async (request) => {
-    if (request.is404) return;
+    if (request.is404) {
+      strangers.take(request);
+      return;
+    }
     const { access, doing } = request.routeOptions.config;
     if (access === undefined) throw new AdbreakError('forbidden', 'Cannot answer: nobody may call this');
-    request.who = principalOf(request, access, doing, context);
+    try {
+      request.who = principalOf(request, access, doing, context);
+    } finally {
+      // Also where they are refused: that they are told so costs as much.
+      if (request.who === null) strangers.take(request);
+    }
+    unread.look(request);
     if (access === 'visitor' || request.who?.kind === 'person') refuseForeignPage(request);
   });
 }

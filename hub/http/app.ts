@@ -1,18 +1,21 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { limitConnections } from '../broker/connections.js';
+import { Complaints } from '../broker/faults.js';
 import { guard } from './access.js';
 import { auditRoutes } from './audit-routes.js';
 import { commandRoutes } from './command-routes.js';
+import { boundConnections, boundHandshakes } from './connections.js';
 import type { HttpContext } from './context.js';
 import { deviceAdminRoutes } from './device-admin-routes.js';
 import { deviceRoutes, type Enrolments, enrolments } from './device-routes.js';
+import { Downloads } from './downloads.js';
 import { evaluationRoutes } from './evaluation-routes.js';
 import { exceptionRoutes } from './exception-routes.js';
 import { faults, refuseGarbage, requestId } from './faults.js';
+import { HTTP_LIMITS, Strangers, Unread } from './floods.js';
 import { acceptFields, acceptForms } from './form.js';
 import { refuseStrangers } from './loopback.js';
-import { modelRoutes } from './model-routes.js';
+import { modelRoutes, uploadTurns } from './model-routes.js';
 import { monitoringRoutes } from './monitoring-routes.js';
 import { operatorRoutes } from './operator-routes.js';
 import { pageRoutes } from './page-routes.js';
@@ -22,6 +25,7 @@ import { rolloutRoutes } from './rollout-routes.js';
 import { registerOn } from './route.js';
 import { sessionRoutes } from './session-routes.js';
 import { tokenRoutes } from './token-routes.js';
+import type { Turns } from './turns.js';
 import { userRoutes } from './user-routes.js';
 import { versionRoutes } from './version-routes.js';
 
@@ -42,6 +46,14 @@ interface Common {
   readonly claims: Enrolments;
   /** They count who was refused. */
   readonly refused: RefusedAttempts;
+  /** They count what those cost whom nobody knows, and what nobody reads. */
+  readonly strangers: Strangers;
+  readonly unread: Unread;
+  /** Whose turn it is to fetch a model, or to send one. */
+  readonly downloads: Downloads;
+  readonly uploads: Turns;
+  /** The log's lines about connections that were ended without an answer. */
+  readonly complaints: Complaints;
 }
 export interface Http {
   /** The hub's HTTPS, for everybody. */
@@ -56,7 +68,16 @@ export interface Http {
 
 export async function buildHttp(context: HttpContext): Promise<Http> {
   const refused = new RefusedAttempts();
-  const common: Common = { answerFault: faults(context), claims: enrolments(context), refused };
+  const common: Common = {
+    answerFault: faults(context),
+    claims: enrolments(context),
+    refused,
+    strangers: new Strangers(),
+    unread: new Unread(),
+    downloads: new Downloads(context.quotas),
+    uploads: uploadTurns(),
+    complaints: new Complaints(context.report),
+  };
   return {
     ...(await buildSecure(context, common)),
     plain: () => buildPlain(context, common),
@@ -81,6 +102,7 @@ async function buildSecure(context: HttpContext, common: Common): Promise<Pick<H
   }) as unknown as FastifyInstance;
   // Node asks the handler of garbage, whose answer would wait for a handshake that never ends.
   app.server.on('tlsClientError', (_, socket) => socket.destroy());
+  boundHandshakes(app.server, common.complaints);
   return { app, routes: await furnish(app, context, common) };
 }
 
@@ -101,6 +123,7 @@ function optionsOf({ answerFault }: Common) {
   return {
     bodyLimit: BODY_LIMIT,
     requestTimeout: 120_000,
+    keepAliveTimeout: HTTP_LIMITS.idleMs,
     forceCloseConnections: true,
     genReqId: requestId,
     frameworkErrors: (...[error, request, reply]: Parameters<typeof answerFault>) =>
@@ -116,9 +139,10 @@ function optionsOf({ answerFault }: Common) {
 async function furnish(
   app: FastifyInstance,
   context: HttpContext,
-  { answerFault, claims, refused }: Common,
+  common: Common,
 ): Promise<readonly Route[]> {
-  limitConnections(app.server, { all: 1000, each: 200 });
+  const { answerFault, claims, refused, downloads, uploads } = common;
+  const places = boundConnections(app, context, common.complaints);
   nameRequests(app, context);
   auditRefusals(app, refused, context);
   app.addHook('onRequest', async ({ raw: { rawHeaders }, headers }) => {
@@ -135,7 +159,10 @@ async function furnish(
         `Cannot accept the request: it has ${hosts === 0 ? 'no' : hosts} Host${hosts > 1 ? 's' : ''}`,
       );
   });
-  guard(app, context);
+  guard(app, context, common);
+  app.addHook('onRequest', async ({ who, raw: { socket } }) => {
+    if (who !== null) places.know(socket);
+  });
   const routes: Route[] = [];
   app.addHook(
     'onRoute',
@@ -151,8 +178,8 @@ async function furnish(
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   const register = registerOn(app, context.strict);
   pageRoutes(register, context);
-  deviceRoutes(register, context, claims);
-  modelRoutes(register, context);
+  deviceRoutes(register, context, { claims, downloads });
+  modelRoutes(register, context, uploads);
   versionRoutes(register, context);
   rolloutRoutes(register, context);
   evaluationRoutes(register, context);

@@ -27,7 +27,7 @@ export interface HttpContext {
   readonly broker: Broker;
   readonly executor: Executor;
   readonly evaluations: Evaluations;
-  readonly quotas: Pick<Quotas, 'standing'>;
+  readonly quotas: Pick<Quotas, 'standing' | 'fetch'>;
   /** The models that tags bring. */
   readonly modelByTag: ModelByTag;
   readonly log: RolloutLog;

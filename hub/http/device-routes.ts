@@ -8,12 +8,17 @@ import { numbersKept } from '../fleet/streams.js';
 import { fingerprint } from '../identity/authority.js';
 import { type Claim, Claims } from '../identity/claims.js';
 import type { HttpContext } from './context.js';
+import type { Downloads } from './downloads.js';
 import type { Register } from './route.js';
 
 const OK = { ok: true } as const;
 
 /** What devices need of HTTP: enrolment by claim token, and everything else by client certificate. */
-export function deviceRoutes(register: Register, context: HttpContext, claims: Enrolments): void {
+export function deviceRoutes(
+  register: Register,
+  context: HttpContext,
+  { claims, downloads }: { readonly claims: Enrolments; readonly downloads: Downloads },
+): void {
   const { certificates, registry, broker, evaluations } = context;
 
   enrolment(register, context, claims);
@@ -53,12 +58,12 @@ export function deviceRoutes(register: Register, context: HttpContext, claims: E
     if (body === undefined) throw new AdbreakError('not_found', `There is no metadata ${file}`);
     return { body };
   });
-  register(agents.target, async ({ params: { file } }) => {
+  register(agents.target, async ({ who, params: { file } }) => {
     const digest = /^([0-9a-f]{64})\.(model\.tflite|manifest\.json)$/.exec(file)?.[1];
     const body = digest === undefined ? undefined : await registry.artifact(digest);
     if (digest === undefined || body === undefined)
       throw new AdbreakError('not_found', `There is no target ${file}`);
-    return { body, etag: digest };
+    return { body: downloads.of(who.id, body) };
   });
 }
 

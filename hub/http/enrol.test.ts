@@ -85,6 +85,19 @@ test('a card whose answer was lost asks again with its key and hears the same; a
   );
 });
 
+test('who asks again and again with a claim that it has used is told to come later; another card is answered', async (t) => {
+  const hub = await testHub(t);
+  const token = await claim(hub);
+  const { csr } = await card('pi-1');
+  const { certificate } = await enrol(hub, token, 'pi-1', csr);
+  for (let asked = 0; asked < 5; asked++)
+    assert.equal((await enrol(hub, token, 'pi-1', csr)).certificate, certificate);
+  const again = await Promise.allSettled(Array.from({ length: 10 }, () => enrol(hub, token, 'pi-1', csr)));
+  assert.deepEqual([...new Set(again.map(codeOf))], ['too_many_requests']);
+  const other = await claim(hub);
+  assert.equal((await enrol(hub, other, 'pi-2', (await card('pi-2')).csr)).device, 'pi-2');
+});
+
 test('a new card ends the session of the one before it at once, also where its enrolment cannot be written', async (t) => {
   const hub = await testHub(t);
   const { device, key, certificate } = await enrolByHand(hub, 'pi-1');

@@ -118,12 +118,17 @@ test(`${REQUESTS} odd requests, with and without token and certificate: no fault
   const random = seeded(SEED);
   // Few requests on each connection, so that many resume the TLS session of an earlier one.
   const options = { ca: hub.authority, servername: 'localhost', keepAlive: false };
-  const agents = { with: new Agent({ ...options, key, cert }), without: new Agent(options) };
+  // From many addresses: one of them alone would be told to come again later.
+  const agents = Array.from({ length: 40 }, (_, i) => {
+    const from = { ...options, localAddress: `127.3.0.${i + 1}` };
+    return { with: new Agent({ ...from, key, cert }), without: new Agent(from) };
+  });
   const wrong: string[] = [];
   const seen = new Map<number, number>();
   for (let i = 0; i < REQUESTS; i++) {
     const one = shot(random, hub, tokens, ids);
-    const answer = await send(hub, one, one.certified ? agents.with : agents.without);
+    const agent = agents[i % agents.length] ?? assert.fail();
+    const answer = await send(hub, one, one.certified ? agent.with : agent.without);
     seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
     const what = complaint(answer, one.method);
     if (what !== null)

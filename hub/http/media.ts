@@ -1,16 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Media } from '@adbreak/shared/contract/http/contract.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Artifact } from '../registry/artifact.js';
 
 /** An answer that is no JSON of ours. */
 export interface Sent {
-  readonly body: string | Uint8Array | Readable;
-  /**
-   * Names exactly these bytes (a strong validator, RFC 9110 section 8.8.1); without one there are no ranges.
-   */
-  readonly etag?: string;
+  /** An artifact has a strong validator, its digest (RFC 9110 section 8.8.1), and may be asked for in parts. */
+  readonly body: string | Uint8Array | Readable | Artifact;
   /** 200 where nothing is said. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -20,33 +18,37 @@ export interface Sent {
  * Sends it, or the part that was asked for, or nothing where the caller has it already: RFC 9110 sections 13
  * and 14.
  */
-export function sendMedia(
+export async function sendMedia(
   { method, headers }: Pick<FastifyRequest, 'method' | 'headers'>,
   reply: FastifyReply,
   { media }: Media,
-  { body, etag, status = 200, headers: own = {} }: Sent,
-): FastifyReply {
-  if (etag === undefined || !(body instanceof Uint8Array))
-    return reply.code(status).headers(own).type(media).send(body);
-  const tag = `"${etag}"`;
+  { body, status = 200, headers: own = {} }: Sent,
+): Promise<FastifyReply> {
+  if (!isArtifact(body)) return reply.code(status).headers(own).type(media).send(body);
+  const tag = `"${body.digest}"`;
   reply.headers({ etag: tag, 'accept-ranges': 'bytes' });
   if (hasIt(headers['if-none-match'], tag)) return reply.code(304).send();
   // For HEAD there are no ranges (section 14.2).
-  const part = method === 'GET' ? partOf(headers, tag, body.byteLength) : 'all';
+  const part = method === 'GET' ? partOf(headers, tag, body.size) : 'all';
   if (part === 'beyond') {
-    reply.header('content-range', `bytes */${body.byteLength}`);
+    reply.header('content-range', `bytes */${body.size}`);
     throw new AdbreakError(
       'range_unsatisfiable',
-      `Cannot answer with ${headers.range}: there are ${body.byteLength} bytes`,
+      `Cannot answer with ${headers.range}: there are ${body.size} bytes`,
     );
   }
-  reply.headers(own).type(media);
-  if (part === 'all') return reply.send(body);
-  const { from, to } = part;
+  const { from, to } = part === 'all' ? { from: 0, to: body.size - 1 } : part;
+  // Nothing is opened for HEAD, and nothing of an empty file. A stream, for of text Fastify says its own length.
+  const bytes = method === 'HEAD' || to < from ? Readable.from([]) : await body.read(from, to);
+  if (part !== 'all') reply.code(206).header('content-range', `bytes ${from}-${to}/${body.size}`);
   return reply
-    .code(206)
-    .header('content-range', `bytes ${from}-${to}/${body.byteLength}`)
-    .send(body.subarray(from, to + 1));
+    .headers({ ...own, 'content-length': to - from + 1 })
+    .type(media)
+    .send(bytes);
+}
+
+function isArtifact(body: Sent['body']): body is Artifact {
+  return typeof body === 'object' && 'digest' in body;
 }
 
 /** If-None-Match compares weakly (section 13.1.2): a cache between may have weakened our tag. */

@@ -11,9 +11,18 @@ import { knownModel, knownVersion } from './names.js';
 import { promotionOf } from './promotion.js';
 import { view } from './rollout-view.js';
 import type { Register } from './route.js';
+import { Turns } from './turns.js';
+
+/**
+ * Models that come, one at a time whoever sends them: each is on the disk while it comes, and whole in memory
+ * while it is looked at.
+ */
+export function uploadTurns(): Turns {
+  return new Turns({ waiting: 4, ms: 20_000, again: 30, doing: 'take the model now' });
+}
 
 /** The registry, and what moves its versions: paths and words are those that existing scripts use. */
-export function modelRoutes(register: Register, context: HttpContext): void {
+export function modelRoutes(register: Register, context: HttpContext, uploads: Turns): void {
   const { store, registry } = context;
 
   register(models.list, () => ({
@@ -58,12 +67,18 @@ export function modelRoutes(register: Register, context: HttpContext): void {
       'x-model-version': manifest.version,
       link: `</api/v1/models/${params.name}/versions/${manifest.version}/manifest>; rel="describedby"`,
     };
-    return { body, etag: manifest.digest, headers };
+    return { body, headers };
   });
   register(models.upload, async ({ who, params, form }) => {
-    const { manifest, model } = await form();
-    const facts = await registry.register(model, Buffer.from(manifest), nameOf(who), params);
-    return { name: facts.name, version: facts.version, digest: facts.digest };
+    const end = await uploads.take('');
+    try {
+      const { manifest, model: upload } = await form((file) => registry.receive(file));
+      await using model = upload;
+      const facts = await registry.register(model, Buffer.from(manifest), nameOf(who), params);
+      return { name: facts.name, version: facts.version, digest: facts.digest };
+    } finally {
+      end();
+    }
   });
   promotion(register, context);
   words(register, context);

@@ -39,7 +39,8 @@ export function pageRoutes(register: Register, context: HttpContext): void {
   const page = readFileSync(new URL('../../http/dashboard.html', import.meta.url), 'utf8');
   for (const contract of [hub.dashboard, hub.monitoring])
     register(contract, () => ({ body: page, headers: { 'content-security-policy': DASHBOARD_POLICY } }));
-  const document = openApi();
+  // Frozen: its text is made once (route.ts).
+  const document = Object.freeze(openApi());
   register(hub.openapi, () => document);
   const reference = referencePage(document);
   register(hub.reference, () => ({

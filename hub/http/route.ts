@@ -14,7 +14,7 @@ import type { z } from 'zod';
 import { plainAddress } from '../identity/guesses.js';
 import type { CertifiedDevice, Person, SignedIn } from '../identity/secrets.js';
 import { withOrigin } from '../store/origin.js';
-import { readForm, type VersionForm } from './form.js';
+import { type Receive, readForm, type VersionForm } from './form.js';
 import { type Sent, sendMedia } from './media.js';
 import { isSecure } from './session-cookie.js';
 
@@ -37,7 +37,7 @@ export interface Call<C extends Contract> {
   /** Where it comes from, and whether over TLS. */
   readonly from: { readonly address: string; readonly secure: boolean };
   /** The form of a new version, where the contract has one. */
-  readonly form: () => Promise<VersionForm>;
+  readonly form: (receive: Receive) => Promise<VersionForm>;
 }
 type Result<C> = C extends { readonly answer: z.ZodType } ? GivenBy<C> : Sent;
 export type Handler<C extends Contract> = (call: Call<C>) => Result<C> | Promise<Result<C>>;
@@ -79,12 +79,18 @@ function callOf<C extends Contract>(contract: C, request: FastifyRequest): Call<
     body: (body && check(body, request.body ?? {}, bodyIs)) as never,
     hostname: request.hostname,
     from: { address: request.ip, secure: isSecure(request) },
-    form: () => readForm(request),
+    form: (receive) => readForm(request, receive),
   };
   return call as Call<C>;
 }
 
+/** Texts of answers that never change: those that are frozen. */
+const fixed = new WeakMap<object, string>();
+
 function answerText(contract: Contract, schema: z.ZodType, given: unknown, strict: boolean): string {
+  const isFixed = typeof given === 'object' && given !== null && Object.isFrozen(given);
+  const known = isFixed ? fixed.get(given) : undefined;
+  if (known !== undefined) return known;
   const route = `${contract.method} ${contract.path}`;
   const result = schema.safeParse(given);
   if (!result.success) {
@@ -96,6 +102,7 @@ function answerText(contract: Contract, schema: z.ZodType, given: unknown, stric
   const text = JSON.stringify(result.data);
   if (strict && !isDeepStrictEqual(JSON.parse(text), JSON.parse(JSON.stringify(given))))
     throw new Error(`the answer of ${route} says more than its contract: ${more(text, given)}`);
+  if (isFixed) fixed.set(given, text);
   return text;
 }
 

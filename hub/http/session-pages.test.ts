@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { accounts, SESSION_COOKIE } from '@adbreak/shared/contract/http/accounts.js';
+import { tokens } from '@adbreak/shared/contract/http/tokens.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { callBy } from '../cli/client.js';
@@ -84,6 +85,33 @@ test('the first page shows the fleet to who has signed in, and their name; to ot
   await callBy(hub, accounts.remove, { params: { name: 'anna' } });
   await page.getByText('the session has ended').waitFor();
   assert.equal(await page.locator('#sign').isVisible(), true);
+});
+
+test('a link that holds a token is followed where nobody is there, and takes the place of no session and no token', async (t) => {
+  const hub = await testHub(t);
+  await callBy(hub, accounts.add, { body: { name: 'anna', role: 'viewer', password: PASSWORD } });
+  const { token } = await callBy(hub, tokens.create, { body: { id: 'stranger', role: 'viewer' } });
+  const kept = (page: Page) => page.evaluate("sessionStorage.getItem('token')");
+  const context = await visit(hub, true);
+  t.after(() => context.close());
+  const nobody = await context.newPage();
+  await nobody.goto(`/#token=${hub.token}`);
+  await nobody.getByText(/^as of /).waitFor();
+  assert.equal(await kept(nobody), hub.token);
+  assert.equal(new URL(nobody.url()).hash, '');
+  // The same tab: only the fragment would change, and nothing be loaded.
+  await nobody.goto('about:blank');
+  await nobody.goto(`/#token=${token}`);
+  await nobody.getByText(/The link that led here holds a token/).waitFor();
+  assert.equal(await kept(nobody), hub.token);
+
+  const page = await context.newPage();
+  await signIn(page, PASSWORD);
+  await page.goto('about:blank');
+  await page.goto(`/#token=${token}`);
+  await page.getByText(/The link that led here holds a token/).waitFor();
+  await page.getByRole('link', { name: 'anna (viewer)' }).waitFor();
+  assert.equal(await kept(page), null);
 });
 
 test('a page of another port of the hub’s machine changes nothing in the name of who has signed in', async (t) => {

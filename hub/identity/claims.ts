@@ -2,15 +2,23 @@ import { X509Certificate as NodeCertificate } from 'node:crypto';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
+import { TokenBuckets } from '@adbreak/shared/token-bucket.js';
 import type { HubState } from '../store/state.js';
 import { fingerprint } from './authority.js';
-import { UnknownSecret } from './guesses.js';
+import { TooSoon, UnknownSecret } from './guesses.js';
 import { Pkcs10CertificateRequest } from './x509.js';
 
 export type Claim = HubState['claims'][string];
 
 /** A claim that ended is remembered for a day: who is late hears that it expired, and not that nobody knows it. */
 const REMEMBERED_MS = 24 * 3_600_000;
+
+/**
+ * Answers that one claim gets again: each sees to it that the model's devices hear what they shall run. A card
+ * asks again after pauses of minutes.
+ */
+const AGAIN = { burst: 5, perSecond: 1 / 30 };
+const CLAIMS = 10_000;
 
 /** The hashes of claims that ended more than a day ago. */
 export function forgettable(claims: HubState['claims'], now: Date): string[] {
@@ -36,6 +44,7 @@ interface Redeeming<T> {
 export class Claims<T> {
   readonly #state: () => Readonly<HubState>;
   readonly #now: () => Date;
+  readonly #again = new TokenBuckets(AGAIN, CLAIMS);
   /** Enrolments that wait for their certificate or the disk, by the hash of their claim. */
   readonly #underWay = new Map<
     string,
@@ -49,7 +58,7 @@ export class Claims<T> {
 
   /**
    * Redeems a claim. Everything that is refused, and the reservation, comes before the first await: between the look and the
-   * use nobody else can come. Throws `token_invalid`, `token_used`, or `identity_in_use`; says nothing of other claims.
+   * use nobody else can come. Throws `token_invalid`, `token_used`, `identity_in_use` or TooSoon; says nothing of other claims.
    */
   redeem({ token, device, csr }: Request, { issue, again }: Redeeming<T>): Promise<T> {
     const claim = this.#find(token);
@@ -69,7 +78,10 @@ export class Claims<T> {
     }
     if (claim.usedBy !== null) {
       const certificate = this.#issued(claim, device, csr);
-      if (certificate !== null) return again(certificate);
+      if (certificate !== null) {
+        this.#pace(claim, device);
+        return again(certificate);
+      }
       throw new AdbreakError(
         'token_used',
         `Cannot enrol ${device}: its claim token was used by ${claim.usedBy}`,
@@ -94,6 +106,15 @@ export class Claims<T> {
     const answer = issue(claim).finally(() => this.#underWay.delete(claim.hash));
     this.#underWay.set(claim.hash, { device, key: keyOf(csr), answer });
     return answer;
+  }
+
+  #pace({ hash }: Claim, device: string): void {
+    const wait = this.#again.take(hash, 1, performance.now());
+    if (wait > 0)
+      throw new TooSoon(
+        `Cannot enrol ${device}: it was enrolled, and was told so ${AGAIN.burst} times and more`,
+        Math.ceil(wait / 1000),
+      );
   }
 
   /**

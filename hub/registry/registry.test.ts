@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -22,7 +23,11 @@ async function registry(t: TestContext) {
   const open = () => Registry.open(folder, store, now, true);
   const push = async (to: Registry, version: string) => {
     const { file, manifest } = tinyRelease(version);
-    return to.register(file, Buffer.from(JSON.stringify(manifest)), 'token:test', { name: MODEL, version });
+    await using model = await to.receive(Readable.from([file]));
+    return await to.register(model, Buffer.from(JSON.stringify(manifest)), 'token:test', {
+      name: MODEL,
+      version,
+    });
   };
   const versions = () => Object.keys(store.state.models[MODEL]?.versions ?? {});
   return { state, folder, store, open, push, versions, first: await open() };

@@ -1,21 +1,22 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MANIFEST_LIMIT, type Manifest, manifest } from '@adbreak/shared/contract/manifest.js';
+import { MANIFEST_LIMIT, type Manifest, MODEL_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { type SignedDesired, signingInput } from '@adbreak/shared/contract/signed-desired.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
-import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { readLimited, sha256, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { readModel } from '@adbreak/shared/tflite/read.js';
 import { TargetFile } from '@tufjs/models';
 import type { Store } from '../store/store.js';
+import { type Artifact, artifactAt } from './artifact.js';
 import { METADATA_LIMIT } from './metadata-files.js';
 import { Repository } from './repository.js';
 import type { RoleName } from './signing.js';
+import { type Upload, Uploads } from './upload.js';
 
 /** So long an artifact stays that nothing names. */
 const UNUSED_MS = 24 * 3_600_000;
-const MODEL_LIMIT = 256 * 1024 * 1024;
 
 /** A file that devices may fetch; it lies in `targets` under its digest. */
 export interface ListedTarget {
@@ -41,21 +42,34 @@ export class Registry {
   readonly #folder: string;
   readonly #store: Store;
   readonly #repository: Repository;
+  readonly #uploads: Uploads;
   readonly #now: () => Date;
   /** One at a time: what is listed gets its rows before the next one comes. */
   readonly #publishing = new SerialRunner();
 
-  private constructor(folder: string, store: Store, repository: Repository, now: () => Date) {
+  private constructor(
+    folder: string,
+    store: Store,
+    { repository, uploads }: { readonly repository: Repository; readonly uploads: Uploads },
+    now: () => Date,
+  ) {
     this.#folder = folder;
     this.#store = store;
     this.#repository = repository;
+    this.#uploads = uploads;
     this.#now = now;
   }
 
   /** Opens the registry in `folder`; see `Repository.open` for what may be missing. */
   static async open(folder: string, store: Store, now: () => Date, begin: boolean): Promise<Registry> {
     await mkdir(join(folder, 'targets'), { recursive: true });
-    return new Registry(folder, store, await Repository.open(folder, now, { begin }), now);
+    const uploads = new Uploads(join(folder, 'uploads'));
+    return new Registry(
+      folder,
+      store,
+      { repository: await Repository.open(folder, now, { begin }), uploads },
+      now,
+    );
   }
 
   /** The newest root metadata: what a device trusts from its enrolment on. */
@@ -67,22 +81,27 @@ export class Registry {
     return this.#repository.files.read(name);
   }
   /** An artifact by the SHA-256 of its bytes. */
-  artifact(digest: string): Promise<Uint8Array | undefined> {
-    return readLimited(this.#artifactPath(digest), MODEL_LIMIT);
+  artifact(digest: string): Promise<Artifact | undefined> {
+    return artifactAt(this.#artifactPath(digest), digest);
+  }
+
+  /** Takes a model's file while it comes, for `register`. Throws `input_too_large` and `disk_full`. */
+  receive(file: AsyncIterable<Uint8Array>): Promise<Upload> {
+    return this.#uploads.receive(file);
   }
 
   /**
-   * Takes a version in: everything is checked before anything is written. Throws `conflict` where it exists
-   * already, and `signature_pending` where the list that names it waits for the signature of a key elsewhere:
-   * then the version is there as soon as the list is published.
+   * Takes a version in: everything is checked before anything of it is kept; then the file is the registry's.
+   * Throws `conflict` where it exists already, and `signature_pending` where the list that names it waits for
+   * the signature of a key elsewhere: then the version is there as soon as the list is published.
    */
   async register(
-    model: Uint8Array,
+    model: Upload,
     manifestBytes: Uint8Array,
     who: string,
     as: { name: string; version: string },
   ): Promise<Manifest> {
-    const facts = factsOf(model, manifestBytes, as);
+    const facts = await factsOf(model, manifestBytes, as);
     const { name, version } = facts;
     return this.#publishing.run(async () => {
       const { versions, deleted } = this.#store.state.models[name] ?? {};
@@ -95,17 +114,15 @@ export class Registry {
           },
         );
       const manifestDigest = sha256(manifestBytes);
-      await writeAtomic(this.#artifactPath(facts.digest), model);
+      // It was synced when it had come.
+      await rename(model.path, this.#artifactPath(facts.digest));
+      await syncFolder(join(this.#folder, 'targets'));
       await writeAtomic(this.#artifactPath(manifestDigest), manifestBytes);
-      const target = (file: TargetName, bytes: Uint8Array, digest: string) =>
-        new TargetFile({
-          path: targetPath(name, version, file),
-          length: bytes.byteLength,
-          hashes: { sha256: digest },
-        });
+      const target = (file: TargetName, length: number, digest: string) =>
+        new TargetFile({ path: targetPath(name, version, file), length, hashes: { sha256: digest } });
       const targets = [
-        target('model.tflite', model, facts.digest),
-        target('manifest.json', manifestBytes, manifestDigest),
+        target('model.tflite', model.bytes, facts.digest),
+        target('manifest.json', manifestBytes.byteLength, manifestDigest),
       ];
       // Listed already: a hub that was killed before it had written the rows.
       const listed = (await this.#repository.lists(targets)) || (await this.#repository.add(targets));
@@ -132,13 +149,15 @@ export class Registry {
   }
 
   /**
-   * Removes artifacts that neither a list, in force or waiting, nor a version names, once they are a day old; gives
-   * their digests. What a list alone still names of a version that was deleted is withdrawn first.
+   * Removes artifacts that neither a list, in force or waiting, nor a version names, once they are a day old,
+   * and what never came whole; gives the digests. What a list alone still names of a version that was deleted
+   * is withdrawn first.
    */
   async collect(now: Date): Promise<string[]> {
     if (this.signsTargets)
       for (const [name, { deleted = {} }] of Object.entries(this.#store.state.models))
         for (const version of Object.keys(deleted)) await this.withdraw(name, version);
+    await this.#uploads.tidy(now.getTime() - UNUSED_MS);
     return this.#publishing.run(async () => {
       const named = new Set((await this.listed()).map(({ digest }) => digest));
       const waiting = await this.#repository.files.pendingTargets();
@@ -217,7 +236,9 @@ export class Registry {
   /** A target that a list adds is here and is what it says; gives the manifest that it is. */
   async #inspect({ path, length, hashes }: TargetFile, list: string): Promise<Manifest | null> {
     const digest = hashes['sha256'] ?? '';
-    const bytes = /^[0-9a-f]{64}$/.test(digest) ? await this.artifact(digest) : undefined;
+    const bytes = /^[0-9a-f]{64}$/.test(digest)
+      ? await readLimited(this.#artifactPath(digest), MODEL_LIMIT)
+      : undefined;
     if (bytes?.byteLength !== length || sha256(bytes) !== digest)
       throw new AdbreakError(
         'conflict',
@@ -310,11 +331,11 @@ export class Registry {
 /**
  * The manifest of a version that is pushed, after file, manifest and address were held against each other.
  */
-function factsOf(
-  model: Uint8Array,
+async function factsOf(
+  model: Upload,
   manifestBytes: Uint8Array,
   as: { name: string; version: string },
-): Manifest {
+): Promise<Manifest> {
   const facts = parseJson(manifest, manifestBytes, MANIFEST_LIMIT, 'the manifest');
   const { name, version } = facts;
   if (name !== as.name || version !== as.version)
@@ -322,11 +343,11 @@ function factsOf(
       'input_invalid',
       `Cannot register ${as.name} ${as.version}: the manifest is of ${name} ${version}`,
     );
-  if (sha256(model) !== facts.digest || model.byteLength !== facts.bytes)
+  if (model.digest !== facts.digest || model.bytes !== facts.bytes)
     throw new AdbreakError(
       'manifest_forged',
-      `Cannot register ${name} ${version}: the manifest names ${facts.bytes} bytes with SHA-256 ${facts.digest}; the file has ${model.byteLength} and ${sha256(model)}`,
+      `Cannot register ${name} ${version}: the manifest names ${facts.bytes} bytes with SHA-256 ${facts.digest}; the file has ${model.bytes} and ${model.digest}`,
     );
-  readModel(model);
+  readModel(await readFile(model.path));
   return facts;
 }

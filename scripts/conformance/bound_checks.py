@@ -14,6 +14,7 @@ def may_not_connect_otherwise(device: Device) -> None:
         "with a keep alive of minutes": {"keepalive": 301},
         "with a last will of another": {"will_topic": topic("other", "status")},
         "with a last will that is the hub's": {"will_topic": device.topic("desired")},
+        "with a last will that is no status": {"will_topic": device.topic("windows")},
     }.items():
         with device.link(**unusual) as link:
             expect(not link.accepted, f"{what}: it is accepted")

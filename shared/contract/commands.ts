@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AdbreakError } from '../errors.js';
+import { instantSchema } from './instant.js';
 
 /**
  * What all commands over MQTT have in common, those of operators and those to devices: a name, a deadline, one answer.
@@ -11,7 +12,7 @@ export const COMMAND_ID = /^[a-z0-9][a-z0-9-]{7,63}$/;
 /** Bytes of a command; its answer may have MESSAGE_LIMIT. */
 export const COMMAND_LIMIT = 8 * 1024;
 
-const instant = z.iso.datetime();
+const instant = instantSchema();
 const MOST_WORDS = 2000;
 
 /** As docs/errors.md lists them. A later hub may know more of them, so a code is no enumeration here. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { COMMAND_ID, refusedReply } from './commands.js';
+import { instantSchema } from './instant.js';
 import { modelRef } from './manifest.js';
 import { sparse } from './sparse.js';
 import { DEVICE_ID } from './topics.js';
@@ -12,7 +13,7 @@ export const DEVICE_DEADLINE_MS = 7 * 24 * 3_600_000;
 const MOST_COUNT = 1e9;
 const MOST_LINES = 1000;
 const count = z.int().nonnegative().max(MOST_COUNT);
-const instant = z.iso.datetime();
+const instant = instantSchema();
 
 const timing = {
   sent: instant.describe('When the hub sent this message, by its clock.'),

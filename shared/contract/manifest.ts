@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TENSOR_TYPES } from '../tflite/schema.js';
+import { instantSchema } from './instant.js';
 
 export const MODEL_NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 export const VERSION = /^\d{1,5}\.\d{1,5}\.\d{1,5}$/;
@@ -77,7 +78,7 @@ export const manifest = z.strictObject({
     .optional()
     .describe('What it runs on, as devices name their hardware; anything where nothing is said.'),
   metrics: testMetrics.describe('What it was worth on the test recordings, for people.'),
-  createdAt: z.iso.datetime().describe('When it was made.'),
+  createdAt: instantSchema().describe('When it was made.'),
 });
 export type Manifest = z.infer<typeof manifest>;
 /** A manifest is a page of JSON. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { instantSchema } from './instant.js';
 import { digest, MODEL_NAME, modelRef } from './manifest.js';
 import { roundRequest } from './rounds.js';
 import { sparse } from './sparse.js';
@@ -10,7 +11,7 @@ export const MESSAGE_LIMIT = 64 * 1024;
 /** The largest count. */
 const MOST = 1e9;
 const count = z.int().nonnegative().max(MOST);
-const instant = z.iso.datetime();
+const instant = instantSchema();
 const text = z.string().max(500);
 /** A name that people read and keys are made of. */
 const sliceName = z

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { COMMAND_ID, refusedReply } from './commands.js';
+import { instantSchema } from './instant.js';
 import { MODEL_NAME, modelRef, VERSION } from './manifest.js';
 import { deviceId } from './messages.js';
 import { DEVICE_ID } from './topics.js';
@@ -14,7 +15,7 @@ export type OperatorRole = (typeof OPERATOR_ROLES)[number];
 export const OPERATOR_DEADLINE_MS = 24 * 3_600_000;
 
 const MOST_ROLLOUTS = 10;
-const instant = z.iso.datetime();
+const instant = instantSchema();
 const modelName = z.string().regex(MODEL_NAME);
 const rolloutId = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,99}$/);
 const planName = z.string().regex(/^[a-z0-9-]{1,40}$/);

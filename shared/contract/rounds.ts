@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { instantSchema } from './instant.js';
 import { digest, modelRef } from './manifest.js';
 
 const MOST = 1e9;
 const count = z.int().nonnegative().max(MOST);
 /** With noise a count may be negative; its size has an end, so that sums over a fleet stay whole numbers. */
 const noisy = z.int().min(-MOST).max(MOST);
-const instant = z.iso.datetime();
+const instant = instantSchema();
 
 export const ROUND_ID = /^[a-z0-9][a-z0-9.-]{0,79}$/;
 /** One federated evaluation: two models over what the device has labelled itself. docs/statistics.md, "Federated rounds". */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { instantSchema } from './instant.js';
 import { digest } from './manifest.js';
 import { desired } from './messages.js';
 import { DEVICE_ID } from './topics.js';
@@ -35,9 +36,9 @@ export type SignedDesired = z.infer<typeof signedDesired>;
 export const desiredPayload = z.object({
   device: z.string().regex(DEVICE_ID),
   /** When the hub signed it, by its clock. */
-  issued: z.iso.datetime(),
+  issued: instantSchema(),
   /** From here on nobody begins to follow it; who follows it already goes on. */
-  expires: z.iso.datetime(),
+  expires: instantSchema(),
   desired,
 });
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { instantSchema } from '../instant.js';
 import { MODEL_NAME, VERSION } from '../manifest.js';
 import { deviceId } from '../messages.js';
 import { ROUND_ID } from '../rounds.js';
 
 /** What many routes have in common: names in paths, and the small parts of answers. */
-export const instant = z.iso.datetime();
+export const instant = instantSchema();
 export const count = z.int().nonnegative();
 export const share = z.number().min(0).max(1);
 

@@ -34,6 +34,8 @@ async function freshClaim(ground: Ground): Promise<string> {
   const answer = await callHub(ground.hub, '/api/v1/claims', { method: 'POST', json: {} });
   return z.object({ tokens: z.tuple([z.string()]) }).parse(answer).tokens[0];
 }
+/** Of a rogue, the enrolment that it sends again. */
+const repeated = new WeakMap<Rogue, Asked>();
 /** Claims that were raced for, by the rogue who did. */
 const raced = new WeakMap<Rogue, string>();
 
@@ -41,11 +43,29 @@ function form(path: string, fields: Record<string, string>, origin: string): Ask
   const headers = { origin, 'content-type': FORM };
   return { method: 'POST', path, headers, send: new URLSearchParams(fields).toString() };
 }
+/** As many guesses as may come at once of each of ten addresses, and one more. */
+async function fillTheQueue(ground: Ground, rogue: Rogue): Promise<number[]> {
+  const addresses = Array.from({ length: 10 }, (_, i) => `127.4.${numberOf(rogue)}.${i + 1}`);
+  const answers = addresses.flatMap((address) => {
+    const browser = new Browser(ground.hub, address);
+    return Array.from({ length: 11 }, (_, i) =>
+      browser.post('/sign-in', { name: `nobody-${i}`, password: `guess of ${address} number ${i}` }),
+    );
+  });
+  return (await Promise.all(answers)).map(({ status }) => status);
+}
+function numberOf({ device }: Rogue): number {
+  return Number(/\d+$/.exec(device)?.[0] ?? 0) & 255;
+}
+
 /** Pages refuse as pages: by their status. */
 async function statusOf(ground: Ground, rogue: Rogue, asked: Asked): Promise<number> {
   return (await ask(ground, rogue, asked)).status;
 }
 const REFUSED: Readonly<Record<number, ErrorCode>> = { 401: 'unauthorized', 429: 'too_many_requests' };
+
+/** Of a hundred passwords that are looked at, each of ten addresses has one before anybody has a second. */
+const MOST_MS = 2500;
 
 export const GUESSING: readonly Attack[] = [
   {
@@ -104,6 +124,26 @@ export const GUESSING: readonly Attack[] = [
       refusalOf(await ask(ground, rogue, await enrolment(raced.get(rogue) ?? '', `${rogue.device}-late`))),
   },
   {
+    name: 'asks for its certificate again and again, with the claim that it has used',
+    refused: 'too_many_requests',
+    prepare: async (ground, rogue) => {
+      const asked = await enrolment(await freshClaim(ground), `${rogue.device}-card`);
+      repeated.set(rogue, asked);
+      if ((await ask(ground, rogue, asked)).status !== 200) throw new Error('it was not enrolled');
+    },
+    attempt: async (ground, rogue) => {
+      const asked = repeated.get(rogue) ?? { path: '/' };
+      const again = async () => {
+        for (let i = 0; i < 50; i++) {
+          const { code } = await ask(ground, rogue, asked);
+          if (code !== null) return { code };
+        }
+        throw new Error('the hub tells its fleet what to run as often as it likes');
+      };
+      return ground.undisturbed(again());
+    },
+  },
+  {
     name: 'comes with a token that was revoked',
     refused: 'unauthorized',
     attempt: async (ground, rogue) =>
@@ -141,6 +181,24 @@ export const GUESSING: readonly Attack[] = [
         }
       }
       throw new Error(`it may guess as often as it likes from ${addressOf(rogue)}`);
+    },
+  },
+  {
+    name: 'fills the queue of passwords from ten addresses, and keeps nobody else waiting by that',
+    refused: 'too_many_requests',
+    attempt: async (ground, rogue) => {
+      const flood = fillTheQueue(ground, rogue);
+      const begun = performance.now();
+      const own = new Browser(ground.hub, '127.2.0.1');
+      const { status } = await own.post('/sign-in', { name: 'viewer', password: PASSWORD });
+      const waited = performance.now() - begun;
+      await own.post('/sign-out', {});
+      const statuses = await ground.undisturbed(flood);
+      if (status !== 303) throw new Error(`who has an account was answered with ${status}`);
+      if (waited > MOST_MS) throw new Error(`who has an account waited ${waited.toFixed(0)} ms`);
+      if (!statuses.every((one) => one === 401 || one === 429)) throw new Error(`${statuses}`);
+      const refused = statuses.find((one) => one === 429);
+      return { code: REFUSED[refused ?? 0] ?? 'nothing' };
     },
   },
   {

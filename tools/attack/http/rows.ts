@@ -1,5 +1,6 @@
 import type { Attack } from '../attack.js';
 import { ELSEWHERE } from './elsewhere.js';
+import { HTTP_FLOODS } from './floods.js';
 import { GATE } from './gate.js';
 import { GUESSING } from './guessing.js';
 import { PATHS } from './paths.js';
@@ -16,4 +17,5 @@ export const HTTP: readonly Attack[] = [
   ...PATHS,
   ...ELSEWHERE,
   ...REQUESTS,
+  ...HTTP_FLOODS,
 ];

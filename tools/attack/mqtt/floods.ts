@@ -24,7 +24,7 @@ async function pour(client: RawClient, first: Buffer, bytes: number): Promise<vo
     await until('room', () => client.closed || !client.socket.writableNeedDrain);
   }
 }
-async function costsNothing(ground: Ground, attempt: () => Promise<void>): Promise<void> {
+export async function costsNothing(ground: Ground, attempt: () => Promise<void>): Promise<void> {
   const before = await ground.memory();
   await ground.undisturbed(attempt());
   const more = (await ground.memory()) - before;
@@ -55,11 +55,17 @@ function huge(
  * Connections that never come to a session, from addresses of this machine: a few hundred each, as an address
  * may hold.
  */
-async function open(rogue: Rogue, network: string, count: number, first: Buffer): Promise<Socket[]> {
+export async function open(
+  rogue: Rogue,
+  network: string,
+  count: number,
+  first: Buffer,
+  port = rogue.tls.port,
+): Promise<Socket[]> {
   const sockets = Array.from({ length: count }, (_, i) => {
     const socket = tcpConnect({
       host: rogue.tls.host,
-      port: rogue.tls.port,
+      port,
       localAddress: `${network}.${1 + Math.floor(i / 250)}`,
     });
     rogue.after(() => socket.destroy());
@@ -89,7 +95,7 @@ function idle(name: string, network: string, first: Buffer): Attack {
   };
 }
 /** The first bytes of a TLS record that announces a ClientHello of 512 bytes: RFC 8446 sections 5.1 and 4. */
-const HALF_HELLO = Buffer.from('1603010200010001fc0303', 'hex');
+export const HALF_HELLO = Buffer.from('1603010200010001fc0303', 'hex');
 
 export const FLOODS: readonly Attack[] = [
   huge('CONNECT', 0x10, false),

@@ -75,6 +75,11 @@ const LIES: readonly Lie[] = [
     '61 episodes in 60 s',
     (truth) => honest(truth.sequence, -2, { wins: 1, losses: 1, agreed: 59 }),
   ],
+  [
+    'a time of 60,000 digits',
+    'start',
+    (truth) => ({ ...truth, start: `2026-01-01T00:00:00.${'0'.repeat(60_000)}Z` }),
+  ],
   ['a billion frames', '1000000000 frames in', (truth) => ({ ...truth, frames: 1e9 })],
   [
     'a billion frames of advertisements',

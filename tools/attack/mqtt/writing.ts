@@ -55,6 +55,14 @@ const PUBLISHED: readonly Case[] = [
     'input_too_large',
   ],
 ];
+/** What it may write, and may not leave behind. */
+const LEFT: readonly Case[] = [
+  ['a window of its own', { topic: 'adbreak/v1/devices/R/windows' }],
+  ['an event of its own', { topic: 'adbreak/v1/devices/R/events', qos: 0 }],
+  ['its reported state', { topic: 'adbreak/v1/devices/R/reported', retain: true }],
+  ['its part of a round', { topic: 'adbreak/v1/devices/R/evaluations/round-1' }],
+  ['its answer to a command', { topic: 'adbreak/v1/devices/R/replies/0b5c7c1e-0001' }],
+];
 const named = (topic: string, good: string, rogue: string) =>
   topic.replace('/G/', `/${good}/`).replace('/R/', `/${rogue}/`);
 
@@ -72,7 +80,7 @@ export const WRITING: readonly Attack[] = [
       },
     }),
   ),
-  ...OTHERS.map(
+  ...[...OTHERS, ...LEFT].map(
     ([what, { topic, qos = 1, retain = false }, refused = 'forbidden']): Attack => ({
       name: `leaves as its last will ${what}`,
       refused,

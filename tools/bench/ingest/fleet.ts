@@ -14,6 +14,7 @@ import { EPISODES } from './reports.js';
 /** A fleet behind a hub, made through its public doors: claims, certificates, models, a rollout. */
 const MODEL = 'base-ad-detector';
 const AT_ONCE = 32;
+const ADDRESSES = 64;
 /** As many as one call makes. */
 const CLAIMS = 1000;
 
@@ -63,14 +64,19 @@ async function enrolAll(
     const json = { count: Math.min(CLAIMS, count - tokens.length) };
     tokens.push(...claims.parse(await callHub(hub, '/api/v1/claims', { method: 'POST', json })).tokens);
   }
-  // One connection for many enrolments: cards have one each, but handshakes are not what is measured.
-  const dispatcher = new Agent({ connect: { ca: hub.authority }, connections: AT_ONCE });
+  // One connection for many enrolments: cards have one each, but handshakes are not what is measured. From many
+  // addresses: of one the hub answers so many a second that have no certificate yet.
+  const dispatchers = Array.from(
+    { length: ADDRESSES },
+    (_, i) => new Agent({ connect: { ca: hub.authority }, connections: 1, localAddress: `127.6.0.${i + 1}` }),
+  );
   const devices: Enrolled[] = [];
   let [next, done] = [0, 0];
   const some = async () => {
     for (let index = next++; index < count; index = next++) {
       signal.throwIfAborted();
-      devices[index] = await enrol(hub, `pi-${index}`, tokens[index] ?? '', dispatcher);
+      const [name, token] = [`pi-${index}`, tokens[index] ?? ''];
+      devices[index] = await enrol(hub, name, token, dispatchers[index % ADDRESSES]);
       done += 1;
       heard(done);
     }
@@ -78,7 +84,7 @@ async function enrolAll(
   try {
     await Promise.all(Array.from({ length: AT_ONCE }, some));
   } finally {
-    await dispatcher.destroy();
+    for (const dispatcher of dispatchers) await dispatcher.destroy();
   }
   return devices;
 }
@@ -87,11 +93,11 @@ async function enrol(
   { hub }: HubAddress,
   device: string,
   token: string,
-  dispatcher: Agent,
+  dispatcher: Agent | undefined,
 ): Promise<Enrolled> {
   const { key, csr } = await signingRequest();
   const answer = await fetch(new URL('/api/v1/enrol', hub), {
-    dispatcher,
+    ...(dispatcher && { dispatcher }),
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ token, device, csr, instance: 'bench' }),
