@@ -24,6 +24,8 @@ interface Options {
   /** Asked when something is to be sent, so after the start. */
   readonly broker: () => Broker;
   readonly now: () => Date;
+  /** By which what is over is forgotten. */
+  readonly settled: () => Date;
   readonly log: Log;
 }
 
@@ -39,7 +41,7 @@ export interface Commanding {
 }
 
 export function commanding(options: Options): Commanding {
-  const { store, authority, broker, now, log } = options;
+  const { store, authority, broker, now, settled, log } = options;
   const say = (topic: string, payload: string, retain: boolean) => broker().say({ topic, payload, retain });
   const operators = new OperatorCertificates({
     store,
@@ -50,6 +52,7 @@ export function commanding(options: Options): Commanding {
   const deviceCommands = new DeviceCommands({
     store,
     now,
+    settled,
     log,
     send: (device, id, message) => broker().command(device, id, message),
   });

@@ -21,15 +21,17 @@ import { buildHttp, type Http, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
 import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
+import { endingLine, endings } from './identity/endings.js';
 import { ServerCertificate } from './identity/server-certificate.js';
-import type { Rollups } from './monitoring/rollup-port.js';
+import { keepRollups, purgeReports } from './monitoring/upkeep.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { type Plans, readPlans } from './rollouts/lifecycle/plans.js';
 import { RolloutLog } from './rollouts/log/log.js';
+import { HubClock } from './store/hub-clock.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
-import { openSettings, type Settings } from './store/settings.js';
+import { openSettings } from './store/settings.js';
 import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './store/state-folder.js';
 import type { Store } from './store/store.js';
 
@@ -99,11 +101,12 @@ const SIGNING = '17 * * * *';
 const ARRIVALS = '*/5 * * * * *';
 /** Raw reports are forgotten a few hundred at a time, so that no write waits for a large delete. */
 const PURGE = '53 * * * * *';
-const PURGES_AT_ONCE = 20;
 /** What was refused too often for lines of its own is summed up by the hour. */
 const REFUSALS = '1 * * * *';
 /** Hours are closed for the reference, and old sums forgotten. */
 const ROLLUPS = '23 * * * * *';
+/** How time passes is watched. */
+const CLOCK = '*/30 * * * * *';
 const DAY_MS = 24 * 3600 * 1000;
 const CERTIFICATES: CertificateOptions = { grace: 30 * DAY_MS, lifetimes: LIFETIMES, check: '41 * * * *' };
 
@@ -197,14 +200,26 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     if (warning !== null) log(warning);
   };
   tellOfAuthority();
+  const clock = new HubClock(store, now, log);
+  await clock.look().catch(complain('clock'));
+  opened.add(() => clock.keep());
+  const { judged, settled } = clock;
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
-  const people = await openPeople({ folder, store, now, report: log });
+  const people = await openPeople({ folder, store, now: judged, settled, report: log });
   const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
   const tellOfWaiting = async () => {
     for (const line of await registry.waiting()) log(line);
   };
   await registry.renewDue();
+  const enterListed = async () => {
+    for (const line of await registry.enterListed()) log(line);
+  };
+  await enterListed();
   await tellOfWaiting();
+  const tellOfEndings = () => {
+    for (const one of endings(store.state, now())) log(`${endingLine(one)}. ${one.mend}`);
+  };
+  tellOfEndings();
   const rolloutLog = new RolloutLog(store);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -270,6 +285,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     witnesses,
     broker: () => broker,
     now,
+    settled,
     log,
   });
   const broker: Broker = await Broker.start({
@@ -279,9 +295,14 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     port: options.mqttPort,
     log,
     commands: commands.policy,
+    now: settled,
     policy: {
       admit: (id, fingerprint) => certificates.admit(id, fingerprint),
-      take: (device, kind, payload) => sender.after(device, () => intake.take(device, kind, payload)),
+      take: (device, kind, payload) =>
+        sender.after(device, async () => {
+          if (certificates.isBarred(device)) throw revokedNow(device);
+          await intake.take(device, kind, payload);
+        }),
       spend: (device, bytes) => quotas.spend(device, bytes, performance.now()),
       barred: (device) => quotas.barred(device, performance.now()),
       connection: (id, online) => {
@@ -295,7 +316,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   opened.add(() => broker.close());
   await executor.recover();
   await commands.show().catch(complain('rollouts over MQTT'));
-  await purgeClaims(store, now());
+  await purgeClaims(store, settled());
   const {
     app: http,
     routes,
@@ -318,6 +339,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     plans,
     server: server.current,
     now,
+    judged,
+    settled,
     events,
     host: options.host,
     mqttPort: broker.port,
@@ -356,28 +379,31 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   let looks: Promise<unknown> = Promise.resolve();
   opened.add(() => looks);
   opened.add(() => registry.idle());
+  const retention = { hourMonths: settings.rollupHourMonths, dayMonths: settings.rollupDayMonths };
   const jobs = [
     schedule(options.tick, () => {
       looks = Promise.all([looks, look()]);
     }),
-    schedule(SIGNING, () => registry.renewDue().catch(complain('registry'))),
+    schedule(SIGNING, () => registry.renewDue().then(enterListed).catch(complain('registry'))),
     schedule(SIGNING, () => sender.signAnew().catch(complain('desired states')), { noOverlap: true }),
     schedule(ARRIVALS, () => registry.takeArrived().catch(complain('keys')), { noOverlap: true }),
     schedule(NIGHTLY, () => tellOfWaiting().catch(complain('registry'))),
     schedule(NIGHTLY, () =>
       registry
-        .collect(now())
+        .collect(settled())
         .then((gone) => gone.length > 0 && log(`${gone.length} artifacts that nothing names are removed`))
         .catch(complain('registry')),
     ),
-    schedule(NIGHTLY, () => purgeClaims(store, now()).catch(complain('claims'))),
+    schedule(NIGHTLY, () => purgeClaims(store, settled()).catch(complain('claims'))),
     schedule(PURGE, () => people.first.tidy().catch(complain('first administrator'))),
     schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
-    schedule(ROLLUPS, () => keepRollups(store.rollups, settings, now()).catch(complain('rollups')), {
+    schedule(ROLLUPS, () => keepRollups(store.rollups, retention, now()).catch(complain('rollups')), {
       noOverlap: true,
     }),
     schedule(REFUSALS, () => settleRefusals().catch(complain('audit'))),
     schedule(NIGHTLY, tellOfAuthority),
+    schedule(NIGHTLY, tellOfEndings),
+    schedule(CLOCK, () => clock.look().catch(complain('clock'))),
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
   opened.add(() => Promise.all(jobs.map((job) => job.stop())));
@@ -421,22 +447,8 @@ async function openLocal(
   return typeof address === 'object' && address !== null ? address.port : local.port;
 }
 
-async function purgeReports(store: Store, days: number, now: Date): Promise<void> {
-  const before = new Date(now.getTime() - days * DAY_MS);
-  for (let runs = 0; runs < PURGES_AT_ONCE && (await store.purgeReports(before)); runs++)
-    await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** Some at a time: what is left is the next minute's. */
-async function keepRollups(
-  rollups: Rollups,
-  { rollupHourMonths, rollupDayMonths }: Settings,
-  now: Date,
-): Promise<void> {
-  const retention = { hourMonths: rollupHourMonths, dayMonths: rollupDayMonths };
-  const pause = () => new Promise((resolve) => setImmediate(resolve));
-  for (let runs = 0; runs < PURGES_AT_ONCE && (await rollups.settle(now)); runs++) await pause();
-  for (let runs = 0; runs < PURGES_AT_ONCE && (await rollups.purge(now, retention)); runs++) await pause();
+function revokedNow(device: string): AdbreakError {
+  return new AdbreakError('identity_revoked', `Cannot take a message of ${device}: its identity was revoked`);
 }
 
 async function purgeClaims(store: Store, now: Date): Promise<void> {

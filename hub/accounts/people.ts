@@ -14,16 +14,19 @@ export interface People {
 interface Parts {
   readonly folder: string;
   readonly store: Store;
+  /** By which sessions and links end. */
   readonly now: () => Date;
+  /** By which what has ended is forgotten. */
+  readonly settled: () => Date;
   readonly report: Log;
 }
 
-export async function openPeople({ folder, store, now, report }: Parts): Promise<People> {
+export async function openPeople({ folder, store, now, settled, report }: Parts): Promise<People> {
   const passwords = new Passwords();
   const first = await First.open(folder, store.state, now);
   return {
     accounts: new Accounts({ store, passwords, now }),
-    signIn: new SignIn({ store, passwords, first, now, report }),
+    signIn: new SignIn({ store, passwords, first, now, settled, report }),
     first,
   };
 }

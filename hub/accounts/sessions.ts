@@ -9,6 +9,8 @@ export type Session = HubState['sessions'][string];
 export const SESSION_MS = 12 * 3_600_000;
 /** An open page asks every two seconds: it is a closed one that is idle. */
 export const IDLE_MS = 3_600_000;
+/** A clock is put right by a little all the time. */
+const CLOCK_TOLERANCE_MS = 600_000;
 /** Of one account; one more ends the oldest. */
 const MOST_SESSIONS = 10;
 
@@ -18,8 +20,13 @@ export function activeAccount(state: Readonly<HubState>, name: string): Account 
   return account?.removed === undefined ? account : undefined;
 }
 
-export function isOpen({ begun, used }: Session, now: Date): boolean {
-  return now.getTime() < Math.min(Date.parse(begun) + SESSION_MS, Date.parse(used) + IDLE_MS);
+/** One that begins later than now was begun by a clock that was ahead: it would be open until that time has come. */
+export function isOpen(session: Session, now: Date): boolean {
+  return Date.parse(session.begun) <= now.getTime() + CLOCK_TOLERANCE_MS && !hasEnded(session, now);
+}
+
+function hasEnded({ begun, used }: Session, now: Date): boolean {
+  return now.getTime() >= Math.min(Date.parse(begun) + SESSION_MS, Date.parse(used) + IDLE_MS);
 }
 
 /** The open session of a hash, and whose it is; null where there is none. */
@@ -38,9 +45,13 @@ export function sessionsOf(state: Readonly<HubState>, name: string, now: Date): 
   return Object.values(state.sessions).filter((one) => one.account === name && isOpen(one, now)).length;
 }
 
-/** Puts a new session into the state, and takes out what has ended. Its secret, which is kept nowhere. */
-export function beginSession(state: HubState, name: string, now: Date): string {
-  for (const one of Object.values(state.sessions)) if (!isOpen(one, now)) delete state.sessions[one.hash];
+/**
+ * Puts a new session into the state, and takes out what has ended by a time that is settled. Its secret, which is kept
+ * nowhere.
+ */
+export function beginSession(state: HubState, name: string, now: Date, settled: Date): string {
+  for (const one of Object.values(state.sessions))
+    if (hasEnded(one, settled)) delete state.sessions[one.hash];
   const own = Object.values(state.sessions).filter(({ account }) => account === name);
   const oldest = own.sort((a, b) => Date.parse(a.begun) - Date.parse(b.begun));
   for (const { hash } of oldest.slice(0, Math.max(0, oldest.length + 1 - MOST_SESSIONS)))

@@ -26,6 +26,8 @@ interface Parts {
   readonly passwords: Passwords;
   readonly first: First;
   readonly now: () => Date;
+  /** By which a session that has ended is forgotten. */
+  readonly settled: () => Date;
   readonly report: Log;
 }
 interface Typed {
@@ -114,7 +116,7 @@ export class SignIn {
     { current, password }: { readonly current: string; readonly password: string },
     address: string,
   ): Promise<string> {
-    const { store, passwords, now } = this.#parts;
+    const { store, passwords, now, settled } = this.#parts;
     const account = activeAccount(store.state, who.id);
     this.#take(who.id, account, address);
     const stored = account?.password ?? null;
@@ -131,7 +133,7 @@ export class SignIn {
         if (known === undefined || known.password !== stored) throw wrong();
         Object.assign(known, { password: hash, changed: now().toISOString() });
         endSessions(state, who.id);
-        return beginSession(state, who.id, now());
+        return beginSession(state, who.id, now(), settled());
       },
       { who: nameOf(who), what: 'user.password', subject: who.id, after: { address } },
     );
@@ -152,7 +154,7 @@ export class SignIn {
     whose: (state: HubState) => Account,
     what = 'session.begin',
   ): Promise<string> {
-    const { store, now } = this.#parts;
+    const { store, now, settled } = this.#parts;
     return store.change((state, writing) => {
       const account = whose(state);
       const { name } = account;
@@ -161,7 +163,7 @@ export class SignIn {
       account.lastSignIn = now().toISOString();
       account.networks = [here, ...account.networks.filter((one) => one !== here)].slice(0, KNOWN_NETWORKS);
       writing.audit({ who: nameOf({ kind: 'person', id: name }), what, subject: name, after: { address } });
-      return beginSession(state, name, now());
+      return beginSession(state, name, now(), settled());
     });
   }
 

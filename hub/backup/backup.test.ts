@@ -234,3 +234,15 @@ test('Ctrl-C ends a backup with 130, and leaves nothing of it', { timeout: 60_00
   assert.match(words, /nothing half-written was left/);
   assert.deepEqual(await readdir(folder), []);
 });
+
+test('a row that no hub could start from is named, and no backup is left that holds it', async (t) => {
+  const hub = await fleet(t);
+  await hub.running[Symbol.asyncDispose]();
+  await tamper(hub.folder, "update device set body = json_set(body, '$.missingWindows', -1)");
+  const path = join(await temporaryFolder(), 'hub.tar.gz');
+  const { code, error } = await run(['hub', 'backup', '--state', hub.folder, path]);
+  assert.equal(code, 1);
+  assert.match(error, /error state_corrupt: Cannot back up: .*device pi-1 of .*hub\.db: missingWindows:/);
+  assert.match(error, /what to do: Keep the backup before it/);
+  await assert.rejects(stat(path), { code: 'ENOENT' });
+});

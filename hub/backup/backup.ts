@@ -3,6 +3,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { rowsOf, schemaOf, TABLES, type Table, withoutPosition } from '../store/backup-rows.js';
 import { openBeside } from '../store/open.js';
+import { refuseBadRow } from '../store/rows.js';
 import { readSettings } from '../store/settings.js';
 import type { Database } from '../store/sql/database.js';
 import { SCHEMA } from '../store/sql/migrations.js';
@@ -86,7 +87,10 @@ async function write(options: BackupOptions, archive: ArchiveWriter): Promise<Ba
       const settings = await addFiles(archive, settingsFile(folder), options);
       const counts = new Map<Table, number>();
       for (const table of TABLES)
-        counts.set(table, await addRows(archive, table, rows(rowsOf(table)), options));
+        counts.set(
+          table,
+          await addRows(archive, table, readable(table, rows(rowsOf(table)), database.name), options),
+        );
       return { at: header.at, counts, settings };
     });
     const others = await addFiles(archive, stateFiles(folder, options), options);
@@ -121,6 +125,21 @@ function ofAnotherVersion(name: string, schema: number): AdbreakError {
     `Cannot back up: the schema of ${name} is number ${schema}, and this program knows ${SCHEMA}`,
     { remedy: 'Use the version of the hub that runs, or start the hub with this version first.' },
   );
+}
+
+/** Rows as a start reads them: a backup with one that no hub starts from would be found out when it is needed. */
+async function* readable(table: Table, rows: AsyncIterable<unknown>, name: string): AsyncGenerator<unknown> {
+  for await (const row of rows) {
+    try {
+      refuseBadRow(table, row, name);
+    } catch (cause) {
+      throw new AdbreakError('state_corrupt', 'Cannot back up: no hub could start from it', {
+        cause,
+        remedy: 'Keep the backup before it. A hub that runs goes on: mend that row, or restore.',
+      });
+    }
+    yield row;
+  }
 }
 
 /** Rows in entries of about `CHUNK`; how many there are. */

@@ -54,6 +54,8 @@ export interface BrokerOptions {
   /** Without it no operator is let in, and nothing is commanded. */
   readonly commands?: CommandPolicy;
   readonly log: Log;
+  /** The time by which certificates end; the machine's where it is not given. */
+  readonly now?: () => Date;
   /**
    * How long a client may take for its handshake, and then for its CONNECT; and to read what it is sent. For
    * tests.
@@ -78,6 +80,8 @@ const NOT_AUTHORIZED = 5;
 const REFUSED = Buffer.of(0x20, 2, 0, NOT_AUTHORIZED);
 /** A client that was refused reads the answer and leaves, or is cut off. */
 const FAREWELL_MS = 2000;
+/** How often it is looked for sessions whose certificate has ended. */
+const LATE_MS = 1000;
 
 /**
  * Aedes over mutual TLS. A device is who its certificate says; it writes its own topics, reads its own `desired` and
@@ -98,11 +102,13 @@ export class Broker {
   readonly #sessions = new Map<string, Session>();
   readonly #complaints: Complaints;
   readonly #places: Places;
+  readonly #late: NodeJS.Timeout;
 
   private constructor(aedes: Aedes, options: BrokerOptions) {
     this.#aedes = aedes;
     this.#options = options;
     this.#complaints = new Complaints(options.log);
+    this.#late = setInterval(() => this.#endLate(), LATE_MS).unref();
     const { server, authority, connectMs = LIMITS.connectMs } = options;
     this.#server = createServer(
       {
@@ -228,7 +234,22 @@ export class Broker {
     for (const connection of this.#connections.get(who) ?? []) connection.destroy();
   }
 
+  /** TLS looks at a certificate once; a session must not outlive it. */
+  #endLate(): void {
+    const now = (this.#options.now?.() ?? new Date()).getTime();
+    for (const connections of this.#connections.values())
+      for (const connection of connections) {
+        const { who, ends } = connection.identity;
+        if (ends > now) continue;
+        const why = `its certificate ended at ${new Date(ends).toISOString()}`;
+        const error = new AdbreakError('identity_expired', `Cannot go on with the session of ${who}: ${why}`);
+        this.#complain(connection.identity, `mqtt: ${who}: ${coded(error)}`, error);
+        connection.destroy();
+      }
+  }
+
   async close(): Promise<void> {
+    clearInterval(this.#late);
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const who of this.#connections.keys()) this.disconnect(who);

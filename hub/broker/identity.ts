@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { fingerprint } from '../identity/authority.js';
 import { plainAddress } from '../identity/guesses.js';
@@ -9,6 +10,8 @@ export interface Identity extends Subject {
   /** Under which its connections, quotas and lines of the log are counted. */
   readonly who: string;
   readonly fingerprint: string;
+  /** When its certificate ends, milliseconds since the epoch. */
+  readonly ends: number;
   /** The address that it comes from. */
   readonly from: string;
 }
@@ -30,6 +33,11 @@ export function identityOf(socket: TLSSocket): Identity | AdbreakError {
       'forbidden',
       `Cannot connect: the certificate is for no device and no operator: ${certificate.subject}`,
     );
-  const from = plainAddress(socket.remoteAddress ?? '');
-  return { ...subject, who: whoIs(subject), fingerprint: fingerprint(certificate.raw), from };
+  return {
+    ...subject,
+    who: whoIs(subject),
+    fingerprint: fingerprint(certificate.raw),
+    ends: validityOf(certificate.raw).to,
+    from: plainAddress(socket.remoteAddress ?? ''),
+  };
 }

@@ -143,6 +143,17 @@ test('an expired certificate is refused with a code, before anything is read', a
   await until('the log', () => log.some((line) => /^mqtt: refused .*: identity_expired: /.test(line)));
 });
 
+test('a session ends with the certificate that it began with', async (t) => {
+  const { credentials, log } = await testBroker(t, { lifetimes: { device: 3000, server: 3_600_000 } });
+  const [tls, began] = [await credentials('pi-1'), Date.now()];
+  const client = await RawClient.connected(t, tls, { id: 'pi-1' });
+  await until('the end', () => client.closed);
+  assert.ok(Date.now() - began > 1900, 'not before');
+  await until('the log', () =>
+    log.some((line) => /^mqtt: pi-1: identity_expired: .*its certificate ended at/.test(line)),
+  );
+});
+
 test('an address that connects too often is cut off, and takes nothing of what is there for all', async (t) => {
   const server = createServer();
   const refused: string[] = [];

@@ -213,6 +213,15 @@ test('what is wrong is told of the thing that has it, with its mend', { timeout:
       later(3649 - 100),
     ],
     [
+      'access',
+      'warning',
+      /token first ends at/,
+      /adbreak tokens create NAME --role admin/,
+      nothing,
+      later(340),
+    ],
+    ['access', 'warning', /token first ended at/, /adbreak tokens create/, nothing, later(370)],
+    [
       'devices',
       'warning',
       /the certificate of pi-1 ended more than 30 days ago/,

@@ -8,12 +8,13 @@ import { DATABASE_FILE, load, openBeside } from '../store/open.js';
 import { readSettings } from '../store/settings.js';
 import type { Database } from '../store/sql/database.js';
 import type { SqlStore } from '../store/sql-store.js';
+import type { HubState } from '../store/state.js';
 import { prepareStateFolder, wasStarted } from '../store/state-folder.js';
 import { type Finding, ofError, ok, warning, wrong } from './finding.js';
 import { checkClock, checkDisk } from './machine.js';
 import { checkPorts } from './ports.js';
 import { checkSchema, checkStore, timesInStore, timesOfFiles } from './store-check.js';
-import { checkArtifacts, checkAuthority, checkDevices, checkSigned } from './trust.js';
+import { checkAccess, checkArtifacts, checkAuthority, checkDevices, checkSigned } from './trust.js';
 
 export interface CheckOptions {
   readonly folder: string;
@@ -110,7 +111,7 @@ async function* checkState(options: CheckOptions): AsyncGenerator<Finding> {
     const store = await load(database, now, (line) => said.push(line));
     for (const line of said) yield wrong('logs', line, 'Its decisions stand; compare the log with a backup.');
     yield* await one('store', () => checkStore(database, store.state));
-    yield* await one('clock', async () => [await clock(options, database)]);
+    yield* await one('clock', async () => [await clock(options, database, store.state)]);
     yield* checkTrust(options, store);
   } catch (error) {
     yield ofError('store', error);
@@ -119,9 +120,16 @@ async function* checkState(options: CheckOptions): AsyncGenerator<Finding> {
   }
 }
 
-async function clock({ folder, now }: CheckOptions, database: Database): Promise<Finding> {
+async function clock(
+  { folder, now }: CheckOptions,
+  database: Database,
+  { time }: Readonly<HubState>,
+): Promise<Finding> {
   const files = [DATABASE_FILE, `${DATABASE_FILE}-wal`, LOCK_FILE, 'registry/metadata/timestamp.json'];
   const times = [
+    ...(time === null
+      ? []
+      : [{ what: 'the time that the hub has lived through', at: Date.parse(time.floor) }]),
     ...(await timesInStore(database)),
     ...(await timesOfFiles(files.map((name) => join(folder, name)))),
   ];
@@ -135,6 +143,7 @@ async function* checkTrust({ folder, now }: CheckOptions, store: SqlStore): Asyn
   });
   const { certificateGraceDays } = await readSettings(folder);
   yield checkDevices(store.state, certificateGraceDays, now());
+  yield* checkAccess(store.state, now());
   // Opening it makes what is missing of these, so it is looked for first.
   if (!(await exists(join(folder, 'registry/targets')))) {
     yield wrong(

@@ -35,6 +35,6 @@ export function checkClock(
   return wrong(
     'clock',
     `the clock says ${now.toISOString()}, and ${newest.what} is of ${new Date(newest.at).toISOString()}`,
-    'Set the clock (`timedatectl` shows whether it is kept right by the network), then check again.',
+    'Set the clock (`timedatectl` shows whether it is kept right by the network), then check again. Where it is right, and was wrong before: `adbreak hub token` with the hub stopped, and what ends is judged by it again.',
   );
 }

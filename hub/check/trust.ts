@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { validityOf } from '@adbreak/shared/certificates.js';
 import { sha256OfFile } from '../backup/artifacts.js';
 import type { Authority } from '../identity/authority.js';
+import { endingLine, endings } from '../identity/endings.js';
 import type { Registry } from '../registry/registry.js';
 import type { HubState } from '../store/state.js';
 import { type Finding, ok, warning, wrong } from './finding.js';
@@ -41,6 +42,12 @@ export function checkDevices({ devices }: Readonly<HubState>, graceDays: number,
     `the certificate of ${names.join(', ')}${more} ended more than ${graceDays} days ago: the hub lets them in no more`,
     'Give each a claim of its own: `adbreak devices claim --device ID`; or revoke those that are gone.',
   );
+}
+
+/** What people, scripts and machines come in with, and how long that goes on. */
+export function checkAccess(state: Readonly<HubState>, now: Date): Finding[] {
+  const found = endings(state, now).map((one) => warning('access', endingLine(one), one.mend));
+  return found.length > 0 ? found : [ok('access', 'no token and no certificate of an operator ends soon')];
 }
 
 /** Throws `state_corrupt` where the keys are not those that the root names, or a signature is not theirs. */

@@ -34,6 +34,8 @@ export interface CommandStanding {
 interface Options {
   readonly store: Store;
   readonly now: () => Date;
+  /** By which a command is forgotten. */
+  readonly settled: () => Date;
   /** Sends a message to the session that a device has. */
   readonly send: (device: string, id: string, message: string) => Promise<void>;
   readonly log: Log;
@@ -63,7 +65,7 @@ export class DeviceCommands {
    * one under that name is a `conflict`.
    */
   async ask(device: string, id: string, asked: AskedCommand, who: string): Promise<CommandStanding> {
-    const { store, now } = this.#options;
+    const { store, now, settled } = this.#options;
     const what = `${asked.command} ${device}`;
     const command = deviceCommand.parse({ ...asked, sent: now().toISOString() });
     const key = keyOf(device, id);
@@ -78,7 +80,7 @@ export class DeviceCommands {
       requireDevice(state, device, what);
       const late = deadlineRefusal(command, { now: now(), what, mostMs: DEVICE_DEADLINE_MS });
       if (late !== null) throw late;
-      makeRoom(state, device, what, now());
+      makeRoom(state, device, what, settled());
       writing.audit({ who, what: 'device.command', subject: device, after: { id, command: asked } });
       state.deviceCommands[key] = { device, id, who, command, reply: null };
     });
@@ -125,13 +127,13 @@ export class DeviceCommands {
 
   /** What could not be sent when it was asked for; and what is forgotten. */
   async look(): Promise<void> {
-    const { store, now } = this.#options;
+    const { store, settled } = this.#options;
     const waiting = new Map<string, Row[]>();
     for (const row of Object.values(store.state.deviceCommands))
       if (row.reply === null) waiting.set(row.device, [...(waiting.get(row.device) ?? []), row]);
     for (const [device, rows] of waiting) await this.#send(device, rows);
     const old = Object.entries(store.state.deviceCommands).filter(
-      ([, { command }]) => Date.parse(command.deadline) + REMEMBERED_MS <= now().getTime(),
+      ([, { command }]) => Date.parse(command.deadline) + REMEMBERED_MS <= settled().getTime(),
     );
     if (old.length > 0)
       await store.change(({ deviceCommands }) => {

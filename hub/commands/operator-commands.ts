@@ -35,6 +35,8 @@ interface Options extends Hands {
   /** Sends a reply to whoever listens for it. */
   readonly publish: (topic: string, payload: string) => Promise<void>;
   readonly now: () => Date;
+  /** By which a name is forgotten: a clock that is ahead must not let a command be carried out twice. */
+  readonly settled: () => Date;
   readonly log: Log;
 }
 /** Whose command it is, the certificate that was shown for it, and the address that it came from. */
@@ -92,9 +94,9 @@ export class OperatorCommands {
 
   /** Names of commands that can be begun no more. */
   async forget(): Promise<void> {
-    const { store, now } = this.#options;
+    const { store, settled } = this.#options;
     const over = Object.entries(store.state.operatorCommands).filter(
-      ([, { forget }]) => Date.parse(forget) <= now().getTime(),
+      ([, { forget }]) => Date.parse(forget) <= settled().getTime(),
     );
     if (over.length > 0)
       await store.change(({ operatorCommands }) => {

@@ -61,6 +61,7 @@ export class Witnesses {
       audited: () => store.audited(),
       auditedBefore: (number, limit) => store.auditedBefore(number, limit),
       purgeReports: (before) => store.purgeReports(before),
+      keepTime: (time) => store.keepTime(time),
       close: () => store.close(),
     };
   }

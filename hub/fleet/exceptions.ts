@@ -243,10 +243,10 @@ function keptBy(stay: readonly HeldBy[]): string {
 }
 
 /** It knows the exceptions as they were when it began: it restores them where it is taken back, and takes them up where it completes. */
-function waitFor({ id, status, to, stageSince, plan }: Rollout): string {
+function waitFor({ id, status, to, stageSince, uncountedHours, plan }: Rollout): string {
   const abort = `\`adbreak rollouts abort ${id}\``;
   if (status !== 'watching')
     return `Wait for it: it tries ${to.version} there too, and leaves behind only where that is worse. Or end it: ${abort}.`;
-  const end = new Date(Date.parse(stageSince) + plan.watchHours * 3_600_000).toISOString();
+  const end = new Date(Date.parse(stageSince) + (plan.watchHours + uncountedHours) * 3_600_000).toISOString();
   return `Wait until its watch ends (${end}). ${abort} would take ${to.version} back everywhere.`;
 }

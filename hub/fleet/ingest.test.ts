@@ -363,9 +363,7 @@ test('finding 3: a rollout whose look throws leaves the others their looks', asy
     state.rollouts.unshift({
       ...structuredClone(rollout),
       id: 'broken',
-      plan: { ...rollout.plan, stages: [] },
       group: null,
-      stageSince: 'never',
       evidence: { ...structuredClone(rollout.evidence), devices: JSON.parse('{"x":null}') },
     });
   });

@@ -269,19 +269,41 @@ test('an agent of before goes on without a stream, and names one after its updat
   assert.deepEqual(counted(hub), [6, 2]);
 });
 
-test('numbers as high as they can be, in stream after stream, leave a hub that starts again', async () => {
+test('a gap of more windows than there are seconds since the enrolment is refused with a code, and counts nowhere; one that may be true counts', async (t) => {
   const now = () => new Date('2026-01-03T00:00:00.000Z');
   const hub = await intakeOf({ now });
-  let hour = 0;
-  for (const stream of ['a'.repeat(16), 'b'.repeat(16), 'c'.repeat(16)])
-    for (const sequence of [1, Number.MAX_SAFE_INTEGER]) {
-      const id = hub.rollout().id;
-      await hub.send(report(sequence, hour++, { wins: 1, agreed: 9 }, { rollout: id, stream, ...PAIR }));
-    }
-  assert.equal(hub.device().missingWindows, Number.MAX_SAFE_INTEGER);
+  t.after(() => hub.store.close());
+  const send = (sequence: number, hour: number, stream: string) =>
+    hub.send(report(sequence, hour, { wins: 1, agreed: 9 }, { rollout: hub.rollout().id, stream, ...PAIR }));
+  const [first, second] = ['a'.repeat(16), 'b'.repeat(16)];
+  await send(1, 0, first);
+  for (const sequence of [Number.MAX_SAFE_INTEGER, 2 ** 40, 2 * 86_400 + 700]) await send(sequence, 1, first);
+  const { refusal, ...known } = hub.device();
+  assert.deepEqual([known.sequence, known.missingWindows, known.refusedReports], [1, 0, 3]);
+  assert.equal(refusal?.code, 'input_invalid');
+  assert.match(
+    refusal?.message ?? '',
+    /173498 windows are missing before it.*it can have made 173400.*enrol it anew/,
+  );
+  await send(2 * 86_400, 2, first);
+  assert.equal(hub.device().missingWindows, 2 * 86_400 - 2, 'a window a second');
+  // Another stream does not begin with a gap, and has no larger one either.
+  await send(1, 3, second);
+  await send(Number.MAX_SAFE_INTEGER, 4, second);
+  assert.deepEqual([hub.device().sequence, hub.device().refusedReports], [1, 4]);
+  // Enrolled while the hub's clock stood in the future: nobody can say, and what is taken can be read again.
+  await hub.store.change(({ devices }) => {
+    Object.assign(devices['pi-0'] ?? {}, {
+      enrolled: '2027-01-01T00:00:00.000Z',
+      firstEnrolled: '2026-01-01T00:00:00.000Z',
+    });
+  });
+  for (const sequence of [2 ** 52, Number.MAX_SAFE_INTEGER])
+    await send(sequence, sequence === 2 ** 52 ? 5 : 6, second);
+  assert.equal(hub.device().sequence, Number.MAX_SAFE_INTEGER);
   await hub.store.close();
   const again = await intakeOf({ now, folder: hub.folder });
-  assert.equal(again.device().missingWindows, Number.MAX_SAFE_INTEGER);
+  assert.equal(again.device().missingWindows, hub.device().missingWindows);
   await again.store.close();
 });
 

@@ -12,7 +12,14 @@ import { type HubState, KEPT_STREAMS } from '../store/state.js';
 type Device = HubState['devices'][string];
 type Numbers = Pick<
   Device,
-  'sequence' | 'stream' | 'earlierStreams' | 'watchedUntil' | 'missingWindows' | 'untold' | 'untoldSeconds'
+  | 'enrolled'
+  | 'sequence'
+  | 'stream'
+  | 'earlierStreams'
+  | 'watchedUntil'
+  | 'missingWindows'
+  | 'untold'
+  | 'untoldSeconds'
 >;
 type Numbered = Pick<WindowReport, 'sequence' | 'stream' | 'start'>;
 
@@ -49,7 +56,7 @@ export function standingOf(device: Numbers, report: Numbered, now: number): Stan
   const current = stream === device.stream;
   // An agent that was updated goes on with its numbers, and names their stream from now on.
   if ((current || device.stream === undefined) && report.sequence > device.sequence)
-    return { kind: 'next', missing: report.sequence - device.sequence - 1 };
+    return following(device, report.sequence - device.sequence - 1, now);
   const taken = current ? device.sequence : (earlier?.sequence ?? 0);
   if (report.sequence <= taken && !later) return { kind: 'duplicate' };
   if (until !== null && !later)
@@ -60,6 +67,17 @@ export function standingOf(device: Numbers, report: Numbered, now: number): Stan
       why: `its numbers began anew ${MOST_A_DAY} times within a day; look at its card, or enrol it anew`,
     };
   return { kind: 'anew', seconds: until === null ? 0 : (Date.parse(report.start) - until) / 1000 };
+}
+
+/** No agent makes more than a window a second: a larger gap is a lie, or a number that a card has damaged. */
+function following({ enrolled }: Pick<Device, 'enrolled'>, missing: number, now: number): Standing {
+  const since = now - Date.parse(enrolled);
+  // Enrolled while the hub's clock stood in the future: nobody can say.
+  if (since < -CLOCK_TOLERANCE_MS) return { kind: 'next', missing };
+  const most = Math.ceil((since + CLOCK_TOLERANCE_MS) / 1000);
+  if (missing <= most) return { kind: 'next', missing };
+  const why = `${missing} windows are missing before it, and since its enrolment it can have made ${most}`;
+  return { kind: 'refused', why: `${why}; enrol it anew: \`adbreak devices claim --device ID\`` };
 }
 
 /** Writes down, in place, what a report that is taken says of the numbers. */

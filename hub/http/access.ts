@@ -88,7 +88,7 @@ function principalOf(
     case 'visitor':
       return signedIn(request, context);
     case 'device':
-      return currentDevice(request, certificates);
+      return currentDevice(request, context);
     case 'late-device':
       return deviceShown(request, certificates).device;
     case 'viewer':
@@ -114,7 +114,7 @@ function personOf(request: FastifyRequest, context: HttpContext): Person {
     });
   }
   const secret = /^Bearer ([\w-]{1,120})$/.exec(authorization ?? '')?.[1];
-  return holderOf(context.store.state, secret, context.now());
+  return holderOf(context.store.state, secret, context.judged());
 }
 
 function signedIn(request: FastifyRequest, { people }: HttpContext): SignedIn | null {
@@ -127,10 +127,11 @@ function signedIn(request: FastifyRequest, { people }: HttpContext): SignedIn | 
  * it to a resumed TLS 1.3 session too, for which nobody showed a certificate. The certificate itself counts,
  * and that it is the enrolled one.
  */
-function currentDevice(request: FastifyRequest, certificates: DeviceCertificates): CertifiedDevice {
+function currentDevice(request: FastifyRequest, { certificates, settled }: HttpContext): CertifiedDevice {
   const { device, print, ends } = deviceShown(request, certificates);
-  // Ours and known: of OpenSSL's reasons only the dates are left.
-  if (!(request.raw.socket instanceof TLSSocket && request.raw.socket.authorized))
+  // Ours and known: of OpenSSL's reasons only the dates are left. It looked once, and the connection goes on.
+  const inTime = request.raw.socket instanceof TLSSocket && request.raw.socket.authorized;
+  if (!inTime || ends <= settled().getTime())
     throw new AdbreakError(
       'identity_expired',
       `Cannot answer: the certificate of ${device.id} is not in its time; it ends at ${new Date(ends).toISOString()}`,

@@ -34,6 +34,10 @@ export interface HttpContext {
   readonly plans: Plans;
   readonly server: KeyAndCertificate;
   readonly now: () => Date;
+  /** By which tokens and claims end: never before what the hub has lived through. */
+  readonly judged: () => Date;
+  /** By which what has ended is forgotten: never beyond what is believed of the clock. */
+  readonly settled: () => Date;
   readonly events: readonly { device: string; event: DeviceEvent }[];
   readonly host: string;
   readonly mqttPort: number;

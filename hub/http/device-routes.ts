@@ -69,8 +69,8 @@ export function deviceRoutes(
 
 /** One for all servers of a hub: it knows which claim is being used at the moment. */
 export type Enrolments = Claims<EnrolResponse>;
-export function enrolments({ store, now }: Pick<HttpContext, 'store' | 'now'>): Enrolments {
-  return new Claims<EnrolResponse>(() => store.state, now);
+export function enrolments({ store, judged }: Pick<HttpContext, 'store' | 'judged'>): Enrolments {
+  return new Claims<EnrolResponse>(() => store.state, judged);
 }
 
 function enrolment(register: Register, context: HttpContext, claims: Enrolments): void {

@@ -132,13 +132,22 @@ test('a claim is free again when nothing could be issued for it', async (t) => {
 });
 
 test('a day after they expired, claims are gone from the state', async (t) => {
-  let now = new Date('2026-01-01T00:00:00.000Z');
+  const START = Date.parse('2026-01-01T00:00:00.000Z');
+  let now = new Date(START);
   const hub = await testHub(t, { now: () => now });
   await callHub(hub, '/api/v1/claims', { method: 'POST', json: { hours: 1, count: 50 } });
+  // A clock that jumps there takes none with it.
   now = new Date('2026-01-02T01:00:01.000Z');
   await claim(hub);
-  const { claims } = await storedState(hub.folder);
-  assert.equal(Object.keys(claims).length, 1);
+  const remembered = async () => Object.keys((await storedState(hub.folder)).claims).length;
+  assert.equal(await remembered(), 51);
+  for (let hour = 1; hour <= 25; hour++) {
+    now = new Date(START + hour * 3_600_000);
+    await callHub(hub, '/api/v1/overview');
+  }
+  now = new Date(START + 25 * 3_600_000 + 1000);
+  await claim(hub);
+  assert.equal(await remembered(), 2);
 });
 
 test('wrong tokens of one address are slowed down by 429 with Retry-After; a right one is answered at once', async (t) => {

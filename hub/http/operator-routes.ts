@@ -13,11 +13,14 @@ const CLAIMS_LIMIT = 10_000;
 
 /** What operators do with devices: cards, tags, and the end of an identity. */
 export function operatorRoutes(register: Register, context: HttpContext): void {
-  const { store, broker, executor, report } = context;
+  const { store, broker, certificates, executor, report } = context;
 
   claims(register, context);
   register(devices.revoke, async ({ who, params: { id } }) => {
     knownDevice(store.state, id, 'revoke');
+    // First of all, and whatever becomes of the write: a full disk must keep nobody in.
+    certificates.bar(id);
+    broker.disconnect(id);
     await store.change(
       (state) => {
         const device = ownValue(state.devices, id);
@@ -25,7 +28,6 @@ export function operatorRoutes(register: Register, context: HttpContext): void {
       },
       { who: nameOf(who), what: 'device.revoke', subject: id },
     );
-    broker.disconnect(id);
     // It is revoked, whatever becomes of the rollouts: the next look does again what failed.
     await executor
       .revoked(id, nameOf(who))
@@ -47,11 +49,11 @@ export function operatorRoutes(register: Register, context: HttpContext): void {
   });
 }
 
-function claims(register: Register, { store, now }: HttpContext): void {
+function claims(register: Register, { store, judged, settled }: HttpContext): void {
   register(devices.claim, async ({ who, body: { device, hours, count, model, tags } }) => {
     if (model !== undefined) refuseUnready(store.state, model);
-    const expires = new Date(now().getTime() + hours * 3_600_000).toISOString();
-    const old = forgettable(store.state.claims, now());
+    const expires = new Date(judged().getTime() + hours * 3_600_000).toISOString();
+    const old = forgettable(store.state.claims, settled());
     const kept = Object.keys(store.state.claims).length - old.length;
     if (kept + count > CLAIMS_LIMIT)
       throw new AdbreakError(

@@ -25,6 +25,7 @@ export function view(rollout: Rollout & Partial<Pick<StoredRollout, 'seen'>>) {
     windowsBefore: __,
     baseline: ___,
     placed: ____,
+    uncountedHours: ______,
     evidence,
     ...rest
   } = rollout;

@@ -8,7 +8,7 @@ import type { Register } from './route.js';
 const TOKENS_LIMIT = 10_000;
 
 /** Bearer tokens of people and scripts. */
-export function tokenRoutes(register: Register, { store, now }: HttpContext): void {
+export function tokenRoutes(register: Register, { store, judged: now }: HttpContext): void {
   const told = (token: Token) => tokenView(token, now());
 
   register(tokens.list, () => ({ tokens: store.state.tokens.map(told) }));

@@ -31,20 +31,45 @@ export class DeviceCertificates {
   readonly #options: Options;
   /** When a device that renewed at an even pace would be due next (the generic cell rate algorithm); one number for each that is enrolled. */
   readonly #due = new Map<string, number>();
+  /** Fingerprints that were revoked, whether or not that is on the disk: a full one must keep nobody in. */
+  readonly #barred = new Set<string>();
 
   constructor(options: Options) {
     this.#options = options;
   }
 
+  /**
+   * Lets nobody in any more with the certificates that a device has now, from this moment on: before it is written
+   * down that it was revoked, and where that fails, until the hub is started again. One that it is enrolled with anew
+   * is another.
+   */
+  bar(id: string): void {
+    const device = ownValue(this.#options.store.state.devices, id);
+    if (device === undefined) return;
+    this.#barred.add(device.fingerprint);
+    if (device.renewal !== null) this.#barred.add(device.renewal.fingerprint);
+  }
+
+  /** Whether what a device sends is taken: its last will comes when its sessions have ended. */
+  isBarred(id: string): boolean {
+    const device = ownValue(this.#options.store.state.devices, id);
+    return device !== undefined && this.#barred.has(device.fingerprint);
+  }
+
+  #find(state: Readonly<HubState>, id: string, print: string): Device | AdbreakError {
+    const device = find(state, id, print);
+    return !(device instanceof AdbreakError) && this.#barred.has(print) ? revoked(id) : device;
+  }
+
   /** Null when a device may act under this certificate, else why not. Its first use ends the certificate before it. */
   admit(id: string, print: string): AdbreakError | null {
     const { store, log } = this.#options;
-    const device = find(store.state, id, print);
+    const device = this.#find(store.state, id, print);
     if (device instanceof AdbreakError) return device;
     if (device.renewal?.fingerprint === print)
       void store
         .change((state, writing) => {
-          const own = find(state, id, print);
+          const own = this.#find(state, id, print);
           if (own instanceof AdbreakError || own.renewal?.fingerprint !== print) return;
           settle(own, print);
           writing.audit(audit(id, 'device.renewed'));
@@ -69,7 +94,7 @@ export class DeviceCertificates {
       });
     const id = subject.name;
     const print = fingerprint(raw);
-    const device = find(this.#options.store.state, id, print);
+    const device = this.#find(this.#options.store.state, id, print);
     if (device instanceof AdbreakError) throw device;
     return { id, print, ends: validityOf(raw).to };
   }
@@ -94,7 +119,7 @@ export class DeviceCertificates {
     await store.change(
       (state) => {
         // Looked at again: the device may have been revoked or enrolled anew while we signed.
-        const device = find(state, id, print);
+        const device = this.#find(state, id, print);
         if (device instanceof AdbreakError) throw device;
         settle(device, print);
         device.renewal = {
@@ -133,9 +158,11 @@ function find(state: Readonly<HubState>, id: string, print: string): Device | Ad
     return new AdbreakError('unauthorized', `Cannot let ${id} in: its certificate is not the enrolled one`, {
       remedy: UNKNOWN.replace('ID', id),
     });
-  return device.revoked
-    ? new AdbreakError('identity_revoked', `Cannot let ${id} in: its identity was revoked`)
-    : device;
+  return device.revoked ? revoked(id) : device;
+}
+
+function revoked(id: string): AdbreakError {
+  return new AdbreakError('identity_revoked', `Cannot let ${id} in: its identity was revoked`);
 }
 
 /** The next certificate was used: the one before is accepted no more. */

@@ -92,3 +92,11 @@ test('an operator has eight good certificates at most; those that open nothing m
   assert.equal(operators.all[0]?.certificates.length, 8);
   assert.equal(standing('desk', all[0]?.print ?? ''), 'unauthorized', 'the oldest is forgotten');
 });
+
+test('where revocation cannot be written down the sessions end all the same, and the certificate opens nothing', async () => {
+  const { store, make, standing, operators, ended } = await office();
+  const { print } = await make('desk');
+  await store.close();
+  await assert.rejects(operators.revoke('desk', 'token:first'));
+  assert.deepEqual([standing('desk', print), ended], ['identity_revoked', ['desk']]);
+});

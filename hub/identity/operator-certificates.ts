@@ -31,6 +31,8 @@ const MOST_OPERATORS = 1000;
 /** Operators, which certificates they have, and what they may do. A name has one role, whichever of its certificates is shown. */
 export class OperatorCertificates {
   readonly #options: Options;
+  /** Fingerprints that were revoked, whether or not that is on the disk: a full one must keep nobody in. */
+  readonly #barred = new Set<string>();
 
   constructor(options: Options) {
     this.#options = options;
@@ -53,10 +55,10 @@ export class OperatorCertificates {
           remedy: `Make one: \`adbreak operators certificate ${name} --role ROLE\`.`,
         },
       );
-    if (certificate.revoked !== null)
+    if (certificate.revoked !== null || this.#barred.has(print))
       return new AdbreakError(
         'identity_revoked',
-        `Cannot let operator ${name} in: its certificate was revoked at ${certificate.revoked}`,
+        `Cannot let operator ${name} in: its certificate was revoked at ${certificate.revoked ?? 'this start'}`,
         {
           remedy: `Make another where it shall go on: \`adbreak operators certificate ${name} --role ROLE\`.`,
         },
@@ -120,10 +122,11 @@ export class OperatorCertificates {
     });
   }
 
-  /** Ends all its certificates, and its sessions. Those that were revoked before stay revoked since then. */
+  /** Ends its sessions and all its certificates, whether or not that can be written down now. Those that were revoked before stay revoked since then. */
   async revoke(name: string, who: string): Promise<Operator> {
     const { now, disconnect } = this.#options;
-    this.#known(name);
+    for (const { fingerprint: print } of this.#known(name).certificates) this.#barred.add(print);
+    disconnect(name);
     const revoked = now().toISOString();
     const end = (operator: Operator) => {
       operator.certificates = operator.certificates.map((one) => ({
@@ -131,9 +134,7 @@ export class OperatorCertificates {
         revoked: one.revoked ?? revoked,
       }));
     };
-    const after = await this.#change(name, end, { who, what: 'operator.revoke', subject: name });
-    disconnect(name);
-    return after;
+    return this.#change(name, end, { who, what: 'operator.revoke', subject: name });
   }
 
   async #change(

@@ -4,7 +4,9 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { after, BEGIN, report } from '../rollouts/fixtures.js';
 import { openStore } from '../store/open.js';
 import { allRollups, rollupRows, takeReport } from '../testing/rollups.js';
+import { storedRows } from '../testing/store.js';
 import { HOUR_MS, monthsBefore } from './calendar.js';
+import { purgeReports } from './upkeep.js';
 
 const hourOf = (instant: string) => Date.parse(instant) / HOUR_MS;
 
@@ -89,4 +91,24 @@ test('a purge takes some rows at a time, and tells whether there are more', asyn
   assert.equal(sizes[0], 700 + 2 + 2 - 500);
   assert.equal(sizes.at(-1), 2);
   await store.close();
+});
+
+test('a clock that is a year ahead takes no raw report with it; one that is right forgets those of before thirty days', async (t) => {
+  const folder = await temporaryFolder();
+  const clock = { hour: 0 };
+  const store = await openStore(folder, () => after(clock.hour));
+  t.after(() => store.close());
+  for (let day = 0; day < 50; day++) {
+    clock.hour = day * 24 + 1;
+    await store.change((_, writing) => takeReport(writing, 'pi-1', report(day + 1, day * 24, { agreed: 5 })));
+  }
+  const kept = async () =>
+    (await storedRows(folder, { sql: 'select device from report', parameters: [] })).length;
+  await purgeReports(store, 30, after(clock.hour + 365 * 24));
+  assert.ok((await kept()) >= 30, 'ages are those of what was reported');
+  await purgeReports(store, 60, after(clock.hour + 365 * 24));
+  const before = await kept();
+  await purgeReports(store, 30, after(clock.hour));
+  assert.ok((await kept()) <= before);
+  assert.ok((await kept()) >= 30 && (await kept()) <= 32, `${await kept()} are kept`);
 });

@@ -33,6 +33,8 @@ export interface Rollups {
   means(digest: string, from: number, to: number): Promise<HourBins>;
   /** Closes hours whose time is over for the reference, one at a time; whether there may be more. */
   settle(now: Date): Promise<boolean>;
+  /** The instant from which ages are counted (retention.ts); null where nothing is old. */
+  agesFrom(now: Date): Promise<Date | null>;
   /** Forgets what is older than it is kept, a few hundred rows at a time; whether there may be more. */
   purge(now: Date, retention: Retention): Promise<boolean>;
   /** Computes the rows of days of which all raw reports are kept again, from those; each day in one transaction. */

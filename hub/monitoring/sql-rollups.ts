@@ -3,7 +3,7 @@ import { hourOf } from '@adbreak/shared/evidence/world.js';
 import { z } from 'zod';
 import type { Database } from '../store/sql/database.js';
 import { lowest, range, removeBelow, type Statement } from '../store/sql/queries.js';
-import { HOURS_OF_DAY, monthsBefore } from './calendar.js';
+import { HOUR_MS, HOURS_OF_DAY, monthsBefore } from './calendar.js';
 import { fold, KEPT_HOURS, type Key, LAG_HOURS, outlineOf, place, type Taken } from './fold.js';
 import { rebuild } from './rebuild.js';
 import { type HourBins, HourMean, hourBins } from './reference.js';
@@ -167,6 +167,11 @@ export class SqlRollups implements Rollups {
       for (const [digest, sum] of await this.#sumsOf({ hour }))
         statements.push(...referenceRow(hour, digest, sum));
     await this.#write([...statements, settledAt(last)]);
+  }
+
+  async agesFrom(now: Date): Promise<Date | null> {
+    const hour = await agesFrom(this.#database, now);
+    return hour === null ? null : new Date(hour * HOUR_MS);
   }
 
   async purge(now: Date, { hourMonths, dayMonths }: Retention): Promise<boolean> {

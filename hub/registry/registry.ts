@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { MANIFEST_LIMIT, type Manifest, MODEL_LIMIT, manifest } from '@adbreak/shared/contract/manifest.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { type SignedDesired, signingInput } from '@adbreak/shared/contract/signed-desired.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { ownValue } from '@adbreak/shared/own-value.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { readLimited, sha256, syncFolder, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { readModel } from '@adbreak/shared/tflite/read.js';
@@ -30,6 +31,9 @@ type TargetName = 'model.tflite' | 'manifest.json';
 function targetPath(name: string, version: string, file: TargetName): string {
   return `${name}/${version}/${file}`;
 }
+
+const DOING = 'enter a version of the signed list';
+const MANIFEST_PATH = /^([^/]+)\/([^/]+)\/manifest\.json$/;
 
 /** The next patch, which is free far more often than not. */
 function after(version: string): string {
@@ -222,7 +226,7 @@ export class Registry {
       const manifests: Manifest[] = [];
       const subject = await this.#repository.publish(bytes, path, async (added) => {
         for (const target of added) {
-          const found = await this.#inspect(target, path);
+          const found = await this.#inspect(target, `publish ${path}`);
           if (found !== null) manifests.push(found);
         }
       });
@@ -233,23 +237,57 @@ export class Registry {
     });
   }
 
+  /**
+   * Enters versions that the signed list names and no row does: a hub was killed, or its disk was full, between the
+   * two. Done again, it changes nothing. A line each for what was entered, and for what cannot be.
+   */
+  enterListed(): Promise<string[]> {
+    return this.#publishing.run(async () => {
+      const lines: string[] = [];
+      const { targets } = (await this.#repository.files.inForce()).targets.signed;
+      for (const target of Object.values(targets)) {
+        const [, name = '', version = ''] = MANIFEST_PATH.exec(target.path) ?? [];
+        const { versions, deleted } = ownValue(this.#store.state.models, name) ?? {};
+        if (name === '' || versions?.[version] !== undefined || deleted?.[version] !== undefined) continue;
+        try {
+          await this.#enterTarget(target, targets);
+          lines.push(`${name} ${version} is registered: the signed list had it, and the database had not`);
+        } catch (error) {
+          if (!(error instanceof AdbreakError)) throw error;
+          lines.push(`${name} ${version} is in the signed list and is not registered: ${explain(error)}`);
+        }
+      }
+      return lines;
+    });
+  }
+
+  async #enterTarget(target: TargetFile, all: Readonly<Record<string, TargetFile>>): Promise<void> {
+    const facts = await this.#inspect(target, DOING);
+    if (facts === null) return;
+    const model = all[targetPath(facts.name, facts.version, 'model.tflite')];
+    if (model?.hashes['sha256'] !== facts.digest)
+      throw new AdbreakError(
+        'conflict',
+        `Cannot ${DOING}: the list names no model with the digest of ${target.path}`,
+      );
+    await this.#inspect(model, DOING);
+    await this.#enter(facts, 'hub');
+  }
+
   /** A target that a list adds is here and is what it says; gives the manifest that it is. */
-  async #inspect({ path, length, hashes }: TargetFile, list: string): Promise<Manifest | null> {
+  async #inspect({ path, length, hashes }: TargetFile, doing: string): Promise<Manifest | null> {
     const digest = hashes['sha256'] ?? '';
     const bytes = /^[0-9a-f]{64}$/.test(digest)
       ? await readLimited(this.#artifactPath(digest), MODEL_LIMIT)
       : undefined;
     if (bytes?.byteLength !== length || sha256(bytes) !== digest)
-      throw new AdbreakError(
-        'conflict',
-        `Cannot publish ${list}: this hub has not got ${path} as it names it`,
-      );
+      throw new AdbreakError('conflict', `Cannot ${doing}: this hub has not got ${path} as it names it`);
     if (!path.endsWith('/manifest.json')) return null;
     const facts = parseJson(manifest, bytes, MANIFEST_LIMIT, path);
     if (targetPath(facts.name, facts.version, 'manifest.json') === path) return facts;
     throw new AdbreakError(
       'conflict',
-      `Cannot publish ${list}: ${path} is the manifest of ${facts.name} ${facts.version}`,
+      `Cannot ${doing}: ${path} is the manifest of ${facts.name} ${facts.version}`,
     );
   }
 

@@ -87,6 +87,11 @@ export const rolloutEvent = z.discriminatedUnion('kind', [
    */
   z.strictObject({ kind: z.literal('exclude'), at, who, device, reason: z.string().min(1).max(500) }),
   z.strictObject({ kind: z.literal('round'), at, round }),
+  /**
+   * Since the event before it the hub's clock has moved by so many hours in which no hub ran: it was down, or its
+   * clock was set. They count for no soak, watch, deadline or silence. Negative where the clock went back.
+   */
+  z.strictObject({ kind: z.literal('uncounted'), at, hours: z.number().min(-1e8).max(1e8) }),
   /** What the hub decided then: a record, which a replay is compared with. */
   z.strictObject({ kind: z.literal('decision'), entry }),
 ]);

@@ -7,6 +7,7 @@ import {
   backToProduction,
   type Effect,
   GOES_ON,
+  hoursInStage,
   hoursSince,
   intoProduction,
   remember,
@@ -80,7 +81,7 @@ export function inputOf(state: Rollout, now: Date, siblings: readonly Sibling[] 
     plan,
     id: state.id,
     stage: state.stage,
-    hoursInStage: hoursSince(state.stageSince, now),
+    hoursInStage: hoursInStage(state, now),
     devices: standing.devices.length,
     answers: answersOf(standing),
     episodesInStage: shadow
@@ -193,7 +194,7 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
           : {};
       // In the shadow it is where a suspension would put it; it stays there while the evidence says so, and then asks a person.
       if (percentOf(state) === 0)
-        return hoursSince(state.stageSince, now) < state.plan.deadlineHours
+        return hoursInStage(state, now) < state.plan.deadlineHours
           ? say('wait', limit)
           : say('wait for a person', limit, [], overdue(verdict, state));
       return say('back to shadow', { status: 'suspended', stage: 0, ...stageStart(state, now), ...limit }, [
@@ -207,7 +208,7 @@ function transition(state: Rollout, verdict: Verdict, now: Date): Step {
     case 'APART':
     case 'HOLD':
     case 'INCONCLUSIVE':
-      if (verdict.cause === 'watch' && hoursSince(state.stageSince, now) >= state.plan.watchHours)
+      if (verdict.cause === 'watch' && hoursInStage(state, now) >= state.plan.watchHours)
         return say('end the watch', { status: 'completed' }, intoProduction(state));
       return say('wait');
     case 'PASS':

@@ -34,6 +34,14 @@ export function hoursSince(then: string, now: Date): number {
   return Math.max(0, (now.getTime() - Date.parse(then)) / 3_600_000);
 }
 
+/** The hours of its stage that count. */
+export function hoursInStage(
+  { stageSince, uncountedHours }: Pick<Rollout, 'stageSince' | 'uncountedHours'>,
+  now: Date,
+): number {
+  return Math.max(0, (now.getTime() - Date.parse(stageSince)) / 3_600_000 - uncountedHours);
+}
+
 /** What begins anew where a rollout goes on: a limit that breaks from now on breaks a second time. */
 export const GOES_ON = { approved: false, limitStanding: null } as const;
 
@@ -79,9 +87,10 @@ export function stageName({ plan, stage, status }: Rollout): string {
 export function stageStart(
   state: Rollout,
   now: Date,
-): Pick<Rollout, 'stageSince' | 'before' | 'windowsBefore'> {
+): Pick<Rollout, 'stageSince' | 'uncountedHours' | 'before' | 'windowsBefore'> {
   return {
     stageSince: now.toISOString(),
+    uncountedHours: 0,
     before: { episodes: episodesOf(state), acting: state.evidence.actingEpisodes },
     windowsBefore: Object.fromEntries(
       Object.entries(state.evidence.devices).map(([id, { windows }]) => [id, windows]),

@@ -74,6 +74,8 @@ export const rollout = rolloutHead.extend({
   status: z.enum(STATUSES),
   startedAt: instant,
   stageSince: instant,
+  /** Hours since then in which no hub ran, or that its clock has skipped: they count for nothing. */
+  uncountedHours: z.number().default(0),
   /** When the stage began: distinct episodes of all devices, and of those on which the candidate acted. */
   before: z.object({ episodes: z.number().nonnegative(), acting: z.number().nonnegative() }),
   /** Windows that devices had sent when the stage began. */

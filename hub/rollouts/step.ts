@@ -27,6 +27,7 @@ export function start({
     status: 'running',
     startedAt: at,
     stageSince: at,
+    uncountedHours: 0,
     before: { episodes: 0, acting: 0 },
     windowsBefore: {},
     approved: false,
@@ -87,6 +88,8 @@ export function step(state: Rollout, event: Exclude<RolloutEvent, { kind: 'start
       return ended(order(state, event));
     case 'exclude':
       return exclude(state, event);
+    case 'uncounted':
+      return still(uncounted(state, event));
     case 'decision':
       return still();
   }
@@ -97,6 +100,17 @@ function ended(done: Step): Step {
   return isActive(done.state) || done.state.summary !== null
     ? done
     : { ...done, state: { ...done.state, summary: summaryOf(done.state) } };
+}
+
+/** What waits goes on where it stood. */
+function uncounted(state: Rollout, { hours }: EventOf<'uncounted'>): Rollout {
+  const { silentSince, uncountedHours } = state;
+  const later = (instant: string) => new Date(Date.parse(instant) + hours * 3_600_000).toISOString();
+  return {
+    ...state,
+    uncountedHours: uncountedHours + hours,
+    silentSince: silentSince === null ? null : later(silentSince),
+  };
 }
 
 function takeWindow(state: Rollout, event: EventOf<'window'>): void {

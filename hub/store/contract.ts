@@ -308,6 +308,39 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
     await again.close();
   });
 
+  run('a row that no start could read is refused alone, and what came with it is kept', async () => {
+    const { where, store } = await watched();
+    const entry = (id: string, missingWindows: number) =>
+      store.change(({ devices }) => {
+        devices[id] = deviceEntry(id, 'one', { missingWindows });
+      });
+    const outcomes = await Promise.allSettled([
+      entry('a', 0),
+      entry('b', 2 ** 53),
+      entry('c', Number.NaN),
+      entry('d', 1),
+    ]);
+    const said = outcomes.map((one) => (one.status === 'rejected' ? String(one.reason) : one.status));
+    const expected = [/^fulfilled$/, /keep device b: missingWindows: /, /device c: missing/, /^fulfilled$/];
+    for (const [i, words] of expected.entries()) assert.match(said[i] ?? '', words);
+    assert.deepEqual(Object.keys(store.state.devices), ['a', 'd']);
+    await store.close();
+    const again = await where.open();
+    assert.deepEqual(Object.keys(again.state.devices), ['a', 'd']);
+    await again.close();
+  });
+
+  run('what is known of the time is there after a start', async () => {
+    const { where, store } = await watched();
+    const time = { floor: '2026-01-01T00:00:00.000Z', ahead: { last: '2027-01-01T00:00:00.000Z', stood: 5 } };
+    await store.keepTime({ ...time, ahead: null });
+    await store.keepTime(time);
+    await store.close();
+    const again = await where.open();
+    assert.deepEqual(again.state.time, time);
+    await again.close();
+  });
+
   run('raw reports are purged by age, some at a time', async () => {
     const { store } = await watched();
     await store.change((_, writing) => {

@@ -79,6 +79,7 @@ export class Drafts {
       operatorCommands: { get: () => operatorCommands.proxy },
       deviceCommands: { get: () => deviceCommands.proxy },
       revisionFloor: { value: base.revisionFloor },
+      time: { value: base.time },
       tokens: { get: tokens.get, set: tokens.set },
       evaluations: { get: evaluations.get, set: evaluations.set },
       rollouts: { get: rollouts.get, set: rollouts.set },

@@ -3,9 +3,10 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import { round } from '../evaluations/round.js';
 import type { Changes } from './draft.js';
+import { type HubTime, hubTime } from './hub-time.js';
 import type { Database } from './sql/database.js';
 import { keysAs, unescaped } from './sql/keys.js';
-import { all, put, type Row, remove, type Statement } from './sql/queries.js';
+import { all, find, put, type Row, remove, type Statement } from './sql/queries.js';
 import {
   account,
   claim,
@@ -81,6 +82,7 @@ export function* statementsOf(
 function write(table: Table, values: readonly string[], body: unknown, limit: number): Statement {
   const keys = keysOf(table, values);
   if (body === undefined) return remove(table, keys);
+  refuseUnreadable(table, values, body);
   const text = JSON.stringify(body);
   // What could not be read back at the next start is not written: nobody is told that it is kept.
   if (text.length > limit)
@@ -90,6 +92,31 @@ function write(table: Table, values: readonly string[], body: unknown, limit: nu
     );
   return put(table, keys, { body: text });
 }
+/** One that no start could read would end the hub for good: who asked for it is refused, alone. */
+function refuseUnreadable(table: Table, values: readonly string[], body: unknown): void {
+  const row = table === 'rollout' ? withoutBulk(body) : body;
+  const read = TABLES[table].schema.safeParse(row);
+  if (read.success) return;
+  const [issue] = read.error.issues;
+  throw new AdbreakError(
+    'input_invalid',
+    `Cannot keep ${table} ${values.join(' ')}: ${issue?.path.join('.')}: ${issue?.message}`,
+  );
+}
+
+const bulky = z.looseObject({ evidence: z.looseObject({}), drift: z.looseObject({}) });
+/** Evidence is megabytes, and sums of reports that were parsed each: the rest of a rollout is looked at. */
+function withoutBulk(body: unknown): unknown {
+  const found = bulky.safeParse(body);
+  if (!found.success) return body;
+  const { evidence, drift } = found.data;
+  return {
+    ...found.data,
+    evidence: { ...evidence, devices: {}, open: {}, waiting: {} },
+    drift: { ...drift, reference: null, open: {} },
+  };
+}
+
 function keysOf(table: Table, values: readonly string[]): Row {
   return keysAs(TABLES[table].keys, values);
 }
@@ -140,7 +167,11 @@ export function statementsOfAll(state: HubState): Iterable<Statement> {
 
 /** The state as the tables have it; every row parsed. Throws `state_corrupt` with its table and keys. */
 export async function readRows(database: Database): Promise<HubState> {
-  const state: HubState = { ...emptyState(), revisionFloor: await readFloor(database) };
+  const state: HubState = {
+    ...emptyState(),
+    revisionFloor: await readFloor(database),
+    time: await readTime(database),
+  };
   for await (const [hash, row] of read(database, 'claim', claim)) state.claims[hash] = row;
   for await (const [, row] of read(database, 'token', token)) state.tokens.push(row);
   for await (const [name, row] of read(database, 'account', account)) state.accounts[name] = row;
@@ -180,26 +211,52 @@ async function readFloor(database: Database): Promise<number> {
   return Number(row?.value ?? 0);
 }
 
+const TIME = 'time';
+const TIME_LIMIT = 1024;
+export function putTime(time: HubTime): Statement {
+  return put('meta', { key: TIME }, { value: JSON.stringify(time) });
+}
+const timeRow = z.object({ value: z.string() });
+async function readTime(database: Database): Promise<HubTime | null> {
+  const what = `the ${TIME} of ${database.name}`;
+  const [row] = await database.rows(find('meta', [{ key: TIME }]));
+  if (row === undefined) return null;
+  return parseJson(
+    hubTime,
+    check(timeRow, row, what, 'state_corrupt').value,
+    TIME_LIMIT,
+    what,
+    'state_corrupt',
+  );
+}
+
+/**
+ * Reads a row of any table as a start would, where a start reads it. Throws `state_corrupt` with its table and keys.
+ */
+export function refuseBadRow(table: string, found: unknown, name: string): void {
+  if (isOfState(table)) readRow<unknown>(table, TABLES[table].schema, found, name);
+}
+function isOfState(table: string): table is Table {
+  return Object.hasOwn(TABLES, table);
+}
+
 const stored = z.looseObject({ body: z.string() });
 /** The first key, the row, and the keys after the first. */
+function readRow<T>(
+  table: Table,
+  schema: z.ZodType<T>,
+  found: unknown,
+  name: string,
+): [string, T, ...string[]] {
+  const { body, ...columns } = check(stored, found, `a row of ${table} of ${name}`, 'state_corrupt');
+  const [first = '', ...others] = TABLES[table].keys.map((key) => unescaped(columns[key]));
+  const what = `${table} ${[first, ...others].join(' ')} of ${name}`;
+  return [first, parseJson(schema, body, ROW_LIMIT, what, 'state_corrupt'), ...others];
+}
 async function* read<T>(
   database: Database,
   table: Table,
   schema: z.ZodType<T>,
 ): AsyncGenerator<[string, T, ...string[]]> {
-  for (const found of await database.rows(all(table))) {
-    const { body, ...columns } = stored.parse(found);
-    const [first = '', ...others] = TABLES[table].keys.map((key) => unescaped(columns[key]));
-    yield [
-      first,
-      parseJson(
-        schema,
-        body,
-        ROW_LIMIT,
-        `${table} ${[first, ...others].join(' ')} of ${database.name}`,
-        'state_corrupt',
-      ),
-      ...others,
-    ];
-  }
+  for (const found of await database.rows(all(table))) yield readRow(table, schema, found, database.name);
 }

@@ -9,8 +9,9 @@ import { writeFacts } from '../monitoring/taken.js';
 import { EVENT_LIMIT, type RolloutEvent, rolloutEvent } from '../rollouts/events.js';
 import { type Head, type Link, link, NO_LINKS } from './chain.js';
 import { commit, Drafts } from './draft.js';
+import type { HubTime } from './hub-time.js';
 import { type Origin, originNow } from './origin.js';
-import { statementsOf } from './rows.js';
+import { putTime, statementsOf } from './rows.js';
 import type { Database } from './sql/database.js';
 import {
   insert,
@@ -135,6 +136,13 @@ export class SqlStore implements Store {
     if (last === undefined) return false;
     await this.#alone([removeUpTo('report', 'received', last), purgedUntil(last)]);
     return times.length === PURGED_AT_ONCE;
+  }
+
+  async keepTime(time: HubTime): Promise<void> {
+    const { trouble } = this.#database;
+    if (trouble) throw trouble;
+    await this.#alone([putTime(time)]);
+    Object.assign(this.#state, { time });
   }
 
   /** Writes what no edit asked for; the database does one transaction at a time. */

@@ -6,6 +6,7 @@ import { OPERATOR_ROLES, operatorReply } from '@adbreak/shared/contract/operator
 import { z } from 'zod';
 import type { Round } from '../evaluations/round.js';
 import { rollout } from '../rollouts/rollout.js';
+import type { HubTime } from './hub-time.js';
 
 const instant = z.iso.datetime();
 const count = z.int().nonnegative();
@@ -215,6 +216,8 @@ export interface HubState {
   deviceCommands: Record<string, z.infer<typeof deviceCommandRow>>;
   /** Every desired state has a higher revision: devices may have seen this one of a hub that this one was restored from. */
   readonly revisionFloor: number;
+  /** Null before a hub has looked at its clock. */
+  readonly time: HubTime | null;
 }
 
 /** Devices, models and digests are looked up by names from outside: no such name may find what every object inherits. */
@@ -233,6 +236,7 @@ export function emptyState(): HubState {
     operatorCommands: own(),
     deviceCommands: own(),
     revisionFloor: 0,
+    time: null,
   };
 }
 function own<T>(): Record<string, T> {

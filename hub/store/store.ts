@@ -3,6 +3,7 @@ import type { TakenFacts } from '../monitoring/fold.js';
 import type { Rollups } from '../monitoring/rollup-port.js';
 import type { RolloutEvent } from '../rollouts/events.js';
 import type { Link } from './chain.js';
+import type { HubTime } from './hub-time.js';
 import type { HubState } from './state.js';
 
 export interface AuditEntry {
@@ -62,5 +63,7 @@ export interface Store {
   readonly rollups: Rollups;
   /** Forgets raw reports of before an instant, a few hundred at a time; whether there may be more. */
   purgeReports(before: Date): Promise<boolean>;
+  /** Writes down what the hub knows of the time. */
+  keepTime(time: HubTime): Promise<void>;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { Intake } from '../fleet/ingest.js';
 import { DEMO_PLAN } from '../rollouts/fixtures.js';
 import { Executor } from '../rollouts/lifecycle/executor.js';
+import type { Plan } from '../rollouts/plan.js';
 import { openStore } from '../store/open.js';
 import { deviceEntry, MODEL, modelEntry } from './state.js';
 
@@ -14,7 +15,15 @@ export const PAIR = { production: '1'.repeat(64), candidate: '2'.repeat(64) };
  * The intake over a real store, with a rollout under way that knows pi-0; given the same folder again, a hub that was
  * started anew.
  */
-export async function intakeOf({ now, folder }: { now: () => Date; folder?: string }) {
+export async function intakeOf({
+  now,
+  folder,
+  plan = DEMO_PLAN,
+}: {
+  now: () => Date;
+  folder?: string;
+  plan?: Plan;
+}) {
   const state = folder ?? (await temporaryFolder());
   const lines: string[] = [];
   const told: (string | null)[] = [];
@@ -42,7 +51,7 @@ export async function intakeOf({ now, folder }: { now: () => Date; folder?: stri
       for (const id of ['pi-0', 'pi-1', 'pi-2']) all.devices[id] = deviceEntry(id, 'one');
       all.models[MODEL] = modelEntry('1.0.0', ['1.0.0', '2.0.0']);
     });
-    await executor.promote({ model: MODEL, version: '2.0.0', percent: 100, plan: DEMO_PLAN, who: 'test' });
+    await executor.promote({ model: MODEL, version: '2.0.0', percent: 100, plan, who: 'test' });
   }
   await executor.recover();
   return {

@@ -23,7 +23,7 @@ const PASSING = [
  * what passes, what looks of the gate change, and refused commands, which are remembered as such.
  */
 export async function unchanging(folder: string): Promise<string> {
-  const { outbox: _, rollouts, operatorCommands, ...rest } = await storedState(folder);
+  const { outbox: _, time: _____, rollouts, operatorCommands, ...rest } = await storedState(folder);
   const state = {
     ...rest,
     operatorCommands: Object.entries(operatorCommands).filter(([, { reply }]) => reply.outcome === 'done'),

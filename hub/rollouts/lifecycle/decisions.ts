@@ -10,6 +10,7 @@ import type { Effect } from '../moves.js';
 import { type Entry, isActive, type Rollout, type RoundOutcome } from '../rollout.js';
 import { step } from '../step.js';
 import { isDuplicate } from '../windows.js';
+import { Elapsed } from './elapsed.js';
 import { activeRollouts } from './memberships.js';
 import type { Turns } from './turns.js';
 
@@ -35,9 +36,11 @@ export interface Taken {
 /** What moves rollouts: each event into the log together with all that it changes, in one transaction. */
 export class Decisions {
   readonly #options: Options;
+  readonly #elapsed: Elapsed;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#elapsed = new Elapsed(options.store);
   }
 
   find(id: string): StoredRollout {
@@ -133,10 +136,25 @@ export class Decisions {
 
   /** A look, an order, a round's end, an assignment: through the state machine, and into the log with all that follows from it. */
   decide(id: string, event: Decided, audit?: AuditEntry): Promise<void> {
-    return this.#options.turns.alone(id, () => this.#decide(id, event, audit));
+    return this.#options.turns.alone(id, async () => {
+      await this.#leaveOut(id, event.at);
+      await this.#decide(id, event, audit);
+    });
   }
 
-  async #decide(id: string, event: Decided, audit: AuditEntry | undefined): Promise<void> {
+  /** Hours in which no hub ran, or that its clock has skipped, are in the log before what is decided after them. */
+  async #leaveOut(id: string, at: string): Promise<void> {
+    if (!isActive(this.find(id))) return;
+    const hours = await this.#elapsed.uncounted(id, Date.parse(at));
+    if (hours !== 0) await this.#decide(id, { kind: 'uncounted', at, hours }, undefined);
+    this.#elapsed.note(id, Date.parse(at));
+  }
+
+  async #decide(
+    id: string,
+    event: Decided | EventOf<'uncounted'>,
+    audit: AuditEntry | undefined,
+  ): Promise<void> {
     const { store, onDecision } = this.#options;
     const before = this.find(id);
     if (!isActive(before)) {
