@@ -37,7 +37,6 @@ export function modelRoutes(register: Register, context: HttpContext): void {
       was_production: entry.wasProduction,
       manifest: entry.manifest,
       evaluations: entry.evaluations,
-      notes: entry.notes ?? '',
       lineage: lineageOf(store.state, params.name, entry.manifest),
     };
   });
