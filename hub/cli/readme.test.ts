@@ -12,6 +12,9 @@ const BIN = join(ROOT, 'hub/bin/adbreak.js');
 /** Options whose value is a place that a command writes to. */
 const WRITES = new Set(['--output', '--state', '--report', '--cache']);
 
+/** What stands before a signed desired state, and is no command. */
+const MARK = 'adbreak desired 1';
+
 interface Written {
   readonly line: string;
   readonly words: readonly string[];
@@ -28,7 +31,7 @@ function commandsOf(markdown: string): Written[] {
   return [...blocks, ...spans]
     .flatMap((line) => line.split(/&&|\|/))
     .map((line) => line.trim().replace(/^(npx|sudo( -u [a-z-]+)?) /, ''))
-    .filter((line) => line.startsWith('adbreak '))
+    .filter((line) => line.startsWith('adbreak ') && line !== MARK)
     .map((line) => ({ line, words: line.replace(/[[\]]/g, ' ').trim().split(/\s+/).slice(1) }));
 }
 
