@@ -77,9 +77,8 @@ export class Remote implements AsyncDisposable {
         identify: async (seconds) => {
           this.#beacon.call(seconds, performance.now());
           const blinks = await this.#light.blink(seconds);
-          this.log(
-            `this device was asked to show itself, for ${seconds} s${blinks ? '' : `; ${this.#light.why}`}`,
-          );
+          this.log(`this device was asked to show itself, for ${seconds} s`);
+          if (!blinks) this.log(`no light blinks: ${this.#light.why}`);
           return blinks ? ['led', 'page'] : ['page'];
         },
       },

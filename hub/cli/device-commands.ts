@@ -124,7 +124,7 @@ function doneLine(reply: Done): string {
     case 'reload':
       return `${reply.command} done at ${reply.at}, version ${reply.agent}`;
     case 'identify':
-      return `it shows itself: ${reply.by.join(' and ')}${reply.by.includes('led') ? '' : '; it has no light that its agent may blink'}`;
+      return shownText(reply.by);
     case 'collect-logs':
       return `${reply.lines.length} lines`;
     case 'benchmark': {
@@ -132,6 +132,11 @@ function doneLine(reply: Done): string {
       return `${model.version} on ${runtime}: ${inferences} inferences, half of them within ${medianOf(latency)} ms, ${memoryMb} MiB`;
     }
   }
+}
+
+function shownText(by: readonly ('led' | 'page')[]): string {
+  const shown = `it shows itself: ${by.join(' and ')}`;
+  return by.includes('led') ? shown : `${shown}; it has no light that its agent may blink`;
 }
 
 /** The upper end of the bucket with the median: bucket b begins at 2^(b/4) ms. */
