@@ -62,7 +62,10 @@ test('a log, a measurement and a sign of life come from a real agent; the log wi
   assert.ok(measured.inferences > 1 && measured.memoryMb > 10);
 
   const shown = await runAt(hub, 'devices', 'command', 'pi-1', 'identify', '--seconds', '60');
-  assert.match(shown.out, /pi-1: it shows itself: page/);
+  assert.match(
+    shown.out,
+    /pi-1: it shows itself: (led and page|page; it has no light that its agent may blink)$/m,
+  );
   const page = await fetch(new URL('/api/state', agent.status()));
   assert.equal(Reflect.get(Object(await page.json()), 'showing'), true);
   const listed = await runAt(hub, 'devices', 'commands', 'pi-1');
@@ -136,6 +139,7 @@ test('a command waits for a device that is off, for as long as its deadline, and
   assert.ok(reply?.outcome === 'refused' && reply.error.code === 'command_expired');
   const told = await runAt(hub, 'devices', 'command', 'pi-1', 'identify', '--wait', '0');
   assert.equal(told.code, 1);
+  assert.match(told.error, /^pi-1: has not come yet; identify waits for it until \S+Z$/m);
   assert.match(told.error, /error timed_out: pi-1 has not answered yet/);
   for (let asked = 0; asked < 19; asked++) await ask(randomUUID(), { ...body, deadline: inMinutes(30) });
   await assert.rejects(ask(second, { ...body, deadline: inMinutes(30) }), { code: 'conflict' });
@@ -153,6 +157,11 @@ test('a power cut in the middle of a measurement: it is not begun anew, and what
   agent.child.kill('SIGKILL');
   await once(agent.child, 'exit');
   await until('it is off', async () => (await overview(hub)).devices.every(({ online }) => !online));
+  const told = await runAt(hub, 'devices', 'command', 'pi-1', 'reload', '--wait', '0', '--within', '2');
+  assert.match(
+    told.error,
+    /^pi-1: lost: its session ended without a word since \S+Z, last seen \S+Z; reload waits for it until \S+Z$/m,
+  );
   const sign = { command: 'identify', deadline: inMinutes(10), seconds: 5 } as const;
   const params = { id: 'pi-1', command: meanwhile };
   assert.equal((await callBy(hub, deviceCommands.command, { params, body: sign })).reply, null);

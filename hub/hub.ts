@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { Server as HttpsServer } from 'node:https';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceEvent } from '@adbreak/shared/contract/messages.js';
@@ -317,12 +318,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   await executor.recover();
   await commands.show().catch(complain('rollouts over MQTT'));
   await purgeClaims(store, settled());
-  const {
-    app: http,
-    routes,
-    plain,
-    settleRefusals,
-  } = await buildHttp({
+  const doors: Http = await buildHttp({
     store,
     authority,
     certificates,
@@ -344,9 +340,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     events,
     host: options.host,
     mqttPort: broker.port,
+    httpsPort: () => portOf(doors.app.server),
     strict: options.strict ?? false,
     report: log,
   });
+  const { app: http, routes, plain, settleRefusals } = doors;
   opened.add(() => settleRefusals(true));
   opened.add(() => http.close());
   let shown = server.current;
@@ -407,16 +405,15 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
   opened.add(() => Promise.all(jobs.map((job) => job.stop())));
-  const address = http.server.address();
   const firstToken = await makeFirstToken(store, now());
   await markBegun(folder, now());
   return {
-    httpPort: typeof address === 'object' && address !== null ? address.port : options.httpPort,
+    httpPort: portOf(http.server) ?? options.httpPort,
     mqttPort: broker.port,
     localPort,
     authority: authority.certificate,
     firstToken,
-    invitation: firstToken === null ? null : people.first.invite(),
+    invitation: firstToken === null ? null : await people.first.invite(),
     routes,
     [Symbol.asyncDispose]: () => opened.close(complain('closing')),
   };
@@ -443,8 +440,13 @@ async function openLocal(
     log(`there is no ${where}: ${explain(cause)}; \`--local-port\` chooses another port`);
     return null;
   }
-  const address = http.server.address();
-  return typeof address === 'object' && address !== null ? address.port : local.port;
+  return portOf(http.server) ?? local.port;
+}
+
+/** Null where it does not listen. */
+function portOf(server: Server): number | null {
+  const address = server.address();
+  return typeof address === 'object' ? (address?.port ?? null) : null;
 }
 
 function revokedNow(device: string): AdbreakError {

@@ -181,3 +181,21 @@ test('a device whose hub has signed nothing for two weeks serves on, and says so
   assert.equal(shown.problem?.code, 'desired_untimely');
   assert.match(shown.problem?.message ?? '', /nothing has come since/);
 });
+
+test('where no hub was there are no keys, and what is missing is said: the folder, and not that one is damaged', async () => {
+  const folder = await temporaryFolder();
+  const nothing = join(folder, 'nothing');
+  const file = join(folder, 'file');
+  for (const [args, doing] of [
+    [['list'], 'list the keys'],
+    [['export', 'root', file], 'export the key of root'],
+    [['publish', file], 'publish .*file'],
+    [['rotate', 'root'], 'rotate the key of root'],
+  ] as const) {
+    const { code, error } = await run(['keys', ...args, '--state', nothing]);
+    assert.equal(code, 1);
+    const words = `^error not_found: Cannot ${doing}: no hub has been started on ${nothing}\n`;
+    assert.match(error, new RegExp(words));
+    assert.match(error, /what to do: Give --state the folder of the hub/);
+  }
+});

@@ -8,7 +8,7 @@ import { METADATA_LIMIT, MetadataFiles, signedDocument } from './registry/metada
 import { Registry } from './registry/registry.js';
 import { Repository } from './registry/repository.js';
 import { privateKeyOf, publicKeyOf, ROLES, type RoleName } from './registry/signing.js';
-import { withStopped } from './stopped.js';
+import { requireStarted, withStopped } from './stopped.js';
 import { holderOf } from './store/lock.js';
 
 const KEY_LIMIT = 16_384;
@@ -41,10 +41,19 @@ interface KeyList {
 const registryOf = (state: string) => join(resolve(state), 'registry');
 const keysOf = (state: string) => new KeyFiles(join(registryOf(state), 'keys'));
 
-/** Looks at the keys of a hub from beside it; a key that is missing is said, not thrown. Changes nothing. */
+/**
+ * Looks at the keys of a hub from beside it; a key that is missing is said, not thrown. Changes nothing. Throws
+ * `not_found` where no hub was started on the folder.
+ */
 export async function listKeys(state: string, now: () => Date): Promise<KeyList> {
   await refuseUnfinished(state);
+  await requireKeys(state, 'list the keys');
   return listed(await opened(state, now));
+}
+
+/** A folder where no hub was is not a damaged one. A hub that has lost all else still has its keys to save. */
+async function requireKeys(state: string, what: string): Promise<void> {
+  if (!(await new MetadataFiles(registryOf(state)).hasRoot())) await requireStarted(state, what);
 }
 
 function opened(state: string, now: () => Date): Promise<Repository> {
@@ -100,6 +109,7 @@ export async function exportRoleKey(
   path: string,
   { remove, ...options }: Options & { remove: boolean },
 ): Promise<void> {
+  await requireKeys(state, `export the key of ${role}`);
   if (!remove) return copyKey(state, role, path);
   if (!MAY_LIE_ELSEWHERE.includes(role))
     throw new AdbreakError(
@@ -186,6 +196,7 @@ export async function publishSigned(
   path: string,
   options: Options,
 ): Promise<readonly string[]> {
+  await requireKeys(state, `publish ${path}`);
   const bytes = await fileOf(path, METADATA_LIMIT);
   const { role, metadata } = signedDocument(bytes, path);
   if ((await holderOf(state)) === null)

@@ -4,7 +4,7 @@ import { refuseUnfinished } from './backup/exchange.js';
 import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { readSettings } from './store/settings.js';
-import { neverStarted, prepareStateFolder, refuseOtherUser } from './store/state-folder.js';
+import { neverStarted, prepareStateFolder, refuseOtherUser, wasStarted } from './store/state-folder.js';
 import type { Store } from './store/store.js';
 
 interface Work {
@@ -36,6 +36,16 @@ export async function withStopped<T>(
   } finally {
     await store.close();
   }
+}
+
+/**
+ * Throws `not_found` where no hub was started on this folder: for who looks from beside one that may run.
+ * `what` as people say it after "Cannot".
+ */
+export async function requireStarted(folder: string, what: string): Promise<void> {
+  await refuseUnfinished(folder);
+  const { store } = await readSettings(folder);
+  if (!(await wasStarted(folder, store))) throw notStarted(what, folder);
 }
 
 function notStarted(what: string, folder: string): AdbreakError {

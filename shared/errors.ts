@@ -111,7 +111,7 @@ export const ERROR_CODES = {
     status: 503,
     remedy: 'Check that the database server of `store` in settings.json runs; the hub tries again by itself.',
   },
-  input_invalid: { status: 400, remedy: 'Correct the value named and send it again.' },
+  input_invalid: { status: 400, remedy: 'Correct what the message names, and try again.' },
   input_too_large: { status: 413, remedy: 'Send less at once; the limit is in the message.' },
   not_found: { status: 404, remedy: 'Check the name; the list commands show what exists.' },
   range_unsatisfiable: {
@@ -134,7 +134,8 @@ export const ERROR_CODES = {
   },
   unauthorized: {
     status: 401,
-    remedy: 'Send `Authorization: Bearer TOKEN`; make one with `adbreak tokens create`.',
+    remedy:
+      'Give a token that this hub knows, as `Authorization: Bearer TOKEN` or as --token (ADBREAK_TOKEN); `adbreak tokens create` makes one.',
   },
   too_many_requests: {
     status: 429,
@@ -167,7 +168,8 @@ export const ERROR_CODES = {
   },
   hub_unreachable: {
     status: 503,
-    remedy: 'Check that the hub runs and that its address on the card is right.',
+    remedy:
+      'Check that the hub runs and that its address is right: `hub` in the configuration of a device, --hub (ADBREAK_HUB) of a command.',
   },
 } as const satisfies Record<string, { status: number; remedy: string }>;
 

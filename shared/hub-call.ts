@@ -2,7 +2,7 @@ import type { Response } from 'undici';
 import { type AnySignal, anySignal } from './any-signal.js';
 import { errorInAnswer } from './contract/wire-error.js';
 import { AdbreakError } from './errors.js';
-import { type Fault, faultOf, HubRefusal, type Reader } from './hub-fault.js';
+import { type Fault, faultOf, HubRefusal, type Reader, unreachableRemedy } from './hub-fault.js';
 
 interface Bounds {
   /** The caller's stop. */
@@ -128,7 +128,7 @@ export class Call {
     const sentence = `Cannot ${this.#what} at ${this.url.origin}${this.url.pathname}`;
     return new AdbreakError('hub_unreachable', why === undefined ? sentence : `${sentence}: ${why}`, {
       cause,
-      ...(remedy !== undefined && { remedy }),
+      remedy: remedy ?? unreachableRemedy(this.#reader),
     });
   }
 }

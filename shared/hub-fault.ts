@@ -53,14 +53,22 @@ const PLACES = {
     mend: "Copy the hub's identity/ca.pem to the card, or write the right hub into the configuration.",
     name: 'write a name that it has as `hub` into the configuration',
     clock: 'this device',
+    unreachable:
+      'Check that the hub runs, and that `hub` in the configuration of this device is its address.',
   },
   person: {
     authority: 'the authority of --ca',
     mend: "Give the identity/ca.pem of this hub's state folder as --ca (ADBREAK_CA), or the right hub as --hub.",
     name: 'give a name that it has as --hub (ADBREAK_HUB)',
     clock: 'this machine',
+    unreachable: 'Check that the hub runs, and that --hub (ADBREAK_HUB) is its address.',
   },
 } as const satisfies Record<Reader, unknown>;
+
+/** What to do where nothing closer to the fault is known. */
+export function unreachableRemedy(reader: Reader): string {
+  return PLACES[reader].unreachable;
+}
 
 /** What a failure of the network or of TLS means. */
 export function faultOf(cause: unknown, name: string, timeoutMs: number, reader: Reader): Fault {

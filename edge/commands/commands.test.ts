@@ -35,7 +35,7 @@ async function program(path: string, { deeds = {}, reloadFailed = null, offline 
       done.push('benchmark');
       return MEASURED;
     },
-    identify: () => {
+    identify: async () => {
       done.push('identify');
       return ['page'];
     },

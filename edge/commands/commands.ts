@@ -20,7 +20,7 @@ export interface Deeds {
   readonly end: (how: 'restart' | 'reload') => Promise<void>;
   readonly benchmark: (seconds: number, signal: AbortSignal) => Promise<Benchmark>;
   /** Shows itself for so many seconds; by what. */
-  readonly identify: (seconds: number) => ('led' | 'page')[];
+  readonly identify: (seconds: number) => Promise<('led' | 'page')[]>;
 }
 interface Options {
   readonly notebook: Notebook;
@@ -135,7 +135,7 @@ export class Commands implements AsyncDisposable {
         return { ...done, command: 'benchmark', ...measured, at: this.#options.now().toISOString() };
       }
       case 'identify':
-        return { ...done, command: 'identify', by: deeds.identify(command.seconds) };
+        return { ...done, command: 'identify', by: await deeds.identify(command.seconds) };
     }
   }
 

@@ -6,6 +6,7 @@ import type { Pair } from '../pipeline.js';
 import { Beacon } from './beacon.js';
 import { benchmark } from './benchmark.js';
 import { Commands } from './commands.js';
+import { Light } from './light.js';
 import { LogTail } from './log-tail.js';
 import { Notebook } from './notebook.js';
 
@@ -38,6 +39,7 @@ export class Remote implements AsyncDisposable {
   readonly #life: Life;
   readonly #tail = new LogTail();
   readonly #beacon = new Beacon();
+  readonly #light = new Light();
   #end: (ending: Ending) => void = () => undefined;
   #commands: Commands | null = null;
 
@@ -72,10 +74,12 @@ export class Remote implements AsyncDisposable {
       deeds: {
         end: async (how) => this.#end(how === 'restart' ? { how } : { how, config: await reread() }),
         benchmark: (seconds, signal) => measure(parts, seconds, signal),
-        identify: (seconds) => {
+        identify: async (seconds) => {
           this.#beacon.call(seconds, performance.now());
+          const blinks = await this.#light.blink(seconds);
           this.log(`this device was asked to show itself, for ${seconds} s`);
-          return ['page'];
+          if (!blinks) this.log(`no light blinks: ${this.#light.why}`);
+          return blinks ? ['led', 'page'] : ['page'];
         },
       },
     });
@@ -91,6 +95,7 @@ export class Remote implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#light[Symbol.asyncDispose]();
     await this.#commands?.[Symbol.asyncDispose]();
   }
 }

@@ -200,3 +200,27 @@ test('an agent whose card lacks the certificate of the hub, or a token, says so 
   assert.match(said(), /^error token_invalid: /);
   assert.deepEqual(await readdir(folder), ['edge.yaml']);
 });
+
+test('a configuration that is wrong is said in words, with its field, its file, and where the fields are explained', async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, 'edge.yaml');
+  const shipped = parse(await readFile(SHIPPED, 'utf8'));
+  for (const [change, words] of [
+    [{ device: undefined }, 'device: is missing'],
+    [{ threads: 'two' }, 'threads: must be a whole number: it is a text'],
+    [{ sauce: 1 }, 'has "sauce", which nothing here is called'],
+    [{ hub: 'http://hub.example' }, 'hub: must be an https address such as https://hub.example:8443'],
+    [{ runtime: 'cuda' }, 'runtime: must be one of "litert", '],
+  ] as const) {
+    await writeFile(path, stringify({ ...shipped, ...change }));
+    const { stderr } = spawnSync(process.execPath, [AGENT, '--config', path], { encoding: 'utf8' });
+    assert.ok(
+      stderr.includes(`error input_invalid: Cannot accept the configuration ${path}: ${words}`),
+      stderr,
+    );
+    assert.ok(
+      stderr.includes(`what to do: Correct it in ${path}: configs/edge.yaml has every field`),
+      stderr,
+    );
+  }
+});

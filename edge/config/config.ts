@@ -35,7 +35,7 @@ const deviceMode = z.strictObject({
 /** configs/edge.yaml: what a card says. Relative paths are relative to the file. */
 const config = z.strictObject({
   device: deviceId,
-  hub: z.url({ protocol: /^https$/ }),
+  hub: z.url({ protocol: /^https$/, error: 'must be an https address such as https://hub.example:8443' }),
   /** PEM of the fleet's authority: the hub is trusted because it can show a certificate from it. */
   authority: z.string(),
   /** Claim token; needed until the device is enrolled. */
@@ -99,6 +99,7 @@ export async function readConfig(path: string): Promise<EdgeConfig> {
     throw new AdbreakError(
       'input_too_large',
       `Cannot read the configuration ${path}: ${text.length} characters, at most 65536`,
+      { remedy: correctIn(path) },
     );
   let value: unknown;
   try {
@@ -106,9 +107,10 @@ export async function readConfig(path: string): Promise<EdgeConfig> {
   } catch (cause) {
     throw new AdbreakError('input_invalid', `Cannot read the configuration ${path}: it is not YAML`, {
       cause,
+      remedy: correctIn(path),
     });
   }
-  const read = check(config, value, `the configuration ${path}`);
+  const read = check(config, value, `the configuration ${path}`, 'input_invalid', correctIn(path));
   const absolute = (file: string) => (isAbsolute(file) ? file : join(dirname(path), file));
   const { input } = read.source;
   return {
@@ -117,4 +119,8 @@ export async function readConfig(path: string): Promise<EdgeConfig> {
     state: absolute(read.state),
     source: { ...read.source, input: sourceKind(input) === 'file' ? absolute(input) : input },
   };
+}
+
+function correctIn(path: string): string {
+  return `Correct it in ${path}: configs/edge.yaml has every field with what it means.`;
 }

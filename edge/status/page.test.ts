@@ -120,6 +120,8 @@ describe('the status page', () => {
     await shows('#verdict', /PROGRAMME/);
     await page.locator('#picture').waitFor();
     assert.equal(await page.evaluate('document.querySelector("#picture").naturalWidth'), 224);
+    assert.equal(await page.isVisible('#needle'), true);
+    await shows('#number', /^4 % advertisement$/);
     await screenshot('programme');
     view = { ...BASE, label: 'ad', posterior: 0.97, probability: 0.9 };
     await shows('#verdict', /ADVERTISEMENT/);
@@ -218,6 +220,8 @@ describe('the status page', () => {
       problem: { code: 'disk_full', message: 'Cannot write /state: no space left' },
     };
     await shows('#verdict', /NO SIGNAL/);
+    assert.equal(await page.isVisible('#needle'), false, 'nothing is pointed at where nothing is said');
+    assert.equal(await page.textContent('#number'), '');
     await shows('#problem', /disk_full: Cannot write/);
     await shows('#link', /hub out of reach/);
     await screenshot('trouble');

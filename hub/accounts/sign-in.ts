@@ -87,7 +87,7 @@ export class SignIn {
   /** The same for the first administrator, by the code of the one-time link. */
   async beginFirst({ code, ...typed }: Typed & { code: string }, coming: Coming): Promise<string> {
     const { passwords, first, now } = this.#parts;
-    first.check(code);
+    await first.check(code);
     const name = check(newAccount, typed.name, 'the name');
     const password = await passwords.hash(
       check(newPassword, typed.password, 'the password'),

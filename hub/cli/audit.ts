@@ -20,7 +20,7 @@ export function auditCommands(program: Command, remote: typeof withHub): void {
     .description('the newest first; needs the role admin')
     .option('--since <when>', 'an instant such as 2026-01-31T12:00:00Z, or so long ago: 90m, 24h, 7d', since)
     .option('--who <name>', 'token:first, or the end of it: first')
-    .option('--what <kind>', 'device.set, or its begin: device; refused')
+    .option('--what <kind>', 'device.set, its begin (device) or its end (refused)')
     .option('--subject <text>', 'a part of what it was done to')
     .option('--most <n>', 'so many at most', most, 100)
     .option('--json', 'a line of JSON each', false)

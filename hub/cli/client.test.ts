@@ -58,6 +58,12 @@ test('a person is told of flags, not of a card', async (t) => {
     callHub({ hub: hub.url, token: 't', authority: other.authority }, '/api'),
     (error) => error instanceof AdbreakError && /--ca \(ADBREAK_CA\)/.test(error.remedy),
   );
+  await assert.rejects(
+    callHub({ hub: 'https://127.0.0.1:1', token: 't', authority: hub.authority }, '/api'),
+    (error) =>
+      error instanceof AdbreakError &&
+      error.remedy === 'Check that the hub runs, and that --hub (ADBREAK_HUB) is its address.',
+  );
 });
 
 test('a call by its contract fills in path and query, and takes no answer that does not fit', async (t) => {
@@ -89,6 +95,7 @@ test('a call by its contract fills in path and query, and takes no answer that d
     (error) =>
       error instanceof AdbreakError &&
       error.code === 'hub_unreachable' &&
-      /Cannot accept the answer of the hub: asked:/.test(error.message),
+      /Cannot accept the answer of the hub: asked: must be a text: it is null/.test(error.message) &&
+      /is a hub, and that it and this command are of one version/.test(error.remedy),
   );
 });

@@ -26,7 +26,11 @@ export async function hubAddress(flags: { hub?: string; token?: string; ca?: str
     hub: need(flags.hub ?? process.env['ADBREAK_HUB'], '--hub', 'ADBREAK_HUB'),
     token: need(flags.token ?? process.env['ADBREAK_TOKEN'], '--token', 'ADBREAK_TOKEN'),
     authority: await readFile(path, 'utf8').catch((cause: unknown) => {
-      throw new AdbreakError('not_found', `Cannot read the authority's certificate ${path}`, { cause });
+      throw new AdbreakError('not_found', `Cannot read the authority's certificate ${path}`, {
+        cause,
+        remedy:
+          "Copy the hub's identity/ca.pem here, out of its state folder, and give its path as --ca (ADBREAK_CA).",
+      });
     }),
   };
 }
@@ -61,8 +65,10 @@ export async function callBy<const C extends JsonContract>(
     method,
     ...(body !== undefined && { json: body }),
   });
-  return check(answer, given, 'the answer of the hub', 'hub_unreachable') as AnswerOf<C>;
+  return check(answer, given, 'the answer of the hub', 'hub_unreachable', OTHER_HUB) as AnswerOf<C>;
 }
+
+const OTHER_HUB = 'Check that --hub (ADBREAK_HUB) is a hub, and that it and this command are of one version.';
 
 function pathOf({ path }: Contract, asked: { readonly params?: unknown; readonly query?: unknown }): string {
   const params = new Map(Object.entries(asked.params ?? {}));

@@ -3,10 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeviceReply } from '@adbreak/shared/contract/device-commands.js';
 import type { AnswerOf, AskedBy } from '@adbreak/shared/contract/http/contract.js';
 import { deviceCommands } from '@adbreak/shared/contract/http/device-commands.js';
+import { fleet } from '@adbreak/shared/contract/http/fleet.js';
 import { isErrorCode } from '@adbreak/shared/contract/wire-error.js';
-import { AdbreakError, ERROR_CODES } from '@adbreak/shared/errors.js';
+import { AdbreakError, ERROR_CODES, printable } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { Argument, type Command, InvalidArgumentError } from 'commander';
+import { linkText } from './device-text.js';
 import { askHub, print, type Remote, say, type remote as withHub } from './remote.js';
 
 type Body = AskedBy<typeof deviceCommands.command>['body'];
@@ -84,11 +86,19 @@ function deadlineOf({ within }: Flags): string {
 async function carriedOut(flags: Flags, device: string, body: Body): Promise<Standing> {
   const params = { id: device, command: randomUUID() };
   let standing = await askHub(flags, deviceCommands.command, { params, body });
+  if (standing.reply === null) await tellWhereItWaits(flags, standing);
   for (let waited = 0; standing.reply === null && waited < flags.wait * 1000; waited += LOOK_MS) {
     await sleep(LOOK_MS);
     standing = await askHub(flags, deviceCommands.showCommand, { params });
   }
   return standing;
+}
+
+/** Who asks a device that is away should know it now, and not after a minute. */
+async function tellWhereItWaits(flags: Remote, { device, command, deadline }: Standing): Promise<void> {
+  const line = await askHub(flags, fleet.show, { params: { id: device } });
+  if (line.link.state === 'online') return;
+  console.error(printable(`${device}: ${linkText(line)}; ${command} waits for it until ${deadline}`));
 }
 
 /** Throws what the device or the hub has refused it with, and where there is no answer yet. */
@@ -114,7 +124,7 @@ function doneLine(reply: Done): string {
     case 'reload':
       return `${reply.command} done at ${reply.at}, version ${reply.agent}`;
     case 'identify':
-      return `it shows itself: ${reply.by.join(' and ')}`;
+      return shownText(reply.by);
     case 'collect-logs':
       return `${reply.lines.length} lines`;
     case 'benchmark': {
@@ -122,6 +132,11 @@ function doneLine(reply: Done): string {
       return `${model.version} on ${runtime}: ${inferences} inferences, half of them within ${medianOf(latency)} ms, ${memoryMb} MiB`;
     }
   }
+}
+
+function shownText(by: readonly ('led' | 'page')[]): string {
+  const shown = `it shows itself: ${by.join(' and ')}`;
+  return by.includes('led') ? shown : `${shown}; it has no light that its agent may blink`;
 }
 
 /** The upper end of the bucket with the median: bucket b begins at 2^(b/4) ms. */

@@ -23,7 +23,8 @@ export function deviceText(device: DeviceLine): string {
   ].join('\n');
 }
 
-function linkText({ link: { state, since, lastSeen }, revoked }: DeviceLine): string {
+/** How it is connected, in words: `lost: its session ended without a word since …, last seen …`. */
+export function linkText({ link: { state, since, lastSeen }, revoked }: DeviceLine): string {
   const seen = lastSeen === null ? '' : `, last seen ${lastSeen}`;
   if (revoked) return `revoked${seen}`;
   const told = {

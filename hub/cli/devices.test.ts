@@ -8,6 +8,7 @@ import { publish } from '../testing/chain.js';
 import { runAt } from '../testing/command.js';
 import { enrolByHand } from '../testing/enrol.js';
 import { MODEL } from '../testing/state.js';
+import { storedState } from '../testing/store.js';
 import { type TestHub, testHub } from '../testing.js';
 import { callBy } from './client.js';
 
@@ -114,4 +115,38 @@ test('a table that is wrong anywhere changes nothing, and says where', async (t)
   assert.equal(mixed.code, 1);
   assert.match(mixed.out, /refused \(not_found\): Cannot change device pi-9: it is not enrolled/);
   assert.equal((await show(hub, 'pi-1')).model, MODEL);
+});
+
+test('each --device of a claim gets a token of its own, and one that is no name makes none', async (t) => {
+  const hub = await testHub(t);
+  const claim = (...args: string[]) => runAt(hub, 'devices', 'claim', ...args);
+  const both = await claim('--device', 'pi-1', '--device', 'pi-2', '--hours', '3');
+  const made = JSON.parse(both.out) as { device: string; tokens: string[] }[];
+  assert.deepEqual(
+    made.map(({ device, tokens }) => [device, tokens.length]),
+    [
+      ['pi-1', 1],
+      ['pi-2', 1],
+    ],
+  );
+  const { claims } = await storedState(hub.folder);
+  assert.deepEqual(
+    Object.values(claims)
+      .map(({ device }) => device)
+      .sort(),
+    ['pi-1', 'pi-2'],
+  );
+  for (const [wrong, why] of [
+    [
+      ['--device', 'pi-3', '--device', 'PI 4'],
+      /error input_invalid: Cannot accept the device "PI 4": must be/,
+    ],
+    [['--device', 'pi-3', '--count', '2'], /error input_invalid: Cannot make claims: --count is for devices/],
+  ] as const) {
+    const { code, error, out } = await claim(...wrong);
+    assert.deepEqual([code, out], [1, '']);
+    assert.match(error, why);
+  }
+  assert.equal(Object.keys((await storedState(hub.folder)).claims).length, 2);
+  assert.equal((JSON.parse((await claim('--device', 'pi-5')).out) as { tokens: string[] }).tokens.length, 1);
 });

@@ -1,3 +1,5 @@
+import { newDevice } from '@adbreak/shared/contract/http/common.js';
+import type { AskedBy } from '@adbreak/shared/contract/http/contract.js';
 import { devices as cards } from '@adbreak/shared/contract/http/devices.js';
 import {
   CHANGES_A_CALL,
@@ -7,6 +9,7 @@ import {
   type DeviceSet,
   fleet,
 } from '@adbreak/shared/contract/http/fleet.js';
+import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited } from '@adbreak/shared/storage/atomic.js';
 import { type Command, Option } from 'commander';
@@ -75,9 +78,9 @@ export function deviceCommands(program: Command, remote: typeof withHub): void {
 function cardCommands(own: Command, remote: typeof withHub): void {
   remote(own.command('claim'))
     .description('make claim tokens for cards; each is shown once')
-    .option('--device <id>', 'for this device alone')
+    .option('--device <ids...>', 'for this device alone; for several, a token each')
     .option('--hours <n>', 'life', Number, 72)
-    .option('--count <n>', 'how many', Number, 1)
+    .option('--count <n>', 'how many, for whatever devices', Number, 1)
     .option('--model <name>', 'the model that its device shall run')
     .option('--tags <tags...>', 'key=value: tags that its device shall have')
     .action(claim);
@@ -118,25 +121,47 @@ async function exclude(id: string, { reason, rollout, ...flags }: ExcludeFlags):
 }
 
 interface ClaimFlags extends Remote {
-  device?: string;
+  device?: string[];
   hours: number;
   count: number;
   model?: string;
   tags?: string[];
 }
 async function claim(flags: ClaimFlags): Promise<void> {
-  const { device, hours, count, model } = flags;
+  const { device: named = [], hours, count, model } = flags;
   const tags = Object.entries(tagChanges(flags.tags ?? [])).flatMap(([key, value]): [string, string][] =>
     value === null ? [] : [[key, value]],
   );
-  const body = {
-    device: device ?? null,
+  const common = {
     hours,
     count,
     ...(model !== undefined && { model }),
     ...(tags.length > 0 && { tags: Object.fromEntries(tags) }),
   };
-  print(await askHub(flags, cards.claim, { body }));
+  if (named.length === 0) return print(await askHub(flags, cards.claim, { body: common }));
+  if (count !== 1)
+    throw new AdbreakError('input_invalid', 'Cannot make claims: --count is for devices without a name', {
+      remedy: 'Each --device gets one token of its own: leave --count out.',
+    });
+  const devices = named.map((name) => check(newDevice, name, `the device ${JSON.stringify(name)}`));
+  if (devices.length > 1) return claimEach(flags, devices, common);
+  const [device = null] = devices;
+  print(await askHub(flags, cards.claim, { body: { ...common, device } }));
+}
+
+/** A token is shown once: those that were made are, also where one after them is refused. */
+async function claimEach(
+  flags: Remote,
+  devices: readonly string[],
+  common: Omit<AskedBy<typeof cards.claim>['body'], 'device'>,
+): Promise<void> {
+  const made: object[] = [];
+  try {
+    for (const device of devices)
+      made.push({ device, ...(await askHub(flags, cards.claim, { body: { ...common, device } })) });
+  } finally {
+    print(made);
+  }
 }
 
 interface ListFlags extends Remote {

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import type { RunningHub } from '../hub.js';
 
 interface Greeting {
@@ -38,4 +39,11 @@ export async function greetFirst(
     const path = await writeFirst(folder, page, invitation, exports);
     greet(`how the first administrator gets in stands in ${path}, until ${invitation.ends}`);
   }
+}
+
+/** The address of a hub, without a path behind it. */
+export function httpsUrl(text: string): string {
+  if (!URL.canParse(text) || new URL(text).protocol !== 'https:')
+    throw new InvalidArgumentError('It must be an address such as https://hub.example:8443.');
+  return new URL(text).origin;
 }

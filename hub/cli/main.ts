@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, printable } from '@adbreak/shared/errors.js';
@@ -30,6 +30,7 @@ import { rolloutCommands, rolloutView, summary } from './rollouts.js';
 import { tokenCommands } from './tokens.js';
 import { userCommands } from './users.js';
 import { versionCommands } from './versions.js';
+import { wayInCommands } from './way-in.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
@@ -99,21 +100,7 @@ const program = new Command('adbreak')
   .exitOverride();
 
 const hubCommands = program.command('hub').description('the hub');
-hubCommands
-  .command('token')
-  .description('a new administrator token for a hub that is stopped: the one of its first start was lost')
-  .option('--state <dir>', 'folder of its state', '.work/hub')
-  .action(async ({ state }: { state: string }) => {
-    const { makeAdminToken } = await import('../token.js');
-    const { id, token } = await makeAdminToken(
-      state,
-      () => new Date(),
-      (line) => console.error(line),
-    );
-    console.log(
-      `The administrator token ${id} is shown once:\n  export ADBREAK_CA=${join(resolve(state), 'identity/ca.pem')} ADBREAK_TOKEN=${token}`,
-    );
-  });
+wayInCommands(hubCommands);
 hubCommands
   .command('audit')
   .description(
@@ -275,7 +262,9 @@ remote(models.command('download <name> <version>'))
       `/api/v1/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}/download`,
     );
     if (!Buffer.isBuffer(bytes))
-      throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no model');
+      throw new AdbreakError('hub_unreachable', 'The hub answered with something that is no model', {
+        remedy: 'Check that --hub (ADBREAK_HUB) is a hub.',
+      });
     const path = flags.output ?? `${name}.tflite`;
     await writeAtomic(path, bytes);
     console.log(`wrote ${path} (${bytes.byteLength} bytes)`);

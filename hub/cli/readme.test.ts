@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -10,6 +11,9 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const BIN = join(ROOT, 'hub/bin/adbreak.js');
 /** Options whose value is a place that a command writes to. */
 const WRITES = new Set(['--output', '--state', '--report', '--cache']);
+
+/** What stands before a signed desired state, and is no command. */
+const MARK = 'adbreak desired 1';
 
 interface Written {
   readonly line: string;
@@ -26,8 +30,8 @@ function commandsOf(markdown: string): Written[] {
   );
   return [...blocks, ...spans]
     .flatMap((line) => line.split(/&&|\|/))
-    .map((line) => line.trim().replace(/^npx /, ''))
-    .filter((line) => line.startsWith('adbreak '))
+    .map((line) => line.trim().replace(/^(npx|sudo( -u [a-z-]+)?) /, ''))
+    .filter((line) => line.startsWith('adbreak ') && line !== MARK)
     .map((line) => ({ line, words: line.replace(/[[\]]/g, ' ').trim().split(/\s+/).slice(1) }));
 }
 
@@ -59,18 +63,24 @@ function pathOf(words: readonly string[]): string[] {
   return path;
 }
 
-const documents = [
-  'README.md',
-  'docs/operations/rollouts.md',
-  'docs/operations/http.md',
-  'docs/operations/fleet.md',
-  'docs/operations/keys.md',
-];
+/** Every page, so that a new one is looked at too; the change log tells of commands that were. */
+const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map(
+  (name) => `docs/${name}`,
+);
+const documents = ['README.md', ...pages.filter((name) => name.endsWith('.md')).sort()].flatMap((name) => {
+  const commands = commandsOf(readFileSync(join(ROOT, name), 'utf8'));
+  return commands.length > 0 ? [{ name, commands }] : [];
+});
 
-for (const document of documents) {
-  test(`every command in ${document} exists, with every option it is given`, async () => {
-    const commands = commandsOf(await readFile(join(ROOT, document), 'utf8'));
-    assert.ok(commands.length >= 5, `${commands.length} commands`);
+test('the pages that have commands are found', () => {
+  const names = documents.map(({ name }) => name);
+  for (const page of ['README.md', 'docs/operations/service.md', 'docs/protocol/device-commands.md'])
+    assert.ok(names.includes(page), names.join());
+  assert.ok(names.length >= 15, names.join());
+});
+
+for (const { name: document, commands } of documents) {
+  test(`every command in ${document} exists, with every option it is given`, () => {
     for (const { line, words } of commands) {
       const named = words.slice(0, words.findIndex((word) => !/^[a-z]+(-[a-z]+)*$/.test(word)) >>> 0);
       const help = helpOf(pathOf(named));
@@ -142,4 +152,31 @@ test('the lint of `make check` leaves folders alone that are not the project’s
     encoding: 'utf8',
   });
   assert.equal(status, 0, stderr);
+});
+
+/** Whether a range of versions holds one: `>=20`, `^20.19.0 || >=22.12.0`, `18 || 20`, `*`. */
+function admits(range: string, [major, minor]: readonly [number, number]): boolean {
+  return range.split('||').some((one) => {
+    const [, sign, first = '', second = '0'] = /^\s*(>=|\^)?\s*(\d+|\*)(?:\.(\d+|[x*]))?/.exec(one) ?? [];
+    if (first === '*') return true;
+    const [least, from] = [Number(first), Number(second) || 0];
+    if (sign === undefined) return major === least;
+    return sign === '^'
+      ? major === least && minor >= from
+      : major > least || (major === least && minor >= from);
+  });
+}
+
+test('every package runs on the oldest Node that package.json promises', async () => {
+  const read = async (name: string) => JSON.parse(await readFile(join(ROOT, name), 'utf8'));
+  const promised = (await read('package.json')).engines.node;
+  const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(promised) ?? assert.fail(promised);
+  const { packages } = (await read('package-lock.json')) as {
+    packages: Record<string, { engines?: { node?: string } }>;
+  };
+  const others = Object.entries(packages)
+    .filter(([, { engines }]) => !admits(engines?.node ?? '*', [Number(major), Number(minor)]))
+    .map(([name, { engines }]) => `${name} ${engines?.node}`);
+  assert.deepEqual(others, []);
+  assert.match(await readFile(join(ROOT, 'README.md'), 'utf8'), new RegExp(`Node ${major}, 22 or 24`));
 });

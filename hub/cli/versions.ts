@@ -1,19 +1,15 @@
-import { models as contracts } from '@adbreak/shared/contract/http/models.js';
+import { models as contracts, type VersionLine } from '@adbreak/shared/contract/http/models.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Command } from 'commander';
-import { askHub, type Remote, say, type remote as withHub } from './remote.js';
+import { askHub, print, type Remote, say, type remote as withHub } from './remote.js';
 
 /** `adbreak models show | alias | archive | delete | note`: what a model's versions are called, and what people should know of them. */
 export function versionCommands(models: Command, remote: typeof withHub): void {
   remote(models.command('show <model>'))
     .description('its versions, the newest first: where each is, and what it is called')
     .option('--all', 'those in the archive too', false)
-    .action(async (name: string, flags: Remote & { all: boolean }) => {
-      const { versions } = await askHub(flags, contracts.show, { params: { name } });
-      const shown = versions.filter(({ archived }) => flags.all || !archived);
-      for (const { version, status, rollout_percentage, aliases, archived } of shown)
-        say([version, archived ? 'archived' : status, `${rollout_percentage} %`, ...aliases].join('  '));
-    });
+    .option('--json', 'the whole answer, as JSON', false)
+    .action(show);
   remote(models.command('alias <model> <alias> [version]'))
     .description(
       'a name that download, promote and monitoring take for the number of a version; it moves no device',
@@ -59,4 +55,23 @@ export function versionCommands(models: Command, remote: typeof withHub): void {
       const answer = await askHub(flags, contracts.note, asked);
       say(`${answer.model_name} ${answer.version}: ${answer.notes}`);
     });
+}
+
+async function show(name: string, flags: Remote & { all: boolean; json: boolean }): Promise<void> {
+  const answer = await askHub(flags, contracts.show, { params: { name } });
+  const versions = answer.versions.filter(({ archived }) => flags.all || !archived);
+  if (flags.json) return print({ ...answer, versions });
+  for (const one of versions) say(versionText(one));
+}
+
+/** What people have written of it stands below it, however many lines that are. */
+function versionText({ version, status, rollout_percentage, aliases, archived, notes }: VersionLine): string {
+  const line = [version, archived ? 'archived' : status, `${rollout_percentage} %`, ...aliases].join('  ');
+  return [
+    line,
+    ...notes
+      .split('\n')
+      .filter(Boolean)
+      .map((text) => `  ${text}`),
+  ].join('\n');
 }

@@ -77,10 +77,16 @@ test('names and notes are given, shown and taken away from the command line', as
   assert.equal((await run('alias', NAME, 'evening', '1.0.0')).out, `evening is ${NAME} 1.0.0\n`);
   assert.equal((await run('show', NAME)).out, '1.0.0  production  100 %  evening\n');
   assert.equal((await run('note', NAME, 'evening', 'a good one')).out, `${NAME} 1.0.0: a good one\n`);
+  assert.equal((await run('show', NAME)).out, '1.0.0  production  100 %  evening\n  a good one\n');
+  const { production, versions } = JSON.parse((await run('show', NAME, '--json')).out);
+  assert.deepEqual(
+    [production, versions[0].notes, versions[0].aliases],
+    ['1.0.0', 'a good one', ['evening']],
+  );
   assert.match((await run('alias', NAME, 'evening')).error, /either a version or --remove/);
   assert.equal(
     (await run('alias', NAME, 'evening', '--remove')).out,
     `evening names no version of ${NAME}\n`,
   );
-  assert.equal((await run('show', NAME)).out, '1.0.0  production  100 %\n');
+  assert.equal((await run('show', NAME)).out, '1.0.0  production  100 %\n  a good one\n');
 });

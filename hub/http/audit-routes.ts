@@ -61,9 +61,14 @@ function fits(entry: AuditLine, { since, who, what, subject }: Asked): boolean {
   return (
     (since === undefined || Date.parse(entry.at) >= Date.parse(since)) &&
     (who === undefined || entry.who === who || entry.who.endsWith(`:${who}`)) &&
-    (what === undefined || entry.what === what || entry.what.startsWith(`${what}.`)) &&
+    (what === undefined || isOfKind(entry.what, what)) &&
     (subject === undefined || entry.subject.includes(subject))
   );
+}
+
+/** `refused` is `session.refused` and `refused.more` too. */
+function isOfKind(kind: string, asked: string): boolean {
+  return kind === asked || kind.startsWith(`${asked}.`) || kind.endsWith(`.${asked}`);
 }
 
 function isLongBefore({ at }: AuditLine, since: string | undefined): boolean {

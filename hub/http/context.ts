@@ -41,6 +41,8 @@ export interface HttpContext {
   readonly events: readonly { device: string; event: DeviceEvent }[];
   readonly host: string;
   readonly mqttPort: number;
+  /** Of HTTPS, once it listens. */
+  readonly httpsPort: () => number | null;
   /** Answers that say more than their contract are faults: for tests and development. */
   readonly strict: boolean;
   /** A line of the hub's own log. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Media } from '@adbreak/shared/contract/http/contract.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Artifact } from '../registry/artifact.js';
 
@@ -11,6 +11,8 @@ export interface Sent {
   readonly body: string | Uint8Array | Readable | Artifact;
   /** 200 where nothing is said. */
   readonly status?: number;
+  /** Why a page refuses what it was sent: the audit log has it. */
+  readonly fault?: ErrorCode;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -46,7 +46,6 @@ export function modelRoutes(register: Register, context: HttpContext, uploads: T
       was_production: entry.wasProduction,
       manifest: entry.manifest,
       evaluations: entry.evaluations,
-      notes: entry.notes ?? '',
       lineage: lineageOf(store.state, params.name, entry.manifest),
     };
   });

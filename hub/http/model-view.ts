@@ -43,6 +43,7 @@ export function versionLine(state: State, name: string, version: string): Versio
     aliases: Object.entries(model.aliases ?? {})
       .filter(([, named]) => named === version)
       .map(([alias]) => alias),
+    notes: entry.notes ?? '',
     archived: entry.archived ?? false,
   };
 }

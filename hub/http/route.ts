@@ -59,7 +59,11 @@ export function registerOn(app: FastifyInstance, strict: boolean): Register {
         const call = callOf(contract, request);
         const origin = { from: plainAddress(request.ip), request: request.id };
         const given = await withOrigin(origin, () => handle(call));
-        if (isMedia(answer)) return sendMedia(request, reply, answer, given as Sent);
+        if (isMedia(answer)) {
+          const sent = given as Sent;
+          request.fault = sent.fault ?? null;
+          return sendMedia(request, reply, answer, sent);
+        }
         return reply
           .code(status)
           .type('application/json; charset=utf-8')

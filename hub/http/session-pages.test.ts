@@ -4,10 +4,16 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { accounts, SESSION_COOKIE } from '@adbreak/shared/contract/http/accounts.js';
+import { fleet } from '@adbreak/shared/contract/http/fleet.js';
 import { tokens } from '@adbreak/shared/contract/http/tokens.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { until } from '@adbreak/shared/testing/until.js';
+import { connectAsync } from 'mqtt';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { callBy } from '../cli/client.js';
+import { overview, publish } from '../testing/chain.js';
+import { runAt } from '../testing/command.js';
+import { enrolByHand, type HandMade } from '../testing/enrol.js';
 import { type TestHub, testHub } from '../testing.js';
 
 /** The pages in real Chromium; what they show is kept in .work/screenshots. */
@@ -27,6 +33,27 @@ before(async () => {
   });
 });
 after(() => browser.close());
+
+/** A session that ends without a word: the hub calls the device lost. */
+async function seenOnce(hub: TestHub, { device, key, certificate }: HandMade): Promise<void> {
+  const topic = `adbreak/v1/devices/${device}/status`;
+  const says = (online: boolean) => JSON.stringify({ online, agent: 'test', at: new Date().toISOString() });
+  const client = await connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
+    ca: hub.authority,
+    cert: certificate,
+    key,
+    clientId: device,
+    username: 'test',
+    protocolVersion: 4,
+    reconnectPeriod: 0,
+    will: { topic, payload: Buffer.from(says(false)), qos: 1, retain: true },
+  });
+  client.on('error', () => undefined);
+  await client.publishAsync(topic, says(true), { qos: 1 });
+  client.stream.destroy();
+  const line = () => callBy(hub, fleet.show, { params: { id: device } });
+  await until('it is lost', async () => (await line()).link.state === 'lost');
+}
 
 /** A person’s browser; the fleet’s authority is none that it knows. */
 function visit(hub: TestHub, javaScriptEnabled: boolean): Promise<BrowserContext> {
@@ -62,6 +89,7 @@ test('people sign in, change their password and sign out without a script', asyn
   await page.goto('/account');
   await page.getByLabel('The one of now').fill(PASSWORD);
   await page.getByLabel('The next one').fill(NEXT);
+  await page.getByLabel('Once more').fill(NEXT);
   await page.getByRole('button', { name: 'Change it' }).click();
   assert.match((await page.getByRole('status').textContent()) ?? '', /The password is changed/);
   await page.screenshot({ path: join(SHOTS, 'hub-account.png') });
@@ -112,6 +140,71 @@ test('a link that holds a token is followed where nobody is there, and takes the
   await page.getByText(/The link that led here holds a token/).waitFor();
   await page.getByRole('link', { name: 'anna (viewer)' }).waitFor();
   assert.equal(await kept(page), null);
+});
+
+test('the first administrator types the password twice, and is in', async (t) => {
+  const hub = await testHub(t);
+  const context = await visit(hub, false);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(`/first?code=${hub.running.invitation?.code}`);
+  const fill = async (again: string) => {
+    await page.getByLabel('Name').fill('anna');
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByLabel('Once more').fill(again);
+    await page.screenshot({ path: join(SHOTS, 'hub-first.png') });
+    await page.getByRole('button', { name: 'Make the account' }).click();
+  };
+  await fill(NEXT);
+  assert.match((await page.getByRole('alert').textContent()) ?? '', /the two differ/);
+  await page.screenshot({ path: join(SHOTS, 'hub-first-differ.png') });
+  await fill(PASSWORD);
+  assert.equal(new URL(page.url()).pathname, '/');
+});
+
+test('who has not signed in reads that everywhere, and not that there is nothing', async (t) => {
+  const hub = await testHub(t, { local: { port: 0, asked: true } });
+  const context = await visit(hub, true);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto('/');
+  await page.getByText('sign in to see them').first().waitFor();
+  assert.equal(await page.getByText('sign in to see them').count(), 4);
+  assert.doesNotMatch((await page.textContent('main')) ?? '', /none|nothing/);
+  await page.screenshot({ path: join(SHOTS, 'hub-stranger.png') });
+  await page.goto(`http://localhost:${hub.running.localPort}/`);
+  await page.getByText('over https alone').waitFor();
+  assert.equal(await page.getByRole('link', { name: 'With name and password' }).count(), 0);
+  await page.goto(`http://localhost:${hub.running.localPort}/sign-in`);
+  await page.screenshot({ path: join(SHOTS, 'hub-sign-in-plain.png') });
+  await page.getByRole('link', { name: 'https://localhost' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+});
+
+test('the first page dates what it shows, and says how long ago in words', async (t) => {
+  // Certificates are judged by the clock of the system, so it is the past that is made up.
+  let back = 14 * 24 * 3_600_000;
+  const hub = await testHub(t, { now: () => new Date(Date.now() - back) });
+  for (const version of ['1.0.0', '2.0.0']) await publish(hub, version);
+  await seenOnce(hub, await enrolByHand(hub, 'pi-1'));
+  await enrolByHand(hub, 'pi-2');
+  const { rollouts } = await overview(hub);
+  await runAt(hub, 'rollouts', 'pause', rollouts[0]?.id ?? '', '--reason', 'lunch');
+  const dated = (at: number) =>
+    new RegExp(`${new Date(at).toLocaleDateString('en-US', { dateStyle: 'medium' })}, \\d+:\\d\\d`);
+  const then = Date.now() - back;
+  back = 0;
+  const context = await visit(hub, true);
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(`/#token=${hub.token}`);
+  const devices = page.locator('#devices');
+  await devices.getByText('14 days ago').waitFor();
+  assert.match((await devices.textContent()) ?? '', /pi-1 lost.*pi-2 offline.*never/s);
+  assert.match((await page.textContent('#when')) ?? '', dated(Date.now()));
+  const ordered = page.locator('#rollouts tr', { hasText: 'lunch' }).first();
+  assert.match((await ordered.textContent()) ?? '', dated(then));
+  await page.screenshot({ path: join(SHOTS, 'hub-dated.png'), fullPage: true });
 });
 
 test('a page of another port of the hub’s machine changes nothing in the name of who has signed in', async (t) => {

@@ -43,6 +43,15 @@ ${passwordField('password', 'Password', 'current-password')}
   );
 }
 
+/** In the clear there is no form: it could not work, and a password must not go that way. */
+export function securePage(url: string, { why }: Pick<Told, 'why'> = {}): string {
+  return html(
+    'Sign in',
+    `${wordsOf(why === undefined ? {} : { why })}<p>With a name and a password over https alone: <a href="${escaped(url)}">${escaped(url)}</a></p>
+<p class="quiet">With a token: <a href="/">on the first page</a>.</p>`,
+  );
+}
+
 export function firstPage({ code, ...told }: Told & { readonly code: string }): string {
   return html(
     'The first administrator',
@@ -83,6 +92,7 @@ function passwordField(name: string, label: string, kind: 'current-password' | '
 }
 function newPasswordField(name: string, label: string): string {
   return `${passwordField(name, label, 'new-password')}
+${passwordField('again', 'Once more', 'new-password')}
 <p class="quiet">At least ${LEAST_PASSWORD} characters: a few words in a row are good.</p>`;
 }
 

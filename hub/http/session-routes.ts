@@ -5,7 +5,7 @@ import type { HttpContext } from './context.js';
 import type { Sent } from './media.js';
 import type { Register } from './route.js';
 import { cookieOf, NO_COOKIE } from './session-cookie.js';
-import { accountPage, firstPage, signInPage } from './session-pages.js';
+import { accountPage, firstPage, securePage, signInPage } from './session-pages.js';
 
 /**
  * `same-origin` and not `no-referrer`, for which a browser would send `Origin: null` with the forms; the code
@@ -19,16 +19,26 @@ const HEADERS = {
 };
 
 /** The pages on which people sign in and out. They need no script. */
-export function sessionRoutes(register: Register, { people: { signIn, first } }: HttpContext): void {
+export function sessionRoutes(
+  register: Register,
+  { people: { signIn, first }, httpsPort }: HttpContext,
+): void {
+  /** A form in the clear could not work: there stands where it can. */
+  const formOr = (way: Way, path: string, form: (told: Refused) => string) => (told: Refused) =>
+    way.from.secure ? form(told) : securePage(`https://${way.hostname}:${httpsPort() ?? 443}${path}`, told);
+
   register(sessions.show, ({ who }) => ({ person: who && { name: who.id, role: who.role } }));
 
-  register(sessions.signInPage, ({ who }) => (who === null ? page(signInPage({})) : leadOn('/account')));
-  register(sessions.signIn, ({ who, body, from }) =>
+  register(sessions.signInPage, ({ who, ...way }) =>
+    who === null ? page(formOr(way, '/sign-in', signInPage)({})) : leadOn('/account'),
+  );
+  register(sessions.signIn, ({ who, body, ...way }) =>
     orPage(
-      (why) => signInPage({ why, name: body.name }),
+      formOr(way, '/sign-in', (told) => signInPage({ ...told, name: body.name })),
       async () => {
-        refusePlain(from);
-        return leadOn('/', cookieOf(await signIn.begin(body, { address: from.address, before: who })));
+        refusePlain(way.from);
+        const coming = { address: way.from.address, before: who };
+        return leadOn('/', cookieOf(await signIn.begin(body, coming)));
       },
     ),
   );
@@ -43,8 +53,9 @@ export function sessionRoutes(register: Register, { people: { signIn, first } }:
   register(sessions.changePassword, ({ who, body, from }) => {
     if (who === null) return leadOn('/sign-in');
     return orPage(
-      (why) => accountPage(who, { why }),
+      (told) => accountPage(who, told),
       async () => {
+        refuseMistyped(body);
         const secret = await signIn.changePassword(who, body, from.address);
         const done = 'The password is changed; all other sessions have ended.';
         return page(accountPage(who, { done }), { 'set-cookie': cookieOf(secret) });
@@ -52,24 +63,35 @@ export function sessionRoutes(register: Register, { people: { signIn, first } }:
     );
   });
 
-  register(sessions.firstPage, ({ query: { code } }) =>
-    orPage(
-      (why) => signInPage({ why }),
-      () => {
-        first.check(code);
-        return page(firstPage({ code }));
-      },
-    ),
+  register(sessions.firstPage, ({ query: { code }, ...way }) =>
+    orPage(formOr(way, '/sign-in', signInPage), async () => {
+      await first.check(code);
+      const path = `/first?code=${encodeURIComponent(code)}`;
+      return page(formOr(way, path, () => firstPage({ code }))({}));
+    }),
   );
-  register(sessions.first, ({ who, body, from }) =>
+  register(sessions.first, ({ who, body, ...way }) =>
     orPage(
-      (why) => firstPage({ code: body.code, name: body.name, why }),
+      formOr(way, '/sign-in', (told) => firstPage({ ...told, code: body.code, name: body.name })),
       async () => {
-        refusePlain(from);
-        return leadOn('/', cookieOf(await signIn.beginFirst(body, { address: from.address, before: who })));
+        refusePlain(way.from);
+        await first.check(body.code);
+        refuseMistyped(body);
+        const coming = { address: way.from.address, before: who };
+        return leadOn('/', cookieOf(await signIn.beginFirst(body, coming)));
       },
     ),
   );
+}
+
+/** How a request came. */
+interface Way {
+  readonly hostname: string;
+  readonly from: { readonly address: string; readonly secure: boolean };
+}
+/** Why, in words; nothing where nothing was refused. */
+interface Refused {
+  readonly why?: string;
 }
 
 function page(body: string, more: Readonly<Record<string, string>> = {}): Sent {
@@ -82,7 +104,7 @@ function leadOn(location: string, cookie?: string): Sent {
 }
 
 /** A refusal is told on the page that asked; a fault of the hub goes the way of all faults. */
-async function orPage(again: (why: string) => string, work: () => Sent | Promise<Sent>): Promise<Sent> {
+async function orPage(again: (told: Refused) => string, work: () => Sent | Promise<Sent>): Promise<Sent> {
   try {
     return await work();
   } catch (error) {
@@ -90,8 +112,17 @@ async function orPage(again: (why: string) => string, work: () => Sent | Promise
     const { status } = ERROR_CODES[error.code];
     if (status >= 500) throw error;
     const wait = error instanceof TooSoon ? { 'retry-after': String(error.wait) } : {};
-    return { ...page(again(`${error.message}. ${error.remedy}`), wait), status };
+    const why = `${error.message}. ${error.remedy}`;
+    return { ...page(again({ why }), wait), status, fault: error.code };
   }
+}
+
+/** A new password that was mistyped would keep its holder out. */
+function refuseMistyped({ password, again }: { readonly password: string; readonly again: string }): void {
+  if (password !== again)
+    throw new AdbreakError('input_invalid', 'Cannot set the password: the two differ', {
+      remedy: 'Type the same one into both fields.',
+    });
 }
 
 function refusePlain({ secure }: { readonly secure: boolean }): void {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { accounts, SESSION_COOKIE } from '@adbreak/shared/contract/http/accounts.js';
+import { audit } from '@adbreak/shared/contract/http/audit.js';
 import { FORM } from '@adbreak/shared/contract/http/contract.js';
 import { problem } from '@adbreak/shared/contract/http/problem.js';
+import { until } from '@adbreak/shared/testing/until.js';
 import { callBy, callHub } from '../cli/client.js';
 import { answerOf } from '../testing/asked.js';
 import { Browser } from '../testing/browser.js';
@@ -165,11 +167,13 @@ test('people change their own password with the one of now, and their other sess
   const hub = await testHub(t);
   await withAnna(hub);
   const [own, other] = [await signedIn(hub), await signedIn(hub)];
-  const change = (current: string, password: string) => own.post('/account/password', { current, password });
+  const change = (current: string, password: string, again = password) =>
+    own.post('/account/password', { current, password, again });
   const wrong = await change('not that one at all', NEXT);
   assert.deepEqual([wrong.status, /the current one is wrong/.test(wrong.body)], [403, true]);
   const short = await change(PASSWORD, 'short');
   assert.deepEqual([short.status, /at least 15 characters long/.test(short.body)], [400, true]);
+  assert.match((await change(PASSWORD, NEXT, PASSWORD)).body, /Cannot set the password: the two differ/);
   assert.equal(await look(other), 200);
   assert.match((await change(PASSWORD, NEXT)).body, /The password is changed/);
   assert.deepEqual([await look(own), await look(other)], [200, 'unauthorized']);
@@ -215,6 +219,24 @@ test('what a page of elsewhere sends in somebody’s name is refused, and so is 
   assert.match(asForm.body, /its body is no JSON/);
 });
 
+test('what a page refuses stands in the audit log under its own code, and is found with what else was refused', async (t) => {
+  const hub = await testHub(t);
+  await withAnna(hub);
+  const browser = new Browser(hub);
+  await browser.post('/sign-in', { name: 'anna', password: 'not that one at all' });
+  await browser.get(`/first?code=adbreak_first_${'0'.repeat(40)}`);
+  const { entries } = await until('they are written', async () => {
+    const found = await callBy(hub, audit.list, { query: { what: 'refused' } });
+    return found.entries.length >= 3 && found;
+  });
+  const told = entries.map(({ what, subject, after }) => [what, subject, Object(after).code ?? null]);
+  assert.deepEqual(told.sort(), [
+    ['refused', 'GET /first', 'token_invalid'],
+    ['refused', 'POST /sign-in', 'unauthorized'],
+    ['session.refused', 'anna', null],
+  ]);
+});
+
 test('in the clear nobody signs in, and a session is none', async (t) => {
   const hub = await testHub(t, { local: { port: 0, asked: true } });
   await withAnna(hub);
@@ -234,4 +256,10 @@ test('in the clear nobody signs in, and a session is none', async (t) => {
   });
   assert.equal(status, 403);
   assert.match(body, /Cannot sign in over plain HTTP.*Open the hub.* https address/s);
+  const code = hub.running.invitation?.code ?? '';
+  for (const path of ['/sign-in', `/first?code=${code}`]) {
+    const page = await answerOf({ hub: plain, method: 'GET', path });
+    assert.doesNotMatch(page.body, /<form/, `${path}: a form that cannot work`);
+    assert.ok(page.body.includes(`href="https://localhost:${hub.running.httpPort}`), page.body);
+  }
 });

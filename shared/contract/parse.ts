@@ -1,20 +1,28 @@
 import type { z } from 'zod';
 import { AdbreakError, type ErrorCode } from '../errors.js';
+import { sentenceOf } from './sentences.js';
 
-/** Checks a value from outside against its schema; the error names the thing and the field. */
+const WORDS = { error: sentenceOf };
+
+/**
+ * Checks a value from outside against its schema; the error names the thing and the field. `remedy`: what to do
+ * where the code's own is not to the point.
+ */
 export function check<T>(
   schema: z.ZodType<T>,
   value: unknown,
   what: string,
   code: ErrorCode = 'input_invalid',
+  remedy?: string,
 ): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, WORDS);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const field = issue === undefined || issue.path.length === 0 ? '' : ` ${issue.path.join('.')}:`;
   throw new AdbreakError(
     code,
     `Cannot accept ${what}:${field} ${issue?.message ?? 'it does not fit its schema'}`,
+    remedy === undefined ? {} : { remedy },
   );
 }
 

@@ -16,6 +16,8 @@ const LEAST_DIFFERENT = 6;
 
 /** As a form sends it: what is wrong with it the page says. */
 const typed = z.string().max(1000);
+/** A new password once more: a person who has mistyped it would be kept out. */
+const again = typed.describe('The same once more');
 export const newPassword = z
   .string()
   .min(LEAST_PASSWORD, `must be at least ${LEAST_PASSWORD} characters long; a few words in a row are good`)
@@ -142,7 +144,7 @@ const changePassword = contract({
   path: '/account/password',
   access: 'visitor',
   summary: 'Changes one’s own password; all other sessions of the account end.',
-  body: z.strictObject({ current: typed, password: typed }),
+  body: z.strictObject({ current: typed, password: typed, again }),
   bodyIs: 'the password',
   bodyAs: FORM,
   answer: page,
@@ -160,8 +162,8 @@ const first = contract({
   method: 'POST',
   path: '/first',
   access: 'visitor',
-  summary: 'Makes the first administrator, once, within an hour of the hub’s first start.',
-  body: z.strictObject({ code, name: z.string().max(200), password: typed }),
+  summary: 'Makes the first administrator, once, within an hour from when the link was made.',
+  body: z.strictObject({ code, name: z.string().max(200), password: typed, again }),
   bodyIs: 'the first administrator',
   bodyAs: FORM,
   answer: page,

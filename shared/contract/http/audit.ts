@@ -39,7 +39,9 @@ const list = contract({
       .string()
       .max(60)
       .optional()
-      .describe('As the entry says it, or its begin: `device` is `device.set`'),
+      .describe(
+        'As the entry says it, its begin (`device` is `device.set`), or its end (`refused` is `session.refused`)',
+      ),
     subject: z.string().max(200).optional().describe('A part of it'),
     before: z.coerce.number().int().min(1).optional(),
     limit: z.coerce.number().int().min(1).max(AUDIT_PAGE).default(100),

@@ -62,6 +62,8 @@ const versionLine = z.object({
   digest: z.string(),
   bytes: count,
   aliases: z.array(z.string()),
+  /** What people should know of it; empty where nobody has written anything. */
+  notes: z.string(),
   /** Out of sight: nothing can be promoted to it. */
   archived: z.boolean(),
 });
@@ -111,7 +113,6 @@ const showVersion = contract({
     was_production: z.boolean(),
     manifest,
     evaluations: z.array(found),
-    notes: z.string(),
     lineage,
   }),
 });

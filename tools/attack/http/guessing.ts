@@ -205,7 +205,8 @@ export const GUESSING: readonly Attack[] = [
     name: 'guesses the link of the first administrator',
     refused: 'unauthorized',
     attempt: async (ground, rogue) => {
-      const fields = { code: guess('first', 1), name: 'rogue', password: 'a rogue of many words' };
+      const password = 'a rogue of many words';
+      const fields = { code: guess('first', 1), name: 'rogue', password, again: password };
       const status = await statusOf(ground, rogue, form('/first', fields, ground.hub.hub));
       if (status < 400) throw new Error('it is an administrator');
       return { code: REFUSED[status] ?? String(status) };

@@ -131,7 +131,11 @@ export const SESSIONS: readonly Attack[] = [
   ),
   ended('whose holder has changed the password elsewhere', async (ground, name, rogue) => {
     const own = await signedIn(ground, rogue, name);
-    const { status } = await own.post('/account/password', { current: PASSWORD, password: ANOTHER });
+    const { status } = await own.post('/account/password', {
+      current: PASSWORD,
+      password: ANOTHER,
+      again: ANOTHER,
+    });
     if (status >= 400) throw new Error(`the password could not be changed: ${status}`);
   }),
   {
