@@ -18,13 +18,11 @@ import { Intake } from './fleet/ingest.js';
 import { correctPresence, noteLink } from './fleet/presence.js';
 import { Quotas } from './fleet/quotas.js';
 import { Sender } from './fleet/sender.js';
+import { Housekeeping } from './housekeeping.js';
 import { buildHttp, type Http, type Route } from './http/app.js';
 import { Authority, LIFETIMES, type Lifetimes } from './identity/authority.js';
-import { forgettable } from './identity/claims.js';
 import { DeviceCertificates } from './identity/device-certificates.js';
-import { endingLine, endings } from './identity/endings.js';
 import { ServerCertificate } from './identity/server-certificate.js';
-import { keepRollups, purgeReports } from './monitoring/upkeep.js';
 import { Registry } from './registry/registry.js';
 import { Executor } from './rollouts/lifecycle/executor.js';
 import { type Plans, readPlans } from './rollouts/lifecycle/plans.js';
@@ -34,7 +32,6 @@ import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { openSettings } from './store/settings.js';
 import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './store/state-folder.js';
-import type { Store } from './store/store.js';
 
 export interface HubOptions {
   readonly folder: string;
@@ -94,20 +91,6 @@ export interface RunningHub extends AsyncDisposable {
 const PLANS = fileURLToPath(new URL('../../configs/rollouts', import.meta.url));
 const LOOPBACK = '127.0.0.1';
 const EVENTS_KEPT = 200;
-/** Once a night: what people have to hear, and claims that may be forgotten. */
-const NIGHTLY = '17 3 * * *';
-/** What is signed is signed anew long before it ends: metadata, and what devices shall run. */
-const SIGNING = '17 * * * *';
-/** Whether something that was signed elsewhere has come. */
-const ARRIVALS = '*/5 * * * * *';
-/** Raw reports are forgotten a few hundred at a time, so that no write waits for a large delete. */
-const PURGE = '53 * * * * *';
-/** What was refused too often for lines of its own is summed up by the hour. */
-const REFUSALS = '1 * * * *';
-/** Hours are closed for the reference, and old sums forgotten. */
-const ROLLUPS = '23 * * * * *';
-/** How time passes is watched. */
-const CLOCK = '*/30 * * * * *';
 const DAY_MS = 24 * 3600 * 1000;
 const CERTIFICATES: CertificateOptions = { grace: 30 * DAY_MS, lifetimes: LIFETIMES, check: '41 * * * *' };
 
@@ -196,11 +179,6 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     ...options.certificates,
   };
   const authority = await Authority.open(join(folder, 'identity'), now(), { lifetimes, begin });
-  const tellOfAuthority = () => {
-    const warning = authority.warning(now());
-    if (warning !== null) log(warning);
-  };
-  tellOfAuthority();
   const clock = new HubClock(store, now, log);
   await clock.look().catch(complain('clock'));
   opened.add(() => clock.keep());
@@ -208,19 +186,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const certificates = new DeviceCertificates({ store, authority, grace, now, log });
   const people = await openPeople({ folder, store, now: judged, settled, report: log });
   const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
-  const tellOfWaiting = async () => {
-    for (const line of await registry.waiting()) log(line);
-  };
-  await registry.renewDue();
-  const enterListed = async () => {
-    for (const line of await registry.enterListed()) log(line);
-  };
-  await enterListed();
-  await tellOfWaiting();
-  const tellOfEndings = () => {
-    for (const one of endings(store.state, now())) log(`${endingLine(one)}. ${one.mend}`);
-  };
-  tellOfEndings();
+  const housekeeping = new Housekeeping({ store, settings, authority, registry, clock, people, now, log });
+  await housekeeping.begin();
   const rolloutLog = new RolloutLog(store);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -317,7 +284,6 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   opened.add(() => broker.close());
   await executor.recover();
   await commands.show().catch(complain('rollouts over MQTT'));
-  await purgeClaims(store, settled());
   const doors: Http = await buildHttp({
     store,
     authority,
@@ -377,31 +343,11 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   let looks: Promise<unknown> = Promise.resolve();
   opened.add(() => looks);
   opened.add(() => registry.idle());
-  const retention = { hourMonths: settings.rollupHourMonths, dayMonths: settings.rollupDayMonths };
   const jobs = [
     schedule(options.tick, () => {
       looks = Promise.all([looks, look()]);
     }),
-    schedule(SIGNING, () => registry.renewDue().then(enterListed).catch(complain('registry'))),
-    schedule(SIGNING, () => sender.signAnew().catch(complain('desired states')), { noOverlap: true }),
-    schedule(ARRIVALS, () => registry.takeArrived().catch(complain('keys')), { noOverlap: true }),
-    schedule(NIGHTLY, () => tellOfWaiting().catch(complain('registry'))),
-    schedule(NIGHTLY, () =>
-      registry
-        .collect(settled())
-        .then((gone) => gone.length > 0 && log(`${gone.length} artifacts that nothing names are removed`))
-        .catch(complain('registry')),
-    ),
-    schedule(NIGHTLY, () => purgeClaims(store, settled()).catch(complain('claims'))),
-    schedule(PURGE, () => people.first.tidy().catch(complain('first administrator'))),
-    schedule(PURGE, () => purgeReports(store, settings.rawReportDays, now()).catch(complain('reports'))),
-    schedule(ROLLUPS, () => keepRollups(store.rollups, retention, now()).catch(complain('rollups')), {
-      noOverlap: true,
-    }),
-    schedule(REFUSALS, () => settleRefusals().catch(complain('audit'))),
-    schedule(NIGHTLY, tellOfAuthority),
-    schedule(NIGHTLY, tellOfEndings),
-    schedule(CLOCK, () => clock.look().catch(complain('clock'))),
+    ...housekeeping.schedule({ sender, settleRefusals }),
     schedule(check, () => renewOwn().catch(complain('certificate'))),
   ];
   opened.add(() => Promise.all(jobs.map((job) => job.stop())));
@@ -451,12 +397,4 @@ function portOf(server: Server): number | null {
 
 function revokedNow(device: string): AdbreakError {
   return new AdbreakError('identity_revoked', `Cannot take a message of ${device}: its identity was revoked`);
-}
-
-async function purgeClaims(store: Store, now: Date): Promise<void> {
-  const old = forgettable(store.state.claims, now);
-  if (old.length > 0)
-    await store.change(({ claims }) => {
-      for (const hash of old) delete claims[hash];
-    });
 }
