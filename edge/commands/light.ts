@@ -40,11 +40,13 @@ export class Light implements AsyncDisposable {
     if (this.#blinking === null) {
       const light = await this.#find();
       if (light === null) return false;
-      this.#until = until;
-      // Another call came while this one looked.
-      this.#blinking ??= this.#run(light).finally(() => {
-        this.#blinking = null;
-      });
+      // Another call may have come while this one looked.
+      if (this.#blinking === null) {
+        this.#until = until;
+        this.#blinking = this.#run(light).finally(() => {
+          this.#blinking = null;
+        });
+      }
     }
     this.#until = Math.max(this.#until, until);
     return true;

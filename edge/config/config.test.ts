@@ -207,10 +207,10 @@ test('a configuration that is wrong is said in words, with its field, its file, 
   const shipped = parse(await readFile(SHIPPED, 'utf8'));
   for (const [change, words] of [
     [{ device: undefined }, 'device: is missing'],
-    [{ threads: 'two' }, 'threads: must be a whole number: it is a text'],
+    [{ threads: 'two' }, 'threads: must be a number: it is a text'],
     [{ sauce: 1 }, 'has "sauce", which nothing here is called'],
     [{ hub: 'http://hub.example' }, 'hub: must be an https address such as https://hub.example:8443'],
-    [{ runtime: 'cuda' }, 'runtime: must be one of "litert", '],
+    [{ runtime: 'cuda' }, 'runtime: must be one of "litert", "tflite", "addon", "auto"'],
   ] as const) {
     await writeFile(path, stringify({ ...shipped, ...change }));
     const { stderr } = spawnSync(process.execPath, [AGENT, '--config', path], { encoding: 'utf8' });
