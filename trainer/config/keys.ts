@@ -17,7 +17,10 @@ export function flatten(tree: Tree, prefix = ''): Map<string, unknown> {
   return flat;
 }
 
-/** The first tree with what the second says laid over it, section by section. A section of nothing (null in YAML) says nothing. */
+/**
+ * The first tree with what the second says laid over it, section by section. A section of nothing (null in
+ * YAML) says nothing.
+ */
 export function overlay(base: Tree, over: Tree): Tree {
   const merged: Record<string, unknown> = { ...base };
   for (const [name, value] of Object.entries(over)) {
@@ -34,7 +37,10 @@ export function treeOf(key: string, value: unknown): Tree {
   return Object.fromEntries([[name, rest.length === 0 ? value : treeOf(rest.join('.'), value)]]);
 }
 
-/** Which of the known dotted keys somebody may have meant: by its spelling, or by its last part in another section. */
+/**
+ * Which of the known dotted keys somebody may have meant: by its spelling, or by its last part in another
+ * section.
+ */
 export function nearestKey(key: string, known: Iterable<string>): string | null {
   let nearest: { readonly key: string; readonly distance: number } | null = null;
   for (const candidate of known) {

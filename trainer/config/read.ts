@@ -15,8 +15,9 @@ export interface Setting {
 }
 
 /**
- * The configuration of a training: the file (if any) over the defaults, the settings over the file. Throws `not_found`,
- * `input_too_large`, or `input_invalid` that names the key, and for an unknown one the nearest that is known.
+ * The configuration of a training: the file (if any) over the defaults, the settings over the file. Throws
+ * `not_found`, `input_too_large`, or `input_invalid` that names the key, and for an unknown one the nearest
+ * that is known.
  */
 export async function readConfig(
   path: string | null,
@@ -46,7 +47,10 @@ export function parseSetting(text: string): Setting {
   return { key, value: yaml(text.slice(at + 1), `the value of ${key}`) };
 }
 
-/** Everything a tree says, flat and as text: what trackers log of a configuration, and what a checkpoint is held to. */
+/**
+ * Everything a tree says, flat and as text: what trackers log of a configuration, and what a checkpoint is
+ * held to.
+ */
 export function flatText(tree: Tree): Record<string, string> {
   return Object.fromEntries(
     [...flatten(tree)].map(([key, value]) => [

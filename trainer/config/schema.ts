@@ -28,7 +28,9 @@ const dataset = z.strictObject({
   fps: z.number().gt(0).max(60),
 });
 
-/** How far an augmented view may differ; 0 leaves that change out. No flips: logos and letters carry meaning. */
+/**
+ * How far an augmented view may differ; 0 leaves that change out. No flips: logos and letters carry meaning.
+ */
 const augmentation = z.strictObject({
   views: z.int().min(0).max(16),
   /** Black and white levels move by up to this share of the range. */
@@ -151,7 +153,10 @@ export const trainingConfig = z
   });
 export type TrainingConfig = z.infer<typeof trainingConfig>;
 
-/** What holds where a configuration says nothing. Requirements are the guide's; no augmented views, which cost time. */
+/**
+ * What holds where a configuration says nothing. Requirements are the guide's; no augmented views, which cost
+ * time.
+ */
 export const DEFAULT_CONFIG: TrainingConfig = {
   model: {
     name: 'base-ad-detector',

@@ -30,8 +30,8 @@ const CHANCE = 0.5;
 const LEAST_SIGMA = 0.3;
 
 /**
- * View `view` (from 1) of a picture: another capture chain's idea of it. What is drawn depends on the picture's key and the
- * view's number alone, so that a view can be kept and is the same in every run.
+ * View `view` (from 1) of a picture: another capture chain's idea of it. What is drawn depends on the
+ * picture's key and the view's number alone, so that a view can be kept and is the same in every run.
  */
 export async function augment(
   pixels: Uint8Array,

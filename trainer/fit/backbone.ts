@@ -52,7 +52,10 @@ async function pretrained({ config, preprocess, say }: BackboneRequest): Promise
   };
 }
 
-/** Lite0 would take hours from nothing: where its weights are not stored a small network stands in, and is kept between runs. */
+/**
+ * Lite0 would take hours from nothing: where its weights are not stored a small network stands in, and is
+ * kept between runs.
+ */
 async function small(request: BackboneRequest): Promise<Backbone> {
   const { config, samples, preprocess, say, signal } = request;
   const { seed } = config.training;

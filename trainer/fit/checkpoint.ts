@@ -49,8 +49,8 @@ export async function writeCheckpoint(path: string, binding: Binding, state: Fit
 }
 
 /**
- * The state to go on from; null where there is none. Throws `state_corrupt` for a damaged file, `conflict` for one of
- * another configuration, network or data set, with what differs.
+ * The state to go on from; null where there is none. Throws `state_corrupt` for a damaged file, `conflict`
+ * for one of another configuration, network or data set, with what differs.
  */
 export async function readCheckpoint(path: string, binding: Binding): Promise<FitState | null> {
   const sealed = await readSealed(path, facts);

@@ -2,7 +2,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import type { TrainingConfig } from '../config/schema.js';
 import type { Sample, SampleSource } from '../ports.js';
-import type { TrainingExamples } from './examples.js';
+import { refuseOneClass, type TrainingExamples } from './examples.js';
 import { type Extractor, histogramExtractor } from './extractors.js';
 import { featuresOf } from './features.js';
 
@@ -60,12 +60,7 @@ async function look(
   const wanted = extractors.map((extractor, i) => ({ extractor, augmentation, views: i === 0 ? views : 0 }));
   const { samples, of } = await featuresOf(split, wanted, { ...request, cache: request.config.output.cache });
   const isAd = samples.map((sample) => sample.isAd);
-  const ads = isAd.filter(Boolean).length;
-  if (ads === 0 || ads === isAd.length)
-    throw new AdbreakError(
-      'training_failed',
-      `Cannot train: the split ${split} needs pictures of both ad and content; it has ${ads} of ad and ${isAd.length - ads} of content`,
-    );
+  refuseOneClass(split, isAd);
   return {
     samples,
     of: extractors.map(({ width }, i): TrainingExamples => {

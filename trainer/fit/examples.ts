@@ -1,3 +1,4 @@
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Schedule } from './optimizer.js';
 
 /** Rows of features, row-major [rows, width], with their labels. */
@@ -24,4 +25,15 @@ export interface HeadSettings extends Schedule {
   readonly mixup: number;
   /** Epochs without a better validation loss before the end; null: never. */
   readonly patience: number | null;
+}
+
+/** Throws `training_failed`, by the name of the split, where it does not hold both classes. */
+export function refuseOneClass(split: string, isAd: readonly boolean[]): void {
+  const ads = isAd.filter(Boolean).length;
+  if (ads > 0 && ads < isAd.length) return;
+  throw new AdbreakError(
+    'training_failed',
+    `Cannot train: the split ${split} needs pictures of both ad and content; ` +
+      `it has ${ads} of ad and ${isAd.length - ads} of content`,
+  );
 }

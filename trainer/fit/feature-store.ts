@@ -10,15 +10,18 @@ const KEY_BYTES = 16;
 const SEGMENT = /\.rows$/;
 const segmentFacts = z.strictObject({ width: z.int().positive(), rows: z.int().positive() });
 
-/** What a picture is known by: the beginning of the SHA-256 of its pixels, in hex. Two alike pictures are one. */
+/**
+ * What a picture is known by: the beginning of the SHA-256 of its pixels, in hex. Two alike pictures are one.
+ */
 export function pictureKey(pixels: Uint8Array): string {
   return sha256(pixels).slice(0, 2 * KEY_BYTES);
 }
 
 /**
- * One extractor's features of pictures, one row of `width` numbers by the picture's key. On disk they are segments that
- * are written once and never change: a run that ends at any moment leaves whole segments, and the next one goes on behind
- * them; two runs at a time share a folder. A damaged segment is removed, and its rows are computed anew.
+ * One extractor's features of pictures, one row of `width` numbers by the picture's key. On disk they are
+ * segments that are written once and never change: a run that ends at any moment leaves whole segments, and
+ * the next one goes on behind them; two runs at a time share a folder. A damaged segment is removed, and its
+ * rows are computed anew.
  */
 export class FeatureStore {
   readonly width: number;

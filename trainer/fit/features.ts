@@ -39,16 +39,19 @@ export interface Wanted {
   readonly views: number;
   readonly augmentation: AugmentationSettings;
 }
-/** Features of a split in its order: of each wanted extractor the picture's own, then those of its views; rows of `width`. */
+/**
+ * Features of a split in its order: of each wanted extractor the picture's own, then those of its views; rows
+ * of `width`.
+ */
 export interface Features {
   readonly samples: readonly Sample[];
   readonly of: readonly (readonly Float32Array[])[];
 }
 
 /**
- * Features of the pictures of a split, from the cache where they are there. Pictures are known by their pixels: what one
- * data set has had computed holds for every other, and neither labels nor splits cost anything. A split that was read to
- * its end before is not read again.
+ * Features of the pictures of a split, from the cache where they are there. Pictures are known by their
+ * pixels: what one data set has had computed holds for every other, and neither labels nor splits cost
+ * anything. A split that was read to its end before is not read again.
  */
 export async function featuresOf(
   split: Split,

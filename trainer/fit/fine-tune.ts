@@ -17,10 +17,10 @@ import { bytesOf } from './sealed.js';
 import { networkTeller } from './tell.js';
 
 /**
- * The backbone with its layers from `training.fine_tuning.from` on tuned on the user's pictures, together with a read-out
- * that begins as the fitted head. What lies before the cut is computed once and cached; batch normalizations stay as they
- * are, folded into their layers: moved by a few pictures they cost more than they bring. Without a place to cut, the
- * backbone itself.
+ * The backbone with its layers from `training.fine_tuning.from` on tuned on the user's pictures, together
+ * with a read-out that begins as the fitted head. What lies before the cut is computed once and cached; batch
+ * normalizations stay as they are, folded into their layers: moved by a few pictures they cost more than they
+ * bring. Without a place to cut, the backbone itself.
  */
 export async function fineTuned(base: Backbone, request: BackboneRequest): Promise<Backbone> {
   const { config, samples, preprocess, say } = request;
@@ -82,7 +82,10 @@ async function tune(base: Backbone, from: string, keeper: Keeper, request: Backb
   return tuned;
 }
 
-/** The head of the backbone as it is, without its temperature: to begin with another would pull the features out of shape. */
+/**
+ * The head of the backbone as it is, without its temperature: to begin with another would pull the features
+ * out of shape.
+ */
 async function readOutOf(base: Backbone, request: BackboneRequest): Promise<ReadOut> {
   const { config, runtime, say, signal } = request;
   const { threads, augmentation } = config.training;

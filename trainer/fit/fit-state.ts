@@ -47,7 +47,9 @@ export function judged(
   };
 }
 
-/** The loss is no number any more: where, and what is kept. Only of a head can a model be made as it stands. */
+/**
+ * The loss is no number any more: where, and what is kept. Only of a head can a model be made as it stands.
+ */
 export function lostItsWay(
   what: 'head' | 'network',
   epoch: number,

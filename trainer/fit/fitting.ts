@@ -56,8 +56,8 @@ function classWeights(
 }
 
 /**
- * Fits the head, each epoch told and, once a second, kept: whatever ends the run, the best stays on disk, and `resume` goes
- * on to the same file that an undisturbed run makes.
+ * Fits the head, each epoch told and, once a second, kept: whatever ends the run, the best stays on disk, and
+ * `resume` goes on to the same file that an undisturbed run makes.
  */
 export async function fitted(
   train: TrainingExamples,
@@ -103,7 +103,9 @@ function resumed({ epoch, bestEpoch }: FitState, finish: boolean): string {
     : `going on behind epoch ${epoch}; the best so far is epoch ${bestEpoch}`;
 }
 
-/** The configured cross-validation over everything but the test pictures; null where there is none to be had. */
+/**
+ * The configured cross-validation over everything but the test pictures; null where there is none to be had.
+ */
 export async function crossValidated(
   train: SeenDeep,
   validation: SeenDeep,

@@ -21,8 +21,8 @@ export interface Grouped extends TrainingExamples {
 }
 
 /**
- * Whole groups in `count` parts: the largest first, each into the part that has the fewest pictures, so that a
- * recording is never in two. Null where there are fewer groups than parts.
+ * Whole groups in `count` parts: the largest first, each into the part that has the fewest pictures, so that
+ * a recording is never in two. Null where there are fewer groups than parts.
  */
 export function partition(groups: readonly string[], count: number, seed: number): string[][] | null {
   const sizes = new Map<string, number>();
@@ -41,9 +41,9 @@ export function partition(groups: readonly string[], count: number, seed: number
 }
 
 /**
- * How much the figures depend on which recordings were held back. Each part is measured after `epochs` epochs, as many as
- * the model itself took: a part that chose its own would look better than it is. A part without both classes on either
- * side is left out.
+ * How much the figures depend on which recordings were held back. Each part is measured after `epochs`
+ * epochs, as many as the model itself took: a part that chose its own would look better than it is. A part
+ * without both classes on either side is left out.
  */
 export async function crossValidate(
   all: Grouped,

@@ -1,7 +1,10 @@
 import { explain } from '@adbreak/shared/errors.js';
 import type { Tracker } from '../ports.js';
 
-/** All trackers as one. What one of them throws is said once; it is left alone from then on, and the training goes on. */
+/**
+ * All trackers as one. What one of them throws is said once; it is left alone from then on, and the training
+ * goes on.
+ */
 export function follow(trackers: readonly Tracker[], say: (line: string) => void): Tracker {
   const left = new Set<Tracker>(trackers);
   const each = async (tell: (tracker: Tracker) => Promise<void>) => {

@@ -1,7 +1,7 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
 import type { EpochRecord } from '../ports.js';
-import type { Examples, HeadSettings, TrainingExamples } from './examples.js';
+import { type Examples, type HeadSettings, refuseOneClass, type TrainingExamples } from './examples.js';
 import { begun, type FitState, isOver, judged, lostItsWay } from './fit-state.js';
 import { Linear, logitsOf } from './linear.js';
 import { adamStep, copyOf, type Learnt, rateAt } from './optimizer.js';
@@ -35,9 +35,9 @@ export interface FitHooks {
 const BREATH = 16;
 
 /**
- * Multinomial logistic regression on standardised features, in float32 parameters and float64 sums: the same seed gives
- * the same bytes on every machine. Then one temperature, fitted on validation. Throws `training_failed` where a class
- * is missing, and, saying where, when the loss is no number any more.
+ * Multinomial logistic regression on standardised features, in float32 parameters and float64 sums: the same
+ * seed gives the same bytes on every machine. Then one temperature, fitted on validation. Throws
+ * `training_failed` where a class is missing, and, saying where, when the loss is no number any more.
  */
 export async function fitHead(
   train: TrainingExamples,
@@ -45,8 +45,8 @@ export async function fitHead(
   settings: HeadSettings,
   hooks: FitHooks = {},
 ): Promise<Head> {
-  refuseOneClass('train', train);
-  refuseOneClass('val', validation);
+  refuseOneClass('train', train.isAd);
+  refuseOneClass('val', validation.isAd);
   const scaling = scalingOf(train);
   let state = hooks.from ?? initialState(train.width, settings.seed);
   const last = hooks.stopAfter ?? settings.epochs;
@@ -83,15 +83,6 @@ export async function fitHead(
 export function balancedWeights(isAd: readonly boolean[]): readonly [number, number] {
   const ads = isAd.filter(Boolean).length;
   return [isAd.length / (2 * Math.max(1, isAd.length - ads)), isAd.length / (2 * Math.max(1, ads))];
-}
-
-function refuseOneClass(split: string, { isAd }: Examples): void {
-  const ads = isAd.filter(Boolean).length;
-  if (ads === 0 || ads === isAd.length)
-    throw new AdbreakError(
-      'training_failed',
-      `Cannot train: the split ${split} needs pictures of both ad and content; it has ${ads} of ad and ${isAd.length - ads} of content`,
-    );
 }
 
 function initialState(width: number, seed: number): FitState {

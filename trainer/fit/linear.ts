@@ -33,7 +33,10 @@ export class Linear {
     this.sums = new Float64Array(2 * train.width + 2);
   }
 
-  /** Mean weighted cross-entropy in nats, the L2 penalty, and how many rows were called by their (heavier) label. */
+  /**
+   * Mean weighted cross-entropy in nats, the L2 penalty, and how many rows were called by their (heavier)
+   * label.
+   */
   gradient(
     parameters: Float32Array,
     members: readonly number[],
@@ -63,7 +66,10 @@ export class Linear {
     return { loss, penalty: this.#penalty(parameters), right };
   }
 
-  /** Fills the row: a view of the member, mixed with a view of another one where that is asked for (Zhang et al. 2018). */
+  /**
+   * Fills the row: a view of the member, mixed with a view of another one where that is asked for (Zhang et
+   * al. 2018).
+   */
   #mix(
     member: number,
     members: readonly number[],

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { explain } from '@adbreak/shared/errors.js';
 
 /**
- * Says lines, and appends them with their time to a file that can be followed meanwhile. A file that cannot be written costs
- * the file: it is said once.
+ * Says lines, and appends them with their time to a file that can be followed meanwhile. A file that cannot
+ * be written costs the file: it is said once.
  */
 export function appendingLog(path: string, say: (line: string) => void): (line: string) => void {
   let broken = false;

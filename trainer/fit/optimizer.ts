@@ -23,7 +23,10 @@ export function copyOf({ values, first, second }: Learnt): Learnt {
   return { values: values.slice(), first: first.slice(), second: second.slice() };
 }
 
-/** One step, in place. `step` counts from 1; `decay` is decoupled and leaves the values from `free` on alone: biases. */
+/**
+ * One step, in place. `step` counts from 1; `decay` is decoupled and leaves the values from `free` on alone:
+ * biases.
+ */
 export function adamStep(
   { values, first, second }: Learnt,
   gradient: Float64Array,
@@ -41,7 +44,10 @@ export function adamStep(
   }
 }
 
-/** The learning rate of a step, from 0, where an epoch has `steps` of them: up in a line, then down along half a cosine. */
+/**
+ * The learning rate of a step, from 0, where an epoch has `steps` of them: up in a line, then down along half
+ * a cosine.
+ */
 export function rateAt(step: number, steps: number, settings: Schedule): number {
   const { learningRate, schedule, epochs, warmupEpochs } = settings;
   const warmup = Math.min(warmupEpochs, epochs) * steps;

@@ -6,7 +6,10 @@ import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 /** A model, its manifest and a checkpoint fit into it. */
 const LEAST_FREE_MIB = 64;
 
-/** Tries every folder that a training will write to, before its work and not after it. Throws `state_unwritable` or `disk_full`. */
+/**
+ * Tries every folder that a training will write to, before its work and not after it. Throws
+ * `state_unwritable` or `disk_full`.
+ */
 export async function checkOutputs(folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
     const probe = join(folder, '.writable');
@@ -32,7 +35,10 @@ export async function checkOutputs(folders: readonly string[]): Promise<void> {
   }
 }
 
-/** A folder with those above it. Step by step: Node's own recursion never ends where a file system answers ENOENT, as /proc does. */
+/**
+ * A folder with those above it. Step by step: Node's own recursion never ends where a file system answers
+ * ENOENT, as /proc does.
+ */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);

@@ -38,8 +38,9 @@ export async function reservoir(
 const facts = z.strictObject({ pictures: z.int().nonnegative() });
 
 /**
- * The pictures that the converter sees: of the calibration split, or where that is empty of the training split. The same
- * ones in every run over a data set, kept with the features so that the next run need not look for them.
+ * The pictures that the converter sees: of the calibration split, or where that is empty of the training
+ * split. The same ones in every run over a data set, kept with the features so that the next run need not
+ * look for them.
  */
 export async function calibrationPictures(
   size: number,

@@ -4,7 +4,10 @@ import { labelAt } from '@adbreak/shared/video/labels.js';
 import { type Dataset, fileDigest, type Recording } from '../dataset/recordings.js';
 import type { SampleSource } from '../ports.js';
 
-/** Recordings with labels as pictures: `fps` of them a second, those outside of the labels left out. Each recording is a group. */
+/**
+ * Recordings with labels as pictures: `fps` of them a second, those outside of the labels left out. Each
+ * recording is a group.
+ */
 export async function recordedSamples(dataset: Dataset, fps: number): Promise<SampleSource> {
   const splitOf = { ...dataset, calibration: [] };
   const facts = [];
@@ -35,7 +38,10 @@ export async function recordedSamples(dataset: Dataset, fps: number): Promise<Sa
   };
 }
 
-/** What `dataset.only` and `dataset.first` leave of the recordings to train on; validation and test stay whole. */
+/**
+ * What `dataset.only` and `dataset.first` leave of the recordings to train on; validation and test stay
+ * whole.
+ */
 export function narrowed(
   dataset: Dataset,
   { only, first }: { readonly only: readonly string[] | null; readonly first: number | null },

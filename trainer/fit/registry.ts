@@ -11,8 +11,8 @@ export interface Registry {
 }
 
 /**
- * The registry at a URL: `http://localhost:8000` on the hub's own machine, `https://hub:8443` from elsewhere. The token is
- * ADBREAK_TOKEN's, the authority of an https hub ADBREAK_CA's.
+ * The registry at a URL: `http://localhost:8000` on the hub's own machine, `https://hub:8443` from elsewhere.
+ * The token is ADBREAK_TOKEN's, the authority of an https hub ADBREAK_CA's.
  */
 export async function openRegistry(
   url: string,

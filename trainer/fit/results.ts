@@ -55,7 +55,10 @@ export async function manifestOf(facts: ManifestFacts): Promise<Manifest> {
   };
 }
 
-/** The configuration without what decides nothing of the model: its name, where it goes, how many threads compute it. */
+/**
+ * The configuration without what decides nothing of the model: its name, where it goes, how many threads
+ * compute it.
+ */
 export function deciding({ model, dataset, training, conversion }: TrainingConfig) {
   const { name: _name, version: _version, ...network } = model;
   const { path: _path, video: _video, labels: _labels, ...pictures } = dataset;
@@ -67,7 +70,10 @@ export function configurationDigest(config: TrainingConfig): string {
   return sha256(JSON.stringify(deciding(config)));
 }
 
-/** What a run leaves in its folder: the model, its manifest, the configuration that makes it again, and a report. */
+/**
+ * What a run leaves in its folder: the model, its manifest, the configuration that makes it again, and a
+ * report.
+ */
 export async function writeResults(
   folder: string,
   {

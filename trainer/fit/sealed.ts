@@ -19,7 +19,9 @@ export async function writeSealed(path: string, facts: object, body: Uint8Array)
   await writeAtomic(path, Buffer.concat([Buffer.from(line), body]));
 }
 
-/** What was written, `missing` where there is nothing, `damaged` where it is not whole or not of this form. */
+/**
+ * What was written, `missing` where there is nothing, `damaged` where it is not whole or not of this form.
+ */
 export async function readSealed<T>(
   path: string,
   schema: z.ZodType<T>,

@@ -12,8 +12,8 @@ const BATCH = 32;
 const RATE = 1e-3;
 
 /**
- * Trains the small network from scratch on pictures of `size`: cross-entropy on a linear read-out, Adam. Its convolutions are matrix
- * products over patches, whose gradients every backend has.
+ * Trains the small network from scratch on pictures of `size`: cross-entropy on a linear read-out, Adam. Its
+ * convolutions are matrix products over patches, whose gradients every backend has.
  */
 export async function fitSmallNet(
   examples: readonly LabelledPixels[],

@@ -24,8 +24,8 @@ import { bytesOf } from './sealed.js';
 import { networkTeller } from './tell.js';
 
 /**
- * A network without weights of its own, trained whole on a sample of the user's pictures: after a teacher, or from nothing.
- * It takes minutes, and is kept between runs.
+ * A network without weights of its own, trained whole on a sample of the user's pictures: after a teacher, or
+ * from nothing. It takes minutes, and is kept between runs.
  */
 export async function taught(
   architecture: ArchitectureName,

@@ -11,7 +11,10 @@ interface Voice {
   readonly say: (line: string) => void;
 }
 
-/** The first epoch, then one a second: losses, accuracies, and the time that is left if no epoch ends it early. */
+/**
+ * The first epoch, then one a second: losses, accuracies, and the time that is left if no epoch ends it
+ * early.
+ */
 export function epochTeller(say: (line: string) => void): (record: EpochRecord, bestEpoch: number) => void {
   let saidAt: number | null = null;
   let [seconds, epochs] = [0, 0];

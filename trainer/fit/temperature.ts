@@ -1,4 +1,7 @@
-/** The T that minimises the negative log likelihood of softmax(logits / T), by golden-section search on ln T (Guo et al. 2017). */
+/**
+ * The T that minimises the negative log likelihood of softmax(logits / T), by golden-section search on ln T
+ * (Guo et al. 2017).
+ */
 export function fitTemperature(logits: ArrayLike<number>, isAd: readonly boolean[]): number {
   const loss = (t: number) =>
     isAd.reduce((sum, ad, i) => {

@@ -184,7 +184,10 @@ describe('a training that is killed', () => {
   });
 });
 
-/** Starts a training, waits until its head is being fitted, and ends it `after` milliseconds, by Ctrl-C or with no warning. */
+/**
+ * Starts a training, waits until its head is being fitted, and ends it `after` milliseconds, by Ctrl-C or
+ * with no warning.
+ */
 async function killed(
   output: string,
   args: readonly string[],

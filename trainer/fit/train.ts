@@ -59,10 +59,11 @@ interface Result {
 const NOTHING = { metrics: {}, histograms: [], pictures: [], scored: [], files: [] } as const;
 
 /**
- * Backbone -> cached features -> head -> INT8 TFLite -> metrics measured on that INT8 file through the Pi's runtime ->
- * requirements -> registry. Writes model.tflite, manifest.json, configuration.yaml and report.json into `output.path`.
- * Once the signal is aborted it ends with an AbortError at the next picture or epoch; what the cache and the checkpoint
- * then hold is whole. Throws `requirements_missed` where the registry gets nothing because of them.
+ * Backbone -> cached features -> head -> INT8 TFLite -> metrics measured on that INT8 file through the Pi's
+ * runtime -> requirements -> registry. Writes model.tflite, manifest.json, configuration.yaml and report.json
+ * into `output.path`. Once the signal is aborted it ends with an AbortError at the next picture or epoch;
+ * what the cache and the checkpoint then hold is whole. Throws `requirements_missed` where the registry gets
+ * nothing because of them.
  */
 export async function train(request: TrainRequest, runtime: TfliteRuntime): Promise<void> {
   const { config, registry, say, now } = request;
@@ -127,17 +128,26 @@ async function headOf(run: Run, { train, val }: Data, { identity }: Extractor): 
     'the network': identity,
   };
   const head = await fitted(train.features, val.features, { ...run, binding });
-  run.say(
-    `head: epoch ${head.epochs} of ${head.history.length} is the best, validation loss ${head.validationLoss.toFixed(3)}, temperature ${head.temperature.toFixed(2)}`,
-  );
+  run.say(formatHead(head));
   return head;
+}
+
+function formatHead({ epochs, history, validationLoss, temperature }: Head): string {
+  return (
+    `head: epoch ${epochs} of ${history.length} is the best, ` +
+    `validation loss ${validationLoss.toFixed(3)}, temperature ${temperature.toFixed(2)}`
+  );
 }
 
 /** The figures of the test pictures, for the manifest, the requirements and whoever reads along. */
 function assessed({ scored, p95Ms }: Scoring, { say }: Run): TestMetrics {
   const metrics = metricsOf(scored);
+  const [accuracy, f1, auc, ece] = [metrics.accuracy, metrics.f1, metrics.rocAuc, metrics.ece].map((value) =>
+    value.toFixed(3),
+  );
   say(
-    `INT8 model on test: accuracy ${metrics.accuracy.toFixed(3)}, F1 ${metrics.f1.toFixed(3)}, AUC ${metrics.rocAuc.toFixed(3)}, ECE ${metrics.ece.toFixed(3)}; 95 of 100 pictures within ${p95Ms.toFixed(1)} ms`,
+    `INT8 model on test: accuracy ${accuracy}, F1 ${f1}, AUC ${auc}, ECE ${ece}; ` +
+      `95 of 100 pictures within ${p95Ms.toFixed(1)} ms`,
   );
   return metrics;
 }

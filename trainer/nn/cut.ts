@@ -1,15 +1,18 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { type Graph, inferShapes, inputsOf, type Node } from './graph.js';
 
-/** A graph in two: what comes before a layer, and from that layer on. The tail's input is named as the front's output. */
+/**
+ * A graph in two: what comes before a layer, and from that layer on. The tail's input is named as the front's
+ * output.
+ */
 export interface CutGraph {
   readonly front: Graph;
   readonly tail: Graph;
 }
 
 /**
- * Cuts before the first layer called `from` or `from.…`, such as `blocks.12` or `head`. Throws `input_invalid` where there
- * is none, or where more than one tensor would have to cross the cut.
+ * Cuts before the first layer called `from` or `from.…`, such as `blocks.12` or `head`. Throws
+ * `input_invalid` where there is none, or where more than one tensor would have to cross the cut.
  */
 export function cutGraph(graph: Graph, from: string): CutGraph {
   const at = graph.nodes.findIndex(({ name }) => name === from || name.startsWith(`${from}.`));

@@ -1,7 +1,10 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { type FilteredNode, type Graph, isFiltered } from './graph.js';
 
-/** Every number of a graph that training may change, in the order of its nodes: of each its kernel, bias, batch normalization. */
+/**
+ * Every number of a graph that training may change, in the order of its nodes: of each its kernel, bias,
+ * batch normalization.
+ */
 export function numbersOf(graph: Graph): Float32Array {
   const parts = graph.nodes.filter(isFiltered).flatMap(partsOf);
   const numbers = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -25,11 +25,11 @@ export interface NetworkHooks {
 }
 
 /**
- * Trains every number of a graph (… -> features [1, width]) with a linear read-out of the label, and with a teacher one of its
- * features, which are dropped in the end. Adam; batch normalizations, where the graph has them, by the batch's statistics.
- * Gives the graph with the numbers of the epoch that was the best on validation; of one that begins with a read-out that
- * was fitted before perhaps its own. Throws `training_failed`, saying where,
- * when the loss is no number any more.
+ * Trains every number of a graph (… -> features [1, width]) with a linear read-out of the label, and with a
+ * teacher one of its features, which are dropped in the end. Adam; batch normalizations, where the graph has
+ * them, by the batch's statistics. Gives the graph with the numbers of the epoch that was the best on
+ * validation; of one that begins with a read-out that was fitted before perhaps its own. Throws
+ * `training_failed`, saying where, when the loss is no number any more.
  */
 export async function fitNetwork(
   graph: Graph,
@@ -60,7 +60,10 @@ export async function fitNetwork(
   return network.graphOf(state.best);
 }
 
-/** With a read-out that was fitted before, what is there already is the first to beat: the best may be no epoch at all. */
+/**
+ * With a read-out that was fitted before, what is there already is the first to beat: the best may be no
+ * epoch at all.
+ */
 async function beginning(
   network: Network,
   validation: readonly Lesson[],

@@ -19,8 +19,9 @@ export interface LayerTensors {
 }
 
 /**
- * The graph's output for a batch, x [N, H, W, C], by other numbers than its own. Batch normalizations use the batch's
- * statistics, which are told by the layer's name; a graph to be tuned with frozen ones has them folded away before.
+ * The graph's output for a batch, x [N, H, W, C], by other numbers than its own. Batch normalizations use the
+ * batch's statistics, which are told by the layer's name; a graph to be tuned with frozen ones has them
+ * folded away before.
  */
 export function forward(
   graph: Graph,

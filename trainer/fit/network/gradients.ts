@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * Layers with their gradients, on any backend of tfjs. wasm has no gradients of filters, and multiplies slowly where an
- * operand is transposed: both are written here with what it does fast (products, and convolutions forward).
- * Kernels are laid out as graphs have them.
+ * Layers with their gradients, on any backend of tfjs. wasm has no gradients of filters, and multiplies
+ * slowly where an operand is transposed: both are written here with what it does fast (products, and
+ * convolutions forward). Kernels are laid out as graphs have them.
  */
 interface Sliding {
   readonly stride: number;
@@ -85,7 +85,10 @@ export interface BatchStatistics {
   readonly variance: Float32Array;
 }
 
-/** Batch normalization by the batch's own statistics (Ioffe and Szegedy 2015), which are handed over: x [..., C]. */
+/**
+ * Batch normalization by the batch's own statistics (Ioffe and Szegedy 2015), which are handed over: x [...,
+ * C].
+ */
 export function batchNorm(
   x: tf.Tensor,
   gamma: tf.Tensor1D,
@@ -174,8 +177,9 @@ function padBefore(size: number, kernel: number, out: number, { stride, padding 
 }
 
 /**
- * The gradient of an output as a picture whose convolution (valid, stride 1) with the turned kernel is the gradient of the
- * input: stride - 1 zeros behind each value, and as many around all as the kernel reaches over the edge.
+ * The gradient of an output as a picture whose convolution (valid, stride 1) with the turned kernel is the
+ * gradient of the input: stride - 1 zeros behind each value, and as many around all as the kernel reaches
+ * over the edge.
  */
 function spread(
   dy: tf.Tensor4D,
@@ -241,7 +245,9 @@ function filterGradient(
   return tf.reshape(tf.stack(places, 1), [out, kh, kw, channels]);
 }
 
-/** [1, kh, kw, C]. A plain loop: on wasm it takes a fraction of what slices, products and sums of them take. */
+/**
+ * [1, kh, kw, C]. A plain loop: on wasm it takes a fraction of what slices, products and sums of them take.
+ */
 function depthwiseFilterGradient(
   x: tf.Tensor4D,
   dy: tf.Tensor4D,

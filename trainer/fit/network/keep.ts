@@ -19,8 +19,8 @@ export interface Keeper {
 }
 
 /**
- * A network that takes minutes to train is trained once for the same facts and kept in the cache; `like` has its form. What
- * `make` keeps of its epochs is removed once the network is whole.
+ * A network that takes minutes to train is trained once for the same facts and kept in the cache; `like` has
+ * its form. What `make` keeps of its epochs is removed once the network is whole.
  */
 export async function kept(
   about: readonly unknown[],
@@ -40,7 +40,10 @@ export async function kept(
   return graph;
 }
 
-/** The name is made of all that the state follows from. A damaged file is as good as none: the epochs are gone through again. */
+/**
+ * The name is made of all that the state follows from. A damaged file is as good as none: the epochs are gone
+ * through again.
+ */
 function keeperOf(path: string): Keeper {
   return {
     load: () =>

@@ -56,8 +56,8 @@ export async function plainLessons(
 }
 
 /**
- * The same with what a teacher sees in each (its features, standardised), under soft labels (Hinton et al. 2015): half the
- * person's word, half the teacher's, whose head has not learnt from the picture it speaks of.
+ * The same with what a teacher sees in each (its features, standardised), under soft labels (Hinton et al.
+ * 2015): half the person's word, half the teacher's, whose head has not learnt from the picture it speaks of.
  */
 export async function taughtLessons(
   pictures: readonly LabelledPicture[],
@@ -102,7 +102,9 @@ function filling(pixels: Uint8Array, { normalization: { mean, std } }: LessonReq
   };
 }
 
-/** p(ad) of each row by a head that was fitted on the other half of the pictures; views go with their picture. */
+/**
+ * p(ad) of each row by a head that was fitted on the other half of the pictures; views go with their picture.
+ */
 async function crossFitted(
   all: TrainingExamples,
   views: number,

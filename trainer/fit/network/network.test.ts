@@ -24,7 +24,10 @@ const normal = (shape: number[]) =>
 
 before(() => openBackend());
 
-/** The slope of a weighted sum of the outputs along a few directions: by the gradient, and by going a little each way. */
+/**
+ * The slope of a weighted sum of the outputs along a few directions: by the gradient, and by going a little
+ * each way.
+ */
 function agrees(what: string, layer: (...inputs: tf.Tensor[]) => tf.Tensor, inputs: tf.Tensor[]): void {
   const weights = normal(layer(...inputs).shape);
   const loss = (...given: tf.Tensor[]) => tf.sum(tf.mul(layer(...given), weights)) as tf.Scalar;

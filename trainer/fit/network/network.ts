@@ -31,10 +31,16 @@ interface Gradient extends Measured {
 }
 type Layers = ReadonlyMap<string, LayerTensors>;
 
-/** What a batch counts for in the running statistics: there are hundreds of batches, not hundreds of thousands. */
+/**
+ * What a batch counts for in the running statistics: there are hundreds of batches, not hundreds of
+ * thousands.
+ */
 const MOMENTUM = 0.1;
 
-/** A graph to be trained, as one vector: its own numbers, the read-out's, and with a teacher those that tell its features. */
+/**
+ * A graph to be trained, as one vector: its own numbers, the read-out's, and with a teacher those that tell
+ * its features.
+ */
 export class Network {
   /** The gradient of the last batch. */
   readonly sums: Float64Array;
@@ -78,7 +84,10 @@ export class Network {
     return withNumbers(this.#graph, values.slice(0, this.#own));
   }
 
-  /** The loss of a batch, with a teacher the squared distance to its features in it; its gradient is left in `sums`. */
+  /**
+   * The loss of a batch, with a teacher the squared distance to its features in it; its gradient is left in
+   * `sums`.
+   */
   gradient(values: Float32Array, lessons: readonly Lesson[]): Gradient {
     const learnt = this.#slots.filter(isLearnt);
     const statistics = new Map<string, BatchStatistics>();
@@ -103,7 +112,10 @@ export class Network {
     return { loss, right, statistics };
   }
 
-  /** What a batch is called by `graph`, which has this one's layers and no batch normalization, and the read-out in `values`. */
+  /**
+   * What a batch is called by `graph`, which has this one's layers and no batch normalization, and the
+   * read-out in `values`.
+   */
   measure(graph: Graph, values: Float32Array, lessons: readonly Lesson[]): Measured {
     return tf.tidy(() => {
       const slots = slotsOf(graph);
