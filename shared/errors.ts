@@ -166,6 +166,11 @@ export const ERROR_CODES = {
     status: 500,
     remedy: 'Look at the data set: each class needs frames in train, val and test.',
   },
+  requirements_missed: {
+    status: 422,
+    remedy:
+      'The model and its report are in the output folder. docs/training.md, "When a model misses its requirements", says what helps; deployment.requirements sets them.',
+  },
   hub_unreachable: {
     status: 503,
     remedy:

@@ -1,29 +1,18 @@
 import { join } from 'node:path';
-import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { onInterruption, runProgram } from '@adbreak/shared/program.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { formatLabels } from '@adbreak/shared/video/labels.js';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { addConvertCommand } from './convert/command.js';
 import { cutRecording, type Piece, planCuts } from './dataset/cut.js';
-import {
-  beginRecording,
-  type Dataset,
-  fillDataset,
-  openDataset,
-  type Recording,
-  readLabels,
-  SPLITS,
-} from './dataset/recordings.js';
+import { beginRecording, fillDataset, readLabels, SPLITS } from './dataset/recordings.js';
 import { renderBroadcast } from './dataset/synthetic/broadcast.js';
 import { CHANNELS, type Channel } from './dataset/synthetic/channels.js';
-import { train } from './fit/train.js';
+import { addTrainCommand } from './fit/command.js';
 import { addModelCommands } from './inspect/command.js';
-import { natural, positive } from './options.js';
+import { natural } from './options.js';
 import { addWeightsCommands } from './weights/command.js';
-import { storedWeights } from './weights/store.js';
 
 /** The trainer's commands; `adbreak dataset|train|weights|convert|model` starts this file. */
 const program = new Command('adbreak').exitOverride().enablePositionalOptions();
@@ -91,70 +80,7 @@ dataset
     await fillDataset(options.output, SPLITS, () => cutRecording(options.video, spans, pieces, told, signal));
   });
 
-program
-  .command('train')
-  .description('train a model on a data set and convert it to INT8 TFLite')
-  .requiredOption('--output <dir>', 'folder for model.tflite, manifest.json and report.json')
-  .option('--data <dir>', 'data set: train/, val/, test/ with NAME.mkv and NAME.csv')
-  .option('--video <file>', 'a recording of your own instead, cut 60/20/20 by time')
-  .option('--labels <csv>', 'its labels: start,end,label')
-  .option(
-    '--only <names>',
-    'train on these recordings alone (comma-separated); val and test stay whole',
-    (text: string) => text.split(','),
-  )
-  .option('--first <seconds>', 'use only the beginning of each training recording', positive)
-  .option('--name <name>', 'model name', matching(MODEL_NAME), 'base-ad-detector')
-  .option('--version <version>', 'model version', matching(VERSION), '1.0.0')
-  .option('--weights <which>', 'pretrained (as pulled), scratch, or auto', 'auto')
-  .option('--fps <n>', 'frames a second', positive, 2)
-  .option(
-    '--threads <n>',
-    'threads of the runtime; more than there are idle cores make it slower by far',
-    natural,
-    1,
-  )
-  .option('--seed <n>', 'seed', natural, 1)
-  .option('--cache <dir>', 'folder for cached features', '.work/features')
-  .action(
-    async (options: {
-      output: string;
-      data?: string;
-      video?: string;
-      labels?: string;
-      only?: string[];
-      first?: number;
-      name: string;
-      version: string;
-      weights: string;
-      fps: number;
-      threads: number;
-      seed: number;
-      cache: string;
-    }) => {
-      const pretrained = options.weights === 'scratch' ? null : await storedWeights('efficientnet_lite0');
-      if (options.weights === 'pretrained' && pretrained === null)
-        throw new AdbreakError(
-          'weights_unavailable',
-          'Cannot train with pretrained weights: none are stored',
-        );
-      const result = await train(
-        {
-          ...options,
-          dataset: await datasetOf(options),
-          pretrained,
-          now: new Date(),
-          say: (line) => console.log(line),
-          signal,
-        },
-        openRuntime('tflite'),
-      );
-      console.log(
-        `wrote ${join(options.output, 'model.tflite')} (${result.manifest.bytes} bytes, ${result.manifest.architecture}, ${result.manifest.weights})`,
-      );
-    },
-  );
-
+addTrainCommand(program, signal);
 addWeightsCommands(program, signal);
 addConvertCommand(program, signal);
 addModelCommands(program, signal);
@@ -183,54 +109,6 @@ async function synthesize(channel: Channel, seed: string, seconds: number, outpu
   );
 }
 
-interface DataOptions {
-  data?: string;
-  video?: string;
-  labels?: string;
-  only?: string[];
-  first?: number;
-}
-
-async function datasetOf(options: DataOptions): Promise<Dataset> {
-  const { only, first = Number.POSITIVE_INFINITY } = options;
-  const all = await recordingsOf(options);
-  const train = all.train.filter(({ name }) => only === undefined || only.includes(name));
-  return {
-    ...all,
-    train: train.map((recording) => ({
-      ...recording,
-      spans: recording.spans.filter(({ start }) => start < first),
-    })),
-  };
-}
-
-async function recordingsOf({ data, video, labels }: DataOptions): Promise<Dataset> {
-  if (video !== undefined) {
-    if (labels === undefined)
-      throw new AdbreakError('labels_invalid', 'Cannot train: --video needs --labels');
-    return cutByTime(video, await readLabels(labels));
-  }
-  if (data === undefined)
-    throw new AdbreakError(
-      'input_invalid',
-      'Cannot train: give --data DIR, or --video FILE with --labels CSV',
-    );
-  return openDataset(data);
-}
-
-/** One recording becomes three by time, whole spans each: frames a second apart never lie in two splits. */
-function cutByTime(video: string, spans: Recording['spans']): Dataset {
-  const end = spans.at(-1)?.end ?? 0;
-  const part = (from: number, to: number): Recording[] => [
-    {
-      name: 'recording',
-      video,
-      spans: spans.filter((span) => span.start >= from * end && span.start < to * end),
-    },
-  ];
-  return { train: part(0, 0.6), val: part(0.6, 0.8), test: part(0.8, 1) };
-}
-
 function channelNamed(name: string): Channel {
   const channel = CHANNELS.find((candidate) => candidate.name === name);
   if (channel === undefined)
@@ -239,12 +117,6 @@ function channelNamed(name: string): Channel {
       `Cannot render channel ${name}: there are ${CHANNELS.map((known) => known.name).join(', ')}`,
     );
   return channel;
-}
-function matching(pattern: RegExp) {
-  return (text: string) => {
-    if (!pattern.test(text)) throw new InvalidArgumentError(`It must match ${pattern.source}.`);
-    return text;
-  };
 }
 
 await runProgram(() => program.parseAsync(), interruption);

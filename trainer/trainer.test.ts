@@ -15,7 +15,6 @@ import { planCuts } from './dataset/cut.js';
 import { renderBroadcast } from './dataset/synthetic/broadcast.js';
 import { CHANNELS } from './dataset/synthetic/channels.js';
 import { labelOfItem, schedule, timeline } from './dataset/synthetic/schedule.js';
-import { fitHead, fitTemperature } from './fit/head.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const adbreak = (args: string[], env: Record<string, string> = {}) =>
@@ -133,51 +132,6 @@ describe('metrics', () => {
   test('of nothing, and of one class alone, are numbers', () => {
     for (const scored of [[], [{ probability: 0.9, isAd: true }]])
       assert.ok(Object.values(metricsOf(scored)).flat(2).every(Number.isFinite));
-  });
-});
-
-describe('the head', () => {
-  const random = seeded('head');
-  const blobs = (count: number) => {
-    const isAd = Array.from({ length: count }, (_, i) => i % 2 === 0);
-    return {
-      width: 6,
-      isAd,
-      features: Float32Array.from(
-        isAd.flatMap((ad) =>
-          Array.from({ length: 6 }, (_, k) => 40 * k + (ad ? 1 : -1) * (k < 2 ? 3 : 0) + random.normal() * 2),
-        ),
-      ),
-    };
-  };
-  test('finds what separates, on raw features of any scale', async () => {
-    const [train, validation, test] = [blobs(600), blobs(200), blobs(400)];
-    const { kernel, bias } = await fitHead(train, validation, { seed: 1 });
-    const right = test.isAd.filter((ad, row) => {
-      let margin = (bias[1] ?? 0) - (bias[0] ?? 0);
-      for (let i = 0; i < 6; i++)
-        margin += ((kernel[6 + i] ?? 0) - (kernel[i] ?? 0)) * (test.features[row * 6 + i] ?? 0);
-      return margin > 0 === ad;
-    }).length;
-    // Two features, 3 sigma apart each: the best there is, is Phi(2.12) = .983.
-    assert.ok(right / 400 > 0.96, `${right} of 400`);
-  });
-  test('of a split without one class is refused by name', async () => {
-    const one = { ...blobs(10), isAd: Array<boolean>(10).fill(true) };
-    await assert.rejects(
-      fitHead(blobs(10), one, { seed: 1 }),
-      (error: unknown) => error instanceof AdbreakError && /val needs frames of both/.test(error.message),
-    );
-  });
-  test('temperature undoes overconfidence', () => {
-    const isAd = Array.from({ length: 4000 }, (_, i) => i % 2 === 0);
-    const logits = Float32Array.from(
-      isAd.flatMap((ad) => {
-        const z = random.normal() + (ad ? 1 : -1);
-        return [0, 2 * z * 3];
-      }),
-    );
-    assert.ok(Math.abs(fitTemperature(logits, isAd) - 3) < 0.3);
   });
 });
 

@@ -27,6 +27,25 @@ export const testMetrics = z.object({
 });
 export type TestMetrics = z.infer<typeof testMetrics>;
 
+/** How the agent makes AD and CONTENT of a model's probabilities; chosen on validation. */
+export const decision = z.strictObject({
+  threshold: share.describe('p(ad) from which a single frame is called an advertisement.'),
+  meanSeconds: z.number().min(1).max(3600).describe('Mean length of a break and of a block of programme.'),
+  clamp: z.number().min(0.5).max(1).describe('A frame is trusted no further than this.'),
+  enter: share.describe('Posterior from which AD begins.'),
+  leave: share.describe('Posterior at which it ends.'),
+});
+
+/** Where a model comes from: the same data, configuration, parent, code and seed make the same file. */
+export const lineage = z.strictObject({
+  dataset: digest.describe('Fingerprint of the data set.'),
+  configuration: digest.describe('SHA-256 of what in the configuration decides the model.'),
+  parent: digest.describe('SHA-256 of the network before its head was fitted, as float TFLite.'),
+  code: z.string().min(1).max(100).describe('Version of the trainer, with its commit where it is known.'),
+  seed: z.int().nonnegative().describe('What chance was drawn from.'),
+});
+export type Lineage = z.infer<typeof lineage>;
+
 /** Bytes of the largest model file. */
 export const MODEL_LIMIT = 256 * 1024 * 1024;
 
@@ -40,8 +59,10 @@ export const manifest = z.strictObject({
   version: z.string().regex(VERSION, 'must be MAJOR.MINOR.PATCH').describe('Its version.'),
   digest: digest.describe('SHA-256 of the model file.'),
   bytes: z.int().positive().max(MODEL_LIMIT).describe('Its length.'),
-  architecture: z.enum(['efficientnet_lite0', 'small_net']).describe('The network, for people.'),
-  weights: z.enum(['pretrained', 'scratch']).describe('Where its weights began, for people.'),
+  architecture: z
+    .enum(['efficientnet_lite0', 'mobilenet_v3_small', 'mobilenet_v3_large', 'small_net'])
+    .describe('The network, for people.'),
+  weights: z.enum(['pretrained', 'distilled', 'scratch']).describe('Where its weights began, for people.'),
   labels: z
     .tuple([z.literal('content'), z.literal('ad')])
     .describe('Meaning of the outputs, in order: p(ad) is the second.'),
@@ -77,6 +98,10 @@ export const manifest = z.strictObject({
     .max(20)
     .optional()
     .describe('What it runs on, as devices name their hardware; anything where nothing is said.'),
+  decision: decision
+    .optional()
+    .describe('How p(ad) becomes AD and CONTENT; the defaults where nothing is said.'),
+  lineage: lineage.optional().describe('Where it comes from, for people.'),
   metrics: testMetrics.describe('What it was worth on the test recordings, for people.'),
   createdAt: instantSchema().describe('When it was made.'),
 });

@@ -1,166 +1,171 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
-import * as tf from '@tensorflow/tfjs-core';
-import { openBackend } from './backend.js';
+import type { EpochRecord } from '../ports.js';
+import { type Examples, type HeadSettings, refuseOneClass, type TrainingExamples } from './examples.js';
+import { begun, type FitState, isOver, judged, lostItsWay } from './fit-state.js';
+import { Linear, logitsOf } from './linear.js';
+import { adamStep, copyOf, type Learnt, rateAt } from './optimizer.js';
+import { type Scaling, scalingOf } from './scaling.js';
+import { fitTemperature } from './temperature.js';
 
-/** Rows of features, row-major [rows, width], with their labels. */
-export interface Examples {
-  readonly width: number;
-  readonly features: Float32Array;
-  readonly isAd: readonly boolean[];
-}
 /** logits = kernel · features + bias; kernel [2, width]; standardisation and temperature are folded in. */
 export interface Head {
   readonly kernel: Float32Array;
   readonly bias: Float32Array;
+  /** The epoch that was the best on validation. */
   readonly epochs: number;
   readonly validationLoss: number;
   readonly temperature: number;
+  readonly history: readonly EpochRecord[];
 }
-interface FitOptions {
-  readonly seed: number;
-  readonly epochs?: number;
-  readonly onEpoch?: (epoch: number, validationLoss: number) => void;
+
+export interface FitHooks {
+  /** Goes on from here. */
+  readonly from?: FitState;
+  /** No more epochs: the best so far is taken. */
+  readonly finish?: boolean;
+  /** Ends after so many epochs, the schedule being that of all, and takes the last one. */
+  readonly stopAfter?: number;
+  /** After each epoch. */
+  readonly onEpoch?: (record: EpochRecord, state: FitState) => Promise<void> | void;
   readonly signal?: AbortSignal;
 }
 
-const BATCH = 256;
-const RATE = 5e-4;
-const L2 = 3e-3;
-const PATIENCE = 8;
+/** Batches between two moments in which a signal can be heard. */
+const BREATH = 16;
 
 /**
- * Multinomial logistic regression on standardised features, Adam, L2, early stopping on validation loss, then one
- * temperature fitted on validation (Guo et al. 2017). Throws `training_failed` where a class is missing.
+ * Multinomial logistic regression on standardised features, in float32 parameters and float64 sums: the same
+ * seed gives the same bytes on every machine. Then one temperature, fitted on validation. Throws
+ * `training_failed` where a class is missing, and, saying where, when the loss is no number any more.
  */
 export async function fitHead(
-  train: Examples,
+  train: TrainingExamples,
   validation: Examples,
-  { seed, epochs = 80, onEpoch, signal }: FitOptions,
+  settings: HeadSettings,
+  hooks: FitHooks = {},
 ): Promise<Head> {
-  await openBackend();
-  for (const [name, { isAd }] of [
-    ['train', train],
-    ['val', validation],
-  ] as const) {
-    if (!isAd.includes(true) || !isAd.includes(false))
-      throw new AdbreakError(
-        'training_failed',
-        `Cannot train: the split ${name} needs frames of both ad and content; it has ${isAd.length} frames`,
-      );
+  refuseOneClass('train', train.isAd);
+  refuseOneClass('val', validation.isAd);
+  const scaling = scalingOf(train);
+  let state = hooks.from ?? initialState(train.width, settings.seed);
+  const last = hooks.stopAfter ?? settings.epochs;
+  const patience = hooks.stopAfter === undefined ? settings.patience : null;
+  while (hooks.finish !== true && !isOver(state, last, patience)) {
+    const started = performance.now();
+    const { learnt, ...trained } = await trainEpoch(train, scaling, state, settings, hooks.signal);
+    const record: EpochRecord = {
+      stage: 'head',
+      epoch: state.epoch + 1,
+      epochs: settings.epochs,
+      ...trained,
+      ...validated(learnt.values, validation, scaling),
+      seconds: (performance.now() - started) / 1000,
+    };
+    state = judged(state, learnt, record, 'head');
+    await hooks.onEpoch?.(record, state);
+    hooks.signal?.throwIfAborted();
   }
-  const { mean, std } = statistics(train);
-  const width = train.width;
-  const random = seeded(`head/${seed}`);
-  const rows = (examples: Examples) =>
-    tf.tidy(
-      () => tf.tensor2d(examples.features, [examples.isAd.length, width]).sub(mean).div(std) as tf.Tensor2D,
-    );
-  const targets = (examples: Examples) =>
-    tf.tensor2d(
-      examples.isAd.flatMap((ad) => (ad ? [0, 1] : [1, 0])),
-      [examples.isAd.length, 2],
-    );
-  const x = rows(train);
-  const y = targets(train);
-  const vx = rows(validation);
-  const vy = targets(validation);
-  const kernel = tf.variable(
-    tf.tensor2d(
-      Float32Array.from({ length: width * 2 }, () => random.normal() * 0.01),
-      [width, 2],
-    ),
-  );
-  const bias = tf.variable(tf.zeros([2]));
-  const optimizer = tf.train.adam(RATE);
-  let best = {
-    loss: Number.POSITIVE_INFINITY,
-    epoch: 0,
-    kernel: new Float32Array(0),
-    bias: new Float32Array(0),
-    logits: new Float32Array(0),
+  if (!Number.isFinite(state.bestLoss))
+    throw new AdbreakError('training_failed', 'Cannot take the best epoch: there is none yet');
+  const taken = hooks.stopAfter === undefined ? state.best : state.values;
+  const temperature = fitTemperature(logitsOf(taken, validation, scaling), validation.isAd);
+  return {
+    ...folded(taken, scaling, temperature),
+    epochs: hooks.stopAfter ?? state.bestEpoch,
+    validationLoss: state.bestLoss,
+    temperature,
+    history: state.history,
   };
-  for (let epoch = 1; epoch <= epochs && epoch - best.epoch <= PATIENCE; epoch++) {
-    const order = random.shuffle(Array.from({ length: train.isAd.length }, (_, i) => i));
-    for (let at = 0; at < order.length; at += BATCH) {
-      tf.tidy(() => {
-        const index = tf.tensor1d(order.slice(at, at + BATCH), 'int32');
-        const [bx, by] = [tf.gather(x, index), tf.gather(y, index)];
-        optimizer.minimize(
-          () =>
-            crossEntropy(tf.add(tf.matMul(bx, kernel), bias) as tf.Tensor2D, by).add(
-              tf.sum(tf.square(kernel)).mul(L2),
-            ) as tf.Scalar,
-        );
-      });
-    }
-    const logits = tf.tidy(() => tf.add(tf.matMul(vx, kernel), bias) as tf.Tensor2D);
-    const loss = tf.tidy(() => crossEntropy(logits, vy).dataSync()[0] ?? Number.NaN);
-    if (loss < best.loss)
-      best = { loss, epoch, kernel: copy(kernel), bias: copy(bias), logits: copy(logits) };
-    logits.dispose();
-    onEpoch?.(epoch, loss);
+}
+
+/** Weights that make both classes count alike. */
+export function balancedWeights(isAd: readonly boolean[]): readonly [number, number] {
+  const ads = isAd.filter(Boolean).length;
+  return [isAd.length / (2 * Math.max(1, isAd.length - ads)), isAd.length / (2 * Math.max(1, ads))];
+}
+
+function initialState(width: number, seed: number): FitState {
+  const random = seeded(`head/${seed}`);
+  const values = Float32Array.from({ length: 2 * width + 2 }, (_, i) =>
+    i < 2 * width ? random.normal() * 0.01 : 0,
+  );
+  return begun(values);
+}
+
+type Trained = Pick<EpochRecord, 'trainLoss' | 'trainAccuracy' | 'learningRate'> & {
+  readonly learnt: Learnt;
+};
+
+async function trainEpoch(
+  train: TrainingExamples,
+  scaling: Scaling,
+  state: FitState,
+  settings: HeadSettings,
+  signal: AbortSignal | undefined,
+): Promise<Trained> {
+  const epoch = state.epoch + 1;
+  // A stream of its own for each epoch: to go on from an epoch needs no generator's state.
+  const random = seeded(`head/${settings.seed}/${epoch}`);
+  const rows = train.isAd.length;
+  const steps = Math.ceil(rows / settings.batchSize);
+  const order = random.shuffle(Array.from({ length: rows }, (_, i) => i));
+  const linear = new Linear(train, scaling, settings);
+  // The state stays as it was: an epoch that is interrupted has not been.
+  const learnt = copyOf(state);
+  let [loss, right, rate] = [0, 0, 0];
+  for (let batch = 0; batch < steps; batch++) {
+    const step = (epoch - 1) * steps + batch;
+    rate = rateAt(step, steps, settings);
+    const members = order.slice(batch * settings.batchSize, (batch + 1) * settings.batchSize);
+    const result = linear.gradient(learnt.values, members, random);
+    if (!Number.isFinite(result.loss + result.penalty))
+      throw lostItsWay('head', epoch, `batch ${batch + 1} of ${steps}`, state.bestEpoch);
+    loss += result.loss * members.length;
+    right += result.right;
+    const free = 2 * train.width;
+    adamStep(learnt, linear.sums, { step: step + 1, rate, decay: settings.weightDecay, free });
+    if (batch % BREATH !== BREATH - 1) continue;
     await new Promise(setImmediate);
     signal?.throwIfAborted();
   }
-  for (const tensor of [x, y, vx, vy, kernel, bias]) tensor.dispose();
-  optimizer.dispose();
-  const temperature = fitTemperature(best.logits, validation.isAd);
-  const folded = foldStandardisation(best.kernel, best.bias, copy(mean), copy(std), temperature);
-  mean.dispose();
-  std.dispose();
-  return { ...folded, epochs: best.epoch, validationLoss: best.loss, temperature };
+  await new Promise(setImmediate);
+  return { learnt, trainLoss: loss / rows, trainAccuracy: right / rows, learningRate: rate };
 }
 
-function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), 1))) as tf.Scalar;
-}
-
-function copy(tensor: tf.Tensor): Float32Array<ArrayBuffer> {
-  return Float32Array.from(tensor.dataSync());
-}
-
-function statistics({ features, width, isAd }: Examples): { mean: tf.Tensor1D; std: tf.Tensor1D } {
-  return tf.tidy(() => {
-    const { mean, variance } = tf.moments(tf.tensor2d(features, [isAd.length, width]), 0);
-    return { mean: mean as tf.Tensor1D, std: tf.sqrt(variance.add(1e-4)) as tf.Tensor1D };
+/** Mean cross-entropy and share called rightly, on validation. */
+function validated(
+  values: Float32Array,
+  validation: Examples,
+  scaling: Scaling,
+): Pick<EpochRecord, 'validationLoss' | 'validationAccuracy'> {
+  const logits = logitsOf(values, validation, scaling);
+  let [loss, right] = [0, 0];
+  validation.isAd.forEach((ad, row) => {
+    const margin = ((logits[2 * row + 1] ?? 0) - (logits[2 * row] ?? 0)) * (ad ? 1 : -1);
+    loss += margin > 0 ? Math.log1p(Math.exp(-margin)) : -margin + Math.log1p(Math.exp(margin));
+    right += margin > 0 ? 1 : 0;
   });
+  const rows = validation.isAd.length;
+  return { validationLoss: loss / rows, validationAccuracy: right / rows };
 }
 
-/** w' = w / (s T), b' = (b - Σ w m / s) / T, transposed to [2, width] as TFLite lays it out. */
-function foldStandardisation(
-  kernel: Float32Array,
-  bias: Float32Array,
-  mean: Float32Array,
-  std: Float32Array,
+/** w' = w / (s T), b' = (b - Σ w m / s) / T. */
+function folded(
+  parameters: Float32Array,
+  { mean, factor }: Scaling,
   temperature: number,
 ): { kernel: Float32Array; bias: Float32Array } {
   const width = mean.length;
-  const folded = new Float32Array(width * 2);
-  const shifted = Float32Array.from(bias);
-  for (let i = 0; i < width; i++) {
-    for (let c = 0; c < 2; c++) {
-      const weight = (kernel[i * 2 + c] ?? 0) / (std[i] ?? 1);
-      folded[c * width + i] = weight / temperature;
-      shifted[c] = (shifted[c] ?? 0) - weight * (mean[i] ?? 0);
+  const kernel = new Float32Array(2 * width);
+  const bias = [0, 1].map((c) => {
+    let sum = parameters[2 * width + c] ?? 0;
+    for (let i = 0; i < width; i++) {
+      const weight = (parameters[c * width + i] ?? 0) * (factor[i] ?? 0);
+      kernel[c * width + i] = weight / temperature;
+      sum -= weight * (mean[i] ?? 0);
     }
-  }
-  return { kernel: folded, bias: shifted.map((value) => value / temperature) };
-}
-
-/** The T that minimises the negative log likelihood of softmax(logits / T), by golden-section search on ln T. */
-export function fitTemperature(logits: Float32Array, isAd: readonly boolean[]): number {
-  const loss = (t: number) =>
-    isAd.reduce((sum, ad, i) => {
-      const margin = (((logits[i * 2 + 1] ?? 0) - (logits[i * 2] ?? 0)) / t) * (ad ? 1 : -1);
-      return sum + (margin > 0 ? Math.log1p(Math.exp(-margin)) : -margin + Math.log1p(Math.exp(margin)));
-    }, 0);
-  const ratio = (Math.sqrt(5) - 1) / 2;
-  let [low, high] = [Math.log(0.25), Math.log(8)];
-  while (high - low > 1e-3) {
-    const [a, b] = [high - ratio * (high - low), low + ratio * (high - low)];
-    if (loss(Math.exp(a)) < loss(Math.exp(b))) high = b;
-    else low = a;
-  }
-  return Math.exp((low + high) / 2);
+    return sum / temperature;
+  });
+  return { kernel, bias: Float32Array.from(bias) };
 }

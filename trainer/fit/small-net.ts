@@ -12,13 +12,14 @@ const BATCH = 32;
 const RATE = 1e-3;
 
 /**
- * Trains the small network from scratch: cross-entropy on a linear read-out, Adam. Its convolutions are matrix
- * products over patches, whose gradients every backend has.
+ * Trains the small network from scratch on pictures of `size`: cross-entropy on a linear read-out, Adam. Its
+ * convolutions are matrix products over patches, whose gradients every backend has.
  */
 export async function fitSmallNet(
   examples: readonly LabelledPixels[],
   normalization: { mean: number; std: number },
   options: {
+    size: { width: number; height: number };
     seed: number;
     epochs: number;
     onEpoch?: (epoch: number, loss: number) => void;
@@ -47,21 +48,18 @@ export async function fitSmallNet(
     bias: tf.variable(tf.zeros([2])),
   };
   const optimizer = tf.train.adam(RATE);
+  const batchSize = Math.min(BATCH, examples.length);
   for (let epoch = 1; epoch <= options.epochs; epoch++) {
     let total = 0;
     const order = random.shuffle(examples);
-    for (let at = 0; at + BATCH <= order.length; at += BATCH) {
+    for (let at = 0; at + batchSize <= order.length; at += batchSize) {
       total += tf.tidy(() => {
-        const batch = order.slice(at, at + BATCH);
-        const images = tf.tensor4d(imagesOf(batch, normalization), [
-          BATCH,
-          SMALL_NET.input,
-          SMALL_NET.input,
-          3,
-        ]);
+        const batch = order.slice(at, at + batchSize);
+        const { height, width } = options.size;
+        const images = tf.tensor4d(imagesOf(batch, normalization), [batchSize, height, width, 3]);
         const targets = tf.tensor2d(
           batch.flatMap(({ isAd }) => (isAd ? [0, 1] : [1, 0])),
-          [BATCH, 2],
+          [batchSize, 2],
         );
         const loss = optimizer.minimize(() => {
           const logits = tf.add(
@@ -70,7 +68,7 @@ export async function fitSmallNet(
           );
           return tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), 1))) as tf.Scalar;
         }, true);
-        return (loss?.dataSync()[0] ?? 0) * BATCH;
+        return (loss?.dataSync()[0] ?? 0) * batchSize;
       });
       await new Promise(setImmediate);
       options.signal?.throwIfAborted();
@@ -97,7 +95,7 @@ function imagesOf(
   batch: readonly LabelledPixels[],
   { mean, std }: { mean: number; std: number },
 ): Float32Array {
-  const size = SMALL_NET.input * SMALL_NET.input * 3;
+  const size = batch[0]?.pixels.length ?? 0;
   const images = new Float32Array(batch.length * size);
   batch.forEach(({ pixels }, i) => {
     for (let p = 0; p < size; p++) images[i * size + p] = ((pixels[p] ?? 0) - mean) / std;
@@ -105,7 +103,7 @@ function imagesOf(
   return images;
 }
 
-/** [B, 224, 224, 3] -> [B, 96]: patches, matrix product, relu6, layer by layer; then the mean. */
+/** [B, H, W, 3] -> [B, 96]: patches, matrix product, relu6, layer by layer; then the mean. */
 function featuresOf(
   images: tf.Tensor4D,
   layers: readonly { patch: number; out: number; kernel: tf.Tensor; bias: tf.Tensor }[],

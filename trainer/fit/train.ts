@@ -1,201 +1,164 @@
 import { join } from 'node:path';
 import type { Manifest, TestMetrics } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { seeded } from '@adbreak/shared/random.js';
-import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
-import { testPattern } from '@adbreak/shared/video/patterns.js';
 import { metricsOf, type Scored } from '../assess/metrics.js';
-import { convertToFloat, convertToInt8 } from '../convert/convert.js';
-import type { Dataset, Recording } from '../dataset/recordings.js';
-import { efficientNetLite0, LITE0_INPUT, LITE0_NORMALIZATION } from '../nn/efficientnet-lite0.js';
-import type { Graph } from '../nn/graph.js';
-import { smallNet } from '../nn/small-net.js';
-import type { WeightFile } from '../weights/read.js';
-import { sourceOf } from '../weights/sources.js';
-import {
-  backboneExtractor,
-  type Extractor,
-  examplesOf,
-  histogramExtractor,
-  labelledFrames,
-  type Sampling,
-} from './extract.js';
-import { type Examples, fitHead, type Head } from './head.js';
-import { fitSmallNet, type LabelledPixels } from './small-net.js';
+import { flatText } from '../config/read.js';
+import type { TrainingConfig } from '../config/schema.js';
+import { convertToFloat } from '../convert/convert.js';
+import type { RunOutcome, SampleSource, Tracker } from '../ports.js';
+import { backboneOf } from './backbone.js';
+import { checkpointPath, removeCheckpoint } from './checkpoint.js';
+import { describe, type Seen, type SeenDeep, seen, seenDeep } from './data.js';
+import type { Examples } from './examples.js';
+import { backboneExtractor, type Extractor } from './extractors.js';
+import { fineTuned } from './fine-tune.js';
+import { crossValidated, fitted, headSettings } from './fitting.js';
+import { follow } from './follow.js';
+import { fitHead, type Head } from './head.js';
+import { int8Of } from './int8.js';
+import type { Registry } from './registry.js';
+import { formatVerdict, type Verdict, verdictsOf } from './requirements.js';
+import { configurationDigest, deciding, json, manifestOf, writeResults } from './results.js';
+import { type Scoring, scoreSplit } from './score.js';
 
 export interface TrainRequest {
-  readonly name: string;
-  readonly version: string;
-  readonly dataset: Dataset;
-  /** Pretrained EfficientNet-Lite0, or null for the small network from scratch. */
-  readonly pretrained: WeightFile | null;
-  readonly output: string;
-  readonly cache: string;
-  readonly fps: number;
-  readonly threads: number;
-  readonly seed: number;
+  readonly config: TrainingConfig;
+  readonly samples: SampleSource;
+  readonly trackers: readonly Tracker[];
+  readonly resume: boolean;
+  /** With `resume`: no more epochs. */
+  readonly finish: boolean;
+  /** Null: nothing is uploaded. */
+  readonly registry: Registry | null;
+  /** Version of the trainer. */
+  readonly code: string;
   readonly now: Date;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
 }
-export interface TrainResult {
-  readonly manifest: Manifest;
-  readonly baseline: TestMetrics;
+/** A request with what follows from it. */
+interface Run extends TrainRequest {
+  readonly runtime: TfliteRuntime;
+  readonly preprocess: Preprocess;
+  readonly tracker: Tracker;
 }
-
-const PREPROCESS: Preprocess = { width: LITE0_INPUT, height: LITE0_INPUT, scaler: 'area' };
-const NORMALIZATION = LITE0_NORMALIZATION;
-const CALIBRATION_FRAMES = 32;
-const GOLDEN_PATTERNS = 3;
-/** The small network learns from so many frames at most, spread evenly: more take minutes and add little. */
-const SMALL_NET_FRAMES = 450;
-const SMALL_NET_EPOCHS = 9;
+interface Data {
+  readonly train: SeenDeep;
+  readonly val: SeenDeep;
+  readonly test: Seen;
+}
+interface Result {
+  readonly manifest: Manifest;
+  readonly model: Uint8Array;
+  readonly verdicts: readonly Verdict[];
+  readonly outcome: RunOutcome;
+}
+const NOTHING = { metrics: {}, histograms: [], pictures: [], scored: [], files: [] } as const;
 
 /**
- * Backbone -> cached features -> head -> INT8 TFLite -> metrics measured on that INT8 file through the Pi's runtime.
- * Writes model.tflite, manifest.json and report.json into `output`. Once the signal is aborted it ends with an AbortError
- * at the next frame or epoch; its cache then holds whole recordings only.
+ * Backbone -> cached features -> head -> INT8 TFLite -> metrics measured on that INT8 file through the Pi's
+ * runtime -> requirements -> registry. Writes model.tflite, manifest.json, configuration.yaml and report.json
+ * into `output.path`. Once the signal is aborted it ends with an AbortError at the next picture or epoch;
+ * what the cache and the checkpoint then hold is whole. Throws `requirements_missed` where the registry gets
+ * nothing because of them.
  */
-export async function train(request: TrainRequest, runtime: TfliteRuntime): Promise<TrainResult> {
-  const { dataset, say, signal, fps } = request;
-  const interruptible = signal && { signal };
-  const sampling = { preprocess: PREPROCESS, fps, ...interruptible };
-  const backbone = await backboneOf(request, sampling);
-  using features = await backboneExtractor(runtime, convertToFloat(backbone), NORMALIZATION, request.threads);
-  const histograms = histogramExtractor();
-  let seen = 0;
-  const extract = (split: 'train' | 'val' | 'test', extractors: Extractor[]) =>
-    examplesOf(dataset[split], extractors, {
-      ...sampling,
-      cache: request.cache,
-      onFrame: () => {
-        seen += 1;
-        if (seen % 500 === 0) say(`  features of ${seen} frames`);
-      },
-    });
-  const [trained = missing(), trainedHistograms = missing()] = await extract('train', [features, histograms]);
-  const [validation = missing(), validationHistograms = missing()] = await extract('val', [
-    features,
-    histograms,
-  ]);
-  say(`train ${describe(trained)}; val ${describe(validation)}`);
+export async function train(request: TrainRequest, runtime: TfliteRuntime): Promise<void> {
+  const { config, registry, say, now } = request;
+  const { name, version, input_shape: shape } = config.model;
+  await registry?.checkFree(name, version);
+  const tracker = follow(request.trackers, say);
+  const preprocess: Preprocess = { width: shape[1], height: shape[0], scaler: 'area' };
+  await tracker.begin({ name, version, startedAt: now, parameters: flatText(config) });
+  const result = await trained({ ...request, runtime, preprocess, tracker }).catch(async (error: unknown) => {
+    await tracker.end({ ...NOTHING, status: request.signal?.aborted ? 'interrupted' : 'failed' });
+    throw error;
+  });
+  await tracker.end(result.outcome);
+  const { bytes, architecture, weights } = result.manifest;
+  say(`wrote ${join(config.output.path, 'model.tflite')} (${bytes} bytes, ${architecture}, ${weights})`);
+  await deploy(request, result);
+}
 
-  const head = await fitHead(trained, validation, { seed: request.seed, ...interruptible });
-  say(
-    `head: ${head.epochs} epochs, validation loss ${head.validationLoss.toFixed(3)}, temperature ${head.temperature.toFixed(2)}`,
-  );
-  const calibration = await reservoir(
-    dataset.train,
-    { ...sampling, fps: fps / 4 },
-    CALIBRATION_FRAMES,
-    `calibration/${request.seed}`,
-  );
-  const model = await convertToInt8(
-    withHead(backbone, head),
-    runtime,
-    calibration.map(({ pixels }) => pixels),
-    { normalization: NORMALIZATION, threads: request.threads, ...interruptible },
-  );
-  using classifier = new AdClassifier(await runtime.open(model, { threads: request.threads }), NORMALIZATION);
-  const metrics = metricsOf(await score(classifier, dataset.test, sampling));
-  say(
-    `INT8 model on test: accuracy ${metrics.accuracy.toFixed(3)}, F1 ${metrics.f1.toFixed(3)}, AUC ${metrics.rocAuc.toFixed(3)}, ECE ${metrics.ece.toFixed(3)}`,
-  );
-
-  const [testHistograms = missing()] = await extract('test', [histograms]);
-  const baseline = metricsOf(
-    predict(
-      await fitHead(trainedHistograms, validationHistograms, { seed: request.seed, ...interruptible }),
-      testHistograms,
-    ),
-  );
-  say(`colour-histogram baseline on test: F1 ${baseline.f1.toFixed(3)}`);
-  const manifest = await manifestOf(request, backbone, model, classifier, metrics);
-  await writeAtomic(join(request.output, 'model.tflite'), model);
-  await writeAtomic(join(request.output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+async function trained(run: Run): Promise<Result> {
+  const { config, runtime, say } = run;
+  // What cannot be measured in the end is refused in the beginning: the test pictures are looked at first.
+  const test = await seen('test', run);
+  const backbone = await fineTuned(await backboneOf(run), run);
+  const { threads, folds, augmentation } = config.training;
+  const float = convertToFloat(backbone.graph);
+  using extractor = await backboneExtractor(runtime, float, backbone.normalization, threads);
+  const val = await seenDeep('val', extractor, folds > 0 ? augmentation.views : 0, run);
+  const train = await seenDeep('train', extractor, augmentation.views, run);
+  say([describe('train', train), describe('val', val), describe('test', test)].join('; '));
+  const data = { train, val, test };
+  const head = await headOf(run, data, extractor);
+  const crossValidation = await crossValidated(train, val, head.epochs, run);
+  const model = await int8Of(backbone, head, { ...run, cache: config.output.cache });
+  using classifier = new AdClassifier(await runtime.open(model, { threads }), backbone.normalization);
+  const scoring = await scoreSplit(classifier, 'test', head.temperature, {
+    ...run,
+    total: test.samples.length,
+  });
+  const metrics = assessed(scoring, run);
+  const baseline = await baselineOf(run, data);
+  const lineage = lineageOf(run, extractor);
+  const manifest = await manifestOf({ ...run, backbone, model, classifier, metrics, lineage });
+  const verdicts = verdictsOf(config.deployment.requirements, metrics, scoring.p95Ms);
   const report = {
     manifest,
     baseline,
-    head: { epochs: head.epochs, validationLoss: head.validationLoss, temperature: head.temperature },
-    frames: { train: trained.isAd.length, val: validation.isAd.length, test: metrics.frames },
+    head: reported(head),
+    crossValidation,
+    requirements: verdicts,
+    frames: { train: train.samples.length, val: val.samples.length, test: test.samples.length },
   };
-  await writeAtomic(join(request.output, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
-  return { manifest, baseline };
+  await writeResults(config.output.path, { config, manifest, model, report });
+  await removeCheckpoint(checkpointPath(config.output.path));
+  return { manifest, model, verdicts, outcome: outcomeOf(metrics, scoring, head) };
 }
 
-async function backboneOf(
-  { pretrained, dataset, seed, say }: TrainRequest,
-  sampling: Sampling,
-): Promise<Graph> {
-  if (pretrained !== null) {
-    say('backbone: EfficientNet-Lite0 with pretrained ImageNet weights');
-    return efficientNetLite0(sourceOf(pretrained.tensors, 'efficientnet_lite0'), { classes: null });
-  }
-  say('backbone: small network trained from scratch (no pretrained weights here)');
-  const examples = await reservoir(dataset.train, sampling, SMALL_NET_FRAMES, `small-net/${seed}`);
-  const layers = await fitSmallNet(examples, NORMALIZATION, {
-    seed,
-    epochs: SMALL_NET_EPOCHS,
-    ...(sampling.signal && { signal: sampling.signal }),
-    onEpoch: (epoch, loss) => say(`  epoch ${epoch} of ${SMALL_NET_EPOCHS}: loss ${loss.toFixed(3)}`),
-  });
-  return smallNet(layers);
-}
-
-function withHead(backbone: Graph, { kernel, bias }: Head): Graph {
-  const width = kernel.length / 2;
-  return {
-    name: backbone.name,
-    nodes: [
-      ...backbone.nodes,
-      {
-        op: 'dense',
-        name: 'logits',
-        input: 'features',
-        kernel: { shape: [2, width], data: kernel },
-        bias,
-        batchNorm: null,
-        activation: 'none',
-      },
-      { op: 'softmax', name: 'probabilities', input: 'logits' },
-    ],
+async function headOf(run: Run, { train, val }: Data, { identity }: Extractor): Promise<Head> {
+  const { model, dataset, training } = deciding(run.config);
+  const binding = {
+    ...flatText({ model, dataset, training }),
+    'the data set': run.samples.fingerprint,
+    'the network': identity,
   };
+  const head = await fitted(train.features, val.features, { ...run, binding });
+  run.say(formatHead(head));
+  return head;
 }
 
-/** A uniform sample of the labelled frames, without knowing how many there are (Vitter 1985, algorithm R). */
-async function reservoir(
-  recordings: readonly Recording[],
-  sampling: Sampling,
-  size: number,
-  seed: string,
-): Promise<LabelledPixels[]> {
-  const random = seeded(seed);
-  const kept: LabelledPixels[] = [];
-  let seen = 0;
-  for (const recording of recordings) {
-    for await (const { pixels, isAd } of labelledFrames(recording, sampling)) {
-      seen += 1;
-      const place = kept.length < size ? kept.length : random.integer(seen);
-      if (place < size) kept[place] = { pixels, isAd };
-    }
-  }
-  return kept;
+function formatHead({ epochs, history, validationLoss, temperature }: Head): string {
+  return (
+    `head: epoch ${epochs} of ${history.length} is the best, ` +
+    `validation loss ${validationLoss.toFixed(3)}, temperature ${temperature.toFixed(2)}`
+  );
 }
 
-async function score(
-  classifier: AdClassifier,
-  recordings: readonly Recording[],
-  sampling: Sampling,
-): Promise<Scored[]> {
-  const scored: Scored[] = [];
-  for (const recording of recordings) {
-    for await (const { pixels, isAd } of labelledFrames(recording, sampling))
-      scored.push({ probability: await classifier.adProbability(pixels), isAd });
-  }
-  return scored;
+/** The figures of the test pictures, for the manifest, the requirements and whoever reads along. */
+function assessed({ scored, p95Ms }: Scoring, { say }: Run): TestMetrics {
+  const metrics = metricsOf(scored);
+  const [accuracy, f1, auc, ece] = [metrics.accuracy, metrics.f1, metrics.rocAuc, metrics.ece].map((value) =>
+    value.toFixed(3),
+  );
+  say(
+    `INT8 model on test: accuracy ${accuracy}, F1 ${f1}, AUC ${auc}, ECE ${ece}; ` +
+      `95 of 100 pictures within ${p95Ms.toFixed(1)} ms`,
+  );
+  return metrics;
+}
+
+/** The same head on colour histograms: whoever cannot beat it has learnt nothing. */
+async function baselineOf({ config, say, signal }: Run, { train, val, test }: Data): Promise<TestMetrics> {
+  const settings = headSettings(config, train.histograms);
+  const head = await fitHead(train.histograms, val.histograms, settings, signal ? { signal } : {});
+  const baseline = metricsOf(predict(head, test.histograms));
+  say(`colour-histogram baseline on test: F1 ${baseline.f1.toFixed(3)}`);
+  return baseline;
 }
 
 function predict({ kernel, bias }: Head, { features, width, isAd }: Examples): Scored[] {
@@ -207,39 +170,50 @@ function predict({ kernel, bias }: Head, { features, width, isAd }: Examples): S
   });
 }
 
-async function manifestOf(
-  request: TrainRequest,
-  backbone: Graph,
-  model: Uint8Array,
-  classifier: AdClassifier,
-  metrics: TestMetrics,
-): Promise<Manifest> {
-  const golden = [];
-  for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
-    golden.push({
-      pattern,
-      ad: await classifier.adProbability(testPattern(pattern, PREPROCESS.width, PREPROCESS.height)),
-    });
+function lineageOf({ config, samples, code }: Run, { identity }: Extractor) {
   return {
-    schema: 1,
-    name: request.name,
-    version: request.version,
-    digest: sha256(model),
-    bytes: model.byteLength,
-    architecture: backbone.name === 'efficientnet_lite0' ? 'efficientnet_lite0' : 'small_net',
-    weights: request.pretrained === null ? 'scratch' : 'pretrained',
-    labels: ['content', 'ad'],
-    preprocess: { ...PREPROCESS, ...NORMALIZATION },
-    input: { type: 'int8', shape: [...(classifier.input?.shape ?? [])] },
-    golden,
-    metrics,
-    createdAt: request.now.toISOString(),
+    dataset: samples.fingerprint,
+    configuration: configurationDigest(config),
+    parent: identity,
+    code,
+    seed: config.training.seed,
   };
 }
 
-function describe({ isAd }: Examples): string {
-  return `${isAd.length} frames, ${Math.round((100 * isAd.filter(Boolean).length) / Math.max(1, isAd.length))} % ad`;
+function reported({ epochs, validationLoss, temperature, history }: Head) {
+  return { epochs, validationLoss, temperature, history };
 }
-function missing(): never {
-  throw new AdbreakError('training_failed', 'Cannot train: the features are missing');
+
+function outcomeOf(metrics: TestMetrics, { scored }: Scoring, { kernel }: Head): RunOutcome {
+  const { accuracy, precision, recall, f1, rocAuc, ece } = metrics;
+  return {
+    ...NOTHING,
+    status: 'finished',
+    metrics: {
+      'test/accuracy': accuracy,
+      'test/precision': precision,
+      'test/recall': recall,
+      'test/f1_score': f1,
+      'test/roc_auc': rocAuc,
+      'test/ece': ece,
+    },
+    histograms: [{ tag: 'head/kernel', values: kernel }],
+    scored,
+  };
+}
+
+/** Tells the requirements, and uploads what meets them. */
+async function deploy({ config, registry, say }: TrainRequest, result: Result): Promise<void> {
+  const { manifest, model, verdicts } = result;
+  for (const verdict of verdicts) say(formatVerdict(verdict));
+  if (registry === null) return;
+  const { name, version } = config.model;
+  const missed = verdicts.filter(({ met }) => !met);
+  if (missed.length > 0)
+    throw new AdbreakError(
+      'requirements_missed',
+      `Cannot upload ${name} ${version}: ${missed.map(formatVerdict).join('; ')}`,
+    );
+  await registry.upload(name, version, { manifest: json(manifest), model });
+  say(`uploaded ${name} ${version}`);
 }

@@ -1,10 +1,10 @@
 import { efficientNetLite0, LITE0_INPUT, LITE0_NORMALIZATION } from './efficientnet-lite0.js';
 import type { Graph } from './graph.js';
-import type { Port, WeightSource } from './layers.js';
+import type { InputSize, Port, WeightSource } from './layers.js';
 import { MOBILENET_INPUT, MOBILENET_NORMALIZATION, mobileNetV3 } from './mobilenet-v3.js';
 
 export interface BuildOptions {
-  readonly inputSize: number;
+  readonly inputSize: InputSize;
   /** Classes of the classifier; null ends at the features. */
   readonly classes: number | null;
   readonly port: Port;

@@ -1,5 +1,5 @@
 import type { Graph } from './graph.js';
-import { Layers, type Port, type WeightSource } from './layers.js';
+import { type InputSize, Layers, type Port, type WeightSource } from './layers.js';
 
 /** [expand ratio, kernel, stride of the first, output channels, repeats]; tensorflow/tpu efficientnet/lite. */
 const STAGES = [
@@ -20,7 +20,7 @@ export const LITE0_NORMALIZATION = { mean: 127, std: 128 } as const;
 export const LITE0_REPEATS: readonly number[] = STAGES.map(([, , , , repeats]) => repeats);
 
 export interface LiteOptions {
-  readonly inputSize?: number;
+  readonly inputSize?: InputSize;
   /** Classes of the classifier; null ends at the mean of the last features, [1, 1280]. */
   readonly classes: number | null;
   readonly port?: Port;

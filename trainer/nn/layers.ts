@@ -25,6 +25,9 @@ export interface WeightSource {
  */
 export type Port = 'tensorflow' | 'torch';
 
+/** Of a square picture its side, else height and width. */
+export type InputSize = number | readonly [height: number, width: number];
+
 export type LayerActivation = 'none' | 'relu' | 'relu6' | 'hardSwish' | 'hardSigmoid';
 
 interface LayerOptions {
@@ -41,10 +44,11 @@ export class Layers {
   readonly #weights: WeightSource;
   readonly #port: Port;
 
-  constructor(weights: WeightSource, port: Port, inputSize: number) {
+  constructor(weights: WeightSource, port: Port, inputSize: InputSize) {
     this.#weights = weights;
     this.#port = port;
-    this.nodes = [{ op: 'input', name: 'image', shape: [1, inputSize, inputSize, 3] }];
+    const [height, width] = typeof inputSize === 'number' ? [inputSize, inputSize] : inputSize;
+    this.nodes = [{ op: 'input', name: 'image', shape: [1, height, width, 3] }];
   }
 
   conv(name: string, input: string, [cin, cout]: readonly [number, number], options: LayerOptions): string {

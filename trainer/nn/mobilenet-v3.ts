@@ -1,6 +1,6 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Graph } from './graph.js';
-import { Layers, type Port, type WeightSource } from './layers.js';
+import { type InputSize, Layers, type Port, type WeightSource } from './layers.js';
 
 type Row = readonly [
   kernel: number,
@@ -59,8 +59,7 @@ export const MOBILENET_NORMALIZATION = { mean: 127.5, std: 127.5 } as const;
 
 export interface MobileNetOptions {
   readonly variant: keyof typeof VARIANTS;
-  /** Side of the square picture. */
-  readonly inputSize?: number;
+  readonly inputSize?: InputSize;
   /** Width multiplier, Keras's alpha. */
   readonly width?: number;
   /** Without squeeze-and-excite, hard_swish and 5x5 kernels. */

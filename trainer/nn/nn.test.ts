@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { randomSource } from '../weights/sources.js';
+import { cutGraph, joinGraphs } from './cut.js';
 import { efficientNetLite0 } from './efficientnet-lite0.js';
 import { countMultiplyAdds, countParameters, type Graph, inferShapes } from './graph.js';
 import { mobileNetV3 } from './mobilenet-v3.js';
@@ -49,6 +51,11 @@ describe('architectures', () => {
       inferShapes(mobileNetV3(source(), { variant: 'large', inputSize: 97, classes: null })).get('head'),
       [1, 4, 4, 960],
     );
+    for (const build of [
+      () => efficientNetLite0(source(), { inputSize: [96, 160], classes: null }),
+      () => mobileNetV3(source(), { variant: 'small', inputSize: [96, 160], classes: null }),
+    ])
+      assert.deepEqual(inferShapes(build()).get('head')?.slice(0, 3), [1, 3, 5]);
     assert.throws(
       () => mobileNetV3(source(), { variant: 'small', width: 0, classes: null }),
       /width must be above 0/,
@@ -69,8 +76,36 @@ describe('architectures', () => {
     );
     assert.deepEqual(inferShapes(graph).get('head'), [1, 7, 7, 576]);
   });
-  test('the small network ends in 96 features', () =>
-    assert.deepEqual(inferShapes(smallNet(initialLayers(seeded('s')))).get('features'), [1, 96]));
+  test('the small network ends in 96 features, whatever it looks at', () => {
+    for (const size of [
+      [224, 224],
+      [32, 100],
+    ] as const)
+      assert.deepEqual(inferShapes(smallNet(initialLayers(seeded('s')), size)).get('features'), [1, 96]);
+  });
+});
+
+describe('a cut', () => {
+  const lite0 = () => efficientNetLite0(randomSource(seeded('cut')), { inputSize: 64, classes: null });
+  test('divides a network at a block, and joined it is the same again', () => {
+    const graph = lite0();
+    for (const from of ['blocks.1', 'blocks.12', 'head']) {
+      const cut = cutGraph(graph, from);
+      assert.deepEqual(joinGraphs(cut), graph);
+      const shapes = inferShapes(cut.tail);
+      const border = cut.front.nodes.at(-1)?.name ?? '';
+      assert.deepEqual(shapes.get(border), inferShapes(graph).get(border));
+      assert.deepEqual(shapes.get('features'), [1, 1280]);
+    }
+  });
+  test('where there is no such block, or two tensors would cross, is refused with the places there are', () => {
+    for (const from of ['blocks.99', 'stem', 'blocks.12.project'])
+      assert.throws(
+        () => cutGraph(lite0(), from),
+        (error: unknown) => error instanceof AdbreakError && /blocks\.1, .*head/.test(error.remedy),
+        from,
+      );
+  });
 });
 
 describe('shape inference', () => {

@@ -7,7 +7,6 @@ import type { Constant, Graph, Node } from './graph.js';
  * rearranged pixels, so they train on any backend (tfjs's wasm has no gradient for other filters).
  */
 export const SMALL_NET = {
-  input: 224,
   features: 96,
   layers: [
     { name: 'patch', patch: 16, out: 48 },
@@ -36,9 +35,12 @@ export function initialLayers(random: Random): SmallLayer[] {
   });
 }
 
-/** The same layers as a graph from [1, 224, 224, 3] to features [1, 96]. */
-export function smallNet(layers: readonly SmallLayer[]): Graph {
-  const nodes: Node[] = [{ op: 'input', name: 'image', shape: [1, SMALL_NET.input, SMALL_NET.input, 3] }];
+/** The same layers as a graph from [1, height, width, 3] to features [1, 96]; both sides are 32 at least. */
+export function smallNet(
+  layers: readonly SmallLayer[],
+  [height, width]: readonly [height: number, width: number] = [224, 224],
+): Graph {
+  const nodes: Node[] = [{ op: 'input', name: 'image', shape: [1, height, width, 3] }];
   let last = 'image';
   for (const { name, patch, kernel, bias } of layers) {
     nodes.push({

@@ -68,6 +68,14 @@ function parseJson(text: string, broken: (why: string) => AdbreakError): unknown
   }
 }
 
+/** What a whole file says of itself, beside its tensors. */
+export function safetensorsMetadata(file: Uint8Array): Readonly<Record<string, string>> {
+  const length = Number(new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true));
+  const parsed = header.safeParse(JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length))));
+  const metadata = z.record(z.string(), z.string()).safeParse(parsed.data?.['__metadata__']);
+  return metadata.success ? metadata.data : {};
+}
+
 /** Float32 tensors in the order of the map, the header padded so that values lie at multiples of eight. */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, WeightTensor>,

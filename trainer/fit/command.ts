@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { openRuntime } from '@adbreak/shared/tflite/open.js';
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseSetting, readConfig, type Setting } from '../config/read.js';
+import type { TrainingConfig } from '../config/schema.js';
+import { type Dataset, openDataset, readLabels } from '../dataset/recordings.js';
+import { natural, positive } from '../options.js';
+import { appendingLog } from './log.js';
+import { checkOutputs } from './outputs.js';
+import { cutByTime, narrowed, recordedSamples } from './recorded-samples.js';
+import { openRegistry } from './registry.js';
+import { codeVersion } from './results.js';
+import { train } from './train.js';
+
+/** Options that say in short what `--set` could say, by the key they set. */
+const KEYS = {
+  output: 'output.path',
+  data: 'dataset.path',
+  video: 'dataset.video',
+  labels: 'dataset.labels',
+  only: 'dataset.only',
+  first: 'dataset.first',
+  name: 'model.name',
+  version: 'model.version',
+  weights: 'model.weights',
+  fps: 'dataset.fps',
+  threads: 'training.threads',
+  seed: 'training.seed',
+  cache: 'output.cache',
+} as const;
+
+type Options = { readonly [Name in keyof typeof KEYS]?: unknown } & {
+  readonly config?: string;
+  readonly set: readonly Setting[];
+  readonly registryUrl?: string;
+  readonly dryRun?: boolean;
+  readonly resume?: boolean;
+  readonly finish?: boolean;
+};
+
+/** `adbreak train`: data set -> model, manifest and report, and where requirements are met -> registry. */
+export function addTrainCommand(program: Command, signal: AbortSignal): void {
+  const setting = (text: string, before: readonly Setting[]) => [...before, parseSetting(text)];
+  program
+    .command('train')
+    .description('train a model on a data set, convert it to INT8 TFLite, measure and upload it')
+    .option('--config <file>', 'YAML: configs/training/ has examples, docs/training.md every key')
+    .option('--set <key=value>', 'a key of the configuration, for once; may be repeated', setting, [])
+    .option(
+      '--registry-url <url>',
+      'upload what meets the requirements; with ADBREAK_TOKEN, and ADBREAK_CA for https',
+    )
+    .option('--dry-run', 'everything but the upload')
+    .option('--resume', 'go on behind the last epoch that was kept; the same file as without the pause')
+    .option('--finish', 'with --resume: no more epochs, the best so far becomes the model')
+    .option('--output <dir>', 'folder for model.tflite, manifest.json and report.json')
+    .option('--data <dir>', 'data set: train/, val/, test/ with NAME.mkv and NAME.csv')
+    .option('--video <file>', 'a recording of your own instead, cut 60/20/20 by time')
+    .option('--labels <csv>', 'its labels: start,end,label')
+    .option(
+      '--only <names>',
+      'train on these recordings alone (comma-separated); val and test stay whole',
+      (text: string) => text.split(','),
+    )
+    .option('--first <seconds>', 'use only the beginning of each training recording', positive)
+    .option('--name <name>', 'model name', matching(MODEL_NAME))
+    .option('--version <version>', 'model version', matching(VERSION))
+    .option('--weights <which>', 'pretrained (as pulled), distill, scratch, or auto')
+    .option('--fps <n>', 'frames a second', positive)
+    .option(
+      '--threads <n>',
+      'threads of the runtime; more than there are idle cores make it slower by far',
+      natural,
+    )
+    .option('--seed <n>', 'seed', natural)
+    .option('--cache <dir>', 'folder for cached features')
+    .action((options: Options) => runTraining(options, signal));
+}
+
+async function runTraining(options: Options, signal: AbortSignal): Promise<void> {
+  const config = await readConfig(options.config ?? null, [...options.set, ...settingsOf(options)]);
+  const dataset = await datasetOf(config);
+  const { path, cache } = config.output;
+  await checkOutputs([path, cache]);
+  const say = appendingLog(join(path, 'training.log'), (line) => console.log(line));
+  const upload = options.registryUrl !== undefined && options.dryRun !== true;
+  await train(
+    {
+      config,
+      samples: await recordedSamples(dataset, config.dataset.fps),
+      trackers: [],
+      resume: options.resume === true || options.finish === true,
+      finish: options.finish === true,
+      registry: upload ? await openRegistry(options.registryUrl ?? '', process.env, signal) : null,
+      code: await codeVersion(),
+      now: new Date(),
+      say,
+      signal,
+    },
+    openRuntime('tflite'),
+  );
+}
+
+function settingsOf(options: Options): Setting[] {
+  return Object.entries(KEYS).flatMap(([name, key]) => {
+    const value = options[name as keyof typeof KEYS];
+    return value === undefined ? [] : [{ key, value }];
+  });
+}
+
+async function datasetOf({ dataset }: TrainingConfig): Promise<Dataset> {
+  const { path, video, labels } = dataset;
+  const whole =
+    video !== null && labels !== null ? cutByTime(video, await readLabels(labels)) : await openDataset(path);
+  return narrowed(whole, dataset);
+}
+
+function matching(pattern: RegExp) {
+  return (text: string) => {
+    if (!pattern.test(text)) throw new InvalidArgumentError(`It must match ${pattern.source}.`);
+    return text;
+  };
+}

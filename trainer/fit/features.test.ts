@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { sha256 } from '@adbreak/shared/storage/atomic.js';
+import { greyVideo, smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { DEFAULT_CONFIG } from '../config/schema.js';
+import type { Recording } from '../dataset/recordings.js';
+import type { SampleSource } from '../ports.js';
+import { histogramExtractor } from './extractors.js';
+import { featuresOf } from './features.js';
+import { recordedSamples } from './recorded-samples.js';
+
+const PREPROCESS = { width: 8, height: 8, scaler: 'area' } as const;
+/** Two a second; each part has another level, so that no picture is there twice. */
+const PARTS = 20;
+const FRAMES = 2 * PARTS;
+
+async function recordingIn(folder: string): Promise<Recording> {
+  const video = join(folder, 'a.mkv');
+  greyVideo(
+    video,
+    Array.from({ length: PARTS }, (_, i) => ({ level: 16 + 10 * i, seconds: 1 })),
+  );
+  const half = PARTS / 2;
+  return {
+    name: 'a',
+    video,
+    spans: [
+      { start: 0, end: half, label: 'content' },
+      { start: half, end: 2 * half, label: 'ad' },
+    ],
+  };
+}
+const samplesOf = (recording: Recording) => recordedSamples({ train: [recording], val: [], test: [] }, 2);
+
+async function extract(
+  samples: SampleSource,
+  cache: string,
+  { stopAt, views = 0 }: { stopAt?: number; views?: number } = {},
+) {
+  const stop = new AbortController();
+  let [read, computed] = [0, 0];
+  const counted: SampleSource = {
+    ...samples,
+    async *read(...asked) {
+      for await (const picture of samples.read(...asked)) {
+        read += 1;
+        if (read === stopAt) stop.abort();
+        yield picture;
+      }
+    },
+  };
+  const histogram = histogramExtractor();
+  const extractor = {
+    ...histogram,
+    extract: (pixels: Uint8Array) => {
+      computed += 1;
+      return histogram.extract(pixels);
+    },
+  };
+  const { augmentation } = DEFAULT_CONFIG.training;
+  const features = await featuresOf('train', [{ extractor, views, augmentation }], {
+    samples: counted,
+    preprocess: PREPROCESS,
+    cache,
+    say: () => undefined,
+    signal: stop.signal,
+  });
+  const [rows = []] = features.of;
+  return {
+    cost: { read, computed },
+    pictures: features.samples.length,
+    ads: features.samples.filter(({ isAd }) => isAd).length,
+    digests: rows.map((view) => sha256(new Uint8Array(view.buffer))),
+  };
+}
+
+describe('features of a split', () => {
+  test('interrupted at any picture are whole the next time, and only what is missing is computed', async () => {
+    const folder = await temporaryFolder();
+    const samples = await samplesOf(await recordingIn(folder));
+    const { cost, ...whole } = await extract(samples, join(folder, 'undisturbed'));
+    assert.deepEqual([whole.pictures, whole.ads], [FRAMES, FRAMES / 2]);
+    for (const stopAt of [1, 2, 7, 19, 33, FRAMES]) {
+      const cache = join(folder, `cache-${stopAt}`);
+      await assert.rejects(extract(samples, cache, { stopAt }), { name: 'AbortError' }, `at ${stopAt}`);
+      const { cost: again, ...result } = await extract(samples, cache);
+      assert.deepEqual(result, whole, `after a stop at picture ${stopAt}`);
+      assert.ok(again.computed <= Math.max(0, cost.computed - stopAt / 2 + 1), `${again.computed} computed`);
+    }
+  });
+  test('are neither read nor computed a second time', async () => {
+    const folder = await temporaryFolder();
+    const samples = await samplesOf(await recordingIn(folder));
+    const { cost: _, ...first } = await extract(samples, join(folder, 'cache'));
+    const { cost, ...second } = await extract(samples, join(folder, 'cache'));
+    assert.deepEqual(second, first);
+    assert.deepEqual(cost, { read: 0, computed: 0 });
+  });
+  test('of augmented views are kept, too; more views cost only themselves', async () => {
+    const folder = await temporaryFolder();
+    const samples = await samplesOf(await recordingIn(folder));
+    const cache = join(folder, 'cache');
+    const { cost: one } = await extract(samples, cache, { views: 1 });
+    const { cost: three, digests } = await extract(samples, cache, { views: 3 });
+    assert.equal(three.computed, one.computed);
+    assert.equal(new Set(digests).size, 4);
+    assert.deepEqual((await extract(samples, cache, { views: 3 })).cost, { read: 0, computed: 0 });
+  });
+  test('hold for other labels and other splits of the same pictures', async () => {
+    const folder = await temporaryFolder();
+    const recording = await recordingIn(folder);
+    const cache = join(folder, 'cache');
+    await extract(await samplesOf(recording), cache);
+    const [first] = recording.spans;
+    assert.ok(first);
+    const relabelled = { ...recording, spans: [{ ...first, label: 'ad' as const }] };
+    const { cost, pictures, ads } = await extract(await samplesOf(relabelled), cache);
+    assert.deepEqual([cost.computed, pictures, ads], [0, FRAMES / 2, FRAMES / 2]);
+  });
+  test('are made anew where what is kept is short, damaged or nothing of ours', async () => {
+    const folder = await temporaryFolder();
+    const samples = await samplesOf(await recordingIn(folder));
+    const cache = join(folder, 'cache');
+    const { cost, ...whole } = await extract(samples, cache);
+    for (const ending of ['.rows', '.index']) {
+      const name = (await readdir(cache, { recursive: true })).find((entry) => entry.endsWith(ending)) ?? '';
+      const path = join(cache, name);
+      const good = await readFile(path);
+      const flipped = Buffer.from(good);
+      flipped.writeUInt8(flipped.readUInt8(good.length - 100) ^ 1, good.length - 100);
+      for (const [what, bytes] of [
+        ['short', good.subarray(0, good.length - 3)],
+        ['one bit flipped', flipped],
+        ['empty', Buffer.alloc(0)],
+        ['no header', good.subarray(good.indexOf('\n') + 1)],
+        [
+          'another header',
+          Buffer.concat([Buffer.from('{"rows":-1}\n'), good.subarray(good.indexOf('\n') + 1)]),
+        ],
+        ['longer', Buffer.concat([good, Buffer.alloc(64)])],
+      ] as const) {
+        await writeFile(path, bytes);
+        const { cost: again, ...result } = await extract(samples, cache);
+        assert.deepEqual(result, whole, `${ending}: ${what}`);
+        assert.equal(again.computed, ending === '.rows' ? cost.computed : 0, `${ending}: ${what}`);
+        assert.deepEqual(await readFile(path), good, `${ending}: ${what}`);
+      }
+    }
+  });
+  test('that find no room fail with the path, and are whole once there is some', async (t) => {
+    const folder = await temporaryFolder();
+    const samples = await samplesOf(await recordingIn(folder));
+    const cache = await smallVolume(t, 24);
+    await assert.rejects(
+      extract(samples, cache),
+      (error: unknown) => error instanceof AdbreakError && error.code === 'disk_full',
+    );
+    const { cost: _, ...whole } = await extract(samples, join(folder, 'elsewhere'));
+    const files = (await readdir(cache, { recursive: true })).filter((name) => name.endsWith('.part'));
+    assert.deepEqual(files, []);
+    await rm(join(folder, 'elsewhere'), { recursive: true });
+    const { cost: __, ...again } = await extract(samples, join(folder, 'elsewhere'));
+    assert.deepEqual(again, whole);
+  });
+});
+
+test('what is read of a recording that is interrupted is not taken for all of it', async () => {
+  const folder = await temporaryFolder();
+  const samples = await samplesOf(await recordingIn(folder));
+  const stop = new AbortController();
+  const pass = async () => {
+    for await (const _ of samples.read('train', PREPROCESS, stop.signal)) stop.abort();
+  };
+  await assert.rejects(pass, { name: 'AbortError' });
+});

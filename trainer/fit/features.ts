@@ -1,0 +1,164 @@
+import { join } from 'node:path';
+import { sha256 } from '@adbreak/shared/storage/atomic.js';
+import type { Preprocess } from '@adbreak/shared/video/frames.js';
+import { z } from 'zod';
+import type { Sample, SampleSource, Split } from '../ports.js';
+import { type AugmentationSettings, augment } from './augment.js';
+import type { Extractor } from './extractors.js';
+import { FeatureStore, pictureKey } from './feature-store.js';
+import { progressOf } from './progress.js';
+import { readSealed, writeSealed } from './sealed.js';
+
+/** Part of every name in the cache: entries of another format are never looked at. */
+const CACHE_FORMAT = 3;
+/** What was computed is made durable as often as this, pictures: so much a kill costs at most. */
+const SAVE_EVERY = 256;
+
+const indexFacts = z.strictObject({ samples: z.int().nonnegative() });
+const index = z.array(
+  z.strictObject({
+    key: z.string().regex(/^[0-9a-f]{32}$/),
+    isAd: z.boolean(),
+    group: z.string(),
+    source: z.string(),
+    picture: z.strictObject({ path: z.string(), at: z.number().nullable() }),
+  }),
+);
+type Indexed = Sample & { readonly key: string };
+
+export interface FeatureRequest {
+  readonly samples: SampleSource;
+  readonly preprocess: Preprocess;
+  readonly cache: string;
+  readonly say: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+export interface Wanted {
+  readonly extractor: Extractor;
+  /** Augmented views beside each picture itself. */
+  readonly views: number;
+  readonly augmentation: AugmentationSettings;
+}
+/**
+ * Features of a split in its order: of each wanted extractor the picture's own, then those of its views; rows
+ * of `width`.
+ */
+export interface Features {
+  readonly samples: readonly Sample[];
+  readonly of: readonly (readonly Float32Array[])[];
+}
+
+/**
+ * Features of the pictures of a split, from the cache where they are there. Pictures are known by their
+ * pixels: what one data set has had computed holds for every other, and neither labels nor splits cost
+ * anything. A split that was read to its end before is not read again.
+ */
+export async function featuresOf(
+  split: Split,
+  wanted: readonly Wanted[],
+  request: FeatureRequest,
+): Promise<Features> {
+  const stores = await Promise.all(wanted.map((want) => storesOf(want, request)));
+  const known = await readIndex(split, request);
+  const complete = known?.every(({ key }) => stores.flat().every((store) => store.has(key)));
+  const samples =
+    known !== null && complete ? known : await readThrough(split, wanted, stores, known, request);
+  return {
+    samples,
+    of: stores.map((views) => views.map((store) => rowsOf(store, samples))),
+  };
+}
+
+function storesOf(want: Wanted, { cache, preprocess }: FeatureRequest): Promise<FeatureStore[]> {
+  const { extractor, views, augmentation } = want;
+  const { views: _, ...changes } = augmentation;
+  const names = Array.from({ length: 1 + views }, (_, view) =>
+    nameOf([extractor.identity, preprocess, ...(view === 0 ? [] : [view, changes])]),
+  );
+  return Promise.all(names.map((name) => FeatureStore.open(join(cache, name), extractor.width)));
+}
+
+async function readThrough(
+  split: Split,
+  wanted: readonly Wanted[],
+  stores: readonly (readonly FeatureStore[])[],
+  known: readonly Indexed[] | null,
+  request: FeatureRequest,
+): Promise<Indexed[]> {
+  const { samples, preprocess, signal, say } = request;
+  const progress = progressOf(`features of ${split}`, known?.length ?? samples.count(split), say);
+  const found: Indexed[] = [];
+  let unsaved = 0;
+  const save = async () => {
+    for (const store of stores.flat()) await store.save();
+    unsaved = 0;
+  };
+  // The next picture's views are drawn while the library's thread runs the network on this one.
+  let before: Promise<void> = Promise.resolve();
+  let last = '';
+  try {
+    for await (const { pixels, isAd, group, source, picture } of samples.read(split, preprocess, signal)) {
+      const key = pictureKey(pixels);
+      found.push({ key, isAd, group, source, picture });
+      // Of two like pictures in a row the first one's work is the second's, too.
+      const work = key === last ? before : compute(pixels, key, wanted, stores, preprocess);
+      last = key;
+      // Its failure is heard at the next turn; until then nobody else listens.
+      work.catch(() => undefined);
+      await before;
+      before = work;
+      progress.advance();
+      unsaved += 1;
+      if (unsaved >= SAVE_EVERY) await save();
+      signal?.throwIfAborted();
+    }
+  } finally {
+    await before.finally(save);
+  }
+  progress.end();
+  await writeIndex(split, found, request);
+  return found;
+}
+
+async function compute(
+  pixels: Uint8Array,
+  key: string,
+  wanted: readonly Wanted[],
+  stores: readonly (readonly FeatureStore[])[],
+  preprocess: Preprocess,
+): Promise<void> {
+  for (const [i, { extractor, augmentation }] of wanted.entries()) {
+    for (const [view, store] of (stores[i] ?? []).entries()) {
+      if (store.has(key)) continue;
+      const seen = view === 0 ? pixels : await augment(pixels, preprocess, key, view, augmentation);
+      store.put(key, await extractor.extract(seen));
+    }
+  }
+}
+
+function rowsOf(store: FeatureStore, samples: readonly Indexed[]): Float32Array {
+  const rows = new Float32Array(samples.length * store.width);
+  samples.forEach(({ key }, i) => rows.set(store.get(key), i * store.width));
+  return rows;
+}
+
+/** What a split holds, once it was read to its end; null where it was not, or what was kept is damaged. */
+async function readIndex(split: Split, request: FeatureRequest): Promise<Indexed[] | null> {
+  const sealed = await readSealed(indexPath(split, request), indexFacts);
+  if (typeof sealed === 'string') return null;
+  const parsed = index.safeParse(JSON.parse(new TextDecoder().decode(sealed.body)));
+  return parsed.success && parsed.data.length === sealed.facts.samples ? parsed.data : null;
+}
+
+async function writeIndex(split: Split, found: readonly Indexed[], request: FeatureRequest): Promise<void> {
+  const facts: z.infer<typeof indexFacts> = { samples: found.length };
+  await writeSealed(indexPath(split, request), facts, Buffer.from(JSON.stringify(found)));
+}
+
+function indexPath(split: Split, { cache, samples, preprocess }: FeatureRequest): string {
+  return join(cache, `${nameOf(['index', samples.fingerprint, split, preprocess])}.index`);
+}
+
+function nameOf(facts: readonly unknown[]): string {
+  return sha256(JSON.stringify([CACHE_FORMAT, ...facts])).slice(0, 32);
+}

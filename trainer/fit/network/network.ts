@@ -1,0 +1,203 @@
+import { AdbreakError } from '@adbreak/shared/errors.js';
+import { type Random, seeded } from '@adbreak/shared/random.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { type Graph, inferShapes } from '../../nn/graph.js';
+import { numbersOf, withNumbers } from '../../nn/numbers.js';
+import { forward, type LayerTensors } from './forward.js';
+import { type BatchStatistics, product } from './gradients.js';
+import { isLearnt, layersOf, type Slot, slotsOf, tensorsOf } from './parameters.js';
+
+/** What a network learns from one picture. */
+export interface Lesson {
+  /** Puts what the network sees, row-major, into a batch, from `at` on. */
+  readonly fill: (batch: Float32Array, at: number) => void;
+  /** p(ad): 0 or 1, or what a teacher says. */
+  readonly target: number;
+  /** What a teacher sees in it, of mean 0 and variance 1; null without a teacher. */
+  readonly features: Float32Array | null;
+}
+/** logits = kernel · features + bias; kernel [2, width]. */
+export interface ReadOut {
+  readonly kernel: Float32Array;
+  readonly bias: Float32Array;
+}
+/** Mean cross-entropy of a batch in nats, and the share that is called by its label. */
+export interface Measured {
+  readonly loss: number;
+  readonly right: number;
+}
+interface Gradient extends Measured {
+  readonly statistics: ReadonlyMap<string, BatchStatistics>;
+}
+type Layers = ReadonlyMap<string, LayerTensors>;
+
+/**
+ * What a batch counts for in the running statistics: there are hundreds of batches, not hundreds of
+ * thousands.
+ */
+const MOMENTUM = 0.1;
+
+/**
+ * A graph to be trained, as one vector: its own numbers, the read-out's, and with a teacher those that tell
+ * its features.
+ */
+export class Network {
+  /** The gradient of the last batch. */
+  readonly sums: Float64Array;
+  readonly #graph: Graph;
+  readonly #slots: readonly Slot[];
+  readonly #readOuts: readonly Slot[];
+  readonly #own: number;
+  readonly #input: readonly number[];
+
+  /** `teacher`: how many features it has; 0 without one. */
+  constructor(graph: Graph, teacher: number) {
+    this.#graph = graph;
+    const shapes = inferShapes(graph);
+    this.#input = shapes.get(graph.nodes[0]?.name ?? '')?.slice(1) ?? [];
+    const width = shapes.get(graph.nodes.at(-1)?.name ?? '')?.at(-1) ?? 0;
+    const own = slotsOf(graph);
+    this.#own = own.at(-1)?.to ?? 0;
+    const label = readOutSlots('label', 2, width, this.#own);
+    this.#readOuts = [
+      ...label,
+      ...(teacher === 0 ? [] : readOutSlots('teacher', teacher, width, label.at(-1)?.to ?? 0)),
+    ];
+    this.#slots = [...own, ...this.#readOuts];
+    this.sums = new Float64Array(this.#slots.at(-1)?.to ?? 0);
+  }
+
+  initial(seed: number, readOut?: ReadOut): Float32Array {
+    const values = new Float32Array(this.sums.length);
+    values.set(numbersOf(this.#graph));
+    const random = seeded(`network/${seed}`);
+    for (const { layer, part, shape, from, to } of this.#readOuts) {
+      if (layer === 'label' && readOut !== undefined)
+        values.set(part === 'kernel' ? readOut.kernel : readOut.bias, from);
+      else if (part === 'kernel')
+        fillNormal(values.subarray(from, to), random.fork(layer), 1 / Math.sqrt(shape[1] ?? 1));
+    }
+    return values;
+  }
+
+  graphOf(values: Float32Array): Graph {
+    return withNumbers(this.#graph, values.slice(0, this.#own));
+  }
+
+  /**
+   * The loss of a batch, with a teacher the squared distance to its features in it; its gradient is left in
+   * `sums`.
+   */
+  gradient(values: Float32Array, lessons: readonly Lesson[]): Gradient {
+    const learnt = this.#slots.filter(isLearnt);
+    const statistics = new Map<string, BatchStatistics>();
+    let right = 0;
+    this.sums.fill(0);
+    const loss = tf.tidy(() => {
+      const x = this.#batch(lessons);
+      const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
+        const layers = layersOf(learnt, tensors);
+        const features = forward(this.#graph, x, layers, (layer, found) => statistics.set(layer, found));
+        const logits = dense(features, layers, 'label');
+        right = shareRight(logits, lessons);
+        const distance = distanceOf(features, layers, lessons);
+        const entropy = entropyOf(logits, lessons);
+        return distance === null ? entropy : (tf.add(entropy, distance) as tf.Scalar);
+      })(tensorsOf(learnt, values));
+      grads.forEach((gradient, i) => {
+        this.sums.set(gradient.dataSync(), learnt[i]?.from ?? 0);
+      });
+      return value.dataSync()[0] ?? Number.NaN;
+    });
+    return { loss, right, statistics };
+  }
+
+  /**
+   * What a batch is called by `graph`, which has this one's layers and no batch normalization, and the
+   * read-out in `values`.
+   */
+  measure(graph: Graph, values: Float32Array, lessons: readonly Lesson[]): Measured {
+    return tf.tidy(() => {
+      const slots = slotsOf(graph);
+      const layers = new Map([
+        ...layersOf(slots, tensorsOf(slots, numbersOf(graph))),
+        ...layersOf(this.#readOuts, tensorsOf(this.#readOuts, values)),
+      ]);
+      const logits = dense(
+        forward(graph, this.#batch(lessons), layers, () => undefined),
+        layers,
+        'label',
+      );
+      return {
+        loss: entropyOf(logits, lessons).dataSync()[0] ?? Number.NaN,
+        right: shareRight(logits, lessons),
+      };
+    });
+  }
+
+  /** Running statistics move towards the batch's. */
+  countStatistics(values: Float32Array, found: ReadonlyMap<string, BatchStatistics>): void {
+    for (const { layer, part, from, to } of this.#slots) {
+      if (part !== 'mean' && part !== 'variance') continue;
+      const batch = found.get(layer)?.[part];
+      for (let i = from; i < to; i++)
+        values[i] = (1 - MOMENTUM) * (values[i] ?? 0) + MOMENTUM * (batch?.[i - from] ?? 0);
+    }
+  }
+
+  #batch(lessons: readonly Lesson[]): tf.Tensor4D {
+    const size = this.#input.reduce((product, side) => product * side, 1);
+    const batch = new Float32Array(lessons.length * size);
+    lessons.forEach(({ fill }, i) => fill(batch, i * size));
+    const [height = 0, width = 0, channels = 0] = this.#input;
+    return tf.tensor4d(batch, [lessons.length, height, width, channels]);
+  }
+}
+
+/** Slots of a dense layer behind the features. */
+function readOutSlots(layer: string, out: number, width: number, from: number): Slot[] {
+  const end = from + out * width;
+  return [
+    { layer, part: 'kernel', shape: [out, width], from, to: end },
+    { layer, part: 'bias', shape: [out], from: end, to: end + out },
+  ];
+}
+
+function entropyOf(logits: tf.Tensor2D, lessons: readonly Lesson[]): tf.Scalar {
+  const targets = tf.tensor2d(
+    lessons.flatMap(({ target }) => [1 - target, target]),
+    [lessons.length, 2],
+  );
+  return tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits)), 1))) as tf.Scalar;
+}
+
+function shareRight(logits: tf.Tensor2D, lessons: readonly Lesson[]): number {
+  const values = logits.dataSync();
+  const right = lessons.filter(
+    ({ target }, i) => (values[2 * i + 1] ?? 0) > (values[2 * i] ?? 0) === target > 0.5,
+  );
+  return right.length / lessons.length;
+}
+
+/** Mean squared distance to the teacher's features; null without a teacher. */
+function distanceOf(features: tf.Tensor, layers: Layers, lessons: readonly Lesson[]): tf.Scalar | null {
+  const width = lessons[0]?.features?.length ?? 0;
+  if (width === 0) return null;
+  const wanted = new Float32Array(lessons.length * width);
+  lessons.forEach((lesson, i) => {
+    wanted.set(lesson.features ?? [], i * width);
+  });
+  const seen = dense(features, layers, 'teacher');
+  return tf.mean(tf.square(tf.sub(seen, tf.tensor2d(wanted, [lessons.length, width])))) as tf.Scalar;
+}
+
+function dense(features: tf.Tensor, layers: Layers, name: string): tf.Tensor2D {
+  const { kernel, bias } = layers.get(name) ?? {};
+  if (kernel === undefined || bias === undefined || bias === null)
+    throw new AdbreakError('training_failed', `Cannot train: the read-out ${name} is missing`);
+  return tf.add(product(features as tf.Tensor2D, kernel as tf.Tensor2D), bias) as tf.Tensor2D;
+}
+
+function fillNormal(values: Float32Array, random: Random, deviation: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = random.normal() * deviation;
+}

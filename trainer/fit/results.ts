@@ -1,0 +1,105 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Lineage, Manifest, TestMetrics } from '@adbreak/shared/contract/manifest.js';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import type { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
+import type { Preprocess } from '@adbreak/shared/video/frames.js';
+import { testPattern } from '@adbreak/shared/video/patterns.js';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import type { TrainingConfig } from '../config/schema.js';
+import type { Backbone } from './networks.js';
+
+const GOLDEN_PATTERNS = 3;
+/** This workspace, from where its compiled files are. */
+const HOME = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+
+export interface ManifestFacts {
+  readonly config: TrainingConfig;
+  readonly preprocess: Preprocess;
+  readonly backbone: Backbone;
+  readonly model: Uint8Array;
+  readonly classifier: AdClassifier;
+  readonly metrics: TestMetrics;
+  readonly lineage: Lineage;
+  readonly now: Date;
+}
+
+/** What a device must know of a trained model, and what people may want to. */
+export async function manifestOf(facts: ManifestFacts): Promise<Manifest> {
+  const { config, preprocess, backbone, model, classifier, metrics, lineage, now } = facts;
+  const { width, height } = preprocess;
+  const golden = [];
+  for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
+    golden.push({ pattern, ad: await classifier.adProbability(testPattern(pattern, width, height)) });
+  return {
+    schema: 1,
+    name: config.model.name,
+    version: config.model.version,
+    digest: sha256(model),
+    bytes: model.byteLength,
+    architecture: backbone.architecture,
+    weights: backbone.weights,
+    labels: ['content', 'ad'],
+    preprocess: { ...preprocess, ...backbone.normalization },
+    input: { type: 'int8', shape: [...(classifier.input?.shape ?? [])] },
+    golden,
+    lineage,
+    metrics,
+    createdAt: now.toISOString(),
+  };
+}
+
+/**
+ * The configuration without what decides nothing of the model: its name, where it goes, how many threads
+ * compute it.
+ */
+export function deciding({ model, dataset, training, conversion }: TrainingConfig) {
+  const { name: _name, version: _version, ...network } = model;
+  const { path: _path, video: _video, labels: _labels, ...pictures } = dataset;
+  const { threads: _threads, ...fitting } = training;
+  return { model: network, dataset: pictures, training: fitting, conversion };
+}
+
+export function configurationDigest(config: TrainingConfig): string {
+  return sha256(JSON.stringify(deciding(config)));
+}
+
+/**
+ * What a run leaves in its folder: the model, its manifest, the configuration that makes it again, and a
+ * report.
+ */
+export async function writeResults(
+  folder: string,
+  {
+    config,
+    manifest,
+    model,
+    report,
+  }: { config: TrainingConfig; manifest: Manifest; model: Uint8Array; report: object },
+): Promise<void> {
+  await writeAtomic(join(folder, 'model.tflite'), model);
+  await writeAtomic(join(folder, 'manifest.json'), json(manifest));
+  await writeAtomic(join(folder, 'configuration.yaml'), stringify(config));
+  await writeAtomic(join(folder, 'report.json'), json(report));
+}
+
+export function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** `0.1.0`, or `0.1.0+691e30c` in a checkout whose git answers. */
+export async function codeVersion(): Promise<string> {
+  const text = await readFile(join(HOME, 'package.json'));
+  const { version } = parseJson(z.object({ version: z.string().max(50) }), text, 64 * 1024, 'package.json');
+  const commit = await run('git', ['-C', HOME, 'rev-parse', '--short=12', 'HEAD'], { timeout: 5000 }).then(
+    ({ stdout }) => stdout.trim(),
+    () => '',
+  );
+  return /^[0-9a-f]{7,40}$/.test(commit) ? `${version}+${commit}` : version;
+}
