@@ -169,6 +169,15 @@ export const ERROR_CODES = {
     status: 503,
     remedy: 'Check that the hub runs and that its address on the card is right.',
   },
+  tracker_unreachable: {
+    status: 503,
+    remedy: 'Check that the MLflow server runs and that `tracking.mlflow.url` is right.',
+  },
+  tracker_refused: {
+    status: 403,
+    remedy:
+      'Look at what the MLflow server says, and at `tracking.mlflow` in the configuration (docs/tracking.md).',
+  },
 } as const satisfies Record<string, { status: number; remedy: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
