@@ -11,6 +11,8 @@ import { epochRecord, HEADER, outcome } from '@adbreak/trainer/track/testing/run
  */
 const [folder = '', url = '', ca] = process.argv.slice(2);
 const said: string[] = [];
+/** A busy machine is no finding. */
+const PATIENCE_MS = 600_000;
 const settings = {
   tensorboard: { enabled: true, path: join(folder, 'logs') },
   mlflow: {
@@ -21,7 +23,8 @@ const settings = {
     ca: ca ?? null,
   },
 };
-const begin = () => trackers(settings, { log: (line) => said.push(line), env: process.env });
+const begin = () =>
+  trackers(settings, { log: (line) => said.push(line), env: process.env, drainMs: PATIENCE_MS });
 
 const many = Object.fromEntries(Array.from({ length: 130 }, (_, i) => [`many.${i}`, 'x'.repeat(5000)]));
 const header = { ...HEADER, parameters: { ...HEADER.parameters, ...many } };

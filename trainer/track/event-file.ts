@@ -26,7 +26,9 @@ export class EventFile implements AsyncDisposable {
     const seconds = Math.floor(now.getTime() / 1000);
     const host = hostname().replace(/[^\w.-]/g, '_');
     filesOfThisProcess += 1;
-    const name = `events.out.tfevents.${seconds}.${host}.${process.pid}.${filesOfThisProcess}`;
+    // Readers take files in the order of their names.
+    const number = String(filesOfThisProcess).padStart(6, '0');
+    const name = `events.out.tfevents.${seconds}.${host}.${process.pid}.${number}`;
     const path = join(folder, name);
     try {
       await mkdir(folder, { recursive: true });

@@ -40,7 +40,7 @@ export function picture(tag: string, width: number, height: number, encoded: Uin
   return tensorValue(tag, tensor, { plugin: 'images', dataClass: DATA_CLASS.blobs });
 }
 
-/** Buckets [k, 3]: left edge, right edge, count. */
+/** Buckets [k, 3] of left edge, right edge and count. */
 export function histogram(tag: string, buckets: Float64Array): Message {
   const tensor = numberTensor(DATA_TYPE.double, [buckets.length / 3, 3], buckets);
   return tensorValue(tag, tensor, { plugin: 'histograms', dataClass: DATA_CLASS.tensor });

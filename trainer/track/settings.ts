@@ -43,6 +43,8 @@ export const DEFAULT_TRACKING: Tracking = {
 };
 
 interface Surroundings {
+  /** How long the end of a training waits for each, milliseconds. */
+  readonly drainMs?: number;
   readonly log: Log;
   /** Where MLflow's own variables may hold the secret: MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -52,16 +54,18 @@ interface Surroundings {
  * Where this training is followed. None of them ever throws, or makes its caller wait before the end; what
  * goes wrong with one is logged once, with what to do.
  */
-export function trackers({ tensorboard, mlflow: server }: Tracking, { log, env }: Surroundings): Tracker[] {
+export function trackers({ tensorboard, mlflow: server }: Tracking, around: Surroundings): Tracker[] {
+  const { log, env, drainMs } = around;
+  const options = { log, ...(drainMs !== undefined && { drainMs }) };
   const list: Tracker[] = [];
   if (tensorboard.enabled)
-    list.push(guarded(async () => tensorBoard(tensorboard.path), { name: 'TensorBoard', log }));
+    list.push(guarded(async () => tensorBoard(tensorboard.path), { name: 'TensorBoard', ...options }));
   if (server.enabled) {
     const make = async (watch: Watch) => {
       const authority = server.ca === null ? undefined : await authorityIn(server.ca);
       return mlflow({ ...server, ...addressOf(server.url, env), authority }, watch);
     };
-    list.push(guarded(make, { name: 'MLflow', log }));
+    list.push(guarded(make, { name: 'MLflow', ...options }));
   }
   return list;
 }

@@ -4,27 +4,26 @@ const BUCKETS = 30;
 const THRESHOLDS = 201;
 
 /**
- * A histogram for TensorBoard, [k, 3] of left edge, right edge and count, over the finite values: 30 buckets
- * of one width, one around a value that is alone, none where there are no values.
+ * A histogram for TensorBoard, [30, 3] of left edge, right edge and count, over the finite values. Buckets have
+ * one width; where all values are one, that is 0 and the last bucket has them; without values all is 0.
  */
 export function bucketsOf(values: Float32Array): Float64Array {
   const finite = values.filter(Number.isFinite);
-  if (finite.length === 0) return new Float64Array(0);
+  const buckets = new Float64Array(3 * BUCKETS);
+  if (finite.length === 0) return buckets;
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of finite) {
     least = Math.min(least, value);
     most = Math.max(most, value);
   }
-  if (least === most) return Float64Array.of(least - 0.5, least + 0.5, finite.length);
   const width = (most - least) / BUCKETS;
-  const buckets = new Float64Array(3 * BUCKETS);
   for (let i = 0; i < BUCKETS; i++) {
     buckets[3 * i] = least + i * width;
     buckets[3 * i + 1] = i === BUCKETS - 1 ? most : least + (i + 1) * width;
   }
   for (const value of finite) {
-    const count = 3 * Math.min(BUCKETS - 1, Math.floor((value - least) / width)) + 2;
-    buckets[count] = (buckets[count] ?? 0) + 1;
+    const bucket = width === 0 ? BUCKETS - 1 : Math.min(BUCKETS - 1, Math.floor((value - least) / width));
+    buckets[3 * bucket + 2] = (buckets[3 * bucket + 2] ?? 0) + 1;
   }
   return buckets;
 }
