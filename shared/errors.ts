@@ -176,6 +176,15 @@ export const ERROR_CODES = {
     remedy:
       'Check that the hub runs and that its address is right: `hub` in the configuration of a device, --hub (ADBREAK_HUB) of a command.',
   },
+  tracker_unreachable: {
+    status: 503,
+    remedy: 'Check that the MLflow server runs and that `tracking.mlflow.url` is right.',
+  },
+  tracker_refused: {
+    status: 403,
+    remedy:
+      'Look at what the MLflow server says, and at `tracking.mlflow` in the configuration (docs/tracking.md).',
+  },
 } as const satisfies Record<string, { status: number; remedy: string }>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

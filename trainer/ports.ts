@@ -53,6 +53,7 @@ export interface ScoredSample extends Sample {
 export interface RunHeader {
   readonly name: string;
   readonly version: string;
+  /** A run that goes on keeps its start: it is followed where it was. */
   readonly startedAt: Date;
   /** The configuration, flat: `training.learning_rate` -> `0.001`. */
   readonly parameters: Readonly<Record<string, string>>;

@@ -1,19 +1,20 @@
 import type { Response } from 'undici';
 import { type AnySignal, anySignal } from './any-signal.js';
-import { errorInAnswer } from './contract/wire-error.js';
 import { AdbreakError } from './errors.js';
-import { type Fault, faultOf, HubRefusal, type Reader, unreachableRemedy } from './hub-fault.js';
+import type { Fault, Peer } from './http-fault.js';
 
-interface Bounds {
+export interface Bounds {
   /** The caller's stop. */
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number;
   /** Bytes of the answer. */
   readonly limit: number;
-  readonly reader: Reader;
 }
 
-/** One request: its bounds, and its words for whatever goes wrong. Its end, or that of its answer, lets go of the caller's signal. */
+/**
+ * One request: its bounds, and its words for whatever goes wrong. Its end, or that of its answer, lets go of
+ * the caller's signal.
+ */
 export class Call {
   readonly url: URL;
   readonly signal: AbortSignal;
@@ -21,16 +22,16 @@ export class Call {
   readonly #limit: number;
   readonly #timeoutMs: number;
   readonly #outer: AbortSignal | undefined;
-  readonly #reader: Reader;
+  readonly #peer: Peer;
   readonly #bounds: AnySignal;
 
-  constructor(what: string, url: URL, { signal, timeoutMs, limit, reader }: Bounds) {
+  constructor(what: string, url: URL, { signal, timeoutMs, limit }: Bounds, peer: Peer) {
     this.url = url;
     this.#what = what;
     this.#limit = limit;
     this.#timeoutMs = timeoutMs;
     this.#outer = signal;
-    this.#reader = reader;
+    this.#peer = peer;
     this.#bounds = anySignal([signal], timeoutMs);
     this.signal = this.#bounds.signal;
   }
@@ -87,11 +88,8 @@ export class Call {
     return Buffer.concat(chunks);
   }
 
-  async whole(answer: Response, limit = this.#limit): Promise<string> {
-    return (await this.bytes(answer, limit)).toString();
-  }
-
-  json(text: string): unknown {
+  async json(answer: Response): Promise<unknown> {
+    const text = (await this.bytes(answer)).toString();
     try {
       return JSON.parse(text);
     } catch (cause) {
@@ -99,44 +97,26 @@ export class Call {
     }
   }
 
-  refusal({ status, headers }: Response, text: string): HubRefusal {
-    const said = errorInAnswer(parsed(text));
-    const retryAfter = headers.get('retry-after');
-    if (said === null)
-      return new HubRefusal(
-        this.#unreachable({ why: `it answered status ${status}, and not as a hub does` }),
-        { status, retryAfter },
-      );
-    return new HubRefusal(said, {
-      status,
-      retryAfter,
-      // An agent's log says which call it was; who has typed the command knows.
-      ...(this.#reader !== 'person' && {
-        cause: new Error(`${this.url.origin}${this.url.pathname} answered status ${status}`),
-      }),
-    });
+  /** The error for an answer that is a no, of which at most `limit` bytes are read. */
+  async refusal(answer: Response, limit: number): Promise<AdbreakError> {
+    const text = (await this.bytes(answer, Math.min(limit, this.#limit))).toString();
+    const { status, headers } = answer;
+    const no = { url: this.url, status, text, retryAfter: headers.get('retry-after') };
+    return this.#peer.refusal(no, (why) => this.#unreachable({ why }));
   }
 
   #told(error: unknown): unknown {
     if (this.#outer?.aborted) return this.#outer.reason;
     return error instanceof AdbreakError
       ? error
-      : this.#unreachable(faultOf(error, this.url.hostname, this.#timeoutMs, this.#reader));
+      : this.#unreachable(this.#peer.faultOf(error, this.url.hostname, this.#timeoutMs));
   }
 
   #unreachable({ why, remedy, cause }: Fault): AdbreakError {
     const sentence = `Cannot ${this.#what} at ${this.url.origin}${this.url.pathname}`;
-    return new AdbreakError('hub_unreachable', why === undefined ? sentence : `${sentence}: ${why}`, {
+    return new AdbreakError(this.#peer.unreachable, why === undefined ? sentence : `${sentence}: ${why}`, {
       cause,
-      remedy: remedy ?? unreachableRemedy(this.#reader),
+      remedy: remedy ?? this.#peer.remedy,
     });
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
