@@ -9,7 +9,7 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const BIN = join(ROOT, 'hub/bin/adbreak.js');
 /** Options whose value is a place that a command writes to. */
-const WRITES = new Set(['--output', '--state', '--report', '--cache']);
+const WRITES = new Set(['--output', '--output-dir', '--state', '--report', '--cache']);
 
 interface Written {
   readonly line: string;
@@ -61,6 +61,7 @@ function pathOf(words: readonly string[]): string[] {
 
 const documents = [
   'README.md',
+  'docs/datasets.md',
   'docs/operations/rollouts.md',
   'docs/operations/http.md',
   'docs/operations/fleet.md',

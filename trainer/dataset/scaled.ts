@@ -1,0 +1,44 @@
+import { type Preprocess, rawFrames } from '@adbreak/shared/video/frames.js';
+import type { pixelsOf } from './picture.js';
+
+/** Of a picture of any size, RGB24. */
+export type Decoded = Awaited<ReturnType<typeof pixelsOf>>;
+
+/**
+ * Pictures at a network's input size, in their order, through the scaler that the Pi's frames go through, so that the resize
+ * is the same operation (docs/decisions/006). Decoded pictures travel to ffmpeg as PPM, each with its own size.
+ */
+export async function* scaled(
+  pictures: AsyncIterable<Decoded>,
+  { width, height, scaler }: Preprocess,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const options = [
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-f',
+    'ppm_pipe',
+    '-i',
+    'pipe:0',
+    '-vf',
+    `scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
+    '-fps_mode',
+    'passthrough',
+    '-f',
+    'rawvideo',
+    '-pix_fmt',
+    'rgb24',
+    'pipe:1',
+  ];
+  const input = asPpm(pictures);
+  yield* rawFrames({ source: 'the pictures', options, bytes: width * height * 3, input }, signal);
+}
+
+/** Netpbm's portable pixmap, P6. */
+async function* asPpm(pictures: AsyncIterable<Decoded>): AsyncGenerator<Uint8Array> {
+  for await (const { pixels, width, height } of pictures) {
+    yield Buffer.from(`P6\n${width} ${height}\n255\n`);
+    yield pixels;
+  }
+}
