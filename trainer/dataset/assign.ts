@@ -1,5 +1,6 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Random } from '@adbreak/shared/random.js';
+import type { Label } from '@adbreak/shared/video/labels.js';
 import type { Candidate, Group } from './groups.js';
 import { type Counts, type FitSplit, SPLITS, type SplitRatio, type Targets, targetsOf } from './ratio.js';
 import { LABELS } from './scan.js';
@@ -64,21 +65,46 @@ export function assign<C extends Candidate>(
     for (const label of LABELS) have[split][label] += own[label];
   };
   for (const group of groups) if (group.split !== null) place(group, group.split);
-  const free = random.shuffle(groups.filter(({ split }) => split === null));
-  for (const group of free.sort((a, b) => b.members.length - a.members.length))
-    place(group, bestSplit(countsOf(group.members), have, targets));
+  const free = random
+    .shuffle(groups.filter(({ split }) => split === null))
+    .map((group) => ({ group, own: countsOf(group.members) }))
+    .sort((a, b) => b.group.members.length - a.group.members.length);
+  const left: Counts = none();
+  for (const { own } of free) for (const label of LABELS) left[label] += Number(own[label] > 0);
+  for (const { group, own } of free) {
+    place(group, bestSplit(own, { have, targets, options: splitsFor(own, have, left) }));
+    for (const label of LABELS) left[label] -= Number(own[label] > 0);
+  }
   const shared = sharedOf(splits);
   for (const picture of shared) splits.delete(picture);
   return { splits, shared, targets };
 }
 
-function bestSplit(own: Counts, have: Targets, targets: Targets): FitSplit {
+/**
+ * Where a group may go: anywhere, unless as many splits are still without a label as there are groups left that have it.
+ * `left` counts those, with this one.
+ */
+function splitsFor(own: Counts, have: Targets, left: Counts): readonly FitSplit[] {
+  const without = (label: Label) => SPLITS.filter((split) => have[split][label] === 0);
+  const needy = LABELS.filter((label) => own[label] > 0 && left[label] <= without(label).length).flatMap(
+    without,
+  );
+  return needy.length > 0 ? needy : SPLITS;
+}
+
+interface Standing {
+  readonly have: Targets;
+  readonly targets: Targets;
+  readonly options: readonly FitSplit[];
+}
+
+function bestSplit(own: Counts, { have, targets, options }: Standing): FitSplit {
   const costOf = (split: FitSplit) =>
     LABELS.reduce((sum, label) => {
       const error = have[split][label] - targets[split][label];
       return sum + ((error + own[label]) ** 2 - error ** 2) / Math.max(0.5, targets[split][label]);
     }, 0);
-  const costs = SPLITS.map((split) => ({ split, cost: costOf(split) })).sort((a, b) => a.cost - b.cost);
+  const costs = options.map((split) => ({ split, cost: costOf(split) })).sort((a, b) => a.cost - b.cost);
   return costs[0]?.split ?? 'train';
 }
 

@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasCode } from '@adbreak/shared/errors.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { timedFrames } from '@adbreak/shared/video/exact.js';
 import { type Span, spanAt } from '@adbreak/shared/video/labels.js';
 import { probeVideo } from '@adbreak/shared/video/probe.js';
-import { divideByRatio } from './by-time.js';
+import { divideByRatio, type Stretch } from './by-time.js';
 import { type Candidate, folderOf } from './groups.js';
 import { inOrder } from './in-order.js';
 import type { DatasetManifest, Reason } from './manifest.js';
@@ -130,10 +131,20 @@ export async function findFrames(
 }
 
 function scenesOf(name: string, spans: readonly Span[], ratio: SplitRatio) {
-  const stretches = divideByRatio(spans, ratio);
+  const stretches = stretchesOf(spans, ratio);
   return ({ start }: Span): { split: FitSplit; name: string } | null => {
     // Stretches begin where spans begin: a span lies in one of them.
     const split = stretches.findLast((stretch) => stretch.start <= start)?.name;
     return split === undefined ? null : { split, name: `${name} from ${start.toFixed(1)} s` };
   };
+}
+
+/** None where it has too few spans: it then stays whole, too. */
+function stretchesOf(spans: readonly Span[], ratio: SplitRatio): Stretch<FitSplit>[] {
+  try {
+    return divideByRatio(spans, ratio);
+  } catch (error) {
+    if (hasCode(error, 'labels_invalid')) return [];
+    throw error;
+  }
 }

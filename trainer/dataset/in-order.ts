@@ -1,6 +1,6 @@
 /**
  * Works on up to `ahead` items at once and gives the results in the items' order. What one item's work throws, the reader gets
- * at that item's turn; work begun beyond it is waited for by nobody.
+ * at that item's turn; then no more is begun, and it ends when what was begun has ended.
  */
 export async function* inOrder<T, R>(
   items: Iterable<T>,
@@ -17,10 +17,14 @@ export async function* inOrder<T, R>(
     result.catch(() => undefined);
     begun.push(result);
   };
-  for (let i = 0; i < ahead; i++) begin();
-  for (let first = begun.shift(); first !== undefined; first = begun.shift()) {
-    const result = await first;
-    begin();
-    yield result;
+  try {
+    for (let i = 0; i < ahead; i++) begin();
+    for (let first = begun.shift(); first !== undefined; first = begun.shift()) {
+      const result = await first;
+      begin();
+      yield result;
+    }
+  } finally {
+    await Promise.allSettled(begun);
   }
 }

@@ -59,7 +59,7 @@ describe('recordings with labels', () => {
     const folder = await temporaryFolder();
     const source = join(folder, 'raw');
     await writeScenes(source, { ad: 10, content: 10 });
-    for (const name of ['one', 'two', 'three']) await record(source, name, scenes(name, 4));
+    for (const name of ['one', 'two', 'three']) await record(source, name, scenes(name, 10));
     const text = await readFile(join(source, 'one.csv'), 'utf8');
     await writeFile(join(source, 'one.csv'), text.replaceAll(',ad', ',Werbung').replaceAll(',', ';'));
     await rm(join(source, 'two.csv'));
@@ -71,15 +71,15 @@ describe('recordings with labels', () => {
       [
         ['ad', 'pictures', 10],
         ['content', 'pictures', 10],
-        ['one.mkv', 'recording', 20],
-        ['three.mkv', 'recording', 20],
+        ['one.mkv', 'recording', 50],
+        ['three.mkv', 'recording', 50],
       ],
     );
     await writeFile(join(source, 'three.edl'), '5\t10\t3\n15\t99\t3\n');
     const past = prepare(source, join(folder, 'other'), '--label-format', 'edl');
     assert.match(
       past.stderr,
-      /error labels_invalid: .*three\.edl.*they end at 99\.000 s, the recording at 20/,
+      /error labels_invalid: .*three\.edl.*they end at 99\.000 s, the recording at 50/,
     );
   });
 });

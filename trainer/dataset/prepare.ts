@@ -152,9 +152,11 @@ async function find(offers: Scan, request: PrepareRequest, spool: string): Promi
       : [{ path: label, kind: 'pictures' as const, offered, sha256: null, labelsSha256: null }];
   });
   const found = [...pictures.found];
+  const divided = new Set<string>();
   for (const recording of offers.recordings) {
     const frames = await framesOf(recording, isDivided ? request.ratio : null, request, place);
     found.push(...frames);
+    if (frames.some(({ scene }) => scene !== null)) divided.add(recording.path);
     sources.push({
       path: recording.path,
       kind: 'recording',
@@ -168,7 +170,7 @@ async function find(offers: Scan, request: PrepareRequest, spool: string): Promi
     found,
     leftOut: [...pictures.leftOut, ...unlabelled],
     sources,
-    divided: isDivided ? offers.recordings.map(({ path }) => path) : [],
+    divided: [...divided],
   };
 }
 

@@ -40,7 +40,8 @@ export function signatureOf(thumb: Uint8Array): Signature {
   for (let y = 0; y < THUMB.height; y++)
     for (let x = 0; x + 1 < THUMB.width; x++, bit++) {
       const at = y * THUMB.width + x;
-      if ((luma[at + 1] ?? 0) - (luma[at] ?? 0) > EDGE_LEVELS) words[bit >> 5] = (words[bit >> 5] ?? 0) | (1 << (bit & 31));
+      if ((luma[at + 1] ?? 0) - (luma[at] ?? 0) > EDGE_LEVELS)
+        words[bit >> 5] = (words[bit >> 5] ?? 0) | (1 << (bit & 31));
     }
   const mean = luma.reduce((sum, value) => sum + value, 0) / luma.length;
   const variance = luma.reduce((sum, value) => sum + (value - mean) ** 2, 0) / luma.length;

@@ -35,7 +35,7 @@ export function tellPrepared(prepared: Prepared, purpose: Purpose): string {
     `${count(offered)} pictures and labelled frames looked at; ${count(groups)} groups (recordings, scenes, near-duplicates), none in two splits`,
     ...tellLeftOut(manifest),
     ...[...others].map(
-      ([ending, files]) => `left out: ${count(files)} files that are no JPEG, PNG or WebP (${ending})`,
+      ([ending, files]) => `left out, as it is no JPEG, PNG or WebP: ${count(files)} ${ending}`,
     ),
     ...(notDrawn > 0 ? [`left out: ${count(notDrawn)} beyond --max-frames`] : []),
     ...tellChanges(manifest),
