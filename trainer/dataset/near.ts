@@ -3,9 +3,17 @@ import type { Label } from '@adbreak/shared/video/labels.js';
 import { bitsIn, isNear, isSame, NEAR_RADIUS, type Signature } from './signature.js';
 import { UnionFind } from './union-find.js';
 
-/** Two hashes within the radius agree in at least one band, as there is one band more than bits that may differ. */
-const BANDS = NEAR_RADIUS + 1;
+interface Band {
+  /** Its lowest bit. */
+  readonly from: number;
+  readonly mask: number;
+}
 const HASH_BITS = 64;
+/** Two hashes within the radius agree in at least one band, as there is one band more than bits that may differ. */
+const BANDS: readonly Band[] = Array.from({ length: NEAR_RADIUS + 1 }, (_, band) => {
+  const edge = (index: number) => Math.floor((index * HASH_BITS) / (NEAR_RADIUS + 1));
+  return { from: edge(band), mask: (1 << (edge(band + 1) - edge(band))) - 1 };
+});
 /** Pairs looked at in a row, some hundredths of a second; then signals and timers have their turn. */
 const PAIRS_A_TURN = 1 << 23;
 
@@ -30,8 +38,6 @@ export async function likenessOf(
 ): Promise<Likeness> {
   const near = new UnionFind(pictures.length);
   const contradictions = new Map<number, number>();
-  const high = Uint32Array.from(pictures, ({ signature }) => signature.high);
-  const low = Uint32Array.from(pictures, ({ signature }) => signature.low);
   const compare = (a: number, b: number) => {
     const [one, other] = [pictures[a], pictures[b]];
     if (one === undefined || other === undefined) return;
@@ -41,15 +47,31 @@ export async function likenessOf(
     if (!contradictions.has(a)) contradictions.set(a, b);
     if (!contradictions.has(b)) contradictions.set(b, a);
   };
+  await closePairs(
+    Uint32Array.from(pictures, ({ signature }) => signature.high),
+    Uint32Array.from(pictures, ({ signature }) => signature.low),
+    compare,
+    signal,
+  );
+  return { near, contradictions };
+}
+
+/** Gives every pair of hashes within the radius, once. */
+async function closePairs(
+  high: Uint32Array,
+  low: Uint32Array,
+  onPair: (a: number, b: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   let looks = 0;
-  for (let band = 0; band < BANDS; band++)
+  for (const [index, band] of BANDS.entries())
     for (const bucket of bucketsOf(high, low, band))
       for (const [i, a] of bucket.entries()) {
         const [highA, lowA] = [high[a] ?? 0, low[a] ?? 0];
         for (let j = 0; j < i; j++) {
           const b = bucket[j] ?? 0;
-          const apart = bitsIn(highA ^ (high[b] ?? 0)) + bitsIn(lowA ^ (low[b] ?? 0));
-          if (apart <= NEAR_RADIUS) compare(a, b);
+          const [highX, lowX] = [highA ^ (high[b] ?? 0), lowA ^ (low[b] ?? 0)];
+          if (bitsIn(highX) + bitsIn(lowX) <= NEAR_RADIUS && !agreeBefore(index, highX, lowX)) onPair(a, b);
         }
         looks += i;
         if (looks < PAIRS_A_TURN) continue;
@@ -57,20 +79,31 @@ export async function likenessOf(
         await breathe();
         signal?.throwIfAborted();
       }
-  return { near, contradictions };
 }
 
-function bucketsOf(high: Uint32Array, low: Uint32Array, band: number): Iterable<number[]> {
-  const from = Math.floor((band * HASH_BITS) / BANDS);
-  const width = Math.floor(((band + 1) * HASH_BITS) / BANDS) - from;
+/** Whether two hashes, by the bits in which they differ, met in a bucket of an earlier band already. */
+function agreeBefore(index: number, highX: number, lowX: number): boolean {
+  for (let k = 0; k < index; k++) {
+    const band = BANDS[k];
+    if (band !== undefined && keyOf(highX, lowX, band) === 0) return true;
+  }
+  return false;
+}
+
+function bucketsOf(high: Uint32Array, low: Uint32Array, band: Band): Iterable<number[]> {
   const buckets = new Map<number, number[]>();
   for (let i = 0; i < low.length; i++) {
-    const key = bitsFrom(high[i] ?? 0, low[i] ?? 0, from) & ((1 << width) - 1);
+    const key = keyOf(high[i] ?? 0, low[i] ?? 0, band);
     const own = buckets.get(key);
     if (own === undefined) buckets.set(key, [i]);
     else own.push(i);
   }
   return buckets.values();
+}
+
+/** A hash's bits in a band. */
+function keyOf(high: number, low: number, { from, mask }: Band): number {
+  return bitsFrom(high, low, from) & mask;
 }
 
 function bitsFrom(high: number, low: number, from: number): number {
