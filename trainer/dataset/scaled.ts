@@ -5,6 +5,12 @@ import type { pixelsOf } from './picture.js';
 export type Decoded = Awaited<ReturnType<typeof pixelsOf>>;
 
 /**
+ * As a grabber hands pictures over: brightness of every pixel, colour of every fourth. The scaler treats the two apart, and
+ * its result for RGB is another one, by four levels where colours change.
+ */
+const AS_CAPTURED = 'scale=flags=area+accurate_rnd+full_chroma_inp:out_range=full,format=yuvj420p';
+
+/**
  * Pictures at a network's input size, in their order, through the scaler that the Pi's frames go through, so that the resize
  * is the same operation (docs/decisions/006). Decoded pictures travel to ffmpeg as PPM, each with its own size.
  */
@@ -22,7 +28,7 @@ export async function* scaled(
     '-i',
     'pipe:0',
     '-vf',
-    `scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
+    `${AS_CAPTURED},scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
     '-fps_mode',
     'passthrough',
     '-f',

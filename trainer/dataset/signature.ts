@@ -7,8 +7,8 @@ export const NEAR_RADIUS = 8;
 /** Neighbours in a row of frames differ in at most so many bits while a scene lasts; 32 would be chance. */
 const SCENE_RADIUS = 16;
 /** One picture twice: what re-encoding alone changes. */
-const SAME_RADIUS = 2;
-const SAME_LEVELS = 2;
+const SAME_RADIUS = 4;
+const SAME_LEVELS = 4;
 /** A smaller step from one cell to the next is noise, not an edge: flat pictures have no bits at all. */
 const EDGE_LEVELS = 2;
 
@@ -69,8 +69,9 @@ export function isNear(a: Signature, b: Signature): boolean {
   return levelsApart(a.thumb, b.thumb) <= allowed;
 }
 
+/** One picture, encoded twice. */
 export function isSame(a: Signature, b: Signature): boolean {
-  return distance(a, b) <= SAME_RADIUS && levelsApart(a.thumb, b.thumb) <= SAME_LEVELS;
+  return isNear(a, b) && distance(a, b) <= SAME_RADIUS && levelsApart(a.thumb, b.thumb) <= SAME_LEVELS;
 }
 
 /** Whether a frame may follow another within one scene. */
