@@ -42,11 +42,8 @@ export async function lookAt(path: string): Promise<LookedAt | { readonly refusa
       return { refusal: 'tiny', why: `${width} x ${height} pixels` };
     const changes = changesOf(metadata);
     const rewritten = changes.length === 0 ? null : await rewrite(bytes);
-    const thumb = await plain(open(rewritten ?? bytes))
-      .resize(THUMB.width, THUMB.height, { fit: 'fill' })
-      .raw()
-      .toBuffer();
-    const signature = signatureOf(new Uint8Array(thumb));
+    const thumb = await thumbOf(plain(open(rewritten ?? bytes)));
+    const signature = signatureOf(thumb);
     return { sha256: sha256(rewritten ?? bytes), signature, changes, rewritten };
   } catch (error) {
     return { refusal: 'unreadable', why: firstLine(error) };
@@ -74,9 +71,15 @@ export async function signatureOfPixels(
   width: number,
   height: number,
 ): Promise<Signature> {
-  const raw = sharp(pixels, { raw: { width, height, channels: 3 } });
-  const thumb = await raw.resize(THUMB.width, THUMB.height, { fit: 'fill' }).raw().toBuffer();
-  return signatureOf(new Uint8Array(thumb));
+  return signatureOf(await thumbOf(sharp(pixels, { raw: { width, height, channels: 3 } })));
+}
+
+/** Of all pixels: what decoders leave out when they shrink differs from format to format, by up to five levels. */
+async function thumbOf(picture: Sharp): Promise<Uint8Array> {
+  const { width, height } = THUMB;
+  return new Uint8Array(
+    await picture.resize(width, height, { fit: 'fill', fastShrinkOnLoad: false }).raw().toBuffer(),
+  );
 }
 
 async function bytesOf(path: string): Promise<Uint8Array | null> {

@@ -99,7 +99,9 @@ describe('a data set prepared from ad/ and content/', () => {
     const source = join(folder, 'raw');
     await writeScenes(source, { ad: 20, content: 20 });
     await copyFile(join(source, 'ad/frame_3.jpg'), join(source, 'content/copy.jpg'));
-    await scenePicture('ad 5').webp({ quality: 80 }).toFile(join(source, 'content/again.webp'));
+    const large = () => scenePicture('large', 640, 360);
+    await large().jpeg({ quality: 90 }).toFile(join(source, 'ad/frame_5.jpg'));
+    await large().webp({ quality: 80 }).toFile(join(source, 'content/again.webp'));
     const said = prepared(source, join(folder, 'set'));
     assert.match(said, /left out: 4 that were there under both labels, and were left out under both/);
     assert.match(said, /ad\/frame_3\.jpg: content\/copy\.jpg is the same picture/);
