@@ -17,6 +17,9 @@ import { type PictureFile, VIDEO_ENDING } from './scan.js';
 /** A picture that a data set may take. */
 export interface Found extends Omit<Candidate, 'near'> {
   readonly sha256: string;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
   /** Where its bytes are: in the source, or in the spool, from where it may be moved away. */
   readonly file: string;
   readonly isSpooled: boolean;
@@ -119,6 +122,8 @@ export async function findFrames(
       recording: name,
       scene: sceneAt(span),
       sha256: sha256(jpeg),
+      width,
+      height,
       file,
       isSpooled: true,
       source: folderOf(path) || name,

@@ -21,6 +21,9 @@ const pictureSchema = z.strictObject({
   split,
   label: z.enum(['ad', 'content']),
   sha256: digest,
+  /** In pixels. */
+  width: z.int().positive(),
+  height: z.int().positive(),
   /** What never crosses a split: a recording, a scene, a set of near-duplicates. */
   group: name,
   /** The recording's folder, the folder below ad/ or content/, or the source itself. */

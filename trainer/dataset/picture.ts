@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { systemCode } from '@adbreak/shared/errors.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import sharp, { type Metadata, type OutputInfo, type Sharp } from 'sharp';
 import { type Signature, signatureOf, THUMB } from './signature.js';
 
 /** What of a folder is a picture, by its ending; what it really is, its bytes tell. */
@@ -23,6 +23,8 @@ export type Change = (typeof CHANGES)[number];
 export interface LookedAt {
   readonly sha256: string;
   readonly signature: Signature;
+  readonly width: number;
+  readonly height: number;
   /** Empty where the file is taken as it is. */
   readonly changes: readonly Change[];
   /** The picture as an 8-bit JPEG, where it is not. */
@@ -41,10 +43,12 @@ export async function lookAt(path: string): Promise<LookedAt | { readonly refusa
     if (Math.min(width, metadata.pageHeight ?? height) < SHORTEST_SIDE)
       return { refusal: 'tiny', why: `${width} x ${height} pixels` };
     const changes = changesOf(metadata);
-    const rewritten = changes.length === 0 ? null : await rewrite(bytes);
+    const anew = changes.length === 0 ? null : await rewrite(bytes);
+    const rewritten = anew?.data ?? null;
     const thumb = await thumbOf(plain(open(rewritten ?? bytes)));
     const signature = signatureOf(thumb);
-    return { sha256: sha256(rewritten ?? bytes), signature, changes, rewritten };
+    const size = { width: anew?.info.width ?? width, height: anew?.info.height ?? height };
+    return { sha256: sha256(rewritten ?? bytes), signature, ...size, changes, rewritten };
   } catch (error) {
     return { refusal: 'unreadable', why: firstLine(error) };
   }
@@ -97,8 +101,9 @@ function plain(picture: Sharp): Sharp {
   return picture.autoOrient().flatten({ background: '#000' }).toColourspace('srgb');
 }
 
-function rewrite(bytes: Uint8Array): Promise<Uint8Array> {
-  return plain(open(bytes)).jpeg({ quality: QUALITY, chromaSubsampling: '4:4:4' }).toBuffer();
+function rewrite(bytes: Uint8Array): Promise<{ data: Buffer; info: OutputInfo }> {
+  const jpeg = plain(open(bytes)).jpeg({ quality: QUALITY, chromaSubsampling: '4:4:4' });
+  return jpeg.toBuffer({ resolveWithObject: true });
 }
 
 function changesOf({ space, depth, pages, orientation }: Metadata): Change[] {

@@ -232,6 +232,8 @@ async function write(
     split,
     label: picture.label,
     sha256: picture.sha256,
+    width: picture.width,
+    height: picture.height,
     group: names.get(picture) ?? picture.origin,
     source: picture.source,
     origin: picture.origin,

@@ -41,7 +41,9 @@ export async function openSamples(folder: string, options: SampleOptions = {}): 
 
 /** Pictures of a prepared data set, each held to the manifest's digest when it is read. */
 export function samplesOfPictures(folder: string, { fingerprint, pictures }: DatasetManifest): SampleSource {
-  const of = (split: Split) => pictures.filter((picture) => picture.split === split);
+  // By size, as pictures of one size are scaled together; else in the manifest's order.
+  const sorted = [...pictures].sort((a, b) => a.width - b.width || a.height - b.height);
+  const of = (split: Split) => sorted.filter((picture) => picture.split === split);
   return {
     fingerprint,
     count: (split) => of(split).length,

@@ -12,9 +12,32 @@ const AS_CAPTURED = 'scale=flags=area+accurate_rnd+full_chroma_inp:out_range=ful
 
 /**
  * Pictures at a network's input size, in their order, through the scaler that the Pi's frames go through, so that the resize
- * is the same operation (docs/decisions/006). Decoded pictures travel to ffmpeg as PPM, each with its own size.
+ * is the same operation (docs/decisions/006). Pictures of one size in a row share an ffmpeg: where the size changes within one,
+ * it sets up its scaler anew and in another way.
  */
 export async function* scaled(
+  pictures: AsyncIterable<Decoded>,
+  preprocess: Preprocess,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const all = pictures[Symbol.asyncIterator]();
+  let next = await all.next();
+  async function* ofOneSize({ width, height }: Decoded) {
+    for (; next.done !== true; next = await all.next()) {
+      if (next.value.width !== width || next.value.height !== height) return;
+      yield next.value;
+    }
+  }
+  try {
+    while (next.done !== true && !signal?.aborted)
+      yield* scaledAlike(ofOneSize(next.value), preprocess, signal);
+  } finally {
+    await all.return?.();
+  }
+}
+
+/** Pictures of one size, which travel to ffmpeg as PPM. */
+async function* scaledAlike(
   pictures: AsyncIterable<Decoded>,
   { width, height, scaler }: Preprocess,
   signal?: AbortSignal,
