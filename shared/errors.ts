@@ -160,7 +160,12 @@ export const ERROR_CODES = {
   },
   labels_invalid: {
     status: 422,
-    remedy: 'Give a CSV with the header start,end,label; seconds, and `ad` or `content`.',
+    remedy:
+      'Correct what is named; docs/datasets.md has the formats, and `--label-map advert=ad` takes other words.',
+  },
+  dataset_invalid: {
+    status: 422,
+    remedy: 'Look at it with `adbreak dataset verify`, and make it again with `adbreak dataset prepare`.',
   },
   training_failed: {
     status: 500,

@@ -114,9 +114,10 @@ export class Call {
 
   #unreachable({ why, remedy, cause }: Fault): AdbreakError {
     const sentence = `Cannot ${this.#what} at ${this.url.origin}${this.url.pathname}`;
+    const mend = remedy ?? this.#peer.remedy;
     return new AdbreakError(this.#peer.unreachable, why === undefined ? sentence : `${sentence}: ${why}`, {
       cause,
-      remedy: remedy ?? this.#peer.remedy,
+      ...(mend !== undefined && { remedy: mend }),
     });
   }
 }

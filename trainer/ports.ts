@@ -1,6 +1,6 @@
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 
-/** The splits of a data set; calibration holds training pictures that only the converter sees. */
+/** The splits of a data set; calibration holds some of train's pictures once more, for the converter's ranges. */
 export type Split = 'train' | 'val' | 'test' | 'calibration';
 
 /** One labelled picture, as a data set knows it. */

@@ -10,7 +10,7 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const BIN = join(ROOT, 'hub/bin/adbreak.js');
 /** Options whose value is a place that a command writes to. */
-const WRITES = new Set(['--output', '--state', '--report', '--cache']);
+const WRITES = new Set(['--output', '--output-dir', '--state', '--report', '--cache']);
 
 /** What stands before a signed desired state, and is no command. */
 const MARK = 'adbreak desired 1';

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { AdbreakError, systemCode } from '../errors.js';
 import { parentBinding } from './parent-binding.js';
 
@@ -61,7 +63,10 @@ export function sourceKind(source: string): 'device' | 'url' | 'file' {
 }
 
 /** How ffmpeg opens a source: told, never guessed. */
-function inputArguments(source: string, { format, size, framerate }: DeviceMode): string[] {
+export function inputArguments(
+  source: string,
+  { format, size, framerate }: DeviceMode = DEFAULT_MODE,
+): string[] {
   switch (sourceKind(source)) {
     case 'device':
       return [
@@ -122,15 +127,42 @@ export function frameArguments({
  * fails or gives no frame.
  */
 export async function* frames(request: FrameRequest, signal?: AbortSignal): AsyncGenerator<Frame> {
-  const size = request.preprocess.width * request.preprocess.height * 3;
+  const { source, preprocess, fps, ffmpeg } = request;
+  const bytes = preprocess.width * preprocess.height * 3;
+  const raw = { source, options: frameArguments(request), bytes, ...(ffmpeg && { ffmpeg }) };
+  let index = 0;
+  for await (const pixels of rawFrames(raw, signal)) {
+    yield { index, time: index / fps, pixels };
+    index += 1;
+  }
+}
+
+/** ffmpeg, told to write raw pictures of one size to its standard output. */
+export interface RawRequest {
+  /** What an error names. */
+  readonly source: string;
+  readonly options: readonly string[];
+  /** Of one picture. */
+  readonly bytes: number;
+  /** Fed to its standard input; what this throws, the pictures' reader gets. */
+  readonly input?: AsyncIterable<Uint8Array>;
+  /** Hears each line of its standard error, and says whether it is one that tells why ffmpeg ended. */
+  readonly isFault?: (line: string) => boolean;
+  readonly ffmpeg?: string;
+}
+
+/** Raw pictures as ffmpeg gives them, each an array of its own. Ends and throws as `frames` does. */
+export async function* rawFrames(request: RawRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { source, bytes, input } = request;
   const ffmpeg = request.ffmpeg ?? 'ffmpeg';
   const binding = await parentBinding();
   if (signal?.aborted) return;
-  const [program = ffmpeg, ...rest] = [...binding, ffmpeg, ...frameArguments(request)];
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program = ffmpeg, ...rest] = [...binding, ffmpeg, ...request.options];
+  const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
   const stop = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
-  const words = lastLines(child);
+  const words = lastLines(child, request.isFault);
+  const fed = feed(child, input);
   const failure = once(child, 'close').then(
     ([code, ending]) => {
       if (code === 0) return null;
@@ -138,29 +170,17 @@ export async function* frames(request: FrameRequest, signal?: AbortSignal): Asyn
       // Ended from outside (out of memory, a person's kill): what came is not the whole. What we end ourselves is not asked.
       return new AdbreakError(
         'video_unreadable',
-        `Cannot read the video ${request.source}: ${words() || `ffmpeg ended with ${code ?? ending}`}`,
+        `Cannot read the video ${source}: ${words() || `ffmpeg ended with ${code ?? ending}`}`,
       );
     },
     (cause: unknown) => startFailure(cause, ffmpeg),
   );
-  let index = 0;
+  let count = 0;
   let finished = false;
   try {
-    // A pipe hands over pieces of its own size: fill a frame and give it away whole.
-    let pixels = new Uint8Array(size);
-    let filled = 0;
-    for await (const chunk of child.stdout) {
-      for (let at = 0; at < chunk.length; ) {
-        const take = Math.min(size - filled, chunk.length - at);
-        pixels.set(chunk.subarray(at, at + take), filled);
-        filled += take;
-        at += take;
-        if (filled < size) continue;
-        yield { index, time: index / request.fps, pixels };
-        index += 1;
-        pixels = new Uint8Array(size);
-        filled = 0;
-      }
+    for await (const picture of pieces(child.stdout, bytes)) {
+      yield picture;
+      count += 1;
     }
     finished = true;
   } finally {
@@ -169,21 +189,71 @@ export async function* frames(request: FrameRequest, signal?: AbortSignal): Asyn
   }
   const error = await failure;
   if (signal?.aborted) return;
+  const starved = await fed;
+  if (starved !== null) throw starved;
   // A damaged tail still gave frames: they count, and the damage is the caller's to hear of.
   if (error !== null) throw error;
-  if (index === 0)
+  if (count === 0)
     throw new AdbreakError(
       'video_unreadable',
-      `Cannot read the video ${request.source}: it has no frame${words() && `: ${words()}`}`,
+      `Cannot read the video ${source}: it has no frame${words() && `: ${words()}`}`,
     );
 }
 
-function lastLines(child: ChildProcess): () => string {
+/** A pipe hands over pieces of its own size: a picture is filled and given away whole. */
+async function* pieces(stream: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let pixels = new Uint8Array(size);
+  let filled = 0;
+  for await (const chunk of stream) {
+    for (let at = 0; at < chunk.length; ) {
+      const take = Math.min(size - filled, chunk.length - at);
+      pixels.set(chunk.subarray(at, at + take), filled);
+      filled += take;
+      at += take;
+      if (filled < size) continue;
+      yield pixels;
+      pixels = new Uint8Array(size);
+      filled = 0;
+    }
+  }
+}
+
+/** Gives what the input itself threw; a reader that went away is no fault of the input. */
+async function feed(child: ChildProcess, input?: AsyncIterable<Uint8Array>): Promise<unknown> {
+  const { stdin } = child;
+  if (stdin === null) return null;
+  if (input === undefined) {
+    stdin.on('error', () => undefined).end();
+    return null;
+  }
+  let thrown: unknown = null;
+  const watched = async function* () {
+    try {
+      yield* input;
+    } catch (error) {
+      thrown = error;
+    }
+  };
+  await pipeline(Readable.from(watched(), { objectMode: false }), stdin).catch(() => undefined);
+  return thrown;
+}
+
+function lastLines(child: ChildProcess, isFault = (_line: string) => true): () => string {
   const lines: string[] = [];
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    lines.push(...text.split('\n').filter((line) => line.trim() !== ''));
+  let begun = '';
+  const hear = (line: string) => {
+    if (line.trim() === '' || !isFault(line)) return;
+    lines.push(line);
     lines.splice(0, lines.length - STDERR_LINES);
-  });
+  };
+  child.stderr
+    ?.setEncoding('utf8')
+    .on('data', (text: string) => {
+      const whole = (begun + text).split('\n');
+      begun = whole.pop() ?? '';
+      whole.forEach(hear);
+    })
+    .on('end', () => hear(begun));
   return () => lines.slice(-3).join('; ');
 }
 

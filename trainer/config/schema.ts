@@ -1,5 +1,6 @@
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
+import { DEFAULT_TRACKING, trackingSchema } from '../track/settings.js';
 
 const share = z.number().min(0).max(1);
 const path = z.string().min(1).max(1000);
@@ -17,9 +18,13 @@ const model = z.strictObject({
 const dataset = z.strictObject({
   /** A folder with train/, val/ and test/. */
   path,
-  /** A recording with its labels (CSV) in place of a folder. */
+  /** A recording with its labels in place of a folder, divided by time. */
   video: path.nullable(),
   labels: path.nullable(),
+  /** Of such a recording: shares of train, val and test, which add up to 1. */
+  split_ratio: z.tuple([share, share, share]),
+  /** Other words in its labels, such as `advert: ad`. */
+  label_map: z.record(z.string().min(1).max(100), z.enum(['ad', 'content'])),
   /** Names of the recordings to train on; null: all. Validation and test stay whole. */
   only: z.array(z.string().min(1).max(200)).min(1).max(10_000).nullable(),
   /** Seconds of each training recording to use; null: all. */
@@ -121,15 +126,6 @@ const deployment = z.strictObject({
   }),
 });
 
-const tracking = z.strictObject({
-  tensorboard: z.strictObject({ enabled: z.boolean(), path }),
-  mlflow: z.strictObject({
-    enabled: z.boolean(),
-    url: z.url({ protocol: /^https?$/ }),
-    experiment: z.string().min(1).max(250),
-  }),
-});
-
 const output = z.strictObject({
   /** Folder of model, manifest and results. */
   path,
@@ -139,7 +135,7 @@ const output = z.strictObject({
 
 /** A training as `adbreak train --config` reads it; docs/training.md says what each key does. */
 export const trainingConfig = z
-  .strictObject({ model, dataset, training, conversion, deployment, tracking, output })
+  .strictObject({ model, dataset, training, conversion, deployment, tracking: trackingSchema, output })
   .refine(
     (config) => config.model.weights !== 'distill' || config.model.architecture !== 'efficientnet_lite0',
     {
@@ -169,6 +165,8 @@ export const DEFAULT_CONFIG: TrainingConfig = {
     path: 'data/datasets/production',
     video: null,
     labels: null,
+    split_ratio: [0.7, 0.15, 0.15],
+    label_map: {},
     only: null,
     first: null,
     fps: 2,
@@ -205,9 +203,6 @@ export const DEFAULT_CONFIG: TrainingConfig = {
   },
   conversion: { calibration_pictures: 32, equalize: false },
   deployment: { requirements: { min_accuracy: 0.9, min_f1_score: 0.85, max_inference_time_ms: 100 } },
-  tracking: {
-    tensorboard: { enabled: false, path: 'logs/tensorboard' },
-    mlflow: { enabled: false, url: 'http://localhost:5000', experiment: 'adbreak' },
-  },
+  tracking: DEFAULT_TRACKING,
   output: { path: 'training_results', cache: '.work/features' },
 };

@@ -6,7 +6,9 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { startFailure } from '@adbreak/shared/video/frames.js';
 import { formatLabels, type Span } from '@adbreak/shared/video/labels.js';
-import { beginRecording } from './recordings.js';
+import { divide, divideByRatio } from './by-time.js';
+import { DEFAULT_RATIO, SPLITS, type SplitRatio } from './ratio.js';
+import { beginRecording, type Dataset } from './recordings.js';
 
 const run = promisify(execFile);
 
@@ -17,31 +19,29 @@ export interface Piece {
   readonly end: number;
 }
 
-/** Shares of a recording: training, validation, test, and the rest for those who watch it live. No second is in two. */
-const SHARES = { train: 0.35, val: 0.1, test: 0.1 } as const;
+/** What is kept for those who watch it live, where there are any; the rest is divided by the ratio. */
+const LIVE_SHARE = 0.45;
 
-/** Where to cut: at the beginnings of labelled spans, so that no scene is divided. */
-export function planCuts(spans: readonly Span[], output: string, live: readonly string[]): Piece[] {
-  const total = spans.at(-1)?.end ?? 0;
-  const liveShare = (1 - SHARES.train - SHARES.val - SHARES.test) / Math.max(1, live.length);
-  const pieces = [
-    ...Object.entries(SHARES).map(([split, share]) => ({ output: join(output, split, 'recording'), share })),
-    ...live.map((name) => ({ output: name, share: liveShare })),
-  ];
-  let until = 0;
-  let wanted = 0;
-  return pieces.map(({ output: path, share }, i) => {
-    wanted += share * total;
-    const start = until;
-    until = i === pieces.length - 1 ? total : (spans.find((span) => span.start >= wanted)?.start ?? total);
-    if (until <= start)
-      throw new AdbreakError(
-        'labels_invalid',
-        `Cannot cut the recording: ${spans.length} labelled spans over ${total.toFixed(0)} s are too few for ${pieces.length} parts`,
-        { remedy: 'Give a longer recording, or label it span by span.' },
-      );
-    return { output: path, start, end: until };
-  });
+/** Where to cut: at the beginnings of labelled spans, so that no scene is divided, and no second is in two pieces. */
+export function planCuts(
+  spans: readonly Span[],
+  output: string,
+  live: readonly string[],
+  ratio: SplitRatio = DEFAULT_RATIO,
+): Piece[] {
+  const own = live.length === 0 ? 1 : 1 - LIVE_SHARE;
+  return divide(spans, [
+    ...SPLITS.map((split) => ({ name: join(output, split, 'recording'), share: own * ratio[split] })),
+    ...live.map((name) => ({ name, share: LIVE_SHARE / live.length })),
+  ]).map(({ name, start, end }) => ({ output: name, start, end }));
+}
+
+/** One recording as three by time, whole spans each, where training reads it as it is. */
+export function datasetOfOne(video: string, spans: readonly Span[], ratio: SplitRatio): Dataset {
+  const [train, val, test] = divideByRatio(spans, ratio).map(({ start, end }) => [
+    { name: 'recording', video, spans: spans.filter((span) => span.start >= start && span.start < end) },
+  ]);
+  return { train: train ?? [], val: val ?? [], test: test ?? [] };
 }
 
 /** Cuts frame-exactly (by decoding) and moves the labels along. A piece appears under its name only when it is whole. */

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
-import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { parseLabels, type Span } from '@adbreak/shared/video/labels.js';
-
-export const SPLITS = ['train', 'val', 'test'] as const;
-type Split = (typeof SPLITS)[number];
+import { AdbreakError, hasCode, systemCode } from '@adbreak/shared/errors.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { parseLabelFile } from '@adbreak/shared/video/label-files.js';
+import type { LabelWords, Span } from '@adbreak/shared/video/labels.js';
+import { probeVideo } from '@adbreak/shared/video/probe.js';
+import type { FitSplit } from './ratio.js';
+import { VIDEO_ENDING } from './scan.js';
 
 /** A video with its ground truth beside it: NAME.mkv and NAME.csv. */
 export interface Recording {
@@ -15,11 +16,11 @@ export interface Recording {
   readonly video: string;
   readonly spans: readonly Span[];
 }
-export type Dataset = Readonly<Record<Split, readonly Recording[]>>;
+export type Dataset = Readonly<Record<FitSplit, readonly Recording[]>>;
 
 /** Stands in a split while it is made: a part of a data set must not pass for the whole. */
 const UNFINISHED = '.unfinished';
-const VIDEO = /\.(mkv|mp4|ts|mov|avi|webm)$/i;
+const LARGEST_LABELS = 16 * 1024 * 1024;
 
 /** Reads DIR/{train,val,test}/NAME.{mkv,...} with NAME.csv. A recording lies in one split only, by construction. */
 export async function openDataset(folder: string): Promise<Dataset> {
@@ -65,10 +66,10 @@ async function recordingsIn(folder: string): Promise<Recording[]> {
     );
   return Promise.all(
     names
-      .filter((name) => VIDEO.test(name))
+      .filter((name) => VIDEO_ENDING.test(name))
       .sort()
       .map(async (name) => {
-        const stem = name.replace(VIDEO, '');
+        const stem = name.replace(VIDEO_ENDING, '');
         return {
           name: stem,
           video: join(folder, name),
@@ -78,15 +79,40 @@ async function recordingsIn(folder: string): Promise<Recording[]> {
   );
 }
 
-export async function readLabels(path: string): Promise<Span[]> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new AdbreakError(
-      'labels_invalid',
-      `Cannot read the labels ${path}: ${systemCode(cause) ?? 'it cannot be read'}`,
-      { cause },
-    );
+/** What helps to read labels: the recording they are of, for its length and frame rate, and other words for `ad` and `content`. */
+export interface LabelContext {
+  readonly video?: string;
+  readonly words?: LabelWords;
+}
+
+/**
+ * Reads a labels file: CSV, EDL or comskip, UTF-8 or UTF-16. Of the last two, which name advertisements alone, the rest is
+ * content up to the end of `video`. Throws `labels_invalid` with its path and the line.
+ */
+export async function readLabels(path: string, { video, words = {} }: LabelContext = {}): Promise<Span[]> {
+  const invalid = (cause: unknown, why = '') =>
+    new AdbreakError('labels_invalid', `Cannot read the labels ${path}${why}`, {
+      cause,
+      ...(hasCode(cause, 'labels_invalid') && { remedy: cause.remedy }),
+    });
+  const bytes = await readLimited(path, LARGEST_LABELS).catch((cause: unknown) => {
+    throw invalid(cause, `: ${systemCode(cause) ?? 'it cannot be read'}`);
   });
-  return parseLabels(text);
+  if (bytes === undefined) throw invalid(undefined, ': ENOENT');
+  const facts = video === undefined ? { duration: null, frameRate: null } : await probeVideo(video);
+  try {
+    return parseLabelFile(decodeText(bytes), { ...facts, words });
+  } catch (cause) {
+    throw invalid(cause);
+  }
+}
+
+/** By its byte order mark: spreadsheets write "Unicode text" as UTF-16. */
+function decodeText(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(bytes);
+  return new TextDecoder().decode(bytes);
 }
 
 /** SHA-256 of a file read in pieces: recordings are gigabytes. */

@@ -3,14 +3,15 @@ import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseSetting, readConfig, type Setting } from '../config/read.js';
-import type { TrainingConfig } from '../config/schema.js';
-import { type Dataset, openDataset, readLabels } from '../dataset/recordings.js';
+import { labelWords } from '../dataset/command.js';
+import { parseRatio } from '../dataset/ratio.js';
 import { natural, positive } from '../options.js';
+import { trackers } from '../track/settings.js';
 import { appendingLog } from './log.js';
 import { checkOutputs } from './outputs.js';
-import { cutByTime, narrowed, recordedSamples } from './recorded-samples.js';
 import { openRegistry } from './registry.js';
 import { codeVersion } from './results.js';
+import { samplesOf } from './samples.js';
 import { train } from './train.js';
 
 /** Options that say in short what `--set` could say, by the key they set. */
@@ -19,6 +20,8 @@ const KEYS = {
   data: 'dataset.path',
   video: 'dataset.video',
   labels: 'dataset.labels',
+  splitRatio: 'dataset.split_ratio',
+  labelMap: 'dataset.label_map',
   only: 'dataset.only',
   first: 'dataset.first',
   name: 'model.name',
@@ -55,9 +58,21 @@ export function addTrainCommand(program: Command, signal: AbortSignal): void {
     .option('--resume', 'go on behind the last epoch that was kept; the same file as without the pause')
     .option('--finish', 'with --resume: no more epochs, the best so far becomes the model')
     .option('--output <dir>', 'folder for model.tflite, manifest.json and report.json')
-    .option('--data <dir>', 'data set: train/, val/, test/ with NAME.mkv and NAME.csv')
-    .option('--video <file>', 'a recording of your own instead, cut 60/20/20 by time')
-    .option('--labels <csv>', 'its labels: start,end,label')
+    .option(
+      '--data <dir>',
+      'data set: as `dataset prepare` makes it, or train/, val/, test/ with NAME.mkv and NAME.csv',
+    )
+    .option('--video <file>', 'a recording of your own instead, divided by time')
+    .option('--labels <file>', 'its labels: CSV (start,end,label), EDL, or comskip’s .txt')
+    .option('--split-ratio <train,val,test>', 'shares of that recording, 0.7,0.15,0.15', (text: string) => {
+      const { train: learnt, val, test } = parseRatio(text);
+      return [learnt, val, test];
+    })
+    .option(
+      '--label-map <words>',
+      'other words in its labels, such as advert=ad,programme=content',
+      labelWords,
+    )
     .option(
       '--only <names>',
       'train on these recordings alone (comma-separated); val and test stay whole',
@@ -80,7 +95,7 @@ export function addTrainCommand(program: Command, signal: AbortSignal): void {
 
 async function runTraining(options: Options, signal: AbortSignal): Promise<void> {
   const config = await readConfig(options.config ?? null, [...options.set, ...settingsOf(options)]);
-  const dataset = await datasetOf(config);
+  const samples = await samplesOf(config);
   const { path, cache } = config.output;
   await checkOutputs([path, cache]);
   const say = appendingLog(join(path, 'training.log'), (line) => console.log(line));
@@ -88,8 +103,8 @@ async function runTraining(options: Options, signal: AbortSignal): Promise<void>
   await train(
     {
       config,
-      samples: await recordedSamples(dataset, config.dataset.fps),
-      trackers: [],
+      samples,
+      trackers: trackers(config.tracking, { log: say, env: process.env }),
       resume: options.resume === true || options.finish === true,
       finish: options.finish === true,
       registry: upload ? await openRegistry(options.registryUrl ?? '', process.env, signal) : null,
@@ -107,13 +122,6 @@ function settingsOf(options: Options): Setting[] {
     const value = options[name as keyof typeof KEYS];
     return value === undefined ? [] : [{ key, value }];
   });
-}
-
-async function datasetOf({ dataset }: TrainingConfig): Promise<Dataset> {
-  const { path, video, labels } = dataset;
-  const whole =
-    video !== null && labels !== null ? cutByTime(video, await readLabels(labels)) : await openDataset(path);
-  return narrowed(whole, dataset);
 }
 
 function matching(pattern: RegExp) {

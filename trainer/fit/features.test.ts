@@ -7,10 +7,10 @@ import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { greyVideo, smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { DEFAULT_CONFIG } from '../config/schema.js';
 import type { Recording } from '../dataset/recordings.js';
+import { samplesOfRecordings } from '../dataset/samples.js';
 import type { SampleSource } from '../ports.js';
 import { histogramExtractor } from './extractors.js';
 import { featuresOf } from './features.js';
-import { recordedSamples } from './recorded-samples.js';
 
 const PREPROCESS = { width: 8, height: 8, scaler: 'area' } as const;
 /** Two a second; each part has another level, so that no picture is there twice. */
@@ -33,7 +33,8 @@ async function recordingIn(folder: string): Promise<Recording> {
     ],
   };
 }
-const samplesOf = (recording: Recording) => recordedSamples({ train: [recording], val: [], test: [] }, 2);
+const samplesOf = (recording: Recording) =>
+  samplesOfRecordings({ train: [recording], val: [], test: [] }, { fps: 2 });
 
 async function extract(
   samples: SampleSource,
