@@ -78,10 +78,10 @@ class Link:
         payload = message if isinstance(message, bytes) else json.dumps(message)
         sent = self._client.publish(topic, payload, qos=qos, retain=retain)
         for _ in range(10 * WAIT_SECONDS):
-            if sent.is_published():
+            if taken(sent):
                 return True
             if self._ended.wait(0.1):
-                return sent.is_published()
+                return taken(sent)
         raise TimeoutError(f"{topic}: neither an acknowledgement nor an end")
 
     def receive(self, wanted) -> dict:
@@ -121,3 +121,11 @@ class Link:
     def _disconnected(self, *_) -> None:
         self._ended.set()
         self._answered.set()
+
+
+def taken(sent: mqtt.MQTTMessageInfo) -> bool:
+    """Whether the hub has acknowledged it; of a session that ended meanwhile paho raises in place of a no."""
+    try:
+        return sent.is_published()
+    except RuntimeError:
+        return False

@@ -68,7 +68,21 @@ export async function askByDocument(t: Closing, asking: Asking): Promise<Held> {
   const statuses = counted.parse(JSON.parse(await readFile(count, 'utf8').catch(() => '{}')));
   await callHub(hub, '/healthz');
   const requests = Object.values(statuses).reduce((sum, n) => sum + n, 0);
-  return { requests, statuses, conforms: code === 0 && hasNoFault(statuses), words };
+  const ended = connectionsEnded(hub.words());
+  return {
+    requests,
+    statuses,
+    conforms: code === 0 && hasNoFault(statuses),
+    words: [words, ...ended].join('\n'),
+  };
+}
+
+/** What the hub says of connections that it ended; of a request that was refused the other side has the answer. */
+function connectionsEnded(log: string): string[] {
+  return log
+    .split('\n')
+    .filter((line) => /\bhttp: (?!refused)/.test(line))
+    .slice(-20);
 }
 
 /** 501 says that something is not built yet, by the document too. */
