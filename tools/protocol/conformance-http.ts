@@ -9,8 +9,8 @@ import { askByDocument } from './openapi.js';
 const LEAST = Number(process.env['REQUESTS'] || 5000);
 const SEED = Number(process.env['SEED'] || 1);
 /** Of each operation, beside the edges of its schemas; there are about eighty. */
-const EXAMPLES = 25;
-/** More than it takes: what is under way when the time is over counts as an error of the network. */
+const EXAMPLES = 80;
+/** More than it takes on a slow machine. */
 const SECONDS = 1800;
 
 const closers: (() => void)[] = [];
