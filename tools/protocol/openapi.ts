@@ -81,7 +81,7 @@ export async function askByDocument(t: Closing, asking: Asking): Promise<Held> {
 function connectionsEnded(log: string): string[] {
   return log
     .split('\n')
-    .filter((line) => /\bhttp: (?!refused)/.test(line))
+    .filter((line) => /\bhttp: /.test(line))
     .slice(-20);
 }
 
