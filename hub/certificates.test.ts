@@ -9,12 +9,11 @@ import { validityOf } from '@adbreak/shared/certificates.js';
 import { AdbreakError, type ErrorCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { connectAsync } from 'mqtt';
 import { Agent, fetch } from 'undici';
 import { callHub } from './cli/client.js';
 import { Authority, fingerprint } from './identity/authority.js';
 import { agentOf, overview, publish } from './testing/chain.js';
-import { enrolByHand, type HandMade, renewByHand, session, signingRequest } from './testing/enrol.js';
+import { enrolByHand, mqttOf, renewByHand, session, signingRequest } from './testing/enrol.js';
 import { auditLines, storedRows, storedState, tamper } from './testing/store.js';
 import { type TestHub, testHub } from './testing.js';
 
@@ -31,21 +30,6 @@ async function storedDevice(
   const device = devices[id];
   assert.ok(device !== undefined);
   return device;
-}
-
-function mqttOf(hub: TestHub, { device, key, certificate }: HandMade) {
-  const credentials = {
-    ca: hub.authority,
-    cert: certificate,
-    key,
-    protocolVersion: 4 as const,
-    reconnectPeriod: 0,
-  };
-  return connectAsync(
-    `mqtts://127.0.0.1:${hub.running.mqttPort}`,
-    { ...credentials, clientId: device, username: 'test' },
-    false,
-  );
 }
 
 /** Fingerprint of the hub's certificate as somebody sees it who connects now. */

@@ -234,6 +234,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     log,
     onEvent,
     present: (device) => broker.present(device),
+    barred: (device) => certificates.isBarred(device),
     tell: async (device) => {
       const desired = store.state.devices[device]?.desired ?? null;
       if (desired !== null) await sender.send(desired, device);
@@ -266,11 +267,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     now: settled,
     policy: {
       admit: (id, fingerprint) => certificates.admit(id, fingerprint),
-      take: (device, kind, payload) =>
-        sender.after(device, async () => {
-          if (certificates.isBarred(device)) throw revokedNow(device);
-          await intake.take(device, kind, payload);
-        }),
+      take: (device, kind, payload) => sender.after(device, () => intake.take(device, kind, payload)),
       spend: (device, bytes) => quotas.spend(device, bytes, performance.now()),
       barred: (device) => quotas.barred(device, performance.now()),
       connection: (id, online) => {
@@ -393,8 +390,4 @@ async function openLocal(
 function portOf(server: Server): number | null {
   const address = server.address();
   return typeof address === 'object' ? (address?.port ?? null) : null;
-}
-
-function revokedNow(device: string): AdbreakError {
-  return new AdbreakError('identity_revoked', `Cannot take a message of ${device}: its identity was revoked`);
 }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from '@adbreak/shared/testing/until.js';
-import { connectAsync } from 'mqtt';
 import { callHub } from './cli/client.js';
 import { overview } from './testing/chain.js';
-import { enrolByHand } from './testing/enrol.js';
+import { enrolByHand, mqttOf } from './testing/enrol.js';
 import { storedState, tamper } from './testing/store.js';
 import { type TestHub, testHub } from './testing.js';
 
@@ -29,27 +28,17 @@ test('after a hub that was killed nobody is online until a session is open', asy
 
 test('a last will that says online: true brings nobody back, neither one that was cut off nor one that was revoked', async (t) => {
   const hub = await testHub(t);
-  const { device, key, certificate } = await enrolByHand(hub, 'pi-1');
-  const topic = `adbreak/v1/devices/${device}/status`;
-  const connect = () =>
-    connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
-      ca: hub.authority,
-      cert: certificate,
-      key,
-      clientId: device,
-      username: 'test',
-      protocolVersion: 4,
-      reconnectPeriod: 0,
-      will: { topic, payload: Buffer.from(says(true)), qos: 1, retain: true },
-    });
+  const card = await enrolByHand(hub, 'pi-1');
+  const topic = `adbreak/v1/devices/${card.device}/status`;
+  const will = { topic, payload: Buffer.from(says(true)), qos: 1, retain: true } as const;
   for (const end of ['cut', 'revoked']) {
-    const client = await connect();
+    const client = await mqttOf(hub, card, { will });
     client.on('error', () => undefined);
     await client.publishAsync(topic, says(true), { qos: 1 });
     assert.equal(await online(hub), true);
     const before = await lastSeen(hub);
     if (end === 'cut') client.stream.destroy();
-    else await callHub(hub, `/api/v1/devices/${device}/revoke`, { method: 'POST', json: {} });
+    else await callHub(hub, `/api/v1/devices/${card.device}/revoke`, { method: 'POST', json: {} });
     await until('it left', async () => (await lastSeen(hub)) !== before);
     // The will comes right after the end of the session; what is asked now is answered after both.
     for (let look = 0; look < 10; look++) {

@@ -4,27 +4,19 @@ import type { WindowReport } from '@adbreak/shared/contract/messages.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { connectAsync, type MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 import { fetch } from 'undici';
 import { z } from 'zod';
 import { QUOTAS } from './fleet/quotas.js';
 import { report } from './rollouts/fixtures.js';
 import { agentOf, overview, publish } from './testing/chain.js';
-import { enrolByHand, type HandMade, session } from './testing/enrol.js';
+import { enrolByHand, type HandMade, mqttOf, session } from './testing/enrol.js';
 import { tamper } from './testing/store.js';
 import { type TestHub, testHub } from './testing.js';
 
 /** How a device hears that it was refused, through a whole hub. */
-async function deviceOf(hub: TestHub, { device, key, certificate }: HandMade) {
-  const client = await connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
-    ca: hub.authority,
-    cert: certificate,
-    key,
-    clientId: device,
-    username: 'test',
-    protocolVersion: 4,
-    reconnectPeriod: 0,
-  });
+async function deviceOf(hub: TestHub, card: HandMade) {
+  const client = await mqttOf(hub, card);
   client.on('error', () => undefined);
   return client;
 }

@@ -8,10 +8,9 @@ import { devices } from '@adbreak/shared/contract/http/devices.js';
 import { HubClient } from '@adbreak/shared/hub-client.js';
 import { smallVolume } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { connectAsync } from 'mqtt';
 import { callBy, callHub } from './cli/client.js';
 import { publish } from './testing/chain.js';
-import { enrolByHand, renewByHand, session } from './testing/enrol.js';
+import { enrolByHand, mqttOf, renewByHand, session } from './testing/enrol.js';
 import { storedState } from './testing/store.js';
 import { testHub } from './testing.js';
 
@@ -23,20 +22,7 @@ test('on a full disk a device is revoked all the same: its session ends, and not
   await publish(hub, '1.0.0');
   const device = await enrolByHand(hub, 'pi-1');
   const other = await enrolByHand(hub, 'pi-2');
-  const mqtt = () =>
-    connectAsync(
-      `mqtts://127.0.0.1:${hub.running.mqttPort}`,
-      {
-        ca: hub.authority,
-        cert: device.certificate,
-        key: device.key,
-        protocolVersion: 4,
-        reconnectPeriod: 0,
-        clientId: 'pi-1',
-        username: 'test',
-      },
-      false,
-    );
+  const mqtt = () => mqttOf(hub, device);
   const client = await mqtt();
   t.after(() => void client.end(true));
   const ballast = join(folder, 'ballast');

@@ -1,5 +1,6 @@
 import { ownValue } from '@adbreak/shared/own-value.js';
 import { newSecret } from '../identity/secrets.js';
+import { SET_RIGHT_MS } from '../store/hub-time.js';
 import type { HubState } from '../store/state.js';
 
 export type Account = HubState['accounts'][string];
@@ -9,8 +10,6 @@ export type Session = HubState['sessions'][string];
 export const SESSION_MS = 12 * 3_600_000;
 /** An open page asks every two seconds: it is a closed one that is idle. */
 export const IDLE_MS = 3_600_000;
-/** A clock is put right by a little all the time. */
-const CLOCK_TOLERANCE_MS = 600_000;
 /** Of one account; one more ends the oldest. */
 const MOST_SESSIONS = 10;
 
@@ -22,7 +21,7 @@ export function activeAccount(state: Readonly<HubState>, name: string): Account 
 
 /** One that begins later than now was begun by a clock that was ahead: it would be open until that time has come. */
 export function isOpen(session: Session, now: Date): boolean {
-  return Date.parse(session.begun) <= now.getTime() + CLOCK_TOLERANCE_MS && !hasEnded(session, now);
+  return Date.parse(session.begun) <= now.getTime() + SET_RIGHT_MS && !hasEnded(session, now);
 }
 
 function hasEnded({ begun, used }: Session, now: Date): boolean {

@@ -53,6 +53,7 @@ async function hub(t: TestContext, folder: string, clock = { now: NOW }) {
     log: (line) => lines.push(line),
     onEvent: () => undefined,
     present: () => true,
+    barred: () => false,
     tell: async () => undefined,
   });
   await executor.recover();

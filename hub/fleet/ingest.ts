@@ -39,6 +39,8 @@ interface IntakeOptions {
   readonly onEvent: (device: string, event: DeviceEvent) => void;
   /** Whether a session of the device is open: a last will comes after it, and may say what it likes. */
   readonly present: (device: string) => boolean;
+  /** Whether it was revoked, also where that is not written down yet. */
+  readonly barred: (device: string) => boolean;
   /** Tells a device what its entry says: why the hub took no report of it, or that it does again. */
   readonly tell: (device: string) => Promise<void>;
 }
@@ -107,7 +109,7 @@ export class Intake {
     if (!Object.hasOwn(store.state.devices, id))
       throw new AdbreakError('not_found', `Cannot take a message: device ${id} is not enrolled`);
     // Its session is ended, and what it has left for its end comes after that.
-    if (store.state.devices[id]?.revoked === true)
+    if (store.state.devices[id]?.revoked === true || this.#options.barred(id))
       throw new AdbreakError('identity_revoked', `Cannot take a message of ${id}: its identity was revoked`);
     try {
       await this.#file(id, kind, payload);

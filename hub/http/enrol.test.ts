@@ -4,10 +4,9 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { connectAsync } from 'mqtt';
 import { callHub } from '../cli/client.js';
 import { card } from '../testing/cards.js';
-import { enrolByHand } from '../testing/enrol.js';
+import { enrolByHand, mqttOf } from '../testing/enrol.js';
 import { holdDatabase, storedState } from '../testing/store.js';
 import { type TestHub, testHub } from '../testing.js';
 
@@ -100,16 +99,10 @@ test('who asks again and again with a claim that it has used is told to come lat
 
 test('a new card ends the session of the one before it at once, also where its enrolment cannot be written', async (t) => {
   const hub = await testHub(t);
-  const { device, key, certificate } = await enrolByHand(hub, 'pi-1');
+  const one = await enrolByHand(hub, 'pi-1');
+  const { device } = one;
   const token = await claim(hub, { device });
-  const old = await connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
-    ca: hub.authority,
-    cert: certificate,
-    key,
-    clientId: device,
-    username: 'test',
-    reconnectPeriod: 0,
-  });
+  const old = await mqttOf(hub, one);
   t.after(() => old.end(true));
   const closed = new Promise<string>((resolve) => old.once('close', () => resolve('closed')));
   const release = await holdDatabase(hub.folder);

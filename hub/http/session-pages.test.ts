@@ -8,12 +8,11 @@ import { fleet } from '@adbreak/shared/contract/http/fleet.js';
 import { tokens } from '@adbreak/shared/contract/http/tokens.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { connectAsync } from 'mqtt';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { callBy } from '../cli/client.js';
 import { overview, publish } from '../testing/chain.js';
 import { runAt } from '../testing/command.js';
-import { enrolByHand, type HandMade } from '../testing/enrol.js';
+import { enrolByHand, type HandMade, mqttOf } from '../testing/enrol.js';
 import { type TestHub, testHub } from '../testing.js';
 
 /** The pages in real Chromium; what they show is kept in .work/screenshots. */
@@ -35,23 +34,15 @@ before(async () => {
 after(() => browser.close());
 
 /** A session that ends without a word: the hub calls the device lost. */
-async function seenOnce(hub: TestHub, { device, key, certificate }: HandMade): Promise<void> {
-  const topic = `adbreak/v1/devices/${device}/status`;
+async function seenOnce(hub: TestHub, card: HandMade): Promise<void> {
+  const topic = `adbreak/v1/devices/${card.device}/status`;
   const says = (online: boolean) => JSON.stringify({ online, agent: 'test', at: new Date().toISOString() });
-  const client = await connectAsync(`mqtts://127.0.0.1:${hub.running.mqttPort}`, {
-    ca: hub.authority,
-    cert: certificate,
-    key,
-    clientId: device,
-    username: 'test',
-    protocolVersion: 4,
-    reconnectPeriod: 0,
-    will: { topic, payload: Buffer.from(says(false)), qos: 1, retain: true },
-  });
+  const will = { topic, payload: Buffer.from(says(false)), qos: 1, retain: true } as const;
+  const client = await mqttOf(hub, card, { will });
   client.on('error', () => undefined);
   await client.publishAsync(topic, says(true), { qos: 1 });
   client.stream.destroy();
-  const line = () => callBy(hub, fleet.show, { params: { id: device } });
+  const line = () => callBy(hub, fleet.show, { params: { id: card.device } });
   await until('it is lost', async () => (await line()).link.state === 'lost');
 }
 

@@ -1,6 +1,7 @@
 import { generateKeyPair, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import { HubClient } from '@adbreak/shared/hub-client.js';
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { callHub } from '../cli/client.js';
 import type { TestHub } from '../testing.js';
 
@@ -83,6 +84,21 @@ export async function renewByHand(hub: TestHub, device: HandMade): Promise<HandM
   const { key, csr } = await signingRequest();
   const { certificate } = (await ask(hub, device, '/agent/renew', { csr })) as { certificate: string };
   return { device: device.device, key, certificate };
+}
+
+/** A session of its own over MQTT; rejects where it is not let in. Once it has ended, it is not begun again. */
+export function mqttOf(
+  hub: TestHub,
+  { device, key, certificate }: HandMade,
+  more: Pick<IClientOptions, 'will'> = {},
+): Promise<MqttClient> {
+  const credentials = { ca: hub.authority, cert: certificate, key };
+  const manner = { protocolVersion: 4, reconnectPeriod: 0 } as const;
+  return connectAsync(
+    `mqtts://127.0.0.1:${hub.running.mqttPort}`,
+    { ...credentials, ...manner, clientId: device, username: 'test', ...more },
+    false,
+  );
 }
 
 /** Whether the hub lets a device in; throws the coded reason why not. */

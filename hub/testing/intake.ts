@@ -44,6 +44,7 @@ export async function intakeOf({
     log: (line) => lines.push(line),
     onEvent: () => undefined,
     present: () => true,
+    barred: () => false,
     tell: async (device) => void told.push(store.state.devices[device]?.refusal?.message ?? null),
   });
   if (folder === undefined) {

@@ -10,7 +10,7 @@ const LEAST = Number(process.env['REQUESTS'] || 5000);
 const SEED = Number(process.env['SEED'] || 1);
 /** Of each operation, beside the edges of its schemas; there are about eighty. */
 const EXAMPLES = 80;
-/** A slow machine makes a few requests a second. */
+/** More than it takes on a slow machine. */
 const SECONDS = 1800;
 
 const closers: (() => void)[] = [];

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { askByDocument } from './openapi.js';
 
 test('what the hub answers is what its OpenAPI document says, and no fault; `make conformance-http` asks for longer', async (t) => {
-  const asking = { examples: 6, edges: false, seconds: 120, seed: 1 };
+  const asking = { examples: 15, edges: false, seconds: 300, seed: 1 };
   const { requests, statuses, conforms, words } = await askByDocument(t, asking);
   t.diagnostic(`${requests} requests: ${JSON.stringify(statuses)}`);
   assert.ok(conforms, words.slice(-20_000));

@@ -1,10 +1,9 @@
 import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { SET_RIGHT_MS } from '../../store/hub-time.js';
 import type { Store } from '../../store/store.js';
 import { EVENT_LIMIT, rolloutEvent } from '../events.js';
 
 const HOUR_MS = 3_600_000;
-/** A clock is put right by a little all the time. */
-const SET_RIGHT_MS = 10 * 60_000;
 
 /** When a rollout was looked at, milliseconds: by the wall clock, and by one that nobody sets; null of before this start. */
 interface Seen {

@@ -79,6 +79,8 @@ export function refusalOf({ status, code, body }: Answer, what = 'it'): { code: 
   return { code };
 }
 
+/** Fewer than a device may have connections: this is about who may ask for what. */
+const AT_ONCE = 12;
 /** Asks all of it, several at once; each must be refused with the code. */
 export async function refuseAll(
   ground: Ground,
@@ -86,7 +88,11 @@ export async function refuseAll(
   all: readonly Asked[],
   refused: ErrorCode,
 ): Promise<{ code: string }> {
-  const answers = await Promise.all(all.map((asked) => ask(ground, rogue, asked)));
+  const answers: Awaited<ReturnType<typeof ask>>[] = [];
+  for (let from = 0; from < all.length; from += AT_ONCE)
+    answers.push(
+      ...(await Promise.all(all.slice(from, from + AT_ONCE).map((asked) => ask(ground, rogue, asked)))),
+    );
   for (const [i, answer] of answers.entries()) {
     const what = `${all[i]?.method ?? 'GET'} ${all[i]?.path}`;
     const { code } = refusalOf(answer, what);

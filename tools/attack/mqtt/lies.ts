@@ -272,8 +272,8 @@ const TEXTS: readonly (readonly [what: string, why: string, tell: (truth: string
   ['text that is no JSON', 'not JSON', () => 'window'],
   ['bytes that are no text', 'not JSON', () => Buffer.of(0x7b, 0xff, 0xfe, 0x7d)],
   ['nothing', 'not JSON', () => ''],
-  ['null', 'received null', () => 'null'],
-  ['a list of 30,000 lists', 'received array', () => '['.repeat(30_000) + ']'.repeat(30_000)],
+  ['null', 'it is null', () => 'null'],
+  ['a list of 30,000 lists', 'it is a list', () => '['.repeat(30_000) + ']'.repeat(30_000)],
   [
     'a number of 60,000 digits',
     'frames',
