@@ -26,6 +26,23 @@ export const testMetrics = z.object({
 });
 export type TestMetrics = z.infer<typeof testMetrics>;
 
+/** How the agent makes AD and CONTENT of a model's probabilities; chosen on validation. */
+export const decision = z
+  .strictObject({
+    threshold: z
+      .number()
+      .min(0.01)
+      .max(0.99)
+      .describe('p(ad) from which a single frame is called an advertisement.'),
+    meanSeconds: z.number().min(1).max(3600).describe('Mean length of a break and of a block of programme.'),
+    clamp: z.number().min(0.5).max(0.999).describe('A frame is trusted no further than this.'),
+    enter: share.describe('Posterior from which AD begins.'),
+    leave: share.describe('Posterior at which it ends.'),
+  })
+  // Without room between the two borders of hysteresis the label would flutter.
+  .refine(({ enter, leave }) => enter > leave, { message: 'must be above leave', path: ['enter'] });
+export type Decision = z.infer<typeof decision>;
+
 /** Bytes of the largest model file. */
 export const MODEL_LIMIT = 256 * 1024 * 1024;
 
@@ -76,6 +93,9 @@ export const manifest = z.strictObject({
     .max(20)
     .optional()
     .describe('What it runs on, as devices name their hardware; anything where nothing is said.'),
+  decision: decision
+    .optional()
+    .describe('How p(ad) becomes AD and CONTENT; the defaults where nothing is said.'),
   metrics: testMetrics.describe('What it was worth on the test recordings, for people.'),
   createdAt: z.iso.datetime().describe('When it was made.'),
 });
