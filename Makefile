@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-assessment bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -81,6 +81,9 @@ verify-reference: build litert ## three architectures against Keras, Google's co
 
 verify-evidence: build ## our statistics against scipy, evidently, nannyml and river (installs them into .work)
 	scripts/verify-evidence.sh
+
+verify-assessment: ## the golden values of the trainer's metrics by scikit-learn, cleanlab and sed_eval (installs them into .work)
+	scripts/verify-assessment.sh
 
 fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and SEED=
 	node tools/dist/attack/fuzz.js
