@@ -6,6 +6,7 @@ import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { formatLabels } from '@adbreak/shared/video/labels.js';
 import { Command, InvalidArgumentError } from 'commander';
+import { addAssessCommands } from './assess/command.js';
 import { addConvertCommand } from './convert/command.js';
 import { cutRecording, type Piece, planCuts } from './dataset/cut.js';
 import {
@@ -25,7 +26,7 @@ import { natural, positive } from './options.js';
 import { addWeightsCommands } from './weights/command.js';
 import { storedWeights } from './weights/store.js';
 
-/** The trainer's commands; `adbreak dataset|train|weights|convert|model` starts this file. */
+/** The trainer's commands; `adbreak dataset|train|weights|convert|model|evaluate|models compare` starts this file. */
 const program = new Command('adbreak').exitOverride().enablePositionalOptions();
 const interruption = onInterruption();
 const { signal } = interruption;
@@ -158,6 +159,7 @@ program
 addWeightsCommands(program, signal);
 addConvertCommand(program, signal);
 addModelCommands(program, signal);
+addAssessCommands(program, signal);
 
 async function synthesize(channel: Channel, seed: string, seconds: number, output: string): Promise<void> {
   await beginRecording(output);
