@@ -84,6 +84,8 @@ verify-evidence: build ## our statistics against scipy, evidently, nannyml and r
 
 verify-tracking: build ## what a training tells TensorBoard and MLflow, read back from the real ones (installs them into .work)
 	scripts/tracking/verify.sh
+verify-assessment: ## the golden values of the trainer's metrics by scikit-learn, cleanlab and sed_eval (installs them into .work)
+	scripts/verify-assessment.sh
 
 fuzz-model: build litert ## damaged models and weight files; COUNT= (10,000) and SEED=
 	node tools/dist/attack/fuzz.js

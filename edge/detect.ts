@@ -1,8 +1,8 @@
+import { DEFAULT_DECIDER } from '@adbreak/shared/decide/decider.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { runProgram } from '@adbreak/shared/program.js';
 import { frames } from '@adbreak/shared/video/frames.js';
 import { Command, Option } from 'commander';
-import { DEFAULT_DECIDER } from './decide/decider.js';
 import { FORMATS, type Format, formatSegments } from './decide/formats.js';
 import { type Scored, segmentsOf } from './decide/segments.js';
 import { InferenceChild } from './inference/child.js';
@@ -55,7 +55,7 @@ async function detect(
     );
   }
   if (process.stderr.isTTY) process.stderr.write('\r');
-  const segments = segmentsOf(scored, DEFAULT_DECIDER, 1 / options.fps);
+  const segments = segmentsOf(scored, model.manifest.decision ?? DEFAULT_DECIDER, 1 / options.fps);
   console.log(
     formatSegments(segments, options.format, {
       source: video,

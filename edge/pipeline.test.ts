@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Decision } from '@adbreak/shared/contract/manifest.js';
 import { type Desired, desired } from '@adbreak/shared/contract/messages.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { TINY_SIZE, tinyRelease } from '@adbreak/shared/testing/tiny-model.js';
@@ -15,13 +16,14 @@ const T0 = Date.parse('2026-03-01T10:00:00.000Z');
 const iso = (hours: number) => new Date(T0 + hours * HOUR).toISOString();
 
 /** Two real children: production takes dark for an advertisement, the candidate bright; they agree on nothing. */
-async function pairOf(t: TestContext): Promise<Pair> {
+async function pairOf(t: TestContext, decision?: Decision): Promise<Pair> {
   const folder = await temporaryFolder();
   const child = async (version: string, sign: 1 | -1) => {
     const { file, manifest } = tinyRelease(version, sign);
     const path = join(folder, version);
     await writeFile(path, file);
-    const started = await InferenceChild.start({ path, manifest }, { runtime: 'addon' });
+    const model = { path, manifest: { ...manifest, ...(decision !== undefined && { decision }) } };
+    const started = await InferenceChild.start(model, { runtime: 'addon' });
     t.after(() => started[Symbol.asyncDispose]());
     return started;
   };
@@ -217,4 +219,16 @@ test('after a restart the window goes on, the draws wait, and no episode has the
     [3, 0],
     'what waits is asked again; its pictures were in memory only',
   );
+});
+
+test('a model that brings its own decision is decided by it, another one by the usual one', async (t) => {
+  const cautious = { threshold: 0.5, meanSeconds: 60, clamp: 0.52, enter: 0.99, leave: 0.01 };
+  for (const [decision, label] of [
+    [undefined, 'ad'],
+    [cautious, 'content'],
+  ] as const) {
+    const { pipeline, scene } = pipelineOf(await pairOf(t, decision));
+    await scene(0, 30);
+    assert.equal(pipeline.view.label, label);
+  }
 });

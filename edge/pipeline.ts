@@ -1,8 +1,14 @@
 import type { Desired, DeviceEvent } from '@adbreak/shared/contract/messages.js';
+import {
+  DEFAULT_DECIDER,
+  type DeciderSettings,
+  type DeciderState,
+  decide,
+  INITIAL_DECIDER,
+} from '@adbreak/shared/decide/decider.js';
 import { explain } from '@adbreak/shared/errors.js';
 import type { Frame } from '@adbreak/shared/video/frames.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
-import { DEFAULT_DECIDER, type DeciderState, decide, INITIAL_DECIDER } from './decide/decider.js';
 import { BETWEEN, DEFAULT_EPISODES, type Segmenter, segment, signatureOf } from './decide/episodes.js';
 import type { Inference, InferenceChild } from './inference/child.js';
 import { countLatency, type Episode, extend, pairingOf, votes } from './shadow/episode-log.js';
@@ -163,9 +169,11 @@ export class Pipeline {
     if (candidate.status === 'rejected' && pair.candidate !== null)
       return this.#options.onFailure('candidate', pair.candidate, explain(candidate.reason));
     const second = candidate.status === 'fulfilled' ? candidate.value : null;
-    const acting = pair.desired.serve === 'candidate' ? (second ?? production.value) : production.value;
-    this.#last = { frame, probability: acting.probability };
-    this.#decide(frame.time, acting.probability);
+    const isServed = pair.desired.serve === 'candidate' && second !== null;
+    const { probability } = isServed ? second : production.value;
+    const { decision } = ((isServed ? pair.candidate : null) ?? pair.production).model.manifest;
+    this.#last = { frame, probability };
+    this.#decide(decision ?? DEFAULT_DECIDER, frame.time, probability);
     this.#count(pair, production.value, second, dropped);
     this.#follow(pair, frame, size, production.value.probability, second?.probability ?? null);
     this.#options.onServed();
@@ -243,8 +251,8 @@ export class Pipeline {
       }));
   }
 
-  #decide(time: number, probability: number): void {
-    const { state, change } = decide(DEFAULT_DECIDER, this.#decider, time, probability);
+  #decide(settings: DeciderSettings, time: number, probability: number): void {
+    const { state, change } = decide(settings, this.#decider, time, probability);
     this.#decider = state;
     if (change !== null)
       this.#options.onEvent({

@@ -1,12 +1,13 @@
 import { onInterruption, runProgram } from '@adbreak/shared/program.js';
 import { Command } from 'commander';
+import { addAssessCommands } from './assess/command.js';
 import { addConvertCommand } from './convert/command.js';
 import { addDatasetCommands } from './dataset/command.js';
 import { addTrainCommand } from './fit/command.js';
 import { addModelCommands } from './inspect/command.js';
 import { addWeightsCommands } from './weights/command.js';
 
-/** The trainer's commands; `adbreak dataset|train|weights|convert|model` starts this file. */
+/** The trainer's commands; `adbreak dataset|train|weights|convert|model|evaluate|models compare` starts this file. */
 const program = new Command('adbreak').exitOverride().enablePositionalOptions();
 const interruption = onInterruption();
 const { signal } = interruption;
@@ -16,5 +17,6 @@ addTrainCommand(program, signal);
 addWeightsCommands(program, signal);
 addConvertCommand(program, signal);
 addModelCommands(program, signal);
+addAssessCommands(program, signal);
 
 await runProgram(() => program.parseAsync(), interruption);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { DEFAULT_DECIDER, decide, INITIAL_DECIDER } from '@adbreak/shared/decide/decider.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { DEFAULT_DECIDER, decide, INITIAL_DECIDER } from './decider.js';
 import { BETWEEN, DEFAULT_EPISODES, segment, signatureOf } from './episodes.js';
 import { formatSegments } from './formats.js';
 import { segmentsOf } from './segments.js';

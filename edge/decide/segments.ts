@@ -1,5 +1,5 @@
+import { type DeciderSettings, decide, INITIAL_DECIDER } from '@adbreak/shared/decide/decider.js';
 import type { Label, Span } from '@adbreak/shared/video/labels.js';
-import { type DeciderSettings, decide, INITIAL_DECIDER } from './decider.js';
 
 export interface Segment extends Span {
   /** Mean p of the segment's label over its frames. */

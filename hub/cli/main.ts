@@ -38,6 +38,7 @@ const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: s
   agent: ['edge', 'main.js'],
   dataset: ['trainer', 'main.js'],
   train: ['trainer', 'main.js'],
+  evaluate: ['trainer', 'main.js'],
   weights: ['trainer', 'main.js'],
   convert: ['trainer', 'main.js'],
   model: ['trainer', 'main.js'],
@@ -254,6 +255,7 @@ remote(models.command('promote <name> <version>'))
   .action(promote);
 exceptionCommand(models, remote);
 versionCommands(models, remote);
+models.command('compare [args...]').description('see `adbreak models compare --help` (trainer)');
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
   .action(async (name: string, version: string, flags: Remote & { output?: string }) => {
@@ -330,7 +332,9 @@ async function overview(flags: Remote): Promise<Record<string, unknown>> {
 
 await runProgram(async () => {
   const [name = '', ...rest] = process.argv.slice(2);
-  const other = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined;
+  // The registry's commands are the hub's; files side by side are the trainer's.
+  const place = name === 'models' && rest[0] === 'compare' ? 'model' : name;
+  const other = Object.hasOwn(ELSEWHERE, place) ? ELSEWHERE[place] : undefined;
   if (other !== undefined) await elsewhere(name, other, rest);
   else await program.parseAsync();
 });

@@ -28,13 +28,21 @@ export const testMetrics = z.object({
 export type TestMetrics = z.infer<typeof testMetrics>;
 
 /** How the agent makes AD and CONTENT of a model's probabilities; chosen on validation. */
-export const decision = z.strictObject({
-  threshold: share.describe('p(ad) from which a single frame is called an advertisement.'),
-  meanSeconds: z.number().min(1).max(3600).describe('Mean length of a break and of a block of programme.'),
-  clamp: z.number().min(0.5).max(1).describe('A frame is trusted no further than this.'),
-  enter: share.describe('Posterior from which AD begins.'),
-  leave: share.describe('Posterior at which it ends.'),
-});
+export const decision = z
+  .strictObject({
+    threshold: z
+      .number()
+      .min(0.01)
+      .max(0.99)
+      .describe('p(ad) from which a single frame is called an advertisement.'),
+    meanSeconds: z.number().min(1).max(3600).describe('Mean length of a break and of a block of programme.'),
+    clamp: z.number().min(0.5).max(0.999).describe('A frame is trusted no further than this.'),
+    enter: share.describe('Posterior from which AD begins.'),
+    leave: share.describe('Posterior at which it ends.'),
+  })
+  // Without room between the two borders of hysteresis the label would flutter.
+  .refine(({ enter, leave }) => enter > leave, { message: 'must be above leave', path: ['enter'] });
+export type Decision = z.infer<typeof decision>;
 
 /** Where a model comes from: the same data, configuration, parent, code and seed make the same file. */
 export const lineage = z.strictObject({

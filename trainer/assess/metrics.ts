@@ -1,60 +1,75 @@
 import type { TestMetrics } from '@adbreak/shared/contract/manifest.js';
+import { rank, type Scored, type Tally, tally } from './ranked.js';
 
-export interface Scored {
-  /** p(ad) */
-  readonly probability: number;
-  readonly isAd: boolean;
+/** The metrics that are given with an interval. */
+export const METRICS = ['accuracy', 'precision', 'recall', 'f1', 'rocAuc', 'prAuc', 'ece', 'brier'] as const;
+export type Metric = (typeof METRICS)[number];
+
+export interface FrameMetrics extends TestMetrics {
+  /** Area under the curve of precision over recall, as average precision. */
+  readonly prAuc: number;
+  /** Mean of (p - truth)². */
+  readonly brier: number;
 }
 
-const BINS = 15;
+/** A split of one class has no area under a curve: these are what nothing learnt would give. */
+const WITHOUT_VALUE: Readonly<Record<Metric, number>> = {
+  accuracy: 0,
+  precision: 0,
+  recall: 0,
+  f1: 0,
+  rocAuc: 0.5,
+  prAuc: 0,
+  ece: 0,
+  brier: 0,
+};
 
-/** Frame metrics at threshold .5. ROC-AUC by ranks (Mann-Whitney, ties share); ECE over 15 equal bins of p(ad)'s winner. */
-export function metricsOf(scored: readonly Scored[]): TestMetrics {
-  const count = (isAd: boolean, says: boolean) =>
-    scored.filter((item) => item.isAd === isAd && item.probability >= 0.5 === says).length;
-  const [tn, fp, fn, tp] = [count(false, false), count(false, true), count(true, false), count(true, true)];
-  const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
+/**
+ * Metrics of single pictures; a probability at the threshold counts as an advertisement. Reference:
+ * scikit-learn.
+ */
+export function metricsOf(scored: readonly Scored[], threshold = 0.5): FrameMetrics {
+  const counts = tally(rank(scored), threshold);
+  const { trueNegatives, falsePositives, falseNegatives, truePositives } = counts;
+  const values = valuesOf(counts);
+  const named = Object.fromEntries(
+    METRICS.map((name) => [name, Number.isNaN(values[name]) ? WITHOUT_VALUE[name] : values[name]]),
+  ) as Record<Metric, number>;
   return {
     frames: scored.length,
-    accuracy: share(tp + tn, scored.length),
-    precision: share(tp, tp + fp),
-    recall: share(tp, tp + fn),
-    f1: share(2 * tp, 2 * tp + fp + fn),
-    rocAuc: rocAuc(scored),
-    ece: expectedCalibrationError(scored),
+    ...named,
     confusion: [
-      [tn, fp],
-      [fn, tp],
+      [trueNegatives, falsePositives],
+      [falseNegatives, truePositives],
     ],
   };
 }
 
-function rocAuc(scored: readonly Scored[]): number {
-  const sorted = scored.toSorted((a, b) => a.probability - b.probability);
-  let ranks = 0;
-  for (let i = 0; i < sorted.length; ) {
-    let end = i;
-    while (end < sorted.length && sorted[end]?.probability === sorted[i]?.probability) end++;
-    const rank = (i + 1 + end) / 2;
-    for (let j = i; j < end; j++) if (sorted[j]?.isAd) ranks += rank;
-    i = end;
-  }
-  const ads = scored.filter(({ isAd }) => isAd).length;
-  const rest = scored.length - ads;
-  return ads === 0 || rest === 0 ? 0.5 : (ranks - (ads * (ads + 1)) / 2) / (ads * rest);
+/** Each metric of a tally; NaN where it has no value. */
+export function valuesOf(counts: Tally): Readonly<Record<Metric, number>> {
+  const { truePositives, trueNegatives, falsePositives, falseNegatives, weight } = counts;
+  return {
+    accuracy: (truePositives + trueNegatives) / weight,
+    precision: truePositives / (truePositives + falsePositives),
+    recall: truePositives / (truePositives + falseNegatives),
+    f1: (2 * truePositives) / (2 * truePositives + falsePositives + falseNegatives),
+    rocAuc: counts.rocAuc,
+    prAuc: counts.prAuc,
+    ece: counts.ece,
+    brier: counts.brier,
+  };
 }
 
-function expectedCalibrationError(scored: readonly Scored[]): number {
-  const bins = Array.from({ length: BINS }, () => ({ n: 0, confidence: 0, correct: 0 }));
-  for (const { probability, isAd } of scored) {
-    const bin = bins[Math.min(BINS - 1, Math.floor(probability * BINS))];
-    if (bin === undefined) continue;
-    bin.n += 1;
-    bin.confidence += Math.max(probability, 1 - probability);
-    bin.correct += probability >= 0.5 === isAd ? 1 : 0;
-  }
-  return (
-    bins.reduce((sum, { correct, confidence }) => sum + Math.abs(correct - confidence), 0) /
-    Math.max(1, scored.length)
-  );
+/**
+ * How often programme is called an advertisement, and an advertisement programme; null where there is none of
+ * it.
+ */
+export function errorRates({ confusion: [[tn, fp], [fn, tp]] }: TestMetrics): {
+  readonly contentCalledAd: number | null;
+  readonly adCalledContent: number | null;
+} {
+  return {
+    contentCalledAd: tn + fp === 0 ? null : fp / (tn + fp),
+    adCalledContent: fn + tp === 0 ? null : fn / (fn + tp),
+  };
 }

@@ -1,10 +1,16 @@
-import type { Label } from '@adbreak/shared/video/labels.js';
+import type { Label } from '../video/labels.js';
 
 /**
- * From p(ad) of single frames to a steady AD or CONTENT: the forward filter of a two-state hidden Markov model
- * (Rabiner 1989, section III-A) whose states last `meanSeconds` on average, then hysteresis on its posterior.
+ * From p(ad) of single frames to a steady AD or CONTENT: the forward filter of a two-state hidden Markov
+ * model (Rabiner 1989, section III-A) whose states last `meanSeconds` on average, then hysteresis on its
+ * posterior.
  */
 export interface DeciderSettings {
+  /**
+   * p(ad) that speaks for neither side, above 0 and under 1: from here on a single frame is called an
+   * advertisement.
+   */
+  readonly threshold: number;
   /** Mean length of an advertisement break and of a programme block, seconds. */
   readonly meanSeconds: number;
   /** A frame's p(ad) is trusted no further than this: one certain frame must not flip the state. */
@@ -13,7 +19,13 @@ export interface DeciderSettings {
   readonly enter: number;
   readonly leave: number;
 }
-export const DEFAULT_DECIDER: DeciderSettings = { meanSeconds: 60, clamp: 0.85, enter: 0.8, leave: 0.2 };
+export const DEFAULT_DECIDER: DeciderSettings = {
+  threshold: 0.5,
+  meanSeconds: 60,
+  clamp: 0.85,
+  enter: 0.8,
+  leave: 0.2,
+};
 
 export interface DeciderState {
   readonly label: Label;
@@ -42,7 +54,7 @@ export function decide(
   const elapsed = state.time === null ? 0 : Math.max(0, time - state.time);
   const swap = (1 - Math.exp((-2 * elapsed) / settings.meanSeconds)) / 2;
   const prior = state.posterior * (1 - swap) + (1 - state.posterior) * swap;
-  const p = Math.min(settings.clamp, Math.max(1 - settings.clamp, probability));
+  const p = evidenceOf(settings, probability);
   const posterior = (prior * p) / (prior * p + (1 - prior) * (1 - p));
   const towards: Label = posterior >= 0.5 ? 'ad' : 'content';
   const turned = towards !== (state.posterior >= 0.5 ? 'ad' : 'content') ? time : state.turned;
@@ -51,6 +63,14 @@ export function decide(
     state: { label, posterior, time, turned },
     change: label === state.label ? null : { label, since: turned },
   };
+}
+
+/**
+ * p(ad) with the threshold moved to one half (its odds over the threshold's), no surer than the clamp allows.
+ */
+export function evidenceOf({ threshold, clamp }: DeciderSettings, probability: number): number {
+  const [ad, content] = [probability * (1 - threshold), (1 - probability) * threshold];
+  return Math.min(clamp, Math.max(1 - clamp, ad / (ad + content)));
 }
 
 /** A label stays until the posterior has crossed the threshold on its far side. */
