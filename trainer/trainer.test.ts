@@ -232,6 +232,11 @@ test('a small network is trained from scratch, converted, measured and described
     ['1.2.3', 'scratch', 'small_net', sha256(model), 3],
   );
   assert.ok(facts.metrics.frames > 50);
+  assert.equal(
+    facts.unsure?.width,
+    96,
+    'the features before the head, by which pictures unlike training are told',
+  );
   assert.match(adbreak(['model', 'inspect', join(folder, 'out/model.tflite')]).stdout, /CONV_2D v3/);
 });
 

@@ -63,8 +63,13 @@ export class AdClassifier implements Disposable {
   }
 
   async adProbability(pixels: Uint8Array): Promise<number> {
-    const [bytes] = await this.#interpreter.invoke([this.#encode(pixels)]);
-    const [spec] = this.#interpreter.outputs;
+    return (await this.judge(pixels)).probability;
+  }
+
+  /** p(ad), and what the model gives beside it: of a file made by `withFeatures` the features, else nothing. */
+  async judge(pixels: Uint8Array): Promise<{ probability: number; features: Float32Array }> {
+    const [bytes, more] = await this.#interpreter.invoke([this.#encode(pixels)]);
+    const [spec, second] = this.#interpreter.outputs;
     if (bytes === undefined || spec === undefined)
       throw new AdbreakError('inference_failed', 'Cannot run the model: it gave no output');
     const probability = toReal(spec, bytes)[1] ?? Number.NaN;
@@ -73,7 +78,8 @@ export class AdClassifier implements Disposable {
         'inference_failed',
         `Cannot use the model's output: p(ad) must be a number: current value is ${probability}`,
       );
-    return probability;
+    const features = second && more ? toReal(second, more) : new Float32Array(0);
+    return { probability, features };
   }
 
   [Symbol.dispose](): void {

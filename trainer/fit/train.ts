@@ -25,6 +25,7 @@ import {
 } from './extract.js';
 import { type Examples, fitHead, type Head } from './head.js';
 import { fitSmallNet, type LabelledPixels } from './small-net.js';
+import { unsureReferenceOf } from './unsure.js';
 
 export interface TrainRequest {
   readonly name: string;
@@ -113,7 +114,18 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
     ),
   );
   say(`colour-histogram baseline on test: F1 ${baseline.f1.toFixed(3)}`);
-  const manifest = await manifestOf(request, backbone, model, classifier, metrics);
+  // A picture a second or two is enough to know what there is.
+  const sparse = { ...sampling, fps: fps / 4 };
+  const unsure = await unsureReferenceOf(
+    model,
+    runtime,
+    {
+      training: labelledFramesOf(dataset.train, sparse),
+      validation: labelledFramesOf(dataset.val, sparse),
+    },
+    { normalization: NORMALIZATION, threads: request.threads },
+  );
+  const manifest = { ...(await manifestOf(request, backbone, model, classifier, metrics)), unsure };
   await writeAtomic(join(request.output, 'model.tflite'), model);
   await writeAtomic(join(request.output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   const report = {
@@ -183,6 +195,10 @@ async function reservoir(
     }
   }
   return kept;
+}
+
+async function* labelledFramesOf(recordings: readonly Recording[], sampling: Sampling) {
+  for (const recording of recordings) yield* labelledFrames(recording, sampling);
 }
 
 async function score(
