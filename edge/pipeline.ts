@@ -1,8 +1,13 @@
 import type { Desired, DeviceEvent } from '@adbreak/shared/contract/messages.js';
+import {
+  DEFAULT_DECIDER,
+  type DeciderState,
+  decide,
+  INITIAL_DECIDER,
+} from '@adbreak/shared/decide/decider.js';
 import { explain } from '@adbreak/shared/errors.js';
 import type { Frame } from '@adbreak/shared/video/frames.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
-import { DEFAULT_DECIDER, type DeciderState, decide, INITIAL_DECIDER } from './decide/decider.js';
 import { BETWEEN, DEFAULT_EPISODES, type Segmenter, segment, signatureOf } from './decide/episodes.js';
 import type { Inference, InferenceChild } from './inference/child.js';
 import { countLatency, type Episode, extend, pairingOf, votes } from './shadow/episode-log.js';

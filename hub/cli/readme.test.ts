@@ -61,6 +61,7 @@ function pathOf(words: readonly string[]): string[] {
 
 const documents = [
   'README.md',
+  'docs/detect.md',
   'docs/operations/rollouts.md',
   'docs/operations/http.md',
   'docs/operations/fleet.md',
