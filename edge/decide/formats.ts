@@ -1,4 +1,5 @@
-import type { Scored, Segment, Verdict } from './segments.js';
+import type { Scored } from './scored.js';
+import type { Segment, Verdict } from './segments.js';
 
 export const FORMATS = ['text', 'csv', 'json', 'edl', 'chapters'] as const;
 export type Format = (typeof FORMATS)[number];

@@ -7,7 +7,7 @@ import {
   swapBetween,
   updated,
 } from '@adbreak/shared/decide/decider.js';
-import type { Scored } from './segments.js';
+import type { Scored } from './scored.js';
 
 /**
  * The posterior of AD at each frame given all frames, before it and after it: the filter of `decide`, then smoothing from the

@@ -6,6 +6,7 @@ import {
 } from '@adbreak/shared/decide/decider.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
 import { changesInHindsight, posteriors } from './hindsight.js';
+import type { Scored } from './scored.js';
 
 /** hindsight: each frame in the light of all others; live: as a device decides it, which has not seen what comes. */
 export const DECISION_MODES = ['hindsight', 'live'] as const;
@@ -21,14 +22,6 @@ export interface Segment {
   readonly label: Verdict;
   /** Mean p of the segment's label over its frames; of an unsure one the share of its frames that are unlike training. */
   readonly confidence: number;
-}
-export interface Scored {
-  /** Seconds. */
-  readonly time: number;
-  /** p(ad) */
-  readonly probability: number;
-  /** Like nothing in training: what the model says of it is worth nothing. */
-  readonly unlike?: boolean;
 }
 
 /** Stretches unlike training that are shorter than this, seconds, are left to the frames around them. */

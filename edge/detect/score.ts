@@ -1,7 +1,7 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { frames } from '@adbreak/shared/video/frames.js';
 import { formatClock } from '../decide/formats.js';
-import type { Scored } from '../decide/segments.js';
+import type { Scored } from '../decide/scored.js';
 import type { InferenceChild } from '../inference/child.js';
 import type { RecordingFacts } from './recording.js';
 
