@@ -23,15 +23,15 @@ export async function keptModel(): Promise<string> {
     `Cannot find a model: none was named with --model, none is kept in ${folder}`,
     {
       remedy:
-        'Fetch one from a hub with `adbreak models pull NAME`, make a first one with `make model` (minutes, once), or give --model DIR.',
+        'Fetch one from a hub with `adbreak models pull NAME`, make a first one with `make model`, or give --model DIR.',
     },
   );
 }
 
 /**
- * Keeps a model for commands that name none, in place of the one before, and gives its folder and manifest. It takes the
- * other's place in one step, when it is whole. Throws `input_invalid` for a wrong manifest, `model_corrupt` where the file is
- * not the manifest's.
+ * Keeps a model for commands that name none, in place of the one before, and gives its folder and manifest.
+ * It takes the other's place in one step, when it is whole. Throws `input_invalid` for a wrong manifest,
+ * `model_corrupt` where the file is not the manifest's.
  */
 export async function keepModel(
   file: Uint8Array,

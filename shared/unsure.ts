@@ -17,11 +17,11 @@ export interface UnsureOptions {
 export const DEFAULT_UNSURE: UnsureOptions = { seed: 1, dimensions: 32, prototypes: 128, falseAlarms: 0.005 };
 
 /**
- * What is needed to tell pictures that are like nothing in training: of a picture's features, scaled to length one, the distance to
- * the nearest training picture (Sun et al. 2022, with k = 1), after a random projection that nearly keeps distances
- * (Achlioptas 2003), so that it fits into a manifest. The training pictures that are kept are each the farthest from those
- * before (Gonzalez 1985); the threshold is a quantile over recordings that are not in training. Throws
- * `training_failed` without pictures of both.
+ * What is needed to tell pictures that are like nothing in training: of a picture's features, scaled to
+ * length one, the distance to the nearest training picture (Sun et al. 2022, with k = 1), after a random
+ * projection that nearly keeps distances (Achlioptas 2003), so that it fits into a manifest. The training
+ * pictures that are kept are each the farthest from those before (Gonzalez 1985); the threshold is a quantile
+ * over recordings that are not in training. Throws `training_failed` without pictures of both.
  */
 export function fitUnsure(
   training: readonly Float32Array[],
@@ -47,7 +47,9 @@ export function fitUnsure(
   return { ...reference, threshold: Math.max(1e-9, distances[place] ?? 0) };
 }
 
-/** The measure of a manifest. Throws `model_corrupt` where its parts do not fit each other, or the features. */
+/**
+ * The measure of a manifest. Throws `model_corrupt` where its parts do not fit each other, or the features.
+ */
 export function distanceMeter(reference: Omit<UnsureReference, 'threshold'>): DistanceMeter {
   const { seed, width, dimensions, prototypes, scale } = reference;
   const codes = new Int8Array(Buffer.from(prototypes, 'base64'));

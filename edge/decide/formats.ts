@@ -18,7 +18,9 @@ export interface Timeline {
 /** Kodi's edit decision list: 3 marks a commercial break (kodi.wiki, Edit decision list). */
 const EDL_COMMERCIAL = 3;
 
-/** The timeline without a line break at its end; chapters are an ffmetadata file (ffmpeg-formats, Metadata). */
+/**
+ * The timeline without a line break at its end; chapters are an ffmetadata file (ffmpeg-formats, Metadata).
+ */
 export function formatTimeline(timeline: Timeline, format: Format): string {
   const { segments } = timeline;
   switch (format) {
@@ -43,7 +45,9 @@ export function formatTimeline(timeline: Timeline, format: Format): string {
   }
 }
 
-/** Each frame: time in seconds, p(ad), the posterior of an ad by the decision, 1 where it is unlike training. */
+/**
+ * Each frame: time in seconds, p(ad), the posterior of an ad by the decision, 1 where it is unlike training.
+ */
 export function formatFrames(frames: readonly Scored[], posteriors: ArrayLike<number>): string {
   const rows = frames.map(
     ({ time, probability, unlike }, i) =>

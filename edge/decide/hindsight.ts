@@ -10,9 +10,9 @@ import {
 import type { Scored } from './scored.js';
 
 /**
- * The posterior of AD at each frame given all frames, before it and after it: the filter of `decide`, then smoothing from the
- * end (forward-backward; Rabiner 1989, section III-A, in the form of Kitagawa 1987: what is filtered is corrected by what
- * is known of the next frame). The parameters are those of `decide`.
+ * The posterior of AD at each frame given all frames, before it and after it: the filter of `decide`, then
+ * smoothing from the end (forward-backward; Rabiner 1989, section III-A, in the form of Kitagawa 1987: what
+ * is filtered is corrected by what is known of the next frame). The parameters are those of `decide`.
  */
 export function posteriors(settings: DeciderSettings, frames: readonly Scored[]): Float64Array {
   const filtered = new Float64Array(frames.length);
@@ -37,9 +37,9 @@ export function posteriors(settings: DeciderSettings, frames: readonly Scored[])
 }
 
 /**
- * The changes of label in a whole recording. A stretch on one side of one half counts when the posterior is sure somewhere in
- * it, by the thresholds that the live decision has to cross; else it belongs to what was before, or at the beginning to
- * what comes. It is dated to the frame with which it begins.
+ * The changes of label in a whole recording. A stretch on one side of one half counts when the posterior is
+ * sure somewhere in it, by the thresholds that the live decision has to cross; else it belongs to what was
+ * before, or at the beginning to what comes. It is dated to the frame with which it begins.
  */
 export function changesInHindsight(settings: DeciderSettings, frames: readonly Scored[]): Change[] {
   const smoothed = posteriors(settings, frames);

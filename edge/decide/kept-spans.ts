@@ -8,9 +8,9 @@ export interface KeptSpan {
 }
 
 /**
- * What stays of a recording when its ads are cut out without encoding: a picture can only begin at a key frame, so each part
- * begins at the last one before it. Programme is never lost; an ad leaves its tail, and one shorter than the way to a key
- * frame stays whole. `keyframes` are seconds in order.
+ * What stays of a recording when its ads are cut out without encoding: a picture can only begin at a key
+ * frame, so each part begins at the last one before it. Programme is never lost; an ad leaves its tail, and
+ * one shorter than the way to a key frame stays whole. `keyframes` are seconds in order.
  */
 export function keptSpans(segments: readonly Segment[], keyframes: readonly number[]): KeptSpan[] {
   const kept: { start: number; end: number }[] = [];

@@ -8,11 +8,16 @@ import type { Label } from '@adbreak/shared/video/labels.js';
 import { changesInHindsight, posteriors } from './hindsight.js';
 import type { Scored } from './scored.js';
 
-/** hindsight: each frame in the light of all others; live: as a device decides it, which has not seen what comes. */
+/**
+ * hindsight: each frame in the light of all others; live: as a device decides it, which has not seen what
+ * comes.
+ */
 export const DECISION_MODES = ['hindsight', 'live'] as const;
 export type DecisionMode = (typeof DECISION_MODES)[number];
 
-/** What detect says of a stretch of a recording; unsure is what is like nothing that the model was trained on. */
+/**
+ * What detect says of a stretch of a recording; unsure is what is like nothing that the model was trained on.
+ */
 export type Verdict = Label | 'unsure';
 
 export interface Segment {
@@ -20,7 +25,10 @@ export interface Segment {
   readonly start: number;
   readonly end: number;
   readonly label: Verdict;
-  /** Mean p of the segment's label over its frames; of an unsure one the share of its frames that are unlike training. */
+  /**
+   * Mean p of the segment's label over its frames; of an unsure one the share of its frames that are unlike
+   * training.
+   */
   readonly confidence: number;
 }
 
@@ -30,8 +38,8 @@ const SHORTEST_UNSURE = 5;
 const UNSURE_GAP = 1;
 
 /**
- * The timeline of a whole recording, from its first frame to a period after its last, without gap. Frames unlike
- * training say nothing about AD or CONTENT, and where they last they are a segment of their own.
+ * The timeline of a whole recording, from its first frame to a period after its last, without gap. Frames
+ * unlike training say nothing about AD or CONTENT, and where they last they are a segment of their own.
  */
 export function segmentsOf(
   frames: readonly Scored[],

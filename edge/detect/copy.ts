@@ -24,7 +24,10 @@ const MATROSKA = 'matroska';
 /** Characters that are kept of what ffmpeg complains about. */
 const WORDS_LIMIT = 4000;
 
-/** The ending of a copy: that of the recording where such a container will do, else Matroska's, which takes everything. */
+/**
+ * The ending of a copy: that of the recording where such a container will do, else Matroska's, which takes
+ * everything.
+ */
 export function endingOfCopy(source: string, { chapters }: { chapters: boolean }): string {
   const ending = extname(source).toLowerCase();
   const container = CONTAINERS[ending];

@@ -22,8 +22,8 @@ interface DetectRequest {
 }
 
 /**
- * Looks at one recording and writes what was asked for. Each file appears under its name only when it is whole; small ones come
- * first. Throws what reading, inference and writing throw, and the signal's reason.
+ * Looks at one recording and writes what was asked for. Each file appears under its name only when it is
+ * whole; small ones come first. Throws what reading, inference and writing throw, and the signal's reason.
  */
 export async function detectIn(request: DetectRequest, signal: AbortSignal): Promise<Timeline> {
   const { outputs, child, decision, fps } = request;

@@ -63,8 +63,8 @@ export function planOutputs(sources: readonly string[], options: OutputOptions):
 }
 
 /**
- * Before the work, not after it: every output has a folder that can be written, a name of its own, and is no recording.
- * What exists is overwritten only where that was asked for.
+ * Before the work, not after it: every output has a folder that can be written, a name of its own, and is no
+ * recording. What exists is overwritten only where that was asked for.
  */
 export async function checkOutputs(plans: readonly Outputs[], { overwrite = false } = {}): Promise<void> {
   const recordings = new Set(plans.map(({ source }) => resolve(source)));

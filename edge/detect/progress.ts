@@ -29,7 +29,10 @@ function formatLeft(seconds: number): string {
 const TERMINAL_MS = 500;
 const LOG_MS = 30_000;
 
-/** Says how far it is on standard error: one line that changes at a terminal, a line each half minute elsewhere. */
+/**
+ * Says how far it is on standard error: one line that changes at a terminal, a line each half minute
+ * elsewhere.
+ */
 export class ProgressLine {
   readonly #name: string;
   readonly #total: number | null;

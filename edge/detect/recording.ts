@@ -34,8 +34,8 @@ const probeSchema = z.object({
 });
 
 /**
- * Asks ffprobe. Throws `ffmpeg_missing`; `video_unreadable` with its words, or where the recording has no picture: the
- * cover of a song is none.
+ * Asks ffprobe. Throws `ffmpeg_missing`; `video_unreadable` with its words, or where the recording has no
+ * picture: the cover of a song is none.
  */
 export async function probeRecording(source: string, signal: AbortSignal): Promise<RecordingFacts> {
   const { streams, format } = await probe(source, signal);
@@ -91,7 +91,10 @@ export async function keyframesOf(
   return times.sort((a, b) => a - b);
 }
 
-/** As ffmpeg takes it: a path that begins with a dash or holds a colon must not become an option or a protocol. */
+/**
+ * As ffmpeg takes it: a path that begins with a dash or holds a colon must not become an option or a
+ * protocol.
+ */
 export function inputName(source: string): string {
   return sourceKind(source) === 'file' ? `file:${source}` : source;
 }

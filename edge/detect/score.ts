@@ -14,13 +14,17 @@ export interface ScoreRequest {
   readonly onFrame: (time: number) => void;
 }
 
-/** A container may be so much longer than its picture, seconds, before that is worth a word: sound ends a little later. */
+/**
+ * A container may be so much longer than its picture, seconds, before that is worth a word: sound ends a
+ * little later.
+ */
 const TAIL_SECONDS = 2;
 const TAIL_SHARE = 0.005;
 
 /**
- * What the model says of each frame, at the times that players show. A recording with a damaged or missing tail has its
- * frames up to there, and a warning. Throws what frames and inference throw, and the signal's reason.
+ * What the model says of each frame, at the times that players show. A recording with a damaged or missing
+ * tail has its frames up to there, and a warning. Throws what frames and inference throw, and the signal's
+ * reason.
  */
 export async function scoreRecording(
   { source, facts, child, fps, onFrame }: ScoreRequest,

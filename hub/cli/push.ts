@@ -6,7 +6,9 @@ import { readLimited } from '@adbreak/shared/storage/atomic.js';
 import { FormData } from 'undici';
 import { callHub, type HubAddress } from './client.js';
 
-/** The files that `adbreak train` wrote into a folder, as they are. `verb`: what cannot be done without them. */
+/**
+ * The files that `adbreak train` wrote into a folder, as they are. `verb`: what cannot be done without them.
+ */
 export async function readRelease(
   folder: string,
   verb: string,

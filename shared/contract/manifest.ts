@@ -26,7 +26,7 @@ export const testMetrics = z.object({
 });
 export type TestMetrics = z.infer<typeof testMetrics>;
 
-/** Distances to training pictures, in a random projection of the features that the last layer reads: `shared/unsure.ts`. */
+/** Distances to training pictures, in a projection of the features that the last layer reads: `shared/unsure.ts`. */
 export const unsureReference = z.strictObject({
   seed: z.int().nonnegative().describe('Of the projection.'),
   width: z.int().min(1).max(8192).describe('Of the features.'),

@@ -1,9 +1,9 @@
 import type { Label } from '../video/labels.js';
 
 /**
- * From p(ad) of single frames to a steady AD or CONTENT: the forward filter of a two-state hidden Markov model
- * (Rabiner 1989, section III-A) whose states last `meanSeconds` on average, then hysteresis on its posterior.
- * `edge/decide/hindsight.ts` has the same model for who knows the whole recording.
+ * From p(ad) of single frames to a steady AD or CONTENT: the forward filter of a two-state hidden Markov
+ * model (Rabiner 1989, section III-A) whose states last `meanSeconds` on average, then hysteresis on its
+ * posterior. `edge/decide/hindsight.ts` has the same model for who knows the whole recording.
  */
 export interface DeciderSettings {
   /** Mean length of an advertisement break and of a programme block, seconds. */
@@ -51,7 +51,10 @@ export function decide(
   };
 }
 
-/** How likely AD and CONTENT change places between two frames; not at all before the first, nor where time stands still. */
+/**
+ * How likely AD and CONTENT change places between two frames; not at all before the first, nor where time
+ * stands still.
+ */
 export function swapBetween({ meanSeconds }: DeciderSettings, before: number | null, time: number): number {
   const elapsed = before === null ? 0 : Math.max(0, time - before);
   return (1 - Math.exp((-2 * elapsed) / meanSeconds)) / 2;

@@ -6,9 +6,9 @@ import type { Interpreter, TensorSpec } from './runtime.js';
 const TIE = 1e-3;
 
 /**
- * RGB24 pixels -> the bytes of the model's input: q = round((x - mean) / std / scale) + zeroPoint, or float32. Halves go
- * down: of a mean of 127.5 every pixel is one, and the converter counts on pixel - 128.
- * A table of 256 entries, since a pixel has one byte.
+ * RGB24 pixels -> the bytes of the model's input: q = round((x - mean) / std / scale) + zeroPoint, or
+ * float32. Halves go down: of a mean of 127.5 every pixel is one, and the converter counts on pixel - 128. A
+ * table of 256 entries, since a pixel has one byte.
  */
 export function pixelEncoder(
   input: TensorSpec,
@@ -66,7 +66,9 @@ export class AdClassifier implements Disposable {
     return (await this.judge(pixels)).probability;
   }
 
-  /** p(ad), and what the model gives beside it: of a file made by `withFeatures` the features, else nothing. */
+  /**
+   * p(ad), and what the model gives beside it: of a file made by `withFeatures` the features, else nothing.
+   */
   async judge(pixels: Uint8Array): Promise<{ probability: number; features: Float32Array }> {
     const [bytes, more] = await this.#interpreter.invoke([this.#encode(pixels)]);
     const [spec, second] = this.#interpreter.outputs;

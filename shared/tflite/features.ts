@@ -18,10 +18,14 @@ export function withFeatures(file: Uint8Array): Uint8Array {
   });
 }
 
-/** What has weights and may end a network: a dense layer is a 1x1 convolution in INT8 (docs/decisions/008). */
+/**
+ * What has weights and may end a network: a dense layer is a 1x1 convolution in INT8 (docs/decisions/008).
+ */
 const WEIGHTED: readonly number[] = [BUILTIN.FULLY_CONNECTED, BUILTIN.CONV_2D];
 
-/** Index of the tensor: what the nearest layer with weights before the output reads, if that is one vector. */
+/**
+ * Index of the tensor: what the nearest layer with weights before the output reads, if that is one vector.
+ */
 function featuresOf(model: TfliteModel): number {
   const graph = model.subgraphs[0];
   let tensor = graph?.outputs[0];

@@ -10,8 +10,9 @@ import { z } from 'zod';
 import { actedOn, added, breaksOf, type Measures, measure, quantile } from './measures.js';
 
 /**
- * `make bench-detect`: where `adbreak detect` finds breaks in hindsight, beside what a device decides live, on synthetic
- * broadcasts that no model was trained on. SECONDS_EACH= (1,800) of each channel, SEED=, MODEL= (the kept one).
+ * `make bench-detect`: where `adbreak detect` finds breaks in hindsight, beside what a device decides live,
+ * on synthetic broadcasts that no model was trained on. SECONDS_EACH= (1,800) of each channel, SEED=, MODEL=
+ * (the kept one).
  */
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const CHANNELS = ['one', 'arena', 'kino'] as const;

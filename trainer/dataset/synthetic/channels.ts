@@ -11,7 +11,10 @@ export interface Channel {
   readonly letterboxed: boolean;
   readonly capture: Capture;
 }
-/** What happens to the picture on its way: little, a low bit rate, or a cable that carries it as an analogue signal. */
+/**
+ * What happens to the picture on its way: little, a low bit rate, or a cable that carries it as an analogue
+ * signal.
+ */
 export type Capture = 'clean' | 'low-rate' | 'analogue';
 export type Genre = 'interview' | 'sport' | 'news' | 'drama';
 

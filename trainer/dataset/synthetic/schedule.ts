@@ -13,7 +13,10 @@ export type Item = { readonly seconds: number; readonly seed: string } & (
   | { readonly kind: 'advert'; readonly style: AdvertStyle; readonly voice: 0 | 1 }
   | { readonly kind: 'black'; readonly inBreak: boolean }
 );
-/** story: looks like a programme until its end card; offer: product and prices; spokesman: a person who talks to us. */
+/**
+ * story: looks like a programme until its end card; offer: product and prices; spokesman: a person who talks
+ * to us.
+ */
 export type AdvertStyle = 'story' | 'offer' | 'spokesman';
 
 /** How often what was shown before is taken, and not something new. */
@@ -24,8 +27,9 @@ const IDENTS = 0.6;
 type Spot = Extract<Item, { kind: 'advert' }>;
 
 /**
- * Programme blocks and breaks until `seconds` are filled. Spots, trailers and idents air again within a broadcast, as they do on
- * television; each comes from its broadcast's seed, idents from the channel's: no spot is ever in two splits.
+ * Programme blocks and breaks until `seconds` are filled. Spots, trailers and idents air again within a
+ * broadcast, as they do on television; each comes from its broadcast's seed, idents from the channel's: no
+ * spot is ever in two splits.
  */
 export function schedule(random: Random, channel: Channel, seconds: number): Item[] {
   const items: Item[] = [];
