@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo bench bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo model bench bench-detect bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking verify-assessment bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ test-renewal: build ## a device whose certificate lives for a minute, and a hub 
 demo: build ## the main job end to end; ONCE=1 ends by itself, VIDEO= and LABELS= take a recording of yours
 	ONCE=$(ONCE) node tools/dist/demo/demo.js
 
+model: build ## a first model for `adbreak detect`, trained on synthetic broadcasts and kept; SECONDS_EACH= (600) of a channel
+	scripts/first-model.sh
+
 bench: bench-runtime bench-convert bench-gates bench-ingest ## every benchmark
 
 bench-runtime: build addon litert ## our runtimes beside tfjs-tflite-node's addon and Python's LiteRT, in one run
@@ -75,6 +78,9 @@ bench-gates: build ## how often the rollout gate errs, beside a PSI gate and a p
 bench-ingest: build ## reports a second that the hub acknowledges, beside Mosquitto in turns; SECONDS_EACH= (8), ROUNDS= (2), DEVICES=200,1000,5000
 	scripts/mosquitto.sh
 	node tools/dist/bench/ingest/ingest.js
+
+bench-detect: model ## the decision in hindsight beside the live one, on synthetic broadcasts; SECONDS_EACH= (1,800), SEED=
+	node tools/dist/bench/detect/detect.js
 
 verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)
 	scripts/verify-reference.sh

@@ -1,68 +1,105 @@
-import { DEFAULT_DECIDER } from '@adbreak/shared/decide/decider.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
-import { runProgram } from '@adbreak/shared/program.js';
-import { frames } from '@adbreak/shared/video/frames.js';
-import { Command, Option } from 'commander';
-import { FORMATS, type Format, formatSegments } from './decide/formats.js';
-import { type Scored, segmentsOf } from './decide/segments.js';
+import { AdbreakError, explainForPeople, hasCode, printable } from '@adbreak/shared/errors.js';
+import { keptModel } from '@adbreak/shared/kept-model.js';
+import { onInterruption, runProgram } from '@adbreak/shared/program.js';
+import { sourceKind } from '@adbreak/shared/video/frames.js';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { FORMATS, type Format, formatTimeline } from './decide/formats.js';
+import { DECISION_MODES, type DecisionMode } from './decide/segments.js';
+import { detectIn } from './detect/detect-in.js';
+import { checkOutputs, type OutputOptions, planOutputs } from './detect/outputs.js';
 import { InferenceChild } from './inference/child.js';
 import { openModelFile } from './models/model-file.js';
 
-/** `adbreak detect`: a recording through the agent's own capture, runtime and decision, without hub or Pi. */
-const program = new Command('adbreak detect')
-  .description('print the timeline of advertisement and programme of a recording')
-  .argument('<video>', 'anything ffmpeg reads: a file or a URL')
-  .requiredOption('--model <path>', 'model folder or .tflite with its manifest beside it')
-  .addOption(new Option('--format <format>', 'output').choices(FORMATS).default('text'))
-  .option('--fps <n>', 'frames a second to look at', Number, 2)
-  .option('--threads <n>', 'threads of the runtime', Number, 1)
-  .action(detect);
-
-async function detect(
-  video: string,
-  options: { model: string; format: Format; fps: number; threads: number },
-): Promise<void> {
-  if (!(options.fps > 0 && options.fps <= 60))
-    throw new AdbreakError(
-      'input_invalid',
-      `Cannot detect: --fps must be between 0 and 60: current value is ${options.fps}`,
-    );
-  if (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > 64)
-    throw new AdbreakError(
-      'input_invalid',
-      `Cannot detect: --threads must be a whole number from 1 to 64: current value is ${options.threads}`,
-    );
-  const model = await openModelFile(options.model);
-  await using child = await InferenceChild.start(model, { threads: options.threads });
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  const scored: Scored[] = [];
-  try {
-    for await (const frame of frames(
-      { source: video, preprocess: model.manifest.preprocess, fps: options.fps },
-      stop.signal,
-    )) {
-      scored.push({ time: frame.time, probability: (await child.infer(frame.pixels)).probability });
-      if (process.stderr.isTTY && frame.index % 20 === 0)
-        process.stderr.write(`\r  ${frame.time.toFixed(0)} s `);
-    }
-  } catch (error) {
-    // A recording with a damaged tail still has a timeline up to there.
-    if (scored.length === 0 || !(error instanceof AdbreakError) || error.code !== 'video_unreadable')
-      throw error;
-    console.error(
-      `warning: the recording ends early at ${scored.at(-1)?.time.toFixed(1)} s: ${error.message}`,
-    );
-  }
-  if (process.stderr.isTTY) process.stderr.write('\r');
-  const segments = segmentsOf(scored, model.manifest.decision ?? DEFAULT_DECIDER, 1 / options.fps);
-  console.log(
-    formatSegments(segments, options.format, {
-      source: video,
-      model: `${model.manifest.name} ${model.manifest.version}`,
-    }),
-  );
-  if (stop.signal.aborted) process.exitCode = 130;
+interface Flags extends OutputOptions {
+  readonly model?: string;
+  readonly json: boolean;
+  readonly decision: DecisionMode;
+  readonly fps: number;
+  readonly threads: number;
 }
 
-await runProgram(() => program.parseAsync());
+/** `adbreak detect`: recordings through the agent's own runtime and decision, without hub or Pi. */
+const program = new Command('adbreak detect')
+  .description('find the advertisements in recordings')
+  .argument('<recordings...>', 'anything ffmpeg reads: files or URLs')
+  .option('--model <path>', 'model folder or .tflite with its manifest beside it; the kept one without it')
+  .addOption(new Option('--format <format>', 'how the timeline is written').choices(FORMATS).default('text'))
+  .option('--json', 'short for --format json: a line of JSON for each recording', false)
+  .option('--output <file>', 'write the timeline to a file in place of printing it; for one recording')
+  .option('--edl', "write Kodi's NAME.edl beside each recording")
+  .option('--chapters', 'write NAME.chapters.txt, an ffmetadata file')
+  .option('--frames', 'write NAME.frames.csv: what the model says of each frame')
+  .option('--mark', 'write NAME.marked.mkv (or .mp4, …), a copy with chapters')
+  .option('--cut', 'write NAME.cut.mkv (or .mp4, …), a copy without the advertisements')
+  .option('--folder <dir>', 'where these files go in place of beside each recording')
+  .option('--overwrite', 'replace what is there', false)
+  .addOption(
+    new Option(
+      '--decision <which>',
+      'in hindsight, or live: as a device decides, which has not seen what comes',
+    )
+      .choices(DECISION_MODES)
+      .default('hindsight'),
+  )
+  .option('--fps <n>', 'frames a second to look at', numberWithin(0.01, 60), 2)
+  .option('--threads <n>', 'threads of the runtime', wholeWithin(1, 64), 1)
+  .action(detect);
+
+const interruption = onInterruption();
+
+async function detect(sources: string[], flags: Flags): Promise<void> {
+  const { signal } = interruption;
+  const format: Format = flags.json ? 'json' : flags.format;
+  checkPrintable(sources, flags, format);
+  const plans = planOutputs(sources, flags);
+  await checkOutputs(plans, flags);
+  const model = await openModelFile(flags.model ?? (await keptModel()));
+  const unsure = model.manifest.unsure !== undefined;
+  await using child = await InferenceChild.start(model, { threads: flags.threads, distance: unsure });
+  for (const outputs of plans) {
+    try {
+      const timeline = await detectIn({ ...flags, format, outputs, child }, signal);
+      for (const warning of timeline.warnings)
+        console.error(`warning: ${printable(outputs.source)}: ${printable(warning)}`);
+      if (outputs.timeline !== undefined) continue;
+      if (sources.length > 1 && format === 'text') console.log(`${printable(outputs.source)}:`);
+      const text = formatTimeline(timeline, format);
+      if (text !== '') console.log(text);
+    } catch (error) {
+      // One recording that cannot be read must not cost the others; a dead runtime does.
+      if (sources.length === 1 || !hasCode(error, 'video_unreadable', 'disk_full')) throw error;
+      console.error(explainForPeople(error));
+      process.exitCode = 1;
+    }
+  }
+}
+
+function checkPrintable(sources: readonly string[], { output }: Flags, format: Format): void {
+  const device = sources.find((source) => sourceKind(source) === 'device');
+  if (device !== undefined)
+    throw new AdbreakError('input_invalid', `Cannot detect in ${device}: it is no recording`, {
+      remedy: 'Name it as `source` of an agent: that watches what is live.',
+    });
+  if (sources.length > 1 && output === undefined && format !== 'text' && format !== 'json')
+    throw new AdbreakError('input_invalid', `Cannot print several recordings as ${format}: it has no names`, {
+      remedy: 'Lay files beside each with --edl or --chapters, or print with --json.',
+    });
+}
+
+function numberWithin(low: number, high: number) {
+  return (text: string) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= low && value <= high))
+      throw new InvalidArgumentError(`It must be a number from ${low} to ${high}.`);
+    return value;
+  };
+}
+function wholeWithin(low: number, high: number) {
+  return (text: string) => {
+    const value = numberWithin(low, high)(text);
+    if (!Number.isInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
+    return value;
+  };
+}
+
+await runProgram(() => program.parseAsync(), interruption);

@@ -15,6 +15,7 @@ import { planCuts } from './dataset/cut.js';
 import { renderBroadcast } from './dataset/synthetic/broadcast.js';
 import { CHANNELS } from './dataset/synthetic/channels.js';
 import { labelOfItem, schedule, timeline } from './dataset/synthetic/schedule.js';
+import { soundOf } from './dataset/synthetic/sound.js';
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url));
 const adbreak = (args: string[], env: Record<string, string> = {}) =>
@@ -25,16 +26,34 @@ describe('synthetic broadcasts', () => {
   test('follow from their seed alone; others of another seed share no advertisement', () => {
     const one = schedule(seeded('a'), channel, 600);
     assert.deepEqual(one, schedule(seeded('a'), channel, 600));
-    const adverts = (seed: string) =>
+    const spots = (seed: string) =>
       schedule(seeded(seed), channel, 600)
         .filter(({ kind }) => kind === 'advert')
         .map(({ seed: own }) => own);
-    assert.ok(adverts('a').length > 8);
-    assert.equal(
-      new Set([...adverts('a'), ...adverts('b')]).size,
-      adverts('a').length + adverts('b').length,
-      'each is shown once',
+    assert.ok(spots('a').length > 8);
+    const [a, b] = [new Set(spots('a')), new Set(spots('b'))];
+    assert.deepEqual(
+      [...a].filter((spot) => b.has(spot)),
+      [],
     );
+  });
+  test('have what real television has: what airs again, a second voice, idents, replays', () => {
+    const [, arena] = CHANNELS;
+    const items = schedule(seeded('again'), arena, 3000);
+    const adverts = items.filter((item) => item.kind === 'advert');
+    assert.ok(new Set(adverts.map(({ seed }) => seed)).size < 0.8 * adverts.length);
+    const [voiced] = adverts.filter(({ voice }) => voice === 1);
+    assert.ok(voiced !== undefined);
+    assert.notDeepEqual(soundOf(voiced), soundOf({ ...voiced, voice: 0 }));
+    for (const kind of ['ident', 'replay', 'trailer'])
+      assert.ok(items.filter((item) => item.kind === kind).length > 2, kind);
+    const breaks = items.map((item) =>
+      item.kind === 'advert' ? item.seed : item.kind === 'black' ? '' : ' ',
+    );
+    for (const own of breaks.join('|').split(' ')) {
+      const shown = own.split('|').filter((seed) => seed !== '');
+      assert.equal(new Set(shown).size, shown.length, 'no spot twice in one break');
+    }
   });
   test('are two fifths to three fifths advertisement, and their truth covers every moment', () => {
     for (const one of CHANNELS) {
@@ -167,6 +186,11 @@ test('a small network is trained from scratch, converted, measured and described
     ['1.2.3', 'scratch', 'small_net', sha256(model), 3],
   );
   assert.ok(facts.metrics.frames > 50);
+  assert.equal(
+    facts.unsure?.width,
+    96,
+    'the features before the head, by which pictures unlike training are told',
+  );
   assert.match(adbreak(['model', 'inspect', join(folder, 'out/model.tflite')]).stdout, /CONV_2D v3/);
 });
 

@@ -9,6 +9,8 @@ import { type FromWorker, fromWorker, type ToWorker } from './protocol.js';
 export interface Inference {
   readonly probability: number;
   readonly milliseconds: number;
+  /** From the nearest pictures of training, in units of `manifest.unsure`; where it was asked for. */
+  readonly distance?: number | undefined;
 }
 export interface ModelFile {
   readonly path: string;
@@ -17,6 +19,8 @@ export interface ModelFile {
 export interface ChildOptions {
   readonly threads?: number;
   readonly runtime?: RuntimeChoice;
+  /** Measure how far each picture is from those of training; the manifest must tell how. */
+  readonly distance?: boolean;
   /** A frame that takes longer means a hang. */
   readonly timeoutMs?: number;
   /** What runs in the process; tests put something that breaks the rules there. */
@@ -65,6 +69,7 @@ export class InferenceChild implements AsyncDisposable {
       ...model,
       threads: options.threads ?? 1,
       runtime: options.runtime ?? 'auto',
+      ...(options.distance && { distance: true }),
     };
     const answer = await firstAnswer(child, load).catch((error: unknown) => {
       child.kill('SIGKILL');

@@ -24,6 +24,8 @@ const toWorkerSchema = z.discriminatedUnion('kind', [
     manifest,
     threads: z.int().min(1).max(64),
     runtime: z.enum(RUNTIME_CHOICES),
+    /** Whether answers say how far a picture is from those of training, where the manifest tells how. */
+    distance: z.boolean().optional(),
   }),
   z.strictObject({ kind: z.literal('infer'), id, pixels }),
 ]);
@@ -37,6 +39,7 @@ const fromWorkerSchema = z.discriminatedUnion('kind', [
     id,
     probability: z.number().min(0).max(1),
     milliseconds: z.number().nonnegative(),
+    distance: z.number().nonnegative().optional(),
   }),
   z.strictObject({ kind: z.literal('failed'), id, message: text }),
 ]);

@@ -2,7 +2,9 @@ import { MODEL_LIMIT } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited, sha256 } from '@adbreak/shared/storage/atomic.js';
 import { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
+import { withFeatures } from '@adbreak/shared/tflite/features.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
+import { type DistanceMeter, distanceMeter } from '@adbreak/shared/unsure.js';
 import { type FromWorker, shortened, type ToWorker, toWorker } from './protocol.js';
 
 /**
@@ -10,6 +12,7 @@ import { type FromWorker, shortened, type ToWorker, toWorker } from './protocol.
  * agent. It is started by InferenceChild only.
  */
 let classifier: AdClassifier | undefined;
+let distanceOf: DistanceMeter | undefined;
 
 /** A softmax in floats may leave its range by so much. */
 const ROUNDING = 1e-3;
@@ -36,6 +39,7 @@ async function load({
   manifest,
   runtime: choice,
   threads,
+  distance,
 }: Extract<ToWorker, { kind: 'load' }>): Promise<void> {
   const file = await readLimited(path, MODEL_LIMIT);
   if (file === undefined)
@@ -43,7 +47,10 @@ async function load({
   if (sha256(file) !== manifest.digest)
     throw new AdbreakError('model_corrupt', `Cannot load ${path}: its SHA-256 is not the manifest's`);
   const runtime = openRuntime(choice);
-  classifier = new AdClassifier(await runtime.open(file, { threads }), manifest.preprocess);
+  const reference = distance ? manifest.unsure : undefined;
+  const opened = reference === undefined ? file : withFeatures(file);
+  classifier = new AdClassifier(await runtime.open(opened, { threads }), manifest.preprocess);
+  distanceOf = reference && distanceMeter(reference);
   send({ kind: 'loaded', runtime: runtime.name });
 }
 
@@ -52,8 +59,14 @@ async function infer({ id, pixels }: Extract<ToWorker, { kind: 'infer' }>): Prom
   try {
     if (classifier === undefined)
       throw new AdbreakError('inference_failed', 'Cannot infer: no model is loaded');
-    const probability = withinRange(await classifier.adProbability(pixels));
-    send({ kind: 'result', id, probability, milliseconds: performance.now() - started });
+    const { probability, features } = await classifier.judge(pixels);
+    send({
+      kind: 'result',
+      id,
+      probability: withinRange(probability),
+      milliseconds: performance.now() - started,
+      ...(distanceOf && { distance: distanceOf(features) }),
+    });
   } catch (error) {
     send({ kind: 'failed', id, message: shortened(explain(error)) });
   }

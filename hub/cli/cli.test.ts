@@ -15,7 +15,7 @@ import { callHub } from './client.js';
 const adbreak = (...args: string[]) =>
   spawnSync(process.execPath, [BIN, ...args], {
     encoding: 'utf8',
-    env: { ...process.env, ADBREAK_HUB: '', ADBREAK_TOKEN: '', ADBREAK_CA: '' },
+    env: { ...process.env, ADBREAK_HUB: '', ADBREAK_TOKEN: '', ADBREAK_CA: '', ADBREAK_MODELS: '/nowhere' },
   });
 
 test('every command that a remedy names exists', () => {

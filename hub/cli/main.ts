@@ -20,6 +20,7 @@ import { deviceCommands } from './devices.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
 import { greetFirst } from './first.js';
+import { keepCommands } from './keep.js';
 import { keyCommands } from './keys.js';
 import { operatorCommands } from './operators.js';
 import { PLAN_FLAG, planFlag } from './plan.js';
@@ -256,6 +257,7 @@ remote(models.command('promote <name> <version>'))
 exceptionCommand(models, remote);
 versionCommands(models, remote);
 models.command('compare [args...]').description('see `adbreak models compare --help` (trainer)');
+keepCommands(models, remote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
   .action(async (name: string, version: string, flags: Remote & { output?: string }) => {

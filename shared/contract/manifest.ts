@@ -53,6 +53,22 @@ export const lineage = z.strictObject({
   seed: z.int().nonnegative().describe('What chance was drawn from.'),
 });
 export type Lineage = z.infer<typeof lineage>;
+/** Distances to training pictures, in a projection of the features that the last layer reads: `shared/unsure.ts`. */
+export const unsureReference = z.strictObject({
+  seed: z.int().nonnegative().describe('Of the projection.'),
+  width: z.int().min(1).max(8192).describe('Of the features.'),
+  dimensions: z.int().min(2).max(256).describe('Of the projected features.'),
+  prototypes: z
+    .base64()
+    .max(16 * 1024)
+    .describe('Int8 [n, dimensions]: training pictures, each value times `scale`.'),
+  scale: z.number().positive().describe('See `prototypes`.'),
+  threshold: z
+    .number()
+    .positive()
+    .describe('A picture farther from all of them than this is unlike training.'),
+});
+export type UnsureReference = z.infer<typeof unsureReference>;
 
 /** Bytes of the largest model file. */
 export const MODEL_LIMIT = 256 * 1024 * 1024;
@@ -110,6 +126,7 @@ export const manifest = z.strictObject({
     .optional()
     .describe('How p(ad) becomes AD and CONTENT; the defaults where nothing is said.'),
   lineage: lineage.optional().describe('Where it comes from, for people.'),
+  unsure: unsureReference.optional().describe('How a picture is known that is like nothing in training.'),
   metrics: testMetrics.describe('What it was worth on the test recordings, for people.'),
   createdAt: instantSchema().describe('When it was made.'),
 });

@@ -3,7 +3,7 @@ import type { Label } from '../video/labels.js';
 /**
  * From p(ad) of single frames to a steady AD or CONTENT: the forward filter of a two-state hidden Markov
  * model (Rabiner 1989, section III-A) whose states last `meanSeconds` on average, then hysteresis on its
- * posterior.
+ * posterior. `edge/decide/hindsight.ts` has the same model for who knows the whole recording.
  */
 export interface DeciderSettings {
   /**
@@ -51,13 +51,10 @@ export function decide(
   time: number,
   probability: number,
 ): { state: DeciderState; change: Change | null } {
-  const elapsed = state.time === null ? 0 : Math.max(0, time - state.time);
-  const swap = (1 - Math.exp((-2 * elapsed) / settings.meanSeconds)) / 2;
-  const prior = state.posterior * (1 - swap) + (1 - state.posterior) * swap;
-  const p = evidenceOf(settings, probability);
-  const posterior = (prior * p) / (prior * p + (1 - prior) * (1 - p));
-  const towards: Label = posterior >= 0.5 ? 'ad' : 'content';
-  const turned = towards !== (state.posterior >= 0.5 ? 'ad' : 'content') ? time : state.turned;
+  const prior = predicted(state.posterior, swapBetween(settings, state.time, time));
+  const posterior = updated(settings, prior, probability);
+  const towards = likelier(posterior);
+  const turned = towards !== likelier(state.posterior) ? time : state.turned;
   const label = labelAfter(state.label, posterior, settings);
   return {
     state: { label, posterior, time, turned },
@@ -66,15 +63,37 @@ export function decide(
 }
 
 /**
- * p(ad) with the threshold moved to one half (its odds over the threshold's), no surer than the clamp allows.
+ * How likely AD and CONTENT change places between two frames; not at all before the first, nor where time
+ * stands still.
  */
+export function swapBetween({ meanSeconds }: DeciderSettings, before: number | null, time: number): number {
+  const elapsed = before === null ? 0 : Math.max(0, time - before);
+  return (1 - Math.exp((-2 * elapsed) / meanSeconds)) / 2;
+}
+
+/** The posterior of one frame carried on to the next, before that one is looked at. */
+export function predicted(posterior: number, swap: number): number {
+  return posterior * (1 - swap) + (1 - posterior) * swap;
+}
+
+/** Bayes' rule for one frame, trusted as far as `clamp` allows. */
+export function updated(settings: DeciderSettings, prior: number, probability: number): number {
+  const p = evidenceOf(settings, probability);
+  return (prior * p) / (prior * p + (1 - prior) * (1 - p));
+}
+
+/** p(ad) with the threshold moved to one half (its odds over the threshold's), no surer than the clamp allows. */
 export function evidenceOf({ threshold, clamp }: DeciderSettings, probability: number): number {
   const [ad, content] = [probability * (1 - threshold), (1 - probability) * threshold];
   return Math.min(clamp, Math.max(1 - clamp, ad / (ad + content)));
 }
 
+export function likelier(posterior: number): Label {
+  return posterior >= 0.5 ? 'ad' : 'content';
+}
+
 /** A label stays until the posterior has crossed the threshold on its far side. */
-function labelAfter(label: Label, posterior: number, { enter, leave }: DeciderSettings): Label {
+export function labelAfter(label: Label, posterior: number, { enter, leave }: DeciderSettings): Label {
   if (label === 'content') return posterior >= enter ? 'ad' : 'content';
   return posterior <= leave ? 'content' : 'ad';
 }

@@ -6,9 +6,9 @@ import type { Interpreter, TensorSpec } from './runtime.js';
 const TIE = 1e-3;
 
 /**
- * RGB24 pixels -> the bytes of the model's input: q = round((x - mean) / std / scale) + zeroPoint, or float32. Halves go
- * down: of a mean of 127.5 every pixel is one, and the converter counts on pixel - 128.
- * A table of 256 entries, since a pixel has one byte.
+ * RGB24 pixels -> the bytes of the model's input: q = round((x - mean) / std / scale) + zeroPoint, or
+ * float32. Halves go down: of a mean of 127.5 every pixel is one, and the converter counts on pixel - 128. A
+ * table of 256 entries, since a pixel has one byte.
  */
 export function pixelEncoder(
   input: TensorSpec,
@@ -63,8 +63,15 @@ export class AdClassifier implements Disposable {
   }
 
   async adProbability(pixels: Uint8Array): Promise<number> {
-    const [bytes] = await this.#interpreter.invoke([this.#encode(pixels)]);
-    const [spec] = this.#interpreter.outputs;
+    return (await this.judge(pixels)).probability;
+  }
+
+  /**
+   * p(ad), and what the model gives beside it: of a file made by `withFeatures` the features, else nothing.
+   */
+  async judge(pixels: Uint8Array): Promise<{ probability: number; features: Float32Array }> {
+    const [bytes, more] = await this.#interpreter.invoke([this.#encode(pixels)]);
+    const [spec, second] = this.#interpreter.outputs;
     if (bytes === undefined || spec === undefined)
       throw new AdbreakError('inference_failed', 'Cannot run the model: it gave no output');
     const probability = toReal(spec, bytes)[1] ?? Number.NaN;
@@ -73,7 +80,8 @@ export class AdClassifier implements Disposable {
         'inference_failed',
         `Cannot use the model's output: p(ad) must be a number: current value is ${probability}`,
       );
-    return probability;
+    const features = second && more ? toReal(second, more) : new Float32Array(0);
+    return { probability, features };
   }
 
   [Symbol.dispose](): void {

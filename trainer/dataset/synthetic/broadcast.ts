@@ -9,7 +9,7 @@ import { startFailure } from '@adbreak/shared/video/frames.js';
 import type { Span } from '@adbreak/shared/video/labels.js';
 import * as art from './art.js';
 import { Canvas, type Picture } from './canvas.js';
-import type { Channel } from './channels.js';
+import type { Capture, Channel } from './channels.js';
 import { type Item, labelOfItem, schedule, timeline } from './schedule.js';
 import { shotsOf } from './shots.js';
 import { SAMPLE_RATE, soundOf } from './sound.js';
@@ -34,7 +34,7 @@ export interface BroadcastRequest {
 export async function renderBroadcast(request: BroadcastRequest, signal?: AbortSignal): Promise<Span[]> {
   const items = schedule(seeded(`${request.seed}/${request.channel.name}`), request.channel, request.seconds);
   const unfinished = `${request.output}.part`;
-  const encoder = spawn('ffmpeg', encoderArguments(unfinished), {
+  const encoder = spawn('ffmpeg', encoderArguments(unfinished, request.channel.capture), {
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
     killSignal: 'SIGKILL',
     ...(signal && { signal }),
@@ -68,7 +68,15 @@ export async function renderBroadcast(request: BroadcastRequest, signal?: AbortS
   return timeline(items);
 }
 
-function encoderArguments(output: string): string[] {
+/** Noise, soft edges and pale colours before the encoder; noise that is a function of its seed. */
+const ANALOGUE = 'gblur=sigma=0.8,eq=saturation=0.8:gamma=1.06,noise=alls=9:allf=t:all_seed=1';
+const CAPTURES: Record<Capture, readonly string[]> = {
+  clean: ['-crf', '27'],
+  'low-rate': ['-b:v', '110k', '-maxrate', '150k', '-bufsize', '300k'],
+  analogue: ['-vf', ANALOGUE, '-crf', '27'],
+};
+
+function encoderArguments(output: string, capture: Capture): string[] {
   const { width, height, fps } = BROADCAST;
   return [
     '-hide_banner',
@@ -101,8 +109,7 @@ function encoderArguments(output: string): string[] {
     'libx264',
     '-preset',
     'ultrafast',
-    '-crf',
-    '27',
+    ...CAPTURES[capture],
     '-pix_fmt',
     'yuv420p',
     '-g',

@@ -9,7 +9,13 @@ export interface Channel {
   readonly genres: readonly Genre[];
   /** Films in 2.39:1. */
   readonly letterboxed: boolean;
+  readonly capture: Capture;
 }
+/**
+ * What happens to the picture on its way: little, a low bit rate, or a cable that carries it as an analogue
+ * signal.
+ */
+export type Capture = 'clean' | 'low-rate' | 'analogue';
 export type Genre = 'interview' | 'sport' | 'news' | 'drama';
 
 export const CHANNELS = [
@@ -21,6 +27,7 @@ export const CHANNELS = [
     logoInAds: false,
     genres: ['news', 'interview', 'drama'],
     letterboxed: false,
+    capture: 'clean',
   },
   {
     name: 'arena',
@@ -30,6 +37,7 @@ export const CHANNELS = [
     logoInAds: false,
     genres: ['sport', 'interview', 'sport'],
     letterboxed: false,
+    capture: 'low-rate',
   },
   {
     name: 'kino',
@@ -39,5 +47,6 @@ export const CHANNELS = [
     logoInAds: true,
     genres: ['drama', 'drama', 'news'],
     letterboxed: true,
+    capture: 'analogue',
   },
 ] as const satisfies readonly Channel[];

@@ -18,6 +18,10 @@ export async function shotsOf(item: Item, channel: Channel): Promise<Shot[]> {
       return [{ seconds: item.seconds, draw: (canvas) => void canvas.rgb.fill(0) }];
     case 'scene':
       return sceneShots(random, item.genre, channel, item.seconds);
+    case 'replay':
+      return [await replayShot(random, item.genre, channel, item)];
+    case 'ident':
+      return [await identShot(random, channel, item.seconds)];
     case 'trailer':
       return trailerShots(random, channel, item.seconds);
     case 'advert':
@@ -42,6 +46,39 @@ async function sceneShots(random: Random, genre: Genre, channel: Channel, second
   const shots: Shot[] = [];
   for (const length of cuts(random, seconds, 3, 7)) shots.push(await make(random, channel, length));
   return shots;
+}
+
+/** The last shot of the scene at half its speed, with a word on it, as sport shows it. */
+async function replayShot(
+  random: Random,
+  genre: Genre,
+  channel: Channel,
+  { seconds, sceneSeconds }: { seconds: number; sceneSeconds: number },
+): Promise<Shot> {
+  const last = (await sceneShots(random, genre, channel, sceneSeconds)).at(-1);
+  const word = await art.plate(70, 18, '#000a', [{ text: 'REPLAY', size: 12, fill: '#fff' }]);
+  return {
+    seconds,
+    draw: (canvas, t, progress) => {
+      last?.draw(canvas, t / 2, progress / 2);
+      canvas.sprite(word, canvas.width - 50, canvas.height - 22);
+    },
+  };
+}
+
+/** The channel's name on its colour: loud as an advertisement, and none. */
+async function identShot(random: Random, channel: Channel, seconds: number): Promise<Shot> {
+  const ground = await art.studio(random, channel.hue);
+  const name = await art.plate(200, 70, art.hsl(channel.hue, 80, 45), [
+    { text: channel.name.toUpperCase(), size: 40, fill: '#fff' },
+  ]);
+  return {
+    seconds,
+    draw: (canvas, _, progress) => {
+      canvas.backdrop(ground, progress, 0.5, 1.1);
+      canvas.sprite(name, canvas.width / 2, canvas.height / 2, 0.6 + 0.4 * Math.min(1, progress * 2));
+    },
+  };
 }
 
 async function interviewShot(random: Random, channel: Channel, seconds: number): Promise<Shot> {

@@ -6,11 +6,13 @@ export const SAMPLE_RATE = 16_000;
 /** Signed 16-bit mono: speech-like murmur under programmes, louder chords under advertisements, silence in black. */
 export function soundOf(item: Item): Int16Array {
   const samples = new Int16Array(Math.round(item.seconds * SAMPLE_RATE));
-  const random = seeded(`sound/${item.seed}`);
+  const voice = item.kind === 'advert' && item.voice > 0 ? `/${item.voice}` : '';
+  const random = seeded(`sound/${item.seed}${voice}`);
   switch (item.kind) {
     case 'black':
       return samples;
     case 'advert':
+    case 'ident':
     case 'trailer': {
       const root = random.between(110, 330);
       return chord(
@@ -21,6 +23,7 @@ export function soundOf(item: Item): Int16Array {
       );
     }
     case 'scene':
+    case 'replay':
       return murmur(samples, random.between(90, 220), item.genre === 'sport' ? 0.22 : 0.08, () =>
         random.uniform(),
       );

@@ -1,0 +1,78 @@
+import { DEFAULT_DECIDER } from '@adbreak/shared/decide/decider.js';
+import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { type Format, formatFrames, formatTimeline, type Timeline } from '../decide/formats.js';
+import { adSecondsKept, keptSpans } from '../decide/kept-spans.js';
+import { type DecisionMode, posteriorsOf, segmentsOf } from '../decide/segments.js';
+import type { InferenceChild } from '../inference/child.js';
+import { copyParts, copyWithChapters } from './copy.js';
+import type { Outputs } from './outputs.js';
+import { ProgressLine } from './progress.js';
+import { keyframesOf, probeRecording, type RecordingFacts } from './recording.js';
+import { scoreRecording } from './score.js';
+
+/** So many seconds of an advertisement at each cut are what broadcasts cost, and worth no word. */
+const LEFT_SECONDS = 3;
+
+interface DetectRequest {
+  readonly outputs: Outputs;
+  readonly child: InferenceChild;
+  readonly format: Format;
+  readonly decision: DecisionMode;
+  readonly fps: number;
+}
+
+/**
+ * Looks at one recording and writes what was asked for. Each file appears under its name only when it is
+ * whole; small ones come first. Throws what reading, inference and writing throw, and the signal's reason.
+ */
+export async function detectIn(request: DetectRequest, signal: AbortSignal): Promise<Timeline> {
+  const { outputs, child, decision, fps } = request;
+  const { source } = outputs;
+  const facts = await probeRecording(source, signal);
+  const progress = new ProgressLine(source, facts.duration);
+  const { frames, warnings } = await scoreRecording(
+    { source, facts, child, fps, onFrame: (time) => progress.at(time) },
+    signal,
+  ).finally(() => progress.end());
+  const { name, version, decision: chosen } = child.model.manifest;
+  const settings = chosen ?? DEFAULT_DECIDER;
+  const timeline: Timeline = {
+    source,
+    model: `${name} ${version}`,
+    decision,
+    segments: segmentsOf(frames, settings, 1 / fps, decision),
+    warnings,
+  };
+  const texts = [
+    [outputs.timeline, () => formatTimeline(timeline, request.format)],
+    [outputs.edl, () => formatTimeline(timeline, 'edl')],
+    [outputs.chapters, () => formatTimeline(timeline, 'chapters')],
+    [outputs.frames, () => formatFrames(frames, posteriorsOf(frames, settings, decision))],
+  ] as const;
+  for (const [path, format] of texts) if (path !== undefined) await writeAtomic(path, lines(format()));
+  warnings.push(...(await writeCopies(timeline, facts, outputs, signal)));
+  return timeline;
+}
+
+/** Gives what a person should know of the copies. */
+async function writeCopies(
+  timeline: Timeline,
+  facts: RecordingFacts,
+  { source, mark, cut }: Outputs,
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (mark !== undefined)
+    await copyWithChapters(source, lines(formatTimeline(timeline, 'chapters')), mark, signal);
+  if (cut === undefined) return [];
+  const parts = keptSpans(timeline.segments, await keyframesOf(source, facts, signal));
+  if (parts.length === 0)
+    return [`it is all advertisement: ${cut} was not written, as nothing would be in it`];
+  await copyParts(source, facts, parts, cut, signal);
+  const left = adSecondsKept(timeline.segments, parts);
+  if (left <= LEFT_SECONDS * parts.length) return [];
+  return [`${left.toFixed(0)} s of advertisement are left in ${cut}: its key frames lie far apart`];
+}
+
+function lines(text: string): string {
+  return text === '' ? '' : `${text}\n`;
+}
