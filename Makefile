@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo model bench bench-detect bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking verify-assessment bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo model bench bench-detect bench-networks bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking verify-assessment bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,6 +65,10 @@ model: build ## a first model for `adbreak detect`, trained on synthetic broadca
 	scripts/first-model.sh
 
 bench: bench-runtime bench-convert bench-gates bench-ingest ## every benchmark
+
+bench-networks: build litert ## each network on channels that nobody trained on, beside a colour histogram and comskip's rules; SEEDS= (3), ONLY=
+	scripts/comskip.sh
+	@node tools/dist/bench/networks/networks.js
 
 bench-runtime: build addon litert ## our runtimes beside tfjs-tflite-node's addon and Python's LiteRT, in one run
 	scripts/bench-runtime.sh

@@ -125,7 +125,8 @@ test('a training interrupted at any moment, and run again, gives the model of an
     ] as const;
   const result = async (name: string) => ({
     model: sha256(await readFile(join(folder, name, 'model.tflite'))),
-    frames: JSON.parse(await readFile(join(folder, name, 'report.json'), 'utf8')).frames as unknown,
+    metrics: JSON.parse(await readFile(join(folder, name, 'training_results.json'), 'utf8'))
+      .test_metrics as unknown,
   });
 
   const undisturbed = spawnSync(process.execPath, [MAIN, ...command('undisturbed')], { encoding: 'utf8' });

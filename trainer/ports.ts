@@ -22,8 +22,10 @@ export interface LabelledPicture extends Sample {
 export interface SampleSource {
   /** SHA-256 over what the data set holds, in hex: caches and the manifest's lineage go by it. */
   readonly fingerprint: string;
-  /** How many pictures a split has; null where only reading tells. */
-  count(split: Split): number | null;
+  /** How many pictures a split has; of recordings about as many, by what their labels cover. */
+  count(split: Split): number;
+  /** Whether its labels promise pictures of a kind, without looking at any. */
+  promises(split: Split, kind: 'ad' | 'content'): boolean;
   /** The same pictures in the same order at every reading. */
   read(split: Split, preprocess: Preprocess, signal?: AbortSignal): AsyncIterable<LabelledPicture>;
 }

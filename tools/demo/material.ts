@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { manifest } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { trainer } from './processes.js';
-import { broadcastOf, CHANNELS, FOLDER, FPS, MODEL, SECONDS, say } from './settings.js';
+import { broadcastOf, CHANNELS, FOLDER, FPS, MODEL, ROOT, SECONDS, say } from './settings.js';
+
+const CONFIG = join(ROOT, 'configs/training/production-base.yaml');
+/** The configuration that ships, without what takes minutes. */
+const SMALL = ['training.augmentation.views=0', 'conversion.calibration_pictures=32'] as const;
 
 export async function fetchWeights(signal: AbortSignal): Promise<'pretrained' | 'scratch'> {
   try {
@@ -70,7 +74,7 @@ export async function makeModels(data: string, signal: AbortSignal) {
   const make = async (version: string, args: readonly string[]) => {
     await trainer(
       [
-        'train',
+        ...['train', '--config', CONFIG, ...SMALL.flatMap((one) => ['--set', one])],
         '--name',
         MODEL,
         '--version',

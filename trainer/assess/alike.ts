@@ -1,3 +1,4 @@
+import { distance } from '../dataset/signature.js';
 import type { ScoredSample, Split } from '../ports.js';
 
 /**
@@ -86,15 +87,6 @@ function bytesOf({ high, low }: Hash): number[] {
     const half = i < 4 ? high : low;
     return i * 256 + ((half >>> (8 * (i % 4))) & 255);
   });
-}
-function distance(a: Hash, b: Hash): number {
-  return bitsIn(a.high ^ b.high) + bitsIn(a.low ^ b.low);
-}
-/** Bits set in 32, by sums of halves. */
-function bitsIn(word: number): number {
-  const pairs = word - ((word >>> 1) & 0x55555555);
-  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
-  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 const [COLUMNS, ROWS] = [9, 8];

@@ -41,6 +41,19 @@ export interface Requirement {
   readonly got: number;
   readonly met: boolean;
 }
+/** What the head's fit came to. */
+export interface Fitting {
+  readonly bestEpoch: number;
+  readonly temperature: number;
+  readonly crossValidation: {
+    readonly folds: readonly {
+      readonly pictures: number;
+      readonly accuracy: number;
+      readonly loss: number;
+    }[];
+    readonly accuracy: { readonly mean: number; readonly deviation: number };
+  } | null;
+}
 export interface SplitAssessment {
   readonly groups: number;
   readonly sources: number;
@@ -56,6 +69,8 @@ export interface AssessmentInput {
   readonly scored: Readonly<Partial<Record<AssessedSplit, readonly ScoredSample[]>>>;
   readonly fingerprints?: Fingerprints;
   readonly epochs: readonly EpochRecord[];
+  /** Where the model was fitted in the same run. */
+  readonly fitting?: Fitting;
   /** The configuration, flat. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly benchmark: Benchmark | null;
@@ -88,6 +103,7 @@ export interface Assessment {
   readonly baselines: Readonly<Record<string, TestMetrics>>;
   readonly requirements: readonly Requirement[];
   readonly epochs: readonly EpochRecord[];
+  readonly fitting: Fitting | null;
   readonly parameters: Readonly<Record<string, string>>;
   readonly curves: {
     readonly roc: readonly Point[];
@@ -121,6 +137,7 @@ export function assess(input: AssessmentInput): Assessment {
   return {
     ...{ subject, benchmark, choice, splits },
     ...{ fingerprint: input.fingerprint, epochs: input.epochs, parameters: input.parameters },
+    fitting: input.fitting ?? null,
     calibration: { before: isKnown ? metricsOf(uncalibrated).ece : null, after: metricsOf(test).ece },
     atThreshold: metricsOf(test, choice.decision.threshold),
     slices: slicesOf(test, { seed }),

@@ -13,7 +13,7 @@ export interface PiEstimate {
 const PI_4_NANOSECONDS = { low: 24 / 569, high: 17 / 300 } as const;
 /**
  * One core takes so much longer than four: SSDLite MobileNet v2 INT8, 168 and 57 ms
- * (NobuoTsukamoto/benchmarks, raspi.md).
+ * (NobuoTsukamoto/benchmarks, its page on the Raspberry Pi).
  */
 const FOUR_CORES = 2.9;
 /**

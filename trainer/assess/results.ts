@@ -1,6 +1,6 @@
 import { testMetrics } from '@adbreak/shared/contract/manifest.js';
 import { z } from 'zod';
-import type { Assessment, SplitAssessment } from './assessment.js';
+import type { Assessment, Fitting, SplitAssessment } from './assessment.js';
 import { type Intervals, LEVEL, RESAMPLES } from './bootstrap.js';
 import type { Finding } from './finding.js';
 import type { Doubt } from './label-errors.js';
@@ -83,6 +83,7 @@ export function resultsOf(assessment: Assessment, findings: readonly Finding[], 
       learning_rate: epoch.learningRate,
       seconds: epoch.seconds,
     })),
+    fitting: assessment.fitting === null ? null : fittingIn(assessment.fitting),
     configuration: assessment.parameters,
   };
 }
@@ -153,6 +154,10 @@ function viewingIn(viewing: Viewing) {
     onset_delay_s: viewing.onset,
     offset_delay_s: viewing.offset,
   };
+}
+
+function fittingIn({ bestEpoch, temperature, crossValidation }: Fitting) {
+  return { best_epoch: bestEpoch, temperature, cross_validation: crossValidation };
 }
 
 function doubtIn({ sample, pictures }: Doubt) {

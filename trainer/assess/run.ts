@@ -22,6 +22,8 @@ export interface AssessedRun {
   readonly findings: readonly Finding[];
   /** `test/accuracy` -> .93, for who follows the run. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** The worst of the test split, with their pictures. */
+  readonly mistakes: readonly Pictured[];
   /** The files written. */
   readonly files: readonly string[];
 }
@@ -44,7 +46,7 @@ export async function assessRun(request: AssessRunRequest): Promise<AssessedRun>
   await writeAtomic(files[1], renderPage({ assessment, findings, mistakes, labelErrors, createdAt: now }));
   for (const finding of findings) for (const line of formatFinding(finding).split('\n')) say(line);
   say(`results: ${files[0]}; report: ${files[1]}`);
-  return { assessment, findings, metrics: flatMetrics(assessment), files };
+  return { assessment, findings, metrics: flatMetrics(assessment), mistakes, files };
 }
 
 /** One after the other: each picture of a recording starts ffmpeg. */
@@ -61,6 +63,8 @@ function flatMetrics({ splits, viewing, benchmark, calibration }: Assessment): R
   const flat: Record<string, number> = { 'test/calibration_error': calibration.after };
   for (const [split, { metrics }] of Object.entries(splits)) {
     flat[`${split}/accuracy`] = metrics.accuracy;
+    flat[`${split}/precision`] = metrics.precision;
+    flat[`${split}/recall`] = metrics.recall;
     flat[`${split}/f1_score`] = metrics.f1;
     flat[`${split}/roc_auc`] = metrics.rocAuc;
     flat[`${split}/pr_auc`] = metrics.prAuc;

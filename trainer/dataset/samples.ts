@@ -47,6 +47,7 @@ export function samplesOfPictures(folder: string, { fingerprint, pictures }: Dat
   return {
     fingerprint,
     count: (split) => of(split).length,
+    promises: (split, kind) => of(split).some(({ label }) => label === kind),
     async *read(split, preprocess, signal) {
       const own = of(split);
       if (own.length === 0) return;
@@ -100,7 +101,14 @@ export async function samplesOfRecordings(
   }
   return {
     fingerprint,
-    count: () => null,
+    count: (split) => {
+      const frames = Math.round(labelledSeconds(dataset[split === 'calibration' ? 'train' : split]) * fps);
+      return split === 'calibration' ? Math.ceil(frames / calibrationStep(dataset, fps)) : frames;
+    },
+    promises: (split, kind) =>
+      dataset[split === 'calibration' ? 'train' : split].some(({ spans }) =>
+        spans.some(({ label }) => label === kind),
+      ),
     async *read(split, preprocess, signal) {
       const step = split === 'calibration' ? calibrationStep(dataset, fps) : 1;
       let index = 0;
@@ -112,8 +120,11 @@ export async function samplesOfRecordings(
 
 /** Evenly spread over what the labels cover. */
 function calibrationStep({ train }: Dataset, fps: number): number {
-  const seconds = train.flatMap(({ spans }) => spans).reduce((sum, { start, end }) => sum + end - start, 0);
-  return Math.max(1, Math.ceil((seconds * fps) / CALIBRATION_FRAMES));
+  return Math.max(1, Math.ceil((labelledSeconds(train) * fps) / CALIBRATION_FRAMES));
+}
+
+function labelledSeconds(recordings: readonly Recording[]): number {
+  return recordings.flatMap(({ spans }) => spans).reduce((sum, { start, end }) => sum + end - start, 0);
 }
 
 /** With the beginning of the labelled span that each frame is in. */

@@ -50,7 +50,7 @@ export function signatureOf(thumb: Uint8Array): Signature {
 }
 
 /** In how many of the 64 bits two hashes differ. */
-export function distance(a: Signature, b: Signature): number {
+export function distance(a: Pick<Signature, 'high' | 'low'>, b: Pick<Signature, 'high' | 'low'>): number {
   return bitsIn(a.high ^ b.high) + bitsIn(a.low ^ b.low);
 }
 

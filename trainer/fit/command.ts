@@ -58,7 +58,7 @@ export function addTrainCommand(program: Command, signal: AbortSignal): void {
     .option('--dry-run', 'everything but the upload')
     .option('--resume', 'go on behind the last epoch that was kept; the same file as without the pause')
     .option('--finish', 'with --resume: no more epochs, the best so far becomes the model')
-    .option('--output <dir>', 'folder for model.tflite, manifest.json and report.json')
+    .option('--output <dir>', 'folder for the model, its manifest, the results and the report')
     .option(
       '--data <dir>',
       'data set: as `dataset prepare` makes it, or train/, val/, test/ with NAME.mkv and NAME.csv',

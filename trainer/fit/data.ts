@@ -1,10 +1,10 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import type { TrainingConfig } from '../config/schema.js';
-import type { Sample, SampleSource } from '../ports.js';
+import type { SampleSource } from '../ports.js';
 import { refuseOneClass, type TrainingExamples } from './examples.js';
 import { type Extractor, histogramExtractor } from './extractors.js';
-import { featuresOf } from './features.js';
+import { featuresOf, type Looked } from './features.js';
 
 export interface DataRequest {
   readonly config: TrainingConfig;
@@ -15,7 +15,7 @@ export interface DataRequest {
 }
 /** A split as the baseline sees it, in its order. */
 export interface Seen {
-  readonly samples: readonly Sample[];
+  readonly samples: readonly Looked[];
   readonly histograms: TrainingExamples;
 }
 /** The same with the backbone's features. */

@@ -101,9 +101,19 @@ test('a tracker that fails is said once and left alone; the others go on', async
     };
     return { begin: call('begin'), epoch: call('epoch'), end: call('end') };
   };
-  const all = follow([working('bad', true), working('good', false)], (line) => said.push(line));
+  const heard: number[] = [];
+  const all = follow(
+    [working('bad', true), working('good', false)],
+    (line) => said.push(line),
+    ({ epoch }) => heard.push(epoch),
+  );
   await all.begin({ name: 'm', version: '1.0.0', startedAt: new Date(0), parameters: {} });
+  await all.epoch({
+    ...{ stage: 'head', epoch: 1, epochs: 2, trainLoss: 1, trainAccuracy: 0.5 },
+    ...{ validationLoss: 1, validationAccuracy: 0.5, learningRate: 0.1, seconds: 1 },
+  });
   await all.end({ status: 'finished', metrics: {}, histograms: [], pictures: [], scored: [], files: [] });
-  assert.deepEqual(calls, ['bad begin', 'good begin', 'good end']);
+  assert.deepEqual(calls, ['bad begin', 'good begin', 'good epoch', 'good end']);
+  assert.deepEqual(heard, [1]);
   assert.deepEqual(said, ['the training goes on without this tracker: bad is gone']);
 });

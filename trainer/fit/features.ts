@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { z } from 'zod';
+import { differenceHash, type Hash } from '../assess/alike.js';
 import type { Sample, SampleSource, Split } from '../ports.js';
 import { type AugmentationSettings, augment } from './augment.js';
 import type { Extractor } from './extractors.js';
@@ -10,21 +11,26 @@ import { progressOf } from './progress.js';
 import { readSealed, writeSealed } from './sealed.js';
 
 /** Part of every name in the cache: entries of another format are never looked at. */
-const CACHE_FORMAT = 3;
+const CACHE_FORMAT = 4;
 /** What was computed is made durable as often as this, pictures: so much a kill costs at most. */
 const SAVE_EVERY = 256;
 
+const word = z.int().min(0).max(0xffffffff);
 const indexFacts = z.strictObject({ samples: z.int().nonnegative() });
 const index = z.array(
   z.strictObject({
     key: z.string().regex(/^[0-9a-f]{32}$/),
+    hash: z.strictObject({ high: word, low: word }),
     isAd: z.boolean(),
     group: z.string(),
     source: z.string(),
     picture: z.strictObject({ path: z.string(), at: z.number().nullable() }),
   }),
 );
-type Indexed = Sample & { readonly key: string };
+type Indexed = Sample & { readonly key: string; readonly hash: Hash };
+
+/** A sample, and what its picture looks like. */
+export type Looked = Sample & { readonly hash: Hash };
 
 export interface FeatureRequest {
   readonly samples: SampleSource;
@@ -44,7 +50,7 @@ export interface Wanted {
  * of `width`.
  */
 export interface Features {
-  readonly samples: readonly Sample[];
+  readonly samples: readonly Looked[];
   readonly of: readonly (readonly Float32Array[])[];
 }
 
@@ -99,7 +105,8 @@ async function readThrough(
   try {
     for await (const { pixels, isAd, group, source, picture } of samples.read(split, preprocess, signal)) {
       const key = pictureKey(pixels);
-      found.push({ key, isAd, group, source, picture });
+      const hash = differenceHash(pixels, preprocess.width, preprocess.height);
+      found.push({ key, hash, isAd, group, source, picture });
       // Of two like pictures in a row the first one's work is the second's, too.
       const work = key === last ? before : compute(pixels, key, wanted, stores, preprocess);
       last = key;

@@ -3,7 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Lineage, Manifest, TestMetrics } from '@adbreak/shared/contract/manifest.js';
+import type {
+  Decision,
+  Lineage,
+  Manifest,
+  TestMetrics,
+  UnsureReference,
+} from '@adbreak/shared/contract/manifest.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import type { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
@@ -27,12 +33,15 @@ export interface ManifestFacts {
   readonly classifier: AdClassifier;
   readonly metrics: TestMetrics;
   readonly lineage: Lineage;
+  readonly decision: Decision;
+  readonly unsure: UnsureReference;
   readonly now: Date;
 }
 
 /** What a device must know of a trained model, and what people may want to. */
 export async function manifestOf(facts: ManifestFacts): Promise<Manifest> {
-  const { config, preprocess, backbone, model, classifier, metrics, lineage, now } = facts;
+  const { config, preprocess, backbone, model, classifier, now } = facts;
+  const { metrics, lineage, decision, unsure } = facts;
   const { width, height } = preprocess;
   const golden = [];
   for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
@@ -49,7 +58,9 @@ export async function manifestOf(facts: ManifestFacts): Promise<Manifest> {
     preprocess: { ...preprocess, ...backbone.normalization },
     input: { type: 'int8', shape: [...(classifier.input?.shape ?? [])] },
     golden,
+    decision,
     lineage,
+    unsure,
     metrics,
     createdAt: now.toISOString(),
   };
@@ -70,23 +81,14 @@ export function configurationDigest(config: TrainingConfig): string {
   return sha256(JSON.stringify(deciding(config)));
 }
 
-/**
- * What a run leaves in its folder: the model, its manifest, the configuration that makes it again, and a
- * report.
- */
+/** What a run leaves of its model: the file, its manifest, and the configuration that makes it again. */
 export async function writeResults(
   folder: string,
-  {
-    config,
-    manifest,
-    model,
-    report,
-  }: { config: TrainingConfig; manifest: Manifest; model: Uint8Array; report: object },
+  { config, manifest, model }: { config: TrainingConfig; manifest: Manifest; model: Uint8Array },
 ): Promise<void> {
   await writeAtomic(join(folder, 'model.tflite'), model);
   await writeAtomic(join(folder, 'manifest.json'), json(manifest));
   await writeAtomic(join(folder, 'configuration.yaml'), stringify(config));
-  await writeAtomic(join(folder, 'report.json'), json(report));
 }
 
 export function json(value: unknown): string {

@@ -1,29 +1,25 @@
 import { join } from 'node:path';
-import type { Manifest, TestMetrics } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
-import { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
-import { metricsOf } from '../assess/metrics.js';
-import type { Scored } from '../assess/ranked.js';
 import { flatText } from '../config/read.js';
 import type { TrainingConfig } from '../config/schema.js';
 import { convertToFloat } from '../convert/convert.js';
-import type { RunOutcome, SampleSource, Tracker } from '../ports.js';
+import type { EpochRecord, SampleSource, Tracker } from '../ports.js';
 import { backboneOf } from './backbone.js';
 import { checkpointPath, removeCheckpoint } from './checkpoint.js';
-import { describe, type Seen, type SeenDeep, seen, seenDeep } from './data.js';
-import type { Examples } from './examples.js';
+import { describe, seen, seenDeep } from './data.js';
 import { backboneExtractor, type Extractor } from './extractors.js';
 import { fineTuned } from './fine-tune.js';
-import { crossValidated, fitted, headSettings } from './fitting.js';
+import { crossValidated, fitted } from './fitting.js';
 import { follow } from './follow.js';
-import { fitHead, type Head } from './head.js';
+import type { Head } from './head.js';
 import { int8Of } from './int8.js';
+import { type Data, type Made, type Measured, measure } from './measure.js';
+import { outcomeOf, without } from './outcome.js';
 import type { Registry } from './registry.js';
-import { formatVerdict, type Verdict, verdictsOf } from './requirements.js';
-import { configurationDigest, deciding, json, manifestOf, writeResults } from './results.js';
-import { type Scoring, scoreSplit } from './score.js';
+import { formatVerdict } from './requirements.js';
+import { deciding, json, writeResults } from './results.js';
 
 export interface TrainRequest {
   readonly config: TrainingConfig;
@@ -45,45 +41,59 @@ interface Run extends TrainRequest {
   readonly runtime: TfliteRuntime;
   readonly preprocess: Preprocess;
   readonly tracker: Tracker;
+  /** What the tracker was told, in its order. */
+  readonly epochs: readonly EpochRecord[];
 }
-interface Data {
-  readonly train: SeenDeep;
-  readonly val: SeenDeep;
-  readonly test: Seen;
-}
-interface Result {
-  readonly manifest: Manifest;
-  readonly model: Uint8Array;
-  readonly verdicts: readonly Verdict[];
-  readonly outcome: RunOutcome;
-}
-const NOTHING = { metrics: {}, histograms: [], pictures: [], scored: [], files: [] } as const;
-
 /**
- * Backbone -> cached features -> head -> INT8 TFLite -> metrics measured on that INT8 file through the Pi's
- * runtime -> requirements -> registry. Writes model.tflite, manifest.json, configuration.yaml and report.json
- * into `output.path`. Once the signal is aborted it ends with an AbortError at the next picture or epoch;
- * what the cache and the checkpoint then hold is whole. Throws `requirements_missed` where the registry gets
+ * Backbone -> cached features -> head -> INT8 TFLite -> assessment of that INT8 file through the Pi's runtime
+ * -> requirements -> registry. Writes into `output.path`: training_results.json and report.html first, so
+ * that a weak model is never written without saying so, then model.tflite, manifest.json and
+ * configuration.yaml. Once the signal is aborted it ends with an AbortError at the next picture or epoch; what
+ * the cache and the checkpoint then hold is whole. Throws `requirements_missed` where the registry gets
  * nothing because of them.
  */
 export async function train(request: TrainRequest, runtime: TfliteRuntime): Promise<void> {
   const { config, registry, say, now } = request;
   const { name, version, input_shape: shape } = config.model;
+  refuseUnlabelled(request.samples);
   await registry?.checkFree(name, version);
-  const tracker = follow(request.trackers, say);
+  const epochs: EpochRecord[] = [];
+  const tracker = follow(request.trackers, say, (record) => epochs.push(record));
   const preprocess: Preprocess = { width: shape[1], height: shape[0], scaler: 'area' };
   await tracker.begin({ name, version, startedAt: now, parameters: flatText(config) });
-  const result = await trained({ ...request, runtime, preprocess, tracker }).catch(async (error: unknown) => {
-    await tracker.end({ ...NOTHING, status: request.signal?.aborted ? 'interrupted' : 'failed' });
+  const run = { ...request, runtime, preprocess, tracker, epochs };
+  const measured = await trained(run).catch(async (error: unknown) => {
+    await tracker.end(without(request.signal?.aborted ? 'interrupted' : 'failed'));
     throw error;
   });
-  await tracker.end(result.outcome);
-  const { bytes, architecture, weights } = result.manifest;
+  await tracker.end(await outcomeOf(measured, config.output.path));
+  const { bytes, architecture, weights } = measured.manifest;
   say(`wrote ${join(config.output.path, 'model.tflite')} (${bytes} bytes, ${architecture}, ${weights})`);
-  await deploy(request, result);
+  await deploy(request, measured);
 }
 
-async function trained(run: Run): Promise<Result> {
+/** Before hours of work: what no label promises will not be there. */
+function refuseUnlabelled(samples: SampleSource): void {
+  for (const split of ['train', 'val', 'test'] as const)
+    for (const kind of ['ad', 'content'] as const)
+      if (!samples.promises(split, kind))
+        throw new AdbreakError(
+          'training_failed',
+          `Cannot train: the split ${split} needs pictures of both ad and content; it has none of ${kind}`,
+        );
+}
+
+async function trained(run: Run): Promise<Measured> {
+  const { config } = run;
+  const made = await make(run);
+  const crossValidation = await crossValidated(made.data.train, made.data.val, made.head.epochs, run);
+  const measured = await measure(made, { ...run, crossValidation });
+  await writeResults(config.output.path, { config, manifest: measured.manifest, model: made.model });
+  await removeCheckpoint(checkpointPath(config.output.path));
+  return measured;
+}
+
+async function make(run: Run): Promise<Made> {
   const { config, runtime, say } = run;
   // What cannot be measured in the end is refused in the beginning: the test pictures are looked at first.
   const test = await seen('test', run);
@@ -96,32 +106,15 @@ async function trained(run: Run): Promise<Result> {
   say([describe('train', train), describe('val', val), describe('test', test)].join('; '));
   const data = { train, val, test };
   const head = await headOf(run, data, extractor);
-  const crossValidation = await crossValidated(train, val, head.epochs, run);
   const model = await int8Of(backbone, head, { ...run, cache: config.output.cache });
-  using classifier = new AdClassifier(await runtime.open(model, { threads }), backbone.normalization);
-  const scoring = await scoreSplit(classifier, 'test', head.temperature, {
-    ...run,
-    total: test.samples.length,
-  });
-  const metrics = assessed(scoring, run);
-  const baseline = await baselineOf(run, data);
-  const lineage = lineageOf(run, extractor);
-  const manifest = await manifestOf({ ...run, backbone, model, classifier, metrics, lineage });
-  const verdicts = verdictsOf(config.deployment.requirements, metrics, scoring.p95Ms);
-  const report = {
-    manifest,
-    baseline,
-    head: reported(head),
-    crossValidation,
-    requirements: verdicts,
-    frames: { train: train.samples.length, val: val.samples.length, test: test.samples.length },
-  };
-  await writeResults(config.output.path, { config, manifest, model, report });
-  await removeCheckpoint(checkpointPath(config.output.path));
-  return { manifest, model, verdicts, outcome: outcomeOf(metrics, scoring, head) };
+  return { backbone, identity: extractor.identity, head, model, data };
 }
 
-async function headOf(run: Run, { train, val }: Data, { identity }: Extractor): Promise<Head> {
+async function headOf(
+  run: Run,
+  { train, val }: Pick<Data, 'train' | 'val'>,
+  { identity }: Extractor,
+): Promise<Head> {
   const { model, dataset, training } = deciding(run.config);
   const binding = {
     ...flatText({ model, dataset, training }),
@@ -140,74 +133,10 @@ function formatHead({ epochs, history, validationLoss, temperature }: Head): str
   );
 }
 
-/** The figures of the test pictures, for the manifest, the requirements and whoever reads along. */
-function assessed({ scored, p95Ms }: Scoring, { say }: Run): TestMetrics {
-  const metrics = metricsOf(scored);
-  const [accuracy, f1, auc, ece] = [metrics.accuracy, metrics.f1, metrics.rocAuc, metrics.ece].map((value) =>
-    value.toFixed(3),
-  );
-  say(
-    `INT8 model on test: accuracy ${accuracy}, F1 ${f1}, AUC ${auc}, ECE ${ece}; ` +
-      `95 of 100 pictures within ${p95Ms.toFixed(1)} ms`,
-  );
-  return metrics;
-}
-
-/** The same head on colour histograms: whoever cannot beat it has learnt nothing. */
-async function baselineOf({ config, say, signal }: Run, { train, val, test }: Data): Promise<TestMetrics> {
-  const settings = headSettings(config, train.histograms);
-  const head = await fitHead(train.histograms, val.histograms, settings, signal ? { signal } : {});
-  const baseline = metricsOf(predict(head, test.histograms));
-  say(`colour-histogram baseline on test: F1 ${baseline.f1.toFixed(3)}`);
-  return baseline;
-}
-
-function predict({ kernel, bias }: Head, { features, width, isAd }: Examples): Scored[] {
-  return isAd.map((ad, row) => {
-    let margin = (bias[1] ?? 0) - (bias[0] ?? 0);
-    for (let i = 0; i < width; i++)
-      margin += ((kernel[width + i] ?? 0) - (kernel[i] ?? 0)) * (features[row * width + i] ?? 0);
-    return { probability: 1 / (1 + Math.exp(-margin)), isAd: ad };
-  });
-}
-
-function lineageOf({ config, samples, code }: Run, { identity }: Extractor) {
-  return {
-    dataset: samples.fingerprint,
-    configuration: configurationDigest(config),
-    parent: identity,
-    code,
-    seed: config.training.seed,
-  };
-}
-
-function reported({ epochs, validationLoss, temperature, history }: Head) {
-  return { epochs, validationLoss, temperature, history };
-}
-
-function outcomeOf(metrics: TestMetrics, { scored }: Scoring, { kernel }: Head): RunOutcome {
-  const { accuracy, precision, recall, f1, rocAuc, ece } = metrics;
-  return {
-    ...NOTHING,
-    status: 'finished',
-    metrics: {
-      'test/accuracy': accuracy,
-      'test/precision': precision,
-      'test/recall': recall,
-      'test/f1_score': f1,
-      'test/roc_auc': rocAuc,
-      'test/ece': ece,
-    },
-    histograms: [{ tag: 'head/kernel', values: kernel }],
-    scored,
-  };
-}
-
-/** Tells the requirements, and uploads what meets them. */
-async function deploy({ config, registry, say }: TrainRequest, result: Result): Promise<void> {
-  const { manifest, model, verdicts } = result;
-  for (const verdict of verdicts) say(formatVerdict(verdict));
+/** Uploads what meets the requirements; they were told with the other findings. */
+async function deploy({ config, registry, say }: TrainRequest, measured: Measured): Promise<void> {
   if (registry === null) return;
+  const { manifest, model, verdicts } = measured;
   const { name, version } = config.model;
   const missed = verdicts.filter(({ met }) => !met);
   if (missed.length > 0)

@@ -38,7 +38,7 @@ const EPOCHS = Array.from(
   }),
 );
 
-/** Recordings of several channels, not all served alike; two of them as files that can be looked into. */
+/** Recordings of several channels, not all served alike; three of them as files that can be looked into. */
 async function scoredIn(folder: string, split: string): Promise<ScoredSample[]> {
   const random = seeded(split);
   const channels = ['one', 'arena', 'kino', HOSTILE];
@@ -50,7 +50,7 @@ async function scoredIn(folder: string, split: string): Promise<ScoredSample[]> 
       says: 0,
     }));
     const path = join(folder, `${split}-${i}.mkv`);
-    if (i < 2 && split !== 'train')
+    if (i < 3 && split !== 'train')
       greyVideo(
         path,
         parts.map(({ seconds, isAd }) => ({ level: isAd ? 200 : 60, seconds })),
@@ -76,7 +76,7 @@ async function scoredIn(folder: string, split: string): Promise<ScoredSample[]> 
   all.push(
     sample({
       isAd: true,
-      probability: 0.001,
+      probability: 0,
       group: `${split}/picture`,
       source: HOSTILE,
       picture: { path: picture, at: null },
