@@ -92,7 +92,8 @@ export const ERROR_CODES = {
   },
   disk_full: {
     status: 507,
-    remedy: 'Free space on the volume named; the agent goes on with what it has in memory and retries.',
+    remedy:
+      'Free space on the volume named; an agent goes on with what it has in memory until then, a training with --resume.',
   },
   key_exposed: {
     status: 500,

@@ -69,7 +69,7 @@ describe('labels that cannot be end a training, a cut and a preparation before t
       const folder = await copied();
       const labels = join(folder, 'data/val/one.csv');
       await writeFile(labels, [HEADER, ...lines].join('\n'));
-      const named = new RegExp(`error labels_invalid: Cannot read the labels .*one\\.csv: .*${words.source}`);
+      const named = new RegExp(`error labels_invalid: Cannot read the labels .*one\\.csv .*${words.source}`);
       refused(folder, train(folder, join(folder, 'data')), named);
       const video = join(folder, 'data/val/one.mkv');
       const cut = adbreak(
@@ -122,11 +122,19 @@ test('labels as spreadsheets and other programs write them teach the same, to th
   ).reverse();
   const utf16 = Buffer.from(`\uFEFF${['start\tend\tlabel', ...inWords].join('\n')}`, 'utf16le');
   await write('test', utf16);
-  const again = train(folder, join(folder, 'data'), '--label-map', 'Werbung=ad,Programm=content');
+  const again = train(
+    folder,
+    join(folder, 'data'),
+    '--set',
+    'dataset.label_map={Werbung: ad, Programm: content}',
+  );
   assert.equal(again.status, 0, again.stderr);
   assert.equal(await modelDigest(join(folder, 'out')), await modelDigest(join(plain, 'out')));
   const facts = await manifestIn(join(folder, 'out'));
   assert.equal(facts.lineage?.dataset, (await manifestIn(join(plain, 'out'))).lineage?.dataset);
+  const mapped = train(folder, join(folder, 'data'), '--label-map', 'Werbung=ad,Programm=content');
+  assert.equal(mapped.status, 0, mapped.stderr);
+  assert.deepEqual((await manifestIn(join(folder, 'out'))).lineage, facts.lineage);
 });
 
 describe('recordings that cannot be looked at end a training before its work, by name', () => {
@@ -229,13 +237,13 @@ describe('places that cannot be written end a command in a sentence, before its 
     await writeScenes(join(folder, 'raw'), { ad: 3, content: 3 });
     await writeFile(join(folder, 'file'), 'mine');
     const place = join(folder, 'file/below');
+    const labels = join(folder, 'labels.csv');
+    const seconds = Array.from({ length: 20 }, (_, i) => `${i},${i + 1},${i % 2 === 0 ? 'content' : 'ad'}`);
+    await writeFile(labels, [HEADER, ...seconds].join('\n'));
     for (const args of [
       ['prepare', '--source-path', join(folder, 'raw'), '--output-dir', '/proc/adbreak/below'],
       ['synthesize', '--seconds', '5', '--output', place],
-      [
-        ...['cut', '--video', join(data, 'train/one.mkv'), '--labels', join(data, 'train/one.csv')],
-        ...['--output', place],
-      ],
+      [...['cut', '--video', join(data, 'train/one.mkv'), '--labels', labels], ...['--output', place]],
     ]) {
       const done = adbreak('dataset', ...args);
       assert.equal(done.status, 1, args.join(' '));
@@ -255,7 +263,7 @@ test('a loss that is no number any more ends a training by epoch and batch, and 
     'schedule=constant',
     'patience=0',
   ];
-  const wild = settings.flatMap((one) => ['--set', `training.${one}`]);
+  const wild = [...settings, 'folds=2'].flatMap((one) => ['--set', `training.${one}`]);
   const done = train(folder, data, ...wild);
   assert.equal(done.status, 1, done.stdout);
   assert.match(

@@ -92,6 +92,15 @@ describe('a configuration', () => {
       /nearest is training\.batch_size/,
     );
   });
+  test('takes words of people’s own for labels, and holds what they stand for to ad and content', async () => {
+    const map = 'dataset: { label_map: { Werbung: ad, das Programm: content } }';
+    const { dataset } = await readConfig(await written(map));
+    assert.deepEqual(dataset.label_map, { Werbung: 'ad', 'das Programm': 'content' });
+    await refused(
+      readConfig(null, [parseSetting('dataset.label_map={Werbung: advert}')]),
+      /dataset\.label_map\.Werbung/,
+    );
+  });
   test('with a value that cannot be is refused by its key', async () => {
     for (const [text, words] of [
       ['model: { architecture: resnet }', /model\.architecture/],

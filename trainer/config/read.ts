@@ -7,6 +7,8 @@ import { DEFAULT_CONFIG, type TrainingConfig, trainingConfig } from './schema.js
 
 const LIMIT = 256 * 1024;
 const KNOWN = [...flatten(DEFAULT_CONFIG).keys()];
+/** A section whose keys are words of people's own labels. */
+const OPEN = 'dataset.label_map.';
 
 /** One value from the command line, over the file's: `training.epochs=30`, the value as YAML has it. */
 export interface Setting {
@@ -88,7 +90,8 @@ function refuseUnknown(tree: Tree, where: string): void {
   for (const [key, value] of flatten(tree)) {
     const isSection = KNOWN.some((known) => known.startsWith(`${key}.`));
     // A section with nothing in it says nothing; YAML makes a null of it.
-    if (KNOWN.includes(key) || (isSection && (isTree(value) || value === null))) continue;
+    if (KNOWN.includes(key) || key.startsWith(OPEN) || (isSection && (isTree(value) || value === null)))
+      continue;
     if (isSection)
       throw new AdbreakError('input_invalid', `Cannot accept ${where}: ${key} must be a section with keys`);
     const nearest = nearestKey(key, KNOWN);

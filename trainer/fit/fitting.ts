@@ -1,3 +1,4 @@
+import { explain, hasCode } from '@adbreak/shared/errors.js';
 import type { TrainingConfig } from '../config/schema.js';
 import type { Tracker } from '../ports.js';
 import { type Binding, checkpointPath, readCheckpoint, writeCheckpoint } from './checkpoint.js';
@@ -97,7 +98,8 @@ function resumed({ epoch, bestEpoch }: FitState, finish: boolean): string {
 }
 
 /**
- * The configured cross-validation over everything but the test pictures; null where there is none to be had.
+ * The configured cross-validation over everything but the test pictures; null where there is none to be had,
+ * which is said: the model is fitted by then, and must not be lost with it.
  */
 export async function crossValidated(
   train: SeenDeep,
@@ -121,13 +123,19 @@ export async function crossValidated(
     isAd: [...own.isAd, ...held.isAd],
     groups,
   };
-  const result = await crossValidate(all, parts, (examples) => headSettings(config, examples), epochs, {
+  const validating = crossValidate(all, parts, (examples) => headSettings(config, examples), epochs, {
     ...(signal && { signal }),
     onFold: ({ pictures, accuracy, loss }, index) =>
       say(
         `  part ${index + 1} of ${folds}: ${pictures} pictures, accuracy ${accuracy.toFixed(3)}, loss ${loss.toFixed(3)}`,
       ),
   });
+  const result = await validating.catch((error: unknown) => {
+    if (!hasCode(error, 'training_failed')) throw error;
+    say(`no cross-validation: ${explain(error)}`);
+    return null;
+  });
+  if (result === null) return null;
   const { mean, deviation } = result.accuracy;
   say(
     `cross-validation in ${result.folds.length} parts: accuracy ${mean.toFixed(3)} ± ${deviation.toFixed(3)}`,

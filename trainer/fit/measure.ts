@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest, TestMetrics } from '@adbreak/shared/contract/manifest.js';
+import { explain, hasCode } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
 import { readModel } from '@adbreak/shared/tflite/read.js';
@@ -116,11 +117,21 @@ async function manifestFor(
   });
 }
 
-/** The same head on colour histograms: whoever cannot beat it has learnt nothing. */
-async function baselineOf({ train, val, test }: Data, request: MeasureRequest): Promise<TestMetrics> {
+/**
+ * The same head on colour histograms: whoever cannot beat it has learnt nothing. Null where its fit loses its
+ * way, which must not cost the model.
+ */
+async function baselineOf({ train, val, test }: Data, request: MeasureRequest): Promise<TestMetrics | null> {
   const { config, say, signal } = request;
   const settings = headSettings(config, train.histograms);
-  const head = await fitHead(train.histograms, val.histograms, settings, signal ? { signal } : {});
+  const head = await fitHead(train.histograms, val.histograms, settings, signal ? { signal } : {}).catch(
+    (error: unknown) => {
+      if (!hasCode(error, 'training_failed')) throw error;
+      say(`no colour-histogram baseline: ${explain(error)}`);
+      return null;
+    },
+  );
+  if (head === null) return null;
   const baseline = metricsOf(predict(head, test.histograms));
   say(`colour-histogram baseline on test: F1 ${rounded(baseline.f1)}`);
   return baseline;
@@ -147,7 +158,7 @@ interface Figures {
   readonly manifest: Manifest;
   readonly speed: Benchmark;
   readonly verdicts: readonly Verdict[];
-  readonly baseline: TestMetrics;
+  readonly baseline: TestMetrics | null;
 }
 
 function assessedRun(
@@ -175,7 +186,7 @@ function assessedRun(
     parameters: flatText(config),
     benchmark: speed,
     requirements: verdicts,
-    baselines: { 'colour histogram': baseline },
+    baselines: baseline === null ? {} : { 'colour histogram': baseline },
     seed: config.training.seed,
   });
 }

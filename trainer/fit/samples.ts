@@ -1,3 +1,4 @@
+import type { LabelWords } from '@adbreak/shared/video/labels.js';
 import type { TrainingConfig } from '../config/schema.js';
 import { datasetOfOne } from '../dataset/cut.js';
 import { readManifest } from '../dataset/manifest.js';
@@ -8,7 +9,8 @@ import type { SampleSource } from '../ports.js';
 
 /** What a configuration has a network learn from. Throws as opening the data set does, and for labels that are wrong. */
 export async function samplesOf({ dataset }: TrainingConfig): Promise<SampleSource> {
-  const { path, video, labels, split_ratio: ratio, label_map: words, fps } = dataset;
+  const { path, video, labels, split_ratio: ratio, fps } = dataset;
+  const words = inLowerCase(dataset.label_map);
   if (video !== null && labels !== null) {
     const spans = await readLabels(labels, { video, words });
     return samplesOfRecordings(narrowed(datasetOfOne(video, spans, parseRatio(ratio.join())), dataset), {
@@ -17,6 +19,11 @@ export async function samplesOf({ dataset }: TrainingConfig): Promise<SampleSour
   }
   if ((await readManifest(path)) !== undefined) return openSamples(path);
   return samplesOfRecordings(narrowed(await openDataset(path, words), dataset), { fps });
+}
+
+/** Words of a configuration as labels are compared by them. */
+function inLowerCase(words: LabelWords): LabelWords {
+  return Object.fromEntries(Object.entries(words).map(([word, label]) => [word.toLowerCase(), label]));
 }
 
 /**

@@ -1,13 +1,15 @@
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { z } from 'zod';
+import type { z } from 'zod';
 
-/** Bytes of the first line: a history of a thousand epochs fits. */
-const HEADER_LIMIT = 8 * 1024 * 1024;
+/** Bytes of the facts: a history of a thousand epochs fits. */
+const FACTS_LIMIT = 8 * 1024 * 1024;
 const FILE_LIMIT = 2 ** 31;
+/** A SHA-256 in hexadecimal, and a blank. */
+const SEAL_BYTES = 65;
 
-/** What is kept between runs: facts in one line of JSON, then bytes; the facts say what the bytes sum to. */
+/** What is kept between runs: the SHA-256 of all that follows, facts in one line of JSON, then bytes. */
 export interface Sealed<T> {
   readonly facts: T;
   readonly body: Uint8Array;
@@ -15,8 +17,8 @@ export interface Sealed<T> {
 
 /** Writes whole or not at all. Throws `disk_full`. */
 export async function writeSealed(path: string, facts: object, body: Uint8Array): Promise<void> {
-  const line = `${JSON.stringify({ facts, sha256: sha256(body) })}\n`;
-  await writeAtomic(path, Buffer.concat([Buffer.from(line), body]));
+  const content = Buffer.concat([Buffer.from(`${JSON.stringify(facts)}\n`), body]);
+  await writeAtomic(path, Buffer.concat([Buffer.from(`${sha256(content)} `), content]));
 }
 
 /**
@@ -28,13 +30,13 @@ export async function readSealed<T>(
 ): Promise<Sealed<T> | 'missing' | 'damaged'> {
   const file = await readLimited(path, FILE_LIMIT);
   if (file === undefined) return 'missing';
-  const end = file.subarray(0, HEADER_LIMIT).indexOf(10);
-  if (end === -1) return 'damaged';
-  const body = file.subarray(end + 1);
+  const content = file.subarray(SEAL_BYTES);
+  const end = content.subarray(0, FACTS_LIMIT).indexOf(10);
+  const seal = new TextDecoder().decode(file.subarray(0, SEAL_BYTES));
+  if (end === -1 || seal !== `${sha256(content)} `) return 'damaged';
   try {
-    const line = z.strictObject({ facts: schema, sha256: z.string().length(64) });
-    const { facts, sha256: sum } = parseJson(line, file.subarray(0, end), HEADER_LIMIT, path);
-    return sha256(body) === sum ? { facts, body } : 'damaged';
+    const facts = parseJson(schema, content.subarray(0, end), FACTS_LIMIT, path);
+    return { facts, body: content.subarray(end + 1) };
   } catch (error) {
     if (error instanceof AdbreakError) return 'damaged';
     throw error;

@@ -20,6 +20,18 @@ export async function writeScenes(folder: string, counts: { ad: number; content:
       await savePicture(`${folder}/${label}/frame_${i}.jpg`, `${label} ${i}`);
 }
 
+/** The same with reddish advertisements and a bluish programme, which any network learns to tell apart. */
+export async function writeTinted(folder: string, counts: { ad: number; content: number }): Promise<void> {
+  const tints = { ad: [1, 0.3, 0.3], content: [0.3, 0.3, 1] } as const;
+  for (const label of ['ad', 'content'] as const)
+    for (let i = 0; i < counts[label]; i++) {
+      const path = `${folder}/${label}/frame_${i}.jpg`;
+      await mkdir(dirname(path), { recursive: true });
+      const picture = scenePicture(`${label} ${i}`).linear([...tints[label]], [20, 20, 20]);
+      await picture.jpeg({ quality: 90 }).toFile(path);
+    }
+}
+
 export async function savePicture(path: string, seed: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await scenePicture(seed).jpeg({ quality: 90 }).toFile(path);
