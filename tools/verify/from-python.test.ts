@@ -35,7 +35,7 @@ async function stepsOf(page: string): Promise<Step[]> {
   });
 }
 
-/** A checkout of one's own: the configurations as they ship, but for small pictures, and data to learn from. */
+/** A folder as a checkout: the configurations that ship, but for small pictures, and data to learn from. */
 interface Place {
   readonly folder: string;
   readonly hub: TestHub;

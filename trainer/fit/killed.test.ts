@@ -30,7 +30,9 @@ async function undisturbed(name: string): Promise<string> {
   return modelDigest(join(folder, 'out'));
 }
 
-/** The parts of a training, by what is said when each begins; of a network that was kept, what comes after it. */
+/**
+ * The parts of a training, by what is said when each begins; of a network that was kept, what comes after it.
+ */
 const PARTS = {
   'the first look at the pictures': /^/,
   'the small network': /small network, epoch 2|train \d+ pictures/,
