@@ -12,3 +12,10 @@ export function positive(text: string): number {
   if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('It must be a number above 0.');
   return value;
 }
+/** Text of one form, such as a model's name. */
+export function matching(pattern: RegExp): (text: string) => string {
+  return (text) => {
+    if (!pattern.test(text)) throw new InvalidArgumentError(`It must match ${pattern.source}.`);
+    return text;
+  };
+}

@@ -4,10 +4,10 @@ import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { storageError, syncFile, syncFolder } from '@adbreak/shared/storage/atomic.js';
-import { startFailure } from '@adbreak/shared/video/frames.js';
+import { inputArguments, startFailure } from '@adbreak/shared/video/frames.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
+import type { VideoFacts } from '@adbreak/shared/video/probe.js';
 import type { KeptSpan } from '../decide/kept-spans.js';
-import { inputName, type RecordingFacts } from './recording.js';
 
 /** ffmpeg's muxers by the ending of a file; chapters: whether the container can hold them. */
 const CONTAINERS: Readonly<Record<string, { readonly muxer: string; readonly chapters: boolean }>> = {
@@ -41,7 +41,7 @@ export async function copyWithChapters(
   output: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const inputs = ['-i', inputName(source), '-f', 'ffmetadata', '-i', 'pipe:0'];
+  const inputs = [...inputArguments(source), '-f', 'ffmetadata', '-i', 'pipe:0'];
   await copy(
     { inputs, stdin: chapters, output, mapping: ['-map_metadata', '0', '-map_chapters', '1'] },
     signal,
@@ -51,7 +51,7 @@ export async function copyWithChapters(
 /** A copy of these parts of a file, one after the other; nothing is encoded. */
 export async function copyParts(
   path: string,
-  { start }: RecordingFacts,
+  { start }: VideoFacts,
   parts: readonly KeptSpan[],
   output: string,
   signal: AbortSignal,

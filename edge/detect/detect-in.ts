@@ -1,13 +1,14 @@
 import { DEFAULT_DECIDER } from '@adbreak/shared/decide/decider.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { probeVideo, type VideoFacts } from '@adbreak/shared/video/probe.js';
 import { type Format, formatFrames, formatTimeline, type Timeline } from '../decide/formats.js';
 import { adSecondsKept, keptSpans } from '../decide/kept-spans.js';
 import { type DecisionMode, posteriorsOf, segmentsOf } from '../decide/segments.js';
 import type { InferenceChild } from '../inference/child.js';
 import { copyParts, copyWithChapters } from './copy.js';
+import { keyframesOf } from './key-frames.js';
 import type { Outputs } from './outputs.js';
 import { ProgressLine } from './progress.js';
-import { keyframesOf, probeRecording, type RecordingFacts } from './recording.js';
 import { scoreRecording } from './score.js';
 
 /** So many seconds of an advertisement at each cut are what broadcasts cost, and worth no word. */
@@ -28,7 +29,7 @@ interface DetectRequest {
 export async function detectIn(request: DetectRequest, signal: AbortSignal): Promise<Timeline> {
   const { outputs, child, decision, fps } = request;
   const { source } = outputs;
-  const facts = await probeRecording(source, signal);
+  const facts = await probeVideo(source, signal);
   const progress = new ProgressLine(source, facts.duration);
   const { frames, warnings } = await scoreRecording(
     { source, facts, child, fps, onFrame: (time) => progress.at(time) },
@@ -57,7 +58,7 @@ export async function detectIn(request: DetectRequest, signal: AbortSignal): Pro
 /** Gives what a person should know of the copies. */
 async function writeCopies(
   timeline: Timeline,
-  facts: RecordingFacts,
+  facts: VideoFacts,
   { source, mark, cut }: Outputs,
   signal: AbortSignal,
 ): Promise<string[]> {

@@ -1,13 +1,13 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { frames } from '@adbreak/shared/video/frames.js';
+import type { VideoFacts } from '@adbreak/shared/video/probe.js';
 import { formatClock } from '../decide/formats.js';
 import type { Scored } from '../decide/scored.js';
 import type { InferenceChild } from '../inference/child.js';
-import type { RecordingFacts } from './recording.js';
 
 export interface ScoreRequest {
   readonly source: string;
-  readonly facts: RecordingFacts;
+  readonly facts: VideoFacts;
   readonly child: InferenceChild;
   /** Frames a second of media time. */
   readonly fps: number;
@@ -52,7 +52,7 @@ export async function scoreRecording(
   return { frames: scored, warnings };
 }
 
-function missingTail({ duration }: RecordingFacts, end: number): string[] {
+function missingTail({ duration }: VideoFacts, end: number): string[] {
   if (duration === null || duration - end <= Math.max(TAIL_SECONDS, TAIL_SHARE * duration)) return [];
   return [
     `its container says ${formatClock(duration)}, its picture ends at ${formatClock(end)}: nothing is known of the rest`,

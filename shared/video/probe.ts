@@ -2,73 +2,118 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { parseJson } from '../contract/parse.js';
-import { AdbreakError, systemCode } from '../errors.js';
-import { inputArguments } from './frames.js';
+import { AdbreakError } from '../errors.js';
+import { inputArguments, startFailure } from './frames.js';
 
-const run = promisify(execFile);
-const LIMIT = 1 << 20;
-
-/** A recording as its container tells it. */
+/** A recording as its container tells it, before a frame was decoded. */
 export interface VideoFacts {
-  /** Of the picture as it is to be shown, in pixels: of a picture with oblong pixels the width is the stretched one. */
+  /**
+   * Of the picture as it is to be shown, in pixels: of a picture with oblong pixels the width is the
+   * stretched one.
+   */
   readonly width: number;
   readonly height: number;
-  /** Seconds from the file's start; null where the container does not know. */
+  /** Seconds from the file's start; null where it does not say: a stream, a damaged header. */
   readonly duration: number | null;
   /** Frames a second on average; null where it does not know. */
   readonly frameRate: number | null;
+  /** The timestamp with which it begins, seconds; players count from there. */
+  readonly start: number;
+  /** When the picture begins, seconds after the recording does. */
+  readonly pictureDelay: number;
 }
 
-const ratio = z.string().max(40);
-const answer = z.object({
-  streams: z
-    .array(
-      z.object({
-        codec_type: z.string().optional(),
-        width: z.int().positive().optional(),
-        height: z.int().positive().optional(),
-        sample_aspect_ratio: ratio.optional(),
-        avg_frame_rate: ratio.optional(),
-      }),
-    )
-    .max(1000),
-  format: z.object({ duration: z.string().max(40).optional() }),
-});
+const run = promisify(execFile);
+const PATIENCE_MS = 60_000;
+/** A recording of many programmes has some hundred streams. */
+const LIMIT = 1024 * 1024;
+const ENTRIES = [
+  'format=duration,start_time',
+  'stream=codec_type,width,height,sample_aspect_ratio,avg_frame_rate,start_time',
+  'stream_disposition=attached_pic',
+].join(':');
 
-/** Asks ffprobe. Throws `ffmpeg_missing`, or `video_unreadable` with its words, also where there is no picture. */
+const seconds = z.string().max(40).transform(Number).pipe(z.number()).optional().catch(undefined);
+const ratio = z.string().max(40);
+const stream = z.object({
+  codec_type: z.string().optional(),
+  width: z.int().positive().optional().catch(undefined),
+  height: z.int().positive().optional().catch(undefined),
+  sample_aspect_ratio: ratio.optional(),
+  avg_frame_rate: ratio.optional(),
+  start_time: seconds,
+  disposition: z.object({ attached_pic: z.int().optional() }).optional(),
+});
+const answer = z.object({
+  streams: z.array(stream).max(1000),
+  format: z.object({ duration: seconds, start_time: seconds }),
+});
+type Answer = z.infer<typeof answer>;
+
+/**
+ * Asks ffprobe. Throws `ffmpeg_missing`; `video_unreadable` with its words, or where there is no picture:
+ * the cover of a song is none.
+ */
 export async function probeVideo(source: string, signal?: AbortSignal): Promise<VideoFacts> {
-  const options = ['-v', 'error', '-show_streams', '-show_format', '-of', 'json', ...inputArguments(source)];
+  const { streams, format } = await ask(source, signal);
+  const picture = streams.find(
+    ({ codec_type, disposition }) => codec_type === 'video' && disposition?.attached_pic !== 1,
+  );
+  if (picture === undefined) throw withoutPicture(source, streams);
+  if (picture.width === undefined || picture.height === undefined)
+    throw new AdbreakError(
+      'video_unreadable',
+      `Cannot read the video ${source}: the size of its picture is not known, so it is damaged or cut off`,
+    );
+  const pixel = quotient(picture.sample_aspect_ratio?.replace(':', '/')) ?? 1;
+  const start = format.start_time ?? 0;
+  return {
+    width: Math.max(1, Math.round(picture.width * pixel)),
+    height: picture.height,
+    duration: positive(format.duration ?? 0),
+    frameRate: quotient(picture.avg_frame_rate),
+    start,
+    pictureDelay: Math.max(0, (picture.start_time ?? start) - start),
+  };
+}
+
+async function ask(source: string, signal: AbortSignal | undefined): Promise<Answer> {
+  const options = ['-v', 'error', '-show_entries', ENTRIES, '-of', 'json', ...inputArguments(source)];
   const { stdout } = await run('ffprobe', options, {
+    timeout: PATIENCE_MS,
     maxBuffer: LIMIT,
     killSignal: 'SIGKILL',
     ...(signal && { signal }),
   }).catch((cause: unknown) => {
     signal?.throwIfAborted();
-    throw probeFailure(source, cause);
+    throw unreadable(source, cause);
   });
-  const { streams, format } = parseJson(answer, stdout, LIMIT, `what ffprobe says of ${source}`);
-  const video = streams.find(({ codec_type }) => codec_type === 'video');
-  if (video?.width === undefined || video.height === undefined)
-    throw new AdbreakError('video_unreadable', `Cannot read the video ${source}: it has no picture`);
-  const pixel = quotient(video.sample_aspect_ratio?.replace(':', '/')) ?? 1;
-  return {
-    width: Math.max(1, Math.round(video.width * pixel)),
-    height: video.height,
-    duration: positive(Number(format.duration)),
-    frameRate: quotient(video.avg_frame_rate),
-  };
+  return parseJson(answer, stdout, LIMIT, `what ffprobe says of ${source}`, 'video_unreadable');
 }
 
-function probeFailure(source: string, cause: unknown): AdbreakError {
-  if (systemCode(cause) === 'ENOENT')
-    return new AdbreakError('ffmpeg_missing', 'Cannot start ffprobe: it is not installed', { cause });
+function withoutPicture(source: string, streams: Answer['streams']): AdbreakError {
+  // Of an index that is cut off a stream may be left, without what it holds.
+  if (streams.every(({ codec_type }) => codec_type === undefined))
+    return new AdbreakError(
+      'video_unreadable',
+      `Cannot read the video ${source}: its container names no stream that is known, so it is damaged or cut off`,
+    );
+  const sound = streams.some(({ codec_type }) => codec_type === 'audio');
+  return new AdbreakError(
+    'video_unreadable',
+    `Cannot look at ${source}: it has no picture${sound ? ', only sound' : ''}`,
+    { remedy: 'Give a recording with a picture: a model judges pictures alone.' },
+  );
+}
+
+function unreadable(source: string, cause: unknown): AdbreakError {
+  const error = startFailure(cause, 'ffprobe');
+  if (error.code === 'ffmpeg_missing') return error;
   const words = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
   return new AdbreakError(
     'video_unreadable',
-    `Cannot read the video ${source}: ${words || 'ffprobe failed'}`,
-    {
-      cause,
-    },
+    `Cannot read the video ${source}: ${words.split('\n').slice(-3).join('; ') || 'ffprobe gave no answer'}`,
+    { cause },
   );
 }
 
@@ -77,6 +122,7 @@ function quotient(text: string | undefined): number | null {
   const [above, below] = (text ?? '').split('/').map(Number);
   return positive((above ?? 0) / (below ?? 0));
 }
+
 function positive(value: number): number | null {
   return Number.isFinite(value) && value > 0 ? value : null;
 }

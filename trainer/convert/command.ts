@@ -1,22 +1,25 @@
+import { dirname, join, parse } from 'node:path';
+import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime, RUNTIME_CHOICES, type RuntimeChoice } from '@adbreak/shared/tflite/open.js';
-import type { TfliteModel } from '@adbreak/shared/tflite/schema.js';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { loadPictures } from '../dataset/pictures.js';
+import { makeWritable } from '../dataset/writable.js';
+import { codeVersion, json } from '../fit/results.js';
 import { inspect } from '../inspect/inspect.js';
 import { ARCHITECTURES, type ArchitectureName, isArchitecture } from '../nn/architectures.js';
 import { countMultiplyAdds, countParameters, type Graph } from '../nn/graph.js';
 import type { Port, WeightSource } from '../nn/layers.js';
-import { natural, positive } from '../options.js';
+import { matching, natural, positive } from '../options.js';
 import { readWeights } from '../weights/read.js';
 import { randomSource, sourceOf } from '../weights/sources.js';
 import { storedWeights } from '../weights/store.js';
-
-import { convertFloat, convertInt8, type Int8Conversion } from './convert.js';
+import { convertFloat, convertInt8, convertToFloat, type Int8Conversion } from './convert.js';
 import type { FloatWeights } from './float.js';
 import type { CalibrationMethod } from './histogram.js';
+import { convertedManifest, tellsTwoClasses } from './manifest.js';
 import { writeWithMetadata } from './metadata.js';
 import type { IoType } from './quantize.js';
 
@@ -41,6 +44,8 @@ interface ConvertFlags {
   readonly outputType: IoType;
   readonly labels?: string;
   readonly output: string;
+  readonly name: string;
+  readonly version: string;
   readonly report?: string;
   readonly runtime: RuntimeChoice;
   readonly threads: number;
@@ -90,7 +95,12 @@ export function addConvertCommand(program: Command, signal: AbortSignal): void {
     .addOption(new Option('--input-type <type>', 'input of an int8 model').choices(io).default('int8'))
     .addOption(new Option('--output-type <type>', 'output of an int8 model').choices(io).default('int8'))
     .option('--labels <file>', 'class names, one a line, kept in the file')
-    .requiredOption('--output <file>', 'where the model goes')
+    .requiredOption(
+      '--output <file>',
+      'where the model goes; of one that tells content from ad, its manifest beside it',
+    )
+    .option('--name <name>', 'model name in the manifest', matching(MODEL_NAME), 'base-ad-detector')
+    .option('--version <version>', 'model version in the manifest', matching(VERSION), '1.0.0')
     .option('--report <file>', 'JSON with ranges, sizes, times and what XNNPACK makes of it')
     .addOption(
       new Option('--runtime <which>', 'what runs the calibration')
@@ -108,6 +118,7 @@ export function addConvertCommand(program: Command, signal: AbortSignal): void {
 
 async function convert(flags: ConvertFlags, signal: AbortSignal): Promise<void> {
   const started = performance.now();
+  await makeWritable(dirname(flags.output));
   const { normalization, inputSize: usual } = ARCHITECTURES[flags.architecture];
   const inputSize = flags.inputSize ?? usual;
   const graph = await graphOf(flags, inputSize);
@@ -116,7 +127,7 @@ async function convert(flags: ConvertFlags, signal: AbortSignal): Promise<void> 
   const converted =
     flags.quantize === 'int8'
       ? await toInt8(flags, graph, inputSize, signal)
-      : { model: convertFloat(graph, WEIGHTS[flags.quantize]) };
+      : { model: convertFloat(graph, WEIGHTS[flags.quantize]), calibration: sha256('') };
   const file = writeWithMetadata(converted.model, {
     name: graph.name,
     description: `${graph.name}, ${flags.quantize}, by adbreak`,
@@ -125,6 +136,7 @@ async function convert(flags: ConvertFlags, signal: AbortSignal): Promise<void> 
     labels,
   });
   await writeAtomic(flags.output, file);
+  await writeManifest(flags, { file, graph, inputSize, calibration: converted.calibration });
   const finished = performance.now();
   const facts = inspect(converted.model);
   if (flags.report !== undefined) {
@@ -169,7 +181,7 @@ async function toInt8(
   graph: Graph,
   inputSize: number,
   signal: AbortSignal,
-): Promise<Int8Conversion | { model: TfliteModel }> {
+): Promise<Int8Conversion & { readonly calibration: string }> {
   if (flags.calibration === undefined) {
     throw new AdbreakError('input_invalid', 'Cannot convert to int8: it needs pictures to calibrate with', {
       remedy:
@@ -192,7 +204,54 @@ async function toInt8(
     },
   });
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  return conversion;
+  const calibration = sha256(pixels.map((frame) => sha256(frame)).join());
+  return { ...conversion, calibration };
+}
+
+interface Written {
+  readonly file: Uint8Array;
+  readonly graph: Graph;
+  readonly inputSize: number;
+  /** Digest of the pictures that its ranges are taken from. */
+  readonly calibration: string;
+}
+
+/** `manifest.json` beside `model.tflite`, as `models push` and `evaluate` read them; else under the model's name. */
+async function writeManifest(flags: ConvertFlags, { file, graph, inputSize, calibration }: Written) {
+  if (!tellsTwoClasses(graph)) return;
+  const { name, version, architecture, output, weights, runtime } = flags;
+  const manifest = await convertedManifest(
+    {
+      ...{ name, version, architecture, model: file, inputSize, now: new Date() },
+      weights: weights?.startsWith('random:') ? 'scratch' : 'pretrained',
+      normalization: ARCHITECTURES[architecture].normalization,
+      lineage: {
+        dataset: calibration,
+        configuration: sha256(JSON.stringify(deciding(flags))),
+        parent: sha256(convertToFloat(graph)),
+        code: await codeVersion(),
+        seed: 0,
+      },
+    },
+    openRuntime(runtime),
+  );
+  const { name: stem } = parse(output);
+  const path = join(dirname(output), stem === 'model' ? 'manifest.json' : `${stem}.manifest.json`);
+  await writeAtomic(path, json(manifest));
+  console.log(`wrote ${path}: ${name} ${version}, not measured yet: \`adbreak evaluate\` does`);
+}
+
+/** The flags without what decides nothing of the file's bytes. */
+function deciding({
+  output: _,
+  report: _1,
+  threads: _2,
+  runtime: _3,
+  name: _4,
+  version: _5,
+  ...rest
+}: ConvertFlags) {
+  return rest;
 }
 
 async function graphOf(flags: ConvertFlags, inputSize: number): Promise<Graph> {

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AdbreakError, hasCode, systemCode } from '@adbreak/shared/errors.js';
 import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { parseLabelFile } from '@adbreak/shared/video/label-files.js';
 import type { LabelWords, Span } from '@adbreak/shared/video/labels.js';
 import { probeVideo } from '@adbreak/shared/video/probe.js';
+import { inOrder } from './in-order.js';
 import type { FitSplit } from './ratio.js';
 import { VIDEO_ENDING } from './scan.js';
+import { makeFolder, makeWritable } from './writable.js';
 
 /** A video with its ground truth beside it: NAME.mkv and NAME.csv. */
 export interface Recording {
@@ -21,13 +23,19 @@ export type Dataset = Readonly<Record<FitSplit, readonly Recording[]>>;
 /** Stands in a split while it is made: a part of a data set must not pass for the whole. */
 const UNFINISHED = '.unfinished';
 const LARGEST_LABELS = 16 * 1024 * 1024;
+/** Recordings asked for their length at once: each is a process. */
+const AHEAD = 4;
 
-/** Reads DIR/{train,val,test}/NAME.{mkv,...} with NAME.csv. A recording lies in one split only, by construction. */
-export async function openDataset(folder: string): Promise<Dataset> {
+/**
+ * Reads DIR/{train,val,test}/NAME.{mkv,...} with NAME.csv, and holds the labels of each recording to its length.
+ * A recording lies in one split only, by construction. Throws `not_found`, `conflict` where it is unfinished,
+ * `labels_invalid`, and `video_unreadable` where a recording has no picture.
+ */
+export async function openDataset(folder: string, words: LabelWords = {}): Promise<Dataset> {
   // One after the other: of several missing folders it is always the first that is named.
-  const train = await recordingsIn(join(folder, 'train'));
-  const val = await recordingsIn(join(folder, 'val'));
-  return { train, val, test: await recordingsIn(join(folder, 'test')) };
+  const train = await recordingsIn(join(folder, 'train'), words);
+  const val = await recordingsIn(join(folder, 'val'), words);
+  return { train, val, test: await recordingsIn(join(folder, 'test'), words) };
 }
 
 /** Runs what fills the splits of a data set; what it leaves when it is interrupted or fails is refused by `openDataset`. */
@@ -37,18 +45,21 @@ export async function fillDataset(
   fill: () => Promise<void>,
 ): Promise<void> {
   const markers = splits.map((split) => join(folder, split, UNFINISHED));
-  for (const marker of markers) await writeAtomic(marker, '');
+  for (const marker of markers) {
+    await makeWritable(dirname(marker));
+    await writeAtomic(marker, '');
+  }
   await fill();
   for (const marker of markers) await rm(marker);
 }
 
 /** Makes room for a recording. The labels of an older one of this name go first: interrupted, they must not lie beside the new one. */
 export async function beginRecording(stem: string): Promise<void> {
-  await mkdir(dirname(stem), { recursive: true });
+  await makeFolder(dirname(stem));
   await rm(`${stem}.csv`, { force: true });
 }
 
-async function recordingsIn(folder: string): Promise<Recording[]> {
+async function recordingsIn(folder: string, words: LabelWords): Promise<Recording[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new AdbreakError('not_found', `Cannot open the data set: ${folder} does not exist`, {
       cause,
@@ -64,19 +75,14 @@ async function recordingsIn(folder: string): Promise<Recording[]> {
         remedy: 'Run the command that makes it again, to its end.',
       },
     );
-  return Promise.all(
-    names
-      .filter((name) => VIDEO_ENDING.test(name))
-      .sort()
-      .map(async (name) => {
-        const stem = name.replace(VIDEO_ENDING, '');
-        return {
-          name: stem,
-          video: join(folder, name),
-          spans: await readLabels(join(folder, `${stem}.csv`)),
-        };
-      }),
-  );
+  const recordings: Recording[] = [];
+  const opened = inOrder(names.filter((name) => VIDEO_ENDING.test(name)).sort(), AHEAD, async (file) => {
+    const name = file.replace(VIDEO_ENDING, '');
+    const video = join(folder, file);
+    return { name, video, spans: await readLabels(join(folder, `${name}.csv`), { video, words }) };
+  });
+  for await (const recording of opened) recordings.push(recording);
+  return recordings;
 }
 
 /** What helps to read labels: the recording they are of, for its length and frame rate, and other words for `ad` and `content`. */

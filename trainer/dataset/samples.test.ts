@@ -139,10 +139,25 @@ describe('samples of recordings', () => {
     assert.equal(source.count('train'), null);
     const train = await readAll(source, 'train');
     assert.equal(train.length, 120);
-    assert.deepEqual(new Set(train.map(({ group }) => group)), new Set(['one', 'three', 'two']));
+    assert.deepEqual(
+      new Set(train.map(({ group }) => group)),
+      new Set(['train/one', 'train/three', 'train/two']),
+    );
     for (const { isAd, picture } of train) assert.equal(isAd, Math.floor((picture.at ?? 0) / 5) % 2 === 1);
     assert.equal(new Set((await readAll(source, 'val')).map(({ group }) => group)).size, 4);
     assert.equal((await readAll(source, 'calibration')).length, 120);
+  });
+
+  test('of one name in two splits are two groups: channels are often called alike', async () => {
+    const folder = await temporaryFolder();
+    for (const split of ['train', 'val'])
+      for (const name of ['one', 'two', 'three']) await record(folder, split, name);
+    await record(folder, 'test', 'one');
+    const source = await openSamples(folder, { fps: 1 });
+    const groups = async (split: Split) => (await readAll(source, split)).map(({ group }) => group);
+    const train = new Set(await groups('train'));
+    assert.ok((await groups('val')).every((group) => !train.has(group)));
+    assert.deepEqual(new Set(await groups('calibration')), train);
   });
 
   test('have another fingerprint when a label changes', async () => {

@@ -80,8 +80,9 @@ function refuseShort(read: number, expected: number, split: Split): void {
 }
 
 /**
- * Labelled frames of recordings, each under its own timestamp. A recording is a group; where a split has but one or two, their
- * labelled spans are, as intervals over two recordings would say nothing.
+ * Labelled frames of recordings, each under its own timestamp. A recording is a group, named by its split too,
+ * since `train/one.mkv` and `val/one.mkv` are two; where a split has but one or two, their labelled spans are,
+ * as intervals over two recordings would say nothing.
  */
 export async function samplesOfRecordings(
   dataset: Dataset,
@@ -89,11 +90,14 @@ export async function samplesOfRecordings(
 ): Promise<SampleSource> {
   const fingerprint = await fingerprintOfRecordings(dataset, fps);
   async function* readAll(split: Split, preprocess: Preprocess, signal?: AbortSignal) {
-    const recordings = dataset[split === 'calibration' ? 'train' : split];
+    const from = split === 'calibration' ? 'train' : split;
+    const recordings = dataset[from];
     const isAlone = recordings.length < FEWEST_RECORDINGS;
     for (const recording of recordings)
-      for await (const { span, ...sample } of framesOf(recording, preprocess, fps, signal))
-        yield isAlone ? { ...sample, group: `${recording.name} from ${span.toFixed(1)} s` } : sample;
+      for await (const { span, ...sample } of framesOf(recording, preprocess, fps, signal)) {
+        const whole = `${from}/${recording.name}`;
+        yield { ...sample, group: isAlone ? `${whole} from ${span.toFixed(1)} s` : whole };
+      }
   }
   return {
     fingerprint,
@@ -129,19 +133,19 @@ async function* framesOf(
   preprocess: Preprocess,
   fps: number,
   signal?: AbortSignal,
-): AsyncGenerator<LabelledPicture & { readonly span: number }> {
+): AsyncGenerator<Omit<LabelledPicture, 'group'> & { readonly span: number }> {
   for await (const { time, pixels } of timedFrames({ source: video, preprocess }, fps, signal)) {
     const span = spanAt(spans, time);
     if (span === null) continue;
     const picture = { path: video, at: time };
-    yield { isAd: span.label === 'ad', group: name, source: name, picture, pixels, span: span.start };
+    yield { isAd: span.label === 'ad', source: name, picture, pixels, span: span.start };
   }
 }
 
 async function fingerprintOfRecordings(dataset: Dataset, fps: number): Promise<string> {
   const lines: string[] = [];
   for (const split of SPLITS)
-    for (const { video, spans } of dataset[split])
-      lines.push(JSON.stringify([split, await fileDigest(video), spans]));
+    for (const { name, video, spans } of dataset[split])
+      lines.push(JSON.stringify([split, name, await fileDigest(video), spans]));
   return sha256(JSON.stringify({ fps, lines }));
 }

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { exists, storageError, syncFolder } from '@adbreak/shared/storage/atomic.js';
+import { makeFolder } from './writable.js';
 
 /**
  * Fills a folder beside its place and puts it there when it is whole: one rename. What is killed leaves nothing under the name;
@@ -14,11 +15,11 @@ export async function stage<T>(
 ): Promise<T> {
   const parent = dirname(resolve(place));
   const name = basename(resolve(place));
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   await clearLeavings(resolve(place), parent, name);
   const unfinished = join(parent, `.${name}.${process.pid}.part`);
   const former = join(parent, `.${name}.${process.pid}.former.part`);
-  await mkdir(unfinished);
+  await makeFolder(unfinished);
   try {
     const result = await fill(unfinished);
     signal?.throwIfAborted();

@@ -1,6 +1,9 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { dirname, join } from 'node:path';
+import { instantSchema } from '@adbreak/shared/contract/instant.js';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
+import { readLimited, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { z } from 'zod';
 import type { FitState } from './fit-state.js';
 import { bytesOf, floatsOf, readSealed, writeSealed } from './sealed.js';
@@ -26,6 +29,11 @@ const facts = z.strictObject({
   parameters: z.int().positive(),
   history: z.array(record).max(10_000),
 });
+
+/** Beside the checkpoint, from a run's first moment on. */
+const STARTED = '.started.json';
+const STARTED_LIMIT = 1024;
+const started = z.strictObject({ startedAt: instantSchema() });
 
 /** Facts by name that a fit follows from: configuration, data, network. */
 export type Binding = Readonly<Record<string, string>>;
@@ -73,8 +81,37 @@ export async function readCheckpoint(path: string, binding: Binding): Promise<Fi
   };
 }
 
+/** The run has come to its end: nothing of it is to be gone on from. */
 export async function removeCheckpoint(path: string): Promise<void> {
   await rm(path, { force: true });
+  await rm(join(dirname(path), STARTED), { force: true });
+}
+
+/**
+ * When the run in an output folder began. One that goes on keeps its start, and is followed where it was;
+ * another one begins `now`, with nothing to go on from.
+ */
+export async function startOfRun(
+  output: string,
+  { resume, now }: { resume: boolean; now: Date },
+): Promise<Date> {
+  const path = join(output, STARTED);
+  const before = resume ? await readStart(path) : null;
+  if (before !== null) return before;
+  if (!resume) await removeCheckpoint(checkpointPath(output));
+  await writeAtomic(path, `${JSON.stringify({ startedAt: now.toISOString() })}\n`);
+  return now;
+}
+
+/** Null where there is none, or it cannot be read: a start that is lost costs no more than a run of its own. */
+async function readStart(path: string): Promise<Date | null> {
+  try {
+    const bytes = await readLimited(path, STARTED_LIMIT);
+    return bytes === undefined ? null : new Date(parseJson(started, bytes, STARTED_LIMIT, path).startedAt);
+  } catch (error) {
+    if (hasCode(error, 'input_invalid', 'input_too_large')) return null;
+    throw error;
+  }
 }
 
 function refuseOthers(path: string, had: Binding, has: Binding): void {

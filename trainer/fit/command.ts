@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { parseSetting, readConfig, type Setting } from '../config/read.js';
 import { labelWords } from '../dataset/command.js';
 import { parseRatio } from '../dataset/ratio.js';
-import { natural, positive } from '../options.js';
+import { matching, natural, positive } from '../options.js';
 import { trackers } from '../track/settings.js';
+import { startOfRun } from './checkpoint.js';
 import { appendingLog } from './log.js';
 import { checkOutputs } from './outputs.js';
 import { openRegistry } from './registry.js';
@@ -99,17 +100,18 @@ async function runTraining(options: Options, signal: AbortSignal): Promise<void>
   const { path, cache } = config.output;
   await checkOutputs([path, cache]);
   const say = appendingLog(join(path, 'training.log'), (line) => console.log(line));
+  const resume = options.resume === true || options.finish === true;
   const upload = options.registryUrl !== undefined && options.dryRun !== true;
   await train(
     {
       config,
       samples,
       trackers: trackers(config.tracking, { log: say, env: process.env }),
-      resume: options.resume === true || options.finish === true,
+      resume,
       finish: options.finish === true,
       registry: upload ? await openRegistry(options.registryUrl ?? '', process.env, signal) : null,
       code: await codeVersion(),
-      now: new Date(),
+      now: await startOfRun(path, { resume, now: new Date() }),
       say,
       signal,
     },
@@ -122,11 +124,4 @@ function settingsOf(options: Options): Setting[] {
     const value = options[name as keyof typeof KEYS];
     return value === undefined ? [] : [{ key, value }];
   });
-}
-
-function matching(pattern: RegExp) {
-  return (text: string) => {
-    if (!pattern.test(text)) throw new InvalidArgumentError(`It must match ${pattern.source}.`);
-    return text;
-  };
 }

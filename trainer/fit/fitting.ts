@@ -1,12 +1,6 @@
 import type { TrainingConfig } from '../config/schema.js';
 import type { Tracker } from '../ports.js';
-import {
-  type Binding,
-  checkpointPath,
-  readCheckpoint,
-  removeCheckpoint,
-  writeCheckpoint,
-} from './checkpoint.js';
+import { type Binding, checkpointPath, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { SeenDeep } from './data.js';
 import type { Examples, HeadSettings, TrainingExamples } from './examples.js';
 import type { FitState } from './fit-state.js';
@@ -66,7 +60,6 @@ export async function fitted(
 ): Promise<Head> {
   const { config, binding, resume, finish, tracker, say, signal } = request;
   const path = checkpointPath(config.output.path);
-  if (!resume) await removeCheckpoint(path);
   const from = resume ? await readCheckpoint(path, binding) : null;
   if (resume) say(from === null ? 'nothing to resume: the head begins anew' : resumed(from, finish));
   let [state, savedAt, saved] = [from, performance.now(), from?.epoch ?? 0];

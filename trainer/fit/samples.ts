@@ -16,7 +16,7 @@ export async function samplesOf({ dataset }: TrainingConfig): Promise<SampleSour
     });
   }
   if ((await readManifest(path)) !== undefined) return openSamples(path);
-  return samplesOfRecordings(narrowed(await openDataset(path), dataset), { fps });
+  return samplesOfRecordings(narrowed(await openDataset(path, words), dataset), { fps });
 }
 
 /**
