@@ -29,7 +29,7 @@ async function main({ signal }: Interruption): Promise<void> {
     const result = await tell(parts, stop);
     console.log(JSON.stringify({ ...result, seconds: secondsSoFar() }));
     if (process.env['ONCE'] === '1') return;
-    say('the hub and the agents go on; Ctrl-C ends them');
+    say('the hub and the agents go on, and their pages with them; Ctrl-C ends them');
     await once(signal, 'abort');
   } catch (error) {
     if (!signal.aborted)
@@ -50,6 +50,7 @@ async function main({ signal }: Interruption): Promise<void> {
 async function tell(parts: Part[], signal: AbortSignal) {
   await rm(FOLDER, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
+  say('three trainings, two rollouts and a round: some 10 minutes on two cores that are idle');
   const weights = await fetchWeights(signal);
   const data = await makeData(signal);
   // Training takes one core, rendering what the agents will watch takes the other.

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { manifest } from '@adbreak/shared/contract/manifest.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { loop } from './loop.js';
 import { trainer } from './processes.js';
 import { broadcastOf, CHANNELS, FOLDER, FPS, MODEL, ROOT, SECONDS, say } from './settings.js';
 
@@ -63,6 +64,16 @@ export async function makeData(signal: AbortSignal): Promise<string> {
       say,
       signal,
     );
+    for (const channel of CHANNELS) {
+      const { seconds, times, spans } = await loop(
+        broadcastOf(channel),
+        SECONDS.broadcast.pretrained,
+        signal,
+      );
+      say(
+        `channel ${channel}: ${(seconds / 60).toFixed(1)} minutes with ${spans} scenes and advertisements, played ${times} times`,
+      );
+    }
   }
   return data;
 }

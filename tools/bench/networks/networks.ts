@@ -67,7 +67,7 @@ const results = z.object({
     false_mutes_per_hour: z.number(),
     onset_delay_s: z.object({ median: z.number().nullable(), p90: z.number().nullable() }),
   }),
-  baselines: z.record(z.string(), metrics.omit({})),
+  baselines: z.record(z.string(), metrics),
 });
 type Results = z.infer<typeof results>;
 interface Line {
