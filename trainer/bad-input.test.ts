@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
+import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { prepare, prepared } from './testing/datasets.js';
 import { writeScenes } from './testing/pictures.js';
 import { adbreak, manifestIn, modelDigest, recordedData, SMALL } from './testing/trainings.js';
@@ -45,6 +45,8 @@ const SPANS = [
   [10, 15, 'content'],
   [15, 20, 'ad'],
 ] as const;
+/** The same recordings in spans of a second, enough for a cut. */
+const seconds = Array.from({ length: 20 }, (_, i) => `${i},${i + 1},${i % 2 === 0 ? 'content' : 'ad'}`);
 const rows = (line: (start: number, end: number, label: string) => string) =>
   SPANS.map(([start, end, label]) => line(start, end, label));
 
@@ -238,7 +240,6 @@ describe('places that cannot be written end a command in a sentence, before its 
     await writeFile(join(folder, 'file'), 'mine');
     const place = join(folder, 'file/below');
     const labels = join(folder, 'labels.csv');
-    const seconds = Array.from({ length: 20 }, (_, i) => `${i},${i + 1},${i % 2 === 0 ? 'content' : 'ad'}`);
     await writeFile(labels, [HEADER, ...seconds].join('\n'));
     for (const args of [
       ['prepare', '--source-path', join(folder, 'raw'), '--output-dir', '/proc/adbreak/below'],
@@ -251,6 +252,28 @@ describe('places that cannot be written end a command in a sentence, before its 
     }
     assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'mine');
   });
+});
+
+test('a volume that becomes full ends a cut and a synthesis in a sentence, with no recording that is not whole', async (t) => {
+  const volume = await smallVolume(t, 512);
+  await writeFile(join(volume, 'others'), Buffer.alloc(480 * 1024));
+  const folder = await temporaryFolder();
+  const labels = join(folder, 'labels.csv');
+  await writeFile(labels, [HEADER, ...seconds].join('\n'));
+  const video = join(data, 'train/one.mkv');
+  for (const args of [
+    ['cut', '--video', video, '--labels', labels, '--output', join(volume, 'cut')],
+    ['synthesize', '--seconds', '20', '--output', join(volume, 'synthesized')],
+  ]) {
+    const done = adbreak('dataset', ...args);
+    assert.equal(done.status, 1, done.stdout);
+    assert.match(done.stderr, /^error disk_full: Cannot write .*: no space left on its volume\n/);
+  }
+  const files = await readdir(volume, { recursive: true });
+  assert.deepEqual(
+    files.filter((name) => /\.(mkv|csv|part)$/.test(name)),
+    [],
+  );
 });
 
 test('a loss that is no number any more ends a training by epoch and batch, and the best becomes a model', async () => {

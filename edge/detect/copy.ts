@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { AdbreakError } from '@adbreak/shared/errors.js';
 import { storageError, syncFile, syncFolder } from '@adbreak/shared/storage/atomic.js';
-import { inputArguments, startFailure } from '@adbreak/shared/video/frames.js';
+import { inputArguments, startFailure, writeFailure } from '@adbreak/shared/video/frames.js';
 import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
 import type { VideoFacts } from '@adbreak/shared/video/probe.js';
 import type { KeptSpan } from '../decide/kept-spans.js';
@@ -121,10 +120,5 @@ async function runFfmpeg(
   });
   const [code] = await closed;
   if (code === 0) return;
-  if (/No space left on device/.test(words))
-    throw new AdbreakError('disk_full', `Cannot write ${output}: no space left on its volume`);
-  throw new AdbreakError(
-    'video_unreadable',
-    `Cannot copy to ${output}: ${words.trim().split('\n').slice(-3).join('; ') || `ffmpeg ended with ${code}`}`,
-  );
+  throw writeFailure(output, words || `ffmpeg ended with ${code}`);
 }

@@ -262,6 +262,14 @@ export function startFailure(cause: unknown, program: string): AdbreakError {
   return new AdbreakError('video_unreadable', `Cannot start ${program}`, { cause });
 }
 
+/** Why ffmpeg did not write a file, by its last words. */
+export function writeFailure(output: string, words: string): AdbreakError {
+  if (/No space left on device/.test(words))
+    return new AdbreakError('disk_full', `Cannot write ${output}: no space left on its volume`);
+  const last = words.trim().split('\n').slice(-3).join('; ');
+  return new AdbreakError('video_unreadable', `Cannot write ${output}: ${last}`);
+}
+
 function missing(program: string, cause?: unknown): AdbreakError {
   return new AdbreakError('ffmpeg_missing', `Cannot start ${program}: it is not installed`, { cause });
 }

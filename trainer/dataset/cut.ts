@@ -2,9 +2,8 @@ import { execFile } from 'node:child_process';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AdbreakError } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { startFailure } from '@adbreak/shared/video/frames.js';
+import { startFailure, writeFailure } from '@adbreak/shared/video/frames.js';
 import { formatLabels, type Span } from '@adbreak/shared/video/labels.js';
 import { divide, divideByRatio } from './by-time.js';
 import { DEFAULT_RATIO, SPLITS, type SplitRatio } from './ratio.js';
@@ -88,9 +87,9 @@ export async function cutRecording(
         await rm(unfinished, { force: true });
         signal?.throwIfAborted();
         const error = startFailure(cause, 'ffmpeg');
-        throw error.code === 'ffmpeg_missing'
-          ? error
-          : new AdbreakError('video_unreadable', `Cannot cut ${video}`, { cause });
+        if (error.code === 'ffmpeg_missing') throw error;
+        const words = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
+        throw writeFailure(`a piece of ${video} to ${piece.output}.mkv`, words || 'ffmpeg failed');
       },
     );
     await rename(unfinished, `${piece.output}.mkv`);

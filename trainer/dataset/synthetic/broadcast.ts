@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { startFailure } from '@adbreak/shared/video/frames.js';
+import { startFailure, writeFailure } from '@adbreak/shared/video/frames.js';
 import type { Span } from '@adbreak/shared/video/labels.js';
 import * as art from './art.js';
 import { Canvas, type Picture } from './canvas.js';
@@ -28,8 +28,8 @@ export interface BroadcastRequest {
 
 /**
  * Renders a broadcast with sound and gives its ground truth. The same request gives the same pictures. The file
- * appears under its name only when it is whole. Throws `ffmpeg_missing` or `video_unreadable` with ffmpeg's words, and an
- * AbortError when the signal ends it.
+ * appears under its name only when it is whole. Throws `ffmpeg_missing`, `disk_full`, or `video_unreadable` with
+ * ffmpeg's words, and an AbortError when the signal ends it.
  */
 export async function renderBroadcast(request: BroadcastRequest, signal?: AbortSignal): Promise<Span[]> {
   const items = schedule(seeded(`${request.seed}/${request.channel.name}`), request.channel, request.seconds);
@@ -59,10 +59,8 @@ export async function renderBroadcast(request: BroadcastRequest, signal?: AbortS
   const feedFailure = await feeds;
   if (code !== 0 || typeof feedFailure === 'string') {
     await rm(unfinished, { force: true });
-    throw new AdbreakError(
-      'video_unreadable',
-      `Cannot render ${request.output}: ${words.trim() || (typeof feedFailure === 'string' ? feedFailure : `ffmpeg ended with ${code}`)}`,
-    );
+    const ending = typeof feedFailure === 'string' ? feedFailure : `ffmpeg ended with ${code}`;
+    throw writeFailure(request.output, words || ending);
   }
   await rename(unfinished, request.output);
   return timeline(items);
