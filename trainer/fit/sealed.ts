@@ -11,12 +11,15 @@ const FILE_LIMIT = 2 ** 31;
 export interface Sealed<T> {
   readonly facts: T;
   readonly body: Uint8Array;
+  /** Where in the file the body begins. */
+  readonly at: number;
 }
 
-/** Writes whole or not at all. Throws `disk_full`. */
-export async function writeSealed(path: string, facts: object, body: Uint8Array): Promise<void> {
-  const line = `${JSON.stringify({ facts, sha256: sha256(body) })}\n`;
-  await writeAtomic(path, Buffer.concat([Buffer.from(line), body]));
+/** Writes whole or not at all, and says where in the file the body begins. Throws `disk_full`. */
+export async function writeSealed(path: string, facts: object, body: Uint8Array): Promise<number> {
+  const line = Buffer.from(`${JSON.stringify({ facts, sha256: sha256(body) })}\n`);
+  await writeAtomic(path, Buffer.concat([line, body]));
+  return line.byteLength;
 }
 
 /**
@@ -34,7 +37,7 @@ export async function readSealed<T>(
   try {
     const line = z.strictObject({ facts: schema, sha256: z.string().length(64) });
     const { facts, sha256: sum } = parseJson(line, file.subarray(0, end), HEADER_LIMIT, path);
-    return sha256(body) === sum ? { facts, body } : 'damaged';
+    return sha256(body) === sum ? { facts, body, at: end + 1 } : 'damaged';
   } catch (error) {
     if (error instanceof AdbreakError) return 'damaged';
     throw error;
@@ -47,6 +50,6 @@ export function floatsOf(body: Uint8Array, from = 0, to = body.byteLength): Floa
 }
 
 /** The bytes of numbers, without copying. */
-export function bytesOf(numbers: Float32Array): Uint8Array {
+export function bytesOf(numbers: Float32Array | Uint8Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
