@@ -108,6 +108,10 @@ describe('a configuration', () => {
       ['model: { weights: distill }', /model\.weights: it is the teacher/],
       ['training: { epochs: many }', /training\.epochs/],
       ['training: { fine_tuning: { from: block12 } }', /training\.fine_tuning\.from: it must be a block/],
+      [
+        'training: { fine_tuning: { from: [head, tail] } }',
+        /training\.fine_tuning\.from: it must be a block/,
+      ],
       ['training: { folds: 1 }', /training\.folds: it must be 0, or at least 2/],
       ['deployment: { requirements: { min_accuracy: 90 } }', /deployment\.requirements\.min_accuracy/],
       ['dataset: { video: a.mkv }', /dataset\.video: a recording needs its labels/],

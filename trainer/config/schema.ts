@@ -62,11 +62,19 @@ const network = z.strictObject({
   learning_rate: z.number().gt(0).max(10),
 });
 
-/** Tuning of a backbone from one of its layers on; null: it stays as it is. */
+const PLACE = /^(blocks\.\d{1,2}|head|all)$/;
+const place = z.string().max(20);
+
+/**
+ * Tuning of a backbone from one of its layers on, or all of it; several places are stages, one after the
+ * other. null: it stays as it is.
+ */
 const fineTuning = z.strictObject({
   from: z
-    .string()
-    .regex(/^(blocks\.\d{1,2}|head)$/, 'it must be a block, as in blocks.12, or head')
+    .union([place, z.array(place).min(1).max(8)])
+    .refine((from) => [from].flat().every((one) => PLACE.test(one)), {
+      error: 'it must be a block, as in blocks.12, or head, or all; or a list of such stages',
+    })
     .nullable(),
   epochs: z.int().min(1).max(10_000),
   batch_size: z.int().min(1).max(1024),

@@ -4,6 +4,7 @@ import { ARCHITECTURES } from '../nn/architectures.js';
 import { LITE0_NORMALIZATION } from '../nn/efficientnet-lite0.js';
 import { initialLayers, smallNet } from '../nn/small-net.js';
 import { storedNetwork } from '../weights/store.js';
+import { backendName, formatBackend } from './backend.js';
 import { kept } from './network/keep.js';
 import { type Backbone, type BackboneRequest, NAMES, storedGraph } from './networks.js';
 import { reservoir } from './pictures.js';
@@ -59,9 +60,13 @@ async function pretrained({ config, preprocess, say }: BackboneRequest): Promise
 async function small(request: BackboneRequest): Promise<Backbone> {
   const { config, samples, preprocess, say, signal } = request;
   const { seed } = config.training;
-  say('backbone: a small network trained from scratch, in place of EfficientNet-Lite0 without its weights');
+  const backend = backendName();
+  say(
+    'backbone: a small network trained from scratch, in place of EfficientNet-Lite0 without its weights, ' +
+      formatBackend(backend),
+  );
   const size = [preprocess.height, preprocess.width] as const;
-  const about = ['small_net', samples.fingerprint, preprocess, seed];
+  const about = ['small_net', backend, samples.fingerprint, preprocess, seed];
   const form = smallNet(initialLayers(seeded('form')), size);
   const graph = await kept(about, form, config.output.cache, async () => {
     const examples = await reservoir('train', SMALL_NET_FRAMES, `small-net/${seed}`, request);

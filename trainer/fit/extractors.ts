@@ -3,11 +3,26 @@ import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import { normalize } from '../convert/convert.js';
 
 /** A fixed function of a picture (RGB24), whose values are kept on disk under its identity. */
-export interface Extractor extends Disposable {
-  /** Changes whenever the numbers would. */
+export interface RowExtractor extends Disposable {
+  /** Changes whenever the values would. */
   readonly identity: string;
+  readonly rowBytes: number;
+  extract(pixels: Uint8Array): Promise<Float32Array | Uint8Array>;
+}
+/** One whose values are numbers. */
+export interface Extractor extends RowExtractor {
   readonly width: number;
   extract(pixels: Uint8Array): Promise<Float32Array>;
+}
+
+/** The picture itself, of height × width × 3 bytes. */
+export function pixelExtractor({ width, height }: { width: number; height: number }): RowExtractor {
+  return {
+    identity: 'pixels',
+    rowBytes: width * height * 3,
+    extract: async (pixels) => pixels,
+    [Symbol.dispose]: () => undefined,
+  };
 }
 
 /** What a frozen network gives, row-major: the float model on the Pi's runtime. */
@@ -18,9 +33,11 @@ export async function backboneExtractor(
   threads: number,
 ): Promise<Extractor> {
   const interpreter = await runtime.open(model, { threads });
+  const width = interpreter.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0;
   return {
     identity: sha256(model),
-    width: interpreter.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0,
+    width,
+    rowBytes: 4 * width,
     extract: async (pixels) => {
       const [bytes] = await interpreter.invoke([new Uint8Array(normalize(pixels, normalization).buffer)]);
       return new Float32Array((bytes ?? new Uint8Array(0)).buffer);
@@ -35,6 +52,7 @@ export function histogramExtractor(): Extractor {
   return {
     identity: `rgb-histogram-${LEVELS}`,
     width: LEVELS ** 3,
+    rowBytes: 4 * LEVELS ** 3,
     extract: async (pixels) => {
       const histogram = new Float32Array(LEVELS ** 3);
       const share = 3 / pixels.length;

@@ -9,8 +9,8 @@ import { DEFAULT_CONFIG } from '../config/schema.js';
 import type { Recording } from '../dataset/recordings.js';
 import { samplesOfRecordings } from '../dataset/samples.js';
 import type { SampleSource } from '../ports.js';
-import { histogramExtractor } from './extractors.js';
-import { featuresOf } from './features.js';
+import { histogramExtractor, pixelExtractor } from './extractors.js';
+import { featuresOf, shelfOf } from './features.js';
 
 const PREPROCESS = { width: 8, height: 8, scaler: 'area' } as const;
 /** Two a second; each part has another level, so that no picture is there twice. */
@@ -150,6 +150,27 @@ describe('features of a split', () => {
         assert.deepEqual(await readFile(path), good, `${ending}: ${what}`);
       }
     }
+  });
+  test('whose rows are long stay on disk, and are read from there again', async () => {
+    const folder = await temporaryFolder();
+    const samples = await samplesOf(await recordingIn(folder));
+    const cache = join(folder, 'cache');
+    const preprocess = { width: 96, height: 64, scaler: 'area' } as const;
+    const { augmentation } = DEFAULT_CONFIG.training;
+    const want = { extractor: pixelExtractor(preprocess), views: 1, augmentation };
+    const shelf = () => shelfOf('train', want, { samples, preprocess, cache, say: () => undefined });
+    const expected: Uint8Array[] = [];
+    for await (const { pixels } of samples.read('train', preprocess)) expected.push(pixels);
+    for (const { samples: found, row } of [await shelf(), await shelf()]) {
+      assert.equal(found.length, FRAMES);
+      expected.forEach((pixels, i) => assert.deepEqual(row(i, 0), pixels));
+      assert.notDeepEqual(row(0, 1), row(0, 0));
+      assert.throws(() => row(0, 2), RangeError);
+    }
+    const { row } = await shelf();
+    for (const name of await readdir(cache, { recursive: true }))
+      if (name.endsWith('.rows')) await writeFile(join(cache, name), '');
+    assert.throws(() => row(0, 0), { code: 'state_corrupt' });
   });
   test('that find no room fail with the path, and are whole once there is some', async (t) => {
     const folder = await temporaryFolder();

@@ -5,10 +5,10 @@ import { z } from 'zod';
 import { differenceHash, type Hash } from '../assess/alike.js';
 import type { Sample, SampleSource, Split } from '../ports.js';
 import { type AugmentationSettings, augment } from './augment.js';
-import type { Extractor } from './extractors.js';
+import type { Extractor, RowExtractor } from './extractors.js';
 import { FeatureStore, pictureKey } from './feature-store.js';
 import { progressOf } from './progress.js';
-import { readSealed, writeSealed } from './sealed.js';
+import { bytesOf, readSealed, writeSealed } from './sealed.js';
 
 /** Part of every name in the cache: entries of another format are never looked at. */
 const CACHE_FORMAT = 4;
@@ -39,8 +39,8 @@ export interface FeatureRequest {
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
 }
-export interface Wanted {
-  readonly extractor: Extractor;
+export interface Wanted<E extends RowExtractor = Extractor> {
+  readonly extractor: E;
   /** Augmented views beside each picture itself. */
   readonly views: number;
   readonly augmentation: AugmentationSettings;
@@ -64,29 +64,62 @@ export async function featuresOf(
   wanted: readonly Wanted[],
   request: FeatureRequest,
 ): Promise<Features> {
-  const stores = await Promise.all(wanted.map((want) => storesOf(want, request)));
-  const known = await readIndex(split, request);
-  const complete = known?.every(({ key }) => stores.flat().every((store) => store.has(key)));
-  const samples =
-    known !== null && complete ? known : await readThrough(split, wanted, stores, known, request);
+  const { samples, stores } = await gathered(split, wanted, request);
   return {
     samples,
     of: stores.map((views) => views.map((store) => rowsOf(store, samples))),
   };
 }
 
-function storesOf(want: Wanted, { cache, preprocess }: FeatureRequest): Promise<FeatureStore[]> {
+/** Rows of a split that are read when they are asked for, however many they are. */
+export interface Shelf {
+  readonly samples: readonly Sample[];
+  /** Of a picture by its place in `samples`, or with `view` from 1 on of one of its views. */
+  row(picture: number, view: number): Uint8Array;
+}
+
+/** The same as `featuresOf`, of one extractor, left on disk. */
+export async function shelfOf(
+  split: Split,
+  want: Wanted<RowExtractor>,
+  request: FeatureRequest,
+): Promise<Shelf> {
+  const { samples, stores } = await gathered(split, [want], request);
+  return {
+    samples,
+    row: (picture, view) => {
+      const [store, sample] = [stores[0]?.[view], samples[picture]];
+      if (store === undefined || sample === undefined)
+        throw new RangeError(`${split} has no view ${view} of picture ${picture}`);
+      return store.get(sample.key);
+    },
+  };
+}
+
+async function gathered(split: Split, wanted: readonly Wanted<RowExtractor>[], request: FeatureRequest) {
+  const stores = await Promise.all(wanted.map((want) => storesOf(want, request)));
+  const known = await readIndex(split, request);
+  const complete = known?.every(({ key }) => stores.flat().every((store) => store.has(key)));
+  const samples =
+    known !== null && complete ? known : await readThrough(split, wanted, stores, known, request);
+  return { samples, stores };
+}
+
+function storesOf(
+  want: Wanted<RowExtractor>,
+  { cache, preprocess }: FeatureRequest,
+): Promise<FeatureStore[]> {
   const { extractor, views, augmentation } = want;
   const { views: _, ...changes } = augmentation;
   const names = Array.from({ length: 1 + views }, (_, view) =>
     nameOf([extractor.identity, preprocess, ...(view === 0 ? [] : [view, changes])]),
   );
-  return Promise.all(names.map((name) => FeatureStore.open(join(cache, name), extractor.width)));
+  return Promise.all(names.map((name) => FeatureStore.open(join(cache, name), extractor.rowBytes)));
 }
 
 async function readThrough(
   split: Split,
-  wanted: readonly Wanted[],
+  wanted: readonly Wanted<RowExtractor>[],
   stores: readonly (readonly FeatureStore[])[],
   known: readonly Indexed[] | null,
   request: FeatureRequest,
@@ -130,7 +163,7 @@ async function readThrough(
 async function compute(
   pixels: Uint8Array,
   key: string,
-  wanted: readonly Wanted[],
+  wanted: readonly Wanted<RowExtractor>[],
   stores: readonly (readonly FeatureStore[])[],
   preprocess: Preprocess,
 ): Promise<void> {
@@ -138,15 +171,15 @@ async function compute(
     for (const [view, store] of (stores[i] ?? []).entries()) {
       if (store.has(key)) continue;
       const seen = view === 0 ? pixels : await augment(pixels, preprocess, key, view, augmentation);
-      store.put(key, await extractor.extract(seen));
+      store.put(key, bytesOf(await extractor.extract(seen)));
     }
   }
 }
 
 function rowsOf(store: FeatureStore, samples: readonly Indexed[]): Float32Array {
-  const rows = new Float32Array(samples.length * store.width);
-  samples.forEach(({ key }, i) => rows.set(store.get(key), i * store.width));
-  return rows;
+  const rows = new Uint8Array(samples.length * store.rowBytes);
+  samples.forEach(({ key }, i) => rows.set(store.get(key), i * store.rowBytes));
+  return new Float32Array(rows.buffer);
 }
 
 /** What a split holds, once it was read to its end; null where it was not, or what was kept is damaged. */

@@ -2,59 +2,85 @@ import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { convertToFloat } from '../convert/convert.js';
 import { foldBatchNorm } from '../convert/optimise/fold.js';
 import { cutGraph, joinGraphs } from '../nn/cut.js';
+import type { Graph } from '../nn/graph.js';
 import { numbersOf } from '../nn/numbers.js';
+import { backendName, formatBackend } from './backend.js';
 import { describe, seenDeep } from './data.js';
-import type { TrainingExamples } from './examples.js';
-import { backboneExtractor } from './extractors.js';
+import { backboneExtractor, pixelExtractor } from './extractors.js';
+import { type Shelf, shelfOf } from './features.js';
 import { headSettings } from './fitting.js';
 import { fitHead } from './head.js';
 import { fitNetwork } from './network/fit-network.js';
 import { type Keeper, kept } from './network/keep.js';
+import { fillNormalized } from './network/lessons.js';
 import type { Lesson, ReadOut } from './network/network.js';
 import type { Backbone, BackboneRequest } from './networks.js';
 import { configurationDigest } from './results.js';
 import { bytesOf } from './sealed.js';
 import { networkTeller } from './tell.js';
 
+/** A network in what stays and what is tuned; null: all of it is tuned. */
+interface Split {
+  readonly front: Graph | null;
+  readonly tail: Graph;
+}
+
 /**
- * The backbone with its layers from `training.fine_tuning.from` on tuned on the user's pictures, together
- * with a read-out that begins as the fitted head. What lies before the cut is computed once and cached; batch
- * normalizations stay as they are, folded into their layers: moved by a few pictures they cost more than they
- * bring. Without a place to cut, the backbone itself.
+ * The backbone tuned on the user's pictures in the stages of `training.fine_tuning.from`: from one of its
+ * layers on, or all of it, each with a read-out that begins as the fitted head. What lies before a cut is
+ * computed once and cached; batch normalizations stay as they are, folded into their layers: moved by a few
+ * pictures they cost more than they bring. Without a place, the backbone itself.
  */
 export async function fineTuned(base: Backbone, request: BackboneRequest): Promise<Backbone> {
-  const { config, samples, preprocess, say } = request;
-  const { from, epochs } = config.training.fine_tuning;
+  const { from } = request.config.training.fine_tuning;
   if (from === null) return base;
-  const cut = cutGraph(foldBatchNorm(base.graph), from);
-  say(`fine-tuning from ${from} on, ${epochs} epochs`);
+  let tuned = base;
+  for (const place of [from].flat()) tuned = await tunedFrom(place, tuned, request);
+  return tuned;
+}
+
+async function tunedFrom(place: string, base: Backbone, request: BackboneRequest): Promise<Backbone> {
+  const { config, samples, preprocess, say } = request;
+  const { front, tail } = splitAt(place, base.graph);
+  const backend = backendName();
+  const which = place === 'all' ? 'all of the network' : `from ${place} on`;
+  say(`fine-tuning ${which}, ${config.training.fine_tuning.epochs} epochs, ${formatBackend(backend)}`);
   const about = [
     'tuned',
+    place,
+    backend,
     sha256(bytesOf(numbersOf(base.graph))),
     samples.fingerprint,
     preprocess,
     configurationDigest(config),
   ];
-  const tail = await kept(about, cut.tail, config.output.cache, (keeper) =>
-    tune(base, from, keeper, request),
+  const tuned = await kept(about, tail, config.output.cache, (keeper) =>
+    tune(base, { front, tail }, keeper, request),
   );
-  return { ...base, graph: joinGraphs({ front: cut.front, tail }) };
+  return { ...base, graph: front === null ? tuned : joinGraphs({ front, tail: tuned }) };
 }
 
-async function tune(base: Backbone, from: string, keeper: Keeper, request: BackboneRequest) {
-  const { config, runtime, signal } = request;
-  const { fine_tuning: tuning, seed, threads, augmentation } = config.training;
-  const { front, tail } = cutGraph(foldBatchNorm(base.graph), from);
+function splitAt(place: string, graph: Graph): Split {
+  const folded = foldBatchNorm(graph);
+  return place === 'all' ? { front: null, tail: folded } : cutGraph(folded, place);
+}
+
+async function tune(
+  base: Backbone,
+  { front, tail }: Split,
+  keeper: Keeper,
+  request: BackboneRequest,
+): Promise<Graph> {
+  const { config, signal } = request;
+  const { fine_tuning: tuning, seed, augmentation } = config.training;
   const readOut = await readOutOf(base, request);
-  const float = convertToFloat(front);
-  using extractor = await backboneExtractor(runtime, float, base.normalization, threads);
-  const val = await seenDeep('val', extractor, 0, request);
-  const train = await seenDeep('train', extractor, augmentation.views, request);
+  const train = await lessonsOf('train', augmentation.views, front, base, request);
+  const val = await lessonsOf('val', 0, front, base, request);
   const started = await keeper.load();
   const teller = networkTeller(request);
   let best = started?.bestEpoch ?? 0;
   const settings = {
-    stage: 'cut',
+    stage: front === null ? 'all' : 'cut',
     seed,
     batchSize: tuning.batch_size,
     epochs: tuning.epochs,
@@ -63,7 +89,7 @@ async function tune(base: Backbone, from: string, keeper: Keeper, request: Backb
     schedule: 'cosine',
     patience: null,
   } as const;
-  const tuned = await fitNetwork(tail, lessonsOf(train.features), lessonsOf(val.features), settings, {
+  const tuned = await fitNetwork(tail, train, val, settings, {
     readOut,
     ...(started !== null && { from: started }),
     ...(signal && { signal }),
@@ -101,15 +127,45 @@ async function readOutOf(base: Backbone, request: BackboneRequest): Promise<Read
   return { kernel: hot(head.kernel), bias: hot(head.bias) };
 }
 
-/** Every picture and every view of it, as the front left it. */
-function lessonsOf({ width, features, views, isAd }: TrainingExamples): Lesson[] {
-  return [features, ...views].flatMap((rows) =>
-    isAd.map(
-      (ad, i): Lesson => ({
-        fill: (batch, at) => batch.set(rows.subarray(i * width, (i + 1) * width), at),
-        target: Number(ad),
-        features: null,
-      }),
-    ),
+/**
+ * Every picture of a split and every view of it, as the front left it, or as it is. They are read from the
+ * cache batch by batch: memory does not grow with the data set.
+ */
+async function lessonsOf(
+  split: 'train' | 'val',
+  views: number,
+  front: Graph | null,
+  { normalization }: Backbone,
+  request: BackboneRequest,
+): Promise<Lesson[]> {
+  const { config, runtime, preprocess } = request;
+  const { threads, augmentation } = config.training;
+  using extractor =
+    front === null
+      ? pixelExtractor(preprocess)
+      : await backboneExtractor(runtime, convertToFloat(front), normalization, threads);
+  const shelf = await shelfOf(
+    split,
+    { extractor, views, augmentation },
+    { ...request, cache: config.output.cache },
   );
+  const fill = (row: Uint8Array, batch: Float32Array, at: number) =>
+    front === null ? fillNormalized(row, normalization, batch, at) : batch.set(numbersIn(row), at);
+  return Array.from({ length: 1 + views }, (_, view) => lessonsIn(shelf, view, fill)).flat();
+}
+
+function lessonsIn(
+  { samples, row }: Shelf,
+  view: number,
+  fill: (row: Uint8Array, batch: Float32Array, at: number) => void,
+): Lesson[] {
+  return samples.map(({ isAd }, picture) => ({
+    fill: (batch, at) => fill(row(picture, view), batch, at),
+    target: Number(isAd),
+    features: null,
+  }));
+}
+
+function numbersIn(row: Uint8Array): Float32Array {
+  return new Float32Array(row.buffer, row.byteOffset, row.byteLength / 4);
 }

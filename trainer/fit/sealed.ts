@@ -13,12 +13,16 @@ const SEAL_BYTES = 65;
 export interface Sealed<T> {
   readonly facts: T;
   readonly body: Uint8Array;
+  /** Where in the file the body begins. */
+  readonly at: number;
 }
 
-/** Writes whole or not at all. Throws `disk_full`. */
-export async function writeSealed(path: string, facts: object, body: Uint8Array): Promise<void> {
-  const content = Buffer.concat([Buffer.from(`${JSON.stringify(facts)}\n`), body]);
+/** Writes whole or not at all, and says where in the file the body begins. Throws `disk_full`. */
+export async function writeSealed(path: string, facts: object, body: Uint8Array): Promise<number> {
+  const line = Buffer.from(`${JSON.stringify(facts)}\n`);
+  const content = Buffer.concat([line, body]);
   await writeAtomic(path, Buffer.concat([Buffer.from(`${sha256(content)} `), content]));
+  return SEAL_BYTES + line.byteLength;
 }
 
 /**
@@ -36,7 +40,7 @@ export async function readSealed<T>(
   if (end === -1 || seal !== `${sha256(content)} `) return 'damaged';
   try {
     const facts = parseJson(schema, content.subarray(0, end), FACTS_LIMIT, path);
-    return { facts, body: content.subarray(end + 1) };
+    return { facts, body: content.subarray(end + 1), at: SEAL_BYTES + end + 1 };
   } catch (error) {
     if (error instanceof AdbreakError) return 'damaged';
     throw error;
@@ -49,6 +53,6 @@ export function floatsOf(body: Uint8Array, from = 0, to = body.byteLength): Floa
 }
 
 /** The bytes of numbers, without copying. */
-export function bytesOf(numbers: Float32Array): Uint8Array {
+export function bytesOf(numbers: Float32Array | Uint8Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }

@@ -6,6 +6,7 @@ import type { Graph } from '../nn/graph.js';
 import { numbersOf } from '../nn/numbers.js';
 import type { LabelledPicture } from '../ports.js';
 import { randomSource } from '../weights/sources.js';
+import { backendName, formatBackend } from './backend.js';
 import { backboneExtractor } from './extractors.js';
 import { fitNetwork } from './network/fit-network.js';
 import { type Keeper, kept } from './network/keep.js';
@@ -35,11 +36,24 @@ export async function taught(
   const { config, samples, preprocess, say } = request;
   const { seed, network, augmentation } = config.training;
   const way = teacher === null ? 'trained from scratch' : 'taught by EfficientNet-Lite0';
-  say(`backbone: ${NAMES[architecture]}, ${way} on your pictures: no weights of its own are stored`);
+  const backend = backendName();
+  say(
+    `backbone: ${NAMES[architecture]}, ${way} on your pictures, ${formatBackend(backend)}; ` +
+      'no weights of its own are taken',
+  );
   const initial = graphOf(architecture, randomSource(seeded(`${architecture}/${seed}`)), preprocess);
   const master = teacher && storedGraph('efficientnet_lite0', teacher, preprocess);
   const taughtBy = master && sha256(bytesOf(numbersOf(master)));
-  const about = [architecture, taughtBy, samples.fingerprint, preprocess, seed, network, augmentation];
+  const about = [
+    architecture,
+    taughtBy,
+    backend,
+    samples.fingerprint,
+    preprocess,
+    seed,
+    network,
+    augmentation,
+  ];
   const graph = await kept(about, initial, config.output.cache, (keeper) =>
     learn(initial, architecture, master, keeper, request),
   );

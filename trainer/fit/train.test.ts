@@ -132,19 +132,19 @@ describe('a training', () => {
     assert.equal(second.status, 0, second.stderr);
     assert.doesNotMatch(second.stdout, /network, epoch/);
   });
-  test('that tunes its backbone from a block on gives the same file each time', async () => {
+  test('that tunes its backbone from a block on, then all of it, gives the same file each time', async () => {
     const args = [
       '--set',
       'model.architecture=mobilenet_v3_small',
       '--set',
       'model.input_shape=[64, 96, 3]',
       '--set',
-      'training.fine_tuning={from: blocks.10, epochs: 1, batch_size: 16, learning_rate: 0.001}',
+      'training.fine_tuning={from: [blocks.10, all], epochs: 1, batch_size: 16, learning_rate: 0.001}',
     ];
     const env = { ADBREAK_WEIGHTS: join(root, 'weights') };
     const tuned = train('tuned', args, { env });
     assert.equal(tuned.status, 0, tuned.stderr);
-    assert.match(tuned.stdout, /fine-tuning from blocks\.10 on/);
+    assert.match(tuned.stdout, /fine-tuning from blocks\.10 on.*fine-tuning all of the network/s);
     assert.equal(train('tuned-again', args, { env, cache: 'other-cache' }).status, 0);
     assert.equal(await modelOf('tuned-again'), await modelOf('tuned'));
     assert.match(tuned.stdout, /network, epoch 1 of 1: loss/);

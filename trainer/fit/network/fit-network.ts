@@ -38,8 +38,8 @@ export async function fitNetwork(
   settings: NetworkSettings,
   hooks: NetworkHooks = {},
 ): Promise<Graph> {
-  await openBackend();
-  const network = new Network(graph, lessons[0]?.features?.length ?? 0);
+  const { layers } = await openBackend();
+  const network = new Network(graph, lessons[0]?.features?.length ?? 0, layers);
   let state = hooks.from ?? (await beginning(network, validation, settings, hooks));
   while (!isOver(state, settings.epochs, settings.patience)) {
     const started = performance.now();

@@ -8,7 +8,7 @@ import {
   type Node,
   type UnaryOp,
 } from '../../nn/graph.js';
-import { type BatchStatistics, batchNorm, convolution, depthwise, product } from './gradients.js';
+import type { BatchStatistics, Layers } from './layers.js';
 
 /** A layer's trainable parts, as tensors in the graph's layouts. */
 export interface LayerTensors {
@@ -18,32 +18,30 @@ export interface LayerTensors {
   readonly beta: tf.Tensor1D | null;
 }
 
+/** What a forward pass computes with. */
+export interface Pass {
+  readonly layers: Layers;
+  /** By the layer's name. */
+  readonly numbers: ReadonlyMap<string, LayerTensors>;
+  readonly onStatistics: (layer: string, statistics: BatchStatistics) => void;
+}
+
 /**
  * The graph's output for a batch, x [N, H, W, C], by other numbers than its own. Batch normalizations use the
  * batch's statistics, which are told by the layer's name; a graph to be tuned with frozen ones has them
  * folded away before.
  */
-export function forward(
-  graph: Graph,
-  x: tf.Tensor4D,
-  layers: ReadonlyMap<string, LayerTensors>,
-  onStatistics: (layer: string, statistics: BatchStatistics) => void,
-): tf.Tensor {
+export function forward(graph: Graph, x: tf.Tensor4D, pass: Pass): tf.Tensor {
   const values = new Map<string, tf.Tensor>();
   let last: tf.Tensor = x;
   for (const node of graph.nodes) {
-    last = node.op === 'input' ? x : compute(node, values, layers, onStatistics);
+    last = node.op === 'input' ? x : compute(node, values, pass);
     values.set(node.name, last);
   }
   return last;
 }
 
-function compute(
-  node: Node,
-  values: ReadonlyMap<string, tf.Tensor>,
-  layers: ReadonlyMap<string, LayerTensors>,
-  onStatistics: (layer: string, statistics: BatchStatistics) => void,
-): tf.Tensor {
+function compute(node: Node, values: ReadonlyMap<string, tf.Tensor>, pass: Pass): tf.Tensor {
   const tensorOf = (name: string): tf.Tensor => {
     const value = values.get(name);
     if (value === undefined)
@@ -54,16 +52,16 @@ function compute(
     return value;
   };
   if (isFiltered(node)) {
-    const layer = layers.get(node.name);
-    if (layer === undefined)
+    const numbers = pass.numbers.get(node.name);
+    if (numbers === undefined)
       throw new AdbreakError('model_unsupported', `Cannot train: ${node.name} has no numbers`);
-    return filtered(node, tensorOf(node.input), layer, (statistics) => onStatistics(node.name, statistics));
+    return filtered(node, tensorOf(node.input), numbers, pass);
   }
   switch (node.op) {
     case 'add':
-      return activated(tf.add(tensorOf(node.inputs[0]), tensorOf(node.inputs[1])), node.activation);
+      return activated(tf.add(tensorOf(node.inputs[0]), tensorOf(node.inputs[1])), node.activation, pass);
     case 'mul':
-      return activated(tf.mul(tensorOf(node.inputs[0]), tensorOf(node.inputs[1])), node.activation);
+      return activated(tf.mul(tensorOf(node.inputs[0]), tensorOf(node.inputs[1])), node.activation, pass);
     case 'mean':
       return tf.mean(tensorOf(node.input), [1, 2], node.keepDims);
     case 'reshape': {
@@ -84,7 +82,7 @@ function compute(
     case 'hardSwish':
     case 'hardSigmoid':
     case 'logistic':
-      return unary(node.op, tensorOf(node.input));
+      return unary(node.op, tensorOf(node.input), pass);
     default:
       throw new AdbreakError(
         'model_unsupported',
@@ -97,40 +95,42 @@ function filtered(
   node: FilteredNode,
   x: tf.Tensor,
   { kernel, bias, gamma, beta }: LayerTensors,
-  onStatistics: (statistics: BatchStatistics) => void,
+  pass: Pass,
 ): tf.Tensor {
-  let y = linear(node, x, kernel);
+  let y = linear(node, x, kernel, pass.layers);
   if (bias !== null) y = tf.add(y, bias);
   if (gamma !== null && beta !== null)
-    y = batchNorm(y, gamma, beta, node.batchNorm?.epsilon ?? 1e-3, onStatistics);
-  return activated(y, node.activation);
+    y = pass.layers.batchNorm(y as tf.Tensor4D, gamma, beta, node.batchNorm?.epsilon ?? 1e-3, (statistics) =>
+      pass.onStatistics(node.name, statistics),
+    );
+  return activated(y, node.activation, pass);
 }
 
-function linear(node: FilteredNode, x: tf.Tensor, kernel: tf.Tensor): tf.Tensor {
+function linear(node: FilteredNode, x: tf.Tensor, kernel: tf.Tensor, layers: Layers): tf.Tensor {
   switch (node.op) {
     case 'conv2d':
-      return convolution(x as tf.Tensor4D, kernel as tf.Tensor4D, node);
+      return layers.convolution(x as tf.Tensor4D, kernel as tf.Tensor4D, node);
     case 'depthwise':
-      return depthwise(x as tf.Tensor4D, kernel as tf.Tensor4D, node);
+      return layers.depthwise(x as tf.Tensor4D, kernel as tf.Tensor4D, node);
     case 'dense':
-      return product(x as tf.Tensor2D, kernel as tf.Tensor2D);
+      return layers.product(x as tf.Tensor2D, kernel as tf.Tensor2D);
   }
 }
 
-function activated(x: tf.Tensor, activation: Activation): tf.Tensor {
-  return activation === 'none' ? x : unary(activation, x);
+function activated(x: tf.Tensor, activation: Activation, pass: Pass): tf.Tensor {
+  return activation === 'none' ? x : unary(activation, x, pass);
 }
 
-function unary(op: UnaryOp, x: tf.Tensor): tf.Tensor {
+function unary(op: UnaryOp, x: tf.Tensor, { layers }: Pass): tf.Tensor {
   switch (op) {
     case 'relu':
       return tf.relu(x);
     case 'relu6':
-      return tf.relu6(x);
+      return layers.relu6(x);
     case 'hardSigmoid':
-      return tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6);
+      return tf.mul(layers.relu6(tf.add(x, 3)), 1 / 6);
     case 'hardSwish':
-      return tf.mul(x, tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6));
+      return tf.mul(x, tf.mul(layers.relu6(tf.add(x, 3)), 1 / 6));
     case 'logistic':
       return tf.sigmoid(x);
   }

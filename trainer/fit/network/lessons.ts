@@ -96,10 +96,18 @@ async function seenBy(
   return features;
 }
 
-function filling(pixels: Uint8Array, { normalization: { mean, std } }: LessonRequest): Lesson['fill'] {
-  return (batch, at) => {
-    for (let p = 0; p < pixels.length; p++) batch[at + p] = ((pixels[p] ?? 0) - mean) / std;
-  };
+function filling(pixels: Uint8Array, { normalization }: LessonRequest): Lesson['fill'] {
+  return (batch, at) => fillNormalized(pixels, normalization, batch, at);
+}
+
+/** Puts a picture into a batch as a network sees it. */
+export function fillNormalized(
+  pixels: Uint8Array,
+  { mean, std }: { readonly mean: number; readonly std: number },
+  batch: Float32Array,
+  at: number,
+): void {
+  for (let p = 0; p < pixels.length; p++) batch[at + p] = ((pixels[p] ?? 0) - mean) / std;
 }
 
 /**

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Graph, inferShapes } from '../../nn/graph.js';
 import { numbersOf, withNumbers } from '../../nn/numbers.js';
 import { forward, type LayerTensors } from './forward.js';
-import { type BatchStatistics, product } from './gradients.js';
+import type { BatchStatistics, Layers } from './layers.js';
 import { isLearnt, layersOf, type Slot, slotsOf, tensorsOf } from './parameters.js';
 
 /** What a network learns from one picture. */
@@ -29,7 +29,7 @@ export interface Measured {
 interface Gradient extends Measured {
   readonly statistics: ReadonlyMap<string, BatchStatistics>;
 }
-type Layers = ReadonlyMap<string, LayerTensors>;
+type Numbers = ReadonlyMap<string, LayerTensors>;
 
 /**
  * What a batch counts for in the running statistics: there are hundreds of batches, not hundreds of
@@ -45,14 +45,16 @@ export class Network {
   /** The gradient of the last batch. */
   readonly sums: Float64Array;
   readonly #graph: Graph;
+  readonly #layers: Layers;
   readonly #slots: readonly Slot[];
   readonly #readOuts: readonly Slot[];
   readonly #own: number;
   readonly #input: readonly number[];
 
-  /** `teacher`: how many features it has; 0 without one. */
-  constructor(graph: Graph, teacher: number) {
+  /** `teacher`: how many features it has; 0 without one. `layers` are the backend's. */
+  constructor(graph: Graph, teacher: number, layers: Layers) {
     this.#graph = graph;
+    this.#layers = layers;
     const shapes = inferShapes(graph);
     this.#input = shapes.get(graph.nodes[0]?.name ?? '')?.slice(1) ?? [];
     const width = shapes.get(graph.nodes.at(-1)?.name ?? '')?.at(-1) ?? 0;
@@ -96,11 +98,12 @@ export class Network {
     const loss = tf.tidy(() => {
       const x = this.#batch(lessons);
       const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
-        const layers = layersOf(learnt, tensors);
-        const features = forward(this.#graph, x, layers, (layer, found) => statistics.set(layer, found));
-        const logits = dense(features, layers, 'label');
+        const numbers = layersOf(learnt, tensors);
+        const onStatistics = (layer: string, found: BatchStatistics) => statistics.set(layer, found);
+        const features = forward(this.#graph, x, { layers: this.#layers, numbers, onStatistics });
+        const logits = this.#dense(features, numbers, 'label');
         right = shareRight(logits, lessons);
-        const distance = distanceOf(features, layers, lessons);
+        const distance = this.#distance(features, numbers, lessons);
         const entropy = entropyOf(logits, lessons);
         return distance === null ? entropy : (tf.add(entropy, distance) as tf.Scalar);
       })(tensorsOf(learnt, values));
@@ -119,15 +122,12 @@ export class Network {
   measure(graph: Graph, values: Float32Array, lessons: readonly Lesson[]): Measured {
     return tf.tidy(() => {
       const slots = slotsOf(graph);
-      const layers = new Map([
+      const numbers = new Map([
         ...layersOf(slots, tensorsOf(slots, numbersOf(graph))),
         ...layersOf(this.#readOuts, tensorsOf(this.#readOuts, values)),
       ]);
-      const logits = dense(
-        forward(graph, this.#batch(lessons), layers, () => undefined),
-        layers,
-        'label',
-      );
+      const pass = { layers: this.#layers, numbers, onStatistics: () => undefined };
+      const logits = this.#dense(forward(graph, this.#batch(lessons), pass), numbers, 'label');
       return {
         loss: entropyOf(logits, lessons).dataSync()[0] ?? Number.NaN,
         right: shareRight(logits, lessons),
@@ -143,6 +143,25 @@ export class Network {
       for (let i = from; i < to; i++)
         values[i] = (1 - MOMENTUM) * (values[i] ?? 0) + MOMENTUM * (batch?.[i - from] ?? 0);
     }
+  }
+
+  /** Mean squared distance to the teacher's features; null without a teacher. */
+  #distance(features: tf.Tensor, numbers: Numbers, lessons: readonly Lesson[]): tf.Scalar | null {
+    const width = lessons[0]?.features?.length ?? 0;
+    if (width === 0) return null;
+    const wanted = new Float32Array(lessons.length * width);
+    lessons.forEach((lesson, i) => {
+      wanted.set(lesson.features ?? [], i * width);
+    });
+    const seen = this.#dense(features, numbers, 'teacher');
+    return tf.mean(tf.square(tf.sub(seen, tf.tensor2d(wanted, [lessons.length, width])))) as tf.Scalar;
+  }
+
+  #dense(features: tf.Tensor, numbers: Numbers, name: string): tf.Tensor2D {
+    const { kernel, bias } = numbers.get(name) ?? {};
+    if (kernel === undefined || bias === undefined || bias === null)
+      throw new AdbreakError('training_failed', `Cannot train: the read-out ${name} is missing`);
+    return tf.add(this.#layers.product(features as tf.Tensor2D, kernel as tf.Tensor2D), bias) as tf.Tensor2D;
   }
 
   #batch(lessons: readonly Lesson[]): tf.Tensor4D {
@@ -177,25 +196,6 @@ function shareRight(logits: tf.Tensor2D, lessons: readonly Lesson[]): number {
     ({ target }, i) => (values[2 * i + 1] ?? 0) > (values[2 * i] ?? 0) === target > 0.5,
   );
   return right.length / lessons.length;
-}
-
-/** Mean squared distance to the teacher's features; null without a teacher. */
-function distanceOf(features: tf.Tensor, layers: Layers, lessons: readonly Lesson[]): tf.Scalar | null {
-  const width = lessons[0]?.features?.length ?? 0;
-  if (width === 0) return null;
-  const wanted = new Float32Array(lessons.length * width);
-  lessons.forEach((lesson, i) => {
-    wanted.set(lesson.features ?? [], i * width);
-  });
-  const seen = dense(features, layers, 'teacher');
-  return tf.mean(tf.square(tf.sub(seen, tf.tensor2d(wanted, [lessons.length, width])))) as tf.Scalar;
-}
-
-function dense(features: tf.Tensor, layers: Layers, name: string): tf.Tensor2D {
-  const { kernel, bias } = layers.get(name) ?? {};
-  if (kernel === undefined || bias === undefined || bias === null)
-    throw new AdbreakError('training_failed', `Cannot train: the read-out ${name} is missing`);
-  return tf.add(product(features as tf.Tensor2D, kernel as tf.Tensor2D), bias) as tf.Tensor2D;
 }
 
 function fillNormal(values: Float32Array, random: Random, deviation: number): void {

@@ -1,17 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { BatchStatistics, Layers, Sliding } from './layers.js';
 
 /**
- * Layers with their gradients, on any backend of tfjs. wasm has no gradients of filters, and multiplies
+ * Layers for wasm, though any backend of tfjs runs them. wasm has no gradients of filters, and multiplies
  * slowly where an operand is transposed: both are written here with what it does fast (products, and
- * convolutions forward). Kernels are laid out as graphs have them.
+ * convolutions forward).
  */
-interface Sliding {
-  readonly stride: number;
-  readonly padding: 'same' | 'valid';
-}
+export const WASM_LAYERS: Layers = { product, convolution, depthwise, batchNorm, relu6: (x) => tf.relu6(x) };
 
-/** rows [M, K] times kernel [O, K], transposed -> [M, O] */
-export function product(rows: tf.Tensor2D, kernel: tf.Tensor2D): tf.Tensor2D {
+function product(rows: tf.Tensor2D, kernel: tf.Tensor2D): tf.Tensor2D {
   const op = tf.customGrad((a, w, save) => {
     (save as tf.GradSaveFunc)([a as tf.Tensor, w as tf.Tensor]);
     return {
@@ -25,8 +22,7 @@ export function product(rows: tf.Tensor2D, kernel: tf.Tensor2D): tf.Tensor2D {
   return op(rows, kernel) as tf.Tensor2D;
 }
 
-/** x [N, H, W, I], kernel OHWI -> [N, H', W', O] */
-export function convolution(x: tf.Tensor4D, kernel: tf.Tensor4D, sliding: Sliding): tf.Tensor4D {
+function convolution(x: tf.Tensor4D, kernel: tf.Tensor4D, sliding: Sliding): tf.Tensor4D {
   const [out, height, width, channels] = kernel.shape;
   const [n, h, w] = x.shape;
   if (height === 1 && width === 1 && sliding.stride === 1) {
@@ -59,8 +55,7 @@ export function convolution(x: tf.Tensor4D, kernel: tf.Tensor4D, sliding: Slidin
   return op(x, kernel) as tf.Tensor4D;
 }
 
-/** x [N, H, W, C], kernel [1, kh, kw, C] -> [N, H', W', C] */
-export function depthwise(x: tf.Tensor4D, kernel: tf.Tensor4D, sliding: Sliding): tf.Tensor4D {
+function depthwise(x: tf.Tensor4D, kernel: tf.Tensor4D, sliding: Sliding): tf.Tensor4D {
   const [, height, width, channels] = kernel.shape;
   const op = tf.customGrad((input, filter, save) => {
     (save as tf.GradSaveFunc)([input as tf.Tensor, filter as tf.Tensor]);
@@ -79,23 +74,13 @@ export function depthwise(x: tf.Tensor4D, kernel: tf.Tensor4D, sliding: Sliding)
   return op(x, kernel) as tf.Tensor4D;
 }
 
-/** Mean and variance of each channel of a batch. */
-export interface BatchStatistics {
-  readonly mean: Float32Array;
-  readonly variance: Float32Array;
-}
-
-/**
- * Batch normalization by the batch's own statistics (Ioffe and Szegedy 2015), which are handed over: x [...,
- * C].
- */
-export function batchNorm(
-  x: tf.Tensor,
+function batchNorm(
+  x: tf.Tensor4D,
   gamma: tf.Tensor1D,
   beta: tf.Tensor1D,
   epsilon: number,
   onStatistics: (statistics: BatchStatistics) => void,
-): tf.Tensor {
+): tf.Tensor4D {
   const op = tf.customGrad((input, scale, shift, save) => {
     const values = (input as tf.Tensor).dataSync() as Float32Array;
     const channels = (scale as tf.Tensor).size;
@@ -119,7 +104,7 @@ export function batchNorm(
       },
     };
   });
-  return op(x, gamma, beta);
+  return op(x, gamma, beta) as tf.Tensor4D;
 }
 
 function statisticsOf(values: Float32Array, channels: number): BatchStatistics {
