@@ -32,6 +32,7 @@ import { lockHub } from './store/lock.js';
 import { openStore } from './store/open.js';
 import { openSettings } from './store/settings.js';
 import { markBegun, neverStarted, prepareStateFolder, refuseLost } from './store/state-folder.js';
+import { openTrainings, type TrainingOptions } from './trainings.js';
 
 export interface HubOptions {
   readonly folder: string;
@@ -57,6 +58,7 @@ export interface HubOptions {
   readonly stop?: (why: AdbreakError) => void;
   readonly now?: () => Date;
   readonly certificates?: Partial<CertificateOptions>;
+  readonly training?: TrainingOptions;
   /** Answers that say more than their contract are faults: for tests and development. */
   readonly strict?: boolean;
 }
@@ -188,6 +190,8 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   const registry = await Registry.open(join(folder, 'registry'), store, now, begin);
   const housekeeping = new Housekeeping({ store, settings, authority, registry, clock, people, now, log });
   await housekeeping.begin();
+  const trainings = openTrainings({ folder, settings, store, registry, now, log }, options.training);
+  opened.add(() => trainings.close());
   const rolloutLog = new RolloutLog(store);
   const server = await ServerCertificate.issue(authority, options.names, now());
   const events: { device: string; event: DeviceEvent }[] = [];
@@ -280,6 +284,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
   });
   opened.add(() => broker.close());
   await executor.recover();
+  await trainings.begin().catch(complain('trainings'));
   await commands.show().catch(complain('rollouts over MQTT'));
   const doors: Http = await buildHttp({
     store,
@@ -292,6 +297,7 @@ async function openHub(options: HubOptions, plans: Plans, opened: Opened): Promi
     broker,
     executor,
     evaluations,
+    trainings,
     quotas,
     modelByTag: settings.modelByTag,
     log: rolloutLog,

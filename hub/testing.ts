@@ -17,7 +17,10 @@ export interface TestHub extends HubAddress {
 export async function testHub(
   t: TestContext,
   options: Partial<
-    Pick<HubOptions, 'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort' | 'local' | 'tick'>
+    Pick<
+      HubOptions,
+      'now' | 'folder' | 'certificates' | 'httpPort' | 'mqttPort' | 'local' | 'tick' | 'training'
+    >
   > = {},
 ): Promise<TestHub> {
   const folder = options.folder ?? (await temporaryFolder());
@@ -39,6 +42,7 @@ export async function testHub(
     rollbackPlanPath: fileURLToPath(new URL('../../configs/rollouts/rollback.yaml', import.meta.url)),
     ...(options.now && { now: options.now }),
     ...(options.local && { local: options.local }),
+    ...(options.training && { training: options.training }),
     ...(options.certificates && { certificates: options.certificates }),
   });
   t.after(() => running[Symbol.asyncDispose]());

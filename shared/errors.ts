@@ -172,6 +172,11 @@ export const ERROR_CODES = {
     status: 500,
     remedy: 'Look at the data set: each class needs frames in train, val and test.',
   },
+  trainer_missing: {
+    status: 501,
+    remedy:
+      'Install the whole of Adbreak on the hub, or train elsewhere and upload: `adbreak train --registry-url`.',
+  },
   requirements_missed: {
     status: 422,
     remedy:

@@ -20,6 +20,7 @@ import { deviceCommands } from './devices.js';
 import { evaluationCommands } from './evaluations.js';
 import { exceptionCommand } from './exceptions.js';
 import { greetFirst } from './first.js';
+import { jobCommands } from './jobs.js';
 import { keepCommands } from './keep.js';
 import { keyCommands } from './keys.js';
 import { operatorCommands } from './operators.js';
@@ -29,6 +30,7 @@ import { pushVersion } from './push.js';
 import { call, print, type Remote, remote, say } from './remote.js';
 import { rolloutCommands, rolloutView, summary } from './rollouts.js';
 import { tokenCommands } from './tokens.js';
+import { ON_HUB, trainOnHub } from './train.js';
 import { userCommands } from './users.js';
 import { versionCommands } from './versions.js';
 import { wayInCommands } from './way-in.js';
@@ -282,6 +284,7 @@ tokenCommands(program, remote);
 operatorCommands(program, remote);
 auditCommands(program, remote);
 userCommands(program, remote);
+jobCommands(program, remote);
 
 for (const [name, [workspace]] of Object.entries(ELSEWHERE))
   program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
@@ -337,6 +340,7 @@ await runProgram(async () => {
   // The registry's commands are the hub's; files side by side are the trainer's.
   const place = name === 'models' && rest[0] === 'compare' ? 'model' : name;
   const other = Object.hasOwn(ELSEWHERE, place) ? ELSEWHERE[place] : undefined;
-  if (other !== undefined) await elsewhere(name, other, rest);
+  if (name === 'train' && rest.includes(ON_HUB)) await trainOnHub(rest);
+  else if (other !== undefined) await elsewhere(name, other, rest);
   else await program.parseAsync();
 });

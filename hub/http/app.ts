@@ -25,6 +25,7 @@ import { rolloutRoutes } from './rollout-routes.js';
 import { registerOn } from './route.js';
 import { sessionRoutes } from './session-routes.js';
 import { tokenRoutes } from './token-routes.js';
+import { trainingRoutes, trainingTurns } from './training-routes.js';
 import type { Turns } from './turns.js';
 import { userRoutes } from './user-routes.js';
 import { versionRoutes } from './version-routes.js';
@@ -52,6 +53,8 @@ interface Common {
   /** Whose turn it is to fetch a model, or to send one. */
   readonly downloads: Downloads;
   readonly uploads: Turns;
+  /** Whose turn it is to have a training looked at. */
+  readonly trainings: Turns;
   /** The log's lines about connections that were ended without an answer. */
   readonly complaints: Complaints;
 }
@@ -76,6 +79,7 @@ export async function buildHttp(context: HttpContext): Promise<Http> {
     unread: new Unread(),
     downloads: new Downloads(context.quotas),
     uploads: uploadTurns(),
+    trainings: trainingTurns(),
     complaints: new Complaints(context.report),
   };
   return {
@@ -141,7 +145,7 @@ async function furnish(
   context: HttpContext,
   common: Common,
 ): Promise<readonly Route[]> {
-  const { answerFault, claims, refused, downloads, uploads } = common;
+  const { answerFault, claims, refused, downloads, uploads, trainings } = common;
   const places = boundConnections(app, context, common.complaints);
   nameRequests(app, context);
   auditRefusals(app, refused, context);
@@ -185,6 +189,7 @@ async function furnish(
   evaluationRoutes(register, context);
   exceptionRoutes(register, context);
   monitoringRoutes(register, context);
+  trainingRoutes(register, context, trainings);
   tokenRoutes(register, context);
   userRoutes(register, context);
   sessionRoutes(register, context);

@@ -14,6 +14,7 @@ import type { Executor } from '../rollouts/lifecycle/executor.js';
 import type { Plans } from '../rollouts/lifecycle/plans.js';
 import type { RolloutLog } from '../rollouts/log/log.js';
 import type { Store } from '../store/store.js';
+import type { TrainingJobs } from '../training/training-jobs.js';
 
 /** What the routes work on. */
 export interface HttpContext {
@@ -27,6 +28,7 @@ export interface HttpContext {
   readonly broker: Broker;
   readonly executor: Executor;
   readonly evaluations: Evaluations;
+  readonly trainings: TrainingJobs;
   readonly quotas: Pick<Quotas, 'standing' | 'fetch'>;
   /** The models that tags bring. */
   readonly modelByTag: ModelByTag;

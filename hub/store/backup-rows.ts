@@ -28,6 +28,7 @@ export const TABLES = [
   'operator_entry',
   'operator_command',
   'device_command',
+  'training_job',
   'event',
   'audit',
   'head',

@@ -15,6 +15,7 @@ type Records = Pick<
   | 'operators'
   | 'operatorCommands'
   | 'deviceCommands'
+  | 'trainingJobs'
 >;
 type Lists = Pick<HubState, 'tokens' | 'evaluations' | 'rollouts'>;
 
@@ -44,6 +45,7 @@ export class Drafts {
     operators: new Map(),
     operatorCommands: new Map(),
     deviceCommands: new Map(),
+    trainingJobs: new Map(),
   };
   readonly #lists: Partial<Lists> = {};
   readonly #found: readonly StoredRollout[];
@@ -65,6 +67,7 @@ export class Drafts {
     const operators = draftRecord(base.operators, over.operators, draftOf);
     const operatorCommands = draftRecord(base.operatorCommands, over.operatorCommands, draftOf);
     const deviceCommands = draftRecord(base.deviceCommands, over.deviceCommands, draftOf);
+    const trainingJobs = draftRecord(base.trainingJobs, over.trainingJobs, draftOf);
     const tokens = draftList(lists.tokens ?? base.tokens, draftOf);
     const evaluations = draftList(lists.evaluations ?? base.evaluations, draftOf);
     const rollouts = draftList(lists.rollouts ?? base.rollouts, null);
@@ -78,6 +81,7 @@ export class Drafts {
       operators: { get: () => operators.proxy },
       operatorCommands: { get: () => operatorCommands.proxy },
       deviceCommands: { get: () => deviceCommands.proxy },
+      trainingJobs: { get: () => trainingJobs.proxy },
       revisionFloor: { value: base.revisionFloor },
       time: { value: base.time },
       tokens: { get: tokens.get, set: tokens.set },
@@ -88,7 +92,7 @@ export class Drafts {
     // All of it is finished before any of it is kept: what an edit put in may be none that can be.
     const keeping = [
       ...[claims, accounts, sessions, devices, models, outbox].map((part) => part.finish()),
-      ...[operators, operatorCommands, deviceCommands].map((part) => part.finish()),
+      ...[operators, operatorCommands, deviceCommands, trainingJobs].map((part) => part.finish()),
       tokens.finish((list) => Object.assign(lists, { tokens: list })),
       evaluations.finish((list) => Object.assign(lists, { evaluations: list })),
       rollouts.finish((list) => Object.assign(lists, { rollouts: list })),
@@ -215,6 +219,7 @@ export function commit(state: HubState, { records, lists, found }: Changes): voi
     [state.operators, records.operators],
     [state.operatorCommands, records.operatorCommands],
     [state.deviceCommands, records.deviceCommands],
+    [state.trainingJobs, records.trainingJobs],
   ] as const)
     put<unknown>(rows, changed);
   const rollouts = lists.rollouts?.map((one) =>

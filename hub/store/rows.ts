@@ -2,6 +2,7 @@ import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { z } from 'zod';
 import { round } from '../evaluations/round.js';
+import { trainingJob } from '../training/job.js';
 import type { Changes } from './draft.js';
 import { type HubTime, hubTime } from './hub-time.js';
 import type { Database } from './sql/database.js';
@@ -43,6 +44,7 @@ const TABLES = {
   operator_entry: { keys: ['name'], schema: operator },
   operator_command: { keys: ['key'], schema: operatorCommandRow },
   device_command: { keys: ['key'], schema: deviceCommandRow },
+  training_job: { keys: ['id'], schema: trainingJob },
 } as const;
 type Table = keyof typeof TABLES;
 
@@ -61,6 +63,7 @@ export function* statementsOf(
     ['operator_entry', records.operators],
     ['operator_command', records.operatorCommands],
     ['device_command', records.deviceCommands],
+    ['training_job', records.trainingJobs],
   ] as const)
     for (const [key, row] of changed) yield write(table, [key], row, limit);
   for (const [name, row] of records.models) {
@@ -146,7 +149,7 @@ function* changedById<T extends { readonly id: string }>(
 export function statementsOfAll(state: HubState): Iterable<Statement> {
   const records = (rows: Readonly<Record<string, unknown>>) => new Map(Object.entries(rows));
   const { tokens, rollouts, evaluations, claims, accounts, sessions, devices, models, outbox } = state;
-  const { operators, operatorCommands, deviceCommands } = state;
+  const { operators, operatorCommands, deviceCommands, trainingJobs } = state;
   const changes = {
     claims: records(claims),
     accounts: records(accounts),
@@ -157,6 +160,7 @@ export function statementsOfAll(state: HubState): Iterable<Statement> {
     operators: records(operators),
     operatorCommands: records(operatorCommands),
     deviceCommands: records(deviceCommands),
+    trainingJobs: records(trainingJobs),
   };
   return statementsOf(emptyState(), {
     records: changes as Changes['records'],
@@ -193,6 +197,7 @@ export async function readRows(database: Database): Promise<HubState> {
     state.operatorCommands[key] = row;
   for await (const [key, row] of read(database, 'device_command', deviceCommandRow))
     state.deviceCommands[key] = row;
+  for await (const [id, row] of read(database, 'training_job', trainingJob)) state.trainingJobs[id] = row;
   return state;
 }
 

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { MODEL_NAME } from '@adbreak/shared/contract/manifest.js';
 import { check, parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -25,6 +25,21 @@ const settingsSchema = z.strictObject({
     .record(z.string().regex(/^[a-z0-9_-]{1,60}=.{1,60}$/, 'must be key=value'), z.string().regex(MODEL_NAME))
     .refine((rules) => Object.keys(rules).length <= 100, 'has more than 100 rules')
     .default({}),
+  /** Trainings on the hub's own machine, docs/operations/training.md. */
+  training: z
+    .strictObject({
+      /** The folder whose data sets jobs may name; null: no trainings here. */
+      datasets: z
+        .string()
+        .min(1)
+        .max(1000)
+        .refine(isAbsolute, 'must be an absolute path')
+        .nullable()
+        .default(null),
+      /** MiB that the hub's volume keeps for the hub itself: a job that leaves less is ended. */
+      keepFreeMiB: z.int().min(0).max(10_000_000).default(512),
+    })
+    .prefault({}),
   /** postgres://USER@HOST/DATABASE; without it the hub's memory is SQLite in its state folder. */
   store: z
     .string()

@@ -254,6 +254,7 @@ test('the settings are written with what is usual, read again, and refused by na
     rollupHourMonths: 13,
     rollupDayMonths: null,
     modelByTag: {},
+    training: { datasets: null, keepFreeMiB: 512 },
   };
   assert.deepEqual(await openSettings(folder), usual);
   const path = join(folder, SETTINGS_FILE);

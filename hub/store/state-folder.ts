@@ -30,6 +30,7 @@ const OWN = new Set([
   'identity',
   'registry',
   'rollouts',
+  'training',
   '.gitignore',
 ]);
 /** Files whose reader could pretend to be the hub, or a fleet's authority. */

@@ -6,6 +6,7 @@ import { OPERATOR_ROLES, operatorReply } from '@adbreak/shared/contract/operator
 import { z } from 'zod';
 import type { Round } from '../evaluations/round.js';
 import { rollout } from '../rollouts/rollout.js';
+import type { TrainingJob } from '../training/job.js';
 import type { HubTime } from './hub-time.js';
 
 const instant = z.iso.datetime();
@@ -214,6 +215,8 @@ export interface HubState {
   operatorCommands: Record<string, z.infer<typeof operatorCommandRow>>;
   /** By the device's name and the command's. */
   deviceCommands: Record<string, z.infer<typeof deviceCommandRow>>;
+  /** Trainings on the hub's machine, in the order in which they were asked for. */
+  trainingJobs: Record<string, TrainingJob>;
   /** Every desired state has a higher revision: devices may have seen this one of a hub that this one was restored from. */
   readonly revisionFloor: number;
   /** Null before a hub has looked at its clock. */
@@ -235,6 +238,7 @@ export function emptyState(): HubState {
     operators: own(),
     operatorCommands: own(),
     deviceCommands: own(),
+    trainingJobs: own(),
     revisionFloor: 0,
     time: null,
   };

@@ -1,16 +1,17 @@
 import { join } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { parseSetting, readConfig, type Setting } from '../config/read.js';
 import { labelWords } from '../dataset/command.js';
 import { parseRatio } from '../dataset/ratio.js';
 import { matching, natural, positive } from '../options.js';
 import { trackers } from '../track/settings.js';
 import { startOfRun } from './checkpoint.js';
+import { type HubJob, hubJob } from './hub-job.js';
 import { appendingLog } from './log.js';
 import { checkOutputs } from './outputs.js';
-import { openRegistry } from './registry.js';
+import { openRegistry, type Registry } from './registry.js';
 import { codeVersion } from './results.js';
 import { samplesOf } from './samples.js';
 import { train } from './train.js';
@@ -41,6 +42,8 @@ type Options = { readonly [Name in keyof typeof KEYS]?: unknown } & {
   readonly dryRun?: boolean;
   readonly resume?: boolean;
   readonly finish?: boolean;
+  readonly check?: boolean;
+  readonly forHub?: boolean;
 };
 
 /** `adbreak train`: data set -> model, manifest and report, and where requirements are met -> registry. */
@@ -56,6 +59,8 @@ export function addTrainCommand(program: Command, signal: AbortSignal): void {
       'upload what meets the requirements; with ADBREAK_TOKEN, and ADBREAK_CA for https',
     )
     .option('--dry-run', 'everything but the upload')
+    .option('--check', 'only look at the configuration and whether the data set can be opened')
+    .addOption(new Option('--for-hub', 'how a hub starts it').hideHelp())
     .option('--resume', 'go on behind the last epoch that was kept; the same file as without the pause')
     .option('--finish', 'with --resume: no more epochs, the best so far becomes the model')
     .option('--output <dir>', 'folder for the model, its manifest, the results and the report')
@@ -91,25 +96,40 @@ export function addTrainCommand(program: Command, signal: AbortSignal): void {
     )
     .option('--seed <n>', 'seed', natural)
     .option('--cache <dir>', 'folder for cached features')
+    .addHelpText('after', '\n`adbreak train --on-hub --help`: the same on the hub’s machine.')
     .action((options: Options) => runTraining(options, signal));
 }
 
 async function runTraining(options: Options, signal: AbortSignal): Promise<void> {
+  const job = options.forHub === true ? hubJob() : null;
+  try {
+    await checkAndTrain(options, job, signal);
+  } catch (error) {
+    await job?.failed(error);
+    throw error;
+  }
+}
+
+async function checkAndTrain(options: Options, job: HubJob | null, signal: AbortSignal): Promise<void> {
   const config = await readConfig(options.config ?? null, [...options.set, ...settingsOf(options)]);
   const samples = await samplesOf(config);
+  await job?.checked(config);
+  if (options.check === true) return console.log('The configuration is one, and its data set can be opened.');
   const { path, cache } = config.output;
   await checkOutputs([path, cache]);
   const say = appendingLog(join(path, 'training.log'), (line) => console.log(line));
   const resume = options.resume === true || options.finish === true;
-  const upload = options.registryUrl !== undefined && options.dryRun !== true;
   await train(
     {
       config,
       samples,
-      trackers: trackers(config.tracking, { log: say, env: process.env }),
+      trackers: [
+        ...trackers(config.tracking, { log: say, env: process.env }),
+        ...(job === null ? [] : [job.tracker]),
+      ],
       resume,
       finish: options.finish === true,
-      registry: upload ? await openRegistry(options.registryUrl ?? '', process.env, signal) : null,
+      registry: job?.registry ?? (await registryOf(options, signal)),
       code: await codeVersion(),
       now: await startOfRun(path, { resume, now: new Date() }),
       say,
@@ -117,6 +137,11 @@ async function runTraining(options: Options, signal: AbortSignal): Promise<void>
     },
     openRuntime('tflite'),
   );
+}
+
+async function registryOf({ registryUrl, dryRun }: Options, signal: AbortSignal): Promise<Registry | null> {
+  if (registryUrl === undefined || dryRun === true) return null;
+  return openRegistry(registryUrl, process.env, signal);
 }
 
 function settingsOf(options: Options): Setting[] {

@@ -65,6 +65,7 @@ const MIGRATIONS: readonly { readonly name: string; readonly sql: readonly strin
     ],
   },
   { name: 'accounts', sql: [keyed('account', ['name']), keyed('session', ['hash'])] },
+  { name: 'training', sql: [keyed('training_job', ['id'])] },
 ];
 
 /** The number of the last migration that this hub knows. */

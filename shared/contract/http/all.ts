@@ -13,6 +13,7 @@ import { monitoring } from './monitoring.js';
 import { operators } from './operators.js';
 import { rollouts } from './rollouts.js';
 import { tokens } from './tokens.js';
+import { training } from './training.js';
 
 /** Every route that a hub has, by group and name. */
 const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
@@ -21,6 +22,7 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Contract>>>> = {
   exceptions,
   evaluations,
   monitoring,
+  training,
   fleet,
   devices: { ...devices, ...deviceCommands },
   tokens,

@@ -16,6 +16,7 @@ import { operatorView } from './operators.js';
 import { planView } from './plan.js';
 import { PROBLEM_TYPE, problem } from './problem.js';
 import { decision, rolloutView } from './rollout-view.js';
+import { trainingJobView } from './training.js';
 
 type Json = Readonly<Record<string, unknown>>;
 export interface OpenApi {
@@ -45,6 +46,7 @@ const PARTS: Readonly<Record<string, z.ZodType>> = {
   DeviceChange: deviceChange,
   AuditEntry: auditEntry,
   Summary: summarySchema,
+  TrainingJob: trainingJobView,
 };
 
 const TAGS: Readonly<Record<string, string>> = {
@@ -53,6 +55,7 @@ const TAGS: Readonly<Record<string, string>> = {
   exceptions: 'What stays on an earlier version.',
   evaluations: 'Federated rounds over frames that stay on the devices.',
   monitoring: 'What versions and devices did, by day and hour.',
+  training: 'Trainings on the hub’s own machine.',
   operators: 'Who commands over MQTT.',
   fleet: 'Devices: what each is and does, and what it shall be.',
   devices: 'Cards, tags, what a device does once, and the end of an identity.',
