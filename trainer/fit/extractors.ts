@@ -7,25 +7,38 @@ export interface Extractor extends Disposable {
   /** Changes whenever the numbers would. */
   readonly identity: string;
   readonly width: number;
+  /** How many pictures it works on at once. */
+  readonly lanes: number;
   extract(pixels: Uint8Array): Promise<Float32Array>;
 }
 
-/** What a frozen network gives, row-major: the float model on the Pi's runtime. */
+/**
+ * What a frozen network gives, row-major: the float model on the Pi's runtime. `threads` pictures at a time,
+ * each on one: a network on many threads waits for the slowest of them at each layer, and where others are at
+ * work on the machine it mostly waits.
+ */
 export async function backboneExtractor(
   runtime: TfliteRuntime,
   model: Uint8Array,
   normalization: { mean: number; std: number },
   threads: number,
 ): Promise<Extractor> {
-  const interpreter = await runtime.open(model, { threads });
+  const first = await runtime.open(model, { threads: 1 });
+  const lanes = [first];
+  while (lanes.length < threads) lanes.push(await runtime.open(model, { threads: 1 }));
+  let next = 0;
   return {
     identity: sha256(model),
-    width: interpreter.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0,
+    width: first.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0,
+    lanes: lanes.length,
     extract: async (pixels) => {
-      const [bytes] = await interpreter.invoke([new Uint8Array(normalize(pixels, normalization).buffer)]);
+      const lane = lanes[next++ % lanes.length] ?? first;
+      const [bytes] = await lane.invoke([new Uint8Array(normalize(pixels, normalization).buffer)]);
       return new Float32Array((bytes ?? new Uint8Array(0)).buffer);
     },
-    [Symbol.dispose]: () => interpreter[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      for (const lane of lanes) lane[Symbol.dispose]();
+    },
   };
 }
 
@@ -35,6 +48,7 @@ export function histogramExtractor(): Extractor {
   return {
     identity: `rgb-histogram-${LEVELS}`,
     width: LEVELS ** 3,
+    lanes: 1,
     extract: async (pixels) => {
       const histogram = new Float32Array(LEVELS ** 3);
       const share = 3 / pixels.length;
