@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert tfjs-node check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo model bench bench-detect bench-networks bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking verify-assessment verify-tfjs-node bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert tfjs-node check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo model bench bench-detect bench-networks bench-train bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking verify-assessment verify-tfjs-node bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -88,6 +88,9 @@ bench-ingest: build ## reports a second that the hub acknowledges, beside Mosqui
 
 bench-detect: model ## the decision in hindsight beside the live one, on synthetic broadcasts; SECONDS_EACH= (1,800), SEED=
 	node tools/dist/bench/detect/detect.js
+
+bench-train: build ## `adbreak train` beside the same work in Keras (installs it into .work); ROUNDS= (2), STEPS= (2), ONLY=frozen,step
+	scripts/bench-train.sh
 
 verify-reference: build litert ## three architectures against Keras, Google's converter and its interpreter (installs them into .work)
 	scripts/verify-reference.sh

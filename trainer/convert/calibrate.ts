@@ -17,6 +17,8 @@ export interface CalibrateOptions {
   readonly method: CalibrationMethod;
   readonly threads: number;
   readonly onImage?: (done: number) => void;
+  /** The graph's output for each image, in their order. */
+  readonly onOutput?: (values: Float32Array) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -40,9 +42,13 @@ export async function calibrate(
   );
   let count = 0;
   const read = (outputs: readonly Uint8Array[]) => {
-    outputs.forEach((bytes, i) =>
-      watchers[i]?.take(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)),
+    const values = outputs.map(
+      ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer, byteOffset, byteLength / 4),
     );
+    values.forEach((tensor, i) => {
+      watchers[i]?.take(tensor);
+    });
+    options.onOutput?.(values.at(-1) ?? new Float32Array(0));
     count += 1;
     options.onImage?.(count);
   };

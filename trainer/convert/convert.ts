@@ -1,13 +1,15 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import type { TfliteModel } from '@adbreak/shared/tflite/schema.js';
 import { writeModel } from '@adbreak/shared/tflite/write.js';
 import type { Graph } from '../nn/graph.js';
-import { calibrate } from './calibrate.js';
+import { type CalibrateOptions, calibrate, type Observation } from './calibrate.js';
 import { correctBias } from './correct-bias.js';
 import { checkFinite } from './emit.js';
 import { emitFloat, type FloatWeights } from './float.js';
 import type { CalibrationMethod } from './histogram.js';
+import { calibrateInTwo, type KeepObserved } from './in-two.js';
 import { equalize } from './optimise/equalize.js';
 import { optimise } from './optimise/optimise.js';
 import { type IoType, type Normalization, quantizeInt8, type Range } from './quantize.js';
@@ -24,6 +26,8 @@ export interface Int8Options {
   readonly output?: IoType;
   readonly threads?: number;
   readonly onImage?: (done: number) => void;
+  /** Keeps what calibration sees of the network before its last layer. */
+  readonly keep?: KeepObserved;
   readonly signal?: AbortSignal;
 }
 export interface Int8Conversion {
@@ -55,18 +59,24 @@ export async function convertInt8(
   checkCalibrationSet(pixels);
   const lowered = optimise(graph, 'int8', { keepHardSwish: options.keepHardSwish ?? false });
   const balanced = options.equalize === true ? equalize(lowered) : { graph: lowered, pairs: 0 };
-  const images = (function* () {
-    for (const frame of pixels) yield normalize(frame, options.normalization);
-  })();
-  const observations = await calibrate(balanced.graph, runtime, images, {
-    method: options.method ?? { kind: 'mse' },
-    threads: options.threads ?? 1,
-    ...(options.onImage && { onImage: options.onImage }),
-    ...(options.signal && { signal: options.signal }),
-  });
+  const observations = await observationsOf(balanced.graph, runtime, pixels, options);
   const ranges = new Map([...observations].map(([name, { range }]) => [name, range]));
   const final = options.correctBias !== false ? correctBias(balanced.graph, observations) : balanced.graph;
   return { model: quantizeInt8(final, ranges, options), graph: final, ranges, equalized: balanced.pairs };
+}
+
+function observationsOf(
+  graph: Graph,
+  runtime: TfliteRuntime,
+  pixels: readonly Uint8Array[],
+  { normalization, method = { kind: 'mse' }, threads = 1, keep, onImage, signal }: Int8Options,
+): Promise<ReadonlyMap<string, Observation>> {
+  const images = (function* () {
+    for (const frame of pixels) yield normalize(frame, normalization);
+  })();
+  const options: CalibrateOptions = { method, threads, ...(onImage && { onImage }), ...(signal && { signal }) };
+  if (keep === undefined) return calibrate(graph, runtime, images, options);
+  return calibrateInTwo(graph, runtime, { images, about: [normalization, ...pixels.map(sha256)] }, options, keep);
 }
 
 /** Float32 TFLite file of a graph. */

@@ -7,6 +7,8 @@ export interface RowExtractor extends Disposable {
   /** Changes whenever the values would. */
   readonly identity: string;
   readonly rowBytes: number;
+  /** How many pictures it works on at once. */
+  readonly lanes: number;
   extract(pixels: Uint8Array): Promise<Float32Array | Uint8Array>;
 }
 /** One whose values are numbers. */
@@ -20,29 +22,41 @@ export function pixelExtractor({ width, height }: { width: number; height: numbe
   return {
     identity: 'pixels',
     rowBytes: width * height * 3,
+    lanes: 1,
     extract: async (pixels) => pixels,
     [Symbol.dispose]: () => undefined,
   };
 }
 
-/** What a frozen network gives, row-major: the float model on the Pi's runtime. */
+/**
+ * What a frozen network gives, row-major: the float model on the Pi's runtime. `threads` pictures at a time,
+ * each on one: a network on many threads waits for the slowest of them at each layer, and where others are at
+ * work on the machine it mostly waits.
+ */
 export async function backboneExtractor(
   runtime: TfliteRuntime,
   model: Uint8Array,
   normalization: { mean: number; std: number },
   threads: number,
 ): Promise<Extractor> {
-  const interpreter = await runtime.open(model, { threads });
-  const width = interpreter.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0;
+  const first = await runtime.open(model, { threads: 1 });
+  const lanes = [first];
+  while (lanes.length < threads) lanes.push(await runtime.open(model, { threads: 1 }));
+  const width = first.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0;
+  let next = 0;
   return {
     identity: sha256(model),
     width,
     rowBytes: 4 * width,
+    lanes: lanes.length,
     extract: async (pixels) => {
-      const [bytes] = await interpreter.invoke([new Uint8Array(normalize(pixels, normalization).buffer)]);
+      const lane = lanes[next++ % lanes.length] ?? first;
+      const [bytes] = await lane.invoke([new Uint8Array(normalize(pixels, normalization).buffer)]);
       return new Float32Array((bytes ?? new Uint8Array(0)).buffer);
     },
-    [Symbol.dispose]: () => interpreter[Symbol.dispose](),
+    [Symbol.dispose]: () => {
+      for (const lane of lanes) lane[Symbol.dispose]();
+    },
   };
 }
 
@@ -53,6 +67,7 @@ export function histogramExtractor(): Extractor {
     identity: `rgb-histogram-${LEVELS}`,
     width: LEVELS ** 3,
     rowBytes: 4 * LEVELS ** 3,
+    lanes: 1,
     extract: async (pixels) => {
       const histogram = new Float32Array(LEVELS ** 3);
       const share = 3 / pixels.length;

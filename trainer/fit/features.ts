@@ -132,28 +132,37 @@ async function readThrough(
     for (const store of stores.flat()) await store.save();
     unsaved = 0;
   };
-  // The next picture's views are drawn while the library's thread runs the network on this one.
-  let before: Promise<void> = Promise.resolve();
-  let last = '';
+  // The next picture is read and its views are drawn while the library's threads run the network on these.
+  const begun = new Map<string, Promise<void>>();
+  const lanes = Math.max(...wanted.map(({ extractor }) => extractor.lanes));
+  const endFirst = async () => {
+    const [first] = begun;
+    if (first === undefined) return;
+    await first[1];
+    begun.delete(first[0]);
+  };
   try {
     for await (const { pixels, isAd, group, source, picture } of samples.read(split, preprocess, signal)) {
       const key = pictureKey(pixels);
       const hash = differenceHash(pixels, preprocess.width, preprocess.height);
       found.push({ key, hash, isAd, group, source, picture });
-      // Of two like pictures in a row the first one's work is the second's, too.
-      const work = key === last ? before : compute(pixels, key, wanted, stores, preprocess);
-      last = key;
-      // Its failure is heard at the next turn; until then nobody else listens.
-      work.catch(() => undefined);
-      await before;
-      before = work;
+      // Of like pictures, which follow one another, the first one's work is the others', too.
+      if (!begun.has(key)) {
+        const work = compute(pixels, key, wanted, stores, preprocess);
+        // Its failure is heard at its turn; until then nobody else listens.
+        work.catch(() => undefined);
+        begun.set(key, work);
+      }
+      if (begun.size > lanes) await endFirst();
       progress.advance();
       unsaved += 1;
       if (unsaved >= SAVE_EVERY) await save();
       signal?.throwIfAborted();
     }
+    while (begun.size > 0) await endFirst();
   } finally {
-    await before.finally(save);
+    await Promise.allSettled(begun.values());
+    await save();
   }
   progress.end();
   await writeIndex(split, found, request);

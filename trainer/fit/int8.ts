@@ -6,6 +6,7 @@ import type { Graph } from '../nn/graph.js';
 import type { SampleSource } from '../ports.js';
 import type { Head } from './head.js';
 import type { Backbone } from './networks.js';
+import { keptObserved } from './observed.js';
 import { calibrationPictures } from './pictures.js';
 
 export interface Int8Request {
@@ -18,7 +19,10 @@ export interface Int8Request {
   readonly signal?: AbortSignal;
 }
 
-/** The bytes of the INT8 file of a backbone with a head. */
+/**
+ * The bytes of the INT8 file of a backbone with a head. What calibration sees of the backbone is kept in the
+ * cache: another head on it does not look at the pictures again.
+ */
 export async function int8Of(backbone: Backbone, head: Head, request: Int8Request): Promise<Uint8Array> {
   const { config, runtime, cache, say, signal } = request;
   const { calibration_pictures: wanted, equalize } = config.conversion;
@@ -28,6 +32,7 @@ export async function int8Of(backbone: Backbone, head: Head, request: Int8Reques
     normalization: backbone.normalization,
     threads: config.training.threads,
     equalize,
+    keep: (key, make) => keptObserved(cache, key, make),
     ...(signal && { signal }),
   });
 }
