@@ -136,7 +136,7 @@ test('labels as spreadsheets and other programs write them teach the same, to th
   assert.equal(facts.lineage?.dataset, (await manifestIn(join(plain, 'out'))).lineage?.dataset);
   const mapped = train(folder, join(folder, 'data'), '--label-map', 'Werbung=ad,Programm=content');
   assert.equal(mapped.status, 0, mapped.stderr);
-  assert.deepEqual((await manifestIn(join(folder, 'out'))).lineage, facts.lineage);
+  assert.equal((await manifestIn(join(folder, 'out'))).digest, facts.digest);
 });
 
 describe('recordings that cannot be looked at end a training before its work, by name', () => {
@@ -256,7 +256,7 @@ describe('places that cannot be written end a command in a sentence, before its 
 
 test('a volume that becomes full ends a cut and a synthesis in a sentence, with no recording that is not whole', async (t) => {
   const volume = await smallVolume(t, 512);
-  await writeFile(join(volume, 'others'), Buffer.alloc(480 * 1024));
+  await writeFile(join(volume, 'others'), Buffer.alloc(504 * 1024));
   const folder = await temporaryFolder();
   const labels = join(folder, 'labels.csv');
   await writeFile(labels, [HEADER, ...seconds].join('\n'));
@@ -267,7 +267,7 @@ test('a volume that becomes full ends a cut and a synthesis in a sentence, with 
   ]) {
     const done = adbreak('dataset', ...args);
     assert.equal(done.status, 1, done.stdout);
-    assert.match(done.stderr, /^error disk_full: Cannot write .*: no space left on its volume\n/);
+    assert.match(done.stderr, /^error disk_full: Cannot write .*\.mkv(\.part)?: no space left on its volume/);
   }
   const files = await readdir(volume, { recursive: true });
   assert.deepEqual(
