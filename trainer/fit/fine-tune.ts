@@ -20,7 +20,7 @@ import { bytesOf } from './sealed.js';
 import { networkTeller } from './tell.js';
 
 /** A network in what stays and what is tuned; null: all of it is tuned. */
-interface Split {
+interface Parts {
   readonly front: Graph | null;
   readonly tail: Graph;
 }
@@ -60,14 +60,14 @@ async function tunedFrom(place: string, base: Backbone, request: BackboneRequest
   return { ...base, graph: front === null ? tuned : joinGraphs({ front, tail: tuned }) };
 }
 
-function splitAt(place: string, graph: Graph): Split {
+function splitAt(place: string, graph: Graph): Parts {
   const folded = foldBatchNorm(graph);
   return place === 'all' ? { front: null, tail: folded } : cutGraph(folded, place);
 }
 
 async function tune(
   base: Backbone,
-  { front, tail }: Split,
+  { front, tail }: Parts,
   keeper: Keeper,
   request: BackboneRequest,
 ): Promise<Graph> {

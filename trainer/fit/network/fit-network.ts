@@ -97,7 +97,7 @@ async function trainEpoch(
     if (!Number.isFinite(result.loss))
       throw lostItsWay('network', epoch, `batch ${batch + 1} of ${steps}`, state.bestEpoch);
     adamStep(learnt, network.sums, { step: step + 1, rate, decay: 0, free: 0 });
-    network.countStatistics(learnt.values, result.statistics);
+    network.countStatistics(learnt.values, result.statistics, step + 1);
     loss += (result.loss * members.length) / order.length;
     right += (result.right * members.length) / order.length;
     onBatch?.(members.length);

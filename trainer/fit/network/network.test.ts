@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { seeded } from '@adbreak/shared/random.js';
 import * as tf from '@tensorflow/tfjs-core';
-import { countMultiplyAdds } from '../../nn/graph.js';
+import { countMultiplyAdds, isFiltered } from '../../nn/graph.js';
 import { mobileNetV3 } from '../../nn/mobilenet-v3.js';
 import { numbersOf, withNumbers } from '../../nn/numbers.js';
 import type { EpochRecord } from '../../ports.js';
@@ -12,7 +12,7 @@ import { randomSource } from '../../weights/sources.js';
 import { openBackend } from '../backend.js';
 import type { FitState } from '../fit-state.js';
 import { fitNetwork, type NetworkSettings } from './fit-network.js';
-import type { Lesson } from './network.js';
+import { type Lesson, Network } from './network.js';
 
 // `make verify-tfjs-node` names the other one.
 process.env['ADBREAK_BACKEND'] ??= 'wasm';
@@ -79,6 +79,20 @@ describe('a network', () => {
     assert.ok(second);
     const resumed = await fitNetwork(graph(), lessons(48, 'lessons'), HELD, SETTINGS, { from: second });
     assert.deepEqual(numbersOf(resumed), numbersOf(whole));
+  });
+  test('has the statistics of the first batch after it, and not what it began with', async () => {
+    const { layers } = await openBackend();
+    const network = new Network(graph(), 0, layers);
+    const values = network.initial(1);
+    const { statistics } = network.gradient(values, lessons(8, 'lessons'));
+    network.countStatistics(values, statistics, 1);
+    const normalized = network.graphOf(values).nodes.filter(isFiltered);
+    assert.ok(statistics.size > 10);
+    for (const { name, batchNorm } of normalized) {
+      const found = statistics.get(name);
+      if (found === undefined) continue;
+      assert.deepEqual([batchNorm?.mean, batchNorm?.variance], [found.mean, found.variance], name);
+    }
   });
   test('takes over what a teacher sees, and computes afterwards what converters will', {
     timeout: 120_000,

@@ -135,13 +135,17 @@ export class Network {
     });
   }
 
-  /** Running statistics move towards the batch's. */
-  countStatistics(values: Float32Array, found: ReadonlyMap<string, BatchStatistics>): void {
+  /**
+   * Running statistics move towards the batch's. `step` counts from 1: of the first ones they are the plain
+   * mean, or what they began with would be in them for dozens of batches.
+   */
+  countStatistics(values: Float32Array, found: ReadonlyMap<string, BatchStatistics>, step: number): void {
+    const share = Math.max(MOMENTUM, 1 / step);
     for (const { layer, part, from, to } of this.#slots) {
       if (part !== 'mean' && part !== 'variance') continue;
       const batch = found.get(layer)?.[part];
       for (let i = from; i < to; i++)
-        values[i] = (1 - MOMENTUM) * (values[i] ?? 0) + MOMENTUM * (batch?.[i - from] ?? 0);
+        values[i] = (1 - share) * (values[i] ?? 0) + share * (batch?.[i - from] ?? 0);
     }
   }
 

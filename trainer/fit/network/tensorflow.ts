@@ -65,8 +65,8 @@ export async function openTensorFlow(): Promise<Execute> {
   }
 }
 
-type Backend = typeof import('@tensorflow/tfjs-node/dist/nodejs_kernel_backend.js').NodeJSKernelBackend;
-type Binding = ConstructorParameters<Backend>[0];
+type NodeBackend = typeof import('@tensorflow/tfjs-node/dist/nodejs_kernel_backend.js').NodeJSKernelBackend;
+type Binding = ConstructorParameters<NodeBackend>[0];
 
 /** tfjs-node 4.22 asks Node's `util` for two functions that Node 23 took away. */
 function mendNode(): void {
