@@ -42,7 +42,10 @@ module.exports = {
     rule(
       'hub-below-the-doors',
       'A feature or a port does not know who asks, over HTTP or MQTT.',
-      { path: `^hub/(${FEATURES}|store|identity|registry|accounts)/`, pathNot: `${TESTS}|${HELPERS}` },
+      {
+        path: `^hub/(${FEATURES}|training|store|identity|registry|accounts)/`,
+        pathNot: `${TESTS}|${HELPERS}`,
+      },
       { path: '^hub/(http|broker)/', pathNot: HELPERS },
     ),
     rule(
@@ -55,7 +58,7 @@ module.exports = {
       'hub-trust-alone',
       'Who may come in, and what is signed, depends on no feature.',
       { path: '^hub/(identity|registry|accounts)/', pathNot: TESTS },
-      { path: `^hub/(${FEATURES})/` },
+      { path: `^hub/(${FEATURES}|training)/` },
     ),
     rule(
       'rollouts-core',

@@ -6,7 +6,7 @@ import type { RolloutEvent } from '../rollouts/events.js';
 import { PLAN, report, started } from '../rollouts/fixtures.js';
 import { start } from '../rollouts/step.js';
 import { takeReport } from '../testing/rollups.js';
-import { ANNA, deviceEntry, SESSION } from '../testing/state.js';
+import { ANNA, AT, deviceEntry, SESSION, TRAINING } from '../testing/state.js';
 import { link, NO_LINKS } from './chain.js';
 import type { Database } from './sql/database.js';
 import { all as allOf, insert, type Statement } from './sql/queries.js';
@@ -55,6 +55,7 @@ const token = (id: string) => ({
   role: 'viewer' as const,
   created: '2026-01-01T00:00:00.000Z',
 });
+const RUNNING = { state: 'running' as const, begun: AT, cancelled: null };
 const AUDIT = { who: 'test', what: 'thing.change', subject: 'x' };
 const tick = (n: number): RolloutEvent => ({
   kind: 'tick',
@@ -99,6 +100,7 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
       state.tokens.push(token('a'));
       state.accounts['anna'] = ANNA;
       for (const hash of [SESSION.hash, 'b'.repeat(64)]) state.sessions[hash] = { ...SESSION, hash };
+      for (const id of ['t-1', 't-2']) state.trainingJobs[id] = { ...TRAINING, id };
       return state.tokens.length;
     }, AUDIT);
     assert.deepEqual(store.state.devices, Object.create(null), 'not before its commit');
@@ -110,13 +112,18 @@ export function storeContract(name: string, place: () => Promise<Place>): void {
       devices['pi-2'] = deviceEntry('pi-2', 'two');
       tokens.push(token('b'));
     });
-    await store.change(({ devices }) => void delete devices['pi-2']);
+    await store.change(({ devices, trainingJobs }) => {
+      delete devices['pi-2'];
+      delete trainingJobs['t-1'];
+      Object.assign(trainingJobs['t-2'] ?? {}, { standing: RUNNING });
+    });
     const was = copy(store.state);
     assert.deepEqual(
       [store.state.devices['pi-1']?.sequence, Object.keys(store.state.devices)],
       [7, ['pi-1']],
     );
-    const { accounts, sessions } = store.state;
+    const { accounts, sessions, trainingJobs } = store.state;
+    assert.deepEqual(Object.values(trainingJobs), [{ ...TRAINING, id: 't-2', standing: RUNNING }]);
     assert.deepEqual(accounts['anna'], { ...ANNA, role: 'admin', networks: ['192.0.2.1'] });
     assert.deepEqual(Object.values(sessions), [SESSION]);
     await store.close();

@@ -3,7 +3,7 @@ import type { HubState } from '../store/state.js';
 
 /** Entries of the hub's state for tests that need no devices behind them. */
 export const MODEL = 'base-ad-detector';
-const AT = '2026-01-01T00:00:00.000Z';
+export const AT = '2026-01-01T00:00:00.000Z';
 
 export function deviceEntry(
   id: string,
@@ -61,3 +61,19 @@ export const ANNA: HubState['accounts'][string] = {
   networks: [],
 };
 export const SESSION = { hash: 'a'.repeat(64), account: 'anna', begun: AT, used: AT };
+
+/** A training that waits. */
+export const TRAINING: HubState['trainingJobs'][string] = {
+  id: 't-1',
+  model: MODEL,
+  version: '1.0.0',
+  configuration: 'training: { epochs: 3 }',
+  settings: ['training.seed=2'],
+  dataset: 'grey',
+  who: 'token:first',
+  asked: AT,
+  standing: { state: 'queued' },
+  interruptions: 0,
+  progress: null,
+  epochs: [],
+};

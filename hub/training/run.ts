@@ -1,7 +1,7 @@
 import type { Manifest } from '@adbreak/shared/contract/manifest.js';
 import { failureOf, type TrainerWord, type TrainingFailure } from '@adbreak/shared/contract/training.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { storageError } from '@adbreak/shared/storage/atomic.js';
+import { exists, storageError } from '@adbreak/shared/storage/atomic.js';
 import type { Registry } from '../registry/registry.js';
 import type { Store } from '../store/store.js';
 import { settingsOf } from './configuration.js';
@@ -69,9 +69,11 @@ async function trained(
   const configuration = await folder.prepare(job.id, job.configuration);
   const places = { dataset, output: folder.output(job.id), cache: folder.cache };
   const args = ['--config', configuration, ...settingsOf(job.settings, places)];
+  // It has begun before: it goes on from its checkpoint, to the file that an undisturbed run makes.
+  if (await exists(places.output)) args.push('--resume');
   const words = new Words(notes);
   signal.throwIfAborted();
-  const trainer = await Trainer.start(parts.trainer, job.interruptions > 0 ? [...args, '--resume'] : args, {
+  const trainer = await Trainer.start(parts.trainer, args, {
     line: (line) => notes.say(line),
     word: (word) => words.take(word),
   });
@@ -93,7 +95,8 @@ async function watched(
     try {
       await folder.refuseFull(keepFreeMiB);
     } catch (error) {
-      fault ??= error;
+      if (fault !== null) return;
+      fault = error;
       end();
     }
   };

@@ -46,6 +46,12 @@ type Options = { readonly [Name in keyof typeof KEYS]?: unknown } & {
   readonly forHub?: boolean;
 };
 
+/** The hub's command line takes these, and never passes them on (hub/cli/train.ts). */
+const ON_HUB = `
+On the hub’s machine instead, one training at a time:
+  --on-hub   it becomes a job of the hub; \`adbreak train --on-hub --help\`
+  --follow   tell how far that is, until its end`;
+
 /** `adbreak train`: data set -> model, manifest and report, and where requirements are met -> registry. */
 export function addTrainCommand(program: Command, signal: AbortSignal): void {
   const setting = (text: string, before: readonly Setting[]) => [...before, parseSetting(text)];
@@ -96,7 +102,7 @@ export function addTrainCommand(program: Command, signal: AbortSignal): void {
     )
     .option('--seed <n>', 'seed', natural)
     .option('--cache <dir>', 'folder for cached features')
-    .addHelpText('after', '\n`adbreak train --on-hub --help`: the same on the hub’s machine.')
+    .addHelpText('after', ON_HUB)
     .action((options: Options) => runTraining(options, signal));
 }
 

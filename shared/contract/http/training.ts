@@ -12,6 +12,7 @@ import { count, instant, modelName, version } from './common.js';
 import { contract } from './contract.js';
 
 const TRAINING_STATES = ['queued', 'running', 'finished', 'failed', 'cancelled'] as const;
+const SETTING = /^[a-z_.]{1,100}=[^\p{Cc}]*$/u;
 const jobParams = z.object({
   id: z.string().regex(/^t-[0-9a-z]{12}$/, 'must be the name of a training job'),
 });
@@ -74,7 +75,7 @@ const ask = contract({
       .default('')
       .describe('YAML, as `adbreak train --config` reads it; the defaults where nothing is said'),
     settings: z
-      .array(z.string().min(3).max(SETTING_LIMIT))
+      .array(z.string().max(SETTING_LIMIT).regex(SETTING, 'must be KEY=VALUE'))
       .max(SETTINGS_LIMIT)
       .default([])
       .describe('keys over it, as in training.epochs=30'),
