@@ -26,7 +26,7 @@ export interface RunParts {
 }
 
 /** Why a run is ended before its time. */
-export type Stop = 'cancelled' | 'closing';
+type Stop = 'cancelled' | 'closing';
 
 /**
  * One run of a job, from its folder to the registry. Never rejects: what goes wrong is how it ends. Once the
