@@ -25,8 +25,6 @@ export interface RunParts {
   readonly lookMs: number;
 }
 
-/** Why a run is ended before its time. */
-type Stop = 'cancelled' | 'closing';
 
 /**
  * One run of a job, from its folder to the registry. Never rejects: what goes wrong is how it ends. Once the
