@@ -74,9 +74,20 @@ function observationsOf(
   const images = (function* () {
     for (const frame of pixels) yield normalize(frame, normalization);
   })();
-  const options: CalibrateOptions = { method, threads, ...(onImage && { onImage }), ...(signal && { signal }) };
+  const options: CalibrateOptions = {
+    method,
+    threads,
+    ...(onImage && { onImage }),
+    ...(signal && { signal }),
+  };
   if (keep === undefined) return calibrate(graph, runtime, images, options);
-  return calibrateInTwo(graph, runtime, { images, about: [normalization, ...pixels.map(sha256)] }, options, keep);
+  return calibrateInTwo(
+    graph,
+    runtime,
+    { images, about: [normalization, ...pixels.map(sha256)] },
+    options,
+    keep,
+  );
 }
 
 /** Float32 TFLite file of a graph. */

@@ -12,7 +12,7 @@ export interface Observed {
   /** Its output for each image. */
   readonly outputs: readonly Float32Array[];
 }
-/** Gives what was kept under a key, a SHA-256 in hex over all that it follows from; else makes and keeps it. */
+/** What was kept under a key, a SHA-256 in hex over all that it follows from; else it is made and kept. */
 export type KeepObserved = (key: string, make: () => Promise<Observed>) => Promise<Observed>;
 export interface Images {
   /** Inputs as the network sees them, float32 [1, H, W, 3]. */

@@ -47,7 +47,7 @@ async function converted(of: Graph, cache: string | null, given = pictures) {
   return { file: Buffer.from(file), made };
 }
 
-test('what calibration saw of a network holds for another head: the same file, without another look', async () => {
+test('what calibration saw holds for another head: the same file, without another look', async () => {
   const cache = await temporaryFolder();
   const other = withHead(graph, -3);
   const first = await converted(graph, cache);

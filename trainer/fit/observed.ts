@@ -4,7 +4,10 @@ import type { Observed } from '../convert/in-two.js';
 import { readSealed, writeSealed } from './sealed.js';
 
 const count = z.int().positive().max(1_000_000);
-/** The body is float64: of each node smallest, largest and the channels' means; then the outputs, one after another. */
+/**
+ * The body is float64: of each node smallest, largest and the channels' means; then the outputs, one after
+ * another.
+ */
 const facts = z.strictObject({
   nodes: z.array(z.strictObject({ name: z.string().max(1000), channels: count })).max(10_000),
   outputs: count,
@@ -31,9 +34,16 @@ export async function keptObserved(
 }
 
 function pack({ observations, outputs }: Observed): { facts: Facts; numbers: Float64Array } {
-  const nodes = [...observations].map(([name, { channelMeans }]) => ({ name, channels: channelMeans.length }));
+  const nodes = [...observations].map(([name, { channelMeans }]) => ({
+    name,
+    channels: channelMeans.length,
+  }));
   const numbers = Float64Array.from([
-    ...[...observations.values()].flatMap(({ range, channelMeans }) => [range.min, range.max, ...channelMeans]),
+    ...[...observations.values()].flatMap(({ range, channelMeans }) => [
+      range.min,
+      range.max,
+      ...channelMeans,
+    ]),
     ...outputs.flatMap((values) => [...values]),
   ]);
   return { facts: { nodes, outputs: outputs.length, width: outputs[0]?.length ?? 0 }, numbers };

@@ -13,8 +13,8 @@ import { actedOn, added, breaksOf, type Measures, measure, quantile } from './me
 /**
  * `make bench-detect`: where `adbreak detect` finds breaks in hindsight, beside what a device decides live,
  * on synthetic broadcasts that no model was trained on; and how fast it reads a recording of 1080i, beside
- * ffmpeg's decoder alone. SECONDS_EACH= (1,800) of each channel, SECONDS_1080I= (120), SEED=, MODEL= (the kept
- * one).
+ * ffmpeg's decoder alone. SECONDS_EACH= (1,800) of each channel, SECONDS_1080I= (120), SEED=, MODEL= (the
+ * kept one).
  */
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const CHANNELS = ['one', 'arena', 'kino'] as const;
@@ -128,8 +128,9 @@ await runProgram(async () => {
   const right = (way: Way) => of(way).right / of(way).seconds;
   const [acts, dates, hindsight] = WAYS.map(right);
   console.log(
-    JSON.stringify({ bench: 'detect', right: { acts, dates, hindsight }, recording_1080i: recording }, (_, value) =>
-      typeof value === 'number' ? Math.round(value * 1000) / 1000 : value,
+    JSON.stringify(
+      { bench: 'detect', right: { acts, dates, hindsight }, recording_1080i: recording },
+      (_, value) => (typeof value === 'number' ? Math.round(value * 1000) / 1000 : value),
     ),
   );
 }, interruption);

@@ -26,12 +26,13 @@ export interface InterlacedRequest extends Told {
   readonly detect: (path: string) => readonly string[];
 }
 
-/** 1080i at 25 frames a second, as DVB-T2 and satellites carry it: 50 fields in 25 pictures, H.264, MPEG-TS. */
-const FILTER = 'scale=1920:1080:flags=bilinear,noise=alls=4:allf=t:all_seed=1,fps=50,tinterlace=interleave_top';
+/** 50 fields in 25 pictures a second, H.264, MPEG-TS: as satellites and cable carry it. */
+const FILTER =
+  'scale=1920:1080:flags=bilinear,noise=alls=4:allf=t:all_seed=1,fps=50,tinterlace=interleave_top';
 const ENCODER = ['-c:v', 'libx264', '-preset', 'veryfast', '-flags', '+ildct+ilme', '-x264-params', 'tff=1'];
 const RATE = ['-b:v', '10M', '-maxrate', '14M', '-bufsize', '10M', '-g', '50', '-pix_fmt', 'yuv420p'];
 
-/** `adbreak detect` on an interlaced recording of 1080 lines, beside ffmpeg's decoder alone, on the same file. */
+/** `adbreak detect` on an interlaced recording of 1080 lines, beside ffmpeg's decoder alone. */
 export async function measureInterlaced(request: InterlacedRequest): Promise<Interlaced> {
   const { output, seconds, detect } = request;
   await render(request);

@@ -100,7 +100,17 @@ function entryOf(
   source: string,
   origin: string,
 ): Picture['entry'] {
-  return { label, sha256: sha256(file), width: SIDE, height: SIDE, group, source, origin, at: null, changes: [] };
+  return {
+    label,
+    sha256: sha256(file),
+    width: SIDE,
+    height: SIDE,
+    group,
+    source,
+    origin,
+    at: null,
+    changes: [],
+  };
 }
 
 async function write(

@@ -65,7 +65,10 @@ export function median(values: readonly number[]): number {
 export function tableOf({ frozen: all, step: one, second_run, second_run_s }: TrainResult): string {
   const rows = [['', 'ours s', 'Keras s', 'ratio']];
   if (all !== null)
-    rows.push([`${all.pictures} pictures to INT8 metrics`, ...cells(all)], ['another head after it', ...second()]);
+    rows.push(
+      [`${all.pictures} pictures to INT8 metrics`, ...cells(all)],
+      ['another head after it', ...second()],
+    );
   if (one !== null) rows.push([`a step at batch ${one.batch} (${one.backend})`, ...cells(one)]);
   return rows
     .map(([name = '', ...values]) => name.padEnd(34) + values.map((value) => value.padStart(10)).join(''))

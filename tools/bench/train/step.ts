@@ -13,7 +13,7 @@ export interface StepRequest extends Told {
   readonly python: string;
 }
 
-/** One step of fine-tuning with every layer learning, batch normalizations as they are: ours and Keras's in turns. */
+/** A step of fine-tuning with every layer learning, batch normalizations as they are: ours, Keras's, in turns. */
 export async function measureStep(request: StepRequest): Promise<NonNullable<TrainResult['step']>> {
   const { rounds, steps, python } = request;
   const [own, keras]: [number[], number[]] = [[], []];
@@ -21,7 +21,10 @@ export async function measureStep(request: StepRequest): Promise<NonNullable<Tra
   for (let round = 1; round <= rounds; round++) {
     request.say(`steps at batch ${BATCH}, round ${round} of ${rounds}`);
     const numbers = [BATCH, steps].map(String);
-    const ended = await timed([process.execPath, 'tools/dist/bench/train/step-worker.js', ...numbers], request);
+    const ended = await timed(
+      [process.execPath, 'tools/dist/bench/train/step-worker.js', ...numbers],
+      request,
+    );
     const said = oursTimes.parse(lastLine(ended));
     own.push(...said.seconds);
     backend = said.backend;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { onInterruption, runProgram } from '@adbreak/shared/program.js';
 import { measureFrozen } from './frozen.js';
 import { benchPictures } from './pictures.js';
-import { tableOf, type TrainResult, trainResult } from './result.js';
+import { type TrainResult, tableOf, trainResult } from './result.js';
 import { measureStep } from './step.js';
 
 /**
@@ -29,7 +29,8 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
     const value = Number(env[name] || usual);
     if (Number.isInteger(value) && value >= 1 && value <= high) return value;
     throw new RangeError(
-      `Cannot run the benchmark: ${name} must be a whole number from 1 to ${high}: current value is ${env[name]}`,
+      `Cannot run the benchmark: ${name} must be a whole number from 1 to ${high}: ` +
+        `current value is ${env[name]}`,
     );
   };
   const only = env['ONLY'] || null;
