@@ -15,6 +15,8 @@ export interface BatchStatistics {
  * them. Every implementation passes the suite in layers.test.ts.
  */
 export interface Layers {
+  /** What the outputs of all layers may take in one pass; a larger batch goes through in parts. */
+  readonly outputBytes: number;
   /** rows [M, K] times kernel [O, K], transposed -> [M, O] */
   product(rows: tf.Tensor2D, kernel: tf.Tensor2D): tf.Tensor2D;
   /** x [N, H, W, I], kernel OHWI -> [N, H', W', O] */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { seeded } from '@adbreak/shared/random.js';
 import * as tf from '@tensorflow/tfjs-core';
+import { foldBatchNorm } from '../../convert/optimise/fold.js';
 import { countMultiplyAdds, isFiltered } from '../../nn/graph.js';
 import { mobileNetV3 } from '../../nn/mobilenet-v3.js';
 import { numbersOf, withNumbers } from '../../nn/numbers.js';
@@ -93,6 +94,22 @@ describe('a network', () => {
       if (found === undefined) continue;
       assert.deepEqual([batchNorm?.mean, batchNorm?.variance], [found.mean, found.variance], name);
     }
+  });
+  test('gives the same gradient where a batch does not fit into memory at once', async () => {
+    const { layers } = await openBackend();
+    const folded = foldBatchNorm(graph());
+    const batch = lessons(8, 'lessons');
+    const [whole, parts] = [layers.outputBytes, 1].map((outputBytes) => {
+      const network = new Network(folded, 0, { ...layers, outputBytes });
+      const { loss, right } = network.gradient(network.initial(1), batch);
+      return { loss, right, sums: network.sums };
+    });
+    assert.ok(whole && parts);
+    assert.ok(Math.abs(whole.loss - parts.loss) < 1e-5);
+    assert.equal(parts.right, whole.right);
+    const scale = whole.sums.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    whole.sums.forEach((value, i) => assert.ok(Math.abs(value - (parts.sums[i] ?? 0)) < 1e-4 * scale));
+    assert.notDeepEqual(parts.sums, whole.sums);
   });
   test('takes over what a teacher sees, and computes afterwards what converters will', {
     timeout: 120_000,

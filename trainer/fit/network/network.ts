@@ -1,9 +1,10 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { type Random, seeded } from '@adbreak/shared/random.js';
+import { elements } from '@adbreak/shared/tflite/shapes.js';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Graph, inferShapes } from '../../nn/graph.js';
 import { numbersOf, withNumbers } from '../../nn/numbers.js';
-import { forward, type LayerTensors } from './forward.js';
+import { forward, type LayerTensors, type Pass } from './forward.js';
 import type { BatchStatistics, Layers } from './layers.js';
 import { isLearnt, layersOf, type Slot, slotsOf, tensorsOf } from './parameters.js';
 
@@ -50,6 +51,10 @@ export class Network {
   readonly #readOuts: readonly Slot[];
   readonly #own: number;
   readonly #input: readonly number[];
+  /** Lessons that fit into the backend's memory in one pass. */
+  readonly #atOnce: number;
+  /** Whether a batch is normalized by its own statistics, which are of all of it. */
+  readonly #hasStatistics: boolean;
 
   /** `teacher`: how many features it has; 0 without one. `layers` are the backend's. */
   constructor(graph: Graph, teacher: number, layers: Layers) {
@@ -67,6 +72,9 @@ export class Network {
     ];
     this.#slots = [...own, ...this.#readOuts];
     this.sums = new Float64Array(this.#slots.at(-1)?.to ?? 0);
+    const outputs = [...shapes.values()].reduce((sum, shape) => sum + 4 * elements(shape), 0);
+    this.#atOnce = Math.max(1, Math.floor(layers.outputBytes / outputs));
+    this.#hasStatistics = own.some(({ part }) => part === 'mean');
   }
 
   initial(seed: number, readOut?: ReadOut): Float32Array {
@@ -91,15 +99,27 @@ export class Network {
    * `sums`.
    */
   gradient(values: Float32Array, lessons: readonly Lesson[]): Gradient {
-    const learnt = this.#slots.filter(isLearnt);
     const statistics = new Map<string, BatchStatistics>();
-    let right = 0;
+    const onStatistics = (layer: string, found: BatchStatistics) => statistics.set(layer, found);
     this.sums.fill(0);
+    const measured = inParts(lessons, this.#hasStatistics ? lessons.length : this.#atOnce, (part, share) =>
+      this.#addGradient(values, part, share, onStatistics),
+    );
+    return { ...measured, statistics };
+  }
+
+  #addGradient(
+    values: Float32Array,
+    lessons: readonly Lesson[],
+    share: number,
+    onStatistics: Pass['onStatistics'],
+  ): Measured {
+    const learnt = this.#slots.filter(isLearnt);
+    let right = 0;
     const loss = tf.tidy(() => {
       const x = this.#batch(lessons);
       const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
         const numbers = layersOf(learnt, tensors);
-        const onStatistics = (layer: string, found: BatchStatistics) => statistics.set(layer, found);
         const features = forward(this.#graph, x, { layers: this.#layers, numbers, onStatistics });
         const logits = this.#dense(features, numbers, 'label');
         right = shareRight(logits, lessons);
@@ -108,11 +128,11 @@ export class Network {
         return distance === null ? entropy : (tf.add(entropy, distance) as tf.Scalar);
       })(tensorsOf(learnt, values));
       grads.forEach((gradient, i) => {
-        this.sums.set(gradient.dataSync(), learnt[i]?.from ?? 0);
+        addTo(this.sums, gradient.dataSync(), share, learnt[i]?.from ?? 0);
       });
       return value.dataSync()[0] ?? Number.NaN;
     });
-    return { loss, right, statistics };
+    return { loss, right };
   }
 
   /**
@@ -120,6 +140,10 @@ export class Network {
    * read-out in `values`.
    */
   measure(graph: Graph, values: Float32Array, lessons: readonly Lesson[]): Measured {
+    return inParts(lessons, this.#atOnce, (part) => this.#measure(graph, values, part));
+  }
+
+  #measure(graph: Graph, values: Float32Array, lessons: readonly Lesson[]): Measured {
     return tf.tidy(() => {
       const slots = slotsOf(graph);
       const numbers = new Map([
@@ -175,6 +199,27 @@ export class Network {
     const [height = 0, width = 0, channels = 0] = this.#input;
     return tf.tensor4d(batch, [lessons.length, height, width, channels]);
   }
+}
+
+/** The means over lessons that are looked at in parts; `share` is how much of all a part is. */
+function inParts(
+  lessons: readonly Lesson[],
+  atOnce: number,
+  look: (part: readonly Lesson[], share: number) => Measured,
+): Measured {
+  let [loss, right] = [0, 0];
+  for (let at = 0; at < lessons.length; at += atOnce) {
+    const part = lessons.slice(at, at + atOnce);
+    const share = part.length / lessons.length;
+    const measured = look(part, share);
+    loss += share * measured.loss;
+    right += share * measured.right;
+  }
+  return { loss, right };
+}
+
+function addTo(sums: Float64Array, values: ArrayLike<number>, share: number, from: number): void {
+  for (let i = 0; i < values.length; i++) sums[from + i] = (sums[from + i] ?? 0) + share * (values[i] ?? 0);
 }
 
 /** Slots of a dense layer behind the features. */

@@ -8,6 +8,7 @@ import type { Execute } from './tensorflow.js';
  */
 export function tensorflowLayers(execute: Execute): Layers {
   return {
+    outputBytes: 2 ** 30,
     product: (rows, kernel) => tf.matMul(rows, kernel, false, true),
     convolution,
     depthwise,

@@ -6,7 +6,15 @@ import type { BatchStatistics, Layers, Sliding } from './layers.js';
  * slowly where an operand is transposed: both are written here with what it does fast (products, and
  * convolutions forward).
  */
-export const WASM_LAYERS: Layers = { product, convolution, depthwise, batchNorm, relu6: (x) => tf.relu6(x) };
+export const WASM_LAYERS: Layers = {
+  // wasm has 2 GB, and a pass with its gradients takes several times what its outputs do.
+  outputBytes: 256 * 2 ** 20,
+  product,
+  convolution,
+  depthwise,
+  batchNorm,
+  relu6: (x) => tf.relu6(x),
+};
 
 function product(rows: tf.Tensor2D, kernel: tf.Tensor2D): tf.Tensor2D {
   const op = tf.customGrad((a, w, save) => {
