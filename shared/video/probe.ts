@@ -33,6 +33,9 @@ const ENTRIES = [
   'stream_disposition=attached_pic',
 ].join(':');
 
+/** What people record; of other streams alone nobody makes a file. */
+const MEDIA = ['video', 'audio', 'subtitle'];
+
 const seconds = z.string().max(40).transform(Number).pipe(z.number()).optional().catch(undefined);
 const ratio = z.string().max(40);
 const stream = z.object({
@@ -92,8 +95,8 @@ async function ask(source: string, signal: AbortSignal | undefined): Promise<Ans
 }
 
 function withoutPicture(source: string, streams: Answer['streams']): AdbreakError {
-  // Of an index that is cut off a stream may be left, without what it holds.
-  if (streams.every(({ codec_type }) => codec_type === undefined))
+  // Of an index that is cut off a stream may be left without what it holds: of no type, or mere data.
+  if (!streams.some(({ codec_type = '' }) => MEDIA.includes(codec_type)))
     return new AdbreakError(
       'video_unreadable',
       `Cannot read the video ${source}: its container names no stream that is known, so it is damaged or cut off`,

@@ -140,7 +140,7 @@ export function refuseEmpty(splits: ReadonlyMap<Candidate, FitSplit>): void {
 function remedyFor(count: number): string {
   return count < SPLITS.length
     ? 'Give more pictures: each of train, val and test needs some of both labels.'
-    : 'Give pictures of more recordings and scenes, as what belongs together stays together; where folders or names are no recordings, say --recordings none.';
+    : 'Give more or longer recordings, or pictures of more scenes, as what belongs together stays together; where folders or names of pictures are no recordings, say --recordings none.';
 }
 
 function none(): Counts {
