@@ -129,9 +129,9 @@ test('a hub that is stopped in good order lets its training keep what it has, an
   const again = { ...(await testHub(t, { folder })), token: hub.token };
   const job = await jobOnce(again, id, 'at work again', ({ state }) => state === 'running');
   assert.equal(job.interruptions, 0);
-  await jobOnce(again, id, 'going on', ({ epochs }) => epochs.length > 3);
-  const { lines } = await callBy(again, training.log, { params: { id } });
-  assert.match(lines.join('\n'), /the best so far, epoch \d+, is kept[\s\S]*going on behind epoch/);
+  const said = async () => (await callBy(again, training.log, { params: { id } })).lines.join('\n');
+  const goingOn = /the best so far, epoch \d+, is kept[\s\S]*going on behind epoch/;
+  await until('going on', async () => goingOn.test(await said()), 60);
   await callBy(again, training.cancel, { params: { id } });
   await jobOnce(again, id, 'over', isOver);
 });

@@ -25,23 +25,26 @@ interface Asked {
 export async function checkedBy({ folder, trainer: path }: Parts, asked: Asked, dataset: string) {
   const id = `check-${randomUUID()}`;
   const heard: TrainerWord[] = [];
+  let last = 'it said nothing';
   try {
     const configuration = await folder.prepare(id, asked.configuration);
     const places = { dataset, output: folder.output(id), cache: folder.cache };
     const args = ['--check', '--config', configuration, ...settingsOf(asked.settings, places)];
     const trainer = await Trainer.start(path, args, {
-      line: () => undefined,
+      line: (line) => {
+        last = line;
+      },
       word: (word) => void heard.push(word),
     });
     const late = setTimeout(() => void trainer.stop(0), CHECK_MS);
     const { code } = await trainer.ended.finally(() => clearTimeout(late));
-    return checkedIn(heard, code);
+    return checkedIn(heard, code, last);
   } finally {
     await folder.forget(id);
   }
 }
 
-function checkedIn(heard: readonly TrainerWord[], code: number | null) {
+function checkedIn(heard: readonly TrainerWord[], code: number | null, last: string) {
   for (const word of heard) {
     if (word.kind === 'failed') {
       const { failure } = word;
@@ -52,7 +55,7 @@ function checkedIn(heard: readonly TrainerWord[], code: number | null) {
   }
   throw new AdbreakError(
     code === null ? 'timed_out' : 'training_failed',
-    'Cannot train: the trainer has not looked at the configuration',
-    { remedy: 'Try again when the hub has less to do; what it says is in the log of the hub.' },
+    `Cannot train: the trainer ended before it had looked at the configuration: ${last}`,
+    { remedy: 'Try again when the hub has less to do; `adbreak train --check` there says more.' },
   );
 }
