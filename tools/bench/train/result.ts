@@ -29,6 +29,8 @@ const step = z.strictObject({
   keras_s: amount,
   ratio: amount,
   batch: z.int(),
+  /** Pictures that go through our backend at once: its memory may not hold a batch. */
+  ours_batch: z.int(),
   steps: z.int(),
   /** Of tfjs. */
   backend: z.string(),

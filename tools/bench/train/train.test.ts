@@ -46,7 +46,7 @@ test('the table has a row for what was measured, and none for what ONLY= left ou
       cores: 2,
     },
     ...{ load_before: 1, load_after: 1, node: 'v20', seconds: 9 },
-    step: { ours_s: 12, keras_s: 6, ratio: 2, batch: 32, steps: 2, backend: 'wasm' },
+    step: { ours_s: 12, keras_s: 6, ratio: 2, batch: 32, ours_batch: 8, steps: 2, backend: 'wasm' },
   });
   const rows = tableOf(result).split('\n');
   assert.equal(rows.length, 2);
