@@ -25,12 +25,9 @@ export interface RunParts {
   readonly lookMs: number;
 }
 
-/** Why a run is ended before its time. */
-export type Stop = 'cancelled' | 'closing';
-
 /**
  * One run of a job, from its folder to the registry. Never rejects: what goes wrong is how it ends. Once the
- * signal is aborted the trainer keeps what it has learnt and ends; `reason` of the signal is a `Stop`.
+ * signal is aborted the trainer keeps what it has learnt and ends: why, the job's row says.
  */
 export async function runJob(
   job: TrainingJob,
