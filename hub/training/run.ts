@@ -27,8 +27,7 @@ export interface RunParts {
 
 /**
  * One run of a job, from its folder to the registry. Never rejects: what goes wrong is how it ends. Once the
- * signal is aborted the trainer keeps what it has learnt and ends; the signal's reason is `cancelled` or
- * `closing`.
+ * signal is aborted the trainer keeps what it has learnt and ends: why, the job's row says.
  */
 export async function runJob(
   job: TrainingJob,

@@ -66,10 +66,6 @@ export class Trainer {
     return new Trainer(child, listener);
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
   /** Asks it to keep what it has learnt and to end; what is there after `graceMs` is killed. Resolves once it has ended. */
   async stop(graceMs: number): Promise<void> {
     this.#child.kill('SIGINT');

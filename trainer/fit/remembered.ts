@@ -39,13 +39,14 @@ export async function openRemembering(
   const { body, head } = inTwo(readModel(model));
   const whole = await runtime.open(model, { threads });
   const tail = await runtime.open(writeModel(head), { threads: 1 });
-  const width = tail.inputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0;
+  // INT8: a value is a byte.
+  const rowBytes = tail.inputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0;
   const about = [FORMAT, runtime.name, runtime.version, sha256(writeModel(body))];
-  const store = await FeatureStore.open(join(cache, sha256(JSON.stringify(about)).slice(0, 32)), width);
+  const store = await FeatureStore.open(join(cache, sha256(JSON.stringify(about)).slice(0, 32)), rowBytes);
   let checked = 0;
   const invoke = async (inputs: readonly Uint8Array[]): Promise<Uint8Array[]> => {
     const key = pictureKey(inputs[0] ?? new Uint8Array(0));
-    const known = store.has(key) ? Uint8Array.from(store.get(key)) : null;
+    const known = store.has(key) ? store.get(key) : null;
     const answer = known === null ? null : [...(await tail.invoke([known])), known];
     if (answer !== null && checked++ >= CHECKED) return answer;
     const computed = await whole.invoke(inputs);
@@ -53,7 +54,7 @@ export async function openRemembering(
       throw new AdbreakError('inference_failed', `Cannot use the cache ${cache}: the model says otherwise`, {
         remedy: 'Delete that folder: what it holds is computed again.',
       });
-    store.put(key, Float32Array.from(computed[1] ?? new Uint8Array(0)));
+    store.put(key, computed[1] ?? new Uint8Array(0));
     return computed;
   };
   return {
