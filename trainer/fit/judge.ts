@@ -1,6 +1,5 @@
 import type { UnsureReference } from '@adbreak/shared/contract/manifest.js';
 import { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
-import { withFeatures } from '@adbreak/shared/tflite/features.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import { fitUnsure } from '@adbreak/shared/unsure.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
@@ -11,6 +10,7 @@ import type { SeenDeep } from './data.js';
 import type { Examples } from './examples.js';
 import type { Head } from './head.js';
 import { progressOf } from './progress.js';
+import { openRemembering } from './remembered.js';
 
 export interface JudgeRequest {
   readonly samples: SampleSource;
@@ -19,6 +19,8 @@ export interface JudgeRequest {
   readonly normalization: { readonly mean: number; readonly std: number };
   readonly threads: number;
   readonly temperature: number;
+  /** Folder in which what the file says below its last layer is kept. */
+  readonly cache: string;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -42,8 +44,9 @@ const OF_VALIDATION = 300;
  * from those of training. Training's own are the float network's, which are at hand.
  */
 export async function judge(model: Uint8Array, known: Known, request: JudgeRequest): Promise<Judged> {
-  const { samples, runtime, preprocess, normalization, threads, temperature, say, signal } = request;
-  using classifier = new AdClassifier(await runtime.open(withFeatures(model), { threads }), normalization);
+  const { samples, runtime, preprocess, normalization, temperature, say, signal } = request;
+  using remembering = await openRemembering(model, runtime, request);
+  using classifier = new AdClassifier(remembering.interpreter, normalization);
   const through = async (split: 'val' | 'test', total: number, every: number) => {
     const progress = progressOf(`${split} through the INT8 file`, total, say);
     const pictures = samples.read(split, preprocess, signal);
@@ -52,6 +55,7 @@ export async function judge(model: Uint8Array, known: Known, request: JudgeReque
       ...(signal && { signal }),
     });
     progress.end();
+    await remembering.save();
     return scored;
   };
   const test = await through('test', known.test, 1);

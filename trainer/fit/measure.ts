@@ -77,6 +77,7 @@ export async function measure(made: Made, request: MeasureRequest): Promise<Meas
     {
       ...{ ...request, normalization: backbone.normalization },
       ...{ threads: config.training.threads, temperature: head.temperature },
+      cache: config.output.cache,
     },
   );
   const scored = {

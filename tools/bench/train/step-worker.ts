@@ -23,7 +23,7 @@ const lessons = Array.from(
   { length: batch * (steps + 1) },
   (_, i): Lesson => ({ fill: (into, at) => into.set(picture, at), target: i % 2, features: null }),
 );
-const backend = await openBackend();
+const { name: backend } = await openBackend();
 const seconds: number[] = [];
 let last = performance.now();
 const settings: NetworkSettings = {
