@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { AdbreakError, printable } from '@adbreak/shared/errors.js';
-import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { LABEL_FORMATS, type LabelFormat } from '@adbreak/shared/video/label-files.js';
-import { formatLabels, type LabelWords } from '@adbreak/shared/video/labels.js';
+import type { LabelWords } from '@adbreak/shared/video/labels.js';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { natural, positive } from '../options.js';
-import { cutRecording, type Piece, planCuts } from './cut.js';
+import { cutRecording, type Piece, planCuts, writeLabels } from './cut.js';
 import { RECORDING_SOURCES, type RecordingSource } from './groups.js';
 import { readManifest } from './manifest.js';
 import { prepare } from './prepare.js';
@@ -242,7 +241,7 @@ async function synthesize(
     signal,
   );
   progress[Symbol.dispose]();
-  await writeAtomic(`${output}.csv`, formatLabels(spans));
+  await writeLabels(output, spans);
   const took = ((performance.now() - started) / 1000).toFixed(1);
   say(
     `${output}.mkv: ${Math.round(spans.at(-1)?.end ?? 0)} s of channel ${channel.name}, rendered in ${took} s`,

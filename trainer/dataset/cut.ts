@@ -94,16 +94,22 @@ export async function cutRecording(
     );
     await rename(unfinished, `${piece.output}.mkv`);
     const own = spans.filter(({ start, end }) => end > piece.start && start < piece.end);
-    await writeAtomic(
-      `${piece.output}.csv`,
-      formatLabels(
-        own.map(({ start, end, label }) => ({
-          start: Math.max(0, start - piece.start),
-          end: Math.min(end, piece.end) - piece.start,
-          label,
-        })),
-      ),
-    );
+    const moved = own.map(({ start, end, label }) => ({
+      start: Math.max(0, start - piece.start),
+      end: Math.min(end, piece.end) - piece.start,
+      label,
+    }));
+    await writeLabels(piece.output, moved);
     onPiece(piece);
+  }
+}
+
+/** The labels beside `output`.mkv. Where they cannot be written, the recording goes too: alone it is no part. */
+export async function writeLabels(output: string, spans: readonly Span[]): Promise<void> {
+  try {
+    await writeAtomic(`${output}.csv`, formatLabels(spans));
+  } catch (error) {
+    await rm(`${output}.mkv`, { force: true });
+    throw error;
   }
 }
