@@ -103,7 +103,8 @@ export class FeatureStore {
       Buffer.from(body.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES)).toString('hex'),
     );
     if (this.rowBytes > HELD_BYTES) return this.#leave(keys, path, at);
-    const rows = body.slice(facts.rows * KEY_BYTES);
+    // A copy: in the file the rows need not lie at a multiple of four.
+    const rows = new Uint8Array(body.subarray(facts.rows * KEY_BYTES));
     keys.forEach((key, i) => {
       this.#rows.set(key, rows.subarray(i * this.rowBytes, (i + 1) * this.rowBytes));
     });

@@ -49,7 +49,7 @@ export async function readSealed<T>(
 
 /** Numbers out of a body, copied: they need not lie at a multiple of four in it. */
 export function floatsOf(body: Uint8Array, from = 0, to = body.byteLength): Float32Array<ArrayBuffer> {
-  return new Float32Array(Uint8Array.from(body.subarray(from, to)).buffer);
+  return new Float32Array(new Uint8Array(body.subarray(from, to)).buffer);
 }
 
 /** The bytes of numbers, without copying. */

@@ -180,7 +180,9 @@ describe('a training that is killed', () => {
     const finished = train('stopped', [...LONG, '--resume', '--finish']);
     assert.equal(finished.status, 0, finished.stderr);
     assert.match(finished.stdout, /taking the best of \d+ epochs/);
-    assert.notEqual(await modelOf('stopped'), await modelOf('undisturbed'));
+    // The best may be the undisturbed one's, too; what came after it has not been computed.
+    const results = await readFile(join(root, 'stopped', 'training_results.json'), 'utf8');
+    assert.ok(JSON.parse(results).epochs.length < 4000);
   });
 });
 
