@@ -75,7 +75,14 @@ test('a database that kept hours with the names of their devices becomes one of 
   const folder = await temporaryFolder();
   // As the first schema was: its tables, and its rows.
   await (await openStore(folder, () => after(-10))).close();
-  const later = ['operator_entry', 'operator_command', 'device_command', 'account', 'session'];
+  const later = [
+    'operator_entry',
+    'operator_command',
+    'device_command',
+    'account',
+    'session',
+    'training_job',
+  ];
   for (const table of ['model_hour', 'model_day', 'device_day', 'reference_hour', ...later])
     await tamper(folder, `drop table ${table}`);
   await tamper(folder, 'drop index report_received');

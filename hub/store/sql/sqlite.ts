@@ -208,7 +208,8 @@ class Thread {
 
   #answered(answer: Answer): void {
     const asked = this.#asked.shift();
-    if (this.#asked.length === 0) this.#worker.unref();
+    // Whoever ends it waits until it is gone, with an answer that comes late, too.
+    if (this.#asked.length === 0 && !this.#ending) this.#worker.unref();
     if ('failed' in answer) asked?.reject(this.#error(answer.failed, asked.what));
     else asked?.resolve(answer);
   }
