@@ -121,7 +121,7 @@ test('a training interrupted at any moment, and run again, gives the model of an
       '--fps',
       '1',
       '--first',
-      '40',
+      '90',
     ] as const;
   const result = async (name: string) => ({
     model: sha256(await readFile(join(folder, name, 'model.tflite'))),
