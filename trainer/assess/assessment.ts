@@ -78,6 +78,8 @@ export interface AssessmentInput {
   readonly requirements?: readonly Requirement[];
   /** Models that everything should beat, by name. */
   readonly baselines?: Readonly<Record<string, TestMetrics>>;
+  /** What validation chose, where that was computed before. */
+  readonly choice?: Choice;
   /** Another decision than the one that validation chooses: that of a model which has one already. */
   readonly decision?: Choice['decision'];
   readonly seed: number | string;
@@ -128,7 +130,7 @@ export function assess(input: AssessmentInput): Assessment {
   const { scored, seed, subject, benchmark } = input;
   const test = scored.test ?? [];
   const validation = scored.val ?? [];
-  const chosen = chooseDecision(validation);
+  const chosen = input.choice ?? chooseDecision(validation);
   const choice = input.decision === undefined ? chosen : keptOr(chosen, input.decision);
   const isKnown = test.some(({ probability, uncalibrated: before }) => before !== probability);
   const uncalibrated = isKnown ? test.map((one) => ({ isAd: one.isAd, probability: one.uncalibrated })) : [];

@@ -39,12 +39,7 @@ export async function convertedManifest(facts: ConvertedFacts, runtime: TfliteRu
   const { model, inputSize, normalization, now, ...about } = facts;
   using classifier = new AdClassifier(await runtime.open(model), normalization);
   const { input } = classifier;
-  const golden: Manifest['golden'] = [];
-  for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
-    golden.push({
-      pattern,
-      ad: await classifier.adProbability(testPattern(pattern, inputSize, inputSize)),
-    });
+  const golden = await goldenOf(classifier, { width: inputSize, height: inputSize });
   return {
     schema: 1,
     ...about,
@@ -57,6 +52,17 @@ export async function convertedManifest(facts: ConvertedFacts, runtime: TfliteRu
     metrics: NOT_MEASURED,
     createdAt: now.toISOString(),
   };
+}
+
+/** What a model says of test patterns, by which a device knows that it runs it as it was meant. */
+export async function goldenOf(
+  classifier: AdClassifier,
+  { width, height }: { readonly width: number; readonly height: number },
+): Promise<Manifest['golden']> {
+  const golden: Manifest['golden'] = [];
+  for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
+    golden.push({ pattern, ad: await classifier.adProbability(testPattern(pattern, width, height)) });
+  return golden;
 }
 
 /** The converter gives no other. */

@@ -8,7 +8,7 @@ import { readModel } from '@adbreak/shared/tflite/read.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { benchmark } from '../assess/benchmark.js';
-import { chooseDecision } from '../assess/choice.js';
+import { type Choice, chooseDecision } from '../assess/choice.js';
 import type { Benchmark } from '../assess/latency.js';
 import { metricsOf } from '../assess/metrics.js';
 import { type AssessedRun, assessRun } from '../assess/run.js';
@@ -84,18 +84,19 @@ export async function measure(made: Made, request: MeasureRequest): Promise<Meas
     ...{ train: scoredByFloat(data.train, head), val: scoredByFloat(data.val, head) },
     test: judged.test.scored,
   };
-  const manifest = await manifestFor(made, judged, scored.val, request);
+  const choice = chooseDecision(scored.val);
+  const manifest = await manifestFor(made, judged, choice, request);
   const baseline = await baselineOf(data, request);
   const speed = await speedOf(model, manifest.preprocess, { ...config, ...(signal && { signal }) });
   const verdicts = verdictsOf(config.deployment.requirements, manifest.metrics, speed.p95Ms);
-  const assessed = await assessedRun(made, { scored, manifest, speed, verdicts, baseline }, request);
+  const assessed = await assessedRun(made, { scored, choice, manifest, speed, verdicts, baseline }, request);
   return { model, head, manifest, verdicts, judged, assessed };
 }
 
 async function manifestFor(
   made: Made,
   { test, unsure }: Judged,
-  validation: readonly ScoredSample[],
+  { decision }: Choice,
   request: MeasureRequest,
 ): Promise<Manifest> {
   const { backbone, identity, model } = made;
@@ -113,7 +114,7 @@ async function manifestFor(
       ...{ dataset: samples.fingerprint, configuration: configurationDigest(config) },
       ...{ parent: identity, code, seed },
     },
-    decision: chooseDecision(validation).decision,
+    decision,
     unsure,
   });
 }
@@ -156,6 +157,7 @@ async function speedOf(
 
 interface Figures {
   readonly scored: Readonly<Record<'train' | 'val' | 'test', readonly ScoredSample[]>>;
+  readonly choice: Choice;
   readonly manifest: Manifest;
   readonly speed: Benchmark;
   readonly verdicts: readonly Verdict[];
@@ -168,7 +170,7 @@ function assessedRun(
   request: MeasureRequest,
 ): Promise<AssessedRun> {
   const { config, samples, now, say, signal, epochs, crossValidation } = request;
-  const { scored, manifest, speed, verdicts, baseline } = figures;
+  const { scored, choice, manifest, speed, verdicts, baseline } = figures;
   const hashesOf = ({ samples: looked }: Seen) => looked.map(({ hash }) => hash);
   const { name, version, architecture, digest, bytes } = manifest;
   const { multiplyAdds } = inspect(readModel(model));
@@ -177,6 +179,7 @@ function assessedRun(
     subject: { name, version, architecture, members: [{ digest, bytes, multiplyAdds }] },
     fingerprint: samples.fingerprint,
     scored,
+    choice,
     fingerprints: {
       ...{ train: hashesOf(data.train), val: hashesOf(data.val) },
       test: hashesOf(data.test),

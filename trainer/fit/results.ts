@@ -14,13 +14,12 @@ import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import type { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
-import { testPattern } from '@adbreak/shared/video/patterns.js';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { TrainingConfig } from '../config/schema.js';
+import { goldenOf } from '../convert/manifest.js';
 import type { Backbone } from './networks.js';
 
-const GOLDEN_PATTERNS = 3;
 /** This workspace, from where its compiled files are. */
 const HOME = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -42,10 +41,6 @@ export interface ManifestFacts {
 export async function manifestOf(facts: ManifestFacts): Promise<Manifest> {
   const { config, preprocess, backbone, model, classifier, now } = facts;
   const { metrics, lineage, decision, unsure } = facts;
-  const { width, height } = preprocess;
-  const golden = [];
-  for (let pattern = 0; pattern < GOLDEN_PATTERNS; pattern++)
-    golden.push({ pattern, ad: await classifier.adProbability(testPattern(pattern, width, height)) });
   return {
     schema: 1,
     name: config.model.name,
@@ -57,7 +52,7 @@ export async function manifestOf(facts: ManifestFacts): Promise<Manifest> {
     labels: ['content', 'ad'],
     preprocess: { ...preprocess, ...backbone.normalization },
     input: { type: 'int8', shape: [...(classifier.input?.shape ?? [])] },
-    golden,
+    golden: await goldenOf(classifier, preprocess),
     decision,
     lineage,
     unsure,
