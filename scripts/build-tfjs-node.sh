@@ -15,7 +15,9 @@ if [ "$(uname -sm)" != "Linux x86_64" ]; then
   echo "There is no build for $(uname -sm); training goes on with wasm." >&2
   exit 1
 fi
-[ -f "$target/lib/napi-v$napi/tfjs_binding.node" ] && { echo "tfjs-node $version is in $target"; exit 0; }
+# Counts what this script makes of it: an earlier build is replaced.
+stamp=build-2
+[ -f "$target/$stamp" ] && { echo "tfjs-node $version is in $target"; exit 0; }
 
 # Beside the target: a rename does not cross volumes.
 mkdir -p "$(dirname "$target")"
@@ -43,6 +45,16 @@ ln -s libtensorflow_cc.so.2 "$folder/deps/lib/libtensorflow.so"
 ln -s libtensorflow_framework.so.2 "$folder/deps/lib/libtensorflow_framework.so"
 
 cp -r "$package/binding" "$package/binding.gyp" "$package/package.json" "$folder/"
+# Each step allocates the same activations anew. glibc would map them from the kernel and give them back each time, a
+# fifth of the step; so it keeps what it has, which costs 1 GB (docs/decisions/029).
+cat >> "$folder/binding/tfjs_binding.cc" <<'CC'
+
+#include <malloc.h>
+__attribute__((constructor)) static void keep_memory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+}
+CC
 prefix=$(node -p 'require("path").dirname(require("path").dirname(require("fs").realpathSync(process.execPath)))')
 gyp=$(node -p 'require.resolve("node-gyp/bin/node-gyp.js", { paths: [require("path").join(require("child_process").execSync("npm root -g").toString().trim(), "npm")] })')
 headers=()
@@ -56,7 +68,9 @@ fi
 node -e "require('$folder/lib/napi-v$napi/tfjs_binding.node')"
 # What only the compiler needed.
 rm -rf "$folder"/{build,binding,binding.gyp,tensorflow,deps/include,log,requirements.txt} "$folder"/*.whl
+touch "$folder/$stamp"
 chmod 755 "$folder"
+rm -rf "$target"
 mv -T "$folder" "$target"
 trap - EXIT
 echo "tfjs-node $version for training is in $target"

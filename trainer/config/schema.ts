@@ -1,4 +1,5 @@
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { RUNTIME_CHOICES } from '@adbreak/shared/tflite/open.js';
 import { z } from 'zod';
 import { DEFAULT_TRACKING, trackingSchema } from '../track/settings.js';
 
@@ -115,7 +116,9 @@ const training = z.strictObject({
   augmentation,
   network,
   fine_tuning: fineTuning,
-  /** Threads of the runtime that computes features. */
+  /** What computes features and scores the INT8 file. */
+  runtime: z.enum(RUNTIME_CHOICES),
+  /** Threads of that runtime. */
   threads: z.int().min(1).max(64),
 });
 
@@ -207,6 +210,7 @@ export const DEFAULT_CONFIG: TrainingConfig = {
     },
     fine_tuning: { from: null, epochs: 4, batch_size: 32, learning_rate: 0.0001 },
     network: { pictures: 450, epochs: 10, batch_size: 32, learning_rate: 0.003 },
+    runtime: 'auto',
     threads: 1,
   },
   conversion: { calibration_pictures: 32, equalize: false },

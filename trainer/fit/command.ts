@@ -141,7 +141,7 @@ async function checkAndTrain(options: Options, job: HubJob | null, signal: Abort
       say,
       signal,
     },
-    openRuntime('tflite'),
+    openRuntime(config.training.runtime),
   );
 }
 

@@ -45,7 +45,8 @@ export async function backboneExtractor(
   const width = first.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0;
   let next = 0;
   return {
-    identity: sha256(model),
+    // Two runtimes, and two versions of one, differ in the last bits.
+    identity: sha256(`${runtime.name} ${runtime.version} ${sha256(model)}`),
     width,
     rowBytes: 4 * width,
     lanes: lanes.length,

@@ -60,9 +60,6 @@ interface MeasureRequest {
   readonly signal?: AbortSignal;
 }
 
-/** What measures the speed: the runtime that comes with the packages, as it scores the pictures. */
-const RUNTIME = 'tflite';
-
 /**
  * What the INT8 file is worth, through the Pi's runtime: the manifest with its metrics, decision and
  * reference of what is unlike training; the requirements; training_results.json and report.html in
@@ -148,8 +145,8 @@ async function speedOf(
   const path = join(output.path, '.measured.tflite');
   try {
     await writeAtomic(path, model);
-    const options = { threads: training.threads, runtime: RUNTIME, ...(signal && { signal }) } as const;
-    return await benchmark([{ path, preprocess }], options);
+    const { threads, runtime } = training;
+    return await benchmark([{ path, preprocess }], { threads, runtime, ...(signal && { signal }) });
   } finally {
     await rm(path, { force: true });
   }
