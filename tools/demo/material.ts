@@ -8,7 +8,11 @@ import { broadcastOf, CHANNELS, FOLDER, FPS, MODEL, ROOT, SECONDS, say } from '.
 
 const CONFIG = join(ROOT, 'configs/training/production-base.yaml');
 /** The configuration that ships, without what takes minutes. */
-const SMALL = ['training.augmentation.views=0', 'conversion.calibration_pictures=32'] as const;
+const SMALL = [
+  'training.augmentation.views=0',
+  'training.fine_tuning.from=null',
+  'conversion.calibration_pictures=32',
+] as const;
 
 export async function fetchWeights(signal: AbortSignal): Promise<'pretrained' | 'scratch'> {
   try {

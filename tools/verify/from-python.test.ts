@@ -50,7 +50,7 @@ async function placeOf(t: TestContext): Promise<Place> {
   for (const name of ['base', 'sports']) {
     const path = join(folder, `configs/training/production-${name}.yaml`);
     const config = (await readFile(path, 'utf8'))
-      .replace('[224, 224, 3]', '[64, 64, 3]')
+      .replace('[160, 160, 3]', '[64, 64, 3]')
       .replace('http://localhost:5000', mlflow.url);
     await writeFile(path, config);
     await writeTinted(join(folder, name === 'base' ? 'data/raw-frames' : `data/${name}-frames`), {

@@ -11,6 +11,7 @@ const REMEDIES = {
   'Low accuracy': [
     'collect more pictures (20,000 and more)',
     'look through the likely label errors of the report',
+    'tune all of the network (`make tfjs-node`, training.fine_tuning.from: all)',
     'try another network (model.architecture)',
     'more training.epochs',
     'another training.learning_rate',

@@ -68,13 +68,13 @@ const place = z.string().max(20);
 
 /**
  * Tuning of a backbone from one of its layers on, or all of it; several places are stages, one after the
- * other. null: it stays as it is.
+ * other. null: it stays as it is. auto: all of pretrained weights where that is a matter of minutes.
  */
 const fineTuning = z.strictObject({
   from: z
     .union([place, z.array(place).min(1).max(8)])
-    .refine((from) => [from].flat().every((one) => PLACE.test(one)), {
-      error: 'it must be a block, as in blocks.12, or head, or all; or a list of such stages',
+    .refine((from) => from === 'auto' || [from].flat().every((one) => PLACE.test(one)), {
+      error: 'it must be a block, as in blocks.12, or head, or all; or a list of such stages; or auto',
     })
     .nullable(),
   epochs: z.int().min(1).max(10_000),

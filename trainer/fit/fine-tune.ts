@@ -32,11 +32,22 @@ interface Parts {
  * pictures they cost more than they bring. Without a place, the backbone itself.
  */
 export async function fineTuned(base: Backbone, request: BackboneRequest): Promise<Backbone> {
-  const { from } = request.config.training.fine_tuning;
-  if (from === null) return base;
   let tuned = base;
-  for (const place of [from].flat()) tuned = await tunedFrom(place, tuned, request);
+  for (const place of placesOf(base, request)) tuned = await tunedFrom(place, tuned, request);
   return tuned;
+}
+
+/** `auto` is all of what ImageNet taught, where TensorFlow's kernels make that a matter of minutes. */
+function placesOf({ weights }: Backbone, { config, say }: BackboneRequest): readonly string[] {
+  const { from } = config.training.fine_tuning;
+  if (from !== 'auto') return from === null ? [] : [from].flat();
+  if (weights !== 'pretrained') return [];
+  if (backendName() === 'tfjs-node') return ['all'];
+  say(
+    'fine-tuning: none, for on wasm it takes hours; the network as it is knows channels that it has not seen ' +
+      'worse. `make tfjs-node` makes it minutes; training.fine_tuning.from: all tunes it here',
+  );
+  return [];
 }
 
 async function tunedFrom(place: string, base: Backbone, request: BackboneRequest): Promise<Backbone> {
