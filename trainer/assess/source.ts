@@ -42,6 +42,7 @@ async function plainPictures(folder: string): Promise<SampleSource> {
   const facts = [...files].flatMap(([split, pictures]) => pictures.map(({ digest }) => [split, digest]));
   return {
     fingerprint: sha256(JSON.stringify(facts)),
+    place: folder,
     count: (split) => files.get(split)?.length ?? 0,
     promises: (split, kind) => (files.get(split) ?? []).some(({ isAd }) => isAd === (kind === 'ad')),
     async *read(split, preprocess, signal) {

@@ -46,6 +46,7 @@ export function samplesOfPictures(folder: string, { fingerprint, pictures }: Dat
   const of = (split: Split) => sorted.filter((picture) => picture.split === split);
   return {
     fingerprint,
+    place: folder,
     count: (split) => of(split).length,
     promises: (split, kind) => of(split).some(({ label }) => label === kind),
     async *read(split, preprocess, signal) {
@@ -101,6 +102,7 @@ export async function samplesOfRecordings(
   }
   return {
     fingerprint,
+    place: JSON.stringify(SPLITS.map((split) => dataset[split].map(({ video }) => video))),
     count: (split) => {
       const frames = Math.round(labelledSeconds(dataset[split === 'calibration' ? 'train' : split]) * fps);
       return split === 'calibration' ? Math.ceil(frames / calibrationStep(dataset, fps)) : frames;

@@ -45,7 +45,7 @@ export async function backboneExtractor(
   const width = first.outputs[0]?.shape.reduce((product, size) => product * size, 1) ?? 0;
   let next = 0;
   return {
-    identity: sha256(model),
+    identity: `${sha256(model)} on ${runtime.name} ${runtime.version}`,
     width,
     rowBytes: 4 * width,
     lanes: lanes.length,

@@ -35,7 +35,7 @@ export interface Made {
   readonly data: Data;
   readonly backbone: Backbone;
   /** SHA-256 of the network before its head. */
-  readonly identity: string;
+  readonly digest: string;
   readonly head: Head;
   readonly model: Uint8Array;
 }
@@ -99,7 +99,7 @@ async function manifestFor(
   { decision }: Choice,
   request: MeasureRequest,
 ): Promise<Manifest> {
-  const { backbone, identity, model } = made;
+  const { backbone, digest, model } = made;
   const { config, runtime, samples, code, say } = request;
   const { threads, seed } = config.training;
   using classifier = new AdClassifier(await runtime.open(model, { threads }), backbone.normalization);
@@ -112,7 +112,7 @@ async function manifestFor(
     ...{ ...request, backbone, model, classifier, metrics },
     lineage: {
       ...{ dataset: samples.fingerprint, configuration: configurationDigest(config) },
-      ...{ parent: identity, code, seed },
+      ...{ parent: digest, code, seed },
     },
     decision,
     unsure,

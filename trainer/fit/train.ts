@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { flatText } from '../config/read.js';
@@ -107,7 +108,7 @@ async function make(run: Run): Promise<Made> {
   const data = { train, val, test };
   const head = await headOf(run, data, extractor);
   const model = await int8Of(backbone, head, { ...run, cache: config.output.cache });
-  return { backbone, identity: extractor.identity, head, model, data };
+  return { backbone, digest: sha256(float), head, model, data };
 }
 
 async function headOf(
