@@ -52,6 +52,8 @@ export interface Fitting {
       readonly loss: number;
     }[];
     readonly accuracy: { readonly mean: number; readonly deviation: number };
+    /** The network below the head has learnt from what was held back. */
+    readonly optimistic: boolean;
   } | null;
 }
 export interface SplitAssessment {

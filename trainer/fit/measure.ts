@@ -17,8 +17,7 @@ import type { TrainingConfig } from '../config/schema.js';
 import { inspect } from '../inspect/inspect.js';
 import type { EpochRecord, SampleSource, ScoredSample } from '../ports.js';
 import type { Seen, SeenDeep } from './data.js';
-import { headSettings } from './fitting.js';
-import type { CrossValidation } from './folds.js';
+import { type HeadValidation, headSettings } from './fitting.js';
 import { fitHead, type Head } from './head.js';
 import { type Judged, judge, predict, scoredByFloat } from './judge.js';
 import type { Backbone } from './networks.js';
@@ -55,7 +54,7 @@ interface MeasureRequest {
   readonly now: Date;
   /** Of every stage that ran in this run. */
   readonly epochs: readonly EpochRecord[];
-  readonly crossValidation: CrossValidation | null;
+  readonly crossValidation: HeadValidation | null;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
 }

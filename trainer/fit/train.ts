@@ -87,7 +87,9 @@ function refuseUnlabelled(samples: SampleSource): void {
 async function trained(run: Run): Promise<Measured> {
   const { config } = run;
   const made = await make(run);
-  const crossValidation = await crossValidated(made.data.train, made.data.val, made.head.epochs, run);
+  const { data, backbone, head } = made;
+  const hasSeen = backbone.weights !== 'pretrained' || config.training.fine_tuning.from !== null;
+  const crossValidation = await crossValidated(data.train, data.val, { epochs: head.epochs, hasSeen }, run);
   const measured = await measure(made, { ...run, crossValidation });
   await writeResults(config.output.path, { config, manifest: measured.manifest, model: made.model });
   await removeCheckpoint(checkpointPath(config.output.path));
