@@ -57,7 +57,7 @@ async function evaluate(paths: readonly string[], flags: EvaluateFlags, signal: 
   const models = [];
   for (const path of paths) models.push(await loadModel(path));
   const log = join(flags.output, 'training.log');
-  await using lines = await openRunLog(log, () => new Date(), console.error);
+  await using lines = await openRunLog(log, { goesOn: false, now: () => new Date(), trouble: console.error });
   const say = (line: string) => {
     console.log(printable(line));
     lines.write(line);
