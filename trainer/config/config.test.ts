@@ -145,6 +145,14 @@ describe('a configuration', () => {
       ['deployment: { requirements: { min_accuracy: 90 } }', /deployment\.requirements\.min_accuracy/],
       ['dataset: { video: a.mkv }', /dataset\.video: a recording needs its labels/],
       ['training: { epochs: 3, epochs: 4 }', /it is not YAML/],
+      [
+        'model: { input_shape: [1024, 1024, 3] }\nconversion: { calibration_pictures: 700 }',
+        /conversion\.calibration_pictures: so many pictures of this model\.input_shape do not fit/,
+      ],
+      [
+        'training: { network: { pictures: 20000 }, augmentation: { views: 3 } }',
+        /training\.network\.pictures: so many pictures .* do not fit/,
+      ],
       ['- a list', /must be sections with keys/],
     ] as const)
       await refused(readConfig(await written(text)), words);
