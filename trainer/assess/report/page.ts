@@ -70,9 +70,9 @@ function banner({ alike }: Assessment, findings: readonly Finding[]): Content {
   return markup`<section class="wide banner"><p>⚠ ${count}.${doubt}</p><p>${first.says}.</p></section>`;
 }
 
-function tiles({ splits: { test }, viewing, benchmark }: Assessment): Markup {
+function tiles({ splits: { test }, intervals, viewing, benchmark }: Assessment): Markup {
   const share = (name: string, metric: 'accuracy' | 'f1' | 'rocAuc') => {
-    const interval = test?.intervals[metric] ?? null;
+    const interval = intervals[metric];
     const range =
       interval === null ? 'no interval' : `${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
     return tile(name, test?.metrics[metric].toFixed(3) ?? '–', range);
