@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -94,6 +94,17 @@ describe('adbreak evaluate', () => {
     const log = await readFile(join(folder, 'results/training.log'), 'utf8');
     for (const line of stdout.trim().split('\n')) assert.ok(log.includes(line), line);
     assert.match(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z /);
+  });
+  test('takes other words in labels, as its error says that it does', async () => {
+    const foreign = join(folder, 'foreign');
+    await cp(data, foreign, { recursive: true });
+    const csv = join(foreign, 'test/0.csv');
+    await writeFile(csv, (await readFile(csv, 'utf8')).replaceAll(',ad', ',Werbung'));
+    const asked = [join(folder, 'bright'), '--data', foreign, '--output', join(folder, 'of-foreign')];
+    const refused = adbreak('evaluate', ...asked);
+    assert.match(refused.stderr, /labels_invalid: .*test\/0\.csv[\s\S]*--label-map/);
+    const { status, stderr } = adbreak('evaluate', ...asked, '--label-map', 'werbung=ad');
+    assert.equal(status, 0, stderr);
   });
   test('scores the training split too where it is asked to, to see whether the model is overfitted', () => {
     const { stdout } = evaluate(join(folder, 'bright'), '--train');
