@@ -22,6 +22,8 @@ export interface LabelledPicture extends Sample {
 export interface SampleSource {
   /** SHA-256 over what the data set holds, in hex: caches and the manifest's lineage go by it. */
   readonly fingerprint: string;
+  /** What the paths of its pictures follow from: a data set that was moved is the same one in another place. */
+  readonly place: string;
   /** How many pictures a split has; of recordings about as many, by what their labels cover. */
   count(split: Split): number;
   /** Whether its labels promise pictures of a kind, without looking at any. */

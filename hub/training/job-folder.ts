@@ -76,7 +76,7 @@ export class TrainingFolder {
     for (const id of await readdir(join(this.#root, 'jobs'))) if (!isKnown(id)) await this.forget(id);
   }
 
-  /** Removes the features that were longest not written, beyond what is kept: they are computed again where they are wanted. */
+  /** Removes the features that were longest not used, beyond what is kept: they are computed again where they are wanted. */
   async pruneCache(limit = CACHE_LIMIT): Promise<void> {
     await mkdir(this.cache, { recursive: true });
     const entries = await readdir(this.cache, { recursive: true, withFileTypes: true });

@@ -8,7 +8,7 @@ import { type AssessmentInput, assess } from './assessment.js';
 import { compareModels } from './comparison.js';
 import { formatComparison } from './comparison-text.js';
 import { ensembleOf } from './ensemble.js';
-import { formatFinding } from './finding.js';
+import { formatFindings } from './finding.js';
 import { findingsOf } from './findings.js';
 import { likelyLabelErrors, worstMistakes } from './label-errors.js';
 import { estimateOnPi } from './pi-estimate.js';
@@ -38,10 +38,7 @@ const input = (over: Partial<AssessmentInput> = {}): AssessmentInput => {
   };
 };
 const saysOf = (over: Partial<AssessmentInput>, mark: '✓' | '⚠') =>
-  findingsOf(assess(input(over)))
-    .filter((finding) => finding.mark === mark)
-    .map(formatFinding)
-    .join('\n');
+  formatFindings(findingsOf(assess(input(over))).filter((finding) => finding.mark === mark)).join('\n');
 
 describe('good indicators and warning signs', () => {
   test('a good model has the guide’s four good ones, and no warning', () => {
@@ -55,6 +52,18 @@ describe('good indicators and warning signs', () => {
       /No large difference/,
     ])
       assert.match(good, words);
+  });
+  test('several warnings that one thing mends stand together, and name it once', () => {
+    const wrong = scenes(seeded('wrong'), 40, 3).map((one) => ({
+      ...one,
+      probability: one.isAd ? 0.03 : 0.97,
+    }));
+    const scored = { ...input().scored, test: wrong };
+    const lines = saysOf({ scored }, '⚠').split('\n');
+    for (const words of [/Accuracy/, /F1 score/]) assert.ok(lines.some((line) => words.test(line)));
+    const remedies = lines.filter((line) => line.includes('what to do: '));
+    assert.ok(remedies.length > 1 && remedies.length < lines.length / 2, lines.join('\n'));
+    assert.equal(new Set(remedies).size, remedies.length);
   });
   test('each warning of the guide names its remedy', () => {
     const test = scenes(seeded('weak'), 40, 3);

@@ -52,6 +52,8 @@ export interface Fitting {
       readonly loss: number;
     }[];
     readonly accuracy: { readonly mean: number; readonly deviation: number };
+    /** The network below the head has learnt from what was held back. */
+    readonly optimistic: boolean;
   } | null;
 }
 export interface SplitAssessment {
@@ -59,7 +61,6 @@ export interface SplitAssessment {
   readonly sources: number;
   /** At one half. */
   readonly metrics: FrameMetrics;
-  readonly intervals: Intervals;
 }
 export interface AssessmentInput {
   readonly subject: Subject;
@@ -89,6 +90,8 @@ export interface Assessment {
   readonly subject: Subject;
   readonly fingerprint: string;
   readonly splits: Readonly<Partial<Record<AssessedSplit, SplitAssessment>>>;
+  /** Of the test split. */
+  readonly intervals: Intervals;
   /**
    * Expected calibration error of the test split without the temperature (null where that is not known), and
    * with it.
@@ -135,9 +138,9 @@ export function assess(input: AssessmentInput): Assessment {
   const isKnown = test.some(({ probability, uncalibrated: before }) => before !== probability);
   const uncalibrated = isKnown ? test.map((one) => ({ isAd: one.isAd, probability: one.uncalibrated })) : [];
   const multiplyAdds = subject.members.reduce((sum, member) => sum + member.multiplyAdds, 0);
-  const splits = splitsOf(scored, seed);
   return {
-    ...{ subject, benchmark, choice, splits },
+    ...{ subject, benchmark, choice, splits: splitsOf(scored) },
+    intervals: bootstrap(test, { seed: `${seed}/test` }),
     ...{ fingerprint: input.fingerprint, epochs: input.epochs, parameters: input.parameters },
     fitting: input.fitting ?? null,
     calibration: { before: isKnown ? metricsOf(uncalibrated).ece : null, after: metricsOf(test).ece },
@@ -168,19 +171,18 @@ function isDeepEqual(a: Choice['decision'], b: Choice['decision']): boolean {
   return JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
 }
 
-function splitsOf(scored: AssessmentInput['scored'], seed: number | string): Assessment['splits'] {
+function splitsOf(scored: AssessmentInput['scored']): Assessment['splits'] {
   const entries = ASSESSED.flatMap((split) => {
     const samples = scored[split] ?? [];
-    return samples.length === 0 ? [] : [[split, splitOf(samples, `${seed}/${split}`)] as const];
+    return samples.length === 0 ? [] : [[split, splitOf(samples)] as const];
   });
   return Object.fromEntries(entries);
 }
 
-function splitOf(samples: readonly ScoredSample[], seed: string): SplitAssessment {
+function splitOf(samples: readonly ScoredSample[]): SplitAssessment {
   return {
     groups: new Set(samples.map(({ group }) => group)).size,
     sources: new Set(samples.map(({ source }) => source)).size,
     metrics: metricsOf(samples),
-    intervals: bootstrap(samples, { seed }),
   };
 }

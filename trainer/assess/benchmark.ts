@@ -16,6 +16,8 @@ export interface BenchmarkOptions {
   readonly threads: number;
   readonly runtime: RuntimeChoice;
   readonly inferences?: number;
+  /** Of a slow model as many as this time allows, milliseconds, though not fewer than twenty. */
+  readonly mostMs?: number;
   readonly signal?: AbortSignal;
 }
 /** What the process is told. */
@@ -24,6 +26,7 @@ export interface BenchmarkOrder {
   readonly threads: number;
   readonly runtime: RuntimeChoice;
   readonly inferences: number;
+  readonly mostMs: number;
 }
 
 const number = z.number().nonnegative();
@@ -44,6 +47,7 @@ const answerSchema = z.union([
 ]);
 
 const INFERENCES = 200;
+const MOST_MS = 60_000;
 const TIMEOUT_MS = 180_000;
 
 /**
@@ -54,7 +58,7 @@ const TIMEOUT_MS = 180_000;
  */
 export async function benchmark(
   models: readonly ModelOnDisk[],
-  { threads, runtime, inferences = INFERENCES, signal }: BenchmarkOptions,
+  { threads, runtime, inferences = INFERENCES, mostMs = MOST_MS, signal }: BenchmarkOptions,
 ): Promise<Benchmark> {
   signal?.throwIfAborted();
   const child = fork(fileURLToPath(new URL('./benchmark-worker.js', import.meta.url)), [], {
@@ -76,7 +80,7 @@ export async function benchmark(
           ),
         ),
       );
-      child.send({ models, threads, runtime, inferences } satisfies BenchmarkOrder);
+      child.send({ models, threads, runtime, inferences, mostMs } satisfies BenchmarkOrder);
     });
     return benchmarkIn(said);
   } catch (error) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -94,6 +94,17 @@ describe('adbreak evaluate', () => {
     const log = await readFile(join(folder, 'results/training.log'), 'utf8');
     for (const line of stdout.trim().split('\n')) assert.ok(log.includes(line), line);
     assert.match(log, /^\d{4}-\d\d-\d\dT[\d:.]+Z /);
+  });
+  test('takes other words in labels, as its error says that it does', async () => {
+    const foreign = join(folder, 'foreign');
+    await cp(data, foreign, { recursive: true });
+    const csv = join(foreign, 'test/0.csv');
+    await writeFile(csv, (await readFile(csv, 'utf8')).replaceAll(',ad', ',Werbung'));
+    const asked = [join(folder, 'bright'), '--data', foreign, '--output', join(folder, 'of-foreign')];
+    const refused = adbreak('evaluate', ...asked);
+    assert.match(refused.stderr, /labels_invalid: .*test\/0\.csv[\s\S]*--label-map/);
+    const { status, stderr } = adbreak('evaluate', ...asked, '--label-map', 'werbung=ad');
+    assert.equal(status, 0, stderr);
   });
   test('scores the training split too where it is asked to, to see whether the model is overfitted', () => {
     const { stdout } = evaluate(join(folder, 'bright'), '--train');
@@ -242,6 +253,16 @@ describe('a benchmark', () => {
     );
     assert.ok(once.memoryMb > 20 && once.memoryMb < 1000 && once.modelMemoryMb < once.memoryMb);
   });
+  test('of a model that is slow ends when its time is over, with what it has seen by then', async () => {
+    const {
+      path,
+      manifest: { preprocess },
+    } = await loadModel(await modelIn(join(await temporaryFolder(), 'm'), 1));
+    const asked = { threads: 1, runtime: 'tflite', inferences: 100_000_000 } as const;
+    const soon = await benchmark([{ path, preprocess }], { ...asked, mostMs: 100 });
+    assert.ok(soon.inferences >= 20 && soon.inferences < 100_000_000, String(soon.inferences));
+    assert.equal((await benchmark([{ path, preprocess }], { ...asked, mostMs: 0 })).inferences, 20);
+  });
   test('of a file that is gone is the worker’s error, and a stopped one ends at once', async () => {
     const preprocess = tinyRelease('1.0.0').manifest.preprocess;
     const models = [{ path: '/nowhere.tflite', preprocess }];
@@ -272,27 +293,33 @@ test('a data set has one fingerprint at every opening, and another when a label 
 });
 
 describe('training.log', () => {
+  const opened = (path: string, trouble: string[], goesOn = false) =>
+    openRunLog(path, { goesOn, now: () => new Date(0), trouble: (line) => trouble.push(line) });
   test('is there line by line while the run goes on, without control characters', async () => {
     const path = join(await temporaryFolder(), 'results/training.log');
     const trouble: string[] = [];
-    await using log = await openRunLog(
-      path,
-      () => new Date(0),
-      (line) => trouble.push(line),
-    );
+    await using log = await opened(path, trouble);
     log.write('epoch 1\u001b[31m');
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(await readFile(path, 'utf8'), '1970-01-01T00:00:00.000Z epoch 1\\x1b[31m\n');
     assert.deepEqual(trouble, []);
   });
+  test('of a run that goes on has the lines before it; of another one it begins anew', async () => {
+    const path = join(await temporaryFolder(), 'training.log');
+    const linesAfter = async (line: string, goesOn: boolean) => {
+      const log = await opened(path, [], goesOn);
+      log.write(line);
+      await log[Symbol.asyncDispose]();
+      return (await readFile(path, 'utf8')).split('\n').length - 1;
+    };
+    assert.equal(await linesAfter('one', false), 1);
+    assert.equal(await linesAfter('two', true), 2);
+    assert.equal(await linesAfter('another', false), 1);
+  });
   test('on a full disk is given up with one warning, and the run goes on', async (t) => {
     const path = join(await smallVolume(t, 16), 'training.log');
     const trouble: string[] = [];
-    const log = await openRunLog(
-      path,
-      () => new Date(0),
-      (line) => trouble.push(line),
-    );
+    const log = await opened(path, trouble);
     for (let i = 0; i < 50; i++) log.write('x'.repeat(1000));
     await log[Symbol.asyncDispose]();
     assert.equal(trouble.length, 1);
@@ -300,11 +327,7 @@ describe('training.log', () => {
   });
   test('in a place that cannot be written is one warning', async () => {
     const trouble: string[] = [];
-    await using log = await openRunLog(
-      '/proc/training.log',
-      () => new Date(0),
-      (line) => trouble.push(line),
-    );
+    await using log = await opened('/proc/training.log', trouble);
     log.write('x');
     assert.equal(trouble.length, 1);
   });

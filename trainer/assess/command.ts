@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { printable } from '@adbreak/shared/errors.js';
 import { RUNTIME_CHOICES, type RuntimeChoice } from '@adbreak/shared/tflite/open.js';
+import type { LabelWords } from '@adbreak/shared/video/labels.js';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { labelMapOption } from '../dataset/command.js';
 import { natural, positive } from '../options.js';
 import type { Assessment } from './assessment.js';
 import { formatComparison } from './comparison-text.js';
@@ -12,6 +14,7 @@ import { openRunLog } from './run-log.js';
 interface Flags {
   readonly data: string;
   readonly fps: number;
+  readonly labelMap: LabelWords;
   readonly threads: number;
   readonly runtime: RuntimeChoice;
   readonly seed: number;
@@ -48,6 +51,7 @@ function withData(command: Command): Command {
       'data set: val/ and test/ with recordings and labels, or with ad/ and content/',
     )
     .option('--fps <n>', 'pictures a second of a recording', positive, 2)
+    .addOption(labelMapOption())
     .option('--threads <n>', 'threads of the runtime', natural, 1)
     .option('--seed <n>', 'seed of the bootstrap', natural, 1)
     .addOption(runtime.choices([...RUNTIME_CHOICES]).default('auto'));
@@ -57,7 +61,7 @@ async function evaluate(paths: readonly string[], flags: EvaluateFlags, signal: 
   const models = [];
   for (const path of paths) models.push(await loadModel(path));
   const log = join(flags.output, 'training.log');
-  await using lines = await openRunLog(log, () => new Date(), console.error);
+  await using lines = await openRunLog(log, { goesOn: false, now: () => new Date(), trouble: console.error });
   const say = (line: string) => {
     console.log(printable(line));
     lines.write(line);

@@ -1,6 +1,7 @@
 import { DEFAULT_DECIDER } from '@adbreak/shared/decide/decider.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { openRuntime, type RuntimeChoice } from '@adbreak/shared/tflite/open.js';
+import type { LabelWords } from '@adbreak/shared/video/labels.js';
 import type { SampleSource, ScoredSample } from '../ports.js';
 import type { Hash } from './alike.js';
 import type { AssessedSplit } from './assessment.js';
@@ -18,6 +19,8 @@ interface MeasureOptions {
   readonly data: string;
   /** Pictures a second of a recording. */
   readonly fps: number;
+  /** Other words in labels of recordings. */
+  readonly labelMap: LabelWords;
   readonly threads: number;
   readonly runtime: RuntimeChoice;
   readonly seed: number;
@@ -37,7 +40,7 @@ export async function evaluateOn(
   models: readonly LoadedModel[],
   options: EvaluateOptions,
 ): Promise<AssessedRun> {
-  const source = await openSource(options.data, options.fps);
+  const source = await openSource(options.data, options.fps, options.labelMap);
   const scored: Partial<Record<AssessedSplit, readonly ScoredSample[]>> = {};
   const fingerprints: Partial<Record<AssessedSplit, readonly Hash[]>> = {};
   for (const split of options.splits) {
@@ -65,7 +68,7 @@ export async function compareOn(
   models: readonly [LoadedModel, LoadedModel],
   options: MeasureOptions,
 ): Promise<{ readonly comparison: Comparison; readonly benchmarks: readonly Benchmark[] }> {
-  const source = await openSource(options.data, options.fps);
+  const source = await openSource(options.data, options.fps, options.labelMap);
   const contender = async (model: LoadedModel) => {
     const { scored } = await scoreSplit(model, openRuntime(options.runtime), source, 'test', options);
     return { scored, decision: model.manifest.decision ?? DEFAULT_DECIDER };

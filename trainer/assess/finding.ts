@@ -1,3 +1,5 @@
+import { groupBy } from './grouping.js';
+
 /** What a reader should know at once. */
 export interface Finding {
   readonly mark: '✓' | '⚠';
@@ -51,7 +53,24 @@ export function warning(says: string, section: keyof typeof REMEDIES): Finding {
   return { mark: '⚠', says, remedy: `${section}: ${REMEDIES[section].join(', ')}` };
 }
 
-/** Two lines where there is something to do. */
-export function formatFinding({ mark, says, remedy }: Finding): string {
-  return remedy === null ? `${mark} ${says}` : `${mark} ${says}\n    what to do: ${remedy}`;
+/** Findings that one thing mends. */
+export interface Like {
+  readonly findings: readonly Finding[];
+  readonly remedy: string | null;
+}
+
+/** Findings by what mends them, in the order in which each of that came first. */
+export function byRemedy(findings: readonly Finding[]): Like[] {
+  return [...groupBy(findings, ({ remedy }) => remedy ?? '').values()].map((like) => ({
+    findings: like,
+    remedy: like[0]?.remedy ?? null,
+  }));
+}
+
+/** A line for each; below several that one thing mends that thing once. */
+export function formatFindings(findings: readonly Finding[]): string[] {
+  return byRemedy(findings).flatMap(({ findings: like, remedy }) => [
+    ...like.map(({ mark, says }) => `${mark} ${says}`),
+    ...(remedy === null ? [] : [`    what to do: ${remedy}`]),
+  ]);
 }

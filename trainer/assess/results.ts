@@ -40,7 +40,7 @@ export function resultsOf(assessment: Assessment, findings: readonly Finding[], 
       ...{ device, threads, from_ms: low, to_ms: high, measured: false },
     })),
     confidence_intervals:
-      test === undefined ? null : { ...methodOf(test), test: intervalsIn(test.intervals) },
+      test === undefined ? null : { ...methodOf(test), test: intervalsIn(assessment.intervals) },
     calibration_error: {
       before_temperature: assessment.calibration.before,
       after_temperature: assessment.calibration.after,

@@ -8,23 +8,26 @@ export interface RunLog extends AsyncDisposable {
   /** One line, with the time; it is on its way to the file when this returns. */
   write(line: string): void;
 }
+interface RunLogOptions {
+  /** The run goes on with another one, and so do its lines; else the file begins anew. */
+  readonly goesOn: boolean;
+  readonly now: () => Date;
+  /** Hears, once, that the file cannot be written. */
+  readonly trouble: (line: string) => void;
+}
 
 /**
- * Begins the file anew. A file that cannot be written is said once through `trouble`, and the run goes on
- * without: a full disk must not end a training.
+ * A file that cannot be written is said once through `trouble`, and the run goes on without: a full disk must
+ * not end a training.
  */
-export async function openRunLog(
-  path: string,
-  now: () => Date,
-  trouble: (line: string) => void,
-): Promise<RunLog> {
+export async function openRunLog(path: string, { goesOn, now, trouble }: RunLogOptions): Promise<RunLog> {
   let broken = false;
   const stop = (cause: unknown) => {
     if (!broken) trouble(`warning: the log is not written any more: ${explain(storageError(cause, path))}`);
     broken = true;
   };
   const file = await mkdir(dirname(path), { recursive: true })
-    .then(() => open(path, 'w'))
+    .then(() => open(path, goesOn ? 'a' : 'w'))
     .catch(stop);
   let written: Promise<unknown> = Promise.resolve();
   return {
@@ -34,6 +37,8 @@ export async function openRunLog(
     },
     [Symbol.asyncDispose]: async () => {
       await written;
+      // What is still said behind the end has no file any more, which is no trouble.
+      broken = true;
       await file?.close();
     },
   };

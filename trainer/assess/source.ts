@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
+import type { LabelWords } from '@adbreak/shared/video/labels.js';
 import { inOrder } from '../dataset/in-order.js';
 import { PICTURE_ENDING, pixelsOf } from '../dataset/picture.js';
 import { openSamples } from '../dataset/samples.js';
@@ -14,11 +15,11 @@ const AHEAD = 4;
 
 /**
  * What is measured on: a data set as `dataset prepare` makes it, recordings with labels, or pictures in ad/
- * and content/ of a split. Nobody divided the last, so that each of them is a group of its own. Throws as
+ * and content/ of a split; `words` are other ones in labels of recordings. Nobody divided the last, so that each of them is a group of its own. Throws as
  * opening a data set does.
  */
-export async function openSource(folder: string, fps: number): Promise<SampleSource> {
-  return (await hasPlainPictures(folder)) ? plainPictures(folder) : openSamples(folder, { fps });
+export async function openSource(folder: string, fps: number, words: LabelWords = {}): Promise<SampleSource> {
+  return (await hasPlainPictures(folder)) ? plainPictures(folder) : openSamples(folder, { fps, words });
 }
 
 async function hasPlainPictures(folder: string): Promise<boolean> {
@@ -42,6 +43,7 @@ async function plainPictures(folder: string): Promise<SampleSource> {
   const facts = [...files].flatMap(([split, pictures]) => pictures.map(({ digest }) => [split, digest]));
   return {
     fingerprint: sha256(JSON.stringify(facts)),
+    place: folder,
     count: (split) => files.get(split)?.length ?? 0,
     promises: (split, kind) => (files.get(split) ?? []).some(({ isAd }) => isAd === (kind === 'ad')),
     async *read(split, preprocess, signal) {

@@ -58,6 +58,35 @@ describe('the configurations that come along', () => {
   });
 });
 
+test('every key is in the table of docs/training.md', async () => {
+  const guide = await readFile(fileURLToPath(new URL('../../../docs/training.md', import.meta.url)), 'utf8');
+  const documented = new Set(
+    [...guide.matchAll(/^\| (`[a-z0-9_.*]+`(?:, `[a-z0-9_.*]+`)*) +\|/gm)].flatMap(([, names = '']) =>
+      keysIn(names),
+    ),
+  );
+  const known = [...flatten(DEFAULT_CONFIG).keys()];
+  const missing = known.filter(
+    (key) => !documented.has(key) && !known.some((_, i) => documented.has(wildcard(key, i))),
+  );
+  assert.deepEqual(missing, []);
+});
+
+/** `training.batch_size`, `epochs` -> both with their section. */
+function keysIn(names: string): string[] {
+  const [first = '', ...others] = names.replaceAll('`', '').split(', ');
+  const section = first.slice(0, first.indexOf('.'));
+  const isWhole = (name: string) => Object.keys(DEFAULT_CONFIG).some((top) => name.startsWith(`${top}.`));
+  return [first, ...others.map((name) => (isWhole(name) ? name : `${section}.${name}`))];
+}
+/** The section of a key's first parts, with all that is below: `training.augmentation.*`. */
+function wildcard(key: string, parts: number): string {
+  return `${key
+    .split('.')
+    .slice(0, parts + 1)
+    .join('.')}.*`;
+}
+
 describe('a configuration', () => {
   test('says only what differs; an empty file and an empty section say nothing', async () => {
     assert.deepEqual(await readConfig(null), DEFAULT_CONFIG);
@@ -116,6 +145,14 @@ describe('a configuration', () => {
       ['deployment: { requirements: { min_accuracy: 90 } }', /deployment\.requirements\.min_accuracy/],
       ['dataset: { video: a.mkv }', /dataset\.video: a recording needs its labels/],
       ['training: { epochs: 3, epochs: 4 }', /it is not YAML/],
+      [
+        'model: { input_shape: [1024, 1024, 3] }\nconversion: { calibration_pictures: 700 }',
+        /conversion\.calibration_pictures: so many pictures of this model\.input_shape do not fit/,
+      ],
+      [
+        'training: { network: { pictures: 20000 }, augmentation: { views: 3 } }',
+        /training\.network\.pictures: so many pictures .* do not fit/,
+      ],
       ['- a list', /must be sections with keys/],
     ] as const)
       await refused(readConfig(await written(text)), words);

@@ -144,6 +144,13 @@ const output = z.strictObject({
   cache: path,
 });
 
+/** Bytes of pictures that are held in memory at once, and kept in one file. */
+const MOST_HELD = 2 ** 31 - 2 ** 20;
+
+function pictureBytes({ model: { input_shape } }: { readonly model: z.infer<typeof model> }): number {
+  return input_shape.reduce((product, side) => product * side, 1);
+}
+
 /** A training as `adbreak train --config` reads it; docs/training.md says what each key does. */
 export const trainingConfig = z
   .strictObject({ model, dataset, training, conversion, deployment, tracking: trackingSchema, output })
@@ -157,7 +164,25 @@ export const trainingConfig = z
   .refine((config) => (config.dataset.video === null) === (config.dataset.labels === null), {
     path: ['dataset', 'video'],
     error: 'a recording needs its labels, and labels their recording',
-  });
+  })
+  .refine((config) => config.conversion.calibration_pictures * pictureBytes(config) <= MOST_HELD, {
+    path: ['conversion', 'calibration_pictures'],
+    error: 'so many pictures of this model.input_shape do not fit into memory: fewer than 2 GiB of them do',
+  })
+  .refine(
+    ({
+      model: of,
+      training: {
+        network: own,
+        augmentation: { views },
+      },
+    }) => own.pictures * (1 + views) * pictureBytes({ model: of }) <= 2 * MOST_HELD,
+    {
+      path: ['training', 'network', 'pictures'],
+      error:
+        'so many pictures of this model.input_shape and their views do not fit into memory: up to 4 GiB do',
+    },
+  );
 export type TrainingConfig = z.infer<typeof trainingConfig>;
 
 /**

@@ -3,7 +3,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { exists, sha256 } from '@adbreak/shared/storage/atomic.js';
 import { timedFrames } from '@adbreak/shared/video/exact.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
-import { spanAt } from '@adbreak/shared/video/labels.js';
+import { type LabelWords, spanAt } from '@adbreak/shared/video/labels.js';
 import type { LabelledPicture, SampleSource, Split } from '../ports.js';
 import { inOrder } from './in-order.js';
 import { type DatasetManifest, readManifest, readPicture } from './manifest.js';
@@ -15,6 +15,8 @@ import { scaled } from './scaled.js';
 interface SampleOptions {
   /** Frames a second taken from recordings. */
   readonly fps?: number;
+  /** Other words in labels of recordings. */
+  readonly words?: LabelWords;
 }
 
 const DEFAULT_FPS = 2;
@@ -36,7 +38,7 @@ export async function openSamples(folder: string, options: SampleOptions = {}): 
       remedy:
         'Make it with `adbreak dataset prepare`: nobody knows whether pictures of one scene are in two splits of this one.',
     });
-  return samplesOfRecordings(await openDataset(folder), options);
+  return samplesOfRecordings(await openDataset(folder, options.words), options);
 }
 
 /** Pictures of a prepared data set, each held to the manifest's digest when it is read. */
@@ -46,6 +48,7 @@ export function samplesOfPictures(folder: string, { fingerprint, pictures }: Dat
   const of = (split: Split) => sorted.filter((picture) => picture.split === split);
   return {
     fingerprint,
+    place: folder,
     count: (split) => of(split).length,
     promises: (split, kind) => of(split).some(({ label }) => label === kind),
     async *read(split, preprocess, signal) {
@@ -101,6 +104,7 @@ export async function samplesOfRecordings(
   }
   return {
     fingerprint,
+    place: JSON.stringify(SPLITS.map((split) => dataset[split].map(({ video }) => video))),
     count: (split) => {
       const frames = Math.round(labelledSeconds(dataset[split === 'calibration' ? 'train' : split]) * fps);
       return split === 'calibration' ? Math.ceil(frames / calibrationStep(dataset, fps)) : frames;

@@ -24,6 +24,9 @@ export interface Change {
   readonly quality: number | null;
 }
 
+/** What draws the views: another version of it may draw other pixels. */
+export const DRAWN_BY = `sharp ${sharp.versions.sharp}, vips ${sharp.versions.vips}`;
+
 /** Each change happens to every other view, so that none is always there. */
 const CHANCE = 0.5;
 /** sharp refuses a smaller sigma. */

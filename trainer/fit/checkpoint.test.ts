@@ -58,6 +58,20 @@ test('a checkpoint of another training is refused with what differs', async () =
   await refused(readCheckpoint(path, fewer), 'conflict', /training\.seed was 1, now gone/);
 });
 
+test('a checkpoint of a training on very many recordings is gone on from, and another list is told in short', async () => {
+  const path = join(await temporaryFolder(), 'checkpoint.bin');
+  const listOf = (first: number) =>
+    JSON.stringify(Array.from({ length: 10_000 }, (_, i) => `${'evening '.repeat(20)}${first + i}`));
+  const binding = { ...BINDING, 'dataset.only': listOf(0) };
+  await writeCheckpoint(path, binding, STATE);
+  assert.deepEqual(await readCheckpoint(path, binding), STATE);
+  await assert.rejects(
+    readCheckpoint(path, { ...binding, 'dataset.only': listOf(1) }),
+    (error: unknown) =>
+      error instanceof AdbreakError && error.code === 'conflict' && error.message.length < 1000,
+  );
+});
+
 test('a damaged checkpoint is refused, wherever the damage is', async () => {
   const path = join(await temporaryFolder(), 'checkpoint.bin');
   await writeCheckpoint(path, BINDING, STATE);

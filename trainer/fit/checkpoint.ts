@@ -9,6 +9,10 @@ import type { FitState } from './fit-state.js';
 import { bytesOf, floatsOf, readSealed, writeSealed } from './sealed.js';
 
 const finite = z.number();
+/** Characters of one value: a configuration may name ten thousand recordings to train on. */
+const LONGEST_VALUE = 4 * 1024 * 1024;
+/** Characters of a value that is told. */
+const TOLD = 200;
 const record = z.strictObject({
   stage: z.enum(['head', 'cut', 'all']),
   epoch: z.int().positive(),
@@ -22,7 +26,7 @@ const record = z.strictObject({
 });
 const facts = z.strictObject({
   /** What must be the same for the fit to go on as if it had never stopped. */
-  binding: z.record(z.string().max(200), z.string().max(10_000)),
+  binding: z.record(z.string().max(200), z.string().max(LONGEST_VALUE)),
   epoch: z.int().positive(),
   bestEpoch: z.int().nonnegative(),
   bestLoss: finite.nullable(),
@@ -121,11 +125,15 @@ function refuseOthers(path: string, had: Binding, has: Binding): void {
   if (differing.length === 0) return;
   const told = differing
     .slice(0, 3)
-    .map((key) => `${key} was ${had[key] ?? 'not there'}, now ${has[key] ?? 'gone'}`);
+    .map((key) => `${key} was ${shortened(had[key] ?? 'not there')}, now ${shortened(has[key] ?? 'gone')}`);
   const more = differing.length > told.length ? `, and ${differing.length - told.length} more` : '';
   throw new AdbreakError(
     'conflict',
     `Cannot go on from ${path}: it is of another training: ${told.join('; ')}${more}`,
     { remedy: 'Give the configuration and the data that it began with, or start anew, without --resume.' },
   );
+}
+
+function shortened(value: string): string {
+  return value.length > TOLD ? `${value.slice(0, TOLD)}…` : value;
 }

@@ -1,15 +1,17 @@
 import { join } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { explainForPeople, printable } from '@adbreak/shared/errors.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { type Command, Option } from 'commander';
+import { openRunLog } from '../assess/run-log.js';
 import { parseSetting, readConfig, type Setting } from '../config/read.js';
 import { labelWords } from '../dataset/command.js';
 import { parseRatio } from '../dataset/ratio.js';
 import { matching, natural, positive } from '../options.js';
 import { trackers } from '../track/settings.js';
+import { collectCache, UNUSED_DAYS } from './cache.js';
 import { startOfRun } from './checkpoint.js';
 import { type HubJob, hubJob } from './hub-job.js';
-import { appendingLog } from './log.js';
 import { checkOutputs } from './outputs.js';
 import { openRegistry, type Registry } from './registry.js';
 import { codeVersion } from './results.js';
@@ -123,26 +125,39 @@ async function checkAndTrain(options: Options, job: HubJob | null, signal: Abort
   if (options.check === true) return console.log('The configuration is one, and its data set can be opened.');
   const { path, cache } = config.output;
   await checkOutputs([path, cache]);
-  const say = appendingLog(join(path, 'training.log'), (line) => console.log(line));
   const resume = options.resume === true || options.finish === true;
-  await train(
-    {
-      config,
-      samples,
-      trackers: [
-        ...trackers(config.tracking, { log: say, env: process.env }),
-        ...(job === null ? [] : [job.tracker]),
-      ],
-      resume,
-      finish: options.finish === true,
-      registry: job?.registry ?? (await registryOf(options, signal)),
-      code: await codeVersion(),
-      now: await startOfRun(path, { resume, now: new Date() }),
-      say,
-      signal,
-    },
-    openRuntime(config.training.runtime),
-  );
+  const registry = job?.registry ?? (await registryOf(options, signal));
+  const now = new Date();
+  const startedAt = await startOfRun(path, { resume, now });
+  await using log = await openRunLog(join(path, 'training.log'), {
+    ...{ goesOn: startedAt !== now, now: () => new Date(), trouble: (line: string) => console.log(line) },
+  });
+  const say = (line: string) => {
+    console.log(printable(line));
+    log.write(line);
+  };
+  const followed = [
+    ...trackers(config.tracking, { log: say, env: process.env }),
+    ...(job === null ? [] : [job.tracker]),
+  ];
+  const removed = await collectCache(cache, now);
+  if (removed > 0)
+    say(
+      `removed ${(removed / 2 ** 20).toFixed(0)} MiB from ${cache} that no training used for ${UNUSED_DAYS} days`,
+    );
+  const finish = options.finish === true;
+  const asked = { config, samples, trackers: followed, resume, finish, registry, say, signal };
+  try {
+    await train(
+      { ...asked, code: await codeVersion(), now: startedAt },
+      openRuntime(config.training.runtime),
+    );
+  } catch (error) {
+    // The terminal has it from the program's end; who follows the file must not look at it in vain.
+    const words = signal.aborted ? 'interrupted' : explainForPeople(error);
+    for (const line of words.split('\n')) log.write(line);
+    throw error;
+  }
 }
 
 async function registryOf({ registryUrl, dryRun }: Options, signal: AbortSignal): Promise<Registry | null> {

@@ -19,7 +19,7 @@ export interface HeadSettings extends Schedule {
   readonly weightDecay: number;
   readonly l2: number;
   readonly labelSmoothing: number;
-  /** Of content and of ad; their mean over the examples is one. */
+  /** Of content and of ad. */
   readonly classWeights: readonly [number, number];
   readonly dropout: number;
   readonly mixup: number;

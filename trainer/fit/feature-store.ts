@@ -9,8 +9,6 @@ import { readSealed, writeSealed } from './sealed.js';
 /** Bytes of a picture's key. */
 const KEY_BYTES = 16;
 const SEGMENT = /\.rows$/;
-/** Rows of more bytes than this stay on disk: of thousands of pictures they are gigabytes. */
-const HELD_BYTES = 16 * 1024;
 const segmentFacts = z.strictObject({ rowBytes: z.int().positive(), rows: z.int().positive() });
 
 /**
@@ -20,19 +18,23 @@ export function pictureKey(pixels: Uint8Array): string {
   return sha256(pixels).slice(0, 2 * KEY_BYTES);
 }
 
-/** A row itself, or where in which file it lies. */
-type Place = Uint8Array | { readonly path: string; readonly at: number };
+/** Where in which file a row lies. */
+interface Place {
+  readonly path: string;
+  readonly at: number;
+}
 
 /**
  * One extractor's features of pictures, one row of `rowBytes` bytes by the picture's key. On disk they are
  * segments that are written once and never change: a run that ends at any moment leaves whole segments, and
  * the next one goes on behind them; two runs at a time share a folder. A damaged segment is removed, and its
- * rows are computed anew. Long rows are read again each time they are asked for.
+ * rows are computed anew. Rows that are on disk stay there until they are asked for: a folder holds those of every
+ * data set that ever was.
  */
 export class FeatureStore {
   readonly rowBytes: number;
   readonly #folder: string;
-  readonly #rows = new Map<string, Place>();
+  readonly #places = new Map<string, Place>();
   #unsaved = new Map<string, Uint8Array>();
 
   private constructor(folder: string, rowBytes: number) {
@@ -51,16 +53,33 @@ export class FeatureStore {
     return store;
   }
 
+  /** Of rows that `save` would write. */
+  get unsavedBytes(): number {
+    return this.#unsaved.size * this.rowBytes;
+  }
+
   has(key: string): boolean {
-    return this.#rows.has(key);
+    return this.#unsaved.has(key) || this.#places.has(key);
   }
 
   /** The row of a picture, at a multiple of four bytes. Throws `training_failed` where there is none. */
   get(key: string): Uint8Array {
-    const row = this.#rows.get(key);
-    if (row === undefined)
-      throw new AdbreakError('training_failed', `Cannot train: the features of picture ${key} are missing`);
-    return row instanceof Uint8Array ? row : readRow(row.path, row.at, this.rowBytes);
+    return this.rowsOf([key]);
+  }
+
+  /** The rows of pictures, one after another. Throws `training_failed` where there is none of one. */
+  rowsOf(keys: readonly string[]): Uint8Array<ArrayBuffer> {
+    const rows = new Uint8Array(keys.length * this.rowBytes);
+    using segments = new Segments();
+    keys.forEach((key, i) => {
+      const row = rows.subarray(i * this.rowBytes, (i + 1) * this.rowBytes);
+      const [unsaved, place] = [this.#unsaved.get(key), this.#places.get(key)];
+      if (unsaved !== undefined) row.set(unsaved);
+      else if (place !== undefined) segments.read(place, row);
+      else
+        throw new AdbreakError('training_failed', `Cannot train: the features of picture ${key} are missing`);
+    });
+    return rows;
   }
 
   put(key: string, row: Uint8Array): void {
@@ -69,25 +88,25 @@ export class FeatureStore {
         'inference_failed',
         `Cannot keep features: a row must have ${this.rowBytes} bytes: current value is ${row.byteLength}`,
       );
-    if (this.#rows.has(key)) return;
-    this.#rows.set(key, row);
-    this.#unsaved.set(key, row);
+    if (!this.has(key)) this.#unsaved.set(key, row);
   }
 
   /** Makes what was put since the last time durable. Throws `disk_full`. */
   async save(): Promise<void> {
-    const rows = this.#unsaved;
-    if (rows.size === 0) return;
-    this.#unsaved = new Map();
-    const body = new Uint8Array(rows.size * (KEY_BYTES + this.rowBytes));
-    [...rows].forEach(([key, row], i) => {
+    const rows = [...this.#unsaved];
+    if (rows.length === 0) return;
+    const body = new Uint8Array(rows.length * (KEY_BYTES + this.rowBytes));
+    rows.forEach(([key, row], i) => {
       body.set(Buffer.from(key, 'hex'), i * KEY_BYTES);
-      body.set(row, rows.size * KEY_BYTES + i * this.rowBytes);
+      body.set(row, rows.length * KEY_BYTES + i * this.rowBytes);
     });
-    const facts: z.infer<typeof segmentFacts> = { rowBytes: this.rowBytes, rows: rows.size };
+    const facts: z.infer<typeof segmentFacts> = { rowBytes: this.rowBytes, rows: rows.length };
     const path = join(this.#folder, `${sha256(body).slice(0, 32)}.rows`);
     const at = await writeSealed(path, facts, body);
-    if (this.rowBytes > HELD_BYTES) this.#leave([...rows.keys()], path, at);
+    const keys = rows.map(([key]) => key);
+    this.#found(keys, path, at);
+    // What was put meanwhile is of the next segment.
+    for (const key of keys) this.#unsaved.delete(key);
   }
 
   async #load(path: string): Promise<void> {
@@ -102,32 +121,46 @@ export class FeatureStore {
     const keys = Array.from({ length: facts.rows }, (_, i) =>
       Buffer.from(body.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES)).toString('hex'),
     );
-    if (this.rowBytes > HELD_BYTES) return this.#leave(keys, path, at);
-    // A copy: in the file the rows need not lie at a multiple of four.
-    const rows = new Uint8Array(body.subarray(facts.rows * KEY_BYTES));
-    keys.forEach((key, i) => {
-      this.#rows.set(key, rows.subarray(i * this.rowBytes, (i + 1) * this.rowBytes));
-    });
+    this.#found(keys, path, at);
   }
 
-  /** The rows of a segment whose body begins at `at` stay where they are. */
-  #leave(keys: readonly string[], path: string, at: number): void {
+  /** The rows of a segment whose body begins at `at`. */
+  #found(keys: readonly string[], path: string, at: number): void {
     const first = at + keys.length * KEY_BYTES;
     keys.forEach((key, i) => {
-      this.#rows.set(key, { path, at: first + i * this.rowBytes });
+      this.#places.set(key, { path, at: first + i * this.rowBytes });
     });
   }
 }
 
-function readRow(path: string, at: number, length: number): Uint8Array {
-  const row = new Uint8Array(length);
-  const file = openSync(path, 'r');
-  try {
-    if (readSync(file, row, 0, length, at) === length) return row;
-  } finally {
-    closeSync(file);
+/** Reads rows; the segment of the last one stays open, as the next one mostly lies in it. */
+class Segments implements Disposable {
+  #open: { readonly path: string; readonly file: number } | null = null;
+
+  /** Fills `row`. Throws `state_corrupt` where the segment is gone or shorter than it was. */
+  read({ path, at }: Place, row: Uint8Array): void {
+    if (readSync(this.#fileAt(path), row, 0, row.byteLength, at) !== row.byteLength) throw changed(path);
   }
-  throw new AdbreakError('state_corrupt', `Cannot train: ${path} was changed while it was used`, {
+
+  #fileAt(path: string): number {
+    if (this.#open?.path === path) return this.#open.file;
+    this[Symbol.dispose]();
+    try {
+      this.#open = { path, file: openSync(path, 'r') };
+    } catch (cause) {
+      throw systemCode(cause) === 'ENOENT' ? changed(path) : cause;
+    }
+    return this.#open.file;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#open !== null) closeSync(this.#open.file);
+    this.#open = null;
+  }
+}
+
+function changed(path: string): AdbreakError {
+  return new AdbreakError('state_corrupt', `Cannot train: ${path} was changed while it was used`, {
     remedy: 'Start again: what the cache lacks is computed anew.',
   });
 }

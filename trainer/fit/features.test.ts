@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '@adbreak/shared/errors.js';
@@ -10,6 +10,7 @@ import type { Recording } from '../dataset/recordings.js';
 import { samplesOfRecordings } from '../dataset/samples.js';
 import type { SampleSource } from '../ports.js';
 import { histogramExtractor, pixelExtractor } from './extractors.js';
+import { FeatureStore } from './feature-store.js';
 import { featuresOf, shelfOf } from './features.js';
 
 const PREPROCESS = { width: 8, height: 8, scaler: 'area' } as const;
@@ -74,6 +75,7 @@ async function extract(
     cost: { read, computed },
     pictures: features.samples.length,
     ads: features.samples.filter(({ isAd }) => isAd).length,
+    paths: [...new Set(features.samples.map(({ picture }) => picture.path))],
     digests: rows.map((view) => sha256(new Uint8Array(view.buffer))),
   };
 }
@@ -151,7 +153,38 @@ describe('features of a split', () => {
       }
     }
   });
-  test('whose rows are long stay on disk, and are read from there again', async () => {
+  test('of a data set that was moved are the same, and its pictures are named where they lie now', async () => {
+    const folder = await temporaryFolder();
+    const recording = await recordingIn(folder);
+    const cache = join(folder, 'cache');
+    const { cost, ...first } = await extract(await samplesOf(recording), cache);
+    const moved = { ...recording, video: join(folder, 'moved.mkv') };
+    await rename(recording.video, moved.video);
+    const { cost: again, ...second } = await extract(await samplesOf(moved), cache);
+    assert.deepEqual([second.digests, again.computed], [first.digests, 0]);
+    assert.ok(cost.computed > 0);
+    assert.deepEqual([first.paths, second.paths], [[recording.video], [moved.video]]);
+  });
+  test('are made durable before they fill the memory', async () => {
+    const folder = await temporaryFolder();
+    const samples = await samplesOf(await recordingIn(folder));
+    const rowBytes = 8 * 2 ** 20;
+    let number = 0;
+    const extractor = {
+      ...{ identity: 'large', rowBytes, lanes: 1, [Symbol.dispose]: () => undefined },
+      extract: async () => new Uint8Array(rowBytes).fill(number++),
+    };
+    const [cache, { augmentation }] = [join(folder, 'cache'), DEFAULT_CONFIG.training];
+    const { samples: found, row } = await shelfOf(
+      'train',
+      { extractor, views: 0, augmentation },
+      { samples, preprocess: PREPROCESS, cache, say: () => undefined },
+    );
+    const segments = (await readdir(cache, { recursive: true })).filter((name) => name.endsWith('.rows'));
+    assert.ok(segments.length > 1, segments.join());
+    assert.deepEqual([row(0, 0)[7], row(found.length - 1, 0)[7]], [0, PARTS - 1]);
+  });
+  test('stay on disk, and are read from there again', async () => {
     const folder = await temporaryFolder();
     const samples = await samplesOf(await recordingIn(folder));
     const cache = join(folder, 'cache');
@@ -172,19 +205,31 @@ describe('features of a split', () => {
       if (name.endsWith('.rows')) await writeFile(join(cache, name), '');
     assert.throws(() => row(0, 0), { code: 'state_corrupt' });
   });
+  test('of other data sets, whose rows are short, are not held in memory either', async () => {
+    const folder = await temporaryFolder();
+    const store = await FeatureStore.open(folder, 4);
+    store.put('0'.repeat(32), Uint8Array.of(1, 2, 3, 4));
+    await store.save();
+    const opened = await FeatureStore.open(folder, 4);
+    for (const one of [store, opened]) assert.deepEqual([...one.get('0'.repeat(32))], [1, 2, 3, 4]);
+    for (const name of await readdir(folder)) await writeFile(join(folder, name), '');
+    for (const one of [store, opened])
+      assert.throws(() => one.get('0'.repeat(32)), { code: 'state_corrupt' });
+  });
   test('that find no room fail with the path, and are whole once there is some', async (t) => {
     const folder = await temporaryFolder();
     const samples = await samplesOf(await recordingIn(folder));
-    const cache = await smallVolume(t, 24);
+    const cache = await smallVolume(t, 256);
+    await writeFile(join(cache, 'others'), Buffer.alloc(232 * 1024));
     await assert.rejects(
       extract(samples, cache),
       (error: unknown) => error instanceof AdbreakError && error.code === 'disk_full',
     );
-    const { cost: _, ...whole } = await extract(samples, join(folder, 'elsewhere'));
     const files = (await readdir(cache, { recursive: true })).filter((name) => name.endsWith('.part'));
     assert.deepEqual(files, []);
-    await rm(join(folder, 'elsewhere'), { recursive: true });
-    const { cost: __, ...again } = await extract(samples, join(folder, 'elsewhere'));
+    await rm(join(cache, 'others'));
+    const { cost: _, ...whole } = await extract(samples, join(folder, 'elsewhere'));
+    const { cost: __, ...again } = await extract(samples, cache);
     assert.deepEqual(again, whole);
   });
 });

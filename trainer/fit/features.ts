@@ -4,16 +4,18 @@ import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { z } from 'zod';
 import { differenceHash, type Hash } from '../assess/alike.js';
 import type { Sample, SampleSource, Split } from '../ports.js';
-import { type AugmentationSettings, augment } from './augment.js';
+import { type AugmentationSettings, augment, DRAWN_BY } from './augment.js';
 import type { Extractor, RowExtractor } from './extractors.js';
 import { FeatureStore, pictureKey } from './feature-store.js';
 import { progressOf } from './progress.js';
 import { bytesOf, readSealed, writeSealed } from './sealed.js';
 
 /** Part of every name in the cache: entries of another format are never looked at. */
-const CACHE_FORMAT = 4;
-/** What was computed is made durable as often as this, pictures: so much a kill costs at most. */
-const SAVE_EVERY = 256;
+const CACHE_FORMAT = 5;
+/** What was computed is made durable as often as this, milliseconds: so much a kill costs at most. */
+const SAVE_MS = 5000;
+/** Or where so many bytes of it have come together: memory does not grow with the data set. */
+const SAVE_BYTES = 64 * 2 ** 20;
 
 const word = z.int().min(0).max(0xffffffff);
 const indexFacts = z.strictObject({ samples: z.int().nonnegative() });
@@ -67,7 +69,9 @@ export async function featuresOf(
   const { samples, stores } = await gathered(split, wanted, request);
   return {
     samples,
-    of: stores.map((views) => views.map((store) => rowsOf(store, samples))),
+    of: stores.map((views) =>
+      views.map((store) => new Float32Array(store.rowsOf(samples.map(({ key }) => key)).buffer)),
+    ),
   };
 }
 
@@ -112,7 +116,7 @@ function storesOf(
   const { extractor, views, augmentation } = want;
   const { views: _, ...changes } = augmentation;
   const names = Array.from({ length: 1 + views }, (_, view) =>
-    nameOf([extractor.identity, preprocess, ...(view === 0 ? [] : [view, changes])]),
+    nameOf([extractor.identity, preprocess, ...(view === 0 ? [] : [view, changes, DRAWN_BY])]),
   );
   return Promise.all(names.map((name) => FeatureStore.open(join(cache, name), extractor.rowBytes)));
 }
@@ -127,11 +131,14 @@ async function readThrough(
   const { samples, preprocess, signal, say } = request;
   const progress = progressOf(`features of ${split}`, known?.length ?? samples.count(split), say);
   const found: Indexed[] = [];
-  let unsaved = 0;
+  let savedAt = performance.now();
   const save = async () => {
     for (const store of stores.flat()) await store.save();
-    unsaved = 0;
+    savedAt = performance.now();
   };
+  const isDue = () =>
+    performance.now() - savedAt >= SAVE_MS ||
+    stores.flat().reduce((bytes, store) => bytes + store.unsavedBytes, 0) >= SAVE_BYTES;
   // The next picture is read and its views are drawn while the library's threads run the network on these.
   const begun = new Map<string, Promise<void>>();
   const lanes = Math.max(...wanted.map(({ extractor }) => extractor.lanes));
@@ -155,8 +162,7 @@ async function readThrough(
       }
       if (begun.size > lanes) await endFirst();
       progress.advance();
-      unsaved += 1;
-      if (unsaved >= SAVE_EVERY) await save();
+      if (isDue()) await save();
       signal?.throwIfAborted();
     }
     while (begun.size > 0) await endFirst();
@@ -185,12 +191,6 @@ async function compute(
   }
 }
 
-function rowsOf(store: FeatureStore, samples: readonly Indexed[]): Float32Array {
-  const rows = new Uint8Array(samples.length * store.rowBytes);
-  samples.forEach(({ key }, i) => rows.set(store.get(key), i * store.rowBytes));
-  return new Float32Array(rows.buffer);
-}
-
 /** What a split holds, once it was read to its end; null where it was not, or what was kept is damaged. */
 async function readIndex(split: Split, request: FeatureRequest): Promise<Indexed[] | null> {
   const sealed = await readSealed(indexPath(split, request), indexFacts);
@@ -205,7 +205,7 @@ async function writeIndex(split: Split, found: readonly Indexed[], request: Feat
 }
 
 function indexPath(split: Split, { cache, samples, preprocess }: FeatureRequest): string {
-  return join(cache, `${nameOf(['index', samples.fingerprint, split, preprocess])}.index`);
+  return join(cache, `${nameOf(['index', samples.fingerprint, samples.place, split, preprocess])}.index`);
 }
 
 function nameOf(facts: readonly unknown[]): string {

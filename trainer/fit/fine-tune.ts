@@ -1,9 +1,9 @@
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
+import type { TrainingConfig } from '../config/schema.js';
 import { convertToFloat } from '../convert/convert.js';
 import { foldBatchNorm } from '../convert/optimise/fold.js';
 import { cutGraph, joinGraphs } from '../nn/cut.js';
 import type { Graph } from '../nn/graph.js';
-import { numbersOf } from '../nn/numbers.js';
 import { backendName, formatBackend } from './backend.js';
 import { describe, seenDeep } from './data.js';
 import { backboneExtractor, pixelExtractor } from './extractors.js';
@@ -15,8 +15,7 @@ import { type Keeper, kept } from './network/keep.js';
 import { fillNormalized } from './network/lessons.js';
 import type { Lesson, ReadOut } from './network/network.js';
 import type { Backbone, BackboneRequest } from './networks.js';
-import { configurationDigest } from './results.js';
-import { bytesOf } from './sealed.js';
+import { deciding } from './results.js';
 import { networkTeller } from './tell.js';
 
 /** A network in what stays and what is tuned; null: all of it is tuned. */
@@ -60,15 +59,26 @@ async function tunedFrom(place: string, base: Backbone, request: BackboneRequest
     'tuned',
     place,
     backend,
-    sha256(bytesOf(numbersOf(base.graph))),
+    // The network's form is in it as well as its numbers: these alone may be those of another padding.
+    sha256(convertToFloat(base.graph)),
     samples.fingerprint,
     preprocess,
-    configurationDigest(config),
+    decidingOfTuning(config),
   ];
   const tuned = await kept(about, tail, config.output.cache, (keeper) =>
     tune(base, { front, tail }, keeper, request),
   );
   return { ...base, graph: front === null ? tuned : joinGraphs({ front, tail: tuned }) };
+}
+
+/**
+ * The training's settings but for those that a tuned network does not follow from: hours of work hold for other
+ * stages behind this one, and for more folds.
+ */
+function decidingOfTuning(config: TrainingConfig) {
+  const { folds: _folds, network: _network, fine_tuning, ...fitting } = deciding(config).training;
+  const { from: _from, ...tuning } = fine_tuning;
+  return { ...fitting, tuning };
 }
 
 function splitAt(place: string, graph: Graph): Parts {

@@ -97,6 +97,18 @@ function resumed({ epoch, bestEpoch }: FitState, finish: boolean): string {
     : `going on behind epoch ${epoch}; the best so far is epoch ${bestEpoch}`;
 }
 
+/** The model that a cross-validation is of. */
+interface Validated {
+  /** That its head took. */
+  readonly epochs: number;
+  /** Whether the network below the head has learnt from these pictures: what is held back, it then knows. */
+  readonly hasSeen: boolean;
+}
+/** A cross-validation, and whether it promises too much. */
+export interface HeadValidation extends CrossValidation {
+  readonly optimistic: boolean;
+}
+
 /**
  * The configured cross-validation over everything but the test pictures; null where there is none to be had,
  * which is said: the model is fitted by then, and must not be lost with it.
@@ -104,9 +116,9 @@ function resumed({ epoch, bestEpoch }: FitState, finish: boolean): string {
 export async function crossValidated(
   train: SeenDeep,
   validation: SeenDeep,
-  epochs: number,
+  { epochs, hasSeen }: Validated,
   { config, say, signal }: Pick<FittingRequest, 'config' | 'say' | 'signal'>,
-): Promise<CrossValidation | null> {
+): Promise<HeadValidation | null> {
   const { folds, seed } = config.training;
   if (folds === 0) return null;
   const groups = [...train.samples, ...validation.samples].map(({ group }) => group);
@@ -136,11 +148,18 @@ export async function crossValidated(
     return null;
   });
   if (result === null) return null;
+  const left = folds - result.folds.length;
+  const without = `${left} of ${folds} parts, or what is left without them, lack ad or content`;
+  if (result.folds.length < 2) {
+    say(`no cross-validation: ${without}`);
+    return null;
+  }
   const { mean, deviation } = result.accuracy;
-  say(
-    `cross-validation in ${result.folds.length} parts: accuracy ${mean.toFixed(3)} ± ${deviation.toFixed(3)}`,
-  );
-  return result;
+  const figures = `accuracy ${mean.toFixed(3)} ± ${deviation.toFixed(3)}`;
+  say(`cross-validation in ${result.folds.length} parts: ${figures}${left === 0 ? '' : `; ${without}`}`);
+  if (hasSeen)
+    say('  it is of the head alone: the network has learnt from these pictures, so it is too good');
+  return { ...result, optimistic: hasSeen };
 }
 
 function joined(one: Float32Array, other: Float32Array): Float32Array {

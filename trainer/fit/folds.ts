@@ -54,7 +54,8 @@ export async function crossValidate(
 ): Promise<CrossValidation> {
   const folds: Fold[] = [];
   for (const [index, groups] of parts.entries()) {
-    const inside = (row: number) => groups.includes(all.groups[row] ?? '');
+    const names = new Set(groups);
+    const inside = (row: number) => names.has(all.groups[row] ?? '');
     const held = rowsOf(all, inside);
     const others = rowsOf(all, (row) => !inside(row));
     if (![held, others].every(({ isAd }) => isAd.includes(true) && isAd.includes(false))) continue;

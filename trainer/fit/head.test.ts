@@ -182,6 +182,13 @@ describe('a step of the head', () => {
     assert.ok((rates[49] ?? 1) < 0.001);
     assert.equal(rateAt(49, 5, { ...schedule, schedule: 'constant' }), 0.1);
   });
+  test('is never longer than the peak, whatever part of an epoch the warm-up takes', () => {
+    for (const warmupEpochs of [0, 0.1, 0.25, 0.5, 0.7, 1.3])
+      for (let step = 0; step < 30; step++) {
+        const rate = rateAt(step, 3, { learningRate: 0.1, schedule: 'cosine', epochs: 10, warmupEpochs });
+        assert.ok(rate <= 0.1, `warm-up of ${warmupEpochs} epochs, step ${step}: ${rate}`);
+      }
+  });
   test('weighs both classes alike where weights are balanced', () => {
     const isAd = [true, false, false, false];
     const [content, ad] = balancedWeights(isAd);

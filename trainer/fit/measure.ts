@@ -17,8 +17,7 @@ import type { TrainingConfig } from '../config/schema.js';
 import { inspect } from '../inspect/inspect.js';
 import type { EpochRecord, SampleSource, ScoredSample } from '../ports.js';
 import type { Seen, SeenDeep } from './data.js';
-import { headSettings } from './fitting.js';
-import type { CrossValidation } from './folds.js';
+import { type HeadValidation, headSettings } from './fitting.js';
 import { fitHead, type Head } from './head.js';
 import { type Judged, judge, predict, scoredByFloat } from './judge.js';
 import type { Backbone } from './networks.js';
@@ -35,7 +34,7 @@ export interface Made {
   readonly data: Data;
   readonly backbone: Backbone;
   /** SHA-256 of the network before its head. */
-  readonly identity: string;
+  readonly digest: string;
   readonly head: Head;
   readonly model: Uint8Array;
 }
@@ -55,7 +54,7 @@ interface MeasureRequest {
   readonly now: Date;
   /** Of every stage that ran in this run. */
   readonly epochs: readonly EpochRecord[];
-  readonly crossValidation: CrossValidation | null;
+  readonly crossValidation: HeadValidation | null;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -96,7 +95,7 @@ async function manifestFor(
   { decision }: Choice,
   request: MeasureRequest,
 ): Promise<Manifest> {
-  const { backbone, identity, model } = made;
+  const { backbone, digest, model } = made;
   const { config, runtime, samples, code, say } = request;
   const { threads, seed } = config.training;
   using classifier = new AdClassifier(await runtime.open(model, { threads }), backbone.normalization);
@@ -109,7 +108,7 @@ async function manifestFor(
     ...{ ...request, backbone, model, classifier, metrics },
     lineage: {
       ...{ dataset: samples.fingerprint, configuration: configurationDigest(config) },
-      ...{ parent: identity, code, seed },
+      ...{ parent: digest, code, seed },
     },
     decision,
     unsure,

@@ -46,12 +46,12 @@ export function adamStep(
 
 /**
  * The learning rate of a step, from 0, where an epoch has `steps` of them: up in a line, then down along half
- * a cosine.
+ * a cosine; never above its peak, also where the warm-up ends within a step.
  */
 export function rateAt(step: number, steps: number, settings: Schedule): number {
   const { learningRate, schedule, epochs, warmupEpochs } = settings;
   const warmup = Math.min(warmupEpochs, epochs) * steps;
-  if (step < warmup) return (learningRate * (step + 1)) / warmup;
+  if (step < warmup) return learningRate * Math.min(1, (step + 1) / warmup);
   if (schedule === 'constant') return learningRate;
   const along = (step - warmup) / Math.max(1, epochs * steps - warmup);
   return (learningRate * (1 + Math.cos(Math.PI * Math.min(1, along)))) / 2;

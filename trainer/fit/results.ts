@@ -90,13 +90,20 @@ export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** `0.1.0`, or `0.1.0+691e30c` in a checkout whose git answers. */
-export async function codeVersion(): Promise<string> {
-  const text = await readFile(join(HOME, 'package.json'));
+/**
+ * `0.1.0`; in a checkout whose git answers `0.1.0+691e30c7a412`, with `-dirty` where files differ from that
+ * commit. `home` is the folder of the package.
+ */
+export async function codeVersion(home = HOME): Promise<string> {
+  const text = await readFile(join(home, 'package.json'));
   const { version } = parseJson(z.object({ version: z.string().max(50) }), text, 64 * 1024, 'package.json');
-  const commit = await run('git', ['-C', HOME, 'rev-parse', '--short=12', 'HEAD'], { timeout: 5000 }).then(
-    ({ stdout }) => stdout.trim(),
-    () => '',
-  );
-  return /^[0-9a-f]{7,40}$/.test(commit) ? `${version}+${commit}` : version;
+  const git = (...args: readonly string[]) =>
+    run('git', ['-C', home, ...args], { timeout: 5000 }).then(
+      ({ stdout }) => stdout.trim(),
+      () => '',
+    );
+  // Installed below a checkout of somebody else's it has none of its commits.
+  const isTracked = (await git('ls-files', '--', 'package.json')) !== '';
+  const commit = isTracked ? await git('describe', '--always', '--dirty', '--abbrev=12', '--exclude=*') : '';
+  return /^[0-9a-f]{7,40}(-dirty)?$/.test(commit) ? `${version}+${commit}` : version;
 }

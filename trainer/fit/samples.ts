@@ -1,3 +1,4 @@
+import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { LabelWords } from '@adbreak/shared/video/labels.js';
 import type { TrainingConfig } from '../config/schema.js';
 import { datasetOfOne } from '../dataset/cut.js';
@@ -17,13 +18,26 @@ export async function samplesOf({ dataset }: TrainingConfig): Promise<SampleSour
       fps,
     });
   }
-  if ((await readManifest(path)) !== undefined) return openSamples(path);
+  if ((await readManifest(path)) !== undefined) {
+    refuseForPictures(path, dataset);
+    return openSamples(path);
+  }
   return samplesOfRecordings(narrowed(await openDataset(path, words), dataset), { fps });
 }
 
 /** Words of a configuration as labels are compared by them. */
 function inLowerCase(words: LabelWords): LabelWords {
   return Object.fromEntries(Object.entries(words).map(([word, label]) => [word.toLowerCase(), label]));
+}
+
+/** A prepared data set has single pictures: what a key says of recordings must not be passed over. */
+function refuseForPictures(path: string, { only, first }: TrainingConfig['dataset']): void {
+  if (only === null && first === null) return;
+  throw new AdbreakError(
+    'input_invalid',
+    `Cannot train on ${path}: dataset.${only === null ? 'first' : 'only'} is for recordings, and it has pictures`,
+    { remedy: 'Prepare a data set of the recordings you mean, or train on a folder of recordings.' },
+  );
 }
 
 /**
@@ -34,6 +48,14 @@ function narrowed(
   dataset: Dataset,
   { only, first }: Pick<TrainingConfig['dataset'], 'only' | 'first'>,
 ): Dataset {
+  const names = new Set(dataset.train.map(({ name }) => name));
+  const unknown = only?.find((name) => !names.has(name));
+  if (unknown !== undefined)
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot train on ${unknown}, as dataset.only says: there is no such recording in train`,
+      { remedy: `There are ${listed([...names])}.` },
+    );
   const train = dataset.train
     .filter(({ name }) => only === null || only.includes(name))
     .map((recording) => (first === null ? recording : beginning(recording, first)));
@@ -41,5 +63,14 @@ function narrowed(
 }
 
 function beginning(recording: Recording, seconds: number): Recording {
-  return { ...recording, spans: recording.spans.filter(({ start }) => start < seconds) };
+  const spans = recording.spans
+    .filter(({ start }) => start < seconds)
+    .map((span) => ({ ...span, end: Math.min(span.end, seconds) }));
+  return { ...recording, spans };
+}
+
+/** As many as one line holds. */
+function listed(names: readonly string[]): string {
+  const some = names.slice(0, 20).join(', ');
+  return names.length > 20 ? `${some} and ${names.length - 20} more` : some;
 }

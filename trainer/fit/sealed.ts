@@ -1,3 +1,4 @@
+import { utimes } from 'node:fs/promises';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
@@ -26,7 +27,8 @@ export async function writeSealed(path: string, facts: object, body: Uint8Array)
 }
 
 /**
- * What was written, `missing` where there is nothing, `damaged` where it is not whole or not of this form.
+ * What was written, `missing` where there is nothing, `damaged` where it is not whole or not of this form. The
+ * file's time becomes that of its last use.
  */
 export async function readSealed<T>(
   path: string,
@@ -40,6 +42,9 @@ export async function readSealed<T>(
   if (end === -1 || seal !== `${sha256(content)} `) return 'damaged';
   try {
     const facts = parseJson(schema, content.subarray(0, end), FACTS_LIMIT, path);
+    const now = new Date();
+    // Of a cache that this user may only read nothing is collected either.
+    await utimes(path, now, now).catch(() => undefined);
     return { facts, body: content.subarray(end + 1), at: SEAL_BYTES + end + 1 };
   } catch (error) {
     if (error instanceof AdbreakError) return 'damaged';

@@ -3,7 +3,6 @@ import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { convertToFloat } from '../convert/convert.js';
 import { ARCHITECTURES, type ArchitectureName } from '../nn/architectures.js';
 import type { Graph } from '../nn/graph.js';
-import { numbersOf } from '../nn/numbers.js';
 import type { LabelledPicture } from '../ports.js';
 import { randomSource } from '../weights/sources.js';
 import { backendName, formatBackend } from './backend.js';
@@ -21,7 +20,6 @@ import {
   storedGraph,
 } from './networks.js';
 import { reservoir } from './pictures.js';
-import { bytesOf } from './sealed.js';
 import { networkTeller } from './tell.js';
 
 /**
@@ -43,7 +41,7 @@ export async function taught(
   );
   const initial = graphOf(architecture, randomSource(seeded(`${architecture}/${seed}`)), preprocess);
   const master = teacher && storedGraph('efficientnet_lite0', teacher, preprocess);
-  const taughtBy = master && sha256(bytesOf(numbersOf(master)));
+  const taughtBy = master && sha256(convertToFloat(master));
   const about = [
     architecture,
     taughtBy,

@@ -275,6 +275,8 @@ test('a model that misses its requirements is not uploaded, and it says by how m
   const missed = await run([...easy, ...set('max_inference_time_ms', 0.0001)]);
   assert.equal(missed.status, 1, missed.said);
   assert.match(missed.said, /requirements_missed: .*max_inference_time_ms: .*missed by/);
+  const log = await readFile(join(root, 'uploaded', 'training.log'), 'utf8');
+  assert.match(log, /^\S+Z error requirements_missed: .*missed by/m);
   assert.deepEqual(asked, ['GET']);
   const dry = await run([...easy, '--dry-run']);
   assert.deepEqual([dry.status, asked], [0, ['GET']], dry.said);

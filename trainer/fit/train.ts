@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { flatText } from '../config/read.js';
@@ -86,7 +87,9 @@ function refuseUnlabelled(samples: SampleSource): void {
 async function trained(run: Run): Promise<Measured> {
   const { config } = run;
   const made = await make(run);
-  const crossValidation = await crossValidated(made.data.train, made.data.val, made.head.epochs, run);
+  const { data, backbone, head } = made;
+  const hasSeen = backbone.weights !== 'pretrained' || config.training.fine_tuning.from !== null;
+  const crossValidation = await crossValidated(data.train, data.val, { epochs: head.epochs, hasSeen }, run);
   const measured = await measure(made, { ...run, crossValidation });
   await writeResults(config.output.path, { config, manifest: measured.manifest, model: made.model });
   await removeCheckpoint(checkpointPath(config.output.path));
@@ -107,7 +110,7 @@ async function make(run: Run): Promise<Made> {
   const data = { train, val, test };
   const head = await headOf(run, data, extractor);
   const model = await int8Of(backbone, head, { ...run, cache: config.output.cache });
-  return { backbone, identity: extractor.identity, head, model, data };
+  return { backbone, digest: sha256(float), head, model, data };
 }
 
 async function headOf(

@@ -1,5 +1,5 @@
 import type { Assessment } from '../assessment.js';
-import type { Finding } from '../finding.js';
+import { byRemedy, type Finding, type Like } from '../finding.js';
 import { learningCurves, precisionRecallChart, reliabilityChart, rocChart } from './charts.js';
 import { configurationSection, speedSection, viewingSection } from './facts.js';
 import { labelErrorsSection, mistakesSection, type Pictured } from './figures.js';
@@ -70,9 +70,9 @@ function banner({ alike }: Assessment, findings: readonly Finding[]): Content {
   return markup`<section class="wide banner"><p>⚠ ${count}.${doubt}</p><p>${first.says}.</p></section>`;
 }
 
-function tiles({ splits: { test }, viewing, benchmark }: Assessment): Markup {
+function tiles({ splits: { test }, intervals, viewing, benchmark }: Assessment): Markup {
   const share = (name: string, metric: 'accuracy' | 'f1' | 'rocAuc') => {
-    const interval = test?.intervals[metric] ?? null;
+    const interval = intervals[metric];
     const range =
       interval === null ? 'no interval' : `${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
     return tile(name, test?.metrics[metric].toFixed(3) ?? '–', range);
@@ -98,10 +98,15 @@ function formatOnset(seconds: number | null | undefined): string {
 
 function findingList(findings: readonly Finding[]): Markup {
   return markup`<section class="wide"><h2>Good indicators and warning signs</h2>
-<ul class="findings">${findings.map(findingItem)}</ul></section>`;
+<ul class="findings">${byRemedy(findings).flatMap(findingItems)}</ul></section>`;
 }
 
-function findingItem({ mark, says, remedy }: Finding): Content {
+/** What mends several stands below the last of them. */
+function findingItems({ findings, remedy }: Like): Content[] {
+  return findings.map((finding) => findingItem(finding, finding === findings.at(-1) ? remedy : null));
+}
+
+function findingItem({ mark, says }: Finding, remedy: string | null): Content {
   const isWarning = mark === '⚠';
   const word = isWarning ? markup`<strong>Warning: </strong>` : null;
   const todo = remedy === null ? null : markup`<small>What to do: ${remedy}</small>`;

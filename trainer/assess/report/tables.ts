@@ -19,7 +19,7 @@ const SPLIT_NAMES = { train: 'training', val: 'validation', test: 'test' } as co
 const INTERVAL = `${100 * LEVEL} %`;
 
 /** Each metric by split, the test split's with its interval. */
-export function metricsSection({ splits }: Assessment): Markup {
+export function metricsSection({ splits, intervals }: Assessment): Markup {
   const shown = ASSESSED.flatMap((split) => {
     const known = splits[split];
     return known === undefined ? [] : [{ name: SPLIT_NAMES[split], ...known }];
@@ -28,7 +28,7 @@ export function metricsSection({ splits }: Assessment): Markup {
     (metric): Row => [
       NAMES[metric],
       ...shown.map(({ metrics }) => metrics[metric].toFixed(3)),
-      formatInterval(splits.test?.intervals[metric] ?? null),
+      formatInterval(intervals[metric]),
     ],
   );
   const counts: Row[] = [
