@@ -9,6 +9,7 @@ import { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
 import { withFeatures } from '@adbreak/shared/tflite/features.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { fitUnsure } from '@adbreak/shared/unsure.js';
+import { probeVideo } from '@adbreak/shared/video/probe.js';
 import {
   AD,
   breakVideo,
@@ -131,6 +132,27 @@ describe('a recording', () => {
       labels(told((await detect(join(folder, 'late.cut.ts'), '--model', model, '--json')).out)),
       ['content'],
     );
+  });
+
+  test('that begins within a group of pictures is dated from its sound on, not from the picture that is shown first', async () => {
+    const { folder, model } = await folderWithModel();
+    const [picture, whole, entered] = [join(folder, 'a.mkv'), join(folder, 'w.ts'), join(folder, 'e.ts')];
+    breakVideo(picture);
+    const sound = ['-f', 'lavfi', '-t', '60', '-i', 'sine=220'];
+    const encoding = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '50', '-c:a', 'mp2'];
+    ffmpeg(['-i', picture, ...sound, ...encoding, whole]);
+    const bytes = await readFile(whole);
+    await writeFile(entered, bytes.subarray(188 * Math.floor((0.02 * bytes.length) / 188)));
+    const away = (await probeVideo(entered)).start - (await probeVideo(whole)).start;
+    assert.ok(away > 0.5 && away < 4, `the first ${away} s are gone`);
+    const edges = async (path: string) =>
+      told((await detect(path, '--model', model, '--json', '--fps', '10')).out).segments.map(
+        ({ start }) => start,
+      );
+    const [begin = 0, onset, end] = await edges(entered);
+    assert.ok(Math.abs(begin - (5 - away)) < 0.15, `the first key frame is at ${begin} s`);
+    near(onset, 20 - away, 0.15);
+    near(end, 40 - away, 0.15);
   });
 
   test('goes into a file with --output, and what exists stays without --overwrite', async () => {

@@ -1,4 +1,5 @@
 import { AdbreakError } from '@adbreak/shared/errors.js';
+import { frameAt } from '@adbreak/shared/video/exact.js';
 import { frames } from '@adbreak/shared/video/frames.js';
 import type { VideoFacts } from '@adbreak/shared/video/probe.js';
 import { formatClock } from '../decide/formats.js';
@@ -31,13 +32,16 @@ export async function scoreRecording(
   signal: AbortSignal,
 ): Promise<{ frames: Scored[]; warnings: string[] }> {
   const { manifest } = child.model;
+  const { preprocess } = manifest;
+  // Not what its stream's first packet says: a recording that begins within a group of pictures shows none until the next.
+  const { time: begin } = await frameAt({ source, preprocess }, 0, signal);
   const threshold = manifest.unsure?.threshold ?? Number.POSITIVE_INFINITY;
   const scored: Scored[] = [];
   const warnings: string[] = [];
   try {
-    for await (const frame of frames({ source, preprocess: manifest.preprocess, fps }, signal)) {
+    for await (const frame of frames({ source, preprocess, fps }, signal)) {
       const { probability, distance = 0 } = await child.infer(frame.pixels);
-      const time = frame.time + facts.pictureDelay;
+      const time = begin + frame.time;
       scored.push({ time, probability, ...(distance > threshold && { unlike: true }) });
       onFrame(time);
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { AdbreakError } from '../errors.js';
@@ -49,6 +50,13 @@ function numberIn(pixels: Uint8Array): number {
     if ((pixels[at] ?? 0) > 128) number |= 1 << bit;
   }
   return number;
+}
+
+async function taken(source: string, fps: number): Promise<{ time: number; number: number }[]> {
+  const seen: { time: number; number: number }[] = [];
+  for await (const { time, pixels } of timedFrames({ source, preprocess: PREPROCESS }, fps))
+    seen.push({ time, number: numberIn(pixels) });
+  return seen;
 }
 
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];
@@ -131,15 +139,44 @@ describe('the frame that is on at a moment', () => {
     }
   });
 
-  test('counts from the start of the file, where sound comes before the picture', async () => {
-    const source = join(await temporaryFolder(), 'late.mkv');
-    numberedVideo(source, 100, [...X264, '-c:a', 'aac'], true);
-    const at = (time: number) => frameAt({ source, preprocess: PREPROCESS }, time);
-    const first = await at(0);
-    assert.equal(numberIn(first.pixels), 0, 'before the first frame it is the first');
-    assert.ok(first.time >= 0.5, `the picture begins at ${first.time} s`);
-    assert.equal(numberIn((await at(0.5)).pixels), 0);
-    assert.equal(numberIn((await at(first.time + 2.01)).pixels), 50);
+  for (const file of ['late.mkv', 'late.ts'])
+    test(`counts from the start of the file, where sound comes before the picture: ${file}`, async () => {
+      const source = join(await temporaryFolder(), file);
+      numberedVideo(source, 100, [...X264, '-c:a', 'aac'], true);
+      const at = (time: number) => frameAt({ source, preprocess: PREPROCESS }, time);
+      const first = await at(0);
+      assert.equal(numberIn(first.pixels), 0, 'before the first frame it is the first');
+      assert.ok(first.time >= 0.49 && first.time < 0.6, `the picture begins at ${first.time} s`);
+      assert.equal(numberIn((await at(0.5)).pixels), 0);
+      assert.equal(numberIn((await at(first.time + 2.01)).pixels), 50);
+      const seen = await taken(source, 25);
+      assert.deepEqual(seen[50], { time: (await at(first.time + 2.01)).time, number: 50 });
+    });
+
+  test('counts from the sound, where a recording begins in the middle of a group of pictures', async () => {
+    const folder = await temporaryFolder();
+    const [whole, source] = [join(folder, 'whole.ts'), join(folder, 'entered.ts')];
+    numberedVideo(whole, 250, [...X264, '-g', '75', '-sc_threshold', '0', '-bf', '2', '-c:a', 'mp2'], true);
+    const bytes = await readFile(whole);
+    const packets = Math.floor(bytes.length / 188);
+    await writeFile(source, bytes.subarray(Math.floor(packets / 10) * 188));
+    const begun = (await probeVideo(source)).start - (await probeVideo(whole)).start;
+    const first = await frameAt({ source, preprocess: PREPROCESS }, 0);
+    const number = numberIn(first.pixels);
+    assert.ok(number > 0 && number % 75 === 0, `the first that can be decoded is ${number}`);
+    const original = await frameAt({ source: whole, preprocess: PREPROCESS }, 0);
+    const expected = original.time + number / RATE - begun;
+    assert.ok(Math.abs(first.time - expected) < 0.001, `${first.time} s for ${expected} s`);
+  });
+
+  test('is known to the millisecond after ten hours, too', async () => {
+    const source = join(await temporaryFolder(), 'long.mkv');
+    const gap = ['-vf', "setpts='PTS+gte(N,10)*36000.04/TB'", '-fps_mode', 'vfr'];
+    numberedVideo(source, 30, [...gap, ...X264]);
+    for (const { time, number } of (await taken(source, 25)).filter((one) => one.number >= 10))
+      assert.ok(Math.abs(time - (36000.04 + number / RATE)) < 0.0015, `${number} at ${time} s`);
+    const frame = await frameAt({ source, preprocess: PREPROCESS }, 36000.77);
+    assert.equal(numberIn(frame.pixels), 18);
   });
 
   test('of what is no video is an error in ffmpeg’s words', async () => {
@@ -151,17 +188,10 @@ describe('the frame that is on at a moment', () => {
 });
 
 describe('frames taken through a recording', () => {
-  const all = async (source: string, fps: number) => {
-    const seen: { time: number; number: number }[] = [];
-    for await (const { time, pixels } of timedFrames({ source, preprocess: PREPROCESS }, fps))
-      seen.push({ time, number: numberIn(pixels) });
-    return seen;
-  };
-
   test('have their own timestamps, from the file’s start', async () => {
     const source = join(await temporaryFolder(), 'a.ts');
     numberedVideo(source, 250, [...X264, '-bf', '3', '-g', '50', '-output_ts_offset', '100']);
-    const seen = await all(source, 2);
+    const seen = await taken(source, 2);
     assert.deepEqual(
       seen.map(({ number }) => number),
       Array.from({ length: 20 }, (_, i) => Math.ceil(12.5 * i)),
@@ -172,7 +202,7 @@ describe('frames taken through a recording', () => {
   test('are fewer where a variable frame rate has fewer, and none twice', async () => {
     const source = join(await temporaryFolder(), 'variable.mkv');
     numberedVideo(source, 250, ['-vf', "select='not(between(n,60,139))'", '-fps_mode', 'vfr', ...X264]);
-    const seen = await all(source, 2);
+    const seen = await taken(source, 2);
     assert.deepEqual(
       seen.map(({ number }) => number),
       [0, 13, 25, 38, 50, 140, 150, 163, 175, 188, 200, 213, 225, 238],

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdbreakError, hasCode } from '../errors.js';
 import { inputArguments, type Preprocess, rawFrames } from './frames.js';
+import { probeVideo } from './probe.js';
 
 /** A frame at its own timestamp: seconds of media time, from the file's start as players count it. */
 export interface TimedFrame {
@@ -34,9 +35,11 @@ export async function* timedFrames(
   fps: number,
   signal?: AbortSignal,
 ): AsyncGenerator<TimedFrame> {
-  const slot = (t: string) => `floor((${t}+0.000001)*${fps})`;
+  const start = await startOf(source, signal);
+  if (start === null) return;
+  const slot = (t: string) => `floor((${t}-(${start})+0.000001)*${fps})`;
   const select = `select='isnan(prev_selected_t)+gt(${slot('t')},${slot('prev_selected_t')})'`;
-  yield* stamped(source, preprocess, [select], 0, signal);
+  yield* stamped({ source, preprocess, start, filters: [select] }, signal);
 }
 
 /**
@@ -49,13 +52,28 @@ export async function frameAt(
   time: number,
   signal?: AbortSignal,
 ): Promise<TimedFrame> {
+  const start = (await startOf(source, signal)) ?? 0;
+  signal?.throwIfAborted();
   for (const back of LOOKS_BACK) {
     const from = Math.max(0, time - back);
-    const found = await lastUntil(stamped(source, preprocess, [], from, signal), time, from === 0);
+    const found = await lastUntil(stamped({ source, preprocess, start, from }, signal), time, from === 0);
     signal?.throwIfAborted();
     if (found !== null) return found;
   }
   throw new AdbreakError('video_unreadable', `Cannot read the video ${source}: it has no frame`);
+}
+
+/**
+ * The timestamp with which the file begins, whichever of its streams does; null where the signal came. ffmpeg's own
+ * `-start_at_zero` counts in a transport stream from the streams in use: from the picture, where sound comes first.
+ */
+async function startOf(source: string, signal?: AbortSignal): Promise<number | null> {
+  try {
+    return (await probeVideo(source, signal)).start;
+  } catch (error) {
+    if (signal?.aborted) return null;
+    throw error;
+  }
 }
 
 /**
@@ -84,11 +102,16 @@ async function lastUntil(
   return found;
 }
 
+interface StampedRequest extends TimedRequest {
+  /** The timestamp with which the file begins, seconds. */
+  readonly start: number;
+  /** Where to enter the file, seconds from its start. */
+  readonly from?: number;
+  readonly filters?: readonly string[];
+}
+
 async function* stamped(
-  source: string,
-  { width, height, scaler }: Preprocess,
-  filters: readonly string[],
-  from: number,
+  { source, preprocess: { width, height, scaler }, start, from = 0, filters = [] }: StampedRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StampedFrame> {
   const stamps = new Stamps();
@@ -99,9 +122,8 @@ async function* stamped(
     'repeat+level+info',
     '-nostats',
     '-nostdin',
-    // Timestamps stay those of the file, counted from its start, wherever it is entered.
+    // Timestamps stay those of the file, wherever it is entered.
     '-copyts',
-    '-start_at_zero',
     ...(from > 0 ? ['-noaccurate_seek', '-ss', from.toFixed(6)] : []),
     ...inputArguments(source),
     '-map',
@@ -126,19 +148,25 @@ async function* stamped(
   for await (const pixels of rawFrames({ source, options, bytes: width * height * 3, isFault }, signal)) {
     const stamp = await stamps.next(source);
     // One without a timestamp cannot be found again, and no label is known to be its own.
-    if (Number.isFinite(stamp.time)) yield { ...stamp, pixels };
+    if (Number.isFinite(stamp.time)) yield { ...stamp, time: Math.max(0, stamp.time - start), pixels };
   }
 }
 
-/** What the filter showinfo says of the frames, one after the other. */
+/**
+ * What the filter showinfo says of the frames, one after the other: ticks of its time base. Its seconds have six digits
+ * in all, after three hours a tenth of a second.
+ */
 class Stamps {
   readonly #heard: { time: number; isKey: boolean }[] = [];
+  #tick = Number.NaN;
   #wake = () => {};
 
   hear(line: string): void {
-    const [, time, isKey] = /\bn:\s*\d+ pts:\s*\S+\s+pts_time:\s*(\S+).*\biskey:(\d)/.exec(line) ?? [];
-    if (time === undefined) return;
-    this.#heard.push({ time: Number(time), isKey: isKey === '1' });
+    const [, above, below] = /\bconfig in time_base: (\d+)\/(\d+)/.exec(line) ?? [];
+    if (below !== undefined) this.#tick = Number(above) / Number(below);
+    const [, ticks, isKey] = /\bn:\s*\d+ pts:\s*(\S+)\s+pts_time:.*\biskey:(\d)/.exec(line) ?? [];
+    if (ticks === undefined) return;
+    this.#heard.push({ time: Number(ticks) * this.#tick, isKey: isKey === '1' });
     this.#wake();
   }
 

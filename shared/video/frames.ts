@@ -45,7 +45,7 @@ export interface FrameRequest {
   readonly realtime?: boolean;
   readonly ffmpeg?: string;
 }
-/** One RGB24 frame, width * height * 3 bytes, at `time` seconds of media time. */
+/** One RGB24 frame, width * height * 3 bytes, at `time` seconds of media time after the first one. */
 export interface Frame {
   readonly index: number;
   readonly time: number;
@@ -112,7 +112,8 @@ export function frameArguments({
     '-threads',
     '1',
     '-vf',
-    `fps=${fps},scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
+    // Counted from the first picture, wherever that begins: the nth frame is n periods after it.
+    `setpts=PTS-STARTPTS,fps=${fps},scale=${width}:${height}:flags=${scaler}+accurate_rnd`,
     '-f',
     'rawvideo',
     '-pix_fmt',

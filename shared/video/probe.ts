@@ -19,8 +19,6 @@ export interface VideoFacts {
   readonly frameRate: number | null;
   /** The timestamp with which it begins, seconds; players count from there. */
   readonly start: number;
-  /** When the picture begins, seconds after the recording does. */
-  readonly pictureDelay: number;
 }
 
 const run = promisify(execFile);
@@ -29,7 +27,7 @@ const PATIENCE_MS = 60_000;
 const LIMIT = 1024 * 1024;
 const ENTRIES = [
   'format=duration,start_time',
-  'stream=codec_type,width,height,sample_aspect_ratio,avg_frame_rate,start_time',
+  'stream=codec_type,width,height,sample_aspect_ratio,avg_frame_rate',
   'stream_disposition=attached_pic',
 ].join(':');
 
@@ -44,7 +42,6 @@ const stream = z.object({
   height: z.int().positive().optional().catch(undefined),
   sample_aspect_ratio: ratio.optional(),
   avg_frame_rate: ratio.optional(),
-  start_time: seconds,
   disposition: z.object({ attached_pic: z.int().optional() }).optional(),
 });
 const answer = z.object({
@@ -69,14 +66,12 @@ export async function probeVideo(source: string, signal?: AbortSignal): Promise<
       `Cannot read the video ${source}: the size of its picture is not known, so it is damaged or cut off`,
     );
   const pixel = quotient(picture.sample_aspect_ratio?.replace(':', '/')) ?? 1;
-  const start = format.start_time ?? 0;
   return {
     width: Math.max(1, Math.round(picture.width * pixel)),
     height: picture.height,
     duration: positive(format.duration ?? 0),
     frameRate: quotient(picture.avg_frame_rate),
-    start,
-    pictureDelay: Math.max(0, (picture.start_time ?? start) - start),
+    start: format.start_time ?? 0,
   };
 }
 
