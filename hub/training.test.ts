@@ -47,7 +47,10 @@ test('a training that meets its requirements ends in the registry, and everybody
   const known = await callBy(hub, models.showVersion, { params: { name: MODEL, version: '1.2.0' } });
   assert.equal(known.digest, job.result?.uploaded?.digest);
   const { lines } = await callBy(hub, training.log, { params: { id: asked.id } });
-  assert.match(lines.join('\n'), /INT8 model on test[\s\S]*registered base-ad-detector 1\.2\.0/);
+  assert.match(
+    lines.join('\n'),
+    /INT8 model on test[\s\S]*left for the hub: base-ad-detector 1\.2\.0\nregistered base-ad-detector 1\.2\.0$/,
+  );
   const shown = await runAt(hub, 'jobs', 'show', asked.id);
   assert.match(shown.out, /1\.2\.0 {2}finished {2}token:first[\s\S]*accuracy 1\.000[\s\S]*is registered/);
   const { entries } = Object(await callHub(hub, '/api/v1/audit'));

@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { storageError, syncFile, syncFolder } from '@adbreak/shared/storage/atomic.js';
-import { inputArguments, startFailure, writeFailure } from '@adbreak/shared/video/frames.js';
-import { parentBinding } from '@adbreak/shared/video/parent-binding.js';
+import { inputArguments } from '@adbreak/shared/video/frames.js';
 import type { VideoFacts } from '@adbreak/shared/video/probe.js';
+import { runFfmpeg } from '@adbreak/shared/video/run-ffmpeg.js';
 import type { KeptSpan } from '../decide/kept-spans.js';
 
 /** ffmpeg's muxers by the ending of a file; chapters: whether the container can hold them. */
@@ -20,8 +18,6 @@ const CONTAINERS: Readonly<Record<string, { readonly muxer: string; readonly cha
 };
 const OTHERWISE = '.mkv';
 const MATROSKA = 'matroska';
-/** Characters that are kept of what ffmpeg complains about. */
-const WORDS_LIMIT = 4000;
 
 /**
  * The ending of a copy: that of the recording where such a container will do, else Matroska's, which takes
@@ -82,15 +78,9 @@ async function copy(request: CopyRequest, signal: AbortSignal): Promise<void> {
   const unfinished = join(dirname(output), `.${basename(output)}.${process.pid}.part`);
   const muxer = CONTAINERS[extname(output)]?.muxer ?? MATROSKA;
   try {
-    await runFfmpeg(
-      [
-        ...request.inputs,
-        ...['-map', '0:v:0', '-map', '0:a?', '-map', '0:s?', ...request.mapping, '-c', 'copy'],
-        ...['-f', muxer, `file:${unfinished}`],
-      ],
-      request,
-      signal,
-    );
+    const streams = ['-map', '0:v:0', '-map', '0:a?', '-map', '0:s?', ...request.mapping, '-c', 'copy'];
+    const args = [...request.inputs, ...streams, '-f', muxer, `file:${unfinished}`];
+    await runFfmpeg({ args, output, stdin: request.stdin }, signal);
     await syncFile(unfinished);
     await rename(unfinished, output);
     await syncFolder(dirname(output));
@@ -98,27 +88,4 @@ async function copy(request: CopyRequest, signal: AbortSignal): Promise<void> {
     await rm(unfinished, { force: true });
     throw storageError(cause, output);
   }
-}
-
-async function runFfmpeg(
-  args: readonly string[],
-  { stdin, output }: CopyRequest,
-  signal: AbortSignal,
-): Promise<void> {
-  const quiet = ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y'];
-  const [program = 'ffmpeg', ...rest] = [...(await parentBinding()), 'ffmpeg', ...quiet, ...args];
-  const child = spawn(program, rest, { stdio: ['pipe', 'ignore', 'pipe'], signal, killSignal: 'SIGKILL' });
-  // ffmpeg may end before it has read it all; why, its own words say.
-  child.stdin.on('error', () => undefined).end(stdin);
-  const closed = once(child, 'close').catch((cause: unknown) => {
-    signal.throwIfAborted();
-    throw startFailure(cause, 'ffmpeg');
-  });
-  let words = '';
-  child.stderr.setEncoding('utf8').on('data', (more: string) => {
-    words = (words + more).slice(-WORDS_LIMIT);
-  });
-  const [code] = await closed;
-  if (code === 0) return;
-  throw writeFailure(output, words || `ffmpeg ended with ${code}`);
 }

@@ -22,6 +22,8 @@ export async function keyframesOf(
     signal.throwIfAborted();
     throw startFailure(cause, 'ffprobe');
   });
+  // It may fail while its lines are still read.
+  closed.catch(() => undefined);
   const times: number[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     const [time, flags] = line.split(',');

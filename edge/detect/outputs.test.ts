@@ -48,12 +48,13 @@ test('with --folder they lie there', () =>
     '/out/a.edl',
   ));
 
-test('what cannot be meant is refused: one file for two timelines, a file beside a URL, a cut through a URL', () => {
+test('what cannot be meant is refused: one file for two timelines, a file beside a URL, a cut through a URL or a name of two lines', () => {
   const plan = (sources: string[], options: object) => () =>
     planOutputs(sources, { format: 'text', ...options });
   assert.throws(plan(['a.mkv', 'b.mkv'], { output: 'x.txt' }), coded('input_invalid'));
   assert.throws(plan(['http://x/a.mkv'], { edl: true }), coded('input_invalid'));
   assert.throws(plan(['http://x/a.mkv'], { cut: true, folder: '/tmp' }), coded('input_invalid'));
+  assert.throws(plan(["a'\nfile '/etc/b.mkv"], { cut: true }), coded('input_invalid'));
 });
 
 test('before the work: what exists, what two recordings share, a folder that is not there and the recording itself', async () => {

@@ -49,6 +49,11 @@ export function planOutputs(sources: readonly string[], options: OutputOptions):
       throw new AdbreakError('input_invalid', `Cannot cut ${source}: it is no file`, {
         remedy: 'Download it first.',
       });
+    // The list of parts that ffmpeg gets has a line for each, and no way to write a line's end.
+    if (options.cut && /[\r\n]/.test(source))
+      throw new AdbreakError('input_invalid', `Cannot cut ${source}: its name has a line break`, {
+        remedy: 'Give it another name.',
+      });
     const stem = join(options.folder ?? dirname(source), basename(source, extname(source)));
     return {
       source,

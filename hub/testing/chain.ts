@@ -153,7 +153,7 @@ export async function scenes(): Promise<string> {
     { level: 190, seconds: 7 },
     { level: 0, seconds: 1 },
   ]);
-  loopVideo(join(folder, 'two scenes.mkv'), video, 1500);
+  await loopVideo(join(folder, 'two scenes.mkv'), video, 1500);
   return video;
 }
 

@@ -3,6 +3,7 @@ import type { TrainingJobView } from '@adbreak/shared/contract/http/training.js'
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import type { Log } from '@adbreak/shared/log.js';
 import { ownValue } from '@adbreak/shared/own-value.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import type { Store } from '../store/store.js';
 import { checkedBy } from './check.js';
 import { refuseOurs } from './configuration.js';
@@ -37,6 +38,8 @@ interface Current {
   readonly id: string;
   readonly notes: Notes;
   readonly stop: AbortController;
+  /** One note is on the disk before the next one is written: both are the same file. */
+  readonly writes: SerialRunner;
 }
 
 /**
@@ -190,9 +193,11 @@ export class TrainingJobs {
     if (!begins) return;
     const job = known(store.state.trainingJobs, id);
     const notes = new Notes(await folder.readLog(id).catch(() => []), job.epochs, job.progress);
-    const current = { id, notes, stop: new AbortController() };
+    const current = { id, notes, stop: new AbortController(), writes: new SerialRunner() };
     this.#current = current;
-    if (this.#ended) current.stop.abort();
+    // Who called it off since it began to run has found nothing to stop yet.
+    const { standing } = known(store.state.trainingJobs, id);
+    if (this.#ended || (standing.state === 'running' && standing.cancelled !== null)) current.stop.abort();
     log(`training ${id}: ${job.model} ${job.version} begins`, { model: job.model });
     const writes = setInterval(() => void this.#note(current), noteMs);
     try {
@@ -208,17 +213,19 @@ export class TrainingJobs {
   }
 
   /** What was said so far onto the disk. What cannot be written costs no more than these lines. */
-  async #note({ id, notes }: Current): Promise<void> {
-    if (!notes.takeFresh()) return;
-    const { store, folder, log } = this.#options;
-    try {
-      await folder.writeLog(id, notes.lines);
-      await store.change(({ trainingJobs }) => {
-        Object.assign(known(trainingJobs, id), { epochs: [...notes.epochs], progress: notes.progress });
-      });
-    } catch (error) {
-      log(`training ${id}: ${explain(error)}`, { error });
-    }
+  #note({ id, notes, writes }: Current): Promise<void> {
+    return writes.run(async () => {
+      if (!notes.takeFresh()) return;
+      const { store, folder, log } = this.#options;
+      try {
+        await folder.writeLog(id, notes.lines);
+        await store.change(({ trainingJobs }) => {
+          Object.assign(known(trainingJobs, id), { epochs: [...notes.epochs], progress: notes.progress });
+        });
+      } catch (error) {
+        log(`training ${id}: ${explain(error)}`, { error });
+      }
+    });
   }
 
   async #settle(id: string, outcome: Outcome): Promise<TrainingJob['standing']> {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { runFfmpeg } from '../video/run-ffmpeg.js';
 
 const folders: string[] = [];
 process.once('exit', () => {
@@ -54,18 +55,7 @@ export function greyVideo(path: string, parts: readonly { level: number; seconds
 }
 
 /** Plays a video several times in a row, without encoding it again. */
-export function loopVideo(from: string, to: string, times: number): void {
-  execFileSync('ffmpeg', [
-    '-hide_banner',
-    '-loglevel',
-    'error',
-    '-y',
-    '-stream_loop',
-    String(times - 1),
-    '-i',
-    `file:${from}`,
-    '-c',
-    'copy',
-    `file:${to}`,
-  ]);
+export function loopVideo(from: string, to: string, times: number, signal?: AbortSignal): Promise<void> {
+  const args = ['-stream_loop', String(times - 1), '-i', `file:${from}`, '-c', 'copy', `file:${to}`];
+  return runFfmpeg({ args, output: to }, signal);
 }

@@ -55,7 +55,7 @@ export interface Frame {
 /** Lines of ffmpeg's stderr kept to say why it ended. */
 const STDERR_LINES = 100;
 /** What setpriv ends with where the program that it shall become is not there. */
-const NOT_FOUND = 127;
+export const NOT_FOUND = 127;
 
 export function sourceKind(source: string): 'device' | 'url' | 'file' {
   if (/^\/dev\/(video\d|v4l\/)/.test(source)) return 'device';
@@ -271,6 +271,6 @@ export function writeFailure(output: string, words: string): AdbreakError {
   return new AdbreakError('video_unreadable', `Cannot write ${output}: ${last}`);
 }
 
-function missing(program: string, cause?: unknown): AdbreakError {
+export function missing(program: string, cause?: unknown): AdbreakError {
   return new AdbreakError('ffmpeg_missing', `Cannot start ${program}: it is not installed`, { cause });
 }

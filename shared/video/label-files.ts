@@ -12,6 +12,8 @@ export interface Labelled {
   /** Frames a second, for files that count frames. */
   readonly frameRate: number | null;
   readonly words?: LabelWords;
+  /** By the name of the file, for one in which nothing is: an EDL of a recording without advertisements. */
+  readonly named?: LabelFormat;
 }
 
 /** Beyond the end by less than this, labels were rounded, or the container is longer than its last frame. */
@@ -27,15 +29,16 @@ export function parseLabelFile(text: string, recording: Labelled): Span[] {
   return recording.duration === null ? spans : withinDuration(spans, recording.duration);
 }
 
-/** By what the file begins with: endings are shared with others (`.txt`). */
-export function labelFormatOf(text: string): LabelFormat {
-  const [first = ''] = linesOf(text).filter((line) => line.trim() !== '');
+/** By what the file begins with: endings are shared with others (`.txt`). One in which nothing is, is as it is named. */
+export function labelFormatOf(text: string, named: LabelFormat = 'csv'): LabelFormat {
+  const first = linesOf(text).find((line) => line.trim() !== '');
+  if (first === undefined) return named;
   if (COMSKIP_HEADER.test(first)) return 'comskip';
   return /^\s*(#?[\d:.]+\s|##)/.test(first) ? 'edl' : 'csv';
 }
 
 function read(text: string, recording: Labelled): Span[] {
-  switch (labelFormatOf(text)) {
+  switch (labelFormatOf(text, recording.named)) {
     case 'csv':
       return parseLabels(text, recording.words);
     case 'edl':

@@ -92,6 +92,14 @@ describe('the text that comskip writes', () => {
     assert.throws(() => parseLabelFile(`${text}5 x\n`, KNOWN), wrong(/line 5/)));
 });
 
+test('an EDL in which nothing is has no advertisement; another file in which nothing is has no labels', () => {
+  for (const text of ['', '\n'])
+    assert.deepEqual(parseLabelFile(text, { ...KNOWN, named: 'edl' }), [
+      { start: 0, end: KNOWN.duration, label: 'content' },
+    ]);
+  assert.throws(() => parseLabelFile('', KNOWN), wrong(/first line must be start,end,label/));
+});
+
 test('the format is told by what a file begins with', () => {
   assert.deepEqual(
     [
@@ -100,7 +108,7 @@ test('the format is told by what a file begins with', () => {
       '\uFEFF12.5 13 0',
       '#12 #13 3',
       'FILE PROCESSING COMPLETE 1 FRAMES',
-    ].map(labelFormatOf),
+    ].map((text) => labelFormatOf(text)),
     ['csv', 'csv', 'edl', 'edl', 'comskip'],
   );
 });

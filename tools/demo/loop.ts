@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process';
 import { readFile, rename } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
+import { loopVideo } from '@adbreak/shared/testing/temporary.js';
 import { formatLabels, parseLabels, type Span } from '@adbreak/shared/video/labels.js';
 import { probeVideo } from '@adbreak/shared/video/probe.js';
-
-const run = promisify(execFile);
 
 export interface Looped {
   /** Seconds of the recording itself. */
@@ -33,9 +30,7 @@ export async function loop(stem: string, wanted: number, signal: AbortSignal): P
   if (times > 1) {
     const once = `${stem}.once.mkv`;
     await rename(`${stem}.mkv`, once);
-    const quiet = ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y'];
-    const again = ['-stream_loop', String(times - 1), '-i', `file:${once}`, '-c', 'copy'];
-    await run('ffmpeg', [...quiet, ...again, `file:${stem}.mkv`], { signal, killSignal: 'SIGKILL' });
+    await loopVideo(once, `${stem}.mkv`, times, signal);
     await writeAtomic(`${stem}.csv`, formatLabels(repeated(spans, duration, times)));
   }
   return { seconds: duration, times, spans: spans.length };

@@ -108,12 +108,13 @@ function addStats(dataset: Command): void {
     .description('how many pictures of which label each split has, and whether that is enough')
     .argument('<dir>', 'data set')
     .addOption(purposeOption())
-    .action(async (folder: string, flags: { purpose?: Purpose }) => {
+    .addOption(labelMapOption())
+    .action(async (folder: string, flags: { purpose?: Purpose; labelMap: LabelWords }) => {
       const manifest = await readManifest(folder);
       const purpose = flags.purpose ?? purposeOf(folder);
       say(
         manifest === undefined
-          ? tellRecordings(await openDataset(folder), purpose)
+          ? tellRecordings(await openDataset(folder, flags.labelMap), purpose)
           : tellManifest(manifest, purpose),
       );
     });
@@ -124,12 +125,13 @@ function addVerify(dataset: Command, signal: AbortSignal): void {
     .command('verify')
     .description('look whether a data set is what its manifest says, and name what changed')
     .argument('<dir>', 'data set')
-    .action(async (folder: string) => {
+    .addOption(labelMapOption())
+    .action(async (folder: string, { labelMap }: { labelMap: LabelWords }) => {
       using progress = new ProgressLine();
       const manifest = await readManifest(folder);
       const faults =
         manifest === undefined
-          ? await verifyRecordings(await openDataset(folder), progress.show, signal)
+          ? await verifyRecordings(await openDataset(folder, labelMap), progress.show, signal)
           : await verifyPictures(folder, manifest, progress.show, signal);
       progress[Symbol.dispose]();
       if (faults.length > 0) {

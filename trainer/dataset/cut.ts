@@ -1,15 +1,11 @@
-import { execFile } from 'node:child_process';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
-import { startFailure, writeFailure } from '@adbreak/shared/video/frames.js';
 import { formatLabels, type Span } from '@adbreak/shared/video/labels.js';
+import { runFfmpeg } from '@adbreak/shared/video/run-ffmpeg.js';
 import { divide, divideByRatio } from './by-time.js';
 import { DEFAULT_RATIO, SPLITS, type SplitRatio } from './ratio.js';
 import { beginRecording, type Dataset } from './recordings.js';
-
-const run = promisify(execFile);
 
 export interface Piece {
   /** Path without ending. */
@@ -54,44 +50,16 @@ export async function cutRecording(
   for (const piece of pieces) {
     await beginRecording(piece.output);
     const unfinished = `${piece.output}.mkv.part`;
-    const encoding = [
-      '-hide_banner',
-      '-loglevel',
-      'error',
-      '-nostdin',
-      '-y',
-      '-ss',
-      String(piece.start),
-      '-i',
-      `file:${video}`,
-      '-t',
-      String(piece.end - piece.start),
-      '-map',
-      '0:v:0',
-      '-map',
-      '0:a:0?',
-      '-vf',
-      'scale=640:-2',
-      '-c:v',
-      'libx264',
-      '-preset',
-      'ultrafast',
-      '-crf',
-      '23',
-      '-f',
-      'matroska',
-      `file:${unfinished}`,
+    const args = [
+      ...['-ss', String(piece.start), '-i', `file:${video}`, '-t', String(piece.end - piece.start)],
+      ...['-map', '0:v:0', '-map', '0:a:0?', '-vf', 'scale=640:-2'],
+      ...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '23', '-f', 'matroska', `file:${unfinished}`],
     ];
-    await run('ffmpeg', encoding, { killSignal: 'SIGKILL', ...(signal && { signal }) }).catch(
-      async (cause: unknown) => {
-        await rm(unfinished, { force: true });
-        signal?.throwIfAborted();
-        const error = startFailure(cause, 'ffmpeg');
-        if (error.code === 'ffmpeg_missing') throw error;
-        const words = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
-        throw writeFailure(`a piece of ${video} to ${piece.output}.mkv`, words || 'ffmpeg failed');
-      },
-    );
+    const output = `a piece of ${video} to ${piece.output}.mkv`;
+    await runFfmpeg({ args, output }, signal).catch(async (cause: unknown) => {
+      await rm(unfinished, { force: true });
+      throw cause;
+    });
     await rename(unfinished, `${piece.output}.mkv`);
     const own = spans.filter(({ start, end }) => end > piece.start && start < piece.end);
     const moved = own.map(({ start, end, label }) => ({

@@ -1,5 +1,6 @@
 import type { Label } from '@adbreak/shared/video/labels.js';
 import type { FitSplit } from './ratio.js';
+import { byCodeUnits } from './scan.js';
 import { mayFollow, type Signature } from './signature.js';
 import { UnionFind } from './union-find.js';
 
@@ -27,7 +28,7 @@ export interface Group<C extends Candidate = Candidate> {
 
 /**
  * Groups: all that is known to be of one recording; of pictures whose recording nobody knows, near-duplicates and frames that
- * follow each other within a scene. Candidates come in the order of their paths, so that frames of a row are neighbours.
+ * follow each other within a scene.
  */
 export function groupsOf<C extends Candidate>(candidates: readonly C[]): Group<C>[] {
   const together = new UnionFind(candidates.length);
@@ -41,12 +42,9 @@ export function groupsOf<C extends Candidate>(candidates: readonly C[]): Group<C
     const { recording, scene, near } = candidate;
     if (scene !== null) join(`scene ${scene.split} ${scene.name}`, index);
     else if (recording !== null) join(`recording ${recording}`, index);
-    else {
-      join(`near ${near}`, index);
-      const before = candidates[index - 1];
-      if (before !== undefined && isNextFrame(before, candidate)) together.union(index - 1, index);
-    }
+    else join(`near ${near}`, index);
   });
+  for (const [before, after] of neighbours(candidates)) together.union(before, after);
   return together.sets().map((indices) => {
     const members = indices.flatMap((index) => candidates[index] ?? []);
     const [first] = members;
@@ -55,13 +53,28 @@ export function groupsOf<C extends Candidate>(candidates: readonly C[]): Group<C
   });
 }
 
-/** Neighbours in one folder that look alike enough for a scene that goes on. */
-function isNextFrame(before: Candidate, candidate: Candidate): boolean {
-  return (
-    before.recording === null &&
-    folderOf(before.origin) === folderOf(candidate.origin) &&
-    mayFollow(before.signature, candidate.signature)
-  );
+/**
+ * By index: pictures whose recording nobody knows, one behind the other in a folder, that look alike enough for a scene that
+ * goes on. Numbers count as numbers: frame_10 follows frame_9, and not frame_1.
+ */
+function neighbours(candidates: readonly Candidate[]): (readonly [number, number])[] {
+  const row = candidates
+    .map((candidate, index) => ({ candidate, index, key: countingKey(candidate.origin) }))
+    .filter(({ candidate: { scene, recording } }) => scene === null && recording === null)
+    .sort((a, b) => byCodeUnits(a.key, b.key));
+  return row.flatMap((after, i) => {
+    const before = row[i - 1];
+    const follows =
+      before !== undefined &&
+      folderOf(before.candidate.origin) === folderOf(after.candidate.origin) &&
+      mayFollow(before.candidate.signature, after.candidate.signature);
+    return follows ? [[before.index, after.index] as const] : [];
+  });
+}
+
+/** A path whose order by code units is that of the numbers in it; of more digits than that, as text. */
+function countingKey(path: string): string {
+  return path.replace(/\d+/g, (digits) => digits.padStart(16, '0'));
 }
 
 export function folderOf(path: string): string {

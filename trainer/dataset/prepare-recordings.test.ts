@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { formatLabels } from '@adbreak/shared/video/labels.js';
-import { manifestOf, prepare, prepared } from '../testing/datasets.js';
+import { dataset, manifestOf, prepare, prepared } from '../testing/datasets.js';
 import { sceneVideo, writeScenes } from '../testing/pictures.js';
 
 describe('recordings with labels', () => {
@@ -81,5 +81,37 @@ describe('recordings with labels', () => {
       past.stderr,
       /error labels_invalid: .*three\.edl.*they end at 99\.000 s, the recording at 50/,
     );
+  });
+
+  test('an EDL in which nothing is says that all of a recording is programme', async () => {
+    const folder = await temporaryFolder();
+    const source = join(folder, 'raw');
+    for (const name of ['one', 'two', 'three', 'four']) await record(source, name, scenes(name, 6));
+    for (const name of ['one', 'two', 'three']) await writeFile(join(source, `${name}.edl`), '5\t15\t3\n');
+    await writeFile(join(source, 'four.edl'), '');
+    prepared(source, join(folder, 'set'), '--label-format', 'edl');
+    const { pictures } = await manifestOf(join(folder, 'set'));
+    const four = pictures.filter(({ group }) => group === 'four');
+    assert.ok(four.length >= 30 && four.every(({ label }) => label === 'content'), String(four.length));
+  });
+
+  test('sorted by hand are verified and counted with the words of their labels; one in two splits is named', async () => {
+    const folder = await temporaryFolder();
+    for (const split of ['train', 'val', 'test']) {
+      await record(join(folder, split), 'one', scenes(split, 2));
+      const text = await readFile(join(folder, split, 'one.csv'), 'utf8');
+      await writeFile(join(folder, split, 'one.csv'), text.replaceAll(',ad', ',advert'));
+    }
+    const words = ['--label-map', 'advert=ad'];
+    assert.match(dataset('verify', folder).stderr, /error labels_invalid/);
+    assert.match(
+      dataset('verify', folder, ...words).stdout,
+      /every recording can be read, and is in one split/,
+    );
+    assert.equal(dataset('stats', folder, ...words).status, 0);
+    await copyFile(join(folder, 'train/one.mkv'), join(folder, 'test/one.mkv'));
+    const done = dataset('verify', folder, ...words);
+    assert.equal(done.status, 1);
+    assert.match(done.stdout, /test\/one\.mkv is .*train\/one\.mkv once more/);
   });
 });

@@ -107,7 +107,8 @@ export async function readLabels(path: string, { video, words = {} }: LabelConte
   if (bytes === undefined) throw invalid(undefined, ': ENOENT');
   const facts = video === undefined ? { duration: null, frameRate: null } : await probeVideo(video);
   try {
-    return parseLabelFile(decodeText(bytes), { ...facts, words });
+    const named = path.toLowerCase().endsWith('.edl') ? 'edl' : 'csv';
+    return parseLabelFile(decodeText(bytes), { ...facts, words, named });
   } catch (cause) {
     throw invalid(cause);
   }

@@ -103,6 +103,22 @@ describe('groups', () => {
     assert.equal(groupsOf(elsewhere).length, 12);
   });
 
+  test('hold a scene whose frames are counted without zeros before their numbers', () => {
+    // Cell by cell from brighter on the right to brighter on the left: frame 10 is not near frame 1.
+    const ramp = (x: number) => [25 * x, 25 * x, 25 * x];
+    const [right, left] = [ramp, (x: number) => ramp(8 - x)].map((shade) =>
+      Uint8Array.from(Array.from({ length: 72 }, (_, i) => shade(i % 9)).flat()),
+    );
+    const frames = Array.from({ length: 12 }, (_, i) => {
+      const thumb = Uint8Array.from(right ?? []);
+      thumb.set(left?.subarray(0, 18 * i) ?? [], 0);
+      return candidate(i, { signature: signatureOf(thumb), near: i, origin: `content/frame_${i}.jpg` });
+    });
+    const byName = frames.toSorted((a, b) => (a.origin < b.origin ? -1 : 1));
+    assert.equal(byName[2]?.origin, 'content/frame_10.jpg');
+    assert.equal(groupsOf(byName).length, 1);
+  });
+
   test('take folders or names for recordings where each label has three, and `frame` for none', () => {
     const files = (names: string[]) =>
       names.flatMap((name) =>
@@ -221,6 +237,18 @@ describe('a recording by itself', () => {
       { name: 'val', start: 420, end: 510 },
       { name: 'test', start: 510, end: 600 },
     ]));
+  test('of which only a part is labelled is divided by what is', () => {
+    const late = spans.map(({ start, end, label }) => ({
+      start: start + 3000 + (start >= 300 ? 500 : 0),
+      end: end + 3000 + (start >= 300 ? 500 : 0),
+      label,
+    }));
+    assert.deepEqual(divideByRatio(late, DEFAULT_RATIO), [
+      { name: 'train', start: 0, end: 3920 },
+      { name: 'val', start: 3920, end: 4010 },
+      { name: 'test', start: 4010, end: 4100 },
+    ]);
+  });
   test('is cut in the same ratio, and so is what those who watch live leave of it', () => {
     const lengths = (live: string[], ratio = DEFAULT_RATIO) =>
       planCuts(spans, 'data', live, ratio).map(({ start, end }) => end - start);

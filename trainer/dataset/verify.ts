@@ -84,6 +84,7 @@ export async function verifyRecordings(
   const homes = new Map<string, { split: FitSplit; video: string }>();
   const faults: string[] = [];
   for (const [i, { split, recording }] of all.entries()) {
+    signal?.throwIfAborted();
     onProgress('checking recordings', i, all.length);
     const { video, spans } = recording;
     const fault = await faultOf(async () => {

@@ -1,5 +1,4 @@
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
-import type { TrainingConfig } from '../config/schema.js';
 import { convertToFloat } from '../convert/convert.js';
 import { foldBatchNorm } from '../convert/optimise/fold.js';
 import { cutGraph, joinGraphs } from '../nn/cut.js';
@@ -50,35 +49,31 @@ function placesOf({ weights }: Backbone, { config, say }: BackboneRequest): read
 }
 
 async function tunedFrom(place: string, base: Backbone, request: BackboneRequest): Promise<Backbone> {
-  const { config, samples, preprocess, say } = request;
+  const { config, say } = request;
   const { front, tail } = splitAt(place, base.graph);
   const backend = backendName();
   const which = place === 'all' ? 'all of the network' : `from ${place} on`;
   say(`fine-tuning ${which}, ${config.training.fine_tuning.epochs} epochs, ${formatBackend(backend)}`);
-  const about = [
-    'tuned',
-    place,
-    backend,
-    // The network's form is in it as well as its numbers: these alone may be those of another padding.
-    sha256(convertToFloat(base.graph)),
-    samples.fingerprint,
-    preprocess,
-    decidingOfTuning(config),
-  ];
-  const tuned = await kept(about, tail, config.output.cache, (keeper) =>
+  const tuned = await kept([backend, ...tunedBy(place, base, request)], tail, config.output.cache, (keeper) =>
     tune(base, { front, tail }, keeper, request),
   );
   return { ...base, graph: front === null ? tuned : joinGraphs({ front, tail: tuned }) };
 }
 
 /**
- * The training's settings but for those that a tuned network does not follow from: hours of work hold for other
- * stages behind this one, and for more folds.
+ * What a network that is tuned from a place on follows from, and nothing else: hours of work hold for other
+ * stages behind this one, for more folds, for another conversion.
  */
-function decidingOfTuning(config: TrainingConfig) {
+export function tunedBy(
+  place: string,
+  { graph }: Pick<Backbone, 'graph'>,
+  { config, samples, preprocess }: Pick<BackboneRequest, 'config' | 'samples' | 'preprocess'>,
+): unknown[] {
   const { folds: _folds, network: _network, fine_tuning, ...fitting } = deciding(config).training;
   const { from: _from, ...tuning } = fine_tuning;
-  return { ...fitting, tuning };
+  // Of the network its form as well as its numbers: these alone may be those of another padding.
+  const network = sha256(convertToFloat(graph));
+  return ['tuned', place, network, samples.fingerprint, preprocess, fitting, tuning];
 }
 
 function splitAt(place: string, graph: Graph): Parts {

@@ -42,7 +42,7 @@ export function hubJob(): HubJob {
       },
       end: nothing,
     },
-    registry: { checkFree: nothing, upload: () => tell({ kind: 'met' }) },
+    registry: { sent: 'left for the hub:', checkFree: nothing, upload: () => tell({ kind: 'met' }) },
     checked: ({ model: { name, version } }) => tell({ kind: 'checked', name, version }),
     failed: (error) => tell({ kind: 'failed', failure: failureIn(error) }),
   };

@@ -5,6 +5,8 @@ import { FormData } from 'undici';
 
 /** Where trained models go: the hub's registry. */
 export interface Registry {
+  /** What is said of a version once it went there. */
+  readonly sent: string;
   /** Throws `conflict` where the version is taken, and what a hub says that cannot be asked. */
   checkFree(name: string, version: string): Promise<void>;
   upload(name: string, version: string, files: { manifest: string; model: Uint8Array }): Promise<void>;
@@ -32,6 +34,7 @@ export async function openRegistry(
   };
   const common = { what, token, signal };
   return {
+    sent: 'uploaded',
     checkFree: async (name, version) => {
       try {
         await ask(common, path(name, version));

@@ -148,5 +148,5 @@ async function deploy({ config, registry, say }: TrainRequest, measured: Measure
       `Cannot upload ${name} ${version}: ${missed.map(formatVerdict).join('; ')}`,
     );
   await registry.upload(name, version, { manifest: json(manifest), model });
-  say(`uploaded ${name} ${version}`);
+  say(`${registry.sent} ${name} ${version}`);
 }

@@ -106,7 +106,7 @@ export function labelOfItem(item: Item): Label {
   }
 }
 
-/** The ground truth. Black joins what follows or precedes it: a row is a scene or an advertisement. */
+/** The ground truth: a row for each item, also for the black between two. */
 export function timeline(items: readonly Item[]): Span[] {
   const spans: Span[] = [];
   let start = 0;

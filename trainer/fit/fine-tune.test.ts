@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seeded } from '@adbreak/shared/random.js';
+import { DEFAULT_CONFIG, type TrainingConfig } from '../config/schema.js';
+import type { Dataset } from '../dataset/recordings.js';
+import { samplesOfRecordings } from '../dataset/samples.js';
+import type { Port } from '../nn/layers.js';
+import { numbersOf } from '../nn/numbers.js';
+import { randomSource } from '../weights/sources.js';
+import { tunedBy } from './fine-tune.js';
+import { graphOf } from './networks.js';
+
+const PREPROCESS = { width: 32, height: 32, scaler: 'area' } as const;
+const NOTHING: Dataset = { train: [], val: [], test: [] };
+const { training, conversion } = DEFAULT_CONFIG;
+
+test('a tuned network follows from its form, numbers and settings, and not from what comes behind it', async () => {
+  const samples = await samplesOfRecordings(NOTHING);
+  const networkOf = (port: Port) =>
+    graphOf('mobilenet_v3_small', randomSource(seeded('weights')), PREPROCESS, port);
+  const by = (config: TrainingConfig, port: Port = 'tensorflow', place = 'blocks.10') =>
+    JSON.stringify(tunedBy(place, { graph: networkOf(port) }, { config, samples, preprocess: PREPROCESS }));
+  const tuned = by(DEFAULT_CONFIG);
+  for (const same of [
+    { ...DEFAULT_CONFIG, conversion: { ...conversion, equalize: true } },
+    { ...DEFAULT_CONFIG, training: { ...training, folds: 5, threads: 2 } },
+    {
+      ...DEFAULT_CONFIG,
+      training: { ...training, fine_tuning: { ...training.fine_tuning, from: ['blocks.10', 'all'] } },
+    },
+  ])
+    assert.equal(by(same), tuned);
+  for (const other of [
+    { ...DEFAULT_CONFIG, training: { ...training, seed: 2 } },
+    { ...DEFAULT_CONFIG, training: { ...training, l2: 0.01 } },
+    {
+      ...DEFAULT_CONFIG,
+      training: { ...training, fine_tuning: { ...training.fine_tuning, epochs: 9 } },
+    },
+  ])
+    assert.notEqual(by(other), tuned);
+  assert.notEqual(by(DEFAULT_CONFIG, 'tensorflow', 'all'), tuned);
+  // The same numbers, imported as those of another port, are another network.
+  assert.deepEqual(numbersOf(networkOf('torch')), numbersOf(networkOf('tensorflow')));
+  assert.notEqual(by(DEFAULT_CONFIG, 'torch'), tuned);
+});
