@@ -11,6 +11,7 @@ if [ ! -e "$work/model/manifest.json" ]; then
   seconds=${SECONDS_EACH:-600}
   [ -e "$work/data/done" ] || adbreak dataset synthesize --output "$work/data" --seconds "$seconds"
   touch "$work/data/done"
-  adbreak train --data "$work/data" --output "$work/model" --name synthetic-ad-detector --cache .work/features
+  adbreak train --config configs/training/production-base.yaml --data "$work/data" --output "$work/model" \
+    --name synthetic-ad-detector --cache .work/features
 fi
 adbreak models use "$work/model"
