@@ -47,12 +47,13 @@ export function backendName(wanted = process.env['ADBREAK_BACKEND'] ?? 'auto'): 
   }
 }
 
-/** For people: what networks are trained on, and what would be faster. */
+/** For people: what networks are trained on, and what would be faster, where this machine can have it. */
 export function formatBackend(name: BackendName): string {
-  return name === 'tfjs-node'
-    ? 'on tfjs-node, with TensorFlow’s kernels'
-    : 'on wasm (`make tfjs-node` builds what is many times faster)';
+  if (name === 'tfjs-node') return 'on tfjs-node, with TensorFlow’s kernels';
+  return CAN_BUILD ? 'on wasm (`make tfjs-node` builds what is many times faster)' : 'on wasm';
 }
+/** What the wheel is for that `make tfjs-node` builds against. */
+const CAN_BUILD = process.platform === 'linux' && process.arch === 'x64';
 
 async function open(name: BackendName): Promise<Backend> {
   if (name === 'tfjs-node') return { name, layers: tensorflowLayers(await openTensorFlow()) };

@@ -40,10 +40,11 @@ function placesOf({ weights }: Backbone, { config, say }: BackboneRequest): read
   const { from } = config.training.fine_tuning;
   if (from !== 'auto') return from === null ? [] : [from].flat();
   if (weights !== 'pretrained') return [];
-  if (backendName() === 'tfjs-node') return ['all'];
+  const backend = backendName();
+  if (backend === 'tfjs-node') return ['all'];
   say(
-    'fine-tuning: none, for on wasm it takes hours; the network as it is knows channels that it has not seen ' +
-      'worse. `make tfjs-node` makes it minutes; training.fine_tuning.from: all tunes it here',
+    `fine-tuning: none, for ${formatBackend(backend)} it takes hours; the network as it is knows channels ` +
+      'that it has not seen worse. training.fine_tuning.from: all tunes it all the same',
   );
   return [];
 }

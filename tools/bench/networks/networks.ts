@@ -50,6 +50,11 @@ const ROWS: readonly Row[] = [
     set: [network('mobilenet_v3_small'), ...whole('distill')],
   },
   {
+    name: 'MobileNetV3-Small, distilled, all of it tuned',
+    repeated: false,
+    set: [network('mobilenet_v3_small'), ...whole('distill'), VIEWS, tuned('all', 2)],
+  },
+  {
     name: 'MobileNetV3-Small, from scratch',
     repeated: false,
     set: [network('mobilenet_v3_small'), ...whole('scratch')],
