@@ -15,8 +15,8 @@ const AHEAD = 4;
 
 /**
  * What is measured on: a data set as `dataset prepare` makes it, recordings with labels, or pictures in ad/
- * and content/ of a split; `words` are other ones in labels of recordings. Nobody divided the last, so that each of them is a group of its own. Throws as
- * opening a data set does.
+ * and content/ of a split. `words` are other ones in labels of recordings. Nobody divided such pictures, so
+ * that each of them is a group of its own. Throws as opening a data set does.
  */
 export async function openSource(folder: string, fps: number, words: LabelWords = {}): Promise<SampleSource> {
   return (await hasPlainPictures(folder)) ? plainPictures(folder) : openSamples(folder, { fps, words });

@@ -18,7 +18,7 @@ async function age(path: string, days: number): Promise<void> {
   await utimes(path, time, time);
 }
 
-test('what was not used for long goes, and its folder; what was used or is not a cache’s stays', async () => {
+test('what was not used for long goes, with its folder; what is not a cache’s stays', async () => {
   const folder = await temporaryFolder();
   const own = ['index', 'pictures', 'network', 'epochs', 'observed'].map((ending) => `${NAME}.${ending}`);
   for (const name of [...own, 'notes.txt', `${NAME}.mkv`]) await writeFile(join(folder, name), 'four');

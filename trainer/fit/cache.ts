@@ -7,7 +7,7 @@ export const UNUSED_DAYS = 90;
 const UNFINISHED_DAYS = 1;
 const DAY_MS = 86_400_000;
 
-/** What a cache consists of: rows in folders of their own, the rest beside them. Nothing else is looked at. */
+/** What a cache consists of: rows in folders of their own, the rest beside them. Nothing else is touched. */
 const OURS = /^([0-9a-f]{32}\/)?[0-9a-f]{32}\.(rows|index|pictures|network|epochs|observed)$/;
 /** Of the same, what a run that was killed left (`writeAtomic`). */
 const UNFINISHED = /^([0-9a-f]{32}\/)?\.[0-9a-f]{32}\.[a-z]+\.\d+\.part$/;

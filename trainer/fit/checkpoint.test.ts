@@ -58,7 +58,7 @@ test('a checkpoint of another training is refused with what differs', async () =
   await refused(readCheckpoint(path, fewer), 'conflict', /training\.seed was 1, now gone/);
 });
 
-test('a checkpoint of a training on very many recordings is gone on from, and another list is told in short', async () => {
+test('a checkpoint of very many recordings is gone on from, and other ones are told in short', async () => {
   const path = join(await temporaryFolder(), 'checkpoint.bin');
   const listOf = (first: number) =>
     JSON.stringify(Array.from({ length: 10_000 }, (_, i) => `${'evening '.repeat(20)}${first + i}`));

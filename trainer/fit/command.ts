@@ -141,10 +141,8 @@ async function checkAndTrain(options: Options, job: HubJob | null, signal: Abort
     ...(job === null ? [] : [job.tracker]),
   ];
   const removed = await collectCache(cache, now);
-  if (removed > 0)
-    say(
-      `removed ${(removed / 2 ** 20).toFixed(0)} MiB from ${cache} that no training used for ${UNUSED_DAYS} days`,
-    );
+  const mib = (removed / 2 ** 20).toFixed(0);
+  if (removed > 0) say(`removed ${mib} MiB that no training used for ${UNUSED_DAYS} days from ${cache}`);
   const finish = options.finish === true;
   const asked = { config, samples, trackers: followed, resume, finish, registry, say, signal };
   try {

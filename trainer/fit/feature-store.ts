@@ -28,8 +28,8 @@ interface Place {
  * One extractor's features of pictures, one row of `rowBytes` bytes by the picture's key. On disk they are
  * segments that are written once and never change: a run that ends at any moment leaves whole segments, and
  * the next one goes on behind them; two runs at a time share a folder. A damaged segment is removed, and its
- * rows are computed anew. Rows that are on disk stay there until they are asked for: a folder holds those of every
- * data set that ever was.
+ * rows are computed anew. Rows that are on disk stay there until they are asked for: a folder holds those of
+ * every data set that ever was.
  */
 export class FeatureStore {
   readonly rowBytes: number;

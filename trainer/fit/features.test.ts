@@ -153,7 +153,7 @@ describe('features of a split', () => {
       }
     }
   });
-  test('of a data set that was moved are the same, and its pictures are named where they lie now', async () => {
+  test('of a data set that was moved are the same, and pictures are named where they lie now', async () => {
     const folder = await temporaryFolder();
     const recording = await recordingIn(folder);
     const cache = join(folder, 'cache');

@@ -14,7 +14,7 @@ const PREPROCESS = { width: 32, height: 32, scaler: 'area' } as const;
 const NOTHING: Dataset = { train: [], val: [], test: [] };
 const { training, conversion } = DEFAULT_CONFIG;
 
-test('a tuned network follows from its form, numbers and settings, and not from what comes behind it', async () => {
+test('a tuned network follows from its form, numbers and settings, not from what is behind it', async () => {
   const samples = await samplesOfRecordings(NOTHING);
   const networkOf = (port: Port) =>
     graphOf('mobilenet_v3_small', randomSource(seeded('weights')), PREPROCESS, port);

@@ -5,7 +5,7 @@ import { DEFAULT_CONFIG } from '../config/schema.js';
 import type { SeenDeep } from './data.js';
 import { crossValidated } from './fitting.js';
 
-/** Pictures of some recordings, of one feature that tells the classes apart; `isAd` by recording and picture. */
+/** Pictures of recordings, with one feature that tells the classes apart; `isAd` by recording and picture. */
 function seenIn(names: readonly string[], isAd: (recording: number, picture: number) => boolean): SeenDeep {
   const random = seeded(names.join());
   const labels = names.flatMap((_, i) => Array.from({ length: 20 }, (__, k) => isAd(i, k)));

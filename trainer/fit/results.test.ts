@@ -7,7 +7,7 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { DEFAULT_CONFIG } from '../config/schema.js';
 import { codeVersion, configurationDigest } from './results.js';
 
-test('the version of the code has its commit, whether files differ from it, and nobody else’s commit', async () => {
+test('the version of the code has its commit, whether files differ from it, and nobody else’s', async () => {
   const folder = await temporaryFolder();
   const git = (...args: string[]) =>
     execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {

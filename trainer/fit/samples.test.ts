@@ -39,7 +39,7 @@ describe('what is trained on', () => {
     assert.equal((await samplesOf(configOf({ path, only: ['one'] }))).count('train'), 40);
     await refused(configOf({ path, only: ['one', 'oen'] }), /Cannot train on oen, as dataset\.only says/);
   });
-  test('are pictures of a prepared data set, for which nothing that is said of recordings is passed over', async () => {
+  test('are pictures of a prepared data set; what is said of recordings is refused then', async () => {
     const pictures = join(folder, 'pictures');
     await writeScenes(join(folder, 'raw'), { ad: 12, content: 12 });
     prepared(join(folder, 'raw'), pictures);

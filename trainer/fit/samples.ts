@@ -35,7 +35,7 @@ function refuseForPictures(path: string, { only, first }: TrainingConfig['datase
   if (only === null && first === null) return;
   throw new AdbreakError(
     'input_invalid',
-    `Cannot train on ${path}: dataset.${only === null ? 'first' : 'only'} is for recordings, and it has pictures`,
+    `Cannot train on ${path}: dataset.${only === null ? 'first' : 'only'} is for recordings, not pictures`,
     { remedy: 'Prepare a data set of the recordings you mean, or train on a folder of recordings.' },
   );
 }
