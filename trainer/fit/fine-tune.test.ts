@@ -7,7 +7,7 @@ import { samplesOfRecordings } from '../dataset/samples.js';
 import type { Port } from '../nn/layers.js';
 import { numbersOf } from '../nn/numbers.js';
 import { randomSource } from '../weights/sources.js';
-import { tunedBy } from './fine-tune.js';
+import { placesOf, tunedBy } from './fine-tune.js';
 import { graphOf } from './networks.js';
 
 const PREPROCESS = { width: 32, height: 32, scaler: 'area' } as const;
@@ -43,4 +43,25 @@ test('a tuned network follows from its form, numbers and settings, not from what
   // The same numbers, imported as those of another port, are another network.
   assert.deepEqual(numbersOf(networkOf('torch')), numbersOf(networkOf('tensorflow')));
   assert.notEqual(by(DEFAULT_CONFIG, 'torch'), tuned);
+});
+
+test('auto tunes all of pretrained weights on TensorFlow’s kernels, nothing else, and says why it does not', () => {
+  const asked = (weights: 'pretrained' | 'distilled', backend: string, from: string | null = 'auto') => {
+    const said: string[] = [];
+    const fine_tuning = { ...training.fine_tuning, from };
+    const config = { ...DEFAULT_CONFIG, training: { ...training, fine_tuning } };
+    process.env['ADBREAK_BACKEND'] = backend;
+    return [placesOf({ weights }, { config, say: (line) => said.push(line) }), said.length];
+  };
+  const before = process.env['ADBREAK_BACKEND'];
+  try {
+    assert.deepEqual(asked('pretrained', 'tfjs-node'), [['all'], 0]);
+    assert.deepEqual(asked('pretrained', 'wasm'), [[], 1]);
+    assert.deepEqual(asked('distilled', 'tfjs-node'), [[], 0]);
+    assert.deepEqual(asked('distilled', 'wasm', 'all'), [['all'], 0]);
+    assert.deepEqual(asked('pretrained', 'tfjs-node', null), [[], 0]);
+  } finally {
+    if (before === undefined) delete process.env['ADBREAK_BACKEND'];
+    else process.env['ADBREAK_BACKEND'] = before;
+  }
 });

@@ -36,7 +36,10 @@ export async function fineTuned(base: Backbone, request: BackboneRequest): Promi
 }
 
 /** `auto` is all of what ImageNet taught, where TensorFlow's kernels make that a matter of minutes. */
-function placesOf({ weights }: Backbone, { config, say }: BackboneRequest): readonly string[] {
+export function placesOf(
+  { weights }: Pick<Backbone, 'weights'>,
+  { config, say }: Pick<BackboneRequest, 'config' | 'say'>,
+): readonly string[] {
   const { from } = config.training.fine_tuning;
   if (from !== 'auto') return from === null ? [] : [from].flat();
   if (weights !== 'pretrained') return [];
