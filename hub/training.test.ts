@@ -99,7 +99,9 @@ describe('a hub that is killed while it trains', () => {
   }, async (t) => {
     const { folder } = await trainingFolders();
     const hub = await spawnHub(t, folder);
-    const long = ['training.epochs=3000', 'training.patience=0', version('2.0.0')];
+    // Picture by picture they take seconds; in batches they may be over before a first checkpoint is due.
+    const slow = ['training.patience=0', 'training.batch_size=1'];
+    const long = ['training.epochs=3000', ...slow, version('2.0.0')];
     const { id } = await askTraining(hub, long);
     await until(
       'a checkpoint',
