@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { hasCode } from '@adbreak/shared/errors.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { z } from 'zod';
@@ -12,6 +14,8 @@ import { bytesOf, readSealed, writeSealed } from './sealed.js';
 
 /** Part of every name in the cache: entries of another format are never looked at. */
 const CACHE_FORMAT = 4;
+/** Bytes: Node's longest text. */
+const INDEX_LIMIT = 512 * 1024 * 1024;
 /** What was computed is made durable as often as this, pictures: so much a kill costs at most. */
 const SAVE_EVERY = 256;
 
@@ -193,10 +197,16 @@ function rowsOf(store: FeatureStore, samples: readonly Indexed[]): Float32Array 
 
 /** What a split holds, once it was read to its end; null where it was not, or what was kept is damaged. */
 async function readIndex(split: Split, request: FeatureRequest): Promise<Indexed[] | null> {
-  const sealed = await readSealed(indexPath(split, request), indexFacts);
+  const path = indexPath(split, request);
+  const sealed = await readSealed(path, indexFacts);
   if (typeof sealed === 'string') return null;
-  const parsed = index.safeParse(JSON.parse(new TextDecoder().decode(sealed.body)));
-  return parsed.success && parsed.data.length === sealed.facts.samples ? parsed.data : null;
+  try {
+    const known = parseJson(index, sealed.body, INDEX_LIMIT, path);
+    return known.length === sealed.facts.samples ? known : null;
+  } catch (error) {
+    if (hasCode(error, 'input_invalid', 'input_too_large')) return null;
+    throw error;
+  }
 }
 
 async function writeIndex(split: Split, found: readonly Indexed[], request: FeatureRequest): Promise<void> {
