@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
+import { printable } from '@adbreak/shared/errors.js';
 import { openRuntime } from '@adbreak/shared/tflite/open.js';
 import { type Command, Option } from 'commander';
 import { parseSetting, readConfig, type Setting } from '../config/read.js';
@@ -123,7 +124,7 @@ async function checkAndTrain(options: Options, job: HubJob | null, signal: Abort
   if (options.check === true) return console.log('The configuration is one, and its data set can be opened.');
   const { path, cache } = config.output;
   await checkOutputs([path, cache]);
-  const say = appendingLog(join(path, 'training.log'), (line) => console.log(line));
+  const say = appendingLog(join(path, 'training.log'), (line) => console.log(printable(line)));
   const resume = options.resume === true || options.finish === true;
   await train(
     {

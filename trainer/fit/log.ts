@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { explain } from '@adbreak/shared/errors.js';
+import { explain, printable } from '@adbreak/shared/errors.js';
 
 /**
  * Says lines, and appends them with their time to a file that can be followed meanwhile. A file that cannot
@@ -13,7 +13,7 @@ export function appendingLog(path: string, say: (line: string) => void): (line: 
     if (broken) return;
     try {
       mkdirSync(dirname(path), { recursive: true });
-      appendFileSync(path, `${new Date().toISOString()} ${line}\n`);
+      appendFileSync(path, `${new Date().toISOString()} ${printable(line)}\n`);
     } catch (error) {
       broken = true;
       say(`no more lines in ${path}: ${explain(error)}`);
