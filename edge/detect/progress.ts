@@ -1,3 +1,4 @@
+import { printable } from '@adbreak/shared/errors.js';
 import { formatClock } from '../decide/formats.js';
 
 export interface Progress {
@@ -41,7 +42,7 @@ export class ProgressLine {
   #width = 0;
 
   constructor(name: string, total: number | null) {
-    this.#name = name;
+    this.#name = printable(name);
     this.#total = total;
   }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { AdbreakError } from '../errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AdbreakError, hasCode } from '../errors.js';
 import { smallVolume, temporaryFolder } from '../testing/temporary.js';
 import { readLimited, writeAtomic } from './atomic.js';
 
@@ -35,4 +38,24 @@ test('a file over its limit is not read', async () => {
     (error: unknown) => error instanceof AdbreakError && error.code === 'input_too_large',
   );
   assert.equal(await readLimited(`${path}.none`, 1000), undefined);
+});
+
+test('a pipe is read as far as its limit, waits for its writer, and is empty where nobody writes; a device ends at the limit', {
+  timeout: 20_000,
+}, async () => {
+  const path = join(await temporaryFolder(), 'pipe');
+  execFileSync('mkfifo', [path]);
+  assert.equal((await readLimited(path, 1000))?.byteLength, 0);
+  const held = await open(path, constants.O_RDWR);
+  const read = readLimited(path, 1000);
+  await sleep(50);
+  await held.write('one');
+  await sleep(50);
+  await held.write('two');
+  await sleep(50);
+  await held.close();
+  assert.equal(Buffer.from((await read) ?? []).toString(), 'onetwo');
+  await assert.rejects(readLimited('/dev/zero', 100_000), (error: unknown) =>
+    hasCode(error, 'input_too_large'),
+  );
 });

@@ -1,5 +1,14 @@
 import { AdbreakError } from '../errors.js';
-import { inOrder, type LabelWords, linesOf, parseLabels, parseTime, type Span, wrongLine } from './labels.js';
+import {
+  inOrder,
+  type LabelWords,
+  linesOf,
+  parseLabels,
+  parseTime,
+  type Span,
+  withinRecording,
+  wrongLine,
+} from './labels.js';
 
 /** `csv` names both labels; `edl` (Kodi, MPlayer) and `comskip` (its .txt) name the advertisements alone. */
 export const LABEL_FORMATS = ['csv', 'edl', 'comskip'] as const;
@@ -70,7 +79,7 @@ function parseEdl(text: string, frameRate: number | null): Span[] {
 
 function edlTime(cell: string, frameRate: number | null, line: number): number | null {
   if (!/^#\d+$/.test(cell)) return parseTime(cell);
-  return Number(cell.slice(1)) / rateOf(frameRate, line, cell);
+  return withinRecording(Number(cell.slice(1)) / rateOf(frameRate, line, cell));
 }
 
 /** Two lines of header, with frames in all and frames a second times 100; then first and last frame of each break. */
@@ -81,12 +90,15 @@ function parseComskip(text: string, frameRate: number | null): { ads: Span[]; du
   const ads = rows.flatMap((row, index) => {
     if (row.trim() === '' || /^-+$/.test(row.trim())) return [];
     const line = index + 2;
-    const [, first, last] = /^\s*(\d+)\s+(\d+)\s*$/.exec(row) ?? [];
-    if (first === undefined || last === undefined || Number(last) <= Number(first))
+    const [, first = '', last = ''] = /^\s*(\d+)\s+(\d+)\s*$/.exec(row) ?? [];
+    const [start, end] = [Number(first) / rate, withinRecording(Number(last) / rate)];
+    if (first === '' || end === null || end <= start)
       throw wrongLine(line, 'it must be the first and the last frame of a break', row);
-    return [{ start: Number(first) / rate, end: Number(last) / rate, label: 'ad' as const, line, text: row }];
+    return [{ start, end, label: 'ad' as const, line, text: row }];
   });
-  return { ads: inOrder(ads), duration: Number(frames) / rate };
+  const duration = withinRecording(Number(frames) / rate);
+  if (duration === null) throw wrongLine(1, 'no recording has so many frames', header);
+  return { ads: inOrder(ads), duration };
 }
 
 function rateOf(rate: number | null, line: number, text: string): number {

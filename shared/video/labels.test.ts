@@ -38,6 +38,8 @@ describe('a CSV of labels', () => {
     ['run backwards', 'start,end,label\n0,10,ad\n20,15,content\n', /line 3: .*end after start/],
     ['overlap, also out of order', 'start,end,label\n50,60,ad\n0,51,content\n', /line 3: it overlaps line 2/],
     ['have a minute of 60 s', 'start,end,label\n0:60,2:00,ad\n', /line 2/],
+    ['have no end', 'start,end,label\n0,1e999,ad\n', /line 2/],
+    ['are longer than any recording', 'start,end,label\n0,1e300,ad\n', /line 2/],
     ['go past the end of the recording', 'start,end,label\n0,300,ad\n', /end at 300\.000 s, .* 100\.000 s/],
   ] as const)
     test(`is refused where rows ${what}`, () =>
@@ -69,6 +71,7 @@ describe('an edit decision list', () => {
     ['runs backwards', '20 10 3\n', /line 1/],
     ['overlaps', '10 20 3\n15 30 0\n', /line 2: it overlaps line 1/],
     ['has an unknown action', '10 20 9\n', /line 1: .*an action from 0 to 3/],
+    ['has no end', `10 #${'9'.repeat(400)} 3\n`, /line 1: start and end/],
   ] as const)
     test(`is refused where it ${what}`, () => assert.throws(() => parseLabelFile(text, KNOWN), wrong(words)));
   test('with numbered frames needs a frame rate', () =>
@@ -90,6 +93,8 @@ describe('the text that comskip writes', () => {
     ]));
   test('is refused where a line is no pair of frames', () =>
     assert.throws(() => parseLabelFile(`${text}5 x\n`, KNOWN), wrong(/line 5/)));
+  test('is refused where a break has no end', () =>
+    assert.throws(() => parseLabelFile(`${text}5 ${'9'.repeat(400)}\n`, KNOWN), wrong(/line 5/)));
 });
 
 test('an EDL in which nothing is has no advertisement; another file in which nothing is has no labels', () => {

@@ -12,6 +12,8 @@ export type LabelWords = Readonly<Record<string, Label>>;
 
 const HEADER = 'start,end,label';
 const LIMIT = 4 * 1024 * 1024;
+/** Ten years: who writes 1e308 means something else. */
+const LONGEST_SECONDS = 10 * 365 * 24 * 3600;
 /** Numbers were rounded to milliseconds somewhere. */
 const ROUNDING = 1e-6;
 
@@ -87,13 +89,18 @@ function labelOfWord(word: string, words: LabelWords): Label | null {
   return Object.hasOwn(words, known) ? (words[known] ?? null) : null;
 }
 
-/** Seconds, `mm:ss` or `hh:mm:ss`, each with a fraction; null for anything else. */
+/** Seconds, `mm:ss` or `hh:mm:ss`, each with a fraction; null for anything else, and for more than a recording has. */
 export function parseTime(text: string): number | null {
-  if (/^(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text);
+  if (/^(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return withinRecording(Number(text));
   const [, hours = '0', minutes, seconds] = /^(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2}(?:\.\d*)?)$/.exec(text) ?? [];
   if (minutes === undefined || seconds === undefined) return null;
   const isClock = Number(seconds) < 60 && (hours === '0' || Number(minutes) < 60);
   return isClock ? Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds) : null;
+}
+
+/** Null for a time that no recording has. */
+export function withinRecording(seconds: number): number | null {
+  return seconds <= LONGEST_SECONDS ? seconds : null;
 }
 
 export function formatLabels(spans: readonly Span[]): string {

@@ -7,7 +7,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { parse } from 'yaml';
 import { flatten, isTree } from './keys.js';
-import { flatText, parseSetting, readConfig } from './read.js';
+import { flatText, parseSetting, readConfig, withoutSecrets } from './read.js';
 import { DEFAULT_CONFIG } from './schema.js';
 
 const EXAMPLES = fileURLToPath(new URL('../../../configs/training/', import.meta.url));
@@ -165,5 +165,14 @@ describe('a configuration', () => {
       [flat['training.learning_rate'], flat['model.input_shape'], flat['model.name']],
       ['0.001', '[224,224,3]', 'base-ad-detector'],
     );
+  });
+  test('is told to others without the user and password of an address', async () => {
+    const [user, password] = ['somebody', 'hunter2'];
+    const url = parseSetting(`tracking.mlflow.url=https://${user}:${password}@mlflow.example/below`);
+    const config = await readConfig(null, [url]);
+    assert.match(config.tracking.mlflow.url, /hunter2/);
+    const told = withoutSecrets(config);
+    assert.equal(flatText(told)['tracking.mlflow.url'], 'https://mlflow.example/below');
+    assert.doesNotMatch(JSON.stringify(told), /somebody|hunter2/);
   });
 });

@@ -2,6 +2,7 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { readLimited } from '@adbreak/shared/storage/atomic.js';
 import { parse } from 'yaml';
+import { withoutUser } from '../track/mlflow-address.js';
 import { flatten, isTree, nearestKey, overlay, type Tree, treeOf } from './keys.js';
 import { DEFAULT_CONFIG, type TrainingConfig, trainingConfig } from './schema.js';
 
@@ -47,6 +48,13 @@ export function parseSetting(text: string): Setting {
     );
   const key = text.slice(0, at).trim();
   return { key, value: yaml(text.slice(at + 1), `the value of ${key}`) };
+}
+
+/** The configuration as others may read it: an address may hold a user and a password. */
+export function withoutSecrets(config: TrainingConfig): TrainingConfig {
+  const { tracking } = config;
+  const mlflow = { ...tracking.mlflow, url: withoutUser(tracking.mlflow.url) };
+  return { ...config, tracking: { ...tracking, mlflow } };
 }
 
 /**

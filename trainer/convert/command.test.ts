@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { manifest } from '@adbreak/shared/contract/manifest.js';
@@ -58,4 +58,25 @@ test('manifests of several models in one folder have their names; of what tells 
   );
   assert.equal(input.type, 'float32');
   assert.match(lineage?.parent ?? '', /^[0-9a-f]{64}$/);
+});
+
+test('what a conversion is made of, or would write twice, is refused before its work; so is a folder', async () => {
+  const folder = await temporaryFolder();
+  const weights = join(folder, 'w.safetensors');
+  await writeFile(weights, 'mine');
+  const model = join(folder, 'm.tflite');
+  for (const [args, words] of [
+    [
+      ['--weights', weights, '--output', weights],
+      /input_invalid: Cannot write .*w\.safetensors: it is named/,
+    ],
+    [['--output', model, '--report', model], /input_invalid: Cannot write .*m\.tflite: it is named/],
+    [['--output', folder], /input_invalid: Cannot write .*: it is a folder/],
+  ] as const) {
+    const all = [MAIN, 'convert', ...SMALL, '--quantize', 'none', ...args];
+    const done = spawnSync(process.execPath, all, { encoding: 'utf8' });
+    assert.equal(done.status, 1, done.stdout);
+    assert.match(done.stderr, words);
+  }
+  assert.deepEqual([await readdir(folder), await readFile(weights, 'utf8')], [['w.safetensors'], 'mine']);
 });

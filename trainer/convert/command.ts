@@ -1,6 +1,7 @@
-import { dirname, join, parse } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, join, parse, resolve } from 'node:path';
 import { MODEL_NAME, VERSION } from '@adbreak/shared/contract/manifest.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, printable } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime, RUNTIME_CHOICES, type RuntimeChoice } from '@adbreak/shared/tflite/open.js';
@@ -118,7 +119,7 @@ export function addConvertCommand(program: Command, signal: AbortSignal): void {
 
 async function convert(flags: ConvertFlags, signal: AbortSignal): Promise<void> {
   const started = performance.now();
-  await makeWritable(dirname(flags.output));
+  await checkPlaces(flags);
   const { normalization, inputSize: usual } = ARCHITECTURES[flags.architecture];
   const inputSize = flags.inputSize ?? usual;
   const graph = await graphOf(flags, inputSize);
@@ -164,10 +165,29 @@ async function convert(flags: ConvertFlags, signal: AbortSignal): Promise<void> 
     facts.left.length === 0
       ? ''
       : `, leaving ${facts.left.length} operator${facts.left.length === 1 ? '' : 's'}`;
-  console.log(
+  say(
     `wrote ${flags.output}: ${graph.name} ${flags.quantize}, ${file.byteLength.toLocaleString('en')} bytes, ${((finished - started) / 1000).toFixed(1)} s; ` +
       `XNNPACK takes it in ${facts.partitions} partition${facts.partitions === 1 ? '' : 's'}${left}`,
   );
+}
+
+/** Before the work: each file has a place of its own, and none of them is what the model is made of. */
+async function checkPlaces({ output, report, weights, labels, calibration }: ConvertFlags): Promise<void> {
+  const made = [output, manifestPath(output), ...(report === undefined ? [] : [report])].map((path) =>
+    resolve(path),
+  );
+  const read = [weights, labels, calibration].flatMap((path) => path ?? []).map((path) => resolve(path));
+  const twice = made.find((path, i) => made.indexOf(path) !== i || read.includes(path));
+  if (twice !== undefined)
+    throw new AdbreakError('input_invalid', `Cannot write ${twice}: it is named for something else, too`);
+  for (const path of made) {
+    await makeWritable(dirname(path));
+    const info = await stat(path).catch(() => null);
+    if (info?.isDirectory())
+      throw new AdbreakError('input_invalid', `Cannot write ${path}: it is a folder`, {
+        remedy: 'Name a file in it, as in model.tflite.',
+      });
+  }
 }
 
 const WEIGHTS: Record<Exclude<ConvertFlags['quantize'], 'int8'>, FloatWeights> = {
@@ -217,6 +237,11 @@ interface Written {
 }
 
 /** `manifest.json` beside `model.tflite`, as `models push` and `evaluate` read them; else under the model's name. */
+function manifestPath(output: string): string {
+  const { name: stem } = parse(output);
+  return join(dirname(output), stem === 'model' ? 'manifest.json' : `${stem}.manifest.json`);
+}
+
 async function writeManifest(flags: ConvertFlags, { file, graph, inputSize, calibration }: Written) {
   if (!tellsTwoClasses(graph)) return;
   const { name, version, architecture, output, weights, runtime } = flags;
@@ -235,10 +260,13 @@ async function writeManifest(flags: ConvertFlags, { file, graph, inputSize, cali
     },
     openRuntime(runtime),
   );
-  const { name: stem } = parse(output);
-  const path = join(dirname(output), stem === 'model' ? 'manifest.json' : `${stem}.manifest.json`);
+  const path = manifestPath(output);
   await writeAtomic(path, json(manifest));
-  console.log(`wrote ${path}: ${name} ${version}, not measured yet: \`adbreak evaluate\` does`);
+  say(`wrote ${path}: ${name} ${version}, not measured yet: \`adbreak evaluate\` does`);
+}
+
+function say(line: string): void {
+  console.log(printable(line));
 }
 
 /** The flags without what decides nothing of the file's bytes. */

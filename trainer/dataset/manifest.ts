@@ -14,9 +14,9 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const split = z.enum(['train', 'val', 'test', 'calibration']);
 const share = z.number().positive().lt(1);
 /** Below the data set, and never out of it: split, label, one file name. */
-const path = z.string().regex(/^(train|val|test|calibration)\/(ad|content)\/[^/]{1,255}$/);
+const path = z.string().regex(/^(train|val|test|calibration)\/(ad|content)\/(?!\.{1,2}$)[^/\p{Cc}]{1,255}$/u);
 
-const pictureSchema = z.strictObject({
+const entry = z.strictObject({
   path,
   split,
   label: z.enum(['ad', 'content']),
@@ -33,6 +33,11 @@ const pictureSchema = z.strictObject({
   /** Seconds of media time, the frame's own timestamp; null of a picture. */
   at: z.number().nonnegative().nullable(),
   changes: z.array(z.enum(CHANGES)).max(CHANGES.length),
+});
+
+/** The fingerprint is over paths: what an entry says beside its path must be what the path says. */
+const pictureSchema = entry.refine(({ path: at, split, label }) => at.startsWith(`${split}/${label}/`), {
+  error: 'its path must be of its split and label',
 });
 export type PictureEntry = z.infer<typeof pictureSchema>;
 

@@ -6,6 +6,8 @@ import { frames } from '@adbreak/shared/video/frames.js';
 import sharp from 'sharp';
 
 const PICTURE = /\.(jpe?g|png|webp|bmp|tiff?)$/i;
+/** Frames of one recording in memory, an hour's at one a second: of a day's they would be gigabytes. */
+const MOST_HELD = 3600;
 const LARGEST_FILE = 2 * 1024 * 1024 * 1024;
 
 /**
@@ -24,7 +26,7 @@ export async function loadPictures(
       : cause;
   });
   if (!info.isDirectory()) return fromFile(path, size, limit, signal);
-  const names = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
+  const names = await filesIn(path);
   const pictures = names.filter((name) => PICTURE.test(name));
   const chosen = pictures.length > 0 ? spread(pictures, limit) : names;
   const loaded: Uint8Array[] = [];
@@ -38,6 +40,18 @@ export async function loadPictures(
   return loaded.slice(0, limit);
 }
 
+/** What can be opened, also behind links: a pipe or a device among them would be waited for without end. */
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names: string[] = [];
+  for (const entry of entries) {
+    const isFile =
+      entry.isFile() || (entry.isSymbolicLink() && (await stat(join(folder, entry.name))).isFile());
+    if (isFile && !entry.name.startsWith('.')) names.push(entry.name);
+  }
+  return names.sort();
+}
+
 async function fromFile(
   path: string,
   size: number,
@@ -46,14 +60,31 @@ async function fromFile(
 ): Promise<Uint8Array[]> {
   if (path.endsWith('.rgb')) return spread(await rawFrames(path, size), limit);
   if (PICTURE.test(path)) return [await picture(path, size)];
-  const all: Uint8Array[] = [];
-  for await (const { pixels } of frames(
-    { source: path, preprocess: { width: size, height: size, scaler: 'area' }, fps: 1 },
-    signal,
-  ))
-    all.push(Uint8Array.from(pixels));
+  const preprocess = { width: size, height: size, scaler: 'area' } as const;
+  const held = new Held(Math.max(MOST_HELD, 2 * limit));
+  for await (const { pixels } of frames({ source: path, preprocess, fps: 1 }, signal)) held.add(pixels);
   signal?.throwIfAborted();
-  return spread(all, limit);
+  return spread(held.frames, limit);
+}
+
+/** Frames of a recording of unknown length: as soon as there are too many every second one goes. */
+class Held {
+  readonly #most: number;
+  frames: Uint8Array[] = [];
+  #step = 1;
+  #seen = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  add(frame: Uint8Array): void {
+    if (this.#seen++ % this.#step !== 0) return;
+    this.frames.push(frame);
+    if (this.frames.length <= this.#most) return;
+    this.frames = this.frames.filter((_, i) => i % 2 === 0);
+    this.#step *= 2;
+  }
 }
 
 async function rawFrames(path: string, size: number): Promise<Uint8Array[]> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
@@ -242,6 +242,18 @@ describe('the place of a data set', () => {
     assert.equal(dataset('verify', output).status, 0);
   });
 
+  test('keeps what people put beside its pictures, at any depth', async () => {
+    const { source, output } = await ready();
+    for (const place of ['notes.txt', 'model/model.tflite', 'train/mine/1.jpg']) {
+      await mkdir(dirname(join(output, place)), { recursive: true });
+      await writeFile(join(output, place), 'mine');
+      assert.match(prepare(source, output).stderr, new RegExp(`error conflict: .*; ${place} was added`));
+      assert.equal(await readFile(join(output, place), 'utf8'), 'mine');
+      await rm(join(output, place));
+    }
+    prepared(source, output);
+  });
+
   test('is verified: each picture that is changed, gone or was added is named', async () => {
     const { output } = await ready();
     const [first = '', second = ''] = await readdir(join(output, 'train/content'));
@@ -255,8 +267,20 @@ describe('the place of a data set', () => {
     assert.match(done.stdout, /val\/ad\/added\.jpg is not in the manifest/);
     assert.match(done.stderr, /error dataset_invalid: .*3 things are wrong/);
     const text = await readFile(join(output, 'dataset.json'), 'utf8');
-    await writeFile(join(output, 'dataset.json'), text.replace('"train/ad/', '"val/ad/'));
+    await writeFile(join(output, 'dataset.json'), text.replace('"train/ad/', '"train/ad/other '));
     assert.match(dataset('stats', output).stderr, /error dataset_invalid: .*do not give its fingerprint/);
+    for (const [from, to] of [
+      ['"split":"test"', '"split":"train"'],
+      ['"label":"ad"', '"label":"content"'],
+    ] as const) {
+      await writeFile(join(output, 'dataset.json'), text.replace(from, to));
+      assert.match(
+        dataset('verify', output).stderr,
+        /error dataset_invalid: .*its path must be of its split and label/,
+      );
+    }
+    await writeFile(join(output, 'dataset.json'), text.replace(/"train\/ad\/[^"]+"/, '"train/ad/.."'));
+    assert.match(dataset('verify', output).stderr, /error dataset_invalid: .*pictures\.\d+\.path/);
   });
 
   test('is empty after a kill half-way, and the next run clears what was left', async () => {

@@ -1,3 +1,5 @@
+import { printable } from '@adbreak/shared/errors.js';
+
 /** Hears how far a step is; `of` is null where nobody knows. */
 export type OnProgress = (step: string, done: number, of: number | null) => void;
 
@@ -20,7 +22,7 @@ export class ProgressLine implements Disposable {
     const { isTTY } = process.stderr;
     if (now - this.#shown < (isTTY ? PAUSE_MS.terminal : PAUSE_MS.log)) return;
     this.#shown = now;
-    const line = progressText(step, done, of, (now - this.#began) / 1000);
+    const line = printable(progressText(step, done, of, (now - this.#began) / 1000));
     process.stderr.write(isTTY ? `\r  ${line}\x1b[K` : `  ${line}\n`);
     this.#isOpen = isTTY;
   };

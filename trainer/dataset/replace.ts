@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { exists } from '@adbreak/shared/storage/atomic.js';
 import { MANIFEST, readManifest } from './manifest.js';
-import { picturesIn } from './verify.js';
+import { byCodeUnits } from './scan.js';
 
 /**
- * Looks whether a folder may be replaced by a new data set: it is not there, is empty, or is a data set whose pictures are
- * those it was made with, by name. What people put into it or moved about in it is theirs. Throws `conflict`.
+ * Looks whether a folder may be replaced by a new data set: it is not there, is empty, or is a data set that holds what it
+ * was made with, by name, and nothing else. What people put into it or moved about in it is theirs. Throws `conflict`.
  */
 export async function refuseForeign(folder: string, force: boolean): Promise<void> {
   const entries = await readdir(folder).catch((error: unknown) => {
@@ -33,7 +33,12 @@ export async function refuseForeign(folder: string, force: boolean): Promise<voi
 
 async function firstChange(folder: string, paths: readonly string[]): Promise<string | null> {
   for (const path of paths) if (!(await exists(join(folder, path)))) return `${path} is gone`;
-  const known = new Set(paths);
-  for (const path of await picturesIn(folder)) if (!known.has(path)) return `${path} was added`;
-  return null;
+  const known = new Set([MANIFEST, ...paths]);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const added = entries
+    .filter((entry) => !entry.isDirectory())
+    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
+    .filter((path) => !known.has(path));
+  const [first] = added.sort(byCodeUnits);
+  return first === undefined ? null : `${first} was added`;
 }

@@ -18,6 +18,13 @@ const PREPROCESS = { width: 8, height: 8, scaler: 'area' } as const;
 const PARTS = 20;
 const FRAMES = 2 * PARTS;
 
+/** Whole by its seal, and yet none of what was kept. */
+function sealedNonsense(good: Buffer): Buffer {
+  const facts = good.subarray(good.indexOf('{'), good.indexOf('\n') + 1);
+  const content = Buffer.concat([facts, Buffer.from('{')]);
+  return Buffer.concat([Buffer.from(`${sha256(content)} `), content]);
+}
+
 async function recordingIn(folder: string): Promise<Recording> {
   const video = join(folder, 'a.mkv');
   greyVideo(
@@ -144,6 +151,7 @@ describe('features of a split', () => {
           Buffer.concat([Buffer.from('{"rows":-1}\n'), good.subarray(good.indexOf('\n') + 1)]),
         ],
         ['longer', Buffer.concat([good, Buffer.alloc(64)])],
+        ['sealed, and nonsense', sealedNonsense(good)],
       ] as const) {
         await writeFile(path, bytes);
         const { cost: again, ...result } = await extract(samples, cache);

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { parseJson } from '@adbreak/shared/contract/parse.js';
+import { hasCode } from '@adbreak/shared/errors.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { z } from 'zod';
@@ -16,6 +18,8 @@ const CACHE_FORMAT = 5;
 const SAVE_MS = 5000;
 /** Or where so many bytes of it have come together: memory does not grow with the data set. */
 const SAVE_BYTES = 64 * 2 ** 20;
+/** Bytes: Node's longest text. */
+const INDEX_LIMIT = 512 * 1024 * 1024;
 
 const word = z.int().min(0).max(0xffffffff);
 const indexFacts = z.strictObject({ samples: z.int().nonnegative() });
@@ -193,10 +197,16 @@ async function compute(
 
 /** What a split holds, once it was read to its end; null where it was not, or what was kept is damaged. */
 async function readIndex(split: Split, request: FeatureRequest): Promise<Indexed[] | null> {
-  const sealed = await readSealed(indexPath(split, request), indexFacts);
+  const path = indexPath(split, request);
+  const sealed = await readSealed(path, indexFacts);
   if (typeof sealed === 'string') return null;
-  const parsed = index.safeParse(JSON.parse(new TextDecoder().decode(sealed.body)));
-  return parsed.success && parsed.data.length === sealed.facts.samples ? parsed.data : null;
+  try {
+    const known = parseJson(index, sealed.body, INDEX_LIMIT, path);
+    return known.length === sealed.facts.samples ? known : null;
+  } catch (error) {
+    if (hasCode(error, 'input_invalid', 'input_too_large')) return null;
+    throw error;
+  }
 }
 
 async function writeIndex(split: Split, found: readonly Indexed[], request: FeatureRequest): Promise<void> {

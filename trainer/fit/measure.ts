@@ -12,7 +12,7 @@ import { type Choice, chooseDecision } from '../assess/choice.js';
 import type { Benchmark } from '../assess/latency.js';
 import { metricsOf } from '../assess/metrics.js';
 import { type AssessedRun, assessRun } from '../assess/run.js';
-import { flatText } from '../config/read.js';
+import { flatText, withoutSecrets } from '../config/read.js';
 import type { TrainingConfig } from '../config/schema.js';
 import { inspect } from '../inspect/inspect.js';
 import type { EpochRecord, SampleSource, ScoredSample } from '../ports.js';
@@ -183,7 +183,7 @@ function assessedRun(
     // A head that was resumed has epochs that this run did not see.
     epochs: [...epochs.filter(({ stage }) => stage !== 'head'), ...head.history],
     fitting: { bestEpoch: head.epochs, temperature: head.temperature, crossValidation },
-    parameters: flatText(config),
+    parameters: flatText(withoutSecrets(config)),
     benchmark: speed,
     requirements: verdicts,
     baselines: baseline === null ? {} : { 'colour histogram': baseline },

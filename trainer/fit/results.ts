@@ -16,6 +16,7 @@ import type { AdClassifier } from '@adbreak/shared/tflite/classifier.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { withoutSecrets } from '../config/read.js';
 import type { TrainingConfig } from '../config/schema.js';
 import { goldenOf } from '../convert/manifest.js';
 import type { Backbone } from './networks.js';
@@ -83,7 +84,7 @@ export async function writeResults(
 ): Promise<void> {
   await writeAtomic(join(folder, 'model.tflite'), model);
   await writeAtomic(join(folder, 'manifest.json'), json(manifest));
-  await writeAtomic(join(folder, 'configuration.yaml'), stringify(config));
+  await writeAtomic(join(folder, 'configuration.yaml'), stringify(withoutSecrets(config)));
 }
 
 export function json(value: unknown): string {

@@ -1,6 +1,6 @@
 import { utimes } from 'node:fs/promises';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, hasCode } from '@adbreak/shared/errors.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import type { z } from 'zod';
 
@@ -34,7 +34,11 @@ export async function readSealed<T>(
   path: string,
   schema: z.ZodType<T>,
 ): Promise<Sealed<T> | 'missing' | 'damaged'> {
-  const file = await readLimited(path, FILE_LIMIT);
+  const file = await readLimited(path, FILE_LIMIT).catch((error: unknown) => {
+    // Of what is never written so large nothing is looked at.
+    if (hasCode(error, 'input_too_large')) return new Uint8Array(0);
+    throw error;
+  });
   if (file === undefined) return 'missing';
   const content = file.subarray(SEAL_BYTES);
   const end = content.subarray(0, FACTS_LIMIT).indexOf(10);

@@ -3,7 +3,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import { sha256 } from '@adbreak/shared/storage/atomic.js';
 import type { TfliteRuntime } from '@adbreak/shared/tflite/runtime.js';
 import type { Preprocess } from '@adbreak/shared/video/frames.js';
-import { flatText } from '../config/read.js';
+import { flatText, withoutSecrets } from '../config/read.js';
 import type { TrainingConfig } from '../config/schema.js';
 import { convertToFloat } from '../convert/convert.js';
 import type { EpochRecord, SampleSource, Tracker } from '../ports.js';
@@ -61,7 +61,7 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   const epochs: EpochRecord[] = [];
   const tracker = follow(request.trackers, say, (record) => epochs.push(record));
   const preprocess: Preprocess = { width: shape[1], height: shape[0], scaler: 'area' };
-  await tracker.begin({ name, version, startedAt: now, parameters: flatText(config) });
+  await tracker.begin({ name, version, startedAt: now, parameters: flatText(withoutSecrets(config)) });
   const run = { ...request, runtime, preprocess, tracker, epochs };
   const measured = await trained(run).catch(async (error: unknown) => {
     await tracker.end(without(request.signal?.aborted ? 'interrupted' : 'failed'));

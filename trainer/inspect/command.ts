@@ -1,4 +1,4 @@
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, printable } from '@adbreak/shared/errors.js';
 import { readLimited } from '@adbreak/shared/storage/atomic.js';
 import { openRuntime, RUNTIME_CHOICES, type RuntimeChoice } from '@adbreak/shared/tflite/open.js';
 import { readModel } from '@adbreak/shared/tflite/read.js';
@@ -26,9 +26,9 @@ export function addModelCommands(program: Command, signal: AbortSignal): void {
         console.log(JSON.stringify({ bytes: bytes.byteLength, ...inspect(parsed), metadata }, null, 2));
         return;
       }
-      for (const line of describeModel(parsed, bytes.byteLength)) console.log(line);
+      for (const line of describeModel(parsed, bytes.byteLength)) say(line);
       if (metadata !== null && metadata.labels.length > 0)
-        console.log(
+        say(
           `labels: ${metadata.labels.slice(0, 8).join(', ')}${metadata.labels.length > 8 ? `, … (${metadata.labels.length})` : ''}`,
         );
     });
@@ -77,7 +77,7 @@ export function addModelCommands(program: Command, signal: AbortSignal): void {
           return;
         }
         for (const { tensor, decibels, largestError } of layers)
-          console.log(
+          say(
             `${decibels.toFixed(1).padStart(7)} dB  largest ${largestError.toPrecision(3).padStart(8)}  ${tensor}`,
           );
         console.log(
@@ -88,6 +88,11 @@ export function addModelCommands(program: Command, signal: AbortSignal): void {
         );
       },
     );
+}
+
+/** Names within a model are other people's words. */
+function say(line: string): void {
+  console.log(printable(line));
 }
 
 async function readFile(path: string): Promise<Uint8Array> {

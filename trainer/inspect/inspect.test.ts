@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -36,6 +36,14 @@ test('inspection counts multiply-adds, finds what XNNPACK leaves, and names it',
   assert.match(lines.at(-2) ?? '', /XNNPACK: 1 partition; leaves 1 \(!\): 1 SOFTMAX/);
   const float = inspect(convertFloat(graph));
   assert.deepEqual([float.partitions, float.left], [1, []]);
+});
+
+test('names within a model act on no terminal', async () => {
+  const path = join(await temporaryFolder(), 'm.tflite');
+  const model = tinyModel();
+  await writeFile(path, writeModel({ ...model, description: 'a\x1b[2J\nXNNPACK: takes everything' }));
+  const { stdout } = adbreak('model', 'inspect', path);
+  assert.match(stdout, /^a\\x1b\[2J\\x0aXNNPACK: takes everything$/m);
 });
 
 describe('comparison', () => {
@@ -83,6 +91,15 @@ describe('pictures', () => {
       loadPictures(folder, 8, 9),
       (error: unknown) => error instanceof AdbreakError && /9\.png is none/.test(error.message),
     );
+  });
+  test('of a folder are its files: a pipe or a folder among them holds nothing up', async () => {
+    const folder = await temporaryFolder();
+    await sharp({ create: { width: 20, height: 10, channels: 3, background: '#ff0000' } })
+      .png()
+      .toFile(join(folder, '1.png'));
+    execFileSync('mkfifo', [join(folder, '0.png')]);
+    await mkdir(join(folder, '2.png'));
+    assert.equal((await loadPictures(folder, 8, 9)).length, 1);
   });
   test('raw frames must fill their file; an empty folder and a missing one are named', async () => {
     const folder = await temporaryFolder();

@@ -8,11 +8,17 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * password.
  */
 export function addressOf(url: string, env: Environment): { url: string; secret: Secret } {
+  const { username, password } = new URL(url);
+  const [user, word] = [decodeURIComponent(username), decodeURIComponent(password)];
+  return { url: withoutUser(url), secret: user === '' ? secretOf(env) : { user, password: word } };
+}
+
+/** An address as others may read it. */
+export function withoutUser(url: string): string {
   const bare = new URL(url);
-  const [user, password] = [decodeURIComponent(bare.username), decodeURIComponent(bare.password)];
   bare.username = '';
   bare.password = '';
-  return { url: bare.href, secret: user === '' ? secretOf(env) : { user, password } };
+  return bare.href;
 }
 
 function secretOf(env: Environment): Secret {

@@ -1,3 +1,4 @@
+import { printable } from '@adbreak/shared/errors.js';
 import { type Command, Option } from 'commander';
 import { architectureName } from '../convert/command.js';
 import type { ArchitectureName } from '../nn/architectures.js';
@@ -25,7 +26,9 @@ export function addWeightsCommands(program: Command, signal: AbortSignal): void 
         .default('tensorflow'),
     )
     .action(async (file: string, flags: { architecture: ArchitectureName; port: Port }) =>
-      console.log(`pretrained weights in ${await importWeights(file, flags.architecture, flags.port)}`),
+      console.log(
+        printable(`pretrained weights in ${await importWeights(file, flags.architecture, flags.port)}`),
+      ),
     );
   weights
     .command('inspect <file>')
@@ -33,8 +36,9 @@ export function addWeightsCommands(program: Command, signal: AbortSignal): void 
     .action(async (file: string) => {
       const { format, tensors } = await readWeights(file);
       let values = 0;
-      const width = Math.max(...[...tensors.keys()].map((name) => name.length));
-      for (const [name, { shape, data }] of tensors) {
+      const shown = [...tensors].map(([name, tensor]) => ({ name: printable(name), ...tensor }));
+      const width = shown.reduce((longest, { name }) => Math.max(longest, name.length), 0);
+      for (const { name, shape, data } of shown) {
         let [min, max, bad] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
         for (const value of data) {
           if (!Number.isFinite(value)) bad += 1;

@@ -34,6 +34,7 @@ export function readSafetensors(file: Uint8Array): Map<string, WeightTensor> {
       `its header is not one: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`,
     );
   const tensors = new Map<string, WeightTensor>();
+  let bytes = 0;
   for (const [name, entry] of Object.entries(parsed.data)) {
     if (
       name === '__metadata__' ||
@@ -52,6 +53,9 @@ export function readSafetensors(file: Uint8Array): Map<string, WeightTensor> {
         `tensor ${name} of type ${type} and shape [${entry.shape.join()}] does not lie at offsets ${from} to ${to} of ${file.byteLength - start} bytes`,
       );
     }
+    // Tensors that share bytes could ask for any amount of memory; the format has none.
+    bytes += to - from;
+    if (start + bytes > file.byteLength) throw broken(`tensor ${name} lies where others lie`);
     tensors.set(name, {
       shape: entry.shape,
       data: decodeElements(type, file.subarray(start + from, start + to)),
@@ -68,7 +72,7 @@ function parseJson(text: string, broken: (why: string) => AdbreakError): unknown
   }
 }
 
-/** What a whole file says of itself, beside its tensors. */
+/** What a file that `readSafetensors` takes says of itself, beside its tensors. */
 export function safetensorsMetadata(file: Uint8Array): Readonly<Record<string, string>> {
   const length = Number(new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true));
   const parsed = header.safeParse(JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length))));

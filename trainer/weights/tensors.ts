@@ -12,7 +12,8 @@ export type ElementType = keyof typeof ELEMENT_BYTES;
 
 /** Little-endian elements -> float32. The bytes are copied: they need not be aligned. */
 export function decodeElements(type: ElementType, bytes: Uint8Array): Float32Array {
-  const own = bytes.slice(0, bytes.byteLength - (bytes.byteLength % ELEMENT_BYTES[type]));
+  // Not slice(): a Buffer's shares memory where a Uint8Array's copies.
+  const own = new Uint8Array(bytes.subarray(0, bytes.byteLength - (bytes.byteLength % ELEMENT_BYTES[type])));
   switch (type) {
     case 'F32':
       return new Float32Array(own.buffer, own.byteOffset, own.byteLength / 4);

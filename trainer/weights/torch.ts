@@ -93,6 +93,13 @@ function tensorsIn(state: Value, pickle: PickleReader): [string, Rebuilt][] {
     (entry): entry is [string, Rebuilt] => typeof entry[0] === 'string' && isRebuilt(entry[1]),
   );
   if (tensors.length === 0) throw pickle.broken('it holds no tensor');
+  // Views of one storage are copied: a small file could ask for any amount of memory.
+  const values = tensors.reduce(
+    (sum, [, { shape }]) => sum + shape.reduce((size, side) => size * side, 1),
+    0,
+  );
+  if (values > LIMIT / 4)
+    throw pickle.broken(`its tensors have ${values} values, at most ${LIMIT / 4} are read`);
   return tensors.map(([name, tensor]) => [name.replace(WRAPPERS, ''), tensor]);
 }
 

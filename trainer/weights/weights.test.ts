@@ -105,6 +105,14 @@ describe('formats', () => {
       refused(/odd has type F8/),
     );
     assert.throws(() => readSafetensors(file.slice(0, 20)), refused(/header claims/));
+    const odd = header({ x: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4));
+    assert.notEqual(odd.byteLength % 4, 0);
+    assert.deepEqual(readSafetensors(Buffer.from(odd)).get('x')?.data, Float32Array.of(0));
+    const whole = { dtype: 'F32', shape: [2], data_offsets: [0, 8] };
+    assert.throws(
+      () => readSafetensors(header({ a: whole, b: whole }, new Uint8Array(8))),
+      refused(/tensor b lies where others lie/),
+    );
   });
   test('what is none of these is refused, and nothing in a pickle is executed', async () => {
     await assert.rejects(
@@ -113,6 +121,20 @@ describe('formats', () => {
     );
     const evil = Uint8Array.from(Buffer.from('\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.', 'latin1'));
     assert.throws(() => readTorchLegacy(evil), refused(/os\.system, which is refused/));
+  });
+  test('that are stored and damaged are named; names from a file stay on their line of a terminal', async () => {
+    const folder = await temporaryFolder();
+    const env = { ADBREAK_WEIGHTS: folder };
+    const stored = join(folder, 'efficientnet_lite0.safetensors');
+    await writeFile(stored, torchLegacyFile());
+    const convert = ['convert', '--architecture', 'efficientnet_lite0', '--output', join(folder, 'm.tflite')];
+    const done = adbreak([...convert, '--quantize', 'none'], env);
+    assert.match(done.stderr, /error state_corrupt: Cannot use the stored weights .*lite0\.safetensors: /);
+    await writeFile(
+      stored,
+      writeSafetensors(new Map([['a\x1b[2J\nb', { shape: [1], data: Float32Array.of(1) }]])),
+    );
+    assert.match(adbreak(['weights', 'inspect', stored]).stdout, /^a\\x1b\[2J\\x0ab \[1\]/);
   });
   test('500 damaged files of each format end in a coded error or in tensors', async () => {
     const random = seeded('weights');
