@@ -38,8 +38,9 @@ const REMEDIES = {
     'move the threshold',
   ],
   'Splits that are no strangers': [
-    'make the data set again with `adbreak dataset prepare`, which keeps recordings and scenes whole',
-    'add recordings of other channels and days to the test split',
+    'add recordings of other channels and days',
+    'divide them with `adbreak dataset prepare`, which keeps recordings and scenes whole (of spots that air in several ' +
+      'recordings some likeness stays)',
   ],
 } as const;
 
@@ -48,6 +49,15 @@ export function good(says: string): Finding {
 }
 export function warning(says: string, section: keyof typeof REMEDIES): Finding {
   return { mark: '⚠', says, remedy: `${section}: ${REMEDIES[section].join(', ')}` };
+}
+
+/** Findings as lines, what is to be done of several that follow each other once, behind the last of them. */
+export function formatFindings(findings: readonly Finding[]): string[] {
+  return findings.flatMap((finding, i) =>
+    formatFinding(findings[i + 1]?.remedy === finding.remedy ? { ...finding, remedy: null } : finding).split(
+      '\n',
+    ),
+  );
 }
 
 /** Two lines where there is something to do. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { type Assessment, type AssessmentInput, assess } from './assessment.js';
-import { type Finding, formatFinding } from './finding.js';
+import { type Finding, formatFindings } from './finding.js';
 import { findingsOf } from './findings.js';
 import type { Doubt } from './label-errors.js';
 import type { Pictured } from './report/figures.js';
@@ -44,7 +44,7 @@ export async function assessRun(request: AssessRunRequest): Promise<AssessedRun>
   const results = resultsOf(assessment, findings, now);
   await writeAtomic(files[0], `${JSON.stringify(results, null, 2)}\n`);
   await writeAtomic(files[1], renderPage({ assessment, findings, mistakes, labelErrors, createdAt: now }));
-  for (const finding of findings) for (const line of formatFinding(finding).split('\n')) say(line);
+  for (const line of formatFindings(findings)) say(line);
   say(`results: ${files[0]}; report: ${files[1]}`);
   return { assessment, findings, metrics: flatMetrics(assessment), mistakes, files };
 }
