@@ -92,6 +92,7 @@ describe('a recording', () => {
     assert.equal(code, 0);
     near(durationOf(join(folder, 'a.cut.mkv')), 55, 1);
     assert.match(error, /^warning: .*1[45] s of advertisement are left in .*a\.cut\.mkv: .*key frames/);
+    assert.match(error, /^wrote .*a\.cut\.mkv$/m);
   });
 
   test('that is all advertisement leaves nothing to copy, and says so', async () => {
@@ -101,6 +102,7 @@ describe('a recording', () => {
     const { code, error } = await detect(recording, '--model', model, '--cut');
     assert.equal(code, 0);
     assert.match(error, /^warning: .*it is all advertisement/);
+    assert.doesNotMatch(error, /^wrote/m);
     assert.ok(!(await readdir(folder)).includes('a.cut.mkv'));
   });
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { hasCode } from '@adbreak/shared/errors.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { checkOutputs, planOutputs } from './outputs.js';
-import { formatProgress } from './progress.js';
+import { fitted, formatProgress } from './progress.js';
 
 const coded =
   (...codes: Parameters<typeof hasCode>[1][]) =>
@@ -87,4 +87,13 @@ test('progress says how far, how fast and how long, as far as that is known', ()
     '00:01:30.0, 30 times as fast as it plays',
   );
   assert.equal(formatProgress({ done: 0, total: 100, elapsed: 0 }), '0 %, 00:00:00.0 of 00:01:40.0');
+});
+
+test('a line of progress is never as wide as the terminal: its beginning goes, how far it is stays', () => {
+  const line = '/recordings/of/a/long/path/evening.mkv: 43 %, 00:12:30.0 of 00:29:00.0, 33 s left';
+  assert.equal(fitted(line, 120), line);
+  assert.equal(fitted(line, line.length + 1), line);
+  const short = fitted(line, 40);
+  assert.equal(short, `…${line.slice(-38)}`);
+  assert.equal(short.length, 39);
 });

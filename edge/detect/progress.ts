@@ -39,7 +39,7 @@ export class ProgressLine {
   readonly #total: number | null;
   readonly #started = performance.now();
   #said = performance.now();
-  #width = 0;
+  #isOpen = false;
 
   constructor(name: string, total: number | null) {
     this.#name = printable(name);
@@ -53,12 +53,21 @@ export class ProgressLine {
     this.#said = now;
     const elapsed = (now - this.#started) / 1000;
     const line = `${this.#name}: ${formatProgress({ done, total: this.#total, elapsed })}`;
-    process.stderr.write(terminal ? `\r${line.padEnd(this.#width)}` : `${line}\n`);
-    this.#width = line.length;
+    process.stderr.write(terminal ? `\r${fitted(line, process.stderr.columns)}\x1b[K` : `${line}\n`);
+    this.#isOpen = terminal;
   }
 
   /** Takes the line away: what comes next stands alone. */
   end(): void {
-    if (process.stderr.isTTY && this.#width > 0) process.stderr.write(`\r${' '.repeat(this.#width)}\r`);
+    if (this.#isOpen) process.stderr.write('\r\x1b[K');
+    this.#isOpen = false;
   }
+}
+
+/**
+ * A line that a terminal of so many columns does not break: one that is broken stays, and each second adds another. Its
+ * beginning goes, a long path, and how far it is stays.
+ */
+export function fitted(line: string, columns: number): string {
+  return line.length < columns || columns < 2 ? line : `…${line.slice(line.length - columns + 2)}`;
 }

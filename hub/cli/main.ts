@@ -36,16 +36,20 @@ import { versionCommands } from './versions.js';
 import { wayInCommands } from './way-in.js';
 
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
-const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string]> = {
-  detect: ['edge', 'detect.js'],
-  agent: ['edge', 'main.js'],
-  dataset: ['trainer', 'main.js'],
-  train: ['trainer', 'main.js'],
-  evaluate: ['trainer', 'main.js'],
-  weights: ['trainer', 'main.js'],
-  convert: ['trainer', 'main.js'],
-  model: ['trainer', 'main.js'],
-  runtime: ['edge', 'runtime.js'],
+const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string, what: string]> = {
+  detect: ['edge', 'detect.js', 'finds the advertisements in recordings, without hub or Pi'],
+  agent: ['edge', 'main.js', 'watches live TV on a Raspberry Pi'],
+  dataset: [
+    'trainer',
+    'main.js',
+    'makes, divides and checks data sets: prepare, stats, verify, cut, synthesize',
+  ],
+  train: ['trainer', 'main.js', 'makes a model of a data set, here or on the hub'],
+  evaluate: ['trainer', 'main.js', 'says what a model is worth on a data set'],
+  weights: ['trainer', 'main.js', 'pretrained weights: pull, import, inspect'],
+  convert: ['trainer', 'main.js', 'weights of other programs into TFLite, INT8 too'],
+  model: ['trainer', 'main.js', 'what a model file consists of: inspect, compare'],
+  runtime: ['edge', 'runtime.js', 'what runs models on this machine: list, install'],
 };
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** The exit code of an agent that is to be started again, as systemd does after every end (edge/main.ts). */
@@ -53,7 +57,7 @@ const AGAIN = 75;
 
 async function elsewhere(
   name: string,
-  [workspace, file]: readonly [string, string],
+  [workspace, file]: readonly [workspace: string, file: string, ...unknown[]],
   args: string[],
 ): Promise<void> {
   const path = join(ROOT, workspace, 'dist', file);
@@ -258,7 +262,7 @@ remote(models.command('promote <name> <version>'))
   .action(promote);
 exceptionCommand(models, remote);
 versionCommands(models, remote);
-models.command('compare [args...]').description('see `adbreak models compare --help` (trainer)');
+models.command('compare [args...]').description('which of two models is better on a data set');
 keepCommands(models, remote);
 remote(models.command('download <name> <version>'))
   .option('--output <file>', 'where to')
@@ -286,8 +290,8 @@ auditCommands(program, remote);
 userCommands(program, remote);
 jobCommands(program, remote);
 
-for (const [name, [workspace]] of Object.entries(ELSEWHERE))
-  program.command(`${name} [args...]`).description(`see \`adbreak ${name} --help\` (${workspace})`);
+for (const [name, [, , what]] of Object.entries(ELSEWHERE))
+  program.command(`${name} [args...]`).description(what);
 
 /** The rollout's line on stdout, or the whole answer as JSON; what to expect of it, and the next command, for people on stderr. */
 async function promote(

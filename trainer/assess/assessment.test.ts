@@ -89,6 +89,24 @@ describe('good indicators and warning signs', () => {
     ] as const)
       assert.match(saysOf(over, '⚠'), words);
   });
+  test('what is to be done of several that follow each other is said once, behind the last', () => {
+    const { scored } = input();
+    const over = { scored: { ...scored, val: scored.train ?? [], test: (scored.train ?? []).slice(0, 9) } };
+    const lines = formatFindings(findingsOf(assess(input(over))));
+    const splits = lines.filter((line) => line.includes('Splits that are no strangers'));
+    assert.equal(lines.filter((line) => / are alike:|comes from/.test(line)).length, 4);
+    assert.equal(splits.length, 1);
+    assert.match(lines[lines.indexOf(splits[0] ?? '') - 1] ?? '', /^⚠ The test split comes from/);
+  });
+  test('requirements have their units', () => {
+    const requirements = [
+      { name: 'max_inference_time_ms', wanted: 100, got: 48.7123, met: true },
+      { name: 'min_accuracy', wanted: 0.9, got: 0.95, met: true },
+    ];
+    const good = saysOf({ requirements }, '✓');
+    assert.match(good, /max_inference_time_ms is met: 100 ms wanted, 48\.7 ms measured/);
+    assert.match(good, /min_accuracy is met: 0\.9 wanted, 0\.950 measured/);
+  });
   test('what the numbers hide is said: nothing learnt, one class, few recordings, a weak source', () => {
     const { scored } = input();
     const all = scored.test ?? [];

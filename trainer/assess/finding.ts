@@ -41,8 +41,9 @@ const REMEDIES = {
     'move the threshold',
   ],
   'Splits that are no strangers': [
-    'make the data set again with `adbreak dataset prepare`, which keeps recordings and scenes whole',
-    'add recordings of other channels and days to the test split',
+    'add recordings of other channels and days',
+    'divide them with `adbreak dataset prepare`, which keeps recordings and scenes whole (of spots that air in several ' +
+      'recordings some likeness stays)',
   ],
 } as const;
 

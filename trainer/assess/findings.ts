@@ -179,12 +179,12 @@ function ofSpeed({ benchmark }: Assessment): Finding[] {
 }
 
 function ofRequirement({ name, wanted, got, met }: Requirement): Finding {
-  if (met) return good(`${name} is met: ${wanted} wanted, ${got.toFixed(3)} measured`);
-  const by = Math.abs(wanted - got).toFixed(3);
-  return warning(
-    `${name} is missed by ${by}: ${wanted} wanted, ${got.toFixed(3)} measured`,
-    name.includes('time') ? 'Slow inference' : 'Low accuracy',
-  );
+  const isTime = name.endsWith('_ms');
+  const measure = (value: number) => (isTime ? `${value.toFixed(1)} ms` : value.toFixed(3));
+  const both = `${isTime ? `${wanted} ms` : wanted} wanted, ${measure(got)} measured`;
+  if (met) return good(`${name} is met: ${both}`);
+  const by = measure(Math.abs(wanted - got));
+  return warning(`${name} is missed by ${by}: ${both}`, isTime ? 'Slow inference' : 'Low accuracy');
 }
 
 function percent(share: number): string {

@@ -99,6 +99,7 @@ function addPrepare(dataset: Command, signal: AbortSignal): void {
       progress[Symbol.dispose]();
       say(tellPrepared(prepared, flags.purpose ?? purposeOf(outputDir)));
       say(`wrote ${outputDir}, fingerprint ${prepared.manifest.fingerprint}`);
+      say(`next: \`adbreak train --data ${outputDir} --output out/model\``);
     });
 }
 
@@ -144,7 +145,7 @@ function addVerify(dataset: Command, signal: AbortSignal): void {
       say(
         manifest === undefined
           ? `${folder}: every recording can be read, and is in one split`
-          : `${folder}: all ${manifest.pictures.length} pictures are as they were made, fingerprint ${manifest.fingerprint}`,
+          : `${folder}: all ${manifest.pictures.length.toLocaleString('en')} pictures are as they were made, fingerprint ${manifest.fingerprint}`,
       );
     });
 }

@@ -64,7 +64,8 @@ async function recordingsIn(folder: string, words: LabelWords): Promise<Recordin
     throw new AdbreakError('not_found', `Cannot open the data set: ${folder} does not exist`, {
       cause,
       remedy:
-        'Make one with `adbreak dataset synthesize`, or put NAME.mkv and NAME.csv into train/, val/ and test/.',
+        'Make one of your recordings with `adbreak dataset prepare`, or of synthetic ones with `adbreak dataset ' +
+        'synthesize`, and name its folder (--data, or dataset.path of the configuration).',
     });
   });
   if (names.includes(UNFINISHED))

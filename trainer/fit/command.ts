@@ -122,7 +122,8 @@ async function checkAndTrain(options: Options, job: HubJob | null, signal: Abort
   const config = await readConfig(options.config ?? null, [...options.set, ...settingsOf(options)]);
   const samples = await samplesOf(config);
   await job?.checked(config);
-  if (options.check === true) return console.log('The configuration is one, and its data set can be opened.');
+  if (options.check === true)
+    return console.log('The configuration is valid, and its data set can be opened; nothing was trained.');
   const { path, cache } = config.output;
   await checkOutputs([path, cache]);
   const resume = options.resume === true || options.finish === true;
@@ -154,8 +155,21 @@ async function checkAndTrain(options: Options, job: HubJob | null, signal: Abort
     // The terminal has it from the program's end; who follows the file must not look at it in vain.
     const words = signal.aborted ? 'interrupted' : explainForPeople(error);
     for (const line of words.split('\n')) log.write(line);
+    // A hub goes on by itself.
+    if (signal.aborted && job === null)
+      say('what was learnt is kept: the same command with --resume goes on');
     throw error;
   }
+  if (job === null) for (const line of nextSteps(path, options)) say(line);
+}
+
+/** What to do with a model that was made. */
+function nextSteps(path: string, { registryUrl, dryRun }: Options): string[] {
+  const isUploaded = registryUrl !== undefined && dryRun !== true;
+  return [
+    `next: \`adbreak models use ${path}\`, and \`adbreak detect RECORDING\` takes it`,
+    ...(isUploaded ? [] : [`      not uploaded; \`adbreak models push ${path}\` brings it to a hub`]),
+  ];
 }
 
 async function registryOf({ registryUrl, dryRun }: Options, signal: AbortSignal): Promise<Registry | null> {

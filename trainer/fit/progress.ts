@@ -1,7 +1,10 @@
-/** How often something is said of work under way, milliseconds. */
-const PAUSE_MS = 1000;
+/**
+ * How often something is said of work under way, milliseconds: every two seconds in the beginning, then each time a tenth
+ * has passed, and each half minute at last. Hours of pictures are some hundred lines, and the log can still be followed.
+ */
+const PAUSE = { least: 2000, most: 30_000, share: 0.1 } as const;
 
-/** Says how far work has come, from its first second on; the last word is said in any case. */
+/** Says how far work has come, less often the longer it takes; the last word is said in any case. */
 export interface Progress {
   /** One more is done, or as many as are named. */
   advance(by?: number): void;
@@ -34,12 +37,16 @@ export function progressOf(
   return {
     advance: (by = 1) => {
       done += by;
-      if (now() - saidAt >= PAUSE_MS) tell();
+      if (now() - saidAt >= pauseAfter(now() - started)) tell();
     },
     end: () => {
       if (done > 0 && said !== done) tell();
     },
   };
+}
+
+function pauseAfter(elapsed: number): number {
+  return Math.min(PAUSE.most, Math.max(PAUSE.least, PAUSE.share * elapsed));
 }
 
 /** 42 s, 3 min 20 s, 2 h 5 min. */

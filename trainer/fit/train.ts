@@ -69,7 +69,8 @@ export async function train(request: TrainRequest, runtime: TfliteRuntime): Prom
   });
   await tracker.end(await outcomeOf(measured, config.output.path));
   const { bytes, architecture, weights } = measured.manifest;
-  say(`wrote ${join(config.output.path, 'model.tflite')} (${bytes} bytes, ${architecture}, ${weights})`);
+  const size = `${(bytes / 1e6).toFixed(1)} MB`;
+  say(`wrote ${join(config.output.path, 'model.tflite')} (${size}, ${architecture}, ${weights})`);
   await deploy(request, measured);
 }
 
