@@ -30,7 +30,7 @@ type EvaluateFlags = Flags & Requirements & { readonly output: string; readonly 
 export function addAssessCommands(program: Command, signal: AbortSignal): void {
   withData(program.command('evaluate <models...>'))
     .description('measure a model on a labelled data set; several models are evaluated as one')
-    .option('--output <dir>', 'folder for the results, the report and the log', 'training_results')
+    .option('--output <dir>', 'folder for the results, the report and the log', 'evaluation_results')
     .option('--train', 'score the training split too, to see whether the model is overfitted', false)
     .option('--min-accuracy <share>', 'end with exit code 1 where the accuracy is lower', share)
     .option('--min-f1-score <share>', 'or the F1 score', share)

@@ -47,6 +47,14 @@ describe('outputs', () => {
 });
 
 describe('the registry', () => {
+  test('is sent no token in the open', async () => {
+    for (const url of ['http://hub.example:8000', 'http://10.0.0.7:8000', 'http://127.0.0.1.example:8000'])
+      await assert.rejects(
+        openRegistry(url, { ADBREAK_TOKEN: 'secret' }),
+        coded('input_invalid', /would go there unencrypted/),
+        url,
+      );
+  });
   const { manifest, file } = tinyRelease('1.0.0');
   test('gets manifest and model of a version that is free', async (t) => {
     const asked: { method: string | undefined; path: string; body: string; token: string | undefined }[] = [];

@@ -22,6 +22,7 @@ export async function openRegistry(
   signal?: AbortSignal,
 ): Promise<Registry> {
   const address = addressOf(url);
+  refuseInTheOpen(address);
   const token = env['ADBREAK_TOKEN'];
   if (token === undefined || token === '')
     throw new AdbreakError('unauthorized', `Cannot reach the registry ${url}: ADBREAK_TOKEN is not set`);
@@ -57,6 +58,18 @@ export async function openRegistry(
       await ask({ ...common, method: 'PUT', form }, path(name, version));
     },
   };
+}
+
+/** A token that goes over a network without encryption is everybody's. */
+function refuseInTheOpen({ protocol, hostname, href }: URL): void {
+  if (protocol === 'https:' || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)) return;
+  throw new AdbreakError(
+    'input_invalid',
+    `Cannot use the registry ${href}: the token would go there unencrypted`,
+    {
+      remedy: 'From another machine use https://HUB:8443, with the authority of the hub in ADBREAK_CA.',
+    },
+  );
 }
 
 function addressOf(url: string): URL {

@@ -12,7 +12,7 @@ export function viewingSection({ viewing, choice }: Assessment): Markup {
   const body =
     viewing === null
       ? markup`<p>Not known: the test split has single pictures, and the agent decides over time.
-Evaluate the model on recordings with labels.</p>`
+<code>adbreak evaluate MODEL --data FOLDER</code> measures it on recordings with labels, in val/ and test/.</p>`
       : factTable(viewingFacts(viewing), captionOf(viewing));
   return markup`<section><h2>What a viewer feels</h2>${body}
 <p class="note">Decision: threshold ${threshold}, mean length ${meanSeconds} s,
