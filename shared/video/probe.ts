@@ -111,7 +111,8 @@ function unreadable(source: string, cause: unknown): AdbreakError {
   return new AdbreakError(
     'video_unreadable',
     `Cannot read the video ${source}: ${words.split('\n').slice(-3).join('; ') || 'ffprobe gave no answer'}`,
-    { cause },
+    // Its own words are the reason; Node's would repeat them behind the whole command.
+    words === '' ? { cause } : {},
   );
 }
 

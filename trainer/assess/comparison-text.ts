@@ -12,7 +12,7 @@ export function formatComparison(
     `A: ${names[0]}`,
     `B: ${names[1]}`,
     `${frames} pictures of ${groups} ${groups === 1 ? 'recording or scene' : 'recordings or scenes'}`,
-    `${''.padEnd(10)} ${'A'.padStart(7)} ${'B'.padStart(7)}   B - A, 95 %`,
+    `${''.padEnd(10)} ${'A'.padStart(7)} ${'B'.padStart(7)}   ${'B - A, 95 %'.padEnd(RANGE_WIDTH)}  better`,
     ...metrics.map(formatDifference),
     ...viewing.flatMap((one, i) => (one === null ? [] : [`${nameOf(i)}: ${formatViewing(one)}`])),
     ...benchmarks.map(({ p50Ms, p95Ms, modelMemoryMb }, i) =>
@@ -24,6 +24,9 @@ export function formatComparison(
     verdictOf(metrics),
   ];
 }
+
+/** Of an interval, or of the words for none. */
+const RANGE_WIDTH = 18;
 
 function nameOf(place: number): string {
   return place === 0 ? 'A' : 'B';
@@ -46,7 +49,8 @@ function formatDifference({ metric, a, b, interval, better }: MetricDifference):
   const range =
     interval === null ? 'too few recordings' : `${signed(interval.low)} to ${signed(interval.high)}`;
   const mark = better === null ? '' : `  ${better.toUpperCase()}`;
-  return `${metric.padEnd(10)} ${a.toFixed(3).padStart(7)} ${b.toFixed(3).padStart(7)}   ${range}${mark}`;
+  const figures = [a, b].map((value) => value.toFixed(3).padStart(7)).join(' ');
+  return `${metric.padEnd(10)} ${figures}   ${range.padEnd(RANGE_WIDTH)}${mark}`.trimEnd();
 }
 
 function signed(value: number): string {
