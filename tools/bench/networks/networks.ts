@@ -64,6 +64,7 @@ const ROWS: readonly Row[] = [
     repeated: false,
     set: [network('mobilenet_v3_large'), ...whole('distill')],
   },
+  { name: 'EfficientNet-Lite0 at 160×160, cached', repeated: false, set: [VIEWS, SMALLER] },
   {
     name: 'EfficientNet-Lite0, tuned from blocks.14',
     repeated: false,
