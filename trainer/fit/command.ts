@@ -160,7 +160,7 @@ async function checkAndTrain(options: Options, job: HubJob | null, signal: Abort
       say('what was learnt is kept: the same command with --resume goes on');
     throw error;
   }
-  if (job === null) for (const line of nextSteps(path, options)) say(line);
+  if (job === null) for (const line of nextSteps(path, options)) console.log(line);
 }
 
 /** What to do with a model that was made. */
