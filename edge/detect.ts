@@ -1,13 +1,12 @@
 import { AdbreakError, explainForPeople, hasCode, printable } from '@adbreak/shared/errors.js';
 import { keptModel } from '@adbreak/shared/kept-model.js';
 import { onInterruption, runProgram } from '@adbreak/shared/program.js';
-import { exists } from '@adbreak/shared/storage/atomic.js';
 import { sourceKind } from '@adbreak/shared/video/frames.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FORMATS, type Format, formatTimeline } from './decide/formats.js';
 import { DECISION_MODES, type DecisionMode } from './decide/segments.js';
 import { detectIn } from './detect/detect-in.js';
-import { checkOutputs, type OutputOptions, type Outputs, planOutputs } from './detect/outputs.js';
+import { checkOutputs, type OutputOptions, planOutputs } from './detect/outputs.js';
 import { InferenceChild } from './inference/child.js';
 import { openModelFile } from './models/model-file.js';
 
@@ -59,10 +58,11 @@ async function detect(sources: string[], flags: Flags): Promise<void> {
   await using child = await InferenceChild.start(model, { threads: flags.threads, distance: unsure });
   for (const outputs of plans) {
     try {
-      const timeline = await detectIn({ ...flags, format, outputs, child }, signal);
+      const { timeline, written } = await detectIn({ ...flags, format, outputs, child }, signal);
       for (const warning of timeline.warnings)
         console.error(`warning: ${printable(outputs.source)}: ${printable(warning)}`);
-      if (format === 'text') await sayWritten(outputs, timeline.warnings);
+      // For who reads the timeline; other formats are read by programs.
+      if (format === 'text') for (const path of written) console.error(`wrote ${printable(path)}`);
       if (outputs.timeline !== undefined) continue;
       if (sources.length > 1 && format === 'text') console.log(`${printable(outputs.source)}:`);
       const text = formatTimeline(timeline, format);
@@ -74,13 +74,6 @@ async function detect(sources: string[], flags: Flags): Promise<void> {
       process.exitCode = 1;
     }
   }
-}
-
-/** The files beside a recording, for who reads the timeline; a copy in which nothing would be is not there. */
-async function sayWritten({ source: _, ...files }: Outputs, warnings: readonly string[]): Promise<void> {
-  for (const path of Object.values(files))
-    if ((await exists(path)) && !warnings.some((one) => one.includes(`${path} was not written`)))
-      console.error(`wrote ${printable(path)}`);
 }
 
 function checkPrintable(sources: readonly string[], { output }: Flags, format: Format): void {

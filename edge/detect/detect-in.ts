@@ -22,11 +22,17 @@ interface DetectRequest {
   readonly fps: number;
 }
 
+interface Detected {
+  readonly timeline: Timeline;
+  /** The files that were written, small ones first. */
+  readonly written: readonly string[];
+}
+
 /**
  * Looks at one recording and writes what was asked for. Each file appears under its name only when it is
  * whole; small ones come first. Throws what reading, inference and writing throw, and the signal's reason.
  */
-export async function detectIn(request: DetectRequest, signal: AbortSignal): Promise<Timeline> {
+export async function detectIn(request: DetectRequest, signal: AbortSignal): Promise<Detected> {
   const { outputs, child, decision, fps } = request;
   const { source } = outputs;
   const facts = await probeVideo(source, signal);
@@ -50,28 +56,42 @@ export async function detectIn(request: DetectRequest, signal: AbortSignal): Pro
     [outputs.chapters, () => formatTimeline(timeline, 'chapters')],
     [outputs.frames, () => formatFrames(frames, posteriorsOf(frames, settings, decision))],
   ] as const;
-  for (const [path, format] of texts) if (path !== undefined) await writeAtomic(path, lines(format()));
-  warnings.push(...(await writeCopies(timeline, facts, outputs, signal)));
-  return timeline;
+  const written: string[] = [];
+  for (const [path, format] of texts)
+    if (path !== undefined) {
+      await writeAtomic(path, lines(format()));
+      written.push(path);
+    }
+  const copies = await writeCopies(timeline, facts, outputs, signal);
+  warnings.push(...copies.warnings);
+  return { timeline, written: [...written, ...copies.written] };
 }
 
-/** Gives what a person should know of the copies. */
+/** Gives the copies that were written, and what a person should know of them. */
 async function writeCopies(
   timeline: Timeline,
   facts: VideoFacts,
   { source, mark, cut }: Outputs,
   signal: AbortSignal,
-): Promise<string[]> {
-  if (mark !== undefined)
+): Promise<{ readonly written: readonly string[]; readonly warnings: readonly string[] }> {
+  const written: string[] = [];
+  if (mark !== undefined) {
     await copyWithChapters(source, lines(formatTimeline(timeline, 'chapters')), mark, signal);
-  if (cut === undefined) return [];
+    written.push(mark);
+  }
+  if (cut === undefined) return { written, warnings: [] };
   const parts = keptSpans(timeline.segments, await keyframesOf(source, facts, signal));
   if (parts.length === 0)
-    return [`it is all advertisement: ${cut} was not written, as nothing would be in it`];
+    return {
+      written,
+      warnings: [`it is all advertisement: ${cut} was not written, as nothing would be in it`],
+    };
   await copyParts(source, facts, parts, cut, signal);
+  written.push(cut);
   const left = adSecondsKept(timeline.segments, parts);
-  if (left <= LEFT_SECONDS * parts.length) return [];
-  return [`${left.toFixed(0)} s of advertisement are left in ${cut}: its key frames lie far apart`];
+  if (left <= LEFT_SECONDS * parts.length) return { written, warnings: [] };
+  const far = `${left.toFixed(0)} s of advertisement are left in ${cut}: its key frames lie far apart`;
+  return { written, warnings: [far] };
 }
 
 function lines(text: string): string {

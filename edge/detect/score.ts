@@ -34,7 +34,7 @@ export async function scoreRecording(
   const { manifest } = child.model;
   const { preprocess } = manifest;
   // Not what its stream's first packet says: a recording that begins within a group of pictures shows none until the next.
-  const { time: begin } = await frameAt({ source, preprocess }, 0, signal);
+  const { time: begin } = await frameAt({ source, preprocess, start: facts.start }, 0, signal);
   const threshold = manifest.unsure?.threshold ?? Number.POSITIVE_INFINITY;
   const scored: Scored[] = [];
   const warnings: string[] = [];

@@ -17,6 +17,8 @@ export interface TimedRequest {
   /** A file. */
   readonly source: string;
   readonly preprocess: Preprocess;
+  /** The timestamp with which the file begins, seconds, for who has asked `probeVideo` already. */
+  readonly start?: number;
 }
 
 /** A person's number, or one that was rounded to milliseconds, still means the frame it was taken from. */
@@ -31,11 +33,11 @@ const LOOKS_BACK = [0.5, 15, 120, Number.POSITIVE_INFINITY] as const;
  * rate there are fewer where the recording has fewer. Ends and throws as `frames` does.
  */
 export async function* timedFrames(
-  { source, preprocess }: TimedRequest,
+  { source, preprocess, start: known }: TimedRequest,
   fps: number,
   signal?: AbortSignal,
 ): AsyncGenerator<TimedFrame> {
-  const start = await startOf(source, signal);
+  const start = known ?? (await startOf(source, signal));
   if (start === null) return;
   const slot = (t: string) => `floor((${t}-(${start})+0.000001)*${fps})`;
   const select = `select='isnan(prev_selected_t)+gt(${slot('t')},${slot('prev_selected_t')})'`;
@@ -48,11 +50,11 @@ export async function* timedFrames(
  * entered anywhere. Throws as `frames` does.
  */
 export async function frameAt(
-  { source, preprocess }: TimedRequest,
+  { source, preprocess, start: known }: TimedRequest,
   time: number,
   signal?: AbortSignal,
 ): Promise<TimedFrame> {
-  const start = (await startOf(source, signal)) ?? 0;
+  const start = known ?? (await startOf(source, signal)) ?? 0;
   signal?.throwIfAborted();
   for (const back of LOOKS_BACK) {
     const from = Math.max(0, time - back);

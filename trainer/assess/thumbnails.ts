@@ -34,10 +34,10 @@ export async function thumbnailOf({ path, at }: Sample['picture'], signal?: Abor
 /** The frame that was looked at, and not the one behind it. */
 async function pictureAt(path: string, at: number, signal: AbortSignal | undefined): Promise<Sharp> {
   using limited = anySignal([signal], TIMEOUT_MS);
-  const facts = await probeVideo(path, limited.signal);
+  const { start, ...facts } = await probeVideo(path, limited.signal);
   const width = Math.min(WIDTH, facts.width);
   const height = Math.max(1, Math.round((facts.height * width) / facts.width));
   const preprocess = { width, height, scaler: 'area' } as const;
-  const { pixels } = await frameAt({ source: path, preprocess }, at, limited.signal);
+  const { pixels } = await frameAt({ source: path, preprocess, start }, at, limited.signal);
   return sharp(pixels, { raw: { width, height, channels: 3 } });
 }

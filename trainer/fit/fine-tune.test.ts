@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '@adbreak/shared/random.js';
+import { tfliteRuntime } from '@adbreak/shared/tflite/tflite.js';
 import { DEFAULT_CONFIG, type TrainingConfig } from '../config/schema.js';
 import type { Dataset } from '../dataset/recordings.js';
 import { samplesOfRecordings } from '../dataset/samples.js';
 import type { Port } from '../nn/layers.js';
 import { numbersOf } from '../nn/numbers.js';
 import { randomSource } from '../weights/sources.js';
-import { placesOf, tunedBy } from './fine-tune.js';
-import { graphOf } from './networks.js';
+import { fineTuned, placesOf, tunedBy } from './fine-tune.js';
+import { follow } from './follow.js';
+import { type Backbone, graphOf } from './networks.js';
 
 const PREPROCESS = { width: 32, height: 32, scaler: 'area' } as const;
 const NOTHING: Dataset = { train: [], val: [], test: [] };
@@ -64,4 +66,19 @@ test('auto tunes all of pretrained weights on TensorFlow’s kernels, nothing el
     if (before === undefined) delete process.env['ADBREAK_BACKEND'];
     else process.env['ADBREAK_BACKEND'] = before;
   }
+});
+
+test('where auto tunes nothing the network is the very one that was given: it has seen none of the pictures', async () => {
+  const say = () => undefined;
+  const fine_tuning = { ...training.fine_tuning, from: 'auto' };
+  const base: Backbone = {
+    graph: graphOf('mobilenet_v3_small', randomSource(seeded('weights')), PREPROCESS),
+    ...{ architecture: 'mobilenet_v3_small', weights: 'distilled', normalization: { mean: 127, std: 128 } },
+  };
+  const given = await fineTuned(base, {
+    config: { ...DEFAULT_CONFIG, training: { ...training, fine_tuning } },
+    samples: await samplesOfRecordings(NOTHING),
+    ...{ runtime: tfliteRuntime(), preprocess: PREPROCESS, tracker: follow([], say, say), say },
+  });
+  assert.equal(given, base);
 });

@@ -27,7 +27,7 @@ interface Parts {
  * The backbone tuned on the user's pictures in the stages of `training.fine_tuning.from`: from one of its
  * layers on, or all of it, each with a read-out that begins as the fitted head. What lies before a cut is
  * computed once and cached; batch normalizations stay as they are, folded into their layers: moved by a few
- * pictures they cost more than they bring. Without a place, the backbone itself.
+ * pictures they cost more than they bring. Without a place it is `base` itself, the very object.
  */
 export async function fineTuned(base: Backbone, request: BackboneRequest): Promise<Backbone> {
   let tuned = base;

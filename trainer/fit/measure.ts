@@ -33,6 +33,8 @@ export interface Data {
 export interface Made {
   readonly data: Data;
   readonly backbone: Backbone;
+  /** Whether it has learnt from this data set: it was tuned, taught, or trained from nothing. */
+  readonly hasSeen: boolean;
   /** SHA-256 of the network before its head. */
   readonly digest: string;
   readonly head: Head;

@@ -88,8 +88,7 @@ function refuseUnlabelled(samples: SampleSource): void {
 async function trained(run: Run): Promise<Measured> {
   const { config } = run;
   const made = await make(run);
-  const { data, backbone, head } = made;
-  const hasSeen = backbone.weights !== 'pretrained' || config.training.fine_tuning.from !== null;
+  const { data, hasSeen, head } = made;
   const crossValidation = await crossValidated(data.train, data.val, { epochs: head.epochs, hasSeen }, run);
   const measured = await measure(made, { ...run, crossValidation });
   await writeResults(config.output.path, { config, manifest: measured.manifest, model: made.model });
@@ -101,7 +100,9 @@ async function make(run: Run): Promise<Made> {
   const { config, runtime, say } = run;
   // What cannot be measured in the end is refused in the beginning: the test pictures are looked at first.
   const test = await seen('test', run);
-  const backbone = await fineTuned(await backboneOf(run), run);
+  const base = await backboneOf(run);
+  const backbone = await fineTuned(base, run);
+  const hasSeen = base.weights !== 'pretrained' || backbone !== base;
   const { threads, folds, augmentation } = config.training;
   const float = convertToFloat(backbone.graph);
   using extractor = await backboneExtractor(runtime, float, backbone.normalization, threads);
@@ -111,7 +112,7 @@ async function make(run: Run): Promise<Made> {
   const data = { train, val, test };
   const head = await headOf(run, data, extractor);
   const model = await int8Of(backbone, head, { ...run, cache: config.output.cache });
-  return { backbone, digest: sha256(float), head, model, data };
+  return { backbone, hasSeen, digest: sha256(float), head, model, data };
 }
 
 async function headOf(
