@@ -110,10 +110,61 @@ interface StampedRequest extends TimedRequest {
   /** Where to enter the file, seconds from its start. */
   readonly from?: number;
   readonly filters?: readonly string[];
+  /** One byte a pixel in place of three. */
+  readonly isGrey?: boolean;
+  readonly sound?: SoundRequest;
+}
+
+/** Mono samples beside the pictures, 32-bit floats of this machine from -1 to 1; the first is at the file's start. */
+interface SoundRequest {
+  /** Samples a second. */
+  readonly rate: number;
+  readonly hear: (samples: Float32Array) => void;
+}
+
+/**
+ * Every frame of a recording as grey levels of one byte, each with its own timestamp, and its sound beside, from the same
+ * ffmpeg. Gaps in the sound are silence. Without `sound`, or in a recording that has none, pictures alone. Throws as
+ * `frames` does.
+ */
+export function greyFrames(
+  request: Required<TimedRequest> & { readonly sound?: SoundRequest },
+  signal?: AbortSignal,
+): AsyncGenerator<TimedFrame> {
+  return stamped({ ...request, isGrey: true }, signal);
+}
+
+/** Samples come in pieces that end anywhere. */
+function samplesTo(hear: (samples: Float32Array) => void): (chunk: Uint8Array) => void {
+  let left = new Uint8Array(0);
+  return (chunk) => {
+    const whole = Buffer.concat([left, chunk]);
+    const count = Math.floor(whole.length / 4);
+    const samples = new Float32Array(count);
+    for (let i = 0; i < count; i++) samples[i] = whole.readFloatLE(4 * i);
+    left = Uint8Array.from(whole.subarray(4 * count));
+    hear(samples);
+  };
+}
+
+/** How many seconds the sound's clock may be off before it is mended at once: less is stretched. */
+const SOUND_JUMP = 0.1;
+
+function soundArguments({ rate }: SoundRequest, start: number): string[] {
+  const clock = `asetpts=PTS-(${start})/TB,aresample=${rate}:async=1:min_hard_comp=${SOUND_JUMP}:first_pts=0`;
+  return ['-map', '0:a:0', '-vn', '-sn', '-dn', '-af', clock, '-ac', '1', '-f', 'f32le', 'pipe:3'];
 }
 
 async function* stamped(
-  { source, preprocess: { width, height, scaler }, start, from = 0, filters = [] }: StampedRequest,
+  {
+    source,
+    preprocess: { width, height, scaler },
+    start,
+    from = 0,
+    filters = [],
+    isGrey = false,
+    sound,
+  }: StampedRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StampedFrame> {
   const stamps = new Stamps();
@@ -140,14 +191,17 @@ async function* stamped(
     '-f',
     'rawvideo',
     '-pix_fmt',
-    'rgb24',
+    isGrey ? 'gray' : 'rgb24',
     'pipe:1',
+    ...(sound === undefined ? [] : soundArguments(sound, start)),
   ];
   const isFault = (line: string) => {
     stamps.hear(line);
     return /\[(error|fatal)\]/.test(line);
   };
-  for await (const pixels of rawFrames({ source, options, bytes: width * height * 3, isFault }, signal)) {
+  const bytes = width * height * (isGrey ? 1 : 3);
+  const beside = sound && { beside: samplesTo(sound.hear) };
+  for await (const pixels of rawFrames({ source, options, bytes, isFault, ...beside }, signal)) {
     const stamp = await stamps.next(source);
     // One without a timestamp cannot be found again, and no label is known to be its own.
     if (Number.isFinite(stamp.time)) yield { ...stamp, time: Math.max(0, stamp.time - start), pixels };

@@ -149,17 +149,22 @@ export interface RawRequest {
   readonly input?: AsyncIterable<Uint8Array>;
   /** Hears each line of its standard error, and says whether it is one that tells why ffmpeg ended. */
   readonly isFault?: (line: string) => boolean;
+  /** Hears what ffmpeg writes to pipe:3 beside, as it comes. */
+  readonly beside?: (chunk: Uint8Array) => void;
   readonly ffmpeg?: string;
 }
 
 /** Raw pictures as ffmpeg gives them, each an array of its own. Ends and throws as `frames` does. */
 export async function* rawFrames(request: RawRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { source, bytes, input } = request;
+  const { source, bytes, input, beside } = request;
   const ffmpeg = request.ffmpeg ?? 'ffmpeg';
   const binding = await parentBinding();
   if (signal?.aborted) return;
   const [program = ffmpeg, ...rest] = [...binding, ffmpeg, ...request.options];
-  const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(program, rest, {
+    stdio: ['pipe', 'pipe', 'pipe', ...(beside ? ['pipe' as const] : [])],
+  });
+  if (beside) child.stdio[3]?.on('data', beside);
   const stop = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
   const words = lastLines(child, request.isFault);

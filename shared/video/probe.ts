@@ -19,6 +19,7 @@ export interface VideoFacts {
   readonly frameRate: number | null;
   /** The timestamp with which it begins, seconds; players count from there. */
   readonly start: number;
+  readonly hasSound: boolean;
 }
 
 const run = promisify(execFile);
@@ -72,6 +73,7 @@ export async function probeVideo(source: string, signal?: AbortSignal): Promise<
     duration: positive(format.duration ?? 0),
     frameRate: quotient(picture.avg_frame_rate),
     start: format.start_time ?? 0,
+    hasSound: hasSoundIn(streams),
   };
 }
 
@@ -89,6 +91,10 @@ async function ask(source: string, signal: AbortSignal | undefined): Promise<Ans
   return parseJson(answer, stdout, LIMIT, `what ffprobe says of ${source}`, 'video_unreadable');
 }
 
+function hasSoundIn(streams: Answer['streams']): boolean {
+  return streams.some(({ codec_type }) => codec_type === 'audio');
+}
+
 function withoutPicture(source: string, streams: Answer['streams']): AdbreakError {
   // Of an index that is cut off a stream may be left without what it holds: of no type, or mere data.
   if (!streams.some(({ codec_type = '' }) => MEDIA.includes(codec_type)))
@@ -96,10 +102,9 @@ function withoutPicture(source: string, streams: Answer['streams']): AdbreakErro
       'video_unreadable',
       `Cannot read the video ${source}: its container names no stream that is known, so it is damaged or cut off`,
     );
-  const sound = streams.some(({ codec_type }) => codec_type === 'audio');
   return new AdbreakError(
     'video_unreadable',
-    `Cannot look at ${source}: it has no picture${sound ? ', only sound' : ''}`,
+    `Cannot look at ${source}: it has no picture${hasSoundIn(streams) ? ', only sound' : ''}`,
     { remedy: 'Give a recording with a picture: a model judges pictures alone.' },
   );
 }

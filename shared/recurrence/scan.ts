@@ -1,0 +1,153 @@
+import type { Recurrence, Spot } from '../contract/labelling.js';
+import { classOf } from './classes.js';
+import { breaksOf, type Standing } from './context.js';
+import { Finder, type Seen } from './finder.js';
+import { dividedAtGaps } from './gaps.js';
+import { type Match, matchOf, type Place } from './match.js';
+import { type Alike, alike, isSameMaterial } from './verify.js';
+import { wholeAirings } from './whole.js';
+import type { Moments } from './moments.js';
+import { type Group, groupsOf } from './spots.js';
+import { Track } from './track.js';
+
+/** Seconds between the end of a recording and the next, which nothing is kept of. */
+const APART = 300;
+
+/** A commercial break. */
+export interface Break {
+  readonly recording: string;
+  /** Seconds. */
+  readonly start: number;
+  readonly end: number;
+}
+export interface Found {
+  readonly recurrence: Recurrence;
+  readonly breaks: readonly Break[];
+}
+
+interface Recording {
+  readonly name: string;
+  readonly track: Track;
+  /** The finder's time of its beginning, whole seconds. */
+  readonly base: number;
+}
+
+/**
+ * Looks for what airs more than once in recordings that are told one after the other, and then says which spots there
+ * are. Needs some memory for each second (250 bytes), and none of the pictures.
+ */
+export class Scan {
+  readonly #finder: Finder;
+  readonly #recordings: Recording[] = [];
+  readonly #seen: Seen[] = [];
+  #next = 1;
+
+  /** `seconds`: of all recordings together, at least. */
+  constructor(seconds: number) {
+    this.#finder = new Finder(Math.ceil(seconds) + APART);
+  }
+
+  begin(name: string): void {
+    this.#seen.push(...this.#finder.cut(this.#next));
+    this.#recordings.push({ name, track: new Track(), base: this.#next });
+  }
+
+  push(moments: Moments): void {
+    const recording = this.#recordings.at(-1);
+    if (recording === undefined) throw new RangeError('Cannot take moments: no recording has begun');
+    const { base, track } = recording;
+    track.add(moments);
+    const later = <W extends { readonly time: number }>(word: W): W => ({ ...word, time: word.time + base });
+    const until = base + moments.until;
+    this.#seen.push(...this.#finder.push(moments.sounds.map(later), moments.pictures.map(later), until));
+    this.#next = Math.max(this.#next, Math.ceil(until) + APART);
+  }
+
+  get tracks(): readonly Track[] {
+    return this.#recordings.map(({ track }) => track);
+  }
+
+  end(): Found {
+    this.#seen.push(...this.#finder.cut(this.#next));
+    const matches = strongest(this.#seen).flatMap((seen) => this.#matchesOf(seen));
+    const groups = wholeAirings(groupsOf(matches), this.tracks);
+    const { standings, breaks } = breaksOf(groups, this.tracks);
+    const spots = groups.flatMap((group, i) => {
+      const standing = standings[i];
+      return standing === undefined ? [] : [this.#spotOf(group, `spot-${i + 1}`, standing)];
+    });
+    return { recurrence: { spots }, breaks: breaks.map((one) => this.#named(one)) };
+  }
+
+  #named({ recording, start, end }: Place): Break {
+    return { recording: this.#recordings[recording]?.name ?? '', start: rounded(start), end: rounded(end) };
+  }
+
+  #matchesOf(seen: Seen): Match[] {
+    const [at, before] = [this.#indexAt(seen.start), this.#indexAt(seen.start - seen.lag)];
+    const [here, there] = [this.#recordings[at], this.#recordings[before]];
+    if (here === undefined || there === undefined) return [];
+    const shift = here.base - there.base;
+    const local = {
+      ...seen,
+      start: seen.start - here.base,
+      end: seen.end - here.base,
+      lag: seen.lag - shift,
+      lagAtEnd: seen.lagAtEnd - shift,
+    };
+    const match = matchOf(local, here.track, there.track, at, before);
+    if (match === null) return [];
+    if (process.env['DBG'])
+      for (const m of dividedAtGaps(match, here.track, there.track))
+        console.error(
+          JSON.stringify({
+            ...m,
+            al: alike(here.track, there.track, m),
+            ok: isSameMaterial(alike(here.track, there.track, m)),
+          }),
+        );
+    return dividedAtGaps(match, here.track, there.track).filter((piece) =>
+      isSameMaterial(alike(here.track, there.track, piece)),
+    );
+  }
+
+  #indexAt(time: number): number {
+    return this.#recordings.findLastIndex(({ base }) => base <= time + 1);
+  }
+
+  #spotOf(group: Group, id: string, standing: Standing): Spot {
+    const looks = group.matches.flatMap((match): Alike[] => {
+      const [a, b] = [this.#recordings[match.a.recording], this.#recordings[match.b.recording]];
+      return a === undefined || b === undefined ? [] : [alike(a.track, b.track, match)];
+    });
+    return {
+      id,
+      ...classOf(group, looks, standing),
+      airings: group.airings.map((airing) => ({
+        ...this.#named(airing),
+        confidence: rounded(airing.confidence),
+      })),
+    };
+  }
+}
+
+/** Lags that are nearer to each other than this, seconds, are one stretch that was followed twice: the better one counts. */
+const ONE_LAG = 3;
+
+function strongest(all: readonly Seen[]): Seen[] {
+  const kept: Seen[] = [];
+  // In the order of time only what began within the longest stretch before can overlap.
+  for (const seen of [...all].sort((x, y) => y.score - x.score)) {
+    const isTwin = kept.some(
+      (other) =>
+        Math.abs(other.lag - seen.lag) < ONE_LAG &&
+        Math.min(other.end, seen.end) - Math.max(other.start, seen.start) > 0.5 * (seen.end - seen.start),
+    );
+    if (!isTwin) kept.push(seen);
+  }
+  return kept.sort((x, y) => x.start - y.start);
+}
+
+function rounded(value: number): number {
+  return Math.round(1000 * Math.max(0, value)) / 1000;
+}
