@@ -9,6 +9,8 @@ import { detectIn } from './detect/detect-in.js';
 import { checkOutputs, type OutputOptions, planOutputs } from './detect/outputs.js';
 import { InferenceChild } from './inference/child.js';
 import { openModelFile } from './models/model-file.js';
+import { hintsFor } from './recurrence/hints.js';
+import { scanRecordings } from './recurrence/scan-recordings.js';
 
 interface Flags extends OutputOptions {
   readonly model?: string;
@@ -16,6 +18,7 @@ interface Flags extends OutputOptions {
   readonly decision: DecisionMode;
   readonly fps: number;
   readonly threads: number;
+  readonly withRecurrence: boolean;
 }
 
 /** `adbreak detect`: recordings through the agent's own runtime and decision, without hub or Pi. */
@@ -41,6 +44,11 @@ const program = new Command('adbreak detect')
       .choices(DECISION_MODES)
       .default('hindsight'),
   )
+  .option(
+    '--with-recurrence',
+    'look at what airs again in these recordings, and at black and silence, too: needs twice the time',
+    false,
+  )
   .option('--fps <n>', 'frames a second to look at', numberWithin(0.01, 60), 2)
   .option('--threads <n>', 'threads of the runtime', wholeWithin(1, 64), 1)
   .action(detect);
@@ -54,11 +62,13 @@ async function detect(sources: string[], flags: Flags): Promise<void> {
   const plans = planOutputs(sources, flags);
   await checkOutputs(plans, flags);
   const model = await openModelFile(flags.model ?? (await keptModel()));
+  const found = flags.withRecurrence ? await scanRecordings([...new Set(sources)], signal) : null;
   const unsure = model.manifest.unsure !== undefined;
   await using child = await InferenceChild.start(model, { threads: flags.threads, distance: unsure });
   for (const outputs of plans) {
     try {
-      const { timeline, written } = await detectIn({ ...flags, format, outputs, child }, signal);
+      const hints = found === null ? {} : { hints: hintsFor(outputs.source, found) };
+      const { timeline, written } = await detectIn({ ...flags, format, outputs, child, ...hints }, signal);
       for (const warning of timeline.warnings)
         console.error(`warning: ${printable(outputs.source)}: ${printable(warning)}`);
       // For who reads the timeline; other formats are read by programs.
@@ -76,7 +86,19 @@ async function detect(sources: string[], flags: Flags): Promise<void> {
   }
 }
 
-function checkPrintable(sources: readonly string[], { output }: Flags, format: Format): void {
+function checkPrintable(
+  sources: readonly string[],
+  { output, decision, withRecurrence }: Flags,
+  format: Format,
+): void {
+  if (withRecurrence && decision === 'live')
+    throw new AdbreakError(
+      'input_invalid',
+      'Cannot decide live with recurrence: what airs again is known afterwards',
+      {
+        remedy: 'Leave --decision or --with-recurrence out.',
+      },
+    );
   const device = sources.find((source) => sourceKind(source) === 'device');
   if (device !== undefined)
     throw new AdbreakError('input_invalid', `Cannot detect in ${device}: it is no recording`, {

@@ -1,10 +1,12 @@
 import { DEFAULT_DECIDER } from '@adbreak/shared/decide/decider.js';
 import { writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { probeVideo, type VideoFacts } from '@adbreak/shared/video/probe.js';
+import { snapped, withHints } from '../decide/combined.js';
 import { type Format, formatFrames, formatTimeline, type Timeline } from '../decide/formats.js';
 import { adSecondsKept, keptSpans } from '../decide/kept-spans.js';
 import { type DecisionMode, posteriorsOf, segmentsOf } from '../decide/segments.js';
 import type { InferenceChild } from '../inference/child.js';
+import type { Hints } from '../recurrence/hints.js';
 import { copyParts, copyWithChapters } from './copy.js';
 import { keyframesOf } from './key-frames.js';
 import type { Outputs } from './outputs.js';
@@ -20,6 +22,8 @@ interface DetectRequest {
   readonly format: Format;
   readonly decision: DecisionMode;
   readonly fps: number;
+  /** What recurs in it, where that was asked for: then the decision is of both. */
+  readonly hints?: Hints;
 }
 
 interface Detected {
@@ -33,21 +37,23 @@ interface Detected {
  * whole; small ones come first. Throws what reading, inference and writing throw, and the signal's reason.
  */
 export async function detectIn(request: DetectRequest, signal: AbortSignal): Promise<Detected> {
-  const { outputs, child, decision, fps } = request;
+  const { outputs, child, decision, fps, hints } = request;
   const { source } = outputs;
   const facts = await probeVideo(source, signal);
   const progress = new ProgressLine(source, facts.duration);
-  const { frames, warnings } = await scoreRecording(
+  const { frames: scored, warnings } = await scoreRecording(
     { source, facts, child, fps, onFrame: (time) => progress.at(time) },
     signal,
   ).finally(() => progress.end());
   const { name, version, decision: chosen } = child.model.manifest;
   const settings = chosen ?? DEFAULT_DECIDER;
+  const frames = hints === undefined ? scored : withHints(scored, hints.hints);
+  const segments = segmentsOf(frames, settings, 1 / fps, decision);
   const timeline: Timeline = {
     source,
     model: `${name} ${version}`,
-    decision,
-    segments: segmentsOf(frames, settings, 1 / fps, decision),
+    decision: hints === undefined ? decision : 'combined',
+    segments: hints === undefined ? segments : snapped(segments, hints.gaps, hints.hints),
     warnings,
   };
   const texts = [

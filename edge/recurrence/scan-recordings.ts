@@ -5,7 +5,8 @@ import { probeVideo, type VideoFacts } from '@adbreak/shared/video/probe.js';
 import { ProgressLine } from '../detect/progress.js';
 
 export interface Scanned extends Found {
-  readonly recordings: readonly { readonly name: string; readonly facts: VideoFacts }[];
+  /** Those that could be read, as far as they could. */
+  readonly recordings: readonly { readonly name: string; readonly duration: number }[];
   /** Recordings that could not be read, in words. */
   readonly problems: readonly string[];
   /** Seconds of media time that were looked at, and of work: in all, and without waiting for ffmpeg. */
@@ -23,19 +24,20 @@ const UNKNOWN = 24 * 3600;
  */
 export async function scanRecordings(sources: readonly string[], signal: AbortSignal): Promise<Scanned> {
   const problems: string[] = [];
-  const recordings: { name: string; facts: VideoFacts }[] = [];
+  const readable: { name: string; facts: VideoFacts }[] = [];
+  const recordings: { name: string; duration: number }[] = [];
   const forgive = (error: unknown) => {
     signal.throwIfAborted();
     if (sources.length === 1 || !hasCode(error, 'video_unreadable')) throw error;
     problems.push(explainForPeople(error));
   };
   for (const name of sources)
-    await probeVideo(name, signal).then((facts) => recordings.push({ name, facts }), forgive);
-  const capacity = recordings.reduce((sum, { facts }) => sum + (facts.duration ?? UNKNOWN) + 600, 0);
+    await probeVideo(name, signal).then((facts) => readable.push({ name, facts }), forgive);
+  const capacity = readable.reduce((sum, { facts }) => sum + (facts.duration ?? UNKNOWN) + 600, 0);
   const scan = new Scan(capacity);
   const started = performance.now();
   let [seconds, own] = [0, 0];
-  for (const { name, facts } of recordings) {
+  for (const { name, facts } of readable) {
     const progress = new ProgressLine(name, facts.duration);
     scan.begin(name);
     let until = 0;
@@ -54,6 +56,7 @@ export async function scanRecordings(sources: readonly string[], signal: AbortSi
     }
     signal.throwIfAborted();
     seconds += until;
+    recordings.push({ name, duration: until });
   }
   const begun = performance.now();
   const found = scan.end();

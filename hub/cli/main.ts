@@ -38,6 +38,7 @@ import { wayInCommands } from './way-in.js';
 /** The `adbreak` command. Edge and trainer are programs of their own: their commands are started as processes. */
 const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: string, what: string]> = {
   detect: ['edge', 'detect.js', 'finds the advertisements in recordings, without hub or Pi'],
+  recurrence: ['edge', 'recurrence.js', 'what airs again and again in recordings, without any model'],
   agent: ['edge', 'main.js', 'watches live TV on a Raspberry Pi'],
   dataset: [
     'trainer',

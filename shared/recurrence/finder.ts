@@ -1,6 +1,6 @@
 import { type Evidence, evidenceOf, NOTHING } from './likeness.js';
-import { Memory } from './memory.js';
-import { type PictureWord, THUMB } from './picture.js';
+import type { Memory } from './memory.js';
+import type { PictureWord } from './picture.js';
 import { SOUND_WORDS, type SoundWord } from './sound.js';
 import { probesOf } from './words.js';
 
@@ -74,12 +74,8 @@ export class Finder {
   /** The second up to which everything was taken. */
   #done = 0;
 
-  constructor(seconds: number) {
-    this.#memory = new Memory(seconds);
-  }
-
-  get bytes(): number {
-    return this.#memory.bytes + HISTORY * SOUND_WORDS * (THUMB + 256);
+  constructor(memory: Memory) {
+    this.#memory = memory;
   }
 
   /** Takes both of some stretch of time up to `time`; gives what ended. */

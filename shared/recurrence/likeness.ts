@@ -22,7 +22,7 @@ interface Scale {
   readonly most: number;
   readonly least: number;
 }
-const SOUND: Scale = { even: 0.34, slope: 14, most: 2.5, least: -2 };
+const SOUND: Scale = { even: 0.34, slope: 14, most: 2.5, least: -1.5 };
 const PICTURE: Scale = { even: 0.25, slope: 16, most: 3, least: -3 };
 
 /** A second that was kept, and what is asked about it. */
@@ -36,7 +36,8 @@ export function evidenceOf(
     odds: (heard ?? 0) + (seen ?? 0),
     sound: heard ?? 0,
     picture: seen ?? 0,
-    isBlind: heard === null && seen === null,
+    // What stands still and lasts says nothing more: a test card is like itself all night.
+    isBlind: (heard === null || heard === 0) && (seen === null || seen === 0),
   };
 }
 

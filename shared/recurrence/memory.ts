@@ -5,8 +5,6 @@ export const BYTES_A_SECOND = 21;
 /** Bits by which a picture differs from that a second before, from which on it is news. */
 const NEW_PICTURE_BITS = 12;
 const NEW_SOUND_BITS = 8;
-/** What a picture counts that stands still, and a sound that lasts. */
-const STALE = 0.15;
 const HAS_SOUND = 1;
 const HAS_PICTURE = 2;
 
@@ -127,5 +125,5 @@ function quantized(news: number): number {
   return Math.round(7 * Math.min(1, news));
 }
 function newsOf(bits: number): number {
-  return Math.max(STALE, (bits & 7) / 7);
+  return (bits & 7) / 7;
 }

@@ -1,5 +1,5 @@
-import type { Match, Place } from './match.js';
 import { SHORTEST } from './finder.js';
+import type { Match, Place } from './match.js';
 
 /** A stretch of a recording that was found elsewhere too, by all the matches that mean it. */
 export interface Occurrence extends Place {

@@ -4,16 +4,17 @@ import { breaksOf, type Standing } from './context.js';
 import { Finder, type Seen } from './finder.js';
 import { dividedAtGaps } from './gaps.js';
 import { type Match, matchOf, type Place } from './match.js';
-import { type Alike, alike, isSameMaterial } from './verify.js';
-import { wholeAirings } from './whole.js';
+import { Memory } from './memory.js';
 import type { Moments } from './moments.js';
 import { type Group, groupsOf } from './spots.js';
 import { Track } from './track.js';
+import { type Alike, alike, isSameMaterial } from './verify.js';
+import { wholeAirings } from './whole.js';
 
 /** Seconds between the end of a recording and the next, which nothing is kept of. */
 const APART = 300;
 
-/** A commercial break. */
+/** A stretch of a recording: a commercial break, a gap. */
 export interface Break {
   readonly recording: string;
   /** Seconds. */
@@ -22,7 +23,10 @@ export interface Break {
 }
 export interface Found {
   readonly recurrence: Recurrence;
+  /** In the order of the recordings, then of time. */
   readonly breaks: readonly Break[];
+  /** Black and silent gaps, where something may begin or end. */
+  readonly gaps: readonly Break[];
 }
 
 interface Recording {
@@ -44,7 +48,7 @@ export class Scan {
 
   /** `seconds`: of all recordings together, at least. */
   constructor(seconds: number) {
-    this.#finder = new Finder(Math.ceil(seconds) + APART);
+    this.#finder = new Finder(new Memory(Math.ceil(seconds) + APART));
   }
 
   begin(name: string): void {
@@ -76,7 +80,9 @@ export class Scan {
       const standing = standings[i];
       return standing === undefined ? [] : [this.#spotOf(group, `spot-${i + 1}`, standing)];
     });
-    return { recurrence: { spots }, breaks: breaks.map((one) => this.#named(one)) };
+    const gaps = this.tracks.flatMap((track, recording) => track.gaps.map((gap) => ({ recording, ...gap })));
+    const named = (place: Place) => this.#named(place);
+    return { recurrence: { spots }, breaks: breaks.map(named), gaps: gaps.map(named) };
   }
 
   #named({ recording, start, end }: Place): Break {
@@ -97,15 +103,6 @@ export class Scan {
     };
     const match = matchOf(local, here.track, there.track, at, before);
     if (match === null) return [];
-    if (process.env['DBG'])
-      for (const m of dividedAtGaps(match, here.track, there.track))
-        console.error(
-          JSON.stringify({
-            ...m,
-            al: alike(here.track, there.track, m),
-            ok: isSameMaterial(alike(here.track, there.track, m)),
-          }),
-        );
     return dividedAtGaps(match, here.track, there.track).filter((piece) =>
       isSameMaterial(alike(here.track, there.track, piece)),
     );

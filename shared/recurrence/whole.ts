@@ -20,7 +20,9 @@ export function wholeAirings(groups: readonly Group[], tracks: readonly Track[])
     if (one === undefined || more.length > 0) return group;
     const whole = wholeOf(one, tracks[one.recording]);
     const isFree = all.every((other) => other === one || overlapOf(other, whole) < AT);
-    return isFree ? { ...group, airings: group.airings.map((airing) => (airing === one ? whole : airing)) } : group;
+    return isFree
+      ? { ...group, airings: group.airings.map((airing) => (airing === one ? whole : airing)) }
+      : group;
   });
 }
 
