@@ -20,6 +20,8 @@ export interface Airing extends Place {
   readonly confidence: number;
 }
 
+/** Longer than nearly all advertisements, seconds: what lies within is no shorter cut of it. */
+const LONG = 65;
 /** So much of a stretch within another is that other's, and not its own. */
 const NESTED = 0.8;
 /** A shorter cut of a spot is at least so much of it; less is a jingle or an end card that several share. */
@@ -35,7 +37,9 @@ const PACE = 6;
 export function groupsOf(found: readonly Match[]): Group[] {
   const matches = divided(found);
   const all = occurrencesOf(matches);
-  const outer = withoutNested(all);
+  // A programme that is repeated with its breaks has its spots in it, and they are spots all the same.
+  const isLong = (one: Occurrence) => lengthOf(one) > LONG;
+  const outer = [...withoutNested(all.filter(isLong)), ...withoutNested(all.filter((one) => !isLong(one)))];
   const index = new PlaceIndex(outer);
   const parents = new Map<Occurrence, Occurrence>();
   const rootOf = (one: Occurrence): Occurrence => {
@@ -100,9 +104,15 @@ function homeOf(place: Place, index: PlaceIndex): Occurrence | null {
   let best: Occurrence | null = null;
   for (const one of index.around(place)) {
     if (!isOne(one, place) && overlapOf(one, place) < NESTED * lengthOf(place)) continue;
-    if (best === null || overlapOf(one, place) > overlapOf(best, place)) best = one;
+    if (best === null || likeness(one, place) > likeness(best, place)) best = one;
   }
   return best;
+}
+
+/** Intersection over union. */
+function likeness(a: Place, b: Place): number {
+  const overlap = overlapOf(a, b);
+  return overlap / (lengthOf(a) + lengthOf(b) - overlap);
 }
 
 /** Two places are one spot where the match has most of both, or all of the shorter and enough of the longer. */
