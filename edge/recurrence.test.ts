@@ -173,7 +173,7 @@ describe('adbreak recurrence scan', () => {
     assert.equal(spotsIn(scan(cut, '--json').out).length, 1);
 
     const parts = [at('first.ts'), at('second.ts')] as const;
-    ffmpeg('-i', recording, '-t', '60', '-c', 'copy', '-output_ts_offset', '50000', parts[0]);
+    ffmpeg('-i', recording, '-t', '60', '-c', 'copy', '-output_ts_offset', '5000', parts[0]);
     ffmpeg('-ss', '60', '-i', recording, '-c', 'copy', '-output_ts_offset', '100', parts[1]);
     const jumping = at('jumping.ts');
     await writeFile(jumping, Buffer.concat([await readFile(parts[0]), await readFile(parts[1])]));

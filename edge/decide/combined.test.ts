@@ -19,7 +19,13 @@ const told = (segments: readonly Segment[]) =>
 
 describe('the decision of model and recurrence', () => {
   // The model takes the spot at 60 for programme, and a trailer at 120 for an advertisement.
-  const frames = scored([...flat(0.1, 60), ...flat(0.3, 20), ...flat(0.1, 40), ...flat(0.8, 15), ...flat(0.1, 60)]);
+  const frames = scored([
+    ...flat(0.1, 60),
+    ...flat(0.3, 20),
+    ...flat(0.1, 40),
+    ...flat(0.8, 15),
+    ...flat(0.1, 60),
+  ]);
   const hints = [
     { start: 60, end: 80, odds: 2 },
     { start: 120, end: 135, odds: -2 },
@@ -62,14 +68,25 @@ describe('borders', () => {
 
   test('go to the end of an airing, and stay where nothing is near', () => {
     const airing = { start: 70, end: 86.2, odds: 2 };
-    assert.deepEqual(told(snapped(segments, [], [airing])), ['content 0-61.5', 'ad 61.5-86.2', 'content 86.2-200']);
+    assert.deepEqual(told(snapped(segments, [], [airing])), [
+      'content 0-61.5',
+      'ad 61.5-86.2',
+      'content 86.2-200',
+    ]);
     const trailer = { ...airing, odds: -2 };
     assert.deepEqual(snapped(segments, [{ start: 40, end: 41 }], [trailer]), segments);
   });
 
   test('never pass each other', () => {
     const short = [segment(0, 10, 'content'), segment(10, 11, 'ad'), segment(11, 30, 'content')];
-    const moved = snapped(short, [{ start: 12.5, end: 13 }, { start: 7, end: 8 }], []);
+    const moved = snapped(
+      short,
+      [
+        { start: 12.5, end: 13 },
+        { start: 7, end: 8 },
+      ],
+      [],
+    );
     moved.forEach(({ start, end }, i) => {
       assert.ok(start < end);
       if (i > 0) assert.equal(start, moved[i - 1]?.end);

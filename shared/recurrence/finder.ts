@@ -44,8 +44,10 @@ const WORTH = 10;
 const BLIND = 12;
 /** Followed at once: of a spot that aired a thousand times the newest suffice. */
 const FOLLOWED = 8;
-/** Hops that a lag may be off when it is looked at; it moves by one in a second where that fits better. */
+/** Hops that a lag may be off when it is looked at; then it follows, by one at a time: half a percent are one in 12 s. */
 const SLACK = 3;
+/** Odds that a neighbouring lag must have been better by, lately. */
+const MOVES = 1;
 
 interface Trail {
   lag: number;
@@ -220,14 +222,14 @@ export class Finder {
     const here = this.#evidence(second, trail.lag);
     ([-1, 1] as const).forEach((side, i) => {
       const gain = this.#evidence(second, trail.lag + side).odds - here.odds;
-      trail.neighbours[i] = Math.max(0, 0.8 * (trail.neighbours[i] ?? 0) + gain);
+      trail.neighbours[i] = Math.max(0, 0.9 * (trail.neighbours[i] ?? 0) + gain);
     });
     trail.total = sumOf(trail.total, here);
     trail.blind = here.isBlind ? trail.blind + 1 : 0;
     if (!here.isBlind && trail.total.odds >= trail.best.total.odds)
       trail.best = { at: second, lag: trail.lag, total: trail.total };
     const [earlier, later] = trail.neighbours;
-    if (Math.max(earlier, later) > 2) {
+    if (Math.max(earlier, later) > MOVES) {
       trail.lag += earlier > later ? -1 : 1;
       trail.neighbours.fill(0);
     }

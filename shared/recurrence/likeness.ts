@@ -22,7 +22,7 @@ interface Scale {
   readonly most: number;
   readonly least: number;
 }
-const SOUND: Scale = { even: 0.34, slope: 14, most: 2.5, least: -1.5 };
+const SOUND: Scale = { even: 0.34, slope: 14, most: 2.5, least: -1 };
 const PICTURE: Scale = { even: 0.25, slope: 16, most: 3, least: -3 };
 
 /** A second that was kept, and what is asked about it. */

@@ -34,7 +34,7 @@ const SNAP = 3;
 /** Pictures that a lag is fitted on. */
 const SAMPLE = 160;
 /** Bits of 63 by which two lags must fit better than one. */
-const CLEARLY_BETTER = 0.4;
+const CLEARLY_BETTER = 0.2;
 /** So much of a stretch may lie within its own repetition: borders are not that exact. */
 const SELF = 0.1;
 

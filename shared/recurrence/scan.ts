@@ -1,7 +1,7 @@
 import type { Recurrence, Spot } from '../contract/labelling.js';
 import { classOf } from './classes.js';
 import { breaksOf, type Standing } from './context.js';
-import { Finder, type Seen } from './finder.js';
+import { Finder, type Seen, SHORTEST } from './finder.js';
 import { dividedAtGaps } from './gaps.js';
 import { type Match, matchOf, type Place } from './match.js';
 import { Memory } from './memory.js';
@@ -103,9 +103,10 @@ export class Scan {
     };
     const match = matchOf(local, here.track, there.track, at, before);
     if (match === null) return [];
-    return dividedAtGaps(match, here.track, there.track).filter((piece) =>
-      isSameMaterial(alike(here.track, there.track, piece)),
-    );
+    return dividedAtGaps(match, here.track, there.track).filter((piece) => {
+      const look = alike(here.track, there.track, piece);
+      return isSameMaterial(look) && !(look.sound >= SAME_SOUND && isWithinOne(piece, here.track));
+    });
   }
 
   #indexAt(time: number): number {
@@ -131,18 +132,39 @@ export class Scan {
 /** Lags that are nearer to each other than this, seconds, are one stretch that was followed twice: the better one counts. */
 const ONE_LAG = 3;
 
+/**
+ * Of stretches that were followed twice the better; of the other what sticks out of it. Two spots that aired with a longer
+ * gap between them than before have two lags, and what is slow seems to fit both.
+ */
 function strongest(all: readonly Seen[]): Seen[] {
   const kept: Seen[] = [];
-  // In the order of time only what began within the longest stretch before can overlap.
   for (const seen of [...all].sort((x, y) => y.score - x.score)) {
-    const isTwin = kept.some(
-      (other) =>
-        Math.abs(other.lag - seen.lag) < ONE_LAG &&
-        Math.min(other.end, seen.end) - Math.max(other.start, seen.start) > 0.5 * (seen.end - seen.start),
-    );
-    if (!isTwin) kept.push(seen);
+    const rest = kept
+      .filter((other) => Math.abs(other.lag - seen.lag) < ONE_LAG)
+      .reduce<Seen | null>((left, other) => (left === null ? null : outside(left, other)), seen);
+    if (rest !== null) kept.push(rest);
   }
   return kept.sort((x, y) => x.start - y.start);
+}
+
+/** The longer part of a stretch that is not in another; null where it is too short to be one. */
+function outside(seen: Seen, other: Seen): Seen | null {
+  if (other.start >= seen.end || other.end <= seen.start) return seen;
+  const before = { ...seen, end: Math.min(seen.end, other.start), lagAtEnd: seen.lag };
+  const after = { ...seen, start: Math.max(seen.start, other.end), lag: seen.lagAtEnd };
+  const longer = before.end - before.start > after.end - after.start ? before : after;
+  return longer.end - longer.start < SHORTEST ? null : longer;
+}
+
+/** So near to each other, seconds, with nothing black and silent between, a tune and its pictures are one spot's that repeats itself. */
+const ONE_SPOT = 45;
+const ADJACENT = 0.5;
+const SAME_SOUND = 0.66;
+
+/** Whether two places are parts of one spot; one that follows itself at once is aired twice. */
+function isWithinOne({ a, b }: Match, track: Track): boolean {
+  if (a.recording !== b.recording || a.start - b.start > ONE_SPOT || a.start - b.end < ADJACENT) return false;
+  return track.gaps.every((gap) => gap.start < b.end || gap.end > a.start);
 }
 
 function rounded(value: number): number {

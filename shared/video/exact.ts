@@ -124,7 +124,7 @@ interface SoundRequest {
 
 /**
  * Every frame of a recording as grey levels of one byte, each with its own timestamp, and its sound beside, from the same
- * ffmpeg. Gaps in the sound are silence. Without `sound`, or in a recording that has none, pictures alone. Throws as
+ * ffmpeg. Gaps in the sound are silence; where its clock jumps it ends. Without `sound`, or in a recording that has none, pictures alone. Throws as
  * `frames` does.
  */
 export function greyFrames(
@@ -149,10 +149,26 @@ function samplesTo(hear: (samples: Float32Array) => void): (chunk: Uint8Array) =
 
 /** How many seconds the sound's clock may be off before it is mended at once: less is stretched. */
 const SOUND_JUMP = 0.1;
+/** A longer gap in it, seconds, is a clock that was set: filled with silence it would be a day, and gigabytes of it. */
+const SOUND_GAP = 600;
 
 function soundArguments({ rate }: SoundRequest, start: number): string[] {
+  const until = `aselect='isnan(prev_selected_t)+lt(abs(t-prev_selected_t),${SOUND_GAP})'`;
   const clock = `asetpts=PTS-(${start})/TB,aresample=${rate}:async=1:min_hard_comp=${SOUND_JUMP}:first_pts=0`;
-  return ['-map', '0:a:0', '-vn', '-sn', '-dn', '-af', clock, '-ac', '1', '-f', 'f32le', 'pipe:3'];
+  return [
+    '-map',
+    '0:a:0',
+    '-vn',
+    '-sn',
+    '-dn',
+    '-af',
+    `${until},${clock}`,
+    '-ac',
+    '1',
+    '-f',
+    'f32le',
+    'pipe:3',
+  ];
 }
 
 async function* stamped(
