@@ -42,7 +42,6 @@ export function App({ desk, video }: { readonly desk: Desk; readonly video: Comp
           <Timeline desk={desk} />
         </section>
       </main>
-      <Note />
       {state.isHelpOpen.value && <Help />}
       {asksName.value && isReady && (
         <NameDialog
@@ -108,15 +107,5 @@ function Toolbar({ desk }: { desk: Desk }) {
         </Button>
       </div>
     </div>
-  );
-}
-
-/** What was done last, in words; read out by screen readers. */
-function Note() {
-  const { text, isTrouble } = state.note.value;
-  return (
-    <p class={`note ${isTrouble ? 'trouble' : ''}`} role="status" aria-live="polite">
-      {text}
-    </p>
   );
 }

@@ -10,6 +10,9 @@ export function Banners() {
   return (
     <div class="banners" role="status">
       {!state.isReachable.value && <p class="banner trouble">{goneWords(state.waiting.value.length)}</p>}
+      {state.recordings.value.length === 0 && state.note.value.isTrouble && (
+        <p class="banner trouble">{state.note.value.text}</p>
+      )}
       {words && <p class={`banner ${recording?.analysis === 'failed' ? 'trouble' : ''}`}>{words}</p>}
     </div>
   );

@@ -16,6 +16,7 @@ export function Stage({ desk, video }: { readonly desk: Desk; readonly video: Co
           <img class="still" src={player.picture.value} alt="" onLoad={() => player.pictureShown()} />
         )}
         <Now desk={desk} />
+        <Note />
         {player.isWaiting.value && player.picture.value === null && (
           <span class="loading">loading this place …</span>
         )}
@@ -103,5 +104,15 @@ function Mark({ d }: { d: string }) {
     <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" class="mark">
       <path d={d} />
     </svg>
+  );
+}
+
+/** What was done last, in words; read out by screen readers. */
+function Note() {
+  const { text, isTrouble } = state.note.value;
+  return (
+    <p class={`note ${isTrouble ? 'trouble' : ''}`} role="status" aria-live="polite">
+      {text}
+    </p>
   );
 }

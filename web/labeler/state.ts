@@ -87,6 +87,15 @@ export const airingsHere = computed(() =>
 export type AiringHere = (typeof airingsHere.value)[number];
 export const spotById = computed(() => new Map(spots.value.map((spot) => [spot.id, spot])));
 
+/** A note goes by itself, when it can be thought to have been read, milliseconds; trouble stays. */
+const NOTE_MS = 7000;
+let noteTimer = 0;
+
 export function tell(text: string, isTrouble = false): void {
+  clearTimeout(noteTimer);
   note.value = { text, isTrouble };
+  if (isTrouble || text === '') return;
+  noteTimer = window.setTimeout(() => {
+    note.value = { text: '', isTrouble: false };
+  }, NOTE_MS);
 }

@@ -1,13 +1,13 @@
 /** The lanes of the timeline from top to bottom, pixels. */
 const HEIGHTS = [
   ['ruler', '', 22],
-  ['film', 'Pictures', 46],
-  ['ad', 'Ad', 24],
-  ['content', 'Content', 24],
-  ['spots', 'Spots', 58],
-  ['model', 'Model', 42],
-  ['wave', 'Sound', 40],
-  ['marks', 'Cuts', 22],
+  ['film', 'Pictures', 42],
+  ['ad', 'Ad', 22],
+  ['content', 'Content', 22],
+  ['spots', 'Spots', 48],
+  ['model', 'Model', 36],
+  ['wave', 'Sound', 32],
+  ['marks', 'Cuts', 18],
 ] as const;
 export type LaneId = (typeof HEIGHTS)[number][0];
 export interface Lane {
@@ -16,7 +16,7 @@ export interface Lane {
   readonly y: number;
   readonly height: number;
 }
-const GAP = 4;
+const GAP = 3;
 
 export const LANES: readonly Lane[] = HEIGHTS.map(([id, title, height], i) => ({
   id,

@@ -105,6 +105,7 @@ function followWidth(element: HTMLElement | null): (() => void) | undefined {
     const width = entry?.contentRect.width ?? 0;
     if (width > 0) state.view.value = { ...state.view.value, width };
   });
+  element.style.height = `${HEIGHT}px`;
   observer.observe(element);
   return () => observer.disconnect();
 }
