@@ -19,6 +19,7 @@ export interface VideoFacts {
   readonly frameRate: number | null;
   /** The timestamp with which it begins, seconds; players count from there. */
   readonly start: number;
+  readonly hasSound: boolean;
 }
 
 const run = promisify(execFile);
@@ -72,6 +73,7 @@ export async function probeVideo(source: string, signal?: AbortSignal): Promise<
     duration: positive(format.duration ?? 0),
     frameRate: quotient(picture.avg_frame_rate),
     start: format.start_time ?? 0,
+    hasSound: streams.some(({ codec_type }) => codec_type === 'audio'),
   };
 }
 
