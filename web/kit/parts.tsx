@@ -8,14 +8,29 @@ interface ButtonProps {
   readonly onPress: () => void;
   /** Said instead of the text, where the text alone does not say it. */
   readonly name?: string;
+  /** More about it, for who rests on it. */
+  readonly about?: string;
   readonly look?: 'primary' | 'quiet' | 'ad' | 'content' | '';
   readonly isPressed?: boolean;
   readonly isDisabled?: boolean;
+  /** For those who hear the page. */
   readonly keys?: string;
+  /** The same key for those who see it. */
+  readonly hint?: string;
 }
 
 /** A pointer leaves the focus where it was, so that keys go on meaning the page. */
-export function Button({ children, onPress, name, look = '', isPressed, isDisabled, keys }: ButtonProps) {
+export function Button({
+  children,
+  onPress,
+  name,
+  about,
+  look = '',
+  isPressed,
+  isDisabled,
+  keys,
+  hint,
+}: ButtonProps) {
   return (
     <button
       type="button"
@@ -23,11 +38,17 @@ export function Button({ children, onPress, name, look = '', isPressed, isDisabl
       onClick={onPress}
       onMouseDown={keepFocus}
       aria-label={name}
+      title={about}
       aria-pressed={isPressed}
       aria-keyshortcuts={keys}
       disabled={isDisabled}
     >
       {children}
+      {hint && (
+        <span class="kbd" aria-hidden="true">
+          {hint}
+        </span>
+      )}
     </button>
   );
 }

@@ -7,7 +7,7 @@ import {
   labelsChangedSchema,
   labelsSchema,
   piecesSchema,
-  queueItemSchema,
+  queueSchema,
   recurrenceSchema,
   savedSchema,
 } from '@adbreak/shared/contract/labelling.js';
@@ -22,7 +22,6 @@ export class ServerGone extends Error {}
 export class Refused extends Error {}
 
 const recordingsSchema = z.object({ recordings: z.array(labelRecordingSchema) });
-const queueSchema = z.object({ items: z.array(queueItemSchema), control: z.boolean() });
 export type Queue = z.infer<typeof queueSchema>;
 const refusalSchema = z.object({ message: z.string(), remedy: z.string().optional() });
 

@@ -96,14 +96,14 @@ function Toolbar({ desk }: { desk: Desk }) {
         <Button look="quiet" name="Zoom out" keys="-" onPress={() => desk.run('zoom-out')}>
           −
         </Button>
-        <Button look="quiet" name="The whole recording" keys="0" onPress={() => desk.run('fit')}>
+        <Button look="quiet" name="Fit the whole recording" keys="0" onPress={() => desk.run('fit')}>
           Fit
         </Button>
         <Button look="quiet" name="Zoom in" keys="+" onPress={() => desk.run('zoom-in')}>
           +
         </Button>
-        <Button name="Next doubtful place" keys="n" onPress={() => desk.run('next')}>
-          Next <kbd>N</kbd>
+        <Button about="Next doubtful place" keys="n" onPress={() => desk.run('next')} hint="N">
+          Next
         </Button>
       </div>
     </div>

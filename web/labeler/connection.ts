@@ -3,9 +3,12 @@ import {
   type LabelsChanged,
   labelRecordingSchema,
   labelsChangedSchema,
+  pieceMadeSchema,
+  type Saved,
 } from '@adbreak/shared/contract/labelling.js';
 import { batch } from '@preact/signals';
 import { api, Refused, ServerGone } from './api.js';
+import { counted } from './clock.js';
 import { browserKeep, Outbox, type Sent, type Waiting } from './labels/outbox.js';
 import * as state from './state.js';
 
@@ -88,7 +91,7 @@ export async function connect(): Promise<void> {
     state.recordings.value = recordings ?? [];
     state.phase.value = 'ready';
   });
-  state.spots.value = (await insistently(api.spots)) ?? [];
+  await readSpots();
   listen();
 }
 
@@ -108,7 +111,11 @@ async function readLabels(id: string): Promise<void> {
   const labels = await insistently(() => api.labels(id, name));
   const known = state.standing.value[id]?.sequence ?? 0;
   if (labels === null || name !== state.labeller.value || labels.sequence < known) return;
-  state.standing.value = { ...state.standing.value, [id]: labels };
+  batch(() => {
+    state.standing.value = { ...state.standing.value, [id]: labels };
+    state.undoable.value = labels.undo;
+    state.redoable.value = labels.redo;
+  });
 }
 
 export async function readSignals(id: string): Promise<void> {
@@ -116,7 +123,15 @@ export async function readSignals(id: string): Promise<void> {
   if (signals !== null) state.signals.value = { ...state.signals.value, [id]: signals };
 }
 
-export async function readReadyPieces(id: string): Promise<void> {
+/** Pieces come several a second: the list is read once for many. */
+const PIECES_MS = 800;
+let piecesTimer = 0;
+export function readReadyPieces(id: string): void {
+  clearTimeout(piecesTimer);
+  piecesTimer = window.setTimeout(() => void readPieces(id), PIECES_MS);
+}
+
+async function readPieces(id: string): Promise<void> {
   const pieces = await insistently(() => api.pieces(id));
   const duration = state.recordings.value.find((each) => each.id === id)?.duration ?? 0;
   if (pieces === null || id !== state.chosenId.value) return;
@@ -144,17 +159,18 @@ function changedElsewhere(): void {
 
 export async function save(): Promise<void> {
   try {
-    const { files } = await api.save();
-    state.tell(savedWords(files));
+    const saved = await api.save();
+    state.tell(savedWords(saved), saved.leftOut.length > 0);
   } catch (error) {
     const why = error instanceof Refused ? error.message : 'the server does not answer. Press S again later.';
     state.tell(`Not saved: ${why}`, true);
   }
 }
 
-function savedWords(files: readonly string[]): string {
+function savedWords({ files, leftOut }: Saved): string {
   const where = state.session.value?.outputDir ?? 'the output folder';
-  return `Saved: ${files.length} ${files.length === 1 ? 'file' : 'files'} in ${where}.`;
+  const without = leftOut.length === 0 ? '' : ` Left out: ${leftOut.join('; ')}.`;
+  return `Saved: ${counted(files.length, 'file')} in ${where}.${without}`;
 }
 
 function listen(): void {
@@ -176,8 +192,20 @@ function listen(): void {
     const parsed = labelRecordingSchema.safeParse(JSON.parse(data));
     if (parsed.success) takeRecording(parsed.data);
   });
+  stream.addEventListener('piece', ({ data }) => {
+    const parsed = pieceMadeSchema.safeParse(JSON.parse(data));
+    if (parsed.success && parsed.data.recording === state.chosenId.value)
+      readReadyPieces(parsed.data.recording);
+  });
+  stream.addEventListener('spots', () => void Promise.all([readSession(), readSpots(), readQueue()]));
 }
 
+async function readSession(): Promise<void> {
+  state.session.value = (await insistently(api.session)) ?? state.session.value;
+}
+async function readSpots(): Promise<void> {
+  state.spots.value = (await insistently(api.spots)) ?? state.spots.value;
+}
 async function readRecordings(): Promise<void> {
   state.recordings.value = (await insistently(api.recordings)) ?? state.recordings.value;
 }
@@ -196,6 +224,5 @@ function takeRecording(recording: (typeof state.recordings.value)[number]): void
 /** An analysis that ended brings signals, spots and another order. */
 async function readKnowledge(id: string): Promise<void> {
   if (id === state.chosenId.value) await readSignals(id);
-  state.spots.value = (await insistently(api.spots)) ?? state.spots.value;
-  await readQueue();
+  await Promise.all([readSpots(), readQueue()]);
 }

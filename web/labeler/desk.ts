@@ -64,7 +64,7 @@ export class Desk {
         state.tell(`${recording.name} cannot be played: ${words(error)}`, true);
         return;
       }
-      void connection.readReadyPieces(id);
+      connection.readReadyPieces(id);
     }
     if (at > 0) this.seek(at);
   }

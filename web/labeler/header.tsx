@@ -1,5 +1,5 @@
 import type { LabelRecording } from '@adbreak/shared/contract/labelling.js';
-import { Button, Kbd } from '../kit/parts.js';
+import { Button } from '../kit/parts.js';
 import { chooseTheme, THEMES, type Theme, theme } from '../kit/theme.js';
 import { formatLength } from './clock.js';
 import type { Desk } from './desk.js';
@@ -18,11 +18,11 @@ export function Header({ desk, onName }: { readonly desk: Desk; readonly onName:
           {state.labeller.value || 'Who?'}
         </Button>
         <ThemeChoice />
-        <Button look="quiet" keys="?" name="Keys" onPress={() => desk.run('help')}>
-          Keys <Kbd keys={['?']} />
+        <Button look="quiet" keys="?" onPress={() => desk.run('help')} hint="?">
+          Keys
         </Button>
-        <Button look="primary" keys="s" name="Save" onPress={() => desk.run('save')}>
-          Save <kbd>S</kbd>
+        <Button look="primary" keys="s" onPress={() => desk.run('save')} hint="S">
+          Save
         </Button>
       </div>
     </header>
@@ -81,7 +81,7 @@ function Disk() {
 }
 
 const THEME_WORDS: Record<Theme, string> = {
-  auto: 'Colours: system',
+  auto: 'Colours: auto',
   light: 'Colours: light',
   dark: 'Colours: dark',
 };

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { Button, Kbd } from '../kit/parts.js';
+import { Button } from '../kit/parts.js';
 import { formatClock } from './clock.js';
 import type { Desk } from './desk.js';
 import { spanAt } from './labels/spans.js';
@@ -29,10 +29,14 @@ export function Stage({ desk, video }: { readonly desk: Desk; readonly video: Co
 /** The label of the shown frame, over the picture. */
 function Now({ desk }: { desk: Desk }) {
   void desk.player.frame.value;
+  const growing = state.painting.value;
   const span = spanAt(state.shownSpans.value, desk.player.time);
-  if (span?.label == null) return null;
-  const text = span.label === 'ad' ? 'AD' : 'CONTENT';
-  return <span class={`now ${span.label} ${span.isPending ? 'pending' : ''}`}>{text}</span>;
+  const label = growing?.label ?? span?.label ?? null;
+  if (label === null) return null;
+  const isPending = growing !== null || span?.isPending === true;
+  return (
+    <span class={`now ${label} ${isPending ? 'pending' : ''}`}>{label === 'ad' ? 'AD' : 'CONTENT'}</span>
+  );
 }
 
 function Controls({ desk }: { desk: Desk }) {
@@ -69,17 +73,22 @@ function Controls({ desk }: { desk: Desk }) {
         </Button>
       </div>
       <div class="group label-buttons">
-        <Button look="ad" keys="a" onPress={() => desk.run('ad')}>
-          Ad <Kbd keys={['A']} />
+        <Button look="ad" keys="a" onPress={() => desk.run('ad')} hint="A">
+          Ad
         </Button>
-        <Button look="content" keys="c" onPress={() => desk.run('content')}>
-          Content <Kbd keys={['C']} />
+        <Button look="content" keys="c" onPress={() => desk.run('content')} hint="C">
+          Content
         </Button>
-        <Button keys="x" name="Take the label away" onPress={() => desk.run('remove')}>
-          None <Kbd keys={['X']} />
+        <Button keys="x" about="Take the label away" onPress={() => desk.run('remove')} hint="X">
+          None
         </Button>
-        <Button keys="u" name={`Undo ${state.undoable.value ?? ''}`} onPress={() => desk.run('undo')}>
-          Undo <Kbd keys={['U']} />
+        <Button
+          keys="u"
+          about={state.undoable.value ?? 'nothing to undo'}
+          onPress={() => desk.run('undo')}
+          hint="U"
+        >
+          Undo
         </Button>
       </div>
     </div>

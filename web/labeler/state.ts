@@ -1,9 +1,9 @@
 import type {
   Agreement,
-  LabelledSpan,
   LabelRecording,
   LabelSession,
   LabelSignals,
+  Labels,
   Spot,
 } from '@adbreak/shared/contract/labelling.js';
 import { computed, signal } from '@preact/signals';
@@ -26,10 +26,7 @@ export interface Note {
   readonly text: string;
   readonly isTrouble: boolean;
 }
-export interface Standing {
-  readonly sequence: number;
-  readonly spans: readonly LabelledSpan[];
-}
+export type Standing = Pick<Labels, 'sequence' | 'spans'>;
 
 export const phase = signal<'loading' | 'ready' | 'unreachable'>('loading');
 export const isReachable = signal(true);

@@ -1,6 +1,6 @@
 import type { Selection } from '../state.js';
 import { HEIGHT, lane } from './lanes.js';
-import type { Brush } from './paint.js';
+import { type Brush, paintLabel } from './paint.js';
 import { xOf } from './view.js';
 
 /** What moves above the lanes: playhead, what is chosen, the border that is moved. */
@@ -9,11 +9,19 @@ export interface Over {
   readonly selection: Pick<Selection, 'start' | 'end'> | null;
   readonly border: number | null;
   readonly pointer: number | null;
+  /** A label that grows while it plays: up to here the server knows of it. */
+  readonly growing: { readonly end: number; readonly label: 'ad' | 'content' } | null;
 }
 
-export function paintOver(brush: Brush, { time, selection, border, pointer }: Over): void {
+export function paintOver(brush: Brush, { time, selection, border, pointer, growing }: Over): void {
   const { ctx, view, colours } = brush;
   ctx.clearRect(0, 0, view.width, HEIGHT);
+  if (growing !== null && time > growing.end)
+    paintLabel(
+      brush,
+      { start: growing.end, end: time, label: growing.label, isPending: true },
+      lane(growing.label),
+    );
   if (selection !== null) paintSelection(brush, selection);
   if (pointer !== null) paintLine(brush, pointer, colours.edge, 1);
   if (border !== null) paintBorder(brush, border);

@@ -129,7 +129,11 @@ function paintLabels(brush: Brush, spans: readonly ShownSpan[], place: Lane, lab
 }
 
 /** What is not on disk yet is an outline in hatched grey; an ad is hatched, whatever its colour. */
-function paintLabel({ ctx, view, colours }: Brush, span: ShownSpan, { y, height }: Lane): void {
+export function paintLabel(
+  { ctx, view, colours }: Brush,
+  span: Omit<ShownSpan, 'action'>,
+  { y, height }: Lane,
+): void {
   const label = span.label ?? 'content';
   const x = Math.max(-4, xOf(view, span.start));
   const width = Math.max(2, Math.min(view.width + 4, xOf(view, span.end)) - x);

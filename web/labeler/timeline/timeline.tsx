@@ -48,6 +48,7 @@ export function Timeline({ desk }: { readonly desk: Desk }) {
       selection: state.selection.value,
       border: state.border.value?.time ?? null,
       pointer: pointer.x.value,
+      growing: state.painting.value,
     };
     if (ctx) paintOver({ ctx, view, colours: currentColours() }, moving);
   };
