@@ -1,4 +1,4 @@
-import type { LabelAction, Spot } from '@adbreak/shared/contract/labelling.js';
+import type { LabelAction, QueueItem, Spot } from '@adbreak/shared/contract/labelling.js';
 import { batch, effect } from '@preact/signals';
 import { api } from './api.js';
 import { counted, formatClock, formatLength } from './clock.js';
@@ -260,19 +260,20 @@ export class Desk {
   }
 
   async next(): Promise<void> {
-    const items = state.queue.value?.items ?? [];
-    if (items.length === 0) {
-      state.tell('Nothing doubtful is left here.');
+    if (state.queue.value === null) {
+      state.tell('Still looking for doubtful places.');
       return;
     }
-    const done = state.queueAt.value >= items.length - 1;
-    await this.goToItem(done ? 0 : state.queueAt.value + 1);
+    const { items } = state.queue.value;
+    // One that was settled is not in the list any more: then the best is the next.
+    const at = items.findIndex((item) => state.isSameItem(item, state.queueItem.value));
+    const item = items[at + 1] ?? items[0];
+    if (item === undefined) state.tell('Nothing doubtful is left.');
+    else await this.goToItem(item);
   }
 
-  async goToItem(index: number): Promise<void> {
-    const item = state.queue.value?.items[index];
-    if (item === undefined) return;
-    state.queueAt.value = index;
+  async goToItem(item: QueueItem): Promise<void> {
+    state.queueItem.value = item;
     this.player.pause();
     await this.open(item.recording);
     this.seek(item.start);

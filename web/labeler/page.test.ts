@@ -78,6 +78,7 @@ describe('the labelling page', () => {
   });
 
   test('one key on a spot labels all its airings in all recordings; T means one stretch', async () => {
+    await page.locator('.tab-panel .row').first().waitFor();
     await press('n');
     await shows(page, '.meaning', /A or C labels.*all 3 airings/s);
     await press('a');
@@ -220,8 +221,10 @@ describe('the labelling page', () => {
     await other.keyboard.press('Enter');
     await shows(other, '.clock', /frame 0 of 3000/);
     await until('no label of others is shown', async () => !(await other.isVisible('.now')), 5);
-    await other.keyboard.press('n');
-    await shows(other, '.meaning', /airings/);
+    const lanes = await other.locator('.lanes').boundingBox();
+    assert.ok(lanes);
+    await other.mouse.click(lanes.x + (95 / 120) * lanes.width, lanes.y + 158);
+    await shows(other, '.meaning', /S1.*all 3 airings/s);
     await other.keyboard.press('c');
     await shows(other, '.disk', /All on disk/);
     await other.click('#tab-people');

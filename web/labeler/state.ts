@@ -4,6 +4,7 @@ import type {
   LabelSession,
   LabelSignals,
   Labels,
+  QueueItem,
   Spot,
 } from '@adbreak/shared/contract/labelling.js';
 import { computed, signal } from '@preact/signals';
@@ -42,7 +43,10 @@ export const signals = signal<Readonly<Record<string, LabelSignals>>>({});
 export const readyPieces = signal<readonly [number, number][]>([]);
 export const spots = signal<readonly Spot[]>([]);
 export const queue = signal<Queue | null>(null);
-export const queueAt = signal(-1);
+/** The doubtful place that was gone to last; the list may have changed since. */
+export const queueItem = signal<QueueItem | null>(null);
+export const isSameItem = (a: QueueItem, b: QueueItem | null): boolean =>
+  a.recording === b?.recording && a.start === b.start;
 export const agreement = signal<Agreement | null>(null);
 
 /** When this person decided something, seconds, for the pace. */

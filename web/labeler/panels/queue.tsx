@@ -17,8 +17,8 @@ export function QueuePanel({ desk }: { readonly desk: Desk }) {
         <p class="empty">{whyNone()}</p>
       ) : (
         <ol class="rows">
-          {items.map((item, index) => (
-            <Item key={`${item.recording}${item.start}`} desk={desk} item={item} index={index} />
+          {items.map((item) => (
+            <Item key={`${item.recording}${item.start}`} desk={desk} item={item} />
           ))}
         </ol>
       )}
@@ -47,8 +47,8 @@ function whyNone(): string {
   return 'Nothing doubtful is left. Press S to write the labels to files.';
 }
 
-function Item({ desk, item, index }: { desk: Desk; item: QueueItem; index: number }) {
-  const isCurrent = state.queueAt.value === index;
+function Item({ desk, item }: { desk: Desk; item: QueueItem }) {
+  const isCurrent = state.isSameItem(item, state.queueItem.value);
   const row = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (isCurrent) row.current?.scrollIntoView({ block: 'nearest' });
@@ -62,7 +62,7 @@ function Item({ desk, item, index }: { desk: Desk; item: QueueItem; index: numbe
         class="row"
         aria-current={isCurrent ? 'true' : undefined}
         onMouseDown={keepFocus}
-        onClick={() => void desk.goToItem(index)}
+        onClick={() => void desk.goToItem(item)}
       >
         <span class="row-head">
           <strong>{formatClock(item.start)}</strong>

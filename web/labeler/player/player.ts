@@ -109,12 +109,15 @@ export class Player {
   }
   play(): void {
     if (this.#stream === null) return;
+    // At once, where the event comes later: a key right after this one means what plays.
+    this.isPlaying.value = true;
     this.#video.play().catch((error: unknown) => {
       if (!(error instanceof DOMException && error.name === 'AbortError')) this.#ports.onTrouble(error);
     });
   }
   pause(): void {
     this.#video.pause();
+    this.isPlaying.value = false;
   }
 
   changeSpeed(by: -1 | 1): void {

@@ -100,10 +100,11 @@ export class PieceStream {
     this.#loading = { piece, abort };
     try {
       const bytes = await this.#ports.fetchPiece(piece, abort.signal);
-      await this.#forget();
       if (!abort.signal.aborted && !this.#over.signal.aborted) await this.#append(bytes);
       this.#finish(piece);
       this.#ports.onLoaded(this.loaded);
+      // After it: what is far away costs room, not time.
+      await this.#forget();
     } catch (error) {
       if (!abort.signal.aborted && !this.#over.signal.aborted) this.#failed(piece, error);
     }
