@@ -7,7 +7,12 @@ import { FIRST_DIGEST, LINE_LIMIT, type Line, lineOf, parseLine } from './event-
 import type { LabelEvent } from './fold.js';
 
 /** What `EventLog.open` needs of a file, so that a test can give one whose disk is full. */
-export type LogFile = Pick<FileHandle, 'write' | 'datasync' | 'truncate' | 'close'>;
+export interface LogFile {
+  write(bytes: Uint8Array): Promise<{ readonly bytesWritten: number }>;
+  datasync(): Promise<void>;
+  truncate(bytes: number): Promise<void>;
+  close(): Promise<void>;
+}
 
 /**
  * The events of all labels: a file of JSON lines that is only ever appended to. One process writes it (`lockOutput`), one

@@ -193,11 +193,16 @@ function listOf(touching: Map<string, Entry[]>, recording: string): Entry[] {
 function repaint(pass: Pass, recording: string, window: readonly [number, number]): void {
   if (window[0] >= window[1]) return;
   const layers = (pass.touching.get(recording) ?? [])
-    .filter(({ stands }) => stands)
+    .filter((entry) => entry.stands && mayTouch(entry, window))
     .flatMap((entry) => layersOf(entry).filter((one) => one.recording === recording))
     .map(({ layer }) => layer);
   const inside = seenWithin(layers, window);
   pass.seen.set(recording, replaceWithin(pass.seen.get(recording) ?? [], window, inside));
+}
+
+/** Of a spot nobody knows without looking at its airings. */
+function mayTouch({ step, end }: Entry, [from, to]: readonly [number, number]): boolean {
+  return step.kind === 'spot' || (step.start < to && (end ?? step.end) > from);
 }
 
 function namesOf(layers: readonly { readonly recording: string }[]): readonly string[] {

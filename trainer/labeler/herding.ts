@@ -13,13 +13,13 @@ const CANDIDATES = 1000;
 
 /**
  * The order where nothing is guessed (after Welling's herding: each next one is far from those before, and stands for much):
- * greedily the largest gain x length x distance to what is labelled or chosen already.
+ * greedily the largest gain, and of like ones the longest that is farthest from what is labelled or chosen already.
  */
 export function spread(items: readonly QueueItem[], labelled: readonly Place[], most: number): QueueItem[] {
   const left = items.slice(0, CANDIDATES).map((item) => ({ item, distance: distanceTo(item, labelled) }));
   const chosen: QueueItem[] = [];
   while (left.length > 0 && chosen.length < most) {
-    const best = left.reduce((a, b) => (worth(b) > worth(a) ? b : a));
+    const best = left.reduce((a, b) => (isBetter(b, a) ? b : a));
     left.splice(left.indexOf(best), 1);
     chosen.push(best.item);
     for (const one of left) one.distance = Math.min(one.distance, distance(one.item, best.item));
@@ -27,8 +27,18 @@ export function spread(items: readonly QueueItem[], labelled: readonly Place[], 
   return chosen;
 }
 
-function worth({ item, distance: far }: { item: QueueItem; distance: number }): number {
-  return item.gain * Math.sqrt(item.end - item.start) * Math.log1p(far);
+interface Candidate {
+  readonly item: QueueItem;
+  distance: number;
+}
+
+/** What one key settles first, then what stands for much and is far away. */
+function isBetter(a: Candidate, b: Candidate): boolean {
+  return a.item.gain === b.item.gain ? worth(a) > worth(b) : a.item.gain > b.item.gain;
+}
+
+function worth({ item, distance: far }: Candidate): number {
+  return Math.sqrt(item.end - item.start) * Math.log1p(far);
 }
 
 function distanceTo(place: Place, others: readonly Place[]): number {

@@ -17,9 +17,27 @@ export function replaceWithin(
   [from, to]: readonly [number, number],
   inside: readonly StandingSpan[],
 ): StandingSpan[] {
-  const before = spans.filter(({ start }) => start < from).map((span) => cut(span, -Infinity, from));
-  const after = spans.filter(({ end }) => end > to).map((span) => cut(span, to, Infinity));
-  return joined([...before, ...inside, ...after]);
+  const first = firstEndingAfter(spans, from);
+  let last = first;
+  while ((spans[last]?.start ?? Number.POSITIVE_INFINITY) < to) last++;
+  const [left, right] = [spans[first], spans[last - 1]];
+  const before = left !== undefined && left.start < from ? [{ ...left, end: from }] : [];
+  const after = last > first && right !== undefined && right.end > to ? [{ ...right, start: to }] : [];
+  // With a neighbour on each side: two halves of one action may meet there.
+  const [low, high] = [Math.max(0, first - 1), last + 1];
+  const around = [...spans.slice(low, first), ...before, ...inside, ...after, ...spans.slice(last, high)];
+  return spans.toSpliced(low, high - low, ...joined(around));
+}
+
+/** Index of the first span that ends after a time, by bisection. */
+function firstEndingAfter(spans: readonly StandingSpan[], time: number): number {
+  let [low, high] = [0, spans.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((spans[middle]?.end ?? Number.POSITIVE_INFINITY) <= time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** What is seen of layers, lowest first, within a window. */
@@ -41,10 +59,6 @@ function asSpans({ label, ...rest }: Layer, [start, end]: readonly [number, numb
 export function painted(spans: readonly StandingSpan[], layer: Layer): StandingSpan[] {
   const window = [layer.start, layer.end] as const;
   return window[0] < window[1] ? replaceWithin(spans, window, asSpans(layer, window)) : [...spans];
-}
-
-function cut(span: StandingSpan, from: number, to: number): StandingSpan {
-  return { ...span, start: Math.max(span.start, from), end: Math.min(span.end, to) };
 }
 
 /** Two halves of one action that meet are one again. */

@@ -72,11 +72,17 @@ export class Media implements AsyncDisposable {
 
   /** Piece n; what comes behind it is made then, too. Throws `not_found` where there is none. */
   async piece(id: string, n: number, signal: AbortSignal): Promise<Uint8Array> {
-    const media =
-      (await this.#options.cache.get(nameOf(id, n))) ??
-      (await this.#make(id, n, PRIORITY.asked, signal)).media;
+    const kept = await this.#options.cache.get(nameOf(id, n));
+    const media = kept ?? (await this.#makeNow(id, n, signal));
     this.#workAhead(id, n);
     return media;
+  }
+
+  /** What is made ahead gives way, unless it is this very piece. */
+  async #makeNow(id: string, n: number, signal: AbortSignal): Promise<Uint8Array> {
+    const made = this.#make(id, n, PRIORITY.asked, signal);
+    this.#ahead.abort();
+    return (await made).media;
   }
 
   async #starts(id: string): Promise<number[]> {

@@ -10,6 +10,9 @@ const HEADER = 8;
 const CONTAINERS = ['moov', 'trak', 'mdia', 'minf', 'stbl', 'moof', 'traf'];
 /** 8.8.8: a track fragment run begins with flags and the number of its samples. */
 const COUNT_AT = 12;
+const DATA_OFFSET = 0x1;
+const FIRST_FLAGS = 0x4;
+const EACH_DURATION = 0x100;
 
 /** What comes before the first fragment, and all from there on. */
 export function splitInit(file: Uint8Array): { readonly init: Uint8Array; readonly media: Uint8Array } {
@@ -21,22 +24,38 @@ export function splitInit(file: Uint8Array): { readonly init: Uint8Array; readon
   return { init: file.slice(0, first.start), media: file.slice(first.start, last.end) };
 }
 
+/** When a track's first sample is shown and, where ffmpeg says it wrongly, how long; in ticks of the track. */
+export interface TrackTimes {
+  readonly start: number;
+  readonly firstLasts?: number;
+}
+
 /**
- * Sets when the first sample of each track is shown, in ticks of the track, and gives the number of samples of the first track.
- * ffmpeg counts a fragment's time from its own first sample (8.8.12, baseMediaDecodeTime).
+ * Sets the times of each track, in order, and gives the number of samples of the first track. ffmpeg counts a fragment's time
+ * (8.8.12, baseMediaDecodeTime) from its own first sample, and of a track that begins later than another it makes the first
+ * sample longer.
  */
-export function setTimes(media: Uint8Array, ticks: readonly number[]): number {
+export function setTimes(media: Uint8Array, tracks: readonly TrackTimes[]): number {
   const view = new DataView(media.buffer, media.byteOffset, media.byteLength);
   const times = deep(media, 'tfdt');
   const runs = deep(media, 'trun');
-  if (times.length > ticks.length || runs.length !== times.length)
+  if (times.length > tracks.length || runs.length !== times.length)
     throw broken('it has other tracks than asked for');
   times.forEach(({ start }, i) => {
     if (view.getUint8(start + HEADER) !== 1) throw broken('its times have 32 bits');
-    view.setBigUint64(start + HEADER + 4, BigInt(ticks[i] ?? 0));
+    view.setBigUint64(start + HEADER + 4, BigInt(tracks[i]?.start ?? 0));
   });
+  runs.forEach((run, i) => void setFirstDuration(view, run, tracks[i]?.firstLasts));
   const [run] = runs;
   return run === undefined ? 0 : view.getUint32(run.start + COUNT_AT);
+}
+
+/** 8.8.8: the samples' own fields begin behind those that the flags say; the duration is the first of them. */
+function setFirstDuration(view: DataView, { start }: Box, ticks: number | undefined): void {
+  const flags = view.getUint32(start + HEADER) & 0xffffff;
+  if (ticks === undefined || (flags & EACH_DURATION) === 0 || view.getUint32(start + COUNT_AT) === 0) return;
+  const before = (flags & DATA_OFFSET ? 4 : 0) + (flags & FIRST_FLAGS ? 4 : 0);
+  view.setUint32(start + COUNT_AT + 4 + before, ticks);
 }
 
 function deep(data: Uint8Array, type: string): Box[] {

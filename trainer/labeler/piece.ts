@@ -35,6 +35,8 @@ const RUN_UP = 3;
 const GROUP = 12;
 /** Half a millisecond: a container's timestamps are rounded. */
 const ROUNDING = 0.0005;
+/** Seconds by which a file is entered before the place that was asked for: a long group of pictures. */
+const MOST_BEFORE = 60;
 /** Seconds to enter the file before the key frame that is needed, until all frames come. */
 const LOOKS_BACK = [0, 2, 15, Number.POSITIVE_INFINITY] as const;
 
@@ -80,8 +82,8 @@ async function encode(source: Source, cut: Cut, unfinished: string, signal?: Abo
   try {
     await runFfmpeg({ args: argumentsFor(source, cut, unfinished), output: unfinished }, signal);
     const { init, media } = splitInit(await readFile(unfinished));
-    const ticks = [Math.round(cut.from * TICKS), (firstAudioFrame(cut.from) + RUN_UP) * AAC_FRAME];
-    const count = setTimes(media, ticks);
+    const sound = { start: (firstAudioFrame(cut.from) + RUN_UP) * AAC_FRAME, firstLasts: AAC_FRAME };
+    const count = setTimes(media, [{ start: Math.round(cut.from * TICKS) }, sound]);
     return { piece: { init, media }, count };
   } finally {
     await rm(unfinished, { force: true });
@@ -97,8 +99,17 @@ function argumentsFor(source: Source, cut: Cut, output: string): string[] {
   const { path, start, hasSound } = source;
   return [
     ...['-copyts', '-noaccurate_seek', ...(cut.enter > 0 ? ['-ss', cut.enter.toFixed(6)] : [])],
-    // Nothing behind the piece is read; the pictures of B-frames come a little later than their times say.
-    ...['-t', (cut.to - cut.enter + 2).toFixed(6), '-i', `file:${path}`, '-map', '0:v:0', '-sn', '-dn'],
+    // Counted from the first frame that comes, which may be before `enter`. The filters end it; this does where sound has ended.
+    ...[
+      '-t',
+      (cut.to - cut.enter + MOST_BEFORE).toFixed(6),
+      '-i',
+      `file:${path}`,
+      '-map',
+      '0:v:0',
+      '-sn',
+      '-dn',
+    ],
     ...pictureArguments(source, cut),
     ...(hasSound ? ['-map', '0:a:0', ...soundArguments(start, cut)] : []),
     ...['-map_metadata', '-1', '-map_chapters', '-1', '-movflags', 'empty_moov+default_base_moof'],

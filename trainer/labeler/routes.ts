@@ -1,5 +1,6 @@
 import {
   type LabelSession,
+  type Labels,
   labellerName,
   labelPostSchema,
   recordingId,
@@ -51,7 +52,7 @@ function addLabelRoutes(app: FastifyInstance, { desk, book, session, rescan, sav
     await rescan();
     return { recordings: desk.recordings() };
   });
-  app.get('/api/recordings/:id/labels', async ({ params, query }) => {
+  app.get('/api/recordings/:id/labels', async ({ params, query }): Promise<Labels> => {
     const { id } = check(byId, params, 'the recording');
     const { labeller } = check(byLabeller, query, 'the labeller');
     const [of] = book.changed(labeller, [id]).changed;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LabelSession } from '@adbreak/shared/contract/labelling.js';
+import type { LabelSession, PieceMade } from '@adbreak/shared/contract/labelling.js';
 import { explain } from '@adbreak/shared/errors.js';
 import { isLoopback } from './access.js';
 import { Analyses } from './analyses.js';
@@ -72,7 +72,8 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     say,
     onChange: tellOf,
   });
-  const onPiece = (recording: string, piece: number) => feed.tell('piece', { recording, piece });
+  const onPiece = (recording: string, piece: number) =>
+    feed.tell('piece', { recording, piece } satisfies PieceMade);
   await using media = new Media({ library, cache, say, onPiece });
   const desk = new Desk({ library, analyses, spots, book });
   const watched = new Watched(library, (ids, all) => {
