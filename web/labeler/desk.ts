@@ -1,6 +1,6 @@
 import type { LabelAction, QueueItem, Spot } from '@adbreak/shared/contract/labelling.js';
 import { batch, effect } from '@preact/signals';
-import { api } from './api.js';
+import { api, ServerGone } from './api.js';
 import { counted, formatClock, formatLength } from './clock.js';
 import * as connection from './connection.js';
 import type { Command } from './keys.js';
@@ -33,7 +33,10 @@ export class Desk {
       frames: api.frames,
       fetchPiece: api.piece,
       pictureAddress: (id, time) => api.picture(id, time, 960),
-      onTrouble: (error) => state.tell(`This place cannot be played yet: ${words(error)}`, true),
+      onTrouble: (error) => {
+        // That the server is gone is said once, above.
+        if (!(error instanceof ServerGone)) state.tell(`This place cannot be played: ${words(error)}`, true);
+      },
       onEnd: () => this.#paint({ kind: 'stop', at: this.player.duration }),
     });
     setInterval(() => this.#grow(), GROW_MS);
@@ -51,6 +54,7 @@ export class Desk {
     if (recording === undefined) return;
     if (state.chosenId.value !== id) {
       this.#stopPainting();
+      state.tell('');
       batch(() => {
         state.chosenId.value = id;
         this.choose(null);

@@ -13,7 +13,13 @@ export function Stage({ desk, video }: { readonly desk: Desk; readonly video: Co
       <div class="screen">
         {video}
         {player.picture.value && (
-          <img class="still" src={player.picture.value} alt="" onLoad={() => player.pictureShown()} />
+          <img
+            class="still"
+            src={player.picture.value}
+            alt=""
+            onLoad={() => player.pictureShown()}
+            onError={() => player.pictureFailed()}
+          />
         )}
         <Now desk={desk} />
         <Note />

@@ -56,11 +56,13 @@ function Pairs({ pairs }: { pairs: Agreement['pairs'] }) {
 function Control({ control }: { control: Agreement['control'] }) {
   return (
     <ul class="control">
-      {control.map(({ labeller, answered, right }) => (
-        <li key={labeller}>
-          {labeller}: {right} of {answered} hidden control items right
-        </li>
-      ))}
+      {control
+        .filter(({ answered }) => answered > 0)
+        .map(({ labeller, answered, right }) => (
+          <li key={labeller}>
+            {labeller}: {right} of {answered} hidden control items right
+          </li>
+        ))}
     </ul>
   );
 }

@@ -170,6 +170,11 @@ export class Player {
     if (this.#wanted !== null) performance.measure(PICTURE_MEASURE, { start: this.#wanted.since });
   }
 
+  /** Without it there is nothing to show until the frame itself is there. */
+  pictureFailed(): void {
+    this.picture.value = null;
+  }
+
   #watch(): void {
     this.#video.requestVideoFrameCallback((_, { mediaTime }) => {
       this.#onFrame(frameAt(this.times.value, mediaTime + CLOCK));

@@ -114,7 +114,7 @@ export class PieceStream {
 
   /** After the last piece there is no more: then the recording ends, where it would else wait for more. */
   #finish(piece: number): void {
-    if (!this.#has(piece)) this.#note(piece);
+    if (!this.#has(piece)) this.#note(piece, 1);
     else this.#tries.delete(piece);
     const isLast = piece === this.#pieces.starts.length - 1;
     if (isLast && this.#source.readyState === 'open' && this.#buffer?.updating === false)
@@ -122,13 +122,14 @@ export class PieceStream {
   }
 
   #failed(piece: number, error: unknown): void {
-    this.#note(piece);
+    // However long a server is gone, what it did not send is asked for again.
+    this.#note(piece, 0);
     this.#ports.onTrouble(error);
     setTimeout(() => void this.#pump(), AGAIN_MS + 50);
   }
 
-  #note(piece: number): void {
-    const count = (this.#tries.get(piece)?.count ?? 0) + 1;
+  #note(piece: number, tries: 0 | 1): void {
+    const count = (this.#tries.get(piece)?.count ?? 0) + tries;
     this.#tries.set(piece, { count, after: performance.now() + AGAIN_MS });
   }
 

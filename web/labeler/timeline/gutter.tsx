@@ -1,7 +1,7 @@
 import * as state from '../state.js';
 import { LANES, type LaneId } from './lanes.js';
 
-/** Names of the lanes, and why one of them is empty. */
+/** Names of the lanes, and which of them stay empty. */
 export function Gutter() {
   return (
     <div class="gutter">
@@ -15,19 +15,18 @@ export function Gutter() {
             element.style.height = `${height}px`;
           }}
         >
-          {title}
-          {whyEmpty(id) && <span class="why"> {whyEmpty(id)}</span>}
+          {isEmpty(id) ? `No ${title.toLowerCase()}` : title}
         </div>
       ))}
     </div>
   );
 }
 
-function whyEmpty(id: LaneId): string | null {
+function isEmpty(id: LaneId): boolean {
   const { recording, chosenSignals, airingsHere } = state;
   const isReady = recording.value?.analysis === 'ready';
-  if (id === 'wave' && recording.value?.hasSound === false) return 'none';
-  if (id === 'model' && isReady && chosenSignals.value?.model.length === 0) return 'none';
-  if (id === 'spots' && isReady && airingsHere.value.length === 0) return 'none';
-  return null;
+  if (id === 'wave') return recording.value?.hasSound === false;
+  if (id === 'model') return isReady && chosenSignals.value?.model.length === 0;
+  if (id === 'spots') return isReady && airingsHere.value.length === 0;
+  return false;
 }
