@@ -21,11 +21,23 @@ const outside = (from, others) =>
 
 module.exports = {
   forbidden: [
-    outside('shared', ['edge', 'hub', 'trainer', 'tools']),
-    outside('edge', ['hub', 'trainer', 'tools']),
-    outside('hub', ['edge', 'trainer', 'tools']),
-    outside('trainer', ['edge', 'hub', 'tools']),
+    outside('shared', ['edge', 'hub', 'trainer', 'tools', 'web']),
+    outside('edge', ['hub', 'trainer', 'tools', 'web']),
+    outside('hub', ['edge', 'trainer', 'tools', 'web']),
+    outside('trainer', ['edge', 'hub', 'tools', 'web']),
     outside('tools', ['edge']),
+    rule(
+      'web-knows-the-contract',
+      'A page knows what is said over the wire, and nothing of who says it.',
+      { path: '^web/', pathNot: `${TESTS}|${HELPERS}` },
+      { path: '^(shared/(?!contract/)|edge/|hub/|trainer/|tools/)' },
+    ),
+    rule(
+      'web-runs-in-a-browser',
+      'A page has no file system and no process.',
+      { path: '^web/(kit|labeler)/', pathNot: `${TESTS}|${HELPERS}` },
+      { dependencyTypes: ['core'] },
+    ),
     rule('no-cycles', 'Of two files that need each other, one part is a third.', {}, { circular: true }),
     rule(
       'hub-wires-at-the-top',

@@ -20,6 +20,7 @@ node_modules/.setup: package-lock.json scripts/system-packages.sh
 
 build: setup ## compile everything
 	npx tsc -b
+	scripts/build-web.sh
 
 # The fallback runtime: tfjs-tflite-node's own addon, compiled against the headers of the Node that runs.
 node_modules/.addon: node_modules/.setup scripts/build-addon.sh
@@ -119,4 +120,4 @@ format: setup ## write the house style
 	npx biome check --write .
 
 clean: ## forget what was built; .work keeps the demo's results
-	rm -rf shared/dist edge/dist hub/dist trainer/dist tools/dist
+	rm -rf shared/dist edge/dist hub/dist trainer/dist tools/dist web/dist

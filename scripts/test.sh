@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -t files < <(find shared/dist edge/dist hub/dist trainer/dist tools/dist -name '*.test.js' | sort)
+mapfile -t files < <(find shared/dist edge/dist hub/dist trainer/dist tools/dist web/dist -name '*.test.js' | sort)
 report=$(mktemp)
 status=0
 node --test --test-concurrency=2 --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$report" "${files[@]}" || status=$?

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { check } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError, ERROR_CODES, explain } from '@adbreak/shared/errors.js';
+import { Listeners } from '@adbreak/shared/listeners.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
+import { namesOf, refusalOf } from '@adbreak/shared/visitors.js';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { bitmap } from './bitmap.js';
-import { Listeners } from './listeners.js';
-import { namesOf, refusalOf } from './visitors.js';
 
 interface PageOptions {
   readonly host: string;
@@ -36,6 +36,8 @@ const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** What one listens on, never a name of one's own. */
 const EVERY_ADDRESS = ['0.0.0.0', '::'];
+const REACHED_BY =
+  "Open the page by the device's address or host name, or add the name to status.names in its configuration.";
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The Pi's own page: what it sees, what it thinks, and the person's word on it. It talks to whoever stands before it; no hub is needed. */
@@ -83,6 +85,7 @@ export class StatusPage implements AsyncDisposable {
       const refusal = refusalOf(
         { host: headers.host, origin: headers.origin, address: socket.localAddress },
         ours,
+        REACHED_BY,
       );
       if (refusal !== null) throw refusal;
     });

@@ -5,10 +5,10 @@ import { connect, type Socket } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Listeners } from '@adbreak/shared/listeners.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { Listeners } from './listeners.js';
+import { namesOf, refusalOf } from '@adbreak/shared/visitors.js';
 import { StatusPage } from './server.js';
-import { namesOf, refusalOf } from './visitors.js';
 
 /** The page as it listens for the whole network. */
 async function pageOf(t: TestContext, host = '0.0.0.0') {
@@ -120,7 +120,7 @@ describe('under which name the page answers', () => {
   test('IPv6 and dual-stack addresses are compared as the Host header writes them', () => {
     const names = namesOf('Pi.lan', []);
     const answers = (host: string, address: string) =>
-      refusalOf({ host, address, origin: undefined }, names) === null;
+      refusalOf({ host, address, origin: undefined }, names, '') === null;
     assert.ok(answers('192.0.2.1:8080', '::ffff:192.0.2.1'));
     assert.ok(answers('[fe80::1]:8080', 'fe80::1%eth0'));
     assert.ok(answers('[2001:DB8:0::5]', '2001:db8::5'));

@@ -45,6 +45,7 @@ const ELSEWHERE: Record<string, readonly [workspace: 'edge' | 'trainer', file: s
     'main.js',
     'makes, divides and checks data sets: prepare, stats, verify, cut, synthesize',
   ],
+  label: ['trainer', 'main.js', 'labels recordings on a page: the keys A, C, U, S; import, export'],
   train: ['trainer', 'main.js', 'makes a model of a data set, here or on the hub'],
   evaluate: ['trainer', 'main.js', 'says what a model is worth on a data set'],
   weights: ['trainer', 'main.js', 'pretrained weights: pull, import, inspect'],

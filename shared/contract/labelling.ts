@@ -91,8 +91,9 @@ export const labelRecordingSchema = z.object({
   name: z.string(),
   aliases: z.array(z.string()),
   duration: seconds,
-  width: z.int().positive(),
-  height: z.int().positive(),
+  /** As it is to be shown, in pixels; 0 of a recording that cannot be read. */
+  width: z.int().min(0),
+  height: z.int().min(0),
   hasSound: z.boolean(),
   /** What is known of it beside its pictures; a reason in `problem` where it failed. */
   analysis: z.enum(['waiting', 'running', 'ready', 'failed']),
@@ -105,7 +106,14 @@ export const labelRecordingSchema = z.object({
 export type LabelRecording = z.infer<typeof labelRecordingSchema>;
 
 /** GET /api/recordings/{id}/labels?labeller= */
-export const labelsSchema = z.object({ sequence: z.int().min(0), spans: z.array(labelledSpanSchema) });
+export const labelsSchema = z.object({
+  sequence: z.int().min(0),
+  spans: z.array(labelledSpanSchema),
+  /** As in `labelsChangedSchema`. */
+  undo: z.string().nullable(),
+  redo: z.string().nullable(),
+});
+export type Labels = z.infer<typeof labelsSchema>;
 
 /** GET /api/recordings/{id}/signals: for the timeline, once its analysis is ready. */
 export const labelSignalsSchema = z.object({
@@ -148,7 +156,7 @@ export const recurrenceSchema = z.object({
 export type Recurrence = z.infer<typeof recurrenceSchema>;
 export type Spot = Recurrence['spots'][number];
 
-/** One of GET /api/queue?labeller=: `{items: [...], control: boolean}`; the best first. */
+/** One of GET /api/queue?labeller=; the best first. Which items are hidden control items is not said. */
 export const queueItemSchema = z.object({
   recording: recordingId,
   start: seconds,
@@ -163,6 +171,12 @@ export const queueItemSchema = z.object({
   guess: label.nullable(),
 });
 export type QueueItem = z.infer<typeof queueItemSchema>;
+
+export const queueSchema = z.object({
+  items: z.array(queueItemSchema),
+  /** Whether control items may be among them: another person's labels, or a file's, are there to compare with. */
+  control: z.boolean(),
+});
 
 /** GET /api/agreement: how far labellers agree, and where they do not. */
 export const agreementSchema = z.object({
@@ -190,7 +204,7 @@ export type Agreement = z.infer<typeof agreementSchema>;
 
 /**
  * GET /api/recordings/{id}/pieces: what the player needs. `codecs` for addSourceBuffer. GET …/pieces/init and …/pieces/{n}
- * are fragmented MP4 with the recording's own times; a piece that is not there is made first.
+ * are fragmented MP4 with the recording's own times (no timestampOffset is needed); a piece that is not there is made first.
  */
 export const piecesSchema = z.object({
   codecs: z.string(),
@@ -201,11 +215,26 @@ export const piecesSchema = z.object({
 });
 export type Pieces = z.infer<typeof piecesSchema>;
 
+/** The event `piece` of the stream: one more is made. */
+export const pieceMadeSchema = z.object({ recording: recordingId, piece: z.int().min(0) });
+export type PieceMade = z.infer<typeof pieceMadeSchema>;
+
 /**
  * GET /api/recordings/{id}/frames: times of all frames as little-endian Float64, in order. GET …/picture?time=&width=: the
- * frame that is on then, as JPEG. POST /api/save: writes all exports now; answers {files: [...]}.
+ * frame that is on then, as JPEG. POST /api/save: writes all exports now.
  */
-export const savedSchema = z.object({ files: z.array(z.string()) });
+export const savedSchema = z.object({
+  files: z.array(z.string()),
+  /** What was left out, in words: seconds on which labellers disagree, recordings that cannot be read. */
+  leftOut: z.array(z.string()),
+});
+export type Saved = z.infer<typeof savedSchema>;
+
+/**
+ * GET /api/stream: server-sent events `labels`, `recording`, `piece` and `spots` (no data worth reading: ask again). The id
+ * of `labels` is its sequence; after a break the browser says the last one (Last-Event-ID), or `?after=` does, and what
+ * changed since comes first. A refusal of any address is `{error, message, remedy}` with the status of its code.
+ */
 
 /** GET /api/session: who one may be, and what the server has. */
 export const labelSessionSchema = z.object({
@@ -213,6 +242,8 @@ export const labelSessionSchema = z.object({
   outputDir: z.string(),
   videoDir: z.string(),
   hasModel: z.boolean(),
+  /** What is known of what repeats; `none` where nothing looks for it. */
+  recurrence: z.enum(['none', 'running', 'ready', 'failed']),
   version: z.string(),
 });
 export type LabelSession = z.infer<typeof labelSessionSchema>;

@@ -16,7 +16,10 @@ export class Listeners implements Disposable {
   readonly #open = new Map<ServerResponse, string>();
   readonly #heartbeat: NodeJS.Timeout;
 
-  constructor(heartbeatMs = HEARTBEAT_MS) {
+  readonly #mostUnread: number;
+
+  constructor(heartbeatMs = HEARTBEAT_MS, mostUnreadBytes = MOST_UNREAD_BYTES) {
+    this.#mostUnread = mostUnreadBytes;
     // A peer that is gone without a word is found out by TCP when something is sent to it.
     this.#heartbeat = setInterval(() => this.send(':\n\n'), heartbeatMs).unref();
   }
@@ -41,7 +44,7 @@ export class Listeners implements Disposable {
   send(text: string): void {
     for (const listener of this.#open.keys()) {
       listener.write(text);
-      if (listener.writableLength > MOST_UNREAD_BYTES) this.#end(listener);
+      if (listener.writableLength > this.#mostUnread) this.#end(listener);
     }
   }
 

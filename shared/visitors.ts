@@ -1,4 +1,4 @@
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError } from './errors.js';
 
 export interface Visit {
   /** The Host header: the name by which the visitor reached the page. */
@@ -19,18 +19,19 @@ export function namesOf(hostname: string, configured: readonly string[]): Readon
  * Why a request is refused, or null. A page elsewhere can let its own name point to this device (DNS rebinding): the
  * browser then takes both for one site and lets it read and label. Only the name in the Host header tells, so it must
  * be one of ours: a name of the device, a loopback name, or the very address that was connected to. And whoever says
- * which page asks (RFC 6454, section 7) must be this page.
+ * which page asks (RFC 6454, section 7) must be this page. `remedy`: how the page is reached under its own name.
  */
-export function refusalOf({ host, origin, address }: Visit, names: ReadonlySet<string>): AdbreakError | null {
+export function refusalOf(
+  { host, origin, address }: Visit,
+  names: ReadonlySet<string>,
+  remedy: string,
+): AdbreakError | null {
   const asked = parseHost(host ?? '');
   if (asked === null || !isOurs(asked.hostname.replace(/^\[|\]$|\.$/g, ''), address, names))
     return new AdbreakError(
       'forbidden',
       `Cannot answer under the name ${JSON.stringify(host?.slice(0, 100) ?? '')}: it is not one of this device`,
-      {
-        remedy:
-          "Open the page by the device's address or host name, or add the name to status.names in its configuration.",
-      },
+      { remedy },
     );
   if (origin === undefined || (URL.canParse(origin) && new URL(origin).host === asked.host)) return null;
   return new AdbreakError('forbidden', `Cannot answer a page from ${JSON.stringify(origin.slice(0, 100))}`, {
