@@ -99,3 +99,29 @@ export function pieceStarts(times: Float64Array, length: number): number[] {
   }
   return starts;
 }
+
+/** The number of frames, their times and those of the keys, as little-endian Float64. */
+export function packFrames({ times, keys }: FrameTimes): Uint8Array {
+  const all = new Float64Array(1 + times.length + keys.length);
+  all[0] = times.length;
+  all.set(times, 1);
+  all.set(keys, 1 + times.length);
+  return new Uint8Array(all.buffer);
+}
+
+/** Null of what `packFrames` did not write: the list is then made again. */
+export function unpackFrames(bytes: Uint8Array | undefined): FrameTimes | null {
+  if (bytes === undefined || bytes.length % 8 !== 0 || bytes.length < 16) return null;
+  const all = new Float64Array(bytes.slice().buffer);
+  const count = all[0] ?? 0;
+  const [times, keys] = [all.slice(1, 1 + count), all.slice(1 + count)];
+  const isRight =
+    Number.isInteger(count) && count > 0 && times.length === count && isRising(times) && isRising(keys);
+  return isRight ? { times, keys } : null;
+}
+
+function isRising(times: Float64Array): boolean {
+  return times.every(
+    (time, i) => Number.isFinite(time) && time >= 0 && (i === 0 || time > (times[i - 1] ?? 0)),
+  );
+}

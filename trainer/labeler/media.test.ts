@@ -8,7 +8,7 @@ import { timedFrames } from '@adbreak/shared/video/exact.js';
 import { probeVideo } from '@adbreak/shared/video/probe.js';
 import sharp from 'sharp';
 import { DiskCache } from './disk-cache.js';
-import { frameTimes, parsePacket, pieceStarts } from './frame-times.js';
+import { frameTimes, packFrames, parsePacket, pieceStarts, unpackFrames } from './frame-times.js';
 import { Library } from './library.js';
 import { Media, PIECE_SECONDS } from './media.js';
 import { codecsOf, makePiece } from './piece.js';
@@ -119,6 +119,19 @@ test('packets that are not shown are no frames; borders of pieces are frames, be
   assert.equal(parsePacket('N/A,__'), null);
   const times = Float64Array.of(...Array.from({ length: 50 }, (_, i) => i / 10), 60, 60.1, 62.1, 63);
   assert.deepEqual(pieceStarts(times, 2), [0, 2, 4, 60, 62.1]);
+});
+
+test('a list of frames that was kept is the same one; what is no list is made again', () => {
+  const list = { times: Float64Array.of(0, 0.04, 0.08), keys: Float64Array.of(0) };
+  const packed = packFrames(list);
+  assert.deepEqual(unpackFrames(packed), list);
+  assert.equal(unpackFrames(undefined), null);
+  assert.equal(unpackFrames(packed.subarray(0, 20)), null);
+  assert.equal(
+    unpackFrames(packFrames({ times: Float64Array.of(0.08, 0.04), keys: Float64Array.of(0) })),
+    null,
+  );
+  assert.equal(unpackFrames(new Uint8Array(Float64Array.of(1e9, 1).buffer)), null);
 });
 
 /** A library of one recording of 20 s, and what plays it. */

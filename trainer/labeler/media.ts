@@ -1,11 +1,10 @@
 import type { Pieces } from '@adbreak/shared/contract/labelling.js';
 import { AdbreakError, explain } from '@adbreak/shared/errors.js';
-import { frameAt } from '@adbreak/shared/video/exact.js';
-import sharp from 'sharp';
 import type { DiskCache } from './disk-cache.js';
-import { type FrameTimes, frameTimes, pieceStarts } from './frame-times.js';
+import { type FrameTimes, frameTimes, packFrames, pieceStarts, unpackFrames } from './frame-times.js';
 import { firstFrom } from './label-studio.js';
 import type { Library } from './library.js';
+import { pictureOf } from './picture.js';
 import { codecsOf, makePiece, type Piece } from './piece.js';
 import { Work } from './work.js';
 
@@ -18,7 +17,6 @@ const AHEAD = 20;
 const PRIORITY = { asked: 1, ahead: 0 } as const;
 /** Lists of frames in memory: each has 16 bytes a frame. */
 const LISTS = 20;
-const QUALITY = 80;
 /** Half a millisecond, as in `frameAt`. */
 const ROUNDING = 0.0005;
 
@@ -47,13 +45,24 @@ export class Media implements AsyncDisposable {
   frames(id: string): Promise<FrameTimes> {
     const known = this.#lists.get(id);
     if (known !== undefined) return known;
-    const list = frameTimes(this.#options.library.readable(id), this.#end.signal);
+    const list = this.#framesOf(id);
     this.#lists.set(id, list);
     list.catch(() => this.#lists.delete(id));
     for (const oldest of this.#lists.keys()) {
       if (this.#lists.size <= LISTS) break;
       this.#lists.delete(oldest);
     }
+    return list;
+  }
+
+  /** Reading all of a container takes seconds for each gigabyte: the list is kept. */
+  async #framesOf(id: string): Promise<FrameTimes> {
+    const recording = this.#options.library.readable(id);
+    const name = `${id}/frames.bin`;
+    const kept = unpackFrames(await this.#options.cache.get(name));
+    if (kept !== null) return kept;
+    const list = await frameTimes(recording, this.#end.signal);
+    await this.#options.cache.put(name, packFrames(list));
     return list;
   }
 
@@ -132,19 +141,17 @@ export class Media implements AsyncDisposable {
   /** The frame that is on at a time, as a JPEG of a width in pixels, at most its own. */
   async picture(id: string, time: number, width: number, signal: AbortSignal): Promise<Uint8Array> {
     const { path, facts } = this.#options.library.readable(id);
-    const { times } = await this.frames(id);
-    const frame = Math.max(0, firstFrom(times, time + ROUNDING) - 1);
+    const list = await this.frames(id);
+    const frame = Math.max(0, firstFrom(list.times, time + ROUNDING) - 1);
     const size = { width: Math.min(width, facts.width), height: 0 };
     size.height = Math.max(1, Math.round((size.width * facts.height) / facts.width));
     const name = `${id}/p${size.width}-${frame}.jpg`;
     const kept = await this.#options.cache.get(name);
     if (kept !== undefined) return kept;
     const make = async (stop: AbortSignal) => {
-      const request = { source: path, start: facts.start, preprocess: { ...size, scaler: 'area' as const } };
-      const { pixels } = await frameAt(request, times[frame] ?? time, stop);
-      const picture = await sharp(pixels, { raw: { ...size, channels: 3 } })
-        .jpeg({ quality: QUALITY })
-        .toBuffer();
+      const { cache } = this.#options;
+      const shown = { path, start: facts.start, ...size };
+      const picture = await pictureOf(shown, list, list.times[frame] ?? time, cache.unfinished(), stop);
       await this.#options.cache.put(name, picture);
       return picture;
     };
