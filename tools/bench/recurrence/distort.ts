@@ -60,14 +60,14 @@ const LOW_H264: Step = {
     .concat(['-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '48k']),
 };
 
-/** By name, what is done to the recording of an index: neighbours are distorted in different ways. */
+/** By name, in the order of a broadcast's way, what is done to the recording of an index: neighbours are distorted in different ways. */
 const ALONE = {
-  lost: (index) => [lost(even(index) ? 0.01 : 0.03, index + 1)],
   levels: (index) => [{ video: [even(index) ? SQUEEZED : 'eq=gamma=1.25'] }],
   logo: (index) => (even(index) ? [] : [{ video: LOGO }]),
   boxes: (index) => [{ video: [even(index) ? LETTERBOX : PILLARBOX] }],
   speed: (index) => [[], [FASTER], [SLOWER]][index % 3] ?? [],
   phase: (index) => [even(index) ? LATER : TO_NTSC],
+  lost: (index) => [lost(even(index) ? 0.01 : 0.03, index + 1)],
   bitrate: (index) => [even(index) ? LOW_MPEG2 : LOW_H264],
 } as const satisfies Record<string, (index: number) => readonly Step[]>;
 
