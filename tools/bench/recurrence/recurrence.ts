@@ -49,14 +49,21 @@ async function measure(seed: string, distortion: Distortion | null): Promise<Mea
   const result = score(scanned.found, material.truth);
   await keep(name, material, scanned, result);
   const { byAirings, confusion, verdicts } = result;
-  say(`${name}: ${JSON.stringify({ ...told(result), wall_s: scanned.wall, own_s: scanned.own, byAirings, verdicts })}`);
+  say(
+    `${name}: ${JSON.stringify({ ...told(result), wall_s: scanned.wall, own_s: scanned.own, byAirings, verdicts })}`,
+  );
   say(`${name}: true class to said class ${JSON.stringify(confusion)}`);
   const decode = distortion === null ? await decoding(material.files, signal) : 0;
   return { score: result, hours, scanned, decode };
 }
 
 /** What was found, and what was wrong with it, for a person who wants to know why. */
-async function keep(name: string, { folder, truth }: Material, scanned: Scanned, result: Score): Promise<void> {
+async function keep(
+  name: string,
+  { folder, truth }: Material,
+  scanned: Scanned,
+  result: Score,
+): Promise<void> {
   const results = join(CACHE, 'results');
   await mkdir(results, { recursive: true });
   const { wrong, missed } = result;
@@ -111,7 +118,13 @@ await runProgram(async () => {
   const rows = await distorted();
   const real = ONLY.includes('real') ? await measureReal({ command: SCAN, root: ROOT, say }, signal) : null;
   const month_mb = await monthMb();
-  const result = { bench: 'recurrence', ...(plain.length > 0 && figures(plain)), month_mb, distorted: rows, real };
+  const result = {
+    bench: 'recurrence',
+    ...(plain.length > 0 && figures(plain)),
+    month_mb,
+    distorted: rows,
+    real,
+  };
   const short = (_: string, value: unknown) =>
     typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : value;
   console.log(JSON.stringify(result, short));

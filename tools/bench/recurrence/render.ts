@@ -75,7 +75,11 @@ async function* sounds(cues: readonly Cue[]): AsyncGenerator<Buffer> {
     const from = (soundFirst ?? first) * SAMPLES_A_FRAME;
     const count = frames * SAMPLES_A_FRAME;
     const samples = mixed(layers, from + count);
-    yield Buffer.from(samples.buffer, from * Int16Array.BYTES_PER_ELEMENT, count * Int16Array.BYTES_PER_ELEMENT);
+    yield Buffer.from(
+      samples.buffer,
+      from * Int16Array.BYTES_PER_ELEMENT,
+      count * Int16Array.BYTES_PER_ELEMENT,
+    );
   }
 }
 

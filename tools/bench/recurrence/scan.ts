@@ -44,7 +44,10 @@ export async function scan(
   try {
     const [code, ending] = await once(child, 'close');
     if (code !== 0)
-      throw new AdbreakError('input_invalid', `Cannot score: ${command.join(' ')}: ${words || (code ?? ending)}`);
+      throw new AdbreakError(
+        'input_invalid',
+        `Cannot score: ${command.join(' ')}: ${words || (code ?? ending)}`,
+      );
   } finally {
     usage.stop();
   }
@@ -58,7 +61,10 @@ function watched(pid: number | undefined) {
   let last = { own: 0, peakMb: 0 };
   const look = () => {
     try {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').map(Number);
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ')
+        .map(Number);
       const [, kilo = '0'] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
       last = { own: ((fields[11] ?? 0) + (fields[12] ?? 0)) / TICKS, peakMb: Number(kilo) / BYTES_A_KILO };
     } catch (error) {
@@ -74,6 +80,9 @@ function watched(pid: number | undefined) {
 export async function decoding(files: readonly string[], signal?: AbortSignal): Promise<number> {
   const started = process.hrtime.bigint();
   for (const file of files)
-    await runFfmpeg({ args: ['-threads', '1', '-i', `file:${file}`, '-f', 'null', '-'], output: file }, signal);
+    await runFfmpeg(
+      { args: ['-threads', '1', '-i', `file:${file}`, '-f', 'null', '-'], output: file },
+      signal,
+    );
   return Number(process.hrtime.bigint() - started) / 1e9;
 }

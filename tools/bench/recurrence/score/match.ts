@@ -84,7 +84,10 @@ function placeOf(found: FoundAiring, { items }: Truth): Judged['truth'] {
 }
 
 /** For each first name the second that comes with it most often; among equals the one that came first. */
-function most<T>(list: readonly T[], pair: (one: T) => readonly [string, string] | null): Map<string, string> {
+function most<T>(
+  list: readonly T[],
+  pair: (one: T) => readonly [string, string] | null,
+): Map<string, string> {
   const counts = new Map<string, Map<string, number>>();
   for (const one of list) {
     const names = pair(one);

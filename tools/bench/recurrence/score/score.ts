@@ -3,7 +3,12 @@ import type { TrueAiring, TrueItem, Truth } from '../truth.js';
 import type { TrueClass } from '../world/cue.js';
 import { isPromised, type Judged, judge, wholeAirings } from './match.js';
 
-export type Place = { readonly id: string; readonly recording: string; readonly start: number; readonly end: number };
+export type Place = {
+  readonly id: string;
+  readonly recording: string;
+  readonly start: number;
+  readonly end: number;
+};
 
 /** What is counted: sums, so that scores of several scans add up. */
 export interface Score {
@@ -58,7 +63,8 @@ export function score(found: Recurrence, truth: Truth): Score {
   const inBucket = (bucket: Bucket) => spots.filter(({ item }) => bucketOf(wholeAirings(item)) === bucket);
   return {
     called: called.length,
-    calledRight: called.filter(({ verdict, truth: at }) => verdict === 'right' && at?.item.class === 'spot').length,
+    calledRight: called.filter(({ verdict, truth: at }) => verdict === 'right' && at?.item.class === 'spot')
+      .length,
     promised: spots.length,
     promisedFound: spots.filter(asSpot).length,
     byAirings: perBucket((bucket) => ({
@@ -98,9 +104,13 @@ function purity(judged: readonly Judged[]): { clustered: number; pure: number } 
 function confusionOf(judged: readonly Judged[]): Record<string, Record<string, number>> {
   const names: (TrueClass | 'nothing')[] = [...RECURRENCE_CLASSES, 'nothing'];
   const count = (name: string, said: string) =>
-    judged.filter(({ truth, spot }) => (truth?.item.class ?? 'nothing') === name && spot.class === said).length;
+    judged.filter(({ truth, spot }) => (truth?.item.class ?? 'nothing') === name && spot.class === said)
+      .length;
   return Object.fromEntries(
-    names.map((name) => [name, Object.fromEntries(RECURRENCE_CLASSES.map((said) => [said, count(name, said)]))]),
+    names.map((name) => [
+      name,
+      Object.fromEntries(RECURRENCE_CLASSES.map((said) => [said, count(name, said)])),
+    ]),
   );
 }
 
@@ -116,8 +126,11 @@ function placeOf({ item, airing }: { item: TrueItem; airing: TrueAiring }): Plac
 
 /** What two scans found together. */
 export function added(a: Score, b: Score): Score {
-  const sum = <K extends string>(x: Readonly<Record<K, number>>, y: Readonly<Record<K, number>>, keys: readonly K[]) =>
-    Object.fromEntries(keys.map((key) => [key, x[key] + y[key]])) as Record<K, number>;
+  const sum = <K extends string>(
+    x: Readonly<Record<K, number>>,
+    y: Readonly<Record<K, number>>,
+    keys: readonly K[],
+  ) => Object.fromEntries(keys.map((key) => [key, x[key] + y[key]])) as Record<K, number>;
   const counts = [
     'called',
     'calledRight',
@@ -136,7 +149,9 @@ export function added(a: Score, b: Score): Score {
     confusion: Object.fromEntries(
       Object.entries(a.confusion).map(([name, of]) => [
         name,
-        Object.fromEntries(Object.entries(of).map(([said, n]) => [said, n + (b.confusion[name]?.[said] ?? 0)])),
+        Object.fromEntries(
+          Object.entries(of).map(([said, n]) => [said, n + (b.confusion[name]?.[said] ?? 0)]),
+        ),
       ]),
     ),
     verdicts: sum(a.verdicts, b.verdicts, VERDICTS),

@@ -63,8 +63,10 @@ export function addMusic(sum: Float32Array, seed: string, level: number): void {
       const low = { hertz: hertz(chord, 0), seconds: step * 1.5, level: level * 0.4 };
       if (drums.bass[i]) play(sum, bass, at + i * step, low);
       if (drums.kick[i]) kick(sum, at + i * step, level * 0.6);
-      if (drums.snare[i]) noise(sum, at + i * step, { random, seconds: 0.12, level: level * 0.35, bright: 0.4 });
-      if (drums.hat[i]) noise(sum, at + i * step, { random, seconds: 0.04, level: level * 0.2, bright: 0.95 });
+      if (drums.snare[i])
+        noise(sum, at + i * step, { random, seconds: 0.12, level: level * 0.35, bright: 0.4 });
+      if (drums.hat[i])
+        noise(sum, at + i * step, { random, seconds: 0.04, level: level * 0.2, bright: 0.95 });
     });
   }
 }
@@ -95,7 +97,10 @@ function instrument(
   attack: readonly [number, number],
   decay: readonly [number, number],
 ): Instrument {
-  const partials = Array.from({ length: 7 }, (_, i) => random.uniform() / (i + 1) ** random.between(0.4, 1.8));
+  const partials = Array.from(
+    { length: 7 },
+    (_, i) => random.uniform() / (i + 1) ** random.between(0.4, 1.8),
+  );
   const norm = partials.reduce((sum, one) => sum + one, 0.01);
   const wave = Float32Array.from({ length: TABLE }, (_, i) =>
     partials.reduce((sum, one, k) => sum + (one / norm) * Math.sin((2 * Math.PI * (k + 1) * i) / TABLE), 0),

@@ -19,7 +19,11 @@ const REPLAYS = 0.5;
 const CHANNEL_BED = 0.12;
 
 /** At least `seconds` of one programme. What `id` names is shown nowhere else. */
-export function block(random: Random, channel: Channel, { id, seconds }: { id: string; seconds: number }): Block {
+export function block(
+  random: Random,
+  channel: Channel,
+  { id, seconds }: { id: string; seconds: number },
+): Block {
   const genre = random.pick(channel.genres);
   const cues: Cue[] = [];
   const replays: Block['replays'][number][] = [];

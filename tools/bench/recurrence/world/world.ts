@@ -19,7 +19,15 @@ export interface WorldRequest {
 const SPOTS_A_MINUTE = 1.4;
 /** Airings of a campaign on average. */
 const AIRINGS = 3.5;
-const CHANCE = { once: 0.08, twice: 0.04, hard: 0.2, version: 0.45, ident: 0.6, trailer: 0.35, repeat: 0.15 } as const;
+const CHANCE = {
+  once: 0.08,
+  twice: 0.04,
+  hard: 0.2,
+  version: 0.45,
+  ident: 0.6,
+  trailer: 0.35,
+  repeat: 0.15,
+} as const;
 const BLOCK_SECONDS = [60, 210] as const;
 /** A programme comes again no sooner, in frames. */
 const REPEAT_AFTER = 4 * 60 * FPS;
