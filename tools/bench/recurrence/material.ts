@@ -1,16 +1,14 @@
 import { createHash } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { exists, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { clockOf, type Distortion, distort, endingOf } from './distort.js';
 import { renderRecording } from './render.js';
-import { type Filed, frameTimes, type Truth, truthOf, truthSchema } from './truth.js';
+import { type Filed, frameTimes, type Truth, truthOf } from './truth.js';
 import { type WorldRequest, world } from './world/world.js';
 
 /** Counts what the rendering changes in pictures or sound of the same schedule. */
 const RENDERING = 2;
-const TRUTH_LIMIT = 1 << 26;
 
 export interface Material {
   readonly folder: string;
@@ -105,8 +103,4 @@ export async function handOut({ files, folder }: Material, output: string): Prom
     await rm(target, { force: true });
     await link(path, target);
   }
-}
-
-export async function readTruth(path: string): Promise<Truth> {
-  return parseJson(truthSchema, await readFile(path, 'utf8'), TRUTH_LIMIT, `the truth ${path}`);
 }

@@ -6,7 +6,7 @@ import { labelOfItem } from '@adbreak/trainer/dataset/synthetic/schedule.js';
 import { type Shot, shotsOf } from '@adbreak/trainer/dataset/synthetic/shots.js';
 import { mixed } from './sound/layers.js';
 import { SAMPLE_RATE } from './sound/rate.js';
-import { type Cue, FPS, framesIn, type Recording } from './world/cue.js';
+import { type Cue, FPS, type Recording } from './world/cue.js';
 
 export const SIZE = { width: 320, height: 180 } as const;
 const SAMPLES_A_FRAME = SAMPLE_RATE / FPS;
@@ -82,5 +82,3 @@ async function* sounds(cues: readonly Cue[]): AsyncGenerator<Buffer> {
     );
   }
 }
-
-export const secondsOf = ({ cues }: Recording) => framesIn(cues) / FPS;
