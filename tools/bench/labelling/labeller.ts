@@ -3,8 +3,9 @@ import { AD, CONTENT, hindsight, NONE, paint, type Reel, STEPS } from './hour.js
 
 /** Seconds that a person needs: to decide and press a key, to go somewhere else, to have a look. */
 export const COSTS = { decision: 0.8, seek: 1.5, glance: 1 } as const;
-/** A labeller may stop when this share of the seconds is right. */
+/** A labeller may stop when this share of the seconds is right; nobody told them, so it is told for a stricter one too. */
 export const ENOUGH = 0.99;
+export const STRICT = 0.995;
 /** What is left between two labels, up to so many steps, belongs to the first: black. */
 const CRUMB = 1.5 * STEPS;
 /** Seconds of a stretch that one word can be said on. */
@@ -49,14 +50,41 @@ export function byQueue(
   { spots, hasModel }: { spots: readonly Spot[]; hasModel: boolean },
 ): Moment[] {
   const labels = reels.map((reel) => (hasModel ? hindsight(reel) : new Uint8Array(reel.truth.length)));
+  if (hasModel) vote(reels, labels, spots);
   const moments = [momentOf(reels, labels, 0)];
   let seconds = 0;
   for (const task of tasksOf(reels, spots, hasModel)) {
-    if ((moments.at(-1)?.right ?? 0) >= ENOUGH) break;
+    if ((moments.at(-1)?.right ?? 0) >= STRICT) break;
     seconds += COSTS.seek + COSTS.glance + COSTS.decision + settle(reels, labels, task);
     moments.push(momentOf(reels, labels, seconds));
   }
   return moments;
+}
+
+/** What airs again has one label: that which the model gives it on the whole, over all its airings. */
+function vote(reels: readonly Reel[], labels: readonly Uint8Array[], spots: readonly Spot[]): void {
+  for (const airings of placesOf(reels, spots)) {
+    const values = guessesOf(reels, airings);
+    const isAd = values.reduce((sum, p) => sum + p - 0.5, 0) > 0;
+    for (const { reel, ...stretch } of airings)
+      paint(labels[reel] ?? new Uint8Array(), stretch, isAd ? AD : CONTENT);
+  }
+}
+
+function guessesOf(reels: readonly Reel[], airings: Task['airings']): number[] {
+  return airings.flatMap(({ reel, start, end }) => [
+    ...(reels[reel]?.model.slice(Math.round(start * STEPS), Math.round(end * STEPS)) ?? []),
+  ]);
+}
+
+function placesOf(reels: readonly Reel[], spots: readonly Spot[]) {
+  const index = new Map(reels.map(({ file }, i) => [file, i]));
+  return spots.map(({ airings }) =>
+    airings.flatMap(({ recording, start, end }) => {
+      const reel = index.get(recording.slice(recording.lastIndexOf('/') + 1));
+      return reel === undefined ? [] : [{ reel, start, end }];
+    }),
+  );
 }
 
 /** Labels what the key means. Where one stretch holds a border, that is set by hand: gives the seconds of it. */
@@ -79,13 +107,7 @@ function settle(reels: readonly Reel[], labels: readonly Uint8Array[], { airings
  * black, without what spots cover, and is no longer than a minute.
  */
 export function tasksOf(reels: readonly Reel[], spots: readonly Spot[], hasModel: boolean): Task[] {
-  const index = new Map(reels.map(({ file }, i) => [file, i]));
-  const repeated = spots.map(({ airings }) =>
-    airings.flatMap(({ recording, start, end }) => {
-      const reel = index.get(recording.slice(recording.lastIndexOf('/') + 1));
-      return reel === undefined ? [] : [{ reel, start, end }];
-    }),
-  );
+  const repeated = placesOf(reels, spots);
   const single = reels.flatMap((reel, r) =>
     stretches(
       reel,
@@ -93,9 +115,7 @@ export function tasksOf(reels: readonly Reel[], spots: readonly Spot[], hasModel
     ).map((one) => [{ reel: r, ...one }]),
   );
   const doubt = (airings: Task['airings']) => {
-    const values = airings.flatMap(({ reel, start, end }) => [
-      ...(reels[reel]?.model.slice(Math.round(start * STEPS), Math.round(end * STEPS)) ?? []),
-    ]);
+    const values = guessesOf(reels, airings);
     return values.reduce((sum, p) => sum + Math.min(p, 1 - p), 0) / Math.max(1, values.length);
   };
   const long = (airings: Task['airings']) => airings.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -151,6 +171,6 @@ export function at(moments: readonly Moment[], seconds: number): Moment | undefi
 }
 
 /** When enough was right; the last moment where it never was. */
-export function done(moments: readonly Moment[]): Moment | undefined {
-  return moments.find(({ right }) => right >= ENOUGH) ?? moments.at(-1);
+export function done(moments: readonly Moment[], enough = ENOUGH): Moment | undefined {
+  return moments.find(({ right }) => right >= enough) ?? moments.at(-1);
 }

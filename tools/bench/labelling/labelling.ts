@@ -5,7 +5,7 @@ import { makeMaterial } from '../recurrence/material.js';
 import { scan } from '../recurrence/scan.js';
 import { world } from '../recurrence/world/world.js';
 import { type Reel, reels } from './hour.js';
-import { at, byHand, byQueue, done, ENOUGH, type Moment } from './labeller.js';
+import { at, byHand, byQueue, done, ENOUGH, type Moment, STRICT } from './labeller.js';
 import { type Example, examples, f1, picturesOf } from './learn.js';
 
 /**
@@ -61,6 +61,8 @@ async function measure(seed: string) {
   const row = {
     seconds: fromWays((way) => perHour(done(ways[way])?.seconds ?? 0)),
     right: fromWays((way) => done(ways[way])?.right ?? 0),
+    strict: fromWays((way) => perHour(done(ways[way], STRICT)?.seconds ?? 0)),
+    strictRight: fromWays((way) => done(ways[way], STRICT)?.right ?? 0),
     start: ways.model[0]?.right ?? 0,
     bySpeed: SPEEDS.map((speed) => perHour(done(byHand(own, speed))?.seconds ?? 0)),
     f1: { ...Object.fromEntries(scores), truth, at_s: perHour(budget) },
@@ -92,6 +94,11 @@ await runProgram(async () => {
     ),
     enough: ENOUGH,
     right: fromWays((way) => mean((row) => row.right[way])),
+    strict: {
+      enough: STRICT,
+      seconds: fromWays((way) => mean((row) => row.strict[way])),
+      right: fromWays((way) => mean((row) => row.strictRight[way])),
+    },
     model_right_at_first: mean((row) => row.start),
     hand_s_by_speed: Object.fromEntries(
       SPEEDS.map((speed, i) => [speed, mean((row) => row.bySpeed[i] ?? 0)]),
