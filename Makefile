@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NODE_FLAGS ?=
 
-.PHONY: help setup build addon litert tfjs-node check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo model bench bench-detect bench-networks bench-train bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking verify-assessment verify-tfjs-node bench-gates bench-ingest fuzz-model schemas format clean
+.PHONY: help setup build addon litert tfjs-node check conformance-packages conformance conformance-http test test-crash test-attacks test-renewal demo model bench bench-detect bench-networks bench-recurrence bench-labelling bench-train bench-runtime bench-convert verify-litert verify-reference verify-evidence verify-tracking verify-assessment verify-tfjs-node bench-gates bench-ingest fuzz-model schemas format clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -89,6 +89,12 @@ bench-ingest: build ## reports a second that the hub acknowledges, beside Mosqui
 
 bench-detect: model ## the decision in hindsight beside the live one, on synthetic broadcasts; SECONDS_EACH= (1,800), SEED=
 	node tools/dist/bench/detect/detect.js
+
+bench-recurrence: build ## what recurrence finds in broadcasts and real pictures, whole and distorted; SEEDS= (b1,b2,b3), ONLY=, SCAN=
+	@node tools/dist/bench/recurrence/recurrence.js
+
+bench-labelling: build ## seconds for a labelled hour by hand, with a model, with recurrence, with both; SEEDS= (l1,l2), ONLY=
+	@node tools/dist/bench/labelling/labelling.js
 
 bench-train: build ## `adbreak train` beside the same work in Keras (installs it into .work); ROUNDS= (2), STEPS= (2), ONLY=frozen,step
 	scripts/bench-train.sh

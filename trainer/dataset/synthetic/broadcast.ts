@@ -1,15 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { rename, rm } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { AdbreakError, explain } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
-import { startFailure, writeFailure } from '@adbreak/shared/video/frames.js';
 import type { Span } from '@adbreak/shared/video/labels.js';
 import * as art from './art.js';
 import { Canvas, type Picture } from './canvas.js';
 import type { Capture, Channel } from './channels.js';
+import { encode } from './encode.js';
 import { type Item, labelOfItem, schedule, timeline } from './schedule.js';
 import { shotsOf } from './shots.js';
 import { SAMPLE_RATE, soundOf } from './sound.js';
@@ -33,36 +27,19 @@ export interface BroadcastRequest {
  */
 export async function renderBroadcast(request: BroadcastRequest, signal?: AbortSignal): Promise<Span[]> {
   const items = schedule(seeded(`${request.seed}/${request.channel.name}`), request.channel, request.seconds);
-  const unfinished = `${request.output}.part`;
-  const encoder = spawn('ffmpeg', encoderArguments(unfinished, request.channel.capture), {
-    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-    killSignal: 'SIGKILL',
-    ...(signal && { signal }),
-  });
-  let words = '';
-  encoder.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    words = (words + text).slice(-2000);
-  });
-  const closed = once(encoder, 'close').catch(async (cause: unknown) => {
-    await rm(unfinished, { force: true });
-    signal?.throwIfAborted();
-    throw startFailure(cause, 'ffmpeg');
-  });
-  const [video, , , audio] = encoder.stdio;
-  if (!video || !audio || !('write' in audio))
-    throw new AdbreakError('video_unreadable', 'Cannot render: ffmpeg gave no pipes');
-  const feeds = Promise.all([
-    pipeline(Readable.from(pictures(items, request), { objectMode: false, highWaterMark: 1 << 20 }), video),
-    pipeline(Readable.from(sounds(items), { objectMode: false, highWaterMark: 1 << 17 }), audio),
-  ]).catch((error: unknown) => explain(error));
-  const [code] = await closed;
-  const feedFailure = await feeds;
-  if (code !== 0 || typeof feedFailure === 'string') {
-    await rm(unfinished, { force: true });
-    const ending = typeof feedFailure === 'string' ? feedFailure : `ffmpeg ended with ${code}`;
-    throw writeFailure(request.output, words || ending);
-  }
-  await rename(unfinished, request.output);
+  await encode(
+    {
+      output: request.output,
+      ...BROADCAST,
+      sampleRate: SAMPLE_RATE,
+      video: CAPTURES[request.channel.capture],
+      keyEvery: 50,
+      audio: ['-c:a', 'aac', '-b:a', '48k'],
+      pictures: pictures(items, request),
+      sounds: sounds(items),
+    },
+    signal,
+  );
   return timeline(items);
 }
 
@@ -73,56 +50,6 @@ const CAPTURES: Record<Capture, readonly string[]> = {
   'low-rate': ['-b:v', '110k', '-maxrate', '150k', '-bufsize', '300k'],
   analogue: ['-vf', ANALOGUE, '-crf', '27'],
 };
-
-function encoderArguments(output: string, capture: Capture): string[] {
-  const { width, height, fps } = BROADCAST;
-  return [
-    '-hide_banner',
-    '-loglevel',
-    'error',
-    '-y',
-    '-f',
-    'rawvideo',
-    '-pix_fmt',
-    'rgb24',
-    '-s',
-    `${width}x${height}`,
-    '-r',
-    String(fps),
-    '-thread_queue_size',
-    '64',
-    '-i',
-    'pipe:0',
-    '-f',
-    's16le',
-    '-ar',
-    String(SAMPLE_RATE),
-    '-ac',
-    '1',
-    '-thread_queue_size',
-    '64',
-    '-i',
-    'pipe:3',
-    '-c:v',
-    'libx264',
-    '-preset',
-    'ultrafast',
-    ...CAPTURES[capture],
-    '-pix_fmt',
-    'yuv420p',
-    '-g',
-    '50',
-    '-threads',
-    '1',
-    '-c:a',
-    'aac',
-    '-b:a',
-    '48k',
-    '-f',
-    'matroska',
-    `file:${output}`,
-  ];
-}
 
 async function* pictures(
   items: readonly Item[],
@@ -154,7 +81,8 @@ async function* sounds(items: readonly Item[]): AsyncGenerator<Buffer> {
   }
 }
 
-function logoOf(channel: Channel): Promise<Picture> {
+/** A channel's logo, to be drawn into its corner. */
+export function logoOf(channel: Channel): Promise<Picture> {
   const fill = art.hsl(channel.hue, 75, 55);
   switch (channel.logo) {
     case 'ring':

@@ -1,0 +1,2 @@
+/** Samples a second of the sounds that are made here. */
+export const SAMPLE_RATE = 16_000;
