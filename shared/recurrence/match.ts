@@ -1,4 +1,5 @@
 import { type Seen, SHORTEST } from './finder.js';
+import { SOUND_WORDS } from './sound.js';
 import type { Stretch, Track } from './track.js';
 
 /** The same material at two places, to the picture. */
@@ -22,6 +23,15 @@ const OFF = 0.3;
  * What happened to a recording on its way happened to all of it.
  */
 const SAME = { least: 6, times: 2, most: 16 } as const;
+/** Words that tell whether the sound goes on, and bits of 32 in which it is another. */
+const SOUND_STEP = 24;
+const OTHER_SOUND = 13;
+/** Sound that fades out becomes another before the picture does: so many seconds are no contradiction. */
+const SOUND_LATE = 3;
+/** The sound is followed outwards from so many seconds within. */
+const SOUND_INSIDE = 15;
+/** Where it is the sound that ends a stretch, the border is the cut within so many seconds before. */
+const SOUND_NEAR = 2;
 /** A gap so near to an end, seconds, is the end: what lies beyond it happened to look alike. */
 const GAP_NEAR = 2.5;
 /** So many seconds of pictures that differ, more than are the same since, end a stretch. */
@@ -143,7 +153,8 @@ function sameBits({ start, end }: Stretch, a: Track, b: Track, map: Mapping): nu
 /** Where the pictures begin to be the same. */
 function startOf({ start, end }: Seen, pair: Pair): Border | null {
   const { a, b, map } = pair;
-  let first = farthest(pair, a.at(Math.min(start + INSIDE, (start + end) / 2)), -1, start);
+  const middle = (start + end) / 2;
+  let first = farthest(pair, a.at(Math.min(start + INSIDE, middle)), -1, start, middle);
   while (a.isBlack(first) && a.time(first) < end) first++;
   const gap = a.gaps.findLast((one) => one.end > a.time(first) && one.end < a.time(first) + GAP_NEAR);
   const at = snapped(a, gap?.end ?? a.time(first));
@@ -152,7 +163,8 @@ function startOf({ start, end }: Seen, pair: Pair): Border | null {
 
 function endOf({ start, end }: Seen, pair: Pair): Border | null {
   const { a, b, map } = pair;
-  let last = farthest(pair, a.at(Math.max(end - INSIDE, (start + end) / 2)), 1, end);
+  const middle = (start + end) / 2;
+  let last = farthest(pair, a.at(Math.max(end - INSIDE, middle)), 1, end, middle);
   while (last > 0 && a.isBlack(last) && a.time(last) > start) last--;
   const gap = a.gaps.find((one) => one.start < a.time(last) && one.start > a.time(last) - GAP_NEAR);
   const at = snapped(a, gap?.start ?? a.time(last + 1));
@@ -164,7 +176,7 @@ function endOf({ start, end }: Seen, pair: Pair): Border | null {
  * another copy shows darker, is passed where what lies behind it is the same again; beyond the border that was found, black
  * is the end.
  */
-function farthest(pair: Pair, from: number, step: 1 | -1, border: number): number {
+function farthest(pair: Pair, from: number, step: 1 | -1, border: number, middle: number): number {
   const { a } = pair;
   let [best, sum, most] = [from, 0, 0];
   for (let index = from; index >= 0 && index < a.count; index += step) {
@@ -177,7 +189,44 @@ function farthest(pair: Pair, from: number, step: 1 | -1, border: number): numbe
     most = sum;
     best = index;
   }
-  return best;
+  const inside = Math.min(SOUND_INSIDE, Math.abs(border - middle));
+  const limit = soundLimit(pair, border - step * inside, inside + OUTSIDE, step);
+  if (limit === null || step * (a.time(best) - limit) < SOUND_LATE) return best;
+  return cutBefore(a, a.at(limit), step);
+}
+
+/**
+ * Where the sound becomes another, walking outwards: what stands still may look as before beyond a border. Null where the
+ * sound is another everywhere, as under a replay, or says nothing.
+ */
+function soundLimit({ a, b, map }: Pair, from: number, reach: number, step: 1 | -1): number | null {
+  const apart = (hop: number) => {
+    const there = Math.round(map(hop / SOUND_WORDS) * SOUND_WORDS);
+    const near = [there - 1, there, there + 1].flatMap((other) => a.soundsApart(hop, b, other) ?? []);
+    return near.length === 0 ? null : Math.min(...near);
+  };
+  const other = (first: number) => {
+    const bits = Array.from({ length: SOUND_STEP }, (_, i) => apart(first + step * i)).filter(
+      (one) => one !== null,
+    );
+    return bits.length < SOUND_STEP / 2
+      ? null
+      : bits.reduce((sum, one) => sum + one, 0) / bits.length > OTHER_SOUND;
+  };
+  const start = Math.round(from * SOUND_WORDS);
+  if (other(start - step * SOUND_STEP) !== false) return null;
+  for (let hop = start; Math.abs(hop - start) < reach * SOUND_WORDS; hop += step * (SOUND_STEP / 4))
+    if (other(hop) === true) return (hop + (step * SOUND_STEP) / 4) / SOUND_WORDS;
+  return null;
+}
+
+/** The picture next to the last cut on the way out, where one is near. */
+function cutBefore(track: Track, index: number, step: 1 | -1): number {
+  const time = track.time(index);
+  const cuts = nearest(track.cuts, time, SOUND_NEAR).filter((cut) => step * (time - cut) >= 0);
+  const last = step > 0 ? cuts.at(-1) : cuts[0];
+  if (last === undefined) return index;
+  return track.at(last + track.period / 2) - (step > 0 ? 1 : 0);
 }
 
 /** Null where a picture says nothing: flat, or its time is not in the other. The nearest of three is taken. */

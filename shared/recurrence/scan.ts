@@ -159,7 +159,7 @@ function outside(seen: Seen, other: Seen): Seen | null {
 /** So near to each other, seconds, with nothing black and silent between, a tune and its pictures are one spot's that repeats itself. */
 const ONE_SPOT = 45;
 const ADJACENT = 0.5;
-const SAME_SOUND = 0.66;
+const SAME_SOUND = 0.62;
 
 /** Whether two places are parts of one spot; one that follows itself at once is aired twice. */
 function isWithinOne({ a, b }: Match, track: Track): boolean {
