@@ -51,10 +51,14 @@ export function isOwn({ ownOdds }: Standing): boolean {
  * What stands at their edges, but for others of its kind, is the channel's own and no part of them; which that is, is
  * found together for all (mean field).
  */
-export function breaksOf(groups: readonly Group[], tracks: readonly Track[]): Breaks {
+export function breaksOf(
+  groups: readonly Group[],
+  tracks: readonly Track[],
+  isReplay: (group: number) => boolean,
+): Breaks {
   const recurring = groups
     .flatMap(({ airings }, group) => airings.map((place): Piece => ({ ...place, group })))
-    .filter((piece) => lengthOf(piece) <= LONGEST_PIECE);
+    .filter((piece) => lengthOf(piece) <= LONGEST_PIECE && !isReplay(piece.group ?? -1));
   const once = tracks.flatMap((track, recording) => enclosed(track, recording, recurring));
   const chains = chainsOf([...recurring, ...once].sort(byPlace)).filter(isBreak);
   let own = groups.map(() => UNKNOWN);

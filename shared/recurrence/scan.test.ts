@@ -100,8 +100,8 @@ describe('a scan', () => {
     const trailer = spot('trailer', 14);
     const [a, b, c] = [spot('a'), spot('b'), spot('c')];
     const old = material('an old film', 200);
-    const scene = material('a goal', 8);
-    const replay = { ...scene, sounds: material('again', 8).sounds };
+    const scene = material('a goal', 12);
+    const replay = { ...scene, sounds: material('again', 12).sounds };
     const found = scanned(
       tape([
         ...[programme('1'), trailer, ...inBreak(a, b, c), programme('2'), scene, programme('3'), replay],

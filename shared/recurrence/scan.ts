@@ -1,6 +1,6 @@
 import type { Recurrence, Spot } from '../contract/labelling.js';
-import { classOf } from './classes.js';
-import { breaksOf, type Standing } from './context.js';
+import { classOf, isReplayed, type Known } from './classes.js';
+import { breaksOf } from './context.js';
 import { Finder, type Seen, SHORTEST } from './finder.js';
 import { dividedAtGaps } from './gaps.js';
 import { type Match, matchOf, type Place } from './match.js';
@@ -75,10 +75,14 @@ export class Scan {
     this.#seen.push(...this.#finder.cut(this.#next));
     const matches = strongest(this.#seen).flatMap((seen) => this.#matchesOf(seen));
     const groups = wholeAirings(groupsOf(matches), this.tracks);
-    const { standings, breaks } = breaksOf(groups, this.tracks);
-    const spots = groups.flatMap((group, i) => {
+    const looks = groups.map((group) => this.#looksOf(group));
+    const replayed = groups.map((group, i) => isReplayed(group, looks[i] ?? [], this.tracks));
+    const { standings, breaks } = breaksOf(groups, this.tracks, (group) => replayed[group] ?? false);
+    const spots = groups.flatMap((group, i): Spot[] => {
       const standing = standings[i];
-      return standing === undefined ? [] : [this.#spotOf(group, `spot-${i + 1}`, standing)];
+      if (standing === undefined) return [];
+      const known = classOf(group, standing, replayed[i] ?? false);
+      return [this.#spotOf(group, `spot-${i + 1}`, known)];
     });
     const gaps = this.tracks.flatMap((track, recording) => track.gaps.map((gap) => ({ recording, ...gap })));
     const named = (place: Place) => this.#named(place);
@@ -113,18 +117,18 @@ export class Scan {
     return this.#recordings.findLastIndex(({ base }) => base <= time + 1);
   }
 
-  #spotOf(group: Group, id: string, standing: Standing): Spot {
-    const looks = group.matches.flatMap((match): Alike[] => {
+  #looksOf({ matches }: Group): Alike[] {
+    return matches.flatMap((match): Alike[] => {
       const [a, b] = [this.#recordings[match.a.recording], this.#recordings[match.b.recording]];
       return a === undefined || b === undefined ? [] : [alike(a.track, b.track, match)];
     });
+  }
+
+  #spotOf({ airings }: Group, id: string, known: Known): Spot {
     return {
       id,
-      ...classOf(group, looks, standing),
-      airings: group.airings.map((airing) => ({
-        ...this.#named(airing),
-        confidence: rounded(airing.confidence),
-      })),
+      ...known,
+      airings: airings.map((airing) => ({ ...this.#named(airing), confidence: rounded(airing.confidence) })),
     };
   }
 }
