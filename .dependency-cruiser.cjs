@@ -88,7 +88,7 @@ module.exports = {
       'pure-core',
       'Decisions take time and chance as parameters and do no I/O. Named are the shells, and a hash and a path.',
       {
-        path: `^(shared/evidence|shared/decide|edge/decide|edge/shadow|hub/(${FEATURES})|trainer/nn|trainer/assess)/|^edge/models/slots\\.ts$`,
+        path: `^(shared/evidence|shared/decide|shared/recurrence|edge/decide|edge/shadow|hub/(${FEATURES})|trainer/nn|trainer/assess)/|^edge/models/slots\\.ts$`,
         pathNot: `${TESTS}|${HELPERS}|^hub/rollouts/(lifecycle|log)/|^hub/(evaluations/evaluations|rollouts/cohort|simulate/scenario)\\.ts$|^trainer/assess/(${ASSESS_SHELLS})\\.ts$`,
       },
       { dependencyTypes: ['core'] },

@@ -15,7 +15,7 @@ import { added, type Score, score, told } from './score/score.js';
 /**
  * `make bench-recurrence`: `adbreak recurrence scan` on broadcasts whose every airing is known. SEEDS= (b1,b2,b3; those
  * that begin with t are for tuning), MINUTES= (40) of each of CHANNELS= (2) in RECORDINGS= (2) of each; ONLY= names of
- * distortions, `none` and `real`; SCAN= the command that is asked, MONTH= a command that prints {"month_mb":…}.
+ * distortions, `none` and `real`; SCAN= the command that is asked.
  */
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const CACHE = join(ROOT, '.work/bench-recurrence');
@@ -71,14 +71,15 @@ async function keep(
   await writeFile(join(results, `${name.replace(' ', '-')}.json`), JSON.stringify(all, null, 1));
 }
 
-const monthSchema = z.object({ month_mb: z.number() });
-/** Asks the command that feeds a month into the index; null where none is given. */
-async function monthMb(): Promise<number | null> {
-  const [program, ...args] = (env['MONTH'] || '').split(' ');
-  if (!program) return null;
-  const { stdout } = await promisify(execFile)(program, args, { signal, maxBuffer: 1 << 20 });
-  const last = stdout.trim().split('\n').at(-1) ?? '';
-  return parseJson(monthSchema, last, 1 << 16, 'what MONTH prints').month_mb;
+const monthSchema = z.object({ month_mb: z.number(), core_share: z.number() });
+/** What a memory that is full of a month takes, and a core's share beside it: a process of its own, so that nothing else counts. */
+async function month(): Promise<z.infer<typeof monthSchema>> {
+  const program = join(ROOT, 'tools/dist/bench/recurrence/month.js');
+  const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', program], {
+    signal,
+    maxBuffer: 1 << 20,
+  });
+  return parseJson(monthSchema, stdout.trim(), 1 << 16, 'what the month prints');
 }
 
 function figures(all: readonly Measured[]) {
@@ -117,11 +118,12 @@ await runProgram(async () => {
   if (ONLY.includes('none')) for (const seed of SEEDS) plain.push(await measure(seed, null));
   const rows = await distorted();
   const real = ONLY.includes('real') ? await measureReal({ command: SCAN, root: ROOT, say }, signal) : null;
-  const month_mb = await monthMb();
+  const { month_mb, core_share } = await month();
   const result = {
     bench: 'recurrence',
     ...(plain.length > 0 && figures(plain)),
     month_mb,
+    core_share,
     distorted: rows,
     real,
   };
