@@ -112,7 +112,7 @@ function guessed(
   airings: number,
 ): Pick<QueueItem, 'airings' | 'gain' | 'why' | 'guess'> {
   if (probabilities.length === 0)
-    return { airings, gain: UNKNOWN * airings, guess: null, why: 'nothing is guessed of it' };
+    return { airings, gain: UNKNOWN * airings, guess: null, why: 'no model has looked at it' };
   const mean = (of: (p: number) => number) =>
     probabilities.reduce((sum, p) => sum + of(p), 0) / probabilities.length;
   const wrong = mean((p) => Math.min(p, 1 - p));
