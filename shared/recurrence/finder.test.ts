@@ -67,6 +67,17 @@ describe('a stretch that was there before', () => {
     }
   });
 
+  test('is found by two pictures a second, whatever their phase, and by them alone', () => {
+    const all = tape([before, spot, material('between', 120.5), spot, after]);
+    for (const phase of [0, 3, 6, 9])
+      for (const sounds of [all.sounds, []]) {
+        const pictures = all.pictures.filter((_, i) => i % 12 === phase);
+        const seen = strongest(found({ ...all, pictures, sounds }));
+        assert.ok(seen !== undefined, `nothing at phase ${phase} with ${sounds.length} words of sound`);
+        assert.ok(Math.abs(seen.lag - 135.52) < 0.5, `${seen.lag} s`);
+      }
+  });
+
   test('is not a stretch with its sound and other pictures', () => {
     const jingle = { ...material('other', 15), sounds: spot.sounds };
     assert.deepEqual(found(tape([before, spot, material('between', 90), jingle, after])), []);

@@ -27,6 +27,8 @@ const HISTORY = 180;
 /** Keys that are looked for beside a word's own: each of so many bits turned, and pairs of them. */
 const SOUND_TURNS = 3;
 const PICTURE_TURNS = 2;
+/** Hops from one picture that is asked about to the next. */
+const PICTURE_HOPS = 2;
 /** So many earlier seconds with a key are looked at, the newest first. */
 const CHAIN = 48;
 /** Votes for one lag within so many seconds that make it worth a look. */
@@ -48,6 +50,9 @@ const FOLLOWED = 8;
 const SLACK = 3;
 /** Odds that a neighbouring lag must have been better by, lately. */
 const MOVES = 1;
+
+/** Hops around a moment that its picture is looked for at, the nearest first: of two a second one is within four. */
+const NEAREST = [0, 1, -1, 2, -2, 3, -3, 4, -4] as const;
 
 interface Trail {
   lag: number;
@@ -73,6 +78,8 @@ export class Finder {
   readonly #votes = new Map<number, { count: number; second: number }>();
   #trails: Trail[] = [];
   #hop = 0;
+  /** The hop of the last picture that was asked about. */
+  #askedAt = 0;
   /** The second up to which everything was taken. */
   #done = 0;
 
@@ -140,7 +147,8 @@ export class Finder {
         for (const kept of this.#memory.withSound(key, CHAIN)) this.#vote(hop - kept * SOUND_WORDS, second);
     const picture = this.#pictures[hop % this.#pictures.length];
     // Of 25 a second each third is enough: the word that was kept is at most so far away.
-    if (picture === undefined || picture.isFlat || hop % 2 !== 0) return;
+    if (picture === undefined || picture.isFlat || hop - this.#askedAt < PICTURE_HOPS) return;
+    this.#askedAt = hop;
     for (const key of probesOf(picture, PICTURE_TURNS))
       for (const kept of this.#memory.withPicture(key, CHAIN)) this.#vote(hop - kept * SOUND_WORDS, second);
   }
@@ -246,7 +254,7 @@ export class Finder {
   }
 
   #pictureAround(hop: number): PictureWord | undefined {
-    for (const near of [0, 1, -1, 2, -2, 3, 4]) {
+    for (const near of NEAREST) {
       const word = this.#pictures[(hop + near) % this.#pictures.length];
       if (word !== undefined) return word;
     }
