@@ -27,13 +27,15 @@ export function addLabelCommands(program: Command, signal: AbortSignal): void {
   const label = program
     .command('label')
     .description('labels recordings on a page, and takes and gives labels');
-  addServe(label, signal);
+  const page = addServe(label, signal);
+  // Without a word `label` is `label page`: who asks for its help wants those options.
+  label.addHelpText('after', () => `\n${page.helpInformation()}`);
   addImport(label, signal);
   addExport(label, signal);
 }
 
-function addServe(label: Command, signal: AbortSignal): void {
-  folders(label.command('page', { isDefault: true }))
+function addServe(label: Command, signal: AbortSignal): Command {
+  return folders(label.command('page', { isDefault: true }))
     .description('serve the labelling page (also without `page`); A ad, C content, U undo, S save')
     .option('--port <n>', 'port; 0 takes any free one', portNumber, 8080)
     .option('--host <address>', 'address to listen on; other than loopback asks for a token', '127.0.0.1')
