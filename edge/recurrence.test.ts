@@ -97,8 +97,8 @@ describe('adbreak recurrence scan', () => {
 
     const csv = scan(recording, '--format', 'csv').out.trim().split('\n');
     assert.equal(csv.length, 3);
-    assert.match(csv[1] ?? '', /evening, 1\.mkv",\d+\.\d{3},\d+\.\d{3},spot-1,\w+,\d\.\d{3}$/);
-    assert.match(scan(recording).out, /spot-1 {2}\w+, \d+ %: 2 airings of 12 s/);
+    assert.match(csv[1] ?? '', /evening, 1\.mkv",\d+\.\d{3},\d+\.\d{3},spot-[0-9a-f]{8},\w+,\d\.\d{3}$/);
+    assert.match(scan(recording).out, /spot-[0-9a-f]{8} {2}\w+, \d+ %: 2 airings of 12 s/);
     const beside = scan(recording, '--edl', '--chapters', '--folder', folder, '--output', at('all.txt'));
     assert.equal(beside.code, 0, beside.error);
     assert.equal(beside.out, '');

@@ -28,5 +28,15 @@ export function hintsFor(recording: string, { recurrence, breaks, gaps }: Found)
 function oddsOf({ class: kind, confidence }: Spot): number {
   const p = Math.min(0.98, Math.max(0.5, confidence));
   const odds = Math.min(MOST, Math.log(p / (1 - p)));
-  return kind === 'spot' ? odds : -odds;
+  switch (kind) {
+    case 'spot':
+      return odds;
+    case 'ident':
+    case 'trailer':
+    case 'replay':
+      return -odds;
+    // That something long was shown again says nothing of the breaks in it.
+    case 'repeat':
+      return 0;
+  }
 }

@@ -17,6 +17,8 @@ export interface Scanned extends Found {
 
 /** Seconds that a container without a duration is given. */
 const UNKNOWN = 24 * 3600;
+/** What came longer ago than this, seconds, is not looked for: 35 days, 64 MB. */
+const LONGEST_MEMORY = 35 * 24 * 3600;
 
 /**
  * Looks for what recurs in recordings, one after the other. One that cannot be read does not cost the others; where it is
@@ -34,19 +36,22 @@ export async function scanRecordings(sources: readonly string[], signal: AbortSi
   for (const name of sources)
     await probeVideo(name, signal).then((facts) => readable.push({ name, facts }), forgive);
   const capacity = readable.reduce((sum, { facts }) => sum + (facts.duration ?? UNKNOWN) + 600, 0);
-  const scan = new Scan(capacity);
+  const scan = new Scan(Math.min(capacity, LONGEST_MEMORY));
+  if (capacity > LONGEST_MEMORY)
+    problems.push('These are more than 35 days: what airs again after a longer time is not found.');
   const started = performance.now();
   let [seconds, own] = [0, 0];
   for (const { name, facts } of readable) {
     const progress = new ProgressLine(name, facts.duration);
     scan.begin(name);
-    let until = 0;
+    let [until, leftOut] = [0, 0];
     try {
       for await (const moments of momentsOf(name, facts, signal)) {
         const begun = performance.now();
         scan.push(moments);
         own += performance.now() - begun;
         until = moments.until;
+        leftOut = moments.leftOut;
         progress.at(until);
       }
     } catch (error) {
@@ -57,6 +62,10 @@ export async function scanRecordings(sources: readonly string[], signal: AbortSi
     signal.throwIfAborted();
     seconds += until;
     recordings.push({ name, duration: until });
+    if (leftOut > 0)
+      problems.push(
+        `${name}: its clock goes back: ${leftOut} pictures that come after others with later times were left out`,
+      );
   }
   const begun = performance.now();
   const found = scan.end();

@@ -147,13 +147,16 @@ function enclosed(track: Track, recording: number, known: readonly Piece[]): Pie
 /** Pieces in order, and what fills the holes between them. */
 function chainsOf(pieces: readonly Piece[]): Piece[][] {
   const chains: Piece[][] = [];
+  // The farthest end so far, not the last one's: a short piece may lie within a longer.
+  let until = 0;
   for (const piece of pieces) {
     const open = chains.at(-1);
-    const last = open?.at(-1);
-    const hole = last?.recording === piece.recording ? piece.start - last.end : Number.POSITIVE_INFINITY;
-    if (open === undefined || last === undefined || hole > LONGEST_HOLE) chains.push([piece]);
+    const isHere = open?.at(-1)?.recording === piece.recording;
+    const hole = isHere ? piece.start - until : Number.POSITIVE_INFINITY;
+    if (open === undefined || hole > LONGEST_HOLE) chains.push([piece]);
     else if (hole < SHORTEST_PIECE) open.push(piece);
-    else open.push({ recording: piece.recording, start: last.end, end: piece.start, group: null }, piece);
+    else open.push({ recording: piece.recording, start: until, end: piece.start, group: null }, piece);
+    until = hole > LONGEST_HOLE ? piece.end : Math.max(until, piece.end);
   }
   return chains;
 }

@@ -107,7 +107,7 @@ export class Finder {
     this.#votes.clear();
     this.#sounds.fill(undefined);
     this.#pictures.fill(undefined);
-    this.#done = Math.max(this.#done, Math.floor(next));
+    this.#done = Math.max(this.#done, Math.floor(next) - 1);
     return seen;
   }
 
@@ -124,9 +124,8 @@ export class Finder {
   #second(second: number): Seen[] {
     const first = second * SOUND_WORDS;
     for (let hop = first; hop < first + SOUND_WORDS; hop++) this.#ask(hop, second);
-    const seen = this.#follow(second);
-    this.#open(second);
-    const sound = this.#sounds[first % this.#sounds.length];
+    const seen = [...this.#follow(second), ...this.#open(second)];
+    const sound = at(this.#sounds, first);
     this.#memory.keep(second, sound === undefined || sound.isSilent ? null : sound, this.#pictureNear(first));
     return seen;
   }
@@ -134,18 +133,18 @@ export class Finder {
   /** The first picture from a hop on, within a second: what there is of a device that looks twice a second. */
   #pictureNear(hop: number): PictureWord | null {
     for (let near = hop; near < hop + SOUND_WORDS; near++) {
-      const word = this.#pictures[near % this.#pictures.length];
+      const word = at(this.#pictures, near);
       if (word !== undefined && !word.isFlat) return word;
     }
     return null;
   }
 
   #ask(hop: number, second: number): void {
-    const sound = this.#sounds[hop % this.#sounds.length];
+    const sound = at(this.#sounds, hop);
     if (sound !== undefined && !sound.isSilent)
       for (const key of probesOf(sound, SOUND_TURNS))
         for (const kept of this.#memory.withSound(key, CHAIN)) this.#vote(hop - kept * SOUND_WORDS, second);
-    const picture = this.#pictures[hop % this.#pictures.length];
+    const picture = at(this.#pictures, hop);
     // Of 25 a second each third is enough: the word that was kept is at most so far away.
     if (picture === undefined || picture.isFlat || hop - this.#askedAt < PICTURE_HOPS) return;
     this.#askedAt = hop;
@@ -166,31 +165,36 @@ export class Finder {
     }
   }
 
-  #open(second: number): void {
+  /** Follows what votes speak for; gives what had to make room. */
+  #open(second: number): Seen[] {
+    const seen: Seen[] = [];
     for (const [bin, { count, second: last }] of this.#votes) {
       if (second - last > VOTING_SECONDS) this.#votes.delete(bin);
-      else if (last === second && count >= VOTES) this.#lookAt(bin * BIN + BIN / 2, second);
+      else if (last === second && count >= VOTES) seen.push(...this.#lookAt(bin * BIN + BIN / 2, second));
     }
+    return seen;
   }
 
-  #lookAt(near: number, second: number): void {
-    if (this.#trails.some(({ lag }) => Math.abs(lag - near) <= 2 * BIN)) return;
+  #lookAt(near: number, second: number): Seen[] {
+    if (this.#trails.some(({ lag }) => Math.abs(lag - near) <= 2 * BIN)) return [];
     let best: { lag: number; odds: number } | null = null;
     for (let lag = near - SLACK; lag <= near + SLACK; lag++) {
       let odds = 0;
       for (let back = 0; back < LOOK; back++) odds += this.#evidence(second - back, lag).odds;
       if (best === null || odds > best.odds) best = { lag, odds };
     }
-    if (best === null || best.odds < OPEN) return;
+    if (best === null || best.odds < OPEN) return [];
     this.#trails.push(this.#trailFrom(second, best.lag));
-    if (this.#trails.length > FOLLOWED)
-      this.#trails.splice(this.#trails.indexOf(this.#trails.reduce(weaker)), 1);
+    if (this.#trails.length <= FOLLOWED) return [];
+    const weakest = this.#trails.reduce(weaker);
+    this.#trails = this.#trails.filter((trail) => trail !== weakest);
+    return closed(weakest);
   }
 
   /** A trail up to this second, dated back to where it began. */
   #trailFrom(second: number, lag: number): Trail {
     let total = NOTHING;
-    let best = { second, total: NOTHING };
+    let best = { second, total: NOTHING, lag };
     let blind = 0;
     let [at, drifting] = [second, lag];
     for (; at > second - HISTORY + 2 && blind < BLIND; at--) {
@@ -199,13 +203,13 @@ export class Finder {
       drifting = chosen.l;
       blind = chosen.e.isBlind ? blind + 1 : 0;
       total = sumOf(total, chosen.e);
-      if (total.odds >= best.total.odds && !chosen.e.isBlind) best = { second: at, total };
+      if (total.odds >= best.total.odds && !chosen.e.isBlind) best = { second: at, total, lag: drifting };
       if (best.total.odds - total.odds > DROP) break;
     }
     const all = best.total;
     return {
       lag,
-      startLag: drifting,
+      startLag: best.lag,
       start: best.second,
       at: second,
       total: all,
@@ -250,16 +254,25 @@ export class Finder {
     const kept = this.#memory.at(earlier);
     if (kept === null) return NOTHING;
     const hop = earlier * SOUND_WORDS + lag;
-    return evidenceOf(kept, this.#sounds[hop % this.#sounds.length], this.#pictureAround(hop));
+    return evidenceOf(kept, at(this.#sounds, hop), this.#pictureAround(hop));
   }
 
   #pictureAround(hop: number): PictureWord | undefined {
     for (const near of NEAREST) {
-      const word = this.#pictures[(hop + near) % this.#pictures.length];
+      const word = at(this.#pictures, hop + near);
       if (word !== undefined) return word;
     }
     return undefined;
   }
+}
+
+/** The word of a hop; a ring has those of another time in its places, too. */
+function at<W extends { readonly time: number }>(
+  ring: readonly (W | undefined)[],
+  hop: number,
+): W | undefined {
+  const word = ring[hop % ring.length];
+  return word !== undefined && Math.round(word.time * SOUND_WORDS) === hop ? word : undefined;
 }
 
 function closed({ start, startLag, best }: Trail): Seen[] {

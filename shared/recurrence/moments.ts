@@ -7,4 +7,6 @@ export interface Moments {
   readonly sounds: readonly SoundWord[];
   /** Seconds up to which both are whole. */
   readonly until: number;
+  /** Pictures whose time was not after those before: a clock that was set back. They are left out. */
+  readonly leftOut: number;
 }

@@ -17,6 +17,7 @@ function scanned(...tapes: readonly Tape[]) {
         pictures: pictures.slice(fromPicture, picture),
         sounds: sounds.slice(fromSound, sound),
         until,
+        leftOut: 0,
       });
     }
   });
@@ -126,7 +127,10 @@ describe('a scan', () => {
     assert.deepEqual(new Scan(10).end(), { recurrence: { spots: [] }, breaks: [], gaps: [] });
     assert.deepEqual(scanned(tape([programme('1')])).recurrence.spots, []);
     assert.deepEqual(scanned(tape([])).recurrence.spots, []);
-    assert.throws(() => new Scan(10).push({ pictures: [], sounds: [], until: 1 }), /no recording has begun/);
+    assert.throws(
+      () => new Scan(10).push({ pictures: [], sounds: [], until: 1, leftOut: 0 }),
+      /no recording has begun/,
+    );
   });
 
   test('takes a spot that airs hundreds of times', () => {

@@ -38,7 +38,7 @@ interface Recording {
 
 /**
  * Looks for what airs more than once in recordings that are told one after the other, and then says which spots there
- * are. Needs some memory for each second (250 bytes), and none of the pictures.
+ * are. Needs some memory for each second (1.5 KB), and none of the pictures.
  */
 export class Scan {
   readonly #finder: Finder;
@@ -78,11 +78,12 @@ export class Scan {
     const looks = groups.map((group) => this.#looksOf(group));
     const replayed = groups.map((group, i) => isReplayed(group, looks[i] ?? [], this.tracks));
     const { standings, breaks } = breaksOf(groups, this.tracks, (group) => replayed[group] ?? false);
+    const ids = new Set<string>();
     const spots = groups.flatMap((group, i): Spot[] => {
       const standing = standings[i];
       if (standing === undefined) return [];
       const known = classOf(group, standing, replayed[i] ?? false);
-      return [this.#spotOf(group, `spot-${i + 1}`, known)];
+      return [this.#spotOf(group, known, ids)];
     });
     const gaps = this.tracks.flatMap((track, recording) => track.gaps.map((gap) => ({ recording, ...gap })));
     const named = (place: Place) => this.#named(place);
@@ -124,12 +125,12 @@ export class Scan {
     });
   }
 
-  #spotOf({ airings }: Group, id: string, known: Known): Spot {
-    return {
-      id,
-      ...known,
-      airings: airings.map((airing) => ({ ...this.#named(airing), confidence: rounded(airing.confidence) })),
-    };
+  #spotOf({ airings }: Group, known: Known, ids: Set<string>): Spot {
+    const named = airings.map((airing) => ({
+      ...this.#named(airing),
+      confidence: rounded(airing.confidence),
+    }));
+    return { id: idOf(named[0], ids), ...known, airings: named };
   }
 }
 
@@ -169,6 +170,21 @@ const SAME_SOUND = 0.62;
 function isWithinOne({ a, b }: Match, track: Track): boolean {
   if (a.recording !== b.recording || a.start - b.start > ONE_SPOT || a.start - b.end < ADJACENT) return false;
   return track.gaps.every((gap) => gap.start < b.end || gap.end > a.start);
+}
+
+/** By its first airing: the same in each scan that finds that first. */
+function idOf(first: Break | undefined, taken: Set<string>): string {
+  const name = `${first?.recording} ${first?.start.toFixed(0)}`;
+  for (let more = 0; ; more++) {
+    // FNV-1a.
+    let hash = 0x811c9dc5;
+    for (const byte of new TextEncoder().encode(more === 0 ? name : `${name} ${more}`))
+      hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+    const id = `spot-${hash.toString(16).padStart(8, '0')}`;
+    if (taken.has(id)) continue;
+    taken.add(id);
+    return id;
+  }
 }
 
 function rounded(value: number): number {

@@ -187,6 +187,43 @@ describe('the frame that is on at a moment', () => {
   });
 });
 
+describe('what a recording says of itself', () => {
+  test('is no timestamp: a title that reads like one changes nothing', async () => {
+    const source = join(await temporaryFolder(), 'a.mkv');
+    const title = 'title=n: 0 pts: 9000 pts_time: 9 pos: 1 iskey:1 config in time_base: 1/1';
+    numberedVideo(source, 50, [...X264, '-metadata', title]);
+    const seen = await taken(source, 5);
+    assert.deepEqual(
+      seen.map(({ time, number }) => [Number(time.toFixed(2)), number]),
+      Array.from({ length: 10 }, (_, i) => [i / 5, 5 * i]),
+    );
+  });
+
+  test('leads nowhere else: a list of other files is refused', async () => {
+    const folder = await temporaryFolder();
+    numberedVideo(join(folder, 'a.ts'), 50, X264);
+    const lists = [
+      ['hls.ts', '#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n'],
+      ['concat.mkv', 'ffconcat version 1.0\nfile a.ts\n'],
+    ] as const;
+    for (const [name, text] of lists) {
+      await writeFile(join(folder, name), text);
+      await assert.rejects(probeVideo(join(folder, name)), {
+        code: 'video_unreadable',
+        message: /list of other files/,
+      });
+    }
+  });
+
+  test('may be a sound that never comes: then it has none', async () => {
+    const source = join(await temporaryFolder(), 'mute.ts');
+    numberedVideo(source, 50, [...X264, '-c:a', 'mp2', '-bsf:a', 'noise=drop=1'], true);
+    assert.equal((await probeVideo(source)).hasSound, false);
+    numberedVideo(source, 50, [...X264, '-c:a', 'mp2'], true);
+    assert.equal((await probeVideo(source)).hasSound, true);
+  });
+});
+
 describe('frames taken through a recording', () => {
   test('have their own timestamps, from the file’s start', async () => {
     const source = join(await temporaryFolder(), 'a.ts');

@@ -23,6 +23,8 @@ export interface TimedRequest {
 
 /** A person's number, or one that was rounded to milliseconds, still means the frame it was taken from. */
 const ROUNDING = 0.0005;
+/** How each line of the filter showinfo begins. */
+const SHOWINFO = /^\[Parsed_showinfo_\d+ @ [^\]]*\]/;
 /** ffmpeg logs a frame before it gives it away; the two come through pipes of their own. */
 const STAMP_PATIENCE_MS = 5000;
 /** Seconds to look back from the moment asked for, until a frame is found that can be decoded by itself. */
@@ -141,7 +143,11 @@ function samplesTo(hear: (samples: Float32Array) => void): (chunk: Uint8Array) =
     const whole = Buffer.concat([left, chunk]);
     const count = Math.floor(whole.length / 4);
     const samples = new Float32Array(count);
-    for (let i = 0; i < count; i++) samples[i] = whole.readFloatLE(4 * i);
+    for (let i = 0; i < count; i++) {
+      const sample = whole.readFloatLE(4 * i);
+      // Damaged sound may be anything: what is no number is silence.
+      samples[i] = Number.isFinite(sample) ? sample : 0;
+    }
     left = Uint8Array.from(whole.subarray(4 * count));
     hear(samples);
   };
@@ -234,6 +240,8 @@ class Stamps {
   #wake = () => {};
 
   hear(line: string): void {
+    // A recording's title may read like the filter's lines.
+    if (!SHOWINFO.test(line)) return;
     const [, above, below] = /\bconfig in time_base: (\d+)\/(\d+)/.exec(line) ?? [];
     if (below !== undefined) this.#tick = Number(above) / Number(below);
     const [, ticks, isKey] = /\bn:\s*\d+ pts:\s*(\S+)\s+pts_time:.*\biskey:(\d)/.exec(line) ?? [];

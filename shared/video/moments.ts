@@ -34,17 +34,22 @@ export async function* momentsOf(
     ...(hasSound && { sound: { rate: SOUND_RATE, hear } }),
   };
   let given = 0;
+  let [pictureCount, leftOut] = [0, 0];
   let seenUntil = 0;
   for await (const { time, pixels } of greyFrames(request, signal)) {
-    // A clock that goes back, in a stream that was put together: what cannot be in order is left out.
-    if (time < seenUntil) continue;
+    // A clock that goes back, in a stream that was put together: what cannot be in order is left out, and counted.
+    if (time <= seenUntil && pictureCount > 0) {
+      leftOut += 1;
+      continue;
+    }
+    pictureCount += 1;
     pictures.push(see.push(time, pixels));
     seenUntil = time;
     const until = hasSound ? Math.min(seenUntil, Math.max(heardUntil, seenUntil - SOUND_LATE)) : seenUntil;
     if (until < given + PORTION) continue;
     given = until;
-    yield { pictures, sounds, until };
+    yield { pictures, sounds, until, leftOut };
     [pictures, sounds] = [[], []];
   }
-  yield { pictures, sounds, until: Math.max(seenUntil, heardUntil) };
+  yield { pictures, sounds, until: Math.max(seenUntil, heardUntil), leftOut };
 }

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { parseJson } from '../contract/parse.js';
 import { AdbreakError } from '../errors.js';
-import { inputArguments, startFailure } from './frames.js';
+import { inputArguments, sourceKind, startFailure } from './frames.js';
 
 /** A recording as its container tells it, before a frame was decoded. */
 export interface VideoFacts {
@@ -19,6 +19,7 @@ export interface VideoFacts {
   readonly frameRate: number | null;
   /** The timestamp with which it begins, seconds; players count from there. */
   readonly start: number;
+  /** It has a stream of sound in which there is any: a transport stream may name one that never comes. */
   readonly hasSound: boolean;
 }
 
@@ -27,10 +28,13 @@ const PATIENCE_MS = 60_000;
 /** A recording of many programmes has some hundred streams. */
 const LIMIT = 1024 * 1024;
 const ENTRIES = [
-  'format=duration,start_time',
-  'stream=codec_type,width,height,sample_aspect_ratio,avg_frame_rate',
+  'format=duration,start_time,format_name',
+  'stream=codec_type,width,height,sample_aspect_ratio,avg_frame_rate,channels',
   'stream_disposition=attached_pic',
 ].join(':');
+
+/** Formats of files that name others: a recording shows nothing but itself. */
+const PLAYLISTS = /^(hls|dash|concat|concatf|imf)\b/;
 
 /** What people record; of other streams alone nobody makes a file. */
 const MEDIA = ['video', 'audio', 'subtitle'];
@@ -43,11 +47,12 @@ const stream = z.object({
   height: z.int().positive().optional().catch(undefined),
   sample_aspect_ratio: ratio.optional(),
   avg_frame_rate: ratio.optional(),
+  channels: z.int().optional().catch(undefined),
   disposition: z.object({ attached_pic: z.int().optional() }).optional(),
 });
 const answer = z.object({
   streams: z.array(stream).max(1000),
-  format: z.object({ duration: seconds, start_time: seconds }),
+  format: z.object({ duration: seconds, start_time: seconds, format_name: z.string().max(200).optional() }),
 });
 type Answer = z.infer<typeof answer>;
 
@@ -57,6 +62,14 @@ type Answer = z.infer<typeof answer>;
  */
 export async function probeVideo(source: string, signal?: AbortSignal): Promise<VideoFacts> {
   const { streams, format } = await ask(source, signal);
+  if (sourceKind(source) === 'file' && PLAYLISTS.test(format.format_name ?? ''))
+    throw new AdbreakError(
+      'video_unreadable',
+      `Cannot read the video ${source}: it is a list of other files`,
+      {
+        remedy: 'Give the recording itself: a list may lead anywhere.',
+      },
+    );
   const picture = streams.find(
     ({ codec_type, disposition }) => codec_type === 'video' && disposition?.attached_pic !== 1,
   );
@@ -92,7 +105,7 @@ async function ask(source: string, signal: AbortSignal | undefined): Promise<Ans
 }
 
 function hasSoundIn(streams: Answer['streams']): boolean {
-  return streams.some(({ codec_type }) => codec_type === 'audio');
+  return streams.some(({ codec_type, channels = 1 }) => codec_type === 'audio' && channels > 0);
 }
 
 function withoutPicture(source: string, streams: Answer['streams']): AdbreakError {
