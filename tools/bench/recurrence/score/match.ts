@@ -7,7 +7,7 @@ export const SAME = 0.8;
 export const PROMISED_SECONDS = 4;
 
 export type FoundSpot = Recurrence['spots'][number];
-export type FoundAiring = FoundSpot['airings'][number];
+export type FoundAiring = Recurrence['spots'][number]['airings'][number];
 
 interface Stretch {
   readonly recording: string;
@@ -55,6 +55,9 @@ export function judge(found: Recurrence, truth: Truth): Judged[] {
   const clusterOf = most(places, ({ spot, truth: at }) =>
     at !== null && familyOf.get(spot.id) === at.item.family ? [at.item.id, spot.id] : null,
   );
+  // That something recurs is a claim: of one airing of a family alone, beside others' or beside nothing, it is wrong.
+  const ofFamily = (spot: FoundSpot) =>
+    places.filter((one) => one.spot === spot && one.truth?.item.family === familyOf.get(spot.id)).length;
   const taken = new Set<TrueAiring>();
   return places.map((place): Judged => {
     const { spot, truth: at } = place;
@@ -63,7 +66,8 @@ export function judge(found: Recurrence, truth: Truth): Judged[] {
     if (taken.has(at.airing)) return { ...place, verdict: 'twice' };
     const isOwn = clusterOf.get(at.item.id) === spot.id;
     if (isOwn) taken.add(at.airing);
-    const kept = isPromised(at.item, at.airing) ? 'right' : 'optional';
+    if (isPromised(at.item, at.airing)) return { ...place, verdict: isOwn ? 'right' : 'split' };
+    const kept = ofFamily(spot) < 2 ? 'merged' : 'optional';
     return { ...place, verdict: isOwn ? kept : 'split' };
   });
 }

@@ -59,7 +59,9 @@ export function score(found: Recurrence, truth: Truth): Score {
   );
   const spots = promised.filter(({ item }) => item.class === 'spot');
   const asSpot = ({ airing }: { airing: TrueAiring }) => rightAirings.get(airing)?.spot.class === 'spot';
-  const called = judged.filter(({ spot, verdict }) => spot.class === 'spot' && verdict !== 'optional');
+  // What need not be found, and is no advertisement, must not be called one.
+  const counts = ({ verdict, truth: at }: Judged) => verdict !== 'optional' || at?.item.class !== 'spot';
+  const called = judged.filter((one) => one.spot.class === 'spot' && counts(one));
   const inBucket = (bucket: Bucket) => spots.filter(({ item }) => bucketOf(wholeAirings(item)) === bucket);
   return {
     called: called.length,
