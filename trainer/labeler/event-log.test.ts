@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { labelActionSchema } from '@adbreak/shared/contract/labelling.js';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { LabelBook } from './book.js';
 import { FIRST_DIGEST } from './event-line.js';
@@ -48,6 +49,26 @@ describe('the log of labels', () => {
     );
     await using log = await EventLog.open(path, () => undefined, assert.fail);
     assert.equal((await log.append([said()]))[0]?.sequence, 4);
+  });
+
+  test('gives back whatever may stand in the name of a spot', async () => {
+    const path = join(await temporaryFolder(), NAME);
+    const names = ['\u2028', 'a\u2029b', '\n\r\0', '","digest":"0123456789abcdef"}', '\ud800', 'ü💡\u0085'];
+    const airings = [{ recording: FIRST, start: 0, end: 1 }];
+    const actions = names.map((spot, i) => {
+      const id = `00000000-0000-4000-8000-00000000000${i}`;
+      return labelActionSchema.parse({ kind: 'spot', id, spot, label: 'ad', airings });
+    });
+    {
+      await using log = await EventLog.open(path, never, assert.fail);
+      await log.append(actions.map((action) => ({ ...said(), action })));
+    }
+    const { events, lines } = await readBack(path);
+    assert.deepEqual(
+      events.map(({ action }) => action),
+      actions,
+    );
+    assert.deepEqual(lines, []);
   });
 
   test('a torn last line is cut off and said, wherever it was torn', async () => {
