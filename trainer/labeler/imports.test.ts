@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -6,6 +7,8 @@ import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { scan } from '../dataset/scan.js';
 import { exportLabels, importLabels } from './exchange.js';
 import { pictureName, spansOfPictures } from './frame-names.js';
+import { Library } from './library.js';
+import { openBook } from './open-book.js';
 import { broadcast } from './testing.js';
 
 const never = new AbortController().signal;
@@ -39,7 +42,7 @@ async function desk(files: Record<string, string>) {
       never,
     );
   const give = (frames = false) => exportLabels({ videoDir, outputDir, frames }, say, never);
-  return { outputDir, folder, said, take, give };
+  return { videoDir, outputDir, folder, said, take, give };
 }
 
 async function csvOf(outputDir: string): Promise<string> {
@@ -78,6 +81,28 @@ describe('labels from files', () => {
       assert.deepEqual(leftOut, []);
       assert.match(await csvOf(outputDir), /^start,end,label\n0\.0\d\d,2\.(48|5)\d*,ad\n/);
     });
+
+  test('what was taken back is taken again, as often as one likes', async () => {
+    const { take, give, videoDir, outputDir } = await desk({ 'evening.csv': 'start,end,label\n0,2.5,ad\n' });
+    await take('evening.csv');
+    for (let again = 0; again < 3; again++) {
+      const library = new Library(videoDir, assert.fail);
+      await library.rescan();
+      {
+        await using opened = await openBook({
+          outputDir,
+          library,
+          say: assert.fail,
+          onChange: () => undefined,
+        });
+        await opened.book.post({ labeller: 'import', action: { kind: 'undo', id: randomUUID() } });
+      }
+      assert.equal((await take('evening.csv')).taken, 0);
+      assert.equal((await take('evening.csv')).taken, 1, 'it stands');
+    }
+    await give();
+    assert.match(await csvOf(outputDir), /^start,end,label\n0.*,2\.(48|5)\d*,ad\n/);
+  });
 
   const bad: Record<string, [string, string, RegExp]> = {
     'evening.csv': ['start,end,label\n0,2,ad\n1,3,content\n', 'labels_invalid', /line 3: it overlaps line 2/],
