@@ -58,7 +58,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   const cache = await DiskCache.open(join(cacheFolder, 'media'), CACHE_BYTES, say);
   const model = await modelFor(options.model);
   await using spots = await Spots.open({
-    ...{ file: options.spots, program: RECURRENCE, folder: cacheFolder, say },
+    ...{ file: options.spots, program: RECURRENCE, folder: cacheFolder, version: options.version, say },
     onChange: () => feed.tell('spots', {}),
   });
   const tellOf = (id: string) => {
