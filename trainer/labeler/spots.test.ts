@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import type { Recording } from './library.js';
-import { readSpots, Spots, scanSpots, withIds } from './spots.js';
+import { scanSpots } from './scan-spots.js';
+import { readSpots, Spots, withIds } from './spots.js';
 import { broadcast, FIRST, SECOND } from './testing.js';
 
 const recording = (id: string, name: string): Recording => ({
@@ -38,6 +39,22 @@ test('names of files are ids: by path, by name, by the last part where it is one
   assert.equal(unknown, 2);
 });
 
+test('what would be refused as a label is no airing: behind the end, or of what cannot be read', () => {
+  const [spot] = found('day.ts').spots;
+  const at = (recording: string, end: number) => ({ recording, start: 1, end, confidence: 1 });
+  const airings = [at('day.ts', 9.5), at('day.ts', 10.5), at('lost.ts', 2)];
+  const lost = { ...recording(SECOND, 'lost.ts'), facts: null, problem: 'gone' };
+  const { spots, unknown } = withIds({ spots: spot === undefined ? [] : [{ ...spot, airings }] }, [
+    ...RECORDINGS.slice(2),
+    lost,
+  ]);
+  assert.deepEqual(
+    spots[0]?.airings.map(({ end }) => end),
+    [9.5],
+  );
+  assert.equal(unknown, 2);
+});
+
 test('a file of spots is looked at before it is believed', async () => {
   const path = join(await temporaryFolder(), 'spots.json');
   await assert.rejects(readSpots(path), { code: 'not_found' });
@@ -45,6 +62,9 @@ test('a file of spots is looked at before it is believed', async () => {
   await assert.rejects(readSpots(path), { code: 'input_invalid', message: /spots\.0\.class/ });
   await writeFile(path, JSON.stringify(found('day.ts')));
   assert.equal((await readSpots(path)).spots.length, 1);
+  const [spot] = found('day.ts').spots;
+  await writeFile(path, JSON.stringify({ spots: [spot, spot] }));
+  await assert.rejects(readSpots(path), { code: 'input_invalid', message: /two with the id "s1"/ });
 });
 
 test('a scan is run once for the same recordings; one that fails or is not there is no spot', async () => {
