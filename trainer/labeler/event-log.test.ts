@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { labelActionSchema } from '@adbreak/shared/contract/labelling.js';
@@ -155,6 +155,23 @@ describe('writing', () => {
     assert.deepEqual(lines, [], 'no half of a line was left');
   });
 
+  const changes: Record<string, (path: string) => Promise<void>> = {
+    'replaced by a copy': async (path) => {
+      await copyFile(path, `${path}.copy`);
+      await rename(`${path}.copy`, path);
+    },
+    'taken away': (path) => rm(path),
+    'changed in its place': (path) => appendFile(path, '{}\n'),
+  };
+  for (const [name, change] of Object.entries(changes))
+    test(`a log that was ${name} while it is open takes nothing more, and nobody is told that it did`, async () => {
+      const path = await three();
+      await using log = await EventLog.open(path, () => undefined, assert.fail);
+      await log.append([said()]);
+      await change(path);
+      await assert.rejects(log.append([said()]), { code: 'state_unwritable' });
+    });
+
   test('where a begun line cannot be taken back nothing more is written', async () => {
     let works = false;
     const fault = Object.assign(new Error('no'), { code: 'EIO' });
@@ -166,6 +183,7 @@ describe('writing', () => {
       datasync: async () => undefined,
       truncate: async () => Promise.reject(fault),
       close: async () => undefined,
+      isStill: async () => true,
     };
     const log = new EventLog(file, NAME, { bytes: 0, digest: FIRST_DIGEST, sequence: 0 });
     await assert.rejects(log.append([said()]), fault);
