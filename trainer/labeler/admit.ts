@@ -3,7 +3,7 @@ import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Labels } from './fold.js';
 
 /** Labels may end a little after the last frame: of a container that is longer, or of a time that was rounded. */
-const END_TOLERANCE = 1;
+export const END_TOLERANCE = 1;
 
 /**
  * Whether an action means something, before it is written down. Throws `not_found` for recordings and actions nobody

@@ -1,8 +1,9 @@
 import type { LabelAction, LabelsChanged } from '@adbreak/shared/contract/labelling.js';
 import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { admit } from './admit.js';
+import type { Step } from './entries.js';
 import type { EventLog } from './event-log.js';
-import { type Labels, type Step, spansForPage } from './fold.js';
+import { type Labels, spansForPage } from './fold.js';
 
 interface Said {
   readonly labeller: string;

@@ -41,7 +41,8 @@ export function parseLine(
   before: string,
   { path, line }: { readonly path: string; readonly line: number },
 ): { event: LabelEvent; digest: string } {
-  const [, body, digest] = /^(\{.*),"digest":"([0-9a-f]{16})"\}$/.exec(text) ?? [];
+  // JSON leaves U+2028 and U+2029 as they are, which end a line for `.` without `s`.
+  const [, body, digest] = /^(\{.*),"digest":"([0-9a-f]{16})"\}$/s.exec(text) ?? [];
   if (body === undefined || digest === undefined) throw changed(path, line, 'it has no digest');
   if (digestOf(before, body) !== digest)
     throw changed(path, line, 'it is not what was written, or a line before it is gone');

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { labelActionSchema } from '@adbreak/shared/contract/labelling.js';
 import { smallVolume, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { LabelBook } from './book.js';
 import { FIRST_DIGEST } from './event-line.js';
@@ -48,6 +49,26 @@ describe('the log of labels', () => {
     );
     await using log = await EventLog.open(path, () => undefined, assert.fail);
     assert.equal((await log.append([said()]))[0]?.sequence, 4);
+  });
+
+  test('gives back whatever may stand in the name of a spot', async () => {
+    const path = join(await temporaryFolder(), NAME);
+    const names = ['\u2028', 'a\u2029b', '\n\r\0', '","digest":"0123456789abcdef"}', '\ud800', 'ü💡\u0085'];
+    const airings = [{ recording: FIRST, start: 0, end: 1 }];
+    const actions = names.map((spot, i) => {
+      const id = `00000000-0000-4000-8000-00000000000${i}`;
+      return labelActionSchema.parse({ kind: 'spot', id, spot, label: 'ad', airings });
+    });
+    {
+      await using log = await EventLog.open(path, never, assert.fail);
+      await log.append(actions.map((action) => ({ ...said(), action })));
+    }
+    const { events, lines } = await readBack(path);
+    assert.deepEqual(
+      events.map(({ action }) => action),
+      actions,
+    );
+    assert.deepEqual(lines, []);
   });
 
   test('a torn last line is cut off and said, wherever it was torn', async () => {
@@ -134,6 +155,23 @@ describe('writing', () => {
     assert.deepEqual(lines, [], 'no half of a line was left');
   });
 
+  const changes: Record<string, (path: string) => Promise<void>> = {
+    'replaced by a copy': async (path) => {
+      await copyFile(path, `${path}.copy`);
+      await rename(`${path}.copy`, path);
+    },
+    'taken away': (path) => rm(path),
+    'changed in its place': (path) => appendFile(path, '{}\n'),
+  };
+  for (const [name, change] of Object.entries(changes))
+    test(`a log that was ${name} while it is open takes nothing more, and nobody is told that it did`, async () => {
+      const path = await three();
+      await using log = await EventLog.open(path, () => undefined, assert.fail);
+      await log.append([said()]);
+      await change(path);
+      await assert.rejects(log.append([said()]), { code: 'state_unwritable' });
+    });
+
   test('where a begun line cannot be taken back nothing more is written', async () => {
     let works = false;
     const fault = Object.assign(new Error('no'), { code: 'EIO' });
@@ -145,6 +183,7 @@ describe('writing', () => {
       datasync: async () => undefined,
       truncate: async () => Promise.reject(fault),
       close: async () => undefined,
+      isStill: async () => true,
     };
     const log = new EventLog(file, NAME, { bytes: 0, digest: FIRST_DIGEST, sequence: 0 });
     await assert.rejects(log.append([said()]), fault);

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { AdbreakError, systemCode } from '@adbreak/shared/errors.js';
 import { storageError, syncFolder } from '@adbreak/shared/storage/atomic.js';
 import { FIRST_DIGEST, LINE_LIMIT, type Line, lineOf, parseLine } from './event-line.js';
 import type { LabelEvent } from './fold.js';
@@ -12,6 +12,8 @@ export interface LogFile {
   datasync(): Promise<void>;
   truncate(bytes: number): Promise<void>;
   close(): Promise<void>;
+  /** Whether it is what its path names, with so many bytes: nobody has put another one in its place, or cut it. */
+  isStill(bytes: number): Promise<boolean>;
 }
 
 /**
@@ -57,7 +59,7 @@ export class EventLog implements AsyncDisposable {
         say(`${path}: the last line was cut off (${size - end.bytes} bytes): it was never finished`);
       }
       await syncFolder(dirname(path));
-      return new EventLog(file, path, end);
+      return new EventLog(logFile(file, path), path, end);
     } catch (error) {
       await file.close();
       throw error;
@@ -66,11 +68,20 @@ export class EventLog implements AsyncDisposable {
 
   /**
    * Writes events behind one another, all or none of them, and gives them with their sequences once they are on the disk.
-   * Throws `disk_full` where they do not fit: the log is then as it was, and a later call may succeed.
+   * Throws `disk_full` where they do not fit: the log is then as it was, and a later call may succeed; `state_unwritable`
+   * where another file was put in its place, or it was changed.
    */
   async append(events: readonly Omit<LabelEvent, 'sequence'>[]): Promise<LabelEvent[]> {
     if (this.#broken !== null) throw this.#refusal(this.#broken);
     const numbered = events.map((event, i) => ({ ...event, sequence: this.#sequence + i + 1 }));
+    if (!(await this.#file.isStill(this.#bytes)))
+      throw new AdbreakError(
+        'state_unwritable',
+        `Cannot write ${this.#path}: somebody has replaced or changed it`,
+        {
+          remedy: 'Stop `adbreak label`, put the file in its place that is to count, and start it again.',
+        },
+      );
     const { lines, digest } = chained(numbered, this.#digest);
     const bytes = Buffer.from(lines.join(''));
     try {
@@ -152,4 +163,21 @@ async function* wholeLines(file: FileHandle, path: string): AsyncGenerator<Buffe
         `Cannot read ${path}: a line has more than ${LINE_LIMIT} bytes`,
       );
   }
+}
+
+function logFile(file: FileHandle, path: string): LogFile {
+  return {
+    write: (bytes) => file.write(bytes),
+    datasync: () => file.datasync(),
+    truncate: (bytes) => file.truncate(bytes),
+    close: () => file.close(),
+    isStill: async (bytes) => {
+      const own = await file.stat();
+      const there = await stat(path).catch((error: unknown) => {
+        if (systemCode(error) === 'ENOENT') return null;
+        throw error;
+      });
+      return there?.ino === own.ino && there.dev === own.dev && own.size === bytes;
+    },
+  };
 }

@@ -31,13 +31,13 @@ export async function importLabels(
   await using opened = await openBook({ outputDir, library, say, onChange: () => undefined });
   const frames = (id: string) => frameTimes(library.readable(id), signal);
   const found = await readImport(path, { recordings: library.recordings, frames, words, recording, say });
-  const actions = found.flatMap((one) => actionsOf(labeller, one));
+  const { labels } = opened.book;
+  const actions = found.flatMap((one) => actionsOf(labeller, one, labels));
   if (actions.length === 0)
     throw new AdbreakError(
       'labels_invalid',
       `Cannot import ${path}: it has no label of a recording in ${videoDir}`,
     );
-  const { labels } = opened.book;
   const taken = actions.filter(({ id }) => labels.taken(id) !== undefined).length;
   await opened.book.import(labeller, actions);
   return { labels: actions.length, recordings: new Set(found.map((one) => one.recording)).size, taken };

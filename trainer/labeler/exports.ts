@@ -29,7 +29,7 @@ export function finalSpans(labels: Labels, { id, facts }: Recording) {
 /**
  * Writes what labellers agree on: NAME.csv (for `adbreak dataset prepare` and `train`, beside the recording of that name) and
  * NAME.edl (for players) for each recording with a label, under each of its names, and one file of tasks for Label Studio.
- * What an earlier save wrote is replaced, file by file; what anybody else did is kept beside it. Throws `disk_full`.
+ * What an earlier save wrote is replaced, file by file, or taken away where no label is left; what anybody else did is kept beside it. Throws `disk_full`.
  */
 export async function save({ labels, recordings, folder, frames }: SaveRequest): Promise<Saved> {
   const [files, leftOut]: [string[], string[]] = [[], []];
@@ -46,7 +46,10 @@ export async function save({ labels, recordings, folder, frames }: SaveRequest):
   for (const recording of recordings) {
     const { spans, disputed } = finalSpans(labels, recording);
     if (disputed > 0) leftOut.push(`${recording.name}: ${disputed.toFixed(1)} s on which labellers disagree`);
-    if (spans.length === 0) continue;
+    if (spans.length === 0) {
+      leftOut.push(...(await takeAway(recording, saved, files)));
+      continue;
+    }
     for (const name of [recording.name, ...recording.aliases]) {
       await put(`${recordingName(name)}.csv`, formatLabels(rounded(spans)));
       await put(`${recordingName(name)}.edl`, formatEdl(spans));
@@ -61,6 +64,19 @@ export async function save({ labels, recordings, folder, frames }: SaveRequest):
   await put('labels.label-studio.json', formatLabelStudio(tasks));
   await saved.close();
   return { files, leftOut };
+}
+
+/** What an earlier save wrote of a recording that has no label any more: whoever trains on the folder would believe it. */
+async function takeAway(
+  { name, aliases }: Recording,
+  saved: SavedFiles,
+  written: readonly string[],
+): Promise<string[]> {
+  const own = [name, ...aliases].flatMap((one) => [`${recordingName(one)}.csv`, `${recordingName(one)}.edl`]);
+  const said: string[] = [];
+  // One of another recording with this name may have been written just now.
+  for (const file of own.filter((one) => !written.includes(one))) said.push(...(await saved.remove(file)));
+  return said;
 }
 
 /** Of a span that is shorter than what a labels file can say, none. */

@@ -97,57 +97,87 @@ describe('the labels that stand', () => {
   });
 });
 
+interface Reference {
+  readonly id: string;
+  readonly label: string | null;
+  readonly stretches: { readonly start: number; end: number }[];
+  stands: boolean;
+}
+
 /** The same by brute force: every second of a recording painted anew for each event. */
 function reference(actions: readonly LabelAction[], seconds: number): (string | null)[] {
-  const steps: { action: LabelAction & { kind: 'paint' }; end: number; stands: boolean }[] = [];
-  let undone: typeof steps = [];
-  const order: typeof steps = [];
+  const steps = new Map<string, Reference>();
+  let [done, undone]: [Reference[], Reference[]] = [[], []];
   for (const action of actions) {
-    if (action.kind === 'paint') {
-      const step = { action, end: action.end, stands: true };
-      steps.push(step);
-      order.push(step);
+    if (action.kind === 'paint' || action.kind === 'spot') {
+      const { start, end } = action.kind === 'paint' ? action : { start: 0, end: 0 };
+      const stretches = action.kind === 'spot' ? action.airings : [{ start, end }];
+      const step = {
+        id: action.id,
+        label: action.label,
+        stretches: structuredClone(stretches),
+        stands: true,
+      };
+      steps.set(action.id, step);
+      done.push(step);
       undone = [];
     } else if (action.kind === 'extend') {
-      const step = steps.find(({ action: { id } }) => id === action.of);
-      if (step !== undefined) step.end = Math.max(step.action.start, action.end);
-    } else if (action.kind === 'undo') {
-      const step = order.pop();
-      if (step !== undefined) undone.push({ ...step, stands: false });
-      if (step !== undefined) step.stands = false;
-    } else if (action.kind === 'redo') {
-      const last = undone.pop();
-      const step = steps.find(({ action: { id } }) => id === last?.action.id);
-      if (step !== undefined) {
-        step.stands = true;
-        order.push(step);
+      const [stretch] = steps.get(action.of)?.stretches ?? [];
+      if (stretch !== undefined) stretch.end = Math.max(stretch.start, action.end);
+    } else {
+      const step = action.kind === 'redo' ? undone.pop() : named(action.of, steps, done);
+      if (step === undefined || step.stands === (action.kind === 'redo')) continue;
+      step.stands = action.kind === 'redo';
+      if (step.stands) done.push(step);
+      else {
+        done = done.filter((one) => one !== step);
+        undone.push(step);
       }
     }
   }
   const painted: (string | null)[] = Array.from({ length: seconds }, () => null);
-  for (const { action, end, stands } of steps)
-    if (stands) painted.fill(action.label, action.start, Math.max(action.start, end));
+  for (const { label, stretches, stands } of steps.values())
+    if (stands) for (const { start, end } of stretches) painted.fill(label, start, Math.max(start, end));
   return painted;
 }
 
-function randomAction(random: Random, paints: readonly string[]): LabelAction {
+function named(
+  id: string | undefined,
+  steps: ReadonlyMap<string, Reference>,
+  done: readonly Reference[],
+): Reference | undefined {
+  return id === undefined ? done.at(-1) : steps.get(id);
+}
+
+function spotAt(
+  label: 'ad' | 'content' | null,
+  ...starts: readonly (readonly [number, number])[]
+): LabelAction {
+  const airings = starts.map(([start, end]) => ({ recording: FIRST, start, end }));
+  return { kind: 'spot', id: randomUUID(), spot: 's', label, airings };
+}
+
+function randomAction(random: Random, before: readonly LabelAction[]): LabelAction {
   const kind = random.uniform();
-  const last = paints.at(-1);
-  const start = random.integer(90);
-  if (kind < 0.5 || last === undefined)
-    return paint(start, start + 1 + random.integer(10), random.pick(['ad', 'content', null]));
+  const paints = before.flatMap((action) => (action.kind === 'paint' ? [action.id] : []));
+  const stretch = (): [number, number] => {
+    const start = random.integer(90);
+    return [start, start + 1 + random.integer(10)];
+  };
+  const label = random.pick(['ad', 'content', null] as const);
+  if (kind < 0.3 || paints.length === 0) return paint(...stretch(), label);
+  // Airings of one spot may come in any order, and lie over each other.
+  if (kind < 0.5) return spotAt(label, ...Array.from({ length: 1 + random.integer(6) }, stretch));
   if (kind < 0.65) return extend(random.pick(paints), random.integer(100));
-  return kind < 0.85 ? undo() : redo();
+  if (kind < 0.7) return undo(random.pick(before).id);
+  return kind < 0.87 ? undo() : redo();
 }
 
 test('whatever comes in whichever order: the same as painting each second anew', () => {
   for (let seed = 1; seed <= 60; seed++) {
     const random = seeded(`fold ${seed}`);
     const actions: LabelAction[] = [];
-    for (let i = 0; i < 60; i++) {
-      const paints = actions.flatMap((action) => (action.kind === 'paint' ? [action.id] : []));
-      actions.push(randomAction(random, paints));
-    }
+    for (let i = 0; i < 60; i++) actions.push(randomAction(random, actions));
     const spans = fold(...actions).spans('ann', FIRST);
     const seen = Array.from(
       { length: 110 },
@@ -172,6 +202,41 @@ test('three hours with ten thousand stretches: a key costs by what is there, not
   const { user, system } = process.cpuUsage(before);
   const each = (user + system) / 1000 / 300;
   assert.ok(each < 5, `${each.toFixed(2)} ms of the processor for a key`);
+});
+
+function milliseconds(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+describe('thirty spots of a thousand airings each', () => {
+  const spot = (n: number, shift: number) =>
+    spotAt(
+      n % 2 ? 'ad' : 'content',
+      ...Array.from({ length: 1000 }, (_, i) => [i * 400 + shift, i * 400 + shift + 8] as const),
+    );
+  const cases = {
+    'side by side': (n: number) => n * 10,
+    'each over a part of the one before': (n: number) => n * 3,
+  };
+  for (const [name, shift] of Object.entries(cases))
+    test(`${name}: an undo takes a moment`, () => {
+      const labels = new Labels();
+      for (let n = 0; n < 30; n++) apply(labels, spot(n, shift(n)));
+      const before = shown(labels.spans('ann', FIRST));
+      const undone = milliseconds(() => apply(labels, undo()));
+      assert.notEqual(shown(labels.spans('ann', FIRST)), before);
+      const redone = milliseconds(() => apply(labels, redo()));
+      assert.equal(shown(labels.spans('ann', FIRST)), before);
+      // The whole recording over all of them, and away again.
+      apply(labels, paint(0, 400_000, null));
+      const whole = milliseconds(() => apply(labels, undo()));
+      assert.equal(shown(labels.spans('ann', FIRST)), before);
+      assert.ok(undone < 100 && redone < 100, `${undone} ms and ${redone} ms`);
+      assert.ok(whole < 1000, `${whole} ms for the whole`);
+    });
 });
 
 describe('what means nothing is refused before it is written', () => {

@@ -1,5 +1,6 @@
 import type { LabelAction, LabelledSpan } from '@adbreak/shared/contract/labelling.js';
-import { type Layer, painted, replaceWithin, type StandingSpan, seenWithin } from './layers.js';
+import { type Entry, entryOf, layersIn, layersUntil, type Step } from './entries.js';
+import { painted, replaceWithin, type StandingSpan, seenWithin, type Window } from './layers.js';
 
 /** One line of the log: who did what when. */
 export interface LabelEvent {
@@ -9,16 +10,6 @@ export interface LabelEvent {
   readonly at: string;
   readonly labeller: string;
   readonly action: LabelAction;
-}
-/** An action that labels something, as it stands now. */
-export type Step = Exclude<LabelAction, { kind: 'undo' | 'redo' | 'extend' }>;
-
-interface Entry {
-  readonly step: Step;
-  readonly sequence: number;
-  /** Where it was extended to; a spot never is. */
-  end: number | null;
-  stands: boolean;
 }
 interface Pass {
   readonly entries: Map<string, Entry>;
@@ -132,17 +123,16 @@ function change(pass: Pass, action: LabelAction, sequence: number): readonly str
 }
 
 function add(pass: Pass, step: Step, sequence: number): readonly string[] {
-  const entry: Entry = { step, sequence, end: null, stands: true };
+  const entry = entryOf(step, sequence);
   pass.entries.set(step.id, entry);
   pass.done.push(step.id);
   // What was taken back before is not on the way of a new step any more.
   pass.undone = [];
-  const layers = layersOf(entry);
-  for (const recording of new Set(layers.map(({ recording }) => recording)))
+  for (const [recording, layers] of entry.layers) {
     listOf(pass.touching, recording).push(entry);
-  for (const { recording, layer } of layers)
-    pass.seen.set(recording, painted(pass.seen.get(recording) ?? [], layer));
-  return namesOf(layers);
+    pass.seen.set(recording, painted(pass.seen.get(recording) ?? [], layers));
+  }
+  return [...entry.layers.keys()];
 }
 
 /** Its end moves, and only what it covers or covered is looked at again. */
@@ -151,13 +141,18 @@ function extend(pass: Pass, id: string, end: number): readonly string[] {
   if (entry?.step.kind !== 'paint') return [];
   const { start, recording } = entry.step;
   const before = entry.end ?? entry.step.end;
-  entry.end = Math.max(start, end);
+  const after = Math.max(start, end);
+  entry.end = after;
+  entry.layers = layersUntil(entry.step, entry.sequence, after);
   if (!entry.stands) return [];
-  if (entry.end > before && pass.touching.get(recording)?.at(-1) === entry) {
+  if (after > before && pass.touching.get(recording)?.at(-1) === entry) {
     // On top of all, as while it plays: nothing below has to be looked at.
-    for (const { layer } of layersOf(entry))
-      pass.seen.set(recording, painted(pass.seen.get(recording) ?? [], { ...layer, start: before }));
-  } else repaint(pass, recording, [Math.min(before, entry.end), Math.max(before, entry.end)]);
+    const grown = (entry.layers.get(recording) ?? []).map((layer) => ({
+      ...layer,
+      start: Math.max(start, before),
+    }));
+    pass.seen.set(recording, painted(pass.seen.get(recording) ?? [], grown));
+  } else repaint(pass, recording, [{ start: Math.min(before, after), end: Math.max(before, after) }]);
   return [recording];
 }
 
@@ -179,9 +174,8 @@ function redo(pass: Pass): readonly string[] {
 
 function turn(pass: Pass, entry: Entry, stands: boolean): readonly string[] {
   entry.stands = stands;
-  const layers = layersOf(entry);
-  for (const { recording, layer } of layers) repaint(pass, recording, [layer.start, layer.end]);
-  return namesOf(layers);
+  for (const [recording, layers] of entry.layers) repaint(pass, recording, layers);
+  return [...entry.layers.keys()];
 }
 
 function listOf(touching: Map<string, Entry[]>, recording: string): Entry[] {
@@ -190,35 +184,11 @@ function listOf(touching: Map<string, Entry[]>, recording: string): Entry[] {
   return known;
 }
 
-function repaint(pass: Pass, recording: string, window: readonly [number, number]): void {
-  if (window[0] >= window[1]) return;
-  const layers = (pass.touching.get(recording) ?? [])
-    .filter((entry) => entry.stands && mayTouch(entry, window))
-    .flatMap((entry) => layersOf(entry).filter((one) => one.recording === recording))
-    .map(({ layer }) => layer);
-  const inside = seenWithin(layers, window);
-  pass.seen.set(recording, replaceWithin(pass.seen.get(recording) ?? [], window, inside));
-}
-
-/** Of a spot nobody knows without looking at its airings. */
-function mayTouch({ step, end }: Entry, [from, to]: readonly [number, number]): boolean {
-  return step.kind === 'spot' || (step.start < to && (end ?? step.end) > from);
-}
-
-function namesOf(layers: readonly { readonly recording: string }[]): readonly string[] {
-  return [...new Set(layers.map(({ recording }) => recording))];
-}
-
-function layersOf({ step, sequence, end }: Entry): { readonly recording: string; readonly layer: Layer }[] {
-  const common = { label: step.label, action: step.id, sequence };
-  if (step.kind === 'paint') {
-    const { recording, start, how } = step;
-    return [{ recording, layer: { ...common, start, end: end ?? step.end, how } }];
-  }
-  return step.airings.map(({ recording, start, end: until }) => ({
-    recording,
-    layer: { ...common, start, end: until, how: 'spot' as const, spot: step.spot },
-  }));
+/** Looks again at windows, which are in order and apart. */
+function repaint(pass: Pass, recording: string, windows: readonly Window[]): void {
+  const layers = layersIn(windows, pass.touching.get(recording) ?? [], recording);
+  const insides = windows.map((window, i) => seenWithin(layers[i] ?? [], window));
+  pass.seen.set(recording, replaceWithin(pass.seen.get(recording) ?? [], windows, insides));
 }
 
 /** As the page gets them. */

@@ -62,6 +62,8 @@ async function packetsOf(path: string, name: string, signal?: AbortSignal): Prom
     signal?.throwIfAborted();
     throw startFailure(cause, 'ffprobe');
   });
+  // Waited for below; while lines are read nobody listens, and a process ends of that.
+  closed.catch(() => undefined);
   const packets: Packet[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     const packet = parsePacket(line);
@@ -75,8 +77,11 @@ async function packetsOf(path: string, name: string, signal?: AbortSignal): Prom
     }
   }
   // A damaged tail still gave packets; where it gave none, the caller says so.
-  await closed;
-  return packets;
+  const [, killed] = await closed;
+  if (typeof killed !== 'string') return packets;
+  throw new AdbreakError('video_unreadable', `Cannot read ${name}: ffprobe was ended by ${killed}`, {
+    remedy: 'Look whether the machine is short of memory, and try again.',
+  });
 }
 
 /** `12.345000,K__`; null for what is not shown: a packet without a time, or one that an edit list takes away. */

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { scan } from '../dataset/scan.js';
 import { exportLabels, importLabels } from './exchange.js';
 import { pictureName, spansOfPictures } from './frame-names.js';
+import { Library } from './library.js';
+import { openBook } from './open-book.js';
 import { broadcast } from './testing.js';
 
 const never = new AbortController().signal;
@@ -39,7 +42,13 @@ async function desk(files: Record<string, string>) {
       never,
     );
   const give = (frames = false) => exportLabels({ videoDir, outputDir, frames }, say, never);
-  return { outputDir, folder, said, take, give };
+  const takeBack = async () => {
+    const library = new Library(videoDir, assert.fail);
+    await library.rescan();
+    await using opened = await openBook({ outputDir, library, say: assert.fail, onChange: () => undefined });
+    await opened.book.post({ labeller: 'import', action: { kind: 'undo', id: randomUUID() } });
+  };
+  return { outputDir, folder, said, take, give, takeBack };
 }
 
 async function csvOf(outputDir: string): Promise<string> {
@@ -78,6 +87,30 @@ describe('labels from files', () => {
       assert.deepEqual(leftOut, []);
       assert.match(await csvOf(outputDir), /^start,end,label\n0\.0\d\d,2\.(48|5)\d*,ad\n/);
     });
+
+  test('what was taken back is taken again, as often as one likes', async () => {
+    const { take, give, takeBack, outputDir } = await desk({ 'evening.csv': 'start,end,label\n0,2.5,ad\n' });
+    await take('evening.csv');
+    for (let again = 0; again < 3; again++) {
+      await takeBack();
+      assert.equal((await take('evening.csv')).taken, 0);
+      assert.equal((await take('evening.csv')).taken, 1, 'it stands');
+    }
+    await give();
+    assert.match(await csvOf(outputDir), /^start,end,label\n0.*,2\.(48|5)\d*,ad\n/);
+  });
+
+  test('a file of labels that were taken back goes with the next save; one that was changed by hand stays', async () => {
+    const { take, give, takeBack, outputDir } = await desk({ 'evening.csv': 'start,end,label\n0,2.5,ad\n' });
+    await take('evening.csv');
+    await give();
+    await appendFile(join(outputDir, 'evening.edl'), '4 5 3\n');
+    await takeBack();
+    assert.match((await give()).leftOut.join('\n'), /evening\.csv is taken away.*\n.*evening\.edl stays/);
+    const files = await readdir(outputDir);
+    assert.ok(!files.includes('evening.csv') && files.includes('evening.edl'), files.join());
+    assert.deepEqual((await give()).leftOut, []);
+  });
 
   const bad: Record<string, [string, string, RegExp]> = {
     'evening.csv': ['start,end,label\n0,2,ad\n1,3,content\n', 'labels_invalid', /line 3: it overlaps line 2/],

@@ -9,6 +9,7 @@ import { recordingName } from '../dataset/found.js';
 import { PICTURE_ENDING } from '../dataset/picture.js';
 import { readLabels } from '../dataset/recordings.js';
 import { byCodeUnits, LABELS } from '../dataset/scan.js';
+import type { Labels } from './fold.js';
 import { spansOfPictures } from './frame-names.js';
 import type { FrameTimes } from './frame-times.js';
 import { LABEL_STUDIO_LIMIT, parseLabelStudio, spansOfRanges } from './label-studio.js';
@@ -166,14 +167,30 @@ function find(wanted: string, recordings: readonly Recording[]): Recording | nul
   return first !== undefined && more.length === 0 ? first : null;
 }
 
-/** What an import does, each with an id out of what it says: the same file again is taken once. */
-export function actionsOf(labeller: string, { recording, spans }: Imported): LabelAction[] {
+/** What an import does, each with an id out of what it says: the same file again is taken once, while it was not taken back. */
+export function actionsOf(
+  labeller: string,
+  { recording, spans }: Imported,
+  labels: Pick<Labels, 'taken' | 'stepOf'>,
+): LabelAction[] {
   return spans.map(({ start, end, label }) => ({
     kind: 'paint',
-    id: uuidOf(JSON.stringify([labeller, recording, start, end, label])),
+    id: standingId([labeller, recording, start, end, label], labeller, labels),
     ...{ recording, start, end, label },
     how: 'import',
   }));
+}
+
+/** One that stands, or the first that nobody has used: what was taken back is a new action when it comes again. */
+function standingId(
+  says: readonly (string | number)[],
+  labeller: string,
+  labels: Pick<Labels, 'taken' | 'stepOf'>,
+): string {
+  for (let again = 0; ; again++) {
+    const id = uuidOf(JSON.stringify(again === 0 ? says : [...says, again]));
+    if (labels.taken(id) === undefined || labels.stepOf(labeller, id)?.stands) return id;
+  }
 }
 
 /** RFC 9562, version 8: of our own making. */

@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists, readLimited, sha256, writeAtomic } from '@adbreak/shared/storage/atomic.js';
 import { readJson } from '@adbreak/shared/storage/json.js';
@@ -30,6 +30,19 @@ export class SavedFiles {
     await writeAtomic(path, text);
     this.#digests.set(name, sha256(text));
     return said;
+  }
+
+  /** Takes away what an earlier save wrote; says so, and where somebody has changed it since and it stays. */
+  async remove(name: string): Promise<string[]> {
+    const known = this.#digests.get(name);
+    this.#digests.delete(name);
+    const path = join(this.#folder, name);
+    const there = known === undefined ? undefined : await readLimited(path, LIMIT);
+    if (there === undefined) return [];
+    if (sha256(there) !== known)
+      return [`${name} stays, though no label of it stands: it was changed by hand`];
+    await rm(path);
+    return [`${name} is taken away: no label of it stands any more`];
   }
 
   async #putAside(name: string, path: string, text: string): Promise<string[]> {

@@ -21,6 +21,8 @@ import { check } from '@adbreak/shared/contract/parse.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import { z } from 'zod';
+import { lockOutput } from './lock.js';
+import { serve } from './serve.js';
 import { broadcast, paint } from './testing.js';
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
@@ -235,6 +237,26 @@ describe('the labelling server', () => {
     );
     const again = check(savedSchema, await (await post(page, '/api/save', {})).json(), 'the answer');
     assert.equal(again.leftOut.length, 1, 'its own files are replaced');
+    const tabs = await Promise.all(Array.from({ length: 8 }, () => post(page, '/api/save', {})));
+    assert.deepEqual(
+      tabs.map(({ status }) => status),
+      tabs.map(() => 200),
+      'at once from many tabs',
+    );
+  });
+
+  test('a signal that comes while it opens ends it', { timeout: 60_000 }, async (t) => {
+    const { videos, output } = await folders();
+    const before = process.env.ADBREAK_MODELS;
+    process.env.ADBREAK_MODELS = WITHOUT_MODEL.ADBREAK_MODELS;
+    t.after(() => {
+      if (before === undefined) delete process.env.ADBREAK_MODELS;
+      else process.env.ADBREAK_MODELS = before;
+    });
+    const stop = new AbortController();
+    const options = { videoDir: videos, outputDir: output, host: '127.0.0.1', port: 0, version: '0' };
+    await serve({ ...options, say: () => undefined, onUrl: () => stop.abort() }, stop.signal);
+    await using _lock = await lockOutput(output);
   });
 
   test('bad requests are refused with their code, and change nothing', async (t) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LabelSession, PieceMade } from '@adbreak/shared/contract/labelling.js';
 import { explain } from '@adbreak/shared/errors.js';
+import { SerialRunner } from '@adbreak/shared/serial-runner.js';
 import { isLoopback } from './access.js';
 import { Analyses } from './analyses.js';
 import type { LabelBook } from './book.js';
@@ -58,7 +59,7 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   const cache = await DiskCache.open(join(cacheFolder, 'media'), CACHE_BYTES, say);
   const model = await modelFor(options.model);
   await using spots = await Spots.open({
-    ...{ file: options.spots, program: RECURRENCE, folder: cacheFolder, say },
+    ...{ file: options.spots, program: RECURRENCE, folder: cacheFolder, version: options.version, say },
     onChange: () => feed.tell('spots', {}),
   });
   const tellOf = (id: string) => {
@@ -81,17 +82,21 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
     spots.scan(all);
     for (const id of ids) tellOf(id);
   });
+  await using saving = new SerialRunner();
   const served = {
     ...{ desk, media, book, feed },
     session: () => sessionOf(options, book, model !== null, spots),
     rescan: () => watched.look(FRESH_MS),
+    // One after the other: two would write the same files.
     save: () =>
-      save({
-        labels: book.labels,
-        recordings: library.recordings,
-        folder: outputDir,
-        frames: (id) => media.frames(id),
-      }),
+      saving.run(() =>
+        save({
+          labels: book.labels,
+          recordings: library.recordings,
+          folder: outputDir,
+          frames: (id) => media.frames(id),
+        }),
+      ),
   };
   const { host, port } = options;
   const token = isLoopback(host) ? null : randomBytes(24).toString('base64url');
@@ -100,7 +105,9 @@ export async function serve(options: ServeOptions, signal: AbortSignal): Promise
   analyses.add(library.recordings);
   spots.scan(library.recordings);
   const timer = setInterval(() => void watched.look(0).catch((error) => say(explain(error))), RESCAN_MS);
-  await new Promise<void>((ended) => signal.addEventListener('abort', () => ended(), { once: true }));
+  // It may have come while the parts opened: an aborted signal says nothing any more.
+  if (!signal.aborted)
+    await new Promise<void>((ended) => signal.addEventListener('abort', () => ended(), { once: true }));
   clearInterval(timer);
   feed[Symbol.dispose]();
 }
