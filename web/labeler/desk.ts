@@ -4,6 +4,7 @@ import { api, ServerGone } from './api.js';
 import { counted, formatClock, formatLength } from './clock.js';
 import * as connection from './connection.js';
 import type { Command } from './keys.js';
+import { isAiring, spotAt } from './labels/airings.js';
 import { type Border, borderFrom, borderNear, movedBorder } from './labels/borders.js';
 import { type PaintEvent, paintStep } from './labels/painting.js';
 import { spanAt } from './labels/spans.js';
@@ -43,6 +44,7 @@ export class Desk {
     effect(() => {
       if (!this.player.isPlaying.value) this.#paint({ kind: 'stop', at: this.player.frameEnd });
     });
+    effect(() => this.#dropStale());
     effect(() => {
       this.player.frame.value;
       if (this.player.isPlaying.value) state.view.value = following(state.view.peek(), this.player.time);
@@ -80,8 +82,17 @@ export class Desk {
       state.border.value = null;
       state.scope.value = selection?.spot ? 'all' : 'stretch';
     });
-    const spot = state.spotById.value.get(selection?.spot ?? '');
-    if (spot) state.tell(spotWords(spot));
+    if (selection?.spot) state.tell(spotWords(selection.spot));
+  }
+
+  /** After a new scan a chosen airing that is none any more means nothing. */
+  #dropStale(): void {
+    const spots = state.spots.value;
+    const selection = state.selection.peek();
+    const recording = state.chosenId.peek();
+    if (!selection?.spot || recording === null || isAiring(spots, { recording, ...selection })) return;
+    this.choose(null);
+    state.tell('What was chosen is no airing of a spot any more, since recordings were compared anew.');
   }
 
   seek(time: number): void {
@@ -147,7 +158,7 @@ export class Desk {
     const airings = spot.airings.map(({ recording, start, end }) => ({ recording, start, end }));
     connection.act({ kind: 'spot', id: newId(), spot: spot.id, label, airings });
     const what = label === null ? 'Label taken away' : `Labelled ${WORDS[label]}`;
-    state.tell(`${what}: ${counted(airings.length, 'airing')} of spot ${spot.id}.`);
+    state.tell(`${what}: ${counted(airings.length, 'airing')} of spot ${state.spotName(spot)}.`);
   }
 
   #labelStretch(recording: string, stretch: Stretch | null, label: Label | null): void {
@@ -173,7 +184,7 @@ export class Desk {
 
   #meantSpot(): Spot | null {
     if (state.scope.value !== 'all') return null;
-    return state.spotById.value.get(state.selection.value?.spot ?? '') ?? null;
+    return state.selection.value?.spot ?? null;
   }
 
   #remove(): void {
@@ -250,12 +261,12 @@ export class Desk {
     const time = this.player.time;
     const airing = state.airingsHere.value.find(({ start, end }) => time >= start - 0.001 && time < end);
     if (airing === undefined) state.tell('No spot is known here.');
-    else this.choose({ start: airing.start, end: airing.end, spot: airing.spot.id });
+    else this.choose({ start: airing.start, end: airing.end, spot: airing.spot });
   }
 
   switchScope(): void {
-    const spot = state.spotById.value.get(state.selection.value?.spot ?? '');
-    if (spot === undefined) {
+    const spot = state.selection.value?.spot ?? null;
+    if (spot === null) {
       state.tell('T is for an airing of a spot: press P on one first.');
       return;
     }
@@ -281,9 +292,10 @@ export class Desk {
     this.player.pause();
     await this.open(item.recording);
     this.seek(item.start);
-    this.choose({ start: item.start, end: item.end, spot: item.spot });
+    const spot = item.spot === null ? null : spotAt(state.spots.value, item.spot, item);
+    this.choose({ start: item.start, end: item.end, spot });
     state.view.value = showing(state.view.peek(), item.start, item.end);
-    if (item.spot === null) state.tell(`${formatClock(item.start)}: ${item.why}.`);
+    if (spot === null) state.tell(`${formatClock(item.start)}: ${item.why}.`);
   }
 
   /** The last word where labellers do not agree. */
@@ -335,5 +347,5 @@ const side = (label: Label | null): string => (label === null ? 'no label' : WOR
 function spotWords(spot: Spot): string {
   const places = new Set(spot.airings.map(({ recording }) => recording)).size;
   const where = places > 1 ? ` in ${places} recordings` : '';
-  return `Spot ${spot.id}: ${counted(spot.airings.length, 'airing')}${where}. A or C labels them all; T means this stretch alone.`;
+  return `Spot ${state.spotName(spot)}: ${counted(spot.airings.length, 'airing')}${where}. A or C labels them all; T means this stretch alone.`;
 }

@@ -103,7 +103,7 @@ function click(desk: Desk, time: number, y: number): void {
   const within = (each: { start: number; end: number }) => time >= each.start && time < each.end;
   const airing = lane === 'spots' ? state.airingsHere.value.find(within) : undefined;
   const stretch = lane === 'ad' || lane === 'content' ? state.stretches.value.find(within) : undefined;
-  if (airing) desk.choose({ start: airing.start, end: airing.end, spot: airing.spot.id });
+  if (airing) desk.choose({ start: airing.start, end: airing.end, spot: airing.spot });
   else if (stretch && stretch.label === lane)
     desk.choose({ start: stretch.start, end: stretch.end, spot: null });
   else desk.choose(null);
@@ -115,6 +115,6 @@ function hintAt(time: number, y: number): string {
   if (lane !== 'spots') return clock;
   const airing = state.airingsHere.value.find(({ start, end }) => time >= start && time < end);
   if (airing === undefined) return clock;
-  const { id, class: kind, airings, why } = airing.spot;
-  return `${kind} ${id}, ${counted(airings.length, 'airing')}: ${why}`;
+  const { class: kind, airings, why } = airing.spot;
+  return `${kind} ${airing.name}, ${counted(airings.length, 'airing')}: ${why}`;
 }

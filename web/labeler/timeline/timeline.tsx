@@ -120,7 +120,7 @@ function sceneOf(desk: Desk, film: Film, view: View) {
     spans: state.shownSpans.value,
     signals: state.chosenSignals.value,
     airings: state.airingsHere.value,
-    chosenSpot: state.selection.value?.spot ?? null,
+    chosenSpot: state.selection.value?.spot?.id ?? null,
     ready: state.readyPieces.value,
     loaded: desk.player.loaded.value,
     film: strip.map(({ time, address }) => ({ time, step, picture: film.get(address) })),
