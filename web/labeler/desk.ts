@@ -1,4 +1,4 @@
-import type { LabelAction, QueueItem, Spot } from '@adbreak/shared/contract/labelling.js';
+import type { LabelAction, LabelRecording, QueueItem, Spot } from '@adbreak/shared/contract/labelling.js';
 import { batch, effect } from '@preact/signals';
 import { api, ServerGone } from './api.js';
 import { counted, formatClock, formatLength } from './clock.js';
@@ -22,6 +22,8 @@ interface Stretch {
 
 /** While it plays, the server hears of the growing label this often, milliseconds. */
 const GROW_MS = 1000;
+/** A recording that did not come is asked for again after, milliseconds. */
+const AGAIN_MS = 2000;
 const WORDS = { ad: 'ad', content: 'content' } as const;
 
 /** What a person can do, from keys and buttons alike. */
@@ -64,15 +66,25 @@ export class Desk {
         state.view.value = fitted({ ...state.view.peek(), duration: recording.duration });
       });
       if (recording.analysis === 'ready') void connection.readSignals(id);
-      try {
-        await this.player.open(recording);
-      } catch (error) {
-        state.tell(`${recording.name} cannot be played: ${words(error)}`, true);
-        return;
-      }
-      connection.readReadyPieces(id);
+      await this.#load(recording);
     }
     if (at > 0) this.seek(at);
+  }
+
+  /** Asks again while the server is gone, as for everything else. */
+  async #load(recording: LabelRecording): Promise<void> {
+    try {
+      await this.player.open(recording);
+      connection.readReadyPieces(recording.id);
+    } catch (error) {
+      if (state.chosenId.value !== recording.id) return;
+      if (error instanceof ServerGone) setTimeout(() => this.#loadAgain(recording), AGAIN_MS);
+      else state.tell(`${recording.name} cannot be played: ${words(error)}`, true);
+    }
+  }
+
+  #loadAgain(recording: LabelRecording): void {
+    if (state.chosenId.value === recording.id) void this.#load(recording);
   }
 
   /** Chooses a stretch, or nothing; an airing of a spot means all its airings until T says otherwise. */
