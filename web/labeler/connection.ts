@@ -7,7 +7,7 @@ import {
   type Saved,
 } from '@adbreak/shared/contract/labelling.js';
 import { batch } from '@preact/signals';
-import { api, Refused, ServerGone } from './api.js';
+import { api, Refused, ServerGone, ShutOut } from './api.js';
 import { counted } from './clock.js';
 import { browserKeep, Outbox, type Sent, type Waiting } from './labels/outbox.js';
 import * as state from './state.js';
@@ -39,9 +39,14 @@ async function send({ labeller, action }: Waiting): Promise<Sent<LabelsChanged>>
   try {
     return { kind: 'done', answer: await api.post(labeller, action) };
   } catch (error) {
-    if (error instanceof ServerGone) return { kind: 'gone' };
+    if (error instanceof ServerGone) return gone(error);
     return { kind: 'refused', why: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function gone(error: ServerGone): { kind: 'gone' } {
+  state.isShutOut.value = error instanceof ShutOut;
+  return { kind: 'gone' };
 }
 
 export function act(action: LabelAction): void {
@@ -76,6 +81,7 @@ async function insistently<T>(ask: () => Promise<T>): Promise<T | null> {
         state.tell(error instanceof Error ? error.message : String(error), true);
         return null;
       }
+      gone(error);
       state.isReachable.value = false;
       if (state.phase.value === 'loading') state.phase.value = 'unreachable';
       await sleep(AGAIN_MS);
@@ -182,7 +188,7 @@ function listen(): void {
   });
   stream.addEventListener('error', () => {
     state.isReachable.value = false;
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS);
+    if (stream.readyState === EventSource.CLOSED) void listenAgain();
   });
   stream.addEventListener('labels', ({ data }) => {
     const changed = labelsChangedSchema.safeParse(JSON.parse(data));
@@ -198,6 +204,13 @@ function listen(): void {
       readReadyPieces(parsed.data.recording);
   });
   stream.addEventListener('spots', () => void Promise.all([readSession(), readSpots(), readQueue()]));
+}
+
+/** A stream says not why it was refused; another address does. */
+async function listenAgain(): Promise<void> {
+  await sleep(AGAIN_MS);
+  await readSession();
+  listen();
 }
 
 async function readSession(): Promise<void> {

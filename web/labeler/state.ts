@@ -32,6 +32,12 @@ export type Standing = Pick<Labels, 'sequence' | 'spans'>;
 
 export const phase = signal<'loading' | 'ready' | 'unreachable'>('loading');
 export const isReachable = signal(true);
+/** Where it is not reachable: it runs, but does not let this page in. */
+export const isShutOut = signal(false);
+/** What waits is kept in this page alone: the browser's storage is full or forbidden. */
+export const isUnkept = signal(false);
+/** The dialog that asks who labels is open. */
+export const asksName = signal(false);
 export const session = signal<LabelSession | null>(null);
 export const labeller = signal<string>('');
 export const recordings = signal<readonly LabelRecording[]>([]);
