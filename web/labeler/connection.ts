@@ -7,6 +7,7 @@ import {
   type Saved,
 } from '@adbreak/shared/contract/labelling.js';
 import { batch } from '@preact/signals';
+import { pageStorage } from '../kit/storage.js';
 import { api, Refused, ServerGone, ShutOut } from './api.js';
 import { counted } from './clock.js';
 import { browserKeep, Outbox, type Sent, type Waiting } from './labels/outbox.js';
@@ -18,16 +19,17 @@ const AGAIN_MS = 2000;
 const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 const outbox = new Outbox<LabelsChanged>({
-  keep: browserKeep(localStorage, Date.now),
+  keep: browserKeep(pageStorage, Date.now),
   sleep,
   send,
   onDone: (answer, waiting) =>
     batch(() => {
-      state.waiting.value = waiting;
+      waits(waiting);
       take(answer);
     }),
-  onWaiting: (waiting) => {
-    state.waiting.value = waiting;
+  onWaiting: waits,
+  onUnkept: () => {
+    state.isUnkept.value = true;
   },
   onRefused: (_, why) => state.tell(`Not taken: ${why}`, true),
   onReach: (isThere) => {
@@ -42,6 +44,11 @@ async function send({ labeller, action }: Waiting): Promise<Sent<LabelsChanged>>
     if (error instanceof ServerGone) return gone(error);
     return { kind: 'refused', why: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function waits(waiting: readonly Waiting[]): void {
+  state.waiting.value = waiting;
+  if (waiting.length === 0) state.isUnkept.value = false;
 }
 
 function gone(error: ServerGone): { kind: 'gone' } {

@@ -10,6 +10,7 @@ export function Banners() {
   return (
     <div class="banners" role="status">
       {!state.isReachable.value && <p class="banner trouble">{goneWords(state.waiting.value.length)}</p>}
+      {state.isUnkept.value && state.waiting.value.length > 0 && <p class="banner trouble">{UNKEPT}</p>}
       {state.recordings.value.length === 0 && state.note.value.isTrouble && (
         <p class="banner trouble">{state.note.value.text}</p>
       )}
@@ -18,6 +19,8 @@ export function Banners() {
   );
 }
 
+const UNKEPT =
+  'This browser has no room for what you did, or may not keep it. Leave this page open until it says “All on disk”.';
 const GONE =
   'The server does not answer. Look whether “adbreak label” still runs; this page tries again by itself.';
 const SHUT_OUT =
