@@ -56,7 +56,16 @@ function gone(error: ServerGone): { kind: 'gone' } {
   return { kind: 'gone' };
 }
 
+/** What was done before it was said by whom. */
+let nameless: LabelAction[] = [];
+
+/** Without a name there is nobody whose label it is: asks, and sends it then. */
 export function act(action: LabelAction): void {
+  if (state.labeller.value === '') {
+    nameless.push(action);
+    state.asksName.value = true;
+    return;
+  }
   outbox.add({ labeller: state.labeller.value, action });
 }
 
@@ -113,6 +122,9 @@ export async function enter(name: string): Promise<void> {
   state.labeller.value = name;
   state.standing.value = {};
   outbox.start();
+  const held = nameless;
+  nameless = [];
+  for (const action of held) act(action);
   await Promise.all([readAllLabels(), readQueue(), readAgreement()]);
 }
 
