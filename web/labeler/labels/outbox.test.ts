@@ -28,6 +28,7 @@ class FakeStorage {
 function outboxOf(answers: Sent<number>['kind'][], storage = new FakeStorage()) {
   const log: string[] = [];
   const pauses: number[] = [];
+  const told: number[] = [];
   const outbox = new Outbox<number>({
     keep: browserKeep(new PageStorage(() => storage), () => 1000),
     send: async (each) => {
@@ -38,12 +39,12 @@ function outboxOf(answers: Sent<number>['kind'][], storage = new FakeStorage()) 
     },
     sleep: async (ms) => void pauses.push(ms),
     onDone: (_, rest) => log.push(`left ${rest.map(number).join(',')}`),
-    onWaiting: () => {},
+    onWaiting: (rest) => told.push(rest.length),
     onUnkept: () => log.push('unkept'),
     onRefused: (each, why) => log.push(`refused ${number(each)}: ${why}`),
     onReach: () => {},
   });
-  return { outbox, log, storage, pauses };
+  return { outbox, log, storage, pauses, told };
 }
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -95,7 +96,8 @@ describe('what waits for the server', () => {
     keep.put(waiting(8));
     storage.setItem('adbreak.waiting.0', '{"labeller":');
     storage.setItem('adbreak.waiting.1', '{"labeller":"ada","action":{"kind":"wish"}}');
-    const { outbox, log } = outboxOf([], storage);
+    const { outbox, log, told } = outboxOf([], storage);
+    assert.deepEqual(told, [2], 'told before it is sent');
     outbox.start();
     await settled();
     assert.deepEqual(log, ['done 7', 'left 8', 'done 8', 'left ']);

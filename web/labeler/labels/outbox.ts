@@ -44,11 +44,12 @@ export class Outbox<Answer> {
   constructor(ports: OutboxPorts<Answer>) {
     this.#ports = ports;
     this.#waiting = ports.keep.load();
+    // Before anything is sent: else a new page says that all is on disk.
+    ports.onWaiting(this.#waiting);
   }
 
   /** What an earlier page left behind goes first. */
   start(): void {
-    this.#ports.onWaiting(this.#waiting);
     void this.#sendAll();
   }
 
