@@ -127,8 +127,13 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     event.preventDefault();
     onClose?.();
   };
+  // A browser lets nobody be held: it closes at a second Escape, whatever was answered to the first.
+  const onClosed = () => {
+    if (onClose) onClose();
+    else ref.current?.showModal();
+  };
   return (
-    <dialog ref={ref} class="dialog" aria-labelledby="dialog-title" onCancel={onCancel}>
+    <dialog ref={ref} class="dialog" aria-labelledby="dialog-title" onCancel={onCancel} onClose={onClosed}>
       <h2 id="dialog-title" class="dialog-title">
         {title}
       </h2>

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { pageStorage } from './storage.js';
 
 /** `auto` is what the system says. */
 export const THEMES = ['auto', 'light', 'dark'] as const;
@@ -12,7 +13,7 @@ export const theme = signal<Theme>('auto');
 export const paintings = signal(0);
 
 export function startTheme(): void {
-  const kept = localStorage.getItem(KEY);
+  const kept = pageStorage.get(KEY);
   chooseTheme(isTheme(kept) ? kept : 'auto');
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     paintings.value++;
@@ -21,7 +22,7 @@ export function startTheme(): void {
 
 export function chooseTheme(chosen: Theme): void {
   theme.value = chosen;
-  localStorage.setItem(KEY, chosen);
+  pageStorage.set(KEY, chosen);
   if (chosen === 'auto') delete document.documentElement.dataset['theme'];
   else document.documentElement.dataset['theme'] = chosen;
   paintings.value++;

@@ -18,6 +18,8 @@ z.config({ jitless: true });
 
 /** The server does not answer, or not yet: the same may be asked again. */
 export class ServerGone extends Error {}
+/** It runs, but knows this page no more: it was started anew, and has another token. */
+export class ShutOut extends ServerGone {}
 /** The server says no, and why: asking again helps nobody. */
 export class Refused extends Error {}
 
@@ -81,8 +83,13 @@ async function got(path: string, init: RequestInit): Promise<Response> {
   if (Number(answer.headers.get('content-length') ?? 0) > LARGEST_BYTES)
     throw new Refused(`The answer to ${path} is too large.`);
   if (answer.ok) return answer;
+  throw await failure(answer, path);
+}
+
+async function failure(answer: Response, path: string): Promise<Error> {
+  if (answer.status === 401) return new ShutOut(`This page may not ask for ${path} any more`);
   const isPassing = answer.status >= 500 || PASSING.has(answer.status);
-  throw isPassing ? new ServerGone(`Status ${answer.status} for ${path}`) : await refusal(answer);
+  return isPassing ? new ServerGone(`Status ${answer.status} for ${path}`) : refusal(answer);
 }
 
 async function refusal(answer: Response): Promise<Refused> {

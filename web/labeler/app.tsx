@@ -16,13 +16,14 @@ import { Overview } from './timeline/overview.js';
 import { Timeline } from './timeline/timeline.js';
 
 export function App({ desk, video }: { readonly desk: Desk; readonly video: ComponentChildren }) {
-  const asksName = useSignal(keptName() === '');
   const ask = (isAsked: boolean) => {
-    asksName.value = isAsked;
+    state.asksName.value = isAsked;
   };
   const isReady = state.phase.value === 'ready';
   useEffect(() => {
-    if (isReady && keptName() !== '') void enter(keptName());
+    if (!isReady) return;
+    if (keptName() === '') ask(true);
+    else void enter(keptName());
   }, [isReady]);
   useEffect(() => {
     const first = state.recordings.value[0];
@@ -43,7 +44,7 @@ export function App({ desk, video }: { readonly desk: Desk; readonly video: Comp
         </section>
       </main>
       {state.isHelpOpen.value && <Help />}
-      {asksName.value && isReady && (
+      {state.asksName.value && isReady && (
         <NameDialog
           onName={(name) => {
             ask(false);

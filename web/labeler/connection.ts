@@ -7,7 +7,8 @@ import {
   type Saved,
 } from '@adbreak/shared/contract/labelling.js';
 import { batch } from '@preact/signals';
-import { api, Refused, ServerGone } from './api.js';
+import { pageStorage } from '../kit/storage.js';
+import { api, Refused, ServerGone, ShutOut } from './api.js';
 import { counted } from './clock.js';
 import { browserKeep, Outbox, type Sent, type Waiting } from './labels/outbox.js';
 import * as state from './state.js';
@@ -18,16 +19,17 @@ const AGAIN_MS = 2000;
 const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
 const outbox = new Outbox<LabelsChanged>({
-  keep: browserKeep(localStorage, Date.now),
+  keep: browserKeep(pageStorage, Date.now),
   sleep,
   send,
   onDone: (answer, waiting) =>
     batch(() => {
-      state.waiting.value = waiting;
+      waits(waiting);
       take(answer);
     }),
-  onWaiting: (waiting) => {
-    state.waiting.value = waiting;
+  onWaiting: waits,
+  onUnkept: () => {
+    state.isUnkept.value = true;
   },
   onRefused: (_, why) => state.tell(`Not taken: ${why}`, true),
   onReach: (isThere) => {
@@ -39,12 +41,31 @@ async function send({ labeller, action }: Waiting): Promise<Sent<LabelsChanged>>
   try {
     return { kind: 'done', answer: await api.post(labeller, action) };
   } catch (error) {
-    if (error instanceof ServerGone) return { kind: 'gone' };
+    if (error instanceof ServerGone) return gone(error);
     return { kind: 'refused', why: error instanceof Error ? error.message : String(error) };
   }
 }
 
+function waits(waiting: readonly Waiting[]): void {
+  state.waiting.value = waiting;
+  if (waiting.length === 0) state.isUnkept.value = false;
+}
+
+function gone(error: ServerGone): { kind: 'gone' } {
+  state.isShutOut.value = error instanceof ShutOut;
+  return { kind: 'gone' };
+}
+
+/** What was done before it was said by whom. */
+let nameless: LabelAction[] = [];
+
+/** Without a name there is nobody whose label it is: asks, and sends it then. */
 export function act(action: LabelAction): void {
+  if (state.labeller.value === '') {
+    nameless.push(action);
+    state.asksName.value = true;
+    return;
+  }
   outbox.add({ labeller: state.labeller.value, action });
 }
 
@@ -76,6 +97,7 @@ async function insistently<T>(ask: () => Promise<T>): Promise<T | null> {
         state.tell(error instanceof Error ? error.message : String(error), true);
         return null;
       }
+      gone(error);
       state.isReachable.value = false;
       if (state.phase.value === 'loading') state.phase.value = 'unreachable';
       await sleep(AGAIN_MS);
@@ -100,6 +122,9 @@ export async function enter(name: string): Promise<void> {
   state.labeller.value = name;
   state.standing.value = {};
   outbox.start();
+  const held = nameless;
+  nameless = [];
+  for (const action of held) act(action);
   await Promise.all([readAllLabels(), readQueue(), readAgreement()]);
 }
 
@@ -182,7 +207,7 @@ function listen(): void {
   });
   stream.addEventListener('error', () => {
     state.isReachable.value = false;
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS);
+    if (stream.readyState === EventSource.CLOSED) void listenAgain();
   });
   stream.addEventListener('labels', ({ data }) => {
     const changed = labelsChangedSchema.safeParse(JSON.parse(data));
@@ -198,6 +223,13 @@ function listen(): void {
       readReadyPieces(parsed.data.recording);
   });
   stream.addEventListener('spots', () => void Promise.all([readSession(), readSpots(), readQueue()]));
+}
+
+/** A stream says not why it was refused; another address does. */
+async function listenAgain(): Promise<void> {
+  await sleep(AGAIN_MS);
+  await readSession();
+  listen();
 }
 
 async function readSession(): Promise<void> {

@@ -1,9 +1,10 @@
-import type { LabelAction, QueueItem, Spot } from '@adbreak/shared/contract/labelling.js';
+import type { LabelAction, LabelRecording, QueueItem, Spot } from '@adbreak/shared/contract/labelling.js';
 import { batch, effect } from '@preact/signals';
 import { api, ServerGone } from './api.js';
 import { counted, formatClock, formatLength } from './clock.js';
 import * as connection from './connection.js';
 import type { Command } from './keys.js';
+import { isAiring, spotAt } from './labels/airings.js';
 import { type Border, borderFrom, borderNear, movedBorder } from './labels/borders.js';
 import { type PaintEvent, paintStep } from './labels/painting.js';
 import { spanAt } from './labels/spans.js';
@@ -21,6 +22,8 @@ interface Stretch {
 
 /** While it plays, the server hears of the growing label this often, milliseconds. */
 const GROW_MS = 1000;
+/** A recording that did not come is asked for again after, milliseconds. */
+const AGAIN_MS = 2000;
 const WORDS = { ad: 'ad', content: 'content' } as const;
 
 /** What a person can do, from keys and buttons alike. */
@@ -43,6 +46,7 @@ export class Desk {
     effect(() => {
       if (!this.player.isPlaying.value) this.#paint({ kind: 'stop', at: this.player.frameEnd });
     });
+    effect(() => this.#dropStale());
     effect(() => {
       this.player.frame.value;
       if (this.player.isPlaying.value) state.view.value = following(state.view.peek(), this.player.time);
@@ -62,15 +66,25 @@ export class Desk {
         state.view.value = fitted({ ...state.view.peek(), duration: recording.duration });
       });
       if (recording.analysis === 'ready') void connection.readSignals(id);
-      try {
-        await this.player.open(recording);
-      } catch (error) {
-        state.tell(`${recording.name} cannot be played: ${words(error)}`, true);
-        return;
-      }
-      connection.readReadyPieces(id);
+      await this.#load(recording);
     }
     if (at > 0) this.seek(at);
+  }
+
+  /** Asks again while the server is gone, as for everything else. */
+  async #load(recording: LabelRecording): Promise<void> {
+    try {
+      await this.player.open(recording);
+      connection.readReadyPieces(recording.id);
+    } catch (error) {
+      if (state.chosenId.value !== recording.id) return;
+      if (error instanceof ServerGone) setTimeout(() => this.#loadAgain(recording), AGAIN_MS);
+      else state.tell(`${recording.name} cannot be played: ${words(error)}`, true);
+    }
+  }
+
+  #loadAgain(recording: LabelRecording): void {
+    if (state.chosenId.value === recording.id) void this.#load(recording);
   }
 
   /** Chooses a stretch, or nothing; an airing of a spot means all its airings until T says otherwise. */
@@ -80,8 +94,17 @@ export class Desk {
       state.border.value = null;
       state.scope.value = selection?.spot ? 'all' : 'stretch';
     });
-    const spot = state.spotById.value.get(selection?.spot ?? '');
-    if (spot) state.tell(spotWords(spot));
+    if (selection?.spot) state.tell(spotWords(selection.spot));
+  }
+
+  /** After a new scan a chosen airing that is none any more means nothing. */
+  #dropStale(): void {
+    const spots = state.spots.value;
+    const selection = state.selection.peek();
+    const recording = state.chosenId.peek();
+    if (!selection?.spot || recording === null || isAiring(spots, { recording, ...selection })) return;
+    this.choose(null);
+    state.tell('What was chosen is no airing of a spot any more, since recordings were compared anew.');
   }
 
   seek(time: number): void {
@@ -147,7 +170,7 @@ export class Desk {
     const airings = spot.airings.map(({ recording, start, end }) => ({ recording, start, end }));
     connection.act({ kind: 'spot', id: newId(), spot: spot.id, label, airings });
     const what = label === null ? 'Label taken away' : `Labelled ${WORDS[label]}`;
-    state.tell(`${what}: ${counted(airings.length, 'airing')} of spot ${spot.id}.`);
+    state.tell(`${what}: ${counted(airings.length, 'airing')} of spot ${state.spotName(spot)}.`);
   }
 
   #labelStretch(recording: string, stretch: Stretch | null, label: Label | null): void {
@@ -173,7 +196,7 @@ export class Desk {
 
   #meantSpot(): Spot | null {
     if (state.scope.value !== 'all') return null;
-    return state.spotById.value.get(state.selection.value?.spot ?? '') ?? null;
+    return state.selection.value?.spot ?? null;
   }
 
   #remove(): void {
@@ -250,12 +273,12 @@ export class Desk {
     const time = this.player.time;
     const airing = state.airingsHere.value.find(({ start, end }) => time >= start - 0.001 && time < end);
     if (airing === undefined) state.tell('No spot is known here.');
-    else this.choose({ start: airing.start, end: airing.end, spot: airing.spot.id });
+    else this.choose({ start: airing.start, end: airing.end, spot: airing.spot });
   }
 
   switchScope(): void {
-    const spot = state.spotById.value.get(state.selection.value?.spot ?? '');
-    if (spot === undefined) {
+    const spot = state.selection.value?.spot ?? null;
+    if (spot === null) {
       state.tell('T is for an airing of a spot: press P on one first.');
       return;
     }
@@ -281,9 +304,10 @@ export class Desk {
     this.player.pause();
     await this.open(item.recording);
     this.seek(item.start);
-    this.choose({ start: item.start, end: item.end, spot: item.spot });
+    const spot = item.spot === null ? null : spotAt(state.spots.value, item.spot, item);
+    this.choose({ start: item.start, end: item.end, spot });
     state.view.value = showing(state.view.peek(), item.start, item.end);
-    if (item.spot === null) state.tell(`${formatClock(item.start)}: ${item.why}.`);
+    if (spot === null) state.tell(`${formatClock(item.start)}: ${item.why}.`);
   }
 
   /** The last word where labellers do not agree. */
@@ -335,5 +359,5 @@ const side = (label: Label | null): string => (label === null ? 'no label' : WOR
 function spotWords(spot: Spot): string {
   const places = new Set(spot.airings.map(({ recording }) => recording)).size;
   const where = places > 1 ? ` in ${places} recordings` : '';
-  return `Spot ${spot.id}: ${counted(spot.airings.length, 'airing')}${where}. A or C labels them all; T means this stretch alone.`;
+  return `Spot ${state.spotName(spot)}: ${counted(spot.airings.length, 'airing')}${where}. A or C labels them all; T means this stretch alone.`;
 }

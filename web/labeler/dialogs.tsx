@@ -2,17 +2,18 @@ import { labellerName } from '@adbreak/shared/contract/labelling.js';
 import { useSignal } from '@preact/signals';
 import type { TargetedSubmitEvent } from 'preact';
 import { Button, Dialog, Kbd } from '../kit/parts.js';
+import { pageStorage } from '../kit/storage.js';
 import { KEY_GROUPS, KEYS } from './keys.js';
 import * as state from './state.js';
 
 const KEYS_OFF = 'adbreak.keys-off';
 export function startKeys(): void {
-  state.areKeysOn.value = localStorage.getItem(KEYS_OFF) === null;
+  state.areKeysOn.value = pageStorage.get(KEYS_OFF) === null;
 }
 function switchKeys(): void {
   state.areKeysOn.value = !state.areKeysOn.value;
-  if (state.areKeysOn.value) localStorage.removeItem(KEYS_OFF);
-  else localStorage.setItem(KEYS_OFF, 'yes');
+  if (state.areKeysOn.value) pageStorage.remove(KEYS_OFF);
+  else pageStorage.set(KEYS_OFF, 'yes');
 }
 
 /** All keys, from the table that the page listens by. */
@@ -58,7 +59,7 @@ export function Help() {
 
 const NAME = 'adbreak.labeller';
 export const keptName = (): string => {
-  const parsed = labellerName.safeParse(localStorage.getItem(NAME));
+  const parsed = labellerName.safeParse(pageStorage.get(NAME));
   return parsed.success ? parsed.data : '';
 };
 
@@ -79,7 +80,7 @@ export function NameDialog({ onName, onClose }: NameProps) {
         'A name is 1 to 40 letters, digits, spaces, dots or dashes, and begins with a letter or digit.';
       return;
     }
-    localStorage.setItem(NAME, parsed.data);
+    pageStorage.set(NAME, parsed.data);
     onName(parsed.data);
   };
   const onSubmit = (event: TargetedSubmitEvent<HTMLFormElement>) => {

@@ -10,6 +10,7 @@ export function Banners() {
   return (
     <div class="banners" role="status">
       {!state.isReachable.value && <p class="banner trouble">{goneWords(state.waiting.value.length)}</p>}
+      {state.isUnkept.value && state.waiting.value.length > 0 && <p class="banner trouble">{UNKEPT}</p>}
       {state.recordings.value.length === 0 && state.note.value.isTrouble && (
         <p class="banner trouble">{state.note.value.text}</p>
       )}
@@ -18,9 +19,15 @@ export function Banners() {
   );
 }
 
+const UNKEPT =
+  'This browser has no room for what you did, or may not keep it. Leave this page open until it says “All on disk”.';
+const GONE =
+  'The server does not answer. Look whether “adbreak label” still runs; this page tries again by itself.';
+const SHUT_OUT =
+  'The server was started anew and does not let this page in. Open the address that “adbreak label” printed, in this browser; then this page goes on by itself.';
+
 function goneWords(count: number): string {
-  const gone =
-    'The server does not answer. Look whether “adbreak label” still runs; this page tries again by itself.';
+  const gone = state.isShutOut.value ? SHUT_OUT : GONE;
   if (count === 0) return gone;
   return `${gone} ${counted(count, 'thing')} you did ${count === 1 ? 'is' : 'are'} kept here and will be sent then.`;
 }
@@ -58,8 +65,14 @@ export function Nothing() {
     );
   if (state.phase.value === 'unreachable')
     return (
-      <Empty title="The server does not answer">
-        <p>Start “adbreak label” again. This page goes on as soon as it answers.</p>
+      <Empty
+        title={state.isShutOut.value ? 'The server does not let this page in' : 'The server does not answer'}
+      >
+        <p>
+          {state.isShutOut.value
+            ? SHUT_OUT
+            : 'Start “adbreak label” again. This page goes on as soon as it answers.'}
+        </p>
       </Empty>
     );
   return (

@@ -9,6 +9,7 @@ import type {
 } from '@adbreak/shared/contract/labelling.js';
 import { computed, signal } from '@preact/signals';
 import type { Queue } from './api.js';
+import { spotNames } from './labels/airings.js';
 import { type Border, bordersOf } from './labels/borders.js';
 import type { Waiting } from './labels/outbox.js';
 import type { Painting } from './labels/painting.js';
@@ -20,8 +21,8 @@ import type { View } from './timeline/view.js';
 export interface Selection {
   readonly start: number;
   readonly end: number;
-  /** The spot of which this is an airing, where it is one. */
-  readonly spot: string | null;
+  /** The spot of which this is an airing, as it was shown when it was chosen: a key means these airings. */
+  readonly spot: Spot | null;
 }
 export interface Note {
   readonly text: string;
@@ -31,6 +32,12 @@ export type Standing = Pick<Labels, 'sequence' | 'spans'>;
 
 export const phase = signal<'loading' | 'ready' | 'unreachable'>('loading');
 export const isReachable = signal(true);
+/** Where it is not reachable: it runs, but does not let this page in. */
+export const isShutOut = signal(false);
+/** What waits is kept in this page alone: the browser's storage is full or forbidden. */
+export const isUnkept = signal(false);
+/** The dialog that asks who labels is open. */
+export const asksName = signal(false);
 export const session = signal<LabelSession | null>(null);
 export const labeller = signal<string>('');
 export const recordings = signal<readonly LabelRecording[]>([]);
@@ -81,12 +88,19 @@ export const airingsHere = computed(() =>
     .flatMap((spot) =>
       spot.airings
         .filter((airing) => airing.recording === chosenId.value)
-        .map(({ start, end }) => ({ spot, start, end })),
+        .map(({ start, end }) => ({ spot, name: spotName(spot), start, end })),
     )
     .sort((a, b) => a.start - b.start),
 );
 export type AiringHere = (typeof airingsHere.value)[number];
-export const spotById = computed(() => new Map(spots.value.map((spot) => [spot.id, spot])));
+const names = computed(() =>
+  spotNames(
+    spots.value,
+    recordings.value.map(({ id }) => id),
+  ),
+);
+/** What a spot is called on the page; without a number where a new scan does not know it any more. */
+export const spotName = ({ id }: Pick<Spot, 'id'>): string => names.value.get(id) ?? 'of before';
 
 /** A note goes by itself, when it can be thought to have been read, milliseconds; trouble stays. */
 const NOTE_MS = 7000;

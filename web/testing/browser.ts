@@ -26,14 +26,28 @@ export async function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
-/** A page, and everything it complained of: nothing, in a test that passes. */
-export async function openPage(browser: Browser, url: string): Promise<{ page: Page; complaints: string[] }> {
+export interface Complaint {
+  readonly text: string;
+  /** What could not be loaded, or the script that complains. */
+  readonly url: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** A page, and everything that it and later pages of its context complain of: nothing, in a test that passes. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+): Promise<{ page: Page; complaints: Complaint[] }> {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 } });
   const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
+  const complaints: Complaint[] = [];
+  context.on('weberror', (error) =>
+    complaints.push({ text: String(error.error()), url: '', at: Date.now() }),
+  );
+  context.on('console', (message) => {
+    if (message.type() !== 'error') return;
+    complaints.push({ text: message.text(), url: message.location().url, at: Date.now() });
   });
   await page.goto(url);
   return { page, complaints };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LabelAction } from '@adbreak/shared/contract/labelling.js';
+import { PageStorage } from '../../kit/storage.js';
 import { browserKeep, Outbox, type Sent, type Waiting } from './outbox.js';
 
 const undo = (n: number): LabelAction => ({
@@ -27,8 +28,9 @@ class FakeStorage {
 function outboxOf(answers: Sent<number>['kind'][], storage = new FakeStorage()) {
   const log: string[] = [];
   const pauses: number[] = [];
+  const told: number[] = [];
   const outbox = new Outbox<number>({
-    keep: browserKeep(storage, () => 1000),
+    keep: browserKeep(new PageStorage(() => storage), () => 1000),
     send: async (each) => {
       const kind = answers.shift() ?? 'done';
       log.push(`${kind} ${number(each)}`);
@@ -37,11 +39,12 @@ function outboxOf(answers: Sent<number>['kind'][], storage = new FakeStorage()) 
     },
     sleep: async (ms) => void pauses.push(ms),
     onDone: (_, rest) => log.push(`left ${rest.map(number).join(',')}`),
-    onWaiting: () => {},
+    onWaiting: (rest) => told.push(rest.length),
+    onUnkept: () => log.push('unkept'),
     onRefused: (each, why) => log.push(`refused ${number(each)}: ${why}`),
     onReach: () => {},
   });
-  return { outbox, log, storage, pauses };
+  return { outbox, log, storage, pauses, told };
 }
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -74,14 +77,27 @@ describe('what waits for the server', () => {
     assert.equal(storage.length, 0);
   });
 
+  test('what the browser has no room for is told, sent in its place, and kept till then', async () => {
+    const storage = new FakeStorage();
+    storage.setItem = () => {
+      throw new DOMException('full', 'QuotaExceededError');
+    };
+    const { outbox, log } = outboxOf(['gone', 'done'], storage);
+    outbox.add(waiting(1));
+    outbox.add(waiting(2));
+    await settled();
+    assert.deepEqual(log, ['unkept', 'gone 1', 'unkept', 'done 1', 'left 2', 'done 2', 'left ']);
+  });
+
   test('a page that was closed leaves it to the next one; what is damaged is not sent', async () => {
     const storage = new FakeStorage();
-    const keep = browserKeep(storage, () => 500);
+    const keep = browserKeep(new PageStorage(() => storage), () => 500);
     keep.put(waiting(7));
     keep.put(waiting(8));
     storage.setItem('adbreak.waiting.0', '{"labeller":');
     storage.setItem('adbreak.waiting.1', '{"labeller":"ada","action":{"kind":"wish"}}');
-    const { outbox, log } = outboxOf([], storage);
+    const { outbox, log, told } = outboxOf([], storage);
+    assert.deepEqual(told, [2], 'told before it is sent');
     outbox.start();
     await settled();
     assert.deepEqual(log, ['done 7', 'left 8', 'done 8', 'left ']);

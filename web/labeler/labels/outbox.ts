@@ -1,4 +1,5 @@
 import { type LabelAction, labelPostSchema } from '@adbreak/shared/contract/labelling.js';
+import type { PageStorage } from '../../kit/storage.js';
 
 /** What a person did and the server has not confirmed yet. */
 export interface Waiting {
@@ -15,7 +16,8 @@ export type Sent<Answer> =
 export interface Keep {
   /** In the order in which they were put. */
   load(): Waiting[];
-  put(waiting: Waiting): void;
+  /** Whether it outlives the page. */
+  put(waiting: Waiting): boolean;
   remove(id: string): void;
 }
 export interface OutboxPorts<Answer> {
@@ -25,6 +27,8 @@ export interface OutboxPorts<Answer> {
   /** The answer and what still waits come together, so that nothing flickers. */
   onDone(answer: Answer, waiting: readonly Waiting[]): void;
   onWaiting(waiting: readonly Waiting[]): void;
+  /** It waits in this page alone: a closed page loses it. */
+  onUnkept(): void;
   onRefused(waiting: Waiting, why: string): void;
   onReach(isThere: boolean): void;
 }
@@ -40,16 +44,17 @@ export class Outbox<Answer> {
   constructor(ports: OutboxPorts<Answer>) {
     this.#ports = ports;
     this.#waiting = ports.keep.load();
+    // Before anything is sent: else a new page says that all is on disk.
+    ports.onWaiting(this.#waiting);
   }
 
   /** What an earlier page left behind goes first. */
   start(): void {
-    this.#ports.onWaiting(this.#waiting);
     void this.#sendAll();
   }
 
   add(waiting: Waiting): void {
-    this.#ports.keep.put(waiting);
+    if (!this.#ports.keep.put(waiting)) this.#ports.onUnkept();
     this.#waiting = [...this.#waiting, waiting];
     this.#ports.onWaiting(this.#waiting);
     void this.#sendAll();
@@ -87,20 +92,21 @@ export class Outbox<Answer> {
 const PREFIX = 'adbreak.waiting.';
 
 /** In the browser's storage for this address, an item each, so that two tabs do not write over each other. */
-export function browserKeep(storage: Storage, now: () => number): Keep {
+export function browserKeep(storage: PageStorage, now: () => number): Keep {
   let count = 0;
   const keys = () =>
-    Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? '')
+    storage
+      .keys()
       .filter((key) => key.startsWith(PREFIX))
       .sort();
   return {
-    load: () => keys().flatMap((key) => read(storage.getItem(key))),
+    load: () => keys().flatMap((key) => read(storage.get(key))),
     put: (waiting) => {
       const order = `${String(now()).padStart(15, '0')}.${String(count++).padStart(6, '0')}`;
-      storage.setItem(`${PREFIX}${order}.${waiting.action.id}`, JSON.stringify(waiting));
+      return storage.set(`${PREFIX}${order}.${waiting.action.id}`, JSON.stringify(waiting));
     },
     remove: (id) => {
-      for (const key of keys().filter((each) => each.endsWith(id))) storage.removeItem(key);
+      for (const key of keys().filter((each) => each.endsWith(id))) storage.remove(key);
     },
   };
 }

@@ -84,15 +84,15 @@ function Item({ desk, item }: { desk: Desk; item: QueueItem }) {
 /** What A and C mean now, in one line, with the switch between one stretch and all airings. */
 export function Meaning({ desk }: { readonly desk: Desk }) {
   const selection = state.selection.value;
-  const spot = state.spotById.value.get(selection?.spot ?? '');
+  const spot = selection?.spot ?? null;
   if (selection === null) return <p class="meaning">{idleWords(desk)}</p>;
   const stretch = `${formatClock(selection.start)} to ${formatClock(selection.end)}, ${formatLength(selection.end - selection.start)}`;
-  if (spot === undefined) return <p class="meaning">A or C labels {stretch}.</p>;
+  if (spot === null) return <p class="meaning">A or C labels {stretch}.</p>;
   const isAll = state.scope.value === 'all';
   return (
     <div class="meaning">
       <span>
-        {spot.class} {spot.id}: A or C labels
+        {spot.class} {state.spotName(spot)}: A or C labels
       </span>
       <fieldset class="switch">
         <legend class="unseen">What A and C label</legend>

@@ -40,6 +40,8 @@ export class Player {
   readonly #video: HTMLVideoElement;
   readonly #ports: PlayerPorts;
   #id = '';
+  /** Where somebody went before it could be shown, seconds. */
+  #startAt = 0;
   #stream: PieceStream | null = null;
   /** The frame to be shown: `wanted` while its seek is on its way; `next` came meanwhile. */
   #wanted: { frame: number; since: number } | null = null;
@@ -65,8 +67,10 @@ export class Player {
   }
 
   async open({ id, duration }: LabelRecording): Promise<void> {
+    const at = this.#id === id ? this.#startAt : 0;
     this.close();
     this.#id = id;
+    this.#startAt = at;
     this.duration = duration;
     const [pieces, times] = await Promise.all([this.#ports.pieces(id), this.#ports.frames(id)]);
     if (this.#id !== id) return;
@@ -79,7 +83,7 @@ export class Player {
       onTrouble: (error) => this.#ports.onTrouble(error),
     });
     this.#video.playbackRate = this.speed.value;
-    this.seek(0);
+    this.seek(this.#startAt);
   }
 
   close(): void {
@@ -87,6 +91,7 @@ export class Player {
     this.#stream?.close();
     this.#stream = null;
     this.#id = '';
+    this.#startAt = 0;
     this.#wanted = null;
     this.#next = null;
     this.picture.value = null;
@@ -130,6 +135,7 @@ export class Player {
 
   /** To the frame that is on at a moment, seconds. */
   seek(time: number): void {
+    if (this.#stream === null) this.#startAt = time;
     this.seekFrame(frameAt(this.times.value, time));
   }
 

@@ -67,14 +67,31 @@ export class PieceStream {
 
   async #open(): Promise<void> {
     this.#source.duration = this.#duration;
-    this.#buffer = this.#source.addSourceBuffer(this.#pieces.codecs);
+    const bytes = await this.#fetchInit();
+    if (bytes === null || this.#over.signal.aborted) return;
     try {
-      await this.#append(await this.#ports.fetchPiece('init', this.#over.signal));
+      const buffer = this.#source.addSourceBuffer(this.#pieces.codecs);
+      await this.#append(bytes, buffer);
+      // Not before: a piece that is appended ahead of it cannot be decoded.
+      this.#buffer = buffer;
     } catch (error) {
-      if (!this.#over.signal.aborted) this.#ports.onTrouble(error);
-      return;
+      this.#ports.onTrouble(error);
     }
     void this.#pump();
+  }
+
+  /** As with pieces: however long a server is gone. Null once the stream is closed. */
+  async #fetchInit(): Promise<ArrayBuffer | null> {
+    while (!this.#over.signal.aborted) {
+      try {
+        return await this.#ports.fetchPiece('init', this.#over.signal);
+      } catch (error) {
+        if (this.#over.signal.aborted) return null;
+        this.#ports.onTrouble(error);
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+    return null;
   }
 
   #wanted(): number[] {
@@ -100,7 +117,7 @@ export class PieceStream {
     this.#loading = { piece, abort };
     try {
       const bytes = await this.#ports.fetchPiece(piece, abort.signal);
-      if (!abort.signal.aborted && !this.#over.signal.aborted) await this.#append(bytes);
+      if (!abort.signal.aborted && !this.#over.signal.aborted) await this.#append(bytes, this.#buffer);
       this.#finish(piece);
       this.#ports.onLoaded(this.loaded);
       // After it: what is far away costs room, not time.
@@ -135,29 +152,26 @@ export class PieceStream {
 
   async #forget(): Promise<void> {
     for (const [start, end] of forgettable(this.loaded, this.#at, this.#speed)) {
-      this.#buffer?.remove(start, end);
-      await this.#updated();
+      if (this.#buffer === null) return;
+      this.#buffer.remove(start, end);
+      await updated(this.#buffer);
     }
   }
 
-  async #append(bytes: ArrayBuffer): Promise<void> {
-    if (this.#buffer === null || this.#source.readyState === 'closed') return;
-    this.#buffer.appendBuffer(bytes);
-    await this.#updated();
+  async #append(bytes: ArrayBuffer, buffer: SourceBuffer): Promise<void> {
+    if (this.#source.readyState === 'closed') return;
+    buffer.appendBuffer(bytes);
+    await updated(buffer);
   }
+}
 
-  async #updated(): Promise<void> {
-    const buffer = this.#buffer;
-    if (buffer === null || !buffer.updating) return;
-    await new Promise<void>((resolve, reject) => {
-      const over = new AbortController();
-      const options = { signal: over.signal };
-      buffer.addEventListener('updateend', () => [over.abort(), resolve()], options);
-      buffer.addEventListener(
-        'error',
-        () => [over.abort(), reject(new Error('A piece cannot be played.'))],
-        options,
-      );
-    });
-  }
+async function updated(buffer: SourceBuffer): Promise<void> {
+  if (!buffer.updating) return;
+  await new Promise<void>((resolve, reject) => {
+    const over = new AbortController();
+    const options = { signal: over.signal };
+    const fail = () => [over.abort(), reject(new Error('A piece cannot be played.'))];
+    buffer.addEventListener('updateend', () => [over.abort(), resolve()], options);
+    buffer.addEventListener('error', fail, options);
+  });
 }

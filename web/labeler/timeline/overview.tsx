@@ -45,6 +45,9 @@ export function Overview({ desk }: { readonly desk: Desk }) {
     state.view.value = moved(view, time - (view.to - view.from) / 2);
     return time;
   };
+  const letGo = () => {
+    isHeld.value = false;
+  };
   return (
     <canvas
       ref={canvas}
@@ -57,9 +60,8 @@ export function Overview({ desk }: { readonly desk: Desk }) {
         desk.seek(move(event));
       }}
       onPointerMove={(event) => isHeld.value && move(event)}
-      onPointerUp={() => {
-        isHeld.value = false;
-      }}
+      onPointerUp={letGo}
+      onPointerCancel={letGo}
     />
   );
 }

@@ -222,7 +222,7 @@ function paintAiring({ ctx, view, colours }: Brush, airing: AiringHere, isChosen
   ctx.strokeStyle = isChosen ? colours.select : colours.arc;
   ctx.lineWidth = isChosen ? 2.5 : 1;
   ctx.strokeRect(x + 0.5, y + 0.5, Math.max(1, width - 1), SPOT_BAR - 1);
-  caption(ctx, `${airing.spot.id} × ${airing.spot.airings.length}`, box, colours.ink, colours['arc-wash']);
+  caption(ctx, `${airing.name} × ${airing.spot.airings.length}`, box, colours.ink, colours['arc-wash']);
 }
 
 function paintModel({ ctx, view, colours }: Brush, { model }: LabelSignals): void {

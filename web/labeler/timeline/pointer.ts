@@ -1,6 +1,6 @@
 import { type Signal, useSignal } from '@preact/signals';
 import type { RefObject, TargetedPointerEvent } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { counted, formatClock } from '../clock.js';
 import type { Desk } from '../desk.js';
 import { snapped } from '../player/frames.js';
@@ -18,6 +18,7 @@ interface Handlers {
   readonly onPointerDown: Handler;
   readonly onPointerMove: Handler;
   readonly onPointerUp: Handler;
+  readonly onPointerCancel: Handler;
   readonly onPointerLeave: Handler;
 }
 export interface Pointer {
@@ -32,6 +33,7 @@ export function usePointer(desk: Desk, box: RefObject<HTMLDivElement | null>): P
   const x = useSignal<number | null>(null);
   const hint = useSignal<string | null>(null);
   const from = useSignal<number | null>(null);
+  const before = useRef<state.Selection | null>(null);
   useEffect(() => {
     const onWheel = (event: WheelEvent) => wheel(event, box.current);
     box.current?.addEventListener('wheel', onWheel, { passive: false });
@@ -46,6 +48,7 @@ export function usePointer(desk: Desk, box: RefObject<HTMLDivElement | null>): P
       if (event.button !== 0) return;
       box.current?.setPointerCapture(event.pointerId);
       from.value = place(event).px;
+      before.current = state.selection.value;
     },
     onPointerMove: (event) => {
       const { px, py } = place(event);
@@ -61,6 +64,12 @@ export function usePointer(desk: Desk, box: RefObject<HTMLDivElement | null>): P
       if (Math.abs(px - start) > STILL)
         desk.seek(state.selection.value?.start ?? timeAt(state.view.value, px));
       else click(desk, timeAt(state.view.value, px), py);
+    },
+    // A finger that turned out to scroll the page has chosen nothing.
+    onPointerCancel: () => {
+      if (from.value !== null && state.selection.value !== before.current) desk.choose(before.current);
+      from.value = null;
+      x.value = null;
     },
     onPointerLeave: () => {
       x.value = null;
@@ -103,7 +112,7 @@ function click(desk: Desk, time: number, y: number): void {
   const within = (each: { start: number; end: number }) => time >= each.start && time < each.end;
   const airing = lane === 'spots' ? state.airingsHere.value.find(within) : undefined;
   const stretch = lane === 'ad' || lane === 'content' ? state.stretches.value.find(within) : undefined;
-  if (airing) desk.choose({ start: airing.start, end: airing.end, spot: airing.spot.id });
+  if (airing) desk.choose({ start: airing.start, end: airing.end, spot: airing.spot });
   else if (stretch && stretch.label === lane)
     desk.choose({ start: stretch.start, end: stretch.end, spot: null });
   else desk.choose(null);
@@ -115,6 +124,6 @@ function hintAt(time: number, y: number): string {
   if (lane !== 'spots') return clock;
   const airing = state.airingsHere.value.find(({ start, end }) => time >= start && time < end);
   if (airing === undefined) return clock;
-  const { id, class: kind, airings, why } = airing.spot;
-  return `${kind} ${id}, ${counted(airings.length, 'airing')}: ${why}`;
+  const { class: kind, airings, why } = airing.spot;
+  return `${kind} ${airing.name}, ${counted(airings.length, 'airing')}: ${why}`;
 }

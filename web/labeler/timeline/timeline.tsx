@@ -1,8 +1,8 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
+import type { TargetedKeyboardEvent } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { paintings } from '../../kit/theme.js';
 import { api } from '../api.js';
-import { formatClock } from '../clock.js';
 import type { Desk } from '../desk.js';
 import * as state from '../state.js';
 import { contextOf, eachFrame, readColours } from './canvas.js';
@@ -11,6 +11,7 @@ import { Gutter } from './gutter.js';
 import { HEIGHT, lane } from './lanes.js';
 import { paintOver } from './over.js';
 import { paintScene } from './paint.js';
+import { playheadWords, slidTo } from './playhead.js';
 import { usePointer } from './pointer.js';
 import { filmTimes, type View } from './view.js';
 
@@ -83,9 +84,10 @@ export function Timeline({ desk }: { readonly desk: Desk }) {
           aria-label="Lanes; their labels are in the list Labels"
         />
         <canvas ref={over} class="canvas over" role="img" aria-label="Playhead and what is chosen" />
+        <NoModel />
         <Playhead desk={desk} />
         {pointer.hint.value && (
-          <div class="hint" role="status" ref={(element) => place(element, pointer.x.value ?? 0)}>
+          <div class="hint" ref={(element) => place(element, pointer.x.value ?? 0)}>
             {pointer.hint.value}
           </div>
         )}
@@ -120,16 +122,40 @@ function sceneOf(desk: Desk, film: Film, view: View) {
     spans: state.shownSpans.value,
     signals: state.chosenSignals.value,
     airings: state.airingsHere.value,
-    chosenSpot: state.selection.value?.spot ?? null,
+    chosenSpot: state.selection.value?.spot?.id ?? null,
     ready: state.readyPieces.value,
     loaded: desk.player.loaded.value,
     film: strip.map(({ time, address }) => ({ time, step, picture: film.get(address) })),
   };
 }
 
-/** The playhead for keyboards and screen readers: arrows reach it through the keys of the page. */
+/** In the model's lane where no model looked: what to do about it. */
+function NoModel() {
+  if (state.session.value?.hasModel !== false) return null;
+  return (
+    <p
+      class="lane-empty"
+      ref={(element) => {
+        if (element !== null) element.style.top = `${lane('model').y}px`;
+      }}
+    >
+      No model says where it is unsure. Start with <code>--model FOLDER</code>, or keep one by{' '}
+      <code>adbreak models use FOLDER</code>, and start again.
+    </p>
+  );
+}
+
+/** The playhead for keyboards and screen readers: left and right reach it through the keys of the page. */
 function Playhead({ desk }: { readonly desk: Desk }) {
   const time = desk.player.time;
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
+    const to =
+      event.ctrlKey || event.altKey || event.metaKey ? null : slidTo(event.key, time, desk.player.duration);
+    if (to === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    desk.seek(to);
+  };
   void desk.player.frame.value;
   return (
     <div
@@ -140,7 +166,8 @@ function Playhead({ desk }: { readonly desk: Desk }) {
       aria-valuemin={0}
       aria-valuemax={Math.round(desk.player.duration)}
       aria-valuenow={Math.round(time)}
-      aria-valuetext={`${formatClock(time, 3)}, frame ${desk.player.frame.value}`}
+      aria-valuetext={playheadWords(time, desk.player.frame.value, desk.player.isPlaying.value)}
+      onKeyDown={onKeyDown}
     />
   );
 }
