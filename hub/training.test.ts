@@ -101,7 +101,7 @@ describe('a hub that is killed while it trains', () => {
     const hub = await spawnHub(t, folder);
     // Picture by picture they take seconds; in batches they may be over before a first checkpoint is due.
     const slow = ['training.patience=0', 'training.batch_size=1'];
-    const long = ['training.epochs=3000', ...slow, version('2.0.0')];
+    const long = ['training.epochs=9000', ...slow, version('2.0.0')];
     const { id } = await askTraining(hub, long);
     await until(
       'a checkpoint',
