@@ -60,12 +60,20 @@ test('the truth is where ffmpeg sees the black end, plain and with everything th
 
 test('a command is asked and scored; one that fails or talks nonsense is an error', async () => {
   const airing = { recording: 'a.mkv', start: 1, end: 21, confidence: 1 };
-  const spots = [{ id: 'x', class: 'spot', confidence: 1, why: '', airings: [airing] }];
+  const again = { ...airing, start: 101, end: 121 };
+  const spots = [{ id: 'x', class: 'spot', confidence: 1, why: '', airings: [airing, again] }];
   const says = (text: string) => [process.execPath, '-e', `console.log(${JSON.stringify(text)})`];
   const { found, wall } = await scan(says(JSON.stringify({ spots })), ['a.mkv']);
   const truth: Truth = {
     recordings: [],
-    items: [{ id: 'x', family: 'x', class: 'spot', airings: [{ ...airing, isCut: false }] }],
+    items: [
+      {
+        id: 'x',
+        family: 'x',
+        class: 'spot',
+        airings: [airing, again].map((one) => ({ ...one, isCut: false })),
+      },
+    ],
   };
   assert.equal(told(score(found, truth)).precision, 1);
   assert.ok(wall > 0);
