@@ -210,11 +210,16 @@ describe('the lock', () => {
     const { pid = 0 } = child;
     child.kill('SIGKILL');
     await once(child, 'exit');
-    await writeFile(join(folder, 'labels.lock'), JSON.stringify({ pid, started: '1' }));
+    const path = join(folder, 'labels.lock');
+    const own: object = await (async () => {
+      await using _ = await lockOutput(folder);
+      return JSON.parse(await readFile(path, 'utf8')) as object;
+    })();
+    await writeFile(path, JSON.stringify({ ...own, pid, started: '1' }));
     await (await lockOutput(folder))[Symbol.asyncDispose]();
-    await writeFile(join(folder, 'labels.lock'), JSON.stringify({ pid: process.pid, started: '1' }));
+    await writeFile(path, JSON.stringify({ ...own, started: '1' }));
     await (await lockOutput(folder))[Symbol.asyncDispose]();
-    await writeFile(join(folder, 'labels.lock'), '{"pid":');
+    await writeFile(path, '{"pid":');
     await (await lockOutput(folder))[Symbol.asyncDispose]();
   });
 });
