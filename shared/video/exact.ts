@@ -115,6 +115,8 @@ interface StampedRequest extends TimedRequest {
   /** One byte a pixel in place of three. */
   readonly isGrey?: boolean;
   readonly sound?: SoundRequest;
+  readonly name?: string;
+  readonly nice?: number;
 }
 
 /** Mono samples beside the pictures, 32-bit floats of this machine from -1 to 1; the first is at the file's start. */
@@ -124,15 +126,19 @@ interface SoundRequest {
   readonly hear: (samples: Float32Array) => void;
 }
 
+interface GreyRequest extends Required<TimedRequest> {
+  readonly sound?: SoundRequest;
+  /** What an error names; the source without it. */
+  readonly name?: string;
+  readonly nice?: number;
+}
+
 /**
  * Every frame of a recording as grey levels of one byte, each with its own timestamp, and its sound beside, from the same
- * ffmpeg. Gaps in the sound are silence; where its clock jumps it ends. Without `sound`, or in a recording that has none, pictures alone. Throws as
- * `frames` does.
+ * ffmpeg. Gaps in the sound are silence; where its clock jumps it ends. Without `sound` pictures alone. Throws as `frames`
+ * does.
  */
-export function greyFrames(
-  request: Required<TimedRequest> & { readonly sound?: SoundRequest },
-  signal?: AbortSignal,
-): AsyncGenerator<TimedFrame> {
+export function greyFrames(request: GreyRequest, signal?: AbortSignal): AsyncGenerator<TimedFrame> {
   return stamped({ ...request, isGrey: true }, signal);
 }
 
@@ -186,6 +192,8 @@ async function* stamped(
     filters = [],
     isGrey = false,
     sound,
+    name = source,
+    nice,
   }: StampedRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StampedFrame> {
@@ -222,9 +230,13 @@ async function* stamped(
     return /\[(error|fatal)\]/.test(line);
   };
   const bytes = width * height * (isGrey ? 1 : 3);
-  const beside = sound && { beside: samplesTo(sound.hear) };
-  for await (const pixels of rawFrames({ source, options, bytes, isFault, ...beside }, signal)) {
-    const stamp = await stamps.next(source);
+  const raw = {
+    ...{ source: name, options, bytes, isFault },
+    ...(sound && { beside: samplesTo(sound.hear) }),
+    ...(nice !== undefined && { nice }),
+  };
+  for await (const pixels of rawFrames(raw, signal)) {
+    const stamp = await stamps.next(name);
     // One without a timestamp cannot be found again, and no label is known to be its own.
     if (Number.isFinite(stamp.time)) yield { ...stamp, time: Math.max(0, stamp.time - start), pixels };
   }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setPriority } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AdbreakError, systemCode } from '../errors.js';
@@ -151,12 +152,14 @@ export interface RawRequest {
   readonly isFault?: (line: string) => boolean;
   /** Hears what ffmpeg writes to pipe:3 beside, as it comes. */
   readonly beside?: (chunk: Uint8Array) => void;
+  /** As nice(1) counts: above 0, whoever else works comes first. */
+  readonly nice?: number;
   readonly ffmpeg?: string;
 }
 
 /** Raw pictures as ffmpeg gives them, each an array of its own. Ends and throws as `frames` does. */
 export async function* rawFrames(request: RawRequest, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { source, bytes, input, beside } = request;
+  const { source, bytes, input, beside, nice } = request;
   const ffmpeg = request.ffmpeg ?? 'ffmpeg';
   const binding = await parentBinding();
   if (signal?.aborted) return;
@@ -165,6 +168,7 @@ export async function* rawFrames(request: RawRequest, signal?: AbortSignal): Asy
     stdio: ['pipe', 'pipe', 'pipe', ...(beside ? ['pipe' as const] : [])],
   });
   if (beside) child.stdio[3]?.on('data', beside);
+  if (nice !== undefined && child.pid !== undefined) setPriority(child.pid, nice);
   const stop = () => void child.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
   const words = lastLines(child, request.isFault);

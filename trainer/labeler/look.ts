@@ -1,6 +1,5 @@
 /** What a small grey picture of a frame tells of the ones before it. */
 export const LOOK = { width: 32, height: 18 } as const;
-export const LOOK_BYTES = LOOK.width * LOOK.height;
 /** Levels of 255 by which pixels change on average at a cut, and how much more than around it. */
 const CUT = 18;
 const TIMES_BEFORE = 3;

@@ -1,4 +1,4 @@
-/** Samples a second of the sound that is looked at; mono, 16 bits. */
+/** Samples a second of the sound that is looked at; mono. */
 export const WAVE_RATE = 8000;
 /** Seconds of one value of the wave. */
 export const WAVE_STEP = 0.1;
@@ -7,7 +7,6 @@ const STILL = 10 ** (-50 / 20);
 const SHORTEST_SILENCE = 0.15;
 /** Seconds within which loudness is looked at for silence. */
 const WINDOW = 0.02;
-const FULL = 32_768;
 /** Loudness is told by a curve, -60 dB to 0 as 0 to 1: people hear so. */
 const FLOOR_DB = 60;
 
@@ -20,29 +19,18 @@ export class Wave {
   #sum = 0;
   #stepPower = 0;
   #since: number | null = 0;
-  #odd: number | null = null;
 
-  /** 16-bit little-endian samples, of any number of bytes. */
-  add(bytes: Uint8Array): void {
-    let at = 0;
-    if (this.#odd !== null && bytes.length > 0) {
-      this.#sample(this.#odd | ((bytes[0] ?? 0) << 8));
-      this.#odd = null;
-      at = 1;
+  /** Samples from -1 to 1, any number of them. */
+  add(samples: Float32Array): void {
+    for (const sample of samples) {
+      this.#sum += sample * sample;
+      this.#inWindow += 1;
+      if (this.#inWindow === WAVE_RATE * WINDOW) this.#endWindow();
     }
-    for (; at + 1 < bytes.length; at += 2) this.#sample((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8));
-    if (at < bytes.length) this.#odd = bytes[at] ?? null;
   }
 
   end(): void {
     this.#closeSilence(this.#windows * WINDOW);
-  }
-
-  #sample(raw: number): void {
-    const value = (raw > 32_767 ? raw - 65_536 : raw) / FULL;
-    this.#sum += value * value;
-    this.#inWindow += 1;
-    if (this.#inWindow === WAVE_RATE * WINDOW) this.#endWindow();
   }
 
   #endWindow(): void {
