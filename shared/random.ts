@@ -36,15 +36,17 @@ export function seeded(seed: number | string): Random {
   };
 }
 
+/** 32 bits of a text (Fowler, Noll, Vo; over its UTF-16 units); another salt gives others. */
+export function fnv1a(text: string, salt = 0): number {
+  let h = 0x811c9dc5 ^ salt;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
+
 function sfc32(text: string): () => number {
-  const hash = (salt: number) => {
-    let h = 0x811c9dc5 ^ salt;
-    for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-    return h >>> 0;
-  };
-  let a = hash(1);
-  let b = hash(2);
-  let c = hash(3);
+  let a = fnv1a(text, 1);
+  let b = fnv1a(text, 2);
+  let c = fnv1a(text, 3);
   let counter = 1;
   const step = () => {
     const sum = (((a + b) | 0) + counter) | 0;

@@ -1,3 +1,4 @@
+import { firstIndex } from '../bisect.js';
 import type { Random } from '../random.js';
 
 /**
@@ -130,14 +131,10 @@ export function conformalP(sorted: readonly number[], score: number, u: number, 
 
 /** The first index whose value is not below (or, `beyond`, above) a score. */
 function bound(sorted: readonly number[], score: number, beyond: boolean): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const value = sorted[middle] ?? 0;
-    if (value < score || (beyond && value === score)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstIndex(sorted.length, (i) => {
+    const value = sorted[i] ?? 0;
+    return value > score || (!beyond && value === score);
+  });
 }
 
 const EXPONENTS = [0.1, 0.3, 0.5, 0.7, 0.9] as const;

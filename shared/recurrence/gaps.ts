@@ -1,5 +1,5 @@
 import { SHORTEST } from './finder.js';
-import type { Match } from './match.js';
+import { type Match, mappedBy, partOf } from './match.js';
 import type { Track } from './track.js';
 
 /** A gap divides when its twin is there in the other place, so many seconds off at most. */
@@ -9,8 +9,7 @@ const INNER = 1.5;
 
 /** A match divided at the black and silent gaps within it: what is on both sides are two spots that aired together. */
 export function dividedAtGaps(match: Match, a: Track, b: Track): Match[] {
-  const pace = (match.b.end - match.b.start) / (match.a.end - match.a.start);
-  const there = (time: number) => match.b.start + (time - match.a.start) * pace;
+  const there = mappedBy(match);
   const gaps = a.gaps.filter(
     ({ start, end }) =>
       start > match.a.start + INNER &&
@@ -23,17 +22,8 @@ export function dividedAtGaps(match: Match, a: Track, b: Track): Match[] {
   return starts.flatMap((start, i) => {
     const end = ends[i] ?? start;
     if (end - start < SHORTEST) return [];
-    const share = (end - start) / (match.a.end - match.a.start);
-    const [from, to] = [edgeNear(b, there(start), 'end'), edgeNear(b, there(end), 'start')];
-    return [
-      {
-        a: { ...match.a, start, end },
-        b: { ...match.b, start: from, end: to },
-        score: match.score * share,
-        sound: match.sound * share,
-        picture: match.picture * share,
-      },
-    ];
+    const twin = { start: edgeNear(b, there(start), 'end'), end: edgeNear(b, there(end), 'start') };
+    return [partOf(match, { start, end }, twin)];
   });
 }
 

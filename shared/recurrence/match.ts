@@ -1,3 +1,4 @@
+import { firstIndex } from '../bisect.js';
 import { type Seen, SHORTEST } from './finder.js';
 import { SOUND_WORDS } from './sound.js';
 import type { Stretch, Track } from './track.js';
@@ -200,11 +201,7 @@ function farthest(pair: Pair, from: number, step: 1 | -1, border: number, middle
  * sound is another everywhere, as under a replay, or says nothing.
  */
 function soundLimit({ a, b, map }: Pair, from: number, reach: number, step: 1 | -1): number | null {
-  const apart = (hop: number) => {
-    const there = Math.round(map(hop / SOUND_WORDS) * SOUND_WORDS);
-    const near = [there - 1, there, there + 1].flatMap((other) => a.soundsApart(hop, b, other) ?? []);
-    return near.length === 0 ? null : Math.min(...near);
-  };
+  const apart = (hop: number) => a.leastSoundApart(hop, b, Math.round(map(hop / SOUND_WORDS) * SOUND_WORDS));
   const other = (first: number) => {
     const bits = Array.from({ length: SOUND_STEP }, (_, i) => apart(first + step * i)).filter(
       (one) => one !== null,
@@ -236,14 +233,7 @@ function isSame({ a, b, map, same }: Pair, index: number): boolean | null {
 }
 
 function leastApart(a: Track, b: Track, map: Mapping, index: number): number | null {
-  const there = b.at(map(a.time(index) + a.period / 2));
-  let least: number | null = null;
-  for (const near of [there, there - 1, there + 1]) {
-    if (near < 0 || near >= b.count) continue;
-    const apart = a.apart(index, b, near);
-    if (apart !== null && (least === null || apart < least)) least = apart;
-  }
-  return least;
+  return a.leastApart(index, b, b.at(map(a.time(index) + a.period / 2)));
 }
 
 /** The cut next to a border, where one is; black's end and beginning are cuts, too. */
@@ -258,13 +248,26 @@ function snapped(track: Track, time: number): number {
   return time > track.time(index) + track.period ? track.end : track.time(index);
 }
 
+/** Time in b for a time in a, straight between their borders. */
+export function mappedBy({ a, b }: Pick<Match, 'a' | 'b'>): Mapping {
+  const pace = (b.end - b.start) / (a.end - a.start);
+  return (time) => b.start + (time - a.start) * pace;
+}
+
+/** The part of a match between two times of a, which are two of b; what speaks for it is shared by length. */
+export function partOf(match: Match, a: Stretch, b: Stretch): Match {
+  const share = (a.end - a.start) / (match.a.end - match.a.start);
+  return {
+    a: { ...match.a, start: a.start, end: a.end },
+    b: { ...match.b, start: b.start, end: b.end },
+    score: match.score * share,
+    sound: match.sound * share,
+    picture: match.picture * share,
+  };
+}
+
 export function nearest(sorted: readonly number[], time: number, within: number): number[] {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] ?? 0) < time - within) low = middle + 1;
-    else high = middle;
-  }
+  const low = firstIndex(sorted.length, (i) => (sorted[i] ?? 0) >= time - within);
   const found: number[] = [];
   for (let i = low; i < sorted.length && (sorted[i] ?? 0) <= time + within; i++) found.push(sorted[i] ?? 0);
   return found;

@@ -1,4 +1,5 @@
-import { bitsIn, KEYS, type Word } from './words.js';
+import { bitsIn } from '../bits.js';
+import { KEYS, type Word } from './words.js';
 
 /** Bytes a second of what is kept: three words, two chains, and what of them counts. */
 export const BYTES_A_SECOND = 21;

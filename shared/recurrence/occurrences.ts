@@ -1,5 +1,6 @@
+import { firstIndex } from '../bisect.js';
 import { SHORTEST } from './finder.js';
-import type { Match, Place } from './match.js';
+import { type Match, mappedBy, type Place, partOf } from './match.js';
 
 /** A stretch of a recording that was found elsewhere too, by all the matches that mean it. */
 export interface Occurrence extends Place {
@@ -71,9 +72,7 @@ export function divided(matches: readonly Match[]): Match[] {
     let changed = false;
     const next: Match[] = [];
     for (const match of all) {
-      const tiles = tilesOf(match.a, index);
-      const pieces =
-        tiles === null ? turned(piecesOf(turned(match), tilesOf(match.b, index))) : piecesOf(match, tiles);
+      const pieces = dividedOnce(match, index);
       changed ||= pieces.length !== 1;
       next.push(...pieces);
     }
@@ -83,11 +82,16 @@ export function divided(matches: readonly Match[]): Match[] {
   return all;
 }
 
-function turned(match: Match): Match;
-function turned(matches: readonly Match[]): Match[];
-function turned(match: Match | readonly Match[]): Match | Match[] {
-  if ('a' in match) return { ...match, a: match.b, b: match.a };
-  return match.map((one) => turned(one));
+/** By what one of its places is made of; itself where neither is. */
+function dividedOnce(match: Match, index: PlaceIndex): Match[] {
+  const ofA = tilesOf(match.a, index);
+  if (ofA !== null) return piecesOf(match, ofA);
+  const ofB = tilesOf(match.b, index);
+  return ofB === null ? [match] : piecesOf(turned(match), ofB).map(turned);
+}
+
+function turned(match: Match): Match {
+  return { ...match, a: match.b, b: match.a };
 }
 
 /** The stretches that a place is made of, at least two; null where it is one itself. */
@@ -131,24 +135,14 @@ function heaviest(places: readonly Place[]): Place[] {
   return chosen;
 }
 
-function piecesOf(match: Match, tiles: readonly Place[] | null): Match[] {
-  if (tiles === null) return [match];
-  const { a, b } = match;
-  const pace = lengthOf(b) / lengthOf(a);
-  const there = (time: number) => b.start + (time - a.start) * pace;
-  return tiles.flatMap(({ start, end }) => {
-    const [from, to] = [Math.max(start, a.start), Math.min(end, a.end)];
-    if (to - from < SHORTEST) return [];
-    const share = (to - from) / lengthOf(a);
-    return [
-      {
-        a: { ...a, start: from, end: to },
-        b: { ...b, start: there(from), end: there(to) },
-        score: match.score * share,
-        sound: match.sound * share,
-        picture: match.picture * share,
-      },
-    ];
+function piecesOf(match: Match, tiles: readonly Place[]): Match[] {
+  const { a } = match;
+  const there = mappedBy(match);
+  return tiles.flatMap((tile) => {
+    const [start, end] = [Math.max(tile.start, a.start), Math.min(tile.end, a.end)];
+    return end - start < SHORTEST
+      ? []
+      : [partOf(match, { start, end }, { start: there(start), end: there(end) })];
   });
 }
 
@@ -170,13 +164,10 @@ export class PlaceIndex<P extends Place = Occurrence> {
       start: place.start - this.#longest,
       end: Number.NEGATIVE_INFINITY,
     };
-    let [low, high] = [0, this.#places.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const one = this.#places[middle];
-      if (one !== undefined && byPlace(one, from) < 0) low = middle + 1;
-      else high = middle;
-    }
+    const low = firstIndex(this.#places.length, (i) => {
+      const one = this.#places[i];
+      return one !== undefined && byPlace(one, from) >= 0;
+    });
     for (let i = low; i < this.#places.length; i++) {
       const one = this.#places[i];
       if (one === undefined || one.recording !== place.recording || one.start >= place.end) break;

@@ -23,8 +23,6 @@ export interface PictureWord extends Word {
   /** Nothing in it: its bits mean nothing. */
   readonly isFlat: boolean;
   readonly isBlack: boolean;
-  /** The mean, 0 to 255. */
-  readonly light: number;
   /** Mean difference of cells to the picture before, levels. */
   readonly change: number;
 }
@@ -40,7 +38,7 @@ export class PictureWords {
   /** `thumb`: THUMB x THUMB grey levels, rows from the top. */
   push(time: number, thumb: Uint8Array): PictureWord {
     const cells = cropped(thumb, this.#bars.look(time, thumb));
-    const { light, spread } = statistics(cells);
+    const spread = spreadOf(cells);
     const waves = wavesOf(cells);
     const sureness = new Float32Array(BITS);
     let [low, high] = [0, 0];
@@ -60,7 +58,6 @@ export class PictureWords {
       sureness,
       isFlat: black || spread < FLAT,
       isBlack: black,
-      light,
       change,
     };
   }
@@ -158,14 +155,15 @@ function lengthOf(place: number): number {
   return Math.floor(place / WAVES) ** 2 + (place % WAVES) ** 2;
 }
 
-function statistics(cells: Float32Array): { light: number; spread: number } {
+/** Standard deviation. */
+function spreadOf(cells: Float32Array): number {
   let [sum, squares] = [0, 0];
   for (const cell of cells) {
     sum += cell;
     squares += cell * cell;
   }
-  const light = sum / cells.length;
-  return { light, spread: Math.sqrt(Math.max(0, squares / cells.length - light * light)) };
+  const mean = sum / cells.length;
+  return Math.sqrt(Math.max(0, squares / cells.length - mean * mean));
 }
 
 function differenceOf(a: Float32Array, b: Float32Array): number {
@@ -176,5 +174,5 @@ function differenceOf(a: Float32Array, b: Float32Array): number {
 
 function isBlack(cells: Float32Array): boolean {
   const dark = cells.filter((cell) => cell < DARK);
-  return dark.length >= (1 - LIT_SHARE) * cells.length && statistics(dark).spread < BLACK_SPREAD;
+  return dark.length >= (1 - LIT_SHARE) * cells.length && spreadOf(dark) < BLACK_SPREAD;
 }

@@ -1,4 +1,5 @@
 import type { Recurrence, Spot } from '../contract/labelling.js';
+import { fnv1a } from '../random.js';
 import { classOf, isReplayed, type Known } from './classes.js';
 import { breaksOf } from './context.js';
 import { Finder, type Seen, SHORTEST } from './finder.js';
@@ -44,6 +45,8 @@ export class Scan {
   readonly #finder: Finder;
   readonly #recordings: Recording[] = [];
   readonly #seen: Seen[] = [];
+  /** Of matches that were looked at. */
+  readonly #looks = new Map<Match, Alike>();
   #next = 1;
 
   /** `seconds`: of all recordings together, at least. */
@@ -67,17 +70,17 @@ export class Scan {
     this.#next = Math.max(this.#next, Math.ceil(until) + APART);
   }
 
-  get tracks(): readonly Track[] {
+  get #tracks(): readonly Track[] {
     return this.#recordings.map(({ track }) => track);
   }
 
   end(): Found {
     this.#seen.push(...this.#finder.cut(this.#next));
     const matches = strongest(this.#seen).flatMap((seen) => this.#matchesOf(seen));
-    const groups = wholeAirings(groupsOf(matches), this.tracks);
+    const groups = wholeAirings(groupsOf(matches), this.#tracks);
     const looks = groups.map((group) => this.#looksOf(group));
-    const replayed = groups.map((group, i) => isReplayed(group, looks[i] ?? [], this.tracks));
-    const { standings, breaks } = breaksOf(groups, this.tracks, (group) => replayed[group] ?? false);
+    const replayed = groups.map((group, i) => isReplayed(group, looks[i] ?? [], this.#tracks));
+    const { standings, breaks } = breaksOf(groups, this.#tracks, (group) => replayed[group] ?? false);
     const ids = new Set<string>();
     const spots = groups.flatMap((group, i): Spot[] => {
       const standing = standings[i];
@@ -85,7 +88,7 @@ export class Scan {
       const known = classOf(group, standing, replayed[i] ?? false);
       return [this.#spotOf(group, known, ids)];
     });
-    const gaps = this.tracks.flatMap((track, recording) => track.gaps.map((gap) => ({ recording, ...gap })));
+    const gaps = this.#tracks.flatMap((track, recording) => track.gaps.map((gap) => ({ recording, ...gap })));
     const named = (place: Place) => this.#named(place);
     return { recurrence: { spots }, breaks: breaks.map(named), gaps: gaps.map(named) };
   }
@@ -110,6 +113,7 @@ export class Scan {
     if (match === null) return [];
     return dividedAtGaps(match, here.track, there.track).filter((piece) => {
       const look = alike(here.track, there.track, piece);
+      this.#looks.set(piece, look);
       return isSameMaterial(look) && !(look.sound >= SAME_SOUND && isWithinOne(piece, here.track));
     });
   }
@@ -120,6 +124,8 @@ export class Scan {
 
   #looksOf({ matches }: Group): Alike[] {
     return matches.flatMap((match): Alike[] => {
+      const known = this.#looks.get(match);
+      if (known !== undefined) return [known];
       const [a, b] = [this.#recordings[match.a.recording], this.#recordings[match.b.recording]];
       return a === undefined || b === undefined ? [] : [alike(a.track, b.track, match)];
     });
@@ -176,10 +182,7 @@ function isWithinOne({ a, b }: Match, track: Track): boolean {
 function idOf(first: Break | undefined, taken: Set<string>): string {
   const name = `${first?.recording} ${first?.start.toFixed(0)}`;
   for (let more = 0; ; more++) {
-    // FNV-1a.
-    let hash = 0x811c9dc5;
-    for (const byte of new TextEncoder().encode(more === 0 ? name : `${name} ${more}`))
-      hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+    const hash = fnv1a(more === 0 ? name : `${name} ${more}`);
     const id = `spot-${hash.toString(16).padStart(8, '0')}`;
     if (taken.has(id)) continue;
     taken.add(id);

@@ -1,3 +1,4 @@
+import { UnionFind } from '../union-find.js';
 import type { Match, Place } from './match.js';
 import {
   byPlace,
@@ -41,35 +42,44 @@ export function groupsOf(found: readonly Match[]): Group[] {
   const isLong = (one: Occurrence) => lengthOf(one) > LONG;
   const outer = [...withoutNested(all.filter(isLong)), ...withoutNested(all.filter((one) => !isLong(one)))];
   const index = new PlaceIndex(outer);
-  const parents = new Map<Occurrence, Occurrence>();
-  const rootOf = (one: Occurrence): Occurrence => {
-    const parent = parents.get(one);
-    if (parent === undefined || parent === one) return one;
-    const root = rootOf(parent);
-    parents.set(one, root);
-    return root;
-  };
-  const links: { match: Match; a: Occurrence; b: Occurrence }[] = [];
-  for (const match of matches) {
+  const links = matches.flatMap((match): Link[] => {
     const [a, b] = [homeOf(match.a, index), homeOf(match.b, index)];
-    if (a === null || b === null || a === b || !isWorth(match, a, b)) continue;
-    links.push({ match, a, b });
-    parents.set(rootOf(a), rootOf(b));
+    return a === null || b === null || a === b || !isWorth(match, a, b) ? [] : [{ match, a, b }];
+  });
+  return joined(outer, links).map(groupOf).sort(firstOf);
+}
+
+/** A match, and the places that it says are one spot. */
+interface Link {
+  readonly match: Match;
+  readonly a: Occurrence;
+  readonly b: Occurrence;
+}
+
+/** Links that hang together. */
+function joined(places: readonly Occurrence[], links: readonly Link[]): Link[][] {
+  const numbers = new Map(places.map((place, i) => [place, i]));
+  const numberOf = (place: Occurrence) => numbers.get(place) ?? 0;
+  const sets = new UnionFind(places.length);
+  for (const { a, b } of links) sets.union(numberOf(a), numberOf(b));
+  const groups = new Map<number, Link[]>();
+  for (const link of links) {
+    const root = sets.find(numberOf(link.a));
+    const own = groups.get(root);
+    if (own === undefined) groups.set(root, [link]);
+    else own.push(link);
   }
-  const groups = new Map<Occurrence, { places: Map<Occurrence, number>; matches: Match[] }>();
-  for (const { match, a, b } of links) {
-    const root = rootOf(a);
-    const group = groups.get(root) ?? { places: new Map<Occurrence, number>(), matches: [] };
-    groups.set(root, group);
-    group.matches.push(match);
-    for (const place of [a, b]) group.places.set(place, Math.max(group.places.get(place) ?? 0, match.score));
-  }
-  return [...groups.values()]
-    .map(({ places, matches: own }) => ({
-      airings: [...places].map(([place, score]) => airingOf(place, score)).sort(byPlace),
-      matches: own,
-    }))
-    .sort((x, y) => firstOf(x, y));
+  return [...groups.values()];
+}
+
+function groupOf(links: readonly Link[]): Group {
+  const scores = new Map<Occurrence, number>();
+  for (const { match, a, b } of links)
+    for (const place of [a, b]) scores.set(place, Math.max(scores.get(place) ?? 0, match.score));
+  return {
+    airings: [...scores].map(([place, score]) => airingOf(place, score)).sort(byPlace),
+    matches: links.map(({ match }) => match),
+  };
 }
 
 function firstOf(x: Group, y: Group): number {

@@ -70,7 +70,7 @@ export function tape(pieces: readonly (Material | number)[], pace = 1): Tape {
     const isBlack = typeof piece === 'number';
     made.pictures.forEach((word, i) => {
       const change = i === 0 ? 40 : 1;
-      pictures.push({ ...word, time: at + i / RATE / pace, isFlat: isBlack, isBlack, light: 100, change });
+      pictures.push({ ...word, time: at + i / RATE / pace, isFlat: isBlack, isBlack, change });
     });
     made.sounds.forEach((word, i) => {
       sounds.push({ ...word, time: at + (i + 0.5) / SOUND_WORDS / pace, level: 0.1, isSilent: isBlack });

@@ -1,7 +1,8 @@
+import { firstIndex } from '../bisect.js';
+import { bitsIn } from '../bits.js';
 import type { Moments } from './moments.js';
 import type { PictureWord } from './picture.js';
 import { SOUND_WORDS, type SoundWord } from './sound.js';
-import { bitsIn } from './words.js';
 
 /** A stretch of time, seconds; its end is not part of it. */
 export interface Stretch {
@@ -26,14 +27,13 @@ const SOME = 2000;
 interface Found {
   readonly cuts: readonly number[];
   readonly black: readonly Stretch[];
-  readonly silence: readonly Stretch[];
   readonly gaps: readonly Stretch[];
   readonly period: number;
 }
 
 /**
- * All that is known of a recording's pictures and sound, for looking back: some 1,500 bytes a second at 25 pictures. Filled once, in
- * order; the cuts and gaps are found when it is whole.
+ * All that is known of a recording's pictures and sound, for looking back: some 1,500 bytes a second at 25 pictures. Filled
+ * once, in order; the cuts and gaps are found when it is whole.
  */
 export class Track {
   readonly #times: number[] = [];
@@ -93,13 +93,8 @@ export class Track {
 
   /** The picture that is on at a time: the last one not after it. */
   at(time: number): number {
-    let [low, high] = [0, this.#times.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((this.#times[middle] ?? 0) <= time + 1e-6) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    const times = this.#times;
+    return Math.max(0, firstIndex(times.length, (i) => (times[i] ?? 0) > time + 1e-6) - 1);
   }
 
   /** Bits of 63 in which two pictures differ; null where one of them is flat. */
@@ -109,8 +104,19 @@ export class Track {
     return bitsIn(low) + bitsIn((this.#high[index] ?? 0) ^ (other.#high[otherIndex] ?? 0));
   }
 
-  /** Bits of 32 in which sounds differ, 16 of them a second; null where one is silent or missing. */
-  soundsApart(hop: number, other: Track, otherHop: number): number | null {
+  /** As `apart`, by whichever of three pictures next to each other is most alike: a phase is no difference. */
+  leastApart(index: number, other: Track, otherIndex: number): number | null {
+    return leastOf(otherIndex, (near) =>
+      near < 0 || near >= other.count ? null : this.apart(index, other, near),
+    );
+  }
+
+  /** Bits of 32 in which sounds differ, 16 of them a second; of three next to each other the least; null where they are silent. */
+  leastSoundApart(hop: number, other: Track, otherHop: number): number | null {
+    return leastOf(otherHop, (near) => this.#soundsApart(hop, other, near));
+  }
+
+  #soundsApart(hop: number, other: Track, otherHop: number): number | null {
     const [a, b] = [this.#sounds[hop], other.#sounds[otherHop]];
     if (a === undefined || b === undefined || this.#silent[hop] === 1 || other.#silent[otherHop] === 1)
       return null;
@@ -124,9 +130,6 @@ export class Track {
   get black(): readonly Stretch[] {
     return this.#all().black;
   }
-  get silence(): readonly Stretch[] {
-    return this.#all().silence;
-  }
   /** Black and, where there is sound, silent near it: what lies between advertisements. */
   get gaps(): readonly Stretch[] {
     return this.#all().gaps;
@@ -136,7 +139,7 @@ export class Track {
     if (this.#found !== null) return this.#found;
     const [black, silence] = [this.#black(), this.#silence()];
     const gaps = this.hasSound ? black.filter((gap) => silence.some((one) => isBeside(one, gap))) : black;
-    this.#found = { cuts: this.#cuts(), black, silence, gaps, period: this.#period() };
+    this.#found = { cuts: this.#cuts(), black, gaps, period: this.#period() };
     return this.#found;
   }
 
@@ -183,6 +186,15 @@ export class Track {
     });
     return stretches.filter(({ start, end }) => end - start >= GAP);
   }
+}
+
+function leastOf(middle: number, apart: (near: number) => number | null): number | null {
+  let least: number | null = null;
+  for (const near of [middle, middle - 1, middle + 1]) {
+    const bits = apart(near);
+    if (bits !== null && (least === null || bits < least)) least = bits;
+  }
+  return least;
 }
 
 function isBeside(one: Stretch, gap: Stretch): boolean {

@@ -1,4 +1,4 @@
-import { type Match, nearest } from './match.js';
+import { type Match, mappedBy, nearest } from './match.js';
 import { SOUND_WORDS } from './sound.js';
 import type { Track } from './track.js';
 
@@ -48,22 +48,12 @@ export function isSameMaterial({ sound, heard, picture, seen, distinct, cuts, cu
 
 type Places = Pick<Match, 'a' | 'b'>;
 
-function mappedBy({ a, b }: Places): (time: number) => number {
-  const pace = (b.end - b.start) / (a.end - a.start);
-  return (time) => b.start + (time - a.start) * pace;
-}
-
 function soundAlike(a: Track, b: Track, places: Places): Pick<Alike, 'sound' | 'heard'> {
   const map = mappedBy(places);
   let [bits, count] = [0, 0];
   const [from, to] = [places.a.start, places.a.end].map((time) => Math.round(time * SOUND_WORDS));
   for (let hop = from ?? 0; hop < (to ?? 0); hop++) {
-    const there = Math.round(map(hop / SOUND_WORDS) * SOUND_WORDS);
-    let least: number | null = null;
-    for (const near of [there - 1, there, there + 1]) {
-      const apart = a.soundsApart(hop, b, near);
-      if (apart !== null && (least === null || apart < least)) least = apart;
-    }
+    const least = a.leastSoundApart(hop, b, Math.round(map(hop / SOUND_WORDS) * SOUND_WORDS));
     if (least === null) continue;
     bits += least;
     count += 1;
@@ -78,13 +68,10 @@ function pictureAlike(a: Track, b: Track, places: Places): Pick<Alike, 'picture'
   let [same, seen, distinct] = [0, 0, 0];
   let last: number | null = null;
   for (let index = from; index < to; index += step) {
-    const there = b.at(map(a.time(index) + a.period / 2));
-    const apart = [there, there - 1, there + 1].flatMap((near) =>
-      near < 0 || near >= b.count ? [] : (a.apart(index, b, near) ?? []),
-    );
-    if (apart.length === 0) continue;
+    const least = a.leastApart(index, b, b.at(map(a.time(index) + a.period / 2)));
+    if (least === null) continue;
     seen += 1;
-    if (Math.min(...apart) <= SAME) same += 1;
+    if (least <= SAME) same += 1;
     if (last !== null && (a.apart(index, a, last) ?? 0) < OTHER) continue;
     distinct += 1;
     last = index;

@@ -40,10 +40,3 @@ export function probesOf({ low, sureness }: Word, turned: number): number[] {
   });
   return probes;
 }
-
-/** Bits that are set in 32. */
-export function bitsIn(word: number): number {
-  let bits = word - ((word >>> 1) & 0x55555555);
-  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-  return (((bits + (bits >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
-}

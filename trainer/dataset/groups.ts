@@ -1,8 +1,8 @@
+import { UnionFind } from '@adbreak/shared/union-find.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
 import type { FitSplit } from './ratio.js';
 import { byCodeUnits } from './scan.js';
 import { mayFollow, type Signature } from './signature.js';
-import { UnionFind } from './union-find.js';
 
 /** A picture as the split sees it. */
 export interface Candidate {

@@ -1,7 +1,8 @@
 import { setImmediate as breathe } from 'node:timers/promises';
+import { bitsIn } from '@adbreak/shared/bits.js';
+import { UnionFind } from '@adbreak/shared/union-find.js';
 import type { Label } from '@adbreak/shared/video/labels.js';
-import { bitsIn, isNear, isSame, NEAR_RADIUS, type Signature } from './signature.js';
-import { UnionFind } from './union-find.js';
+import { isNear, isSame, NEAR_RADIUS, type Signature } from './signature.js';
 
 interface Band {
   /** Its lowest bit. */

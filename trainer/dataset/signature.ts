@@ -1,3 +1,5 @@
+import { bitsIn } from '@adbreak/shared/bits.js';
+
 /** Pictures are compared at this size: a column more than bits a row, for each bit is a step to the right. */
 export const THUMB = { width: 9, height: 8 } as const;
 const THUMB_BYTES = THUMB.width * THUMB.height * 3;
@@ -52,14 +54,6 @@ export function signatureOf(thumb: Uint8Array): Signature {
 /** In how many of the 64 bits two hashes differ. */
 export function distance(a: Pick<Signature, 'high' | 'low'>, b: Pick<Signature, 'high' | 'low'>): number {
   return bitsIn(a.high ^ b.high) + bitsIn(a.low ^ b.low);
-}
-
-/** Ones of a 32-bit word (Warren, Hacker's Delight, 5-1). */
-export function bitsIn(word: number): number {
-  let v = word;
-  v -= (v >>> 1) & 0x55555555;
-  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
-  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 /** A picture and what a copy of it may look like. Pictures without contrast are alike in little else than their brightness. */

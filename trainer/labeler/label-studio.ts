@@ -1,3 +1,4 @@
+import { firstIndex } from '@adbreak/shared/bisect.js';
 import { parseJson } from '@adbreak/shared/contract/parse.js';
 import { AdbreakError } from '@adbreak/shared/errors.js';
 import type { Label, LabelWords, Span } from '@adbreak/shared/video/labels.js';
@@ -119,13 +120,7 @@ export function rangeOfSpan({ start, end, label }: Span, times: Float64Array): F
 
 /** Index of the first frame at or after a time. */
 export function firstFrom(times: Float64Array, time: number): number {
-  let [low, high] = [0, times.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((times[middle] ?? Number.POSITIVE_INFINITY) < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstIndex(times.length, (i) => (times[i] ?? 0) >= time);
 }
 
 /** Tasks as Label Studio imports them, one for each recording; `id`s are counted, so that the same labels give the same file. */

@@ -1,3 +1,4 @@
+import { firstIndex } from '@adbreak/shared/bisect.js';
 import type { LabelledSpan } from '@adbreak/shared/contract/labelling.js';
 
 /** A label that stands, and how far up it lies: of two on one second the later one is seen. */
@@ -69,13 +70,7 @@ export function eachOverlap<T extends Window>(
 
 /** Index of the first that ends after a time, by bisection. */
 function firstEndingAfter(spans: readonly Window[], time: number): number {
-  let [low, high] = [0, spans.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((spans[middle]?.end ?? Number.POSITIVE_INFINITY) <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstIndex(spans.length, (i) => (spans[i]?.end ?? 0) > time);
 }
 
 /**

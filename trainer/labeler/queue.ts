@@ -1,3 +1,4 @@
+import { firstIndex } from '@adbreak/shared/bisect.js';
 import type { QueueItem, Spot } from '@adbreak/shared/contract/labelling.js';
 import { seeded } from '@adbreak/shared/random.js';
 import { spread } from './herding.js';
@@ -131,13 +132,7 @@ function probabilities({ model }: Unlabelled, { start, end }: Stretch): number[]
 
 /** Index of the first at or after a time, by bisection. */
 function firstFrom(series: readonly (readonly [number, number])[], time: number): number {
-  let [low, high] = [0, series.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((series[middle]?.[0] ?? Number.POSITIVE_INFINITY) < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstIndex(series.length, (i) => (series[i]?.[0] ?? 0) >= time);
 }
 
 /** Control items at seeded places: a rhythm would tell them. */

@@ -42,7 +42,7 @@ for (let second = 0; second < 60 * MINUTES; second++) {
   const samples = Float32Array.from({ length: SOUND_RATE }, () => random.uniform() - 0.5);
   const sounds = listen.push(samples).map((one) => ({ ...one, time: one.time + MONTH + 1 }));
   const pictures = Array.from({ length: PICTURES }, (_, i): PictureWord => {
-    const state = { isFlat: false, isBlack: false, light: 100, change: 10 };
+    const state = { isFlat: false, isBlack: false, change: 10 };
     return { ...word(63), ...state, time: time + i / PICTURES };
   });
   finder.push(sounds, pictures, time);

@@ -9,14 +9,19 @@ const ROUNDING = 0.0005;
 
 /** The frame that is on at a moment; 0 before the first; -1 in an empty list. */
 export function frameAt(times: FrameTimes, time: number): number {
+  return times.length === 0 ? -1 : lastUntil(times, time + ROUNDING);
+}
+
+/** Of ascending values the last that is not above one, by bisection; 0 where all are. */
+export function lastUntil(sorted: ArrayLike<number>, value: number): number {
   let low = 0;
-  let high = times.length;
+  let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((times[middle] ?? Number.POSITIVE_INFINITY) <= time + ROUNDING) low = middle + 1;
+    if ((sorted[middle] ?? Number.POSITIVE_INFINITY) <= value) low = middle + 1;
     else high = middle;
   }
-  return times.length === 0 ? -1 : Math.max(0, low - 1);
+  return Math.max(0, low - 1);
 }
 
 export function timeOf(times: FrameTimes, frame: number, duration: number): number {

@@ -1,3 +1,5 @@
+import { lastUntil } from './frames.js';
+
 /** Which pieces of a recording a player wants, and what it can forget: arithmetic, no player. */
 export interface PlayPlan {
   /** Borders of the pieces, seconds: piece n ends where n + 1 starts, the last at the duration. */
@@ -18,14 +20,7 @@ const KEPT_BEHIND = 60;
 const KEPT_AHEAD = 180;
 
 export function pieceAt(starts: readonly number[], time: number): number {
-  let low = 0;
-  let high = starts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((starts[middle] ?? 0) <= time) low = middle + 1;
-    else high = middle;
-  }
-  return Math.max(0, low - 1);
+  return lastUntil(starts, time);
 }
 
 export function pieceEnd(starts: readonly number[], piece: number, duration: number): number {
