@@ -1,8 +1,8 @@
 import type { Recurrence, Spot } from '@adbreak/shared/contract/labelling.js';
 import { printable } from '@adbreak/shared/errors.js';
 import type { Break } from '@adbreak/shared/recurrence/scan.js';
+import { withContent } from '@adbreak/shared/video/label-files.js';
 import { formatClock, formatTimeline, type Timeline } from '../decide/formats.js';
-import type { Segment } from '../decide/segments.js';
 
 export interface Told {
   readonly recurrence: Recurrence;
@@ -54,28 +54,15 @@ export function formatBreaks(
   recording: { readonly name: string; readonly duration: number },
   format: 'edl' | 'chapters',
 ): string {
+  const own = breaks.flatMap(({ recording: name, start, end }) =>
+    name === recording.name ? [{ start, end, label: 'ad' as const }] : [],
+  );
   const timeline: Timeline = {
     source: recording.name,
     model: 'recurrence',
     decision: 'recurrence',
-    segments: segmentsOf(
-      breaks.filter((one) => one.recording === recording.name),
-      recording.duration,
-    ),
+    segments: withContent(own, recording.duration).map((span) => ({ ...span, confidence: 1 })),
     warnings: [],
   };
   return formatTimeline(timeline, format);
-}
-
-/** Breaks, and what is between them. */
-export function segmentsOf(breaks: readonly Break[], duration: number): Segment[] {
-  const segments: Segment[] = [];
-  let until = 0;
-  for (const { start, end } of breaks) {
-    if (start > until) segments.push({ start: until, end: start, label: 'content', confidence: 1 });
-    segments.push({ start, end, label: 'ad', confidence: 1 });
-    until = end;
-  }
-  if (duration > until) segments.push({ start: until, end: duration, label: 'content', confidence: 1 });
-  return segments;
 }

@@ -1,28 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { openBrowser, SHOTS } from '@adbreak/shared/testing/browser.js';
 import { greyVideo, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import { frames } from '@adbreak/shared/video/frames.js';
 import { testPattern } from '@adbreak/shared/video/patterns.js';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { StatusPage } from './server.js';
-
-/** The page in real Chromium; what it shows is kept in .work/screenshots. */
-const CHROMIUM = '/usr/bin/chromium';
-const SHOTS = '.work/screenshots';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 interface Recent {
   readonly id: number;
@@ -78,9 +65,6 @@ describe('the status page', () => {
   const labels: [number | null, string][] = [];
 
   before(async () => {
-    if (!existsSync(CHROMIUM))
-      throw new AdbreakError('chromium_missing', `Cannot test the page: there is no ${CHROMIUM}`);
-    await mkdir(SHOTS, { recursive: true });
     const pixels = testPattern(1, 224, 224);
     status = await StatusPage.start({
       host: '127.0.0.1',
@@ -95,7 +79,7 @@ describe('the status page', () => {
         return true;
       },
     });
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1000, height: 760 } });
     await page.goto(status.url);
   });
@@ -255,10 +239,7 @@ describe('the status page', () => {
   });
 
   test('works under the name that multicast DNS gives the device', async () => {
-    const elsewhere = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [...FLAGS, '--host-resolver-rules=MAP *.local 127.0.0.1'],
-    });
+    const elsewhere = await openBrowser('--host-resolver-rules=MAP *.local 127.0.0.1');
     try {
       const there = await elsewhere.newPage();
       await there.goto(status.url.replace('127.0.0.1', `${hostname().split('.')[0]}.local`));

@@ -1,35 +1,24 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { accounts, SESSION_COOKIE } from '@adbreak/shared/contract/http/accounts.js';
 import { fleet } from '@adbreak/shared/contract/http/fleet.js';
 import { tokens } from '@adbreak/shared/contract/http/tokens.js';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { openBrowser, SHOTS } from '@adbreak/shared/testing/browser.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { callBy } from '../cli/client.js';
 import { overview, publish } from '../testing/chain.js';
 import { runAt } from '../testing/command.js';
 import { enrolByHand, type HandMade, mqttOf } from '../testing/enrol.js';
 import { type TestHub, testHub } from '../testing.js';
 
-/** The pages in real Chromium; what they show is kept in .work/screenshots. */
-const CHROMIUM = '/usr/bin/chromium';
-const SHOTS = '.work/screenshots';
 const PASSWORD = 'five quiet herons wade';
 const NEXT = 'six loud herons stand still';
 
 let browser: Browser;
 before(async () => {
-  if (!existsSync(CHROMIUM))
-    throw new AdbreakError('chromium_missing', `There is no Chromium at ${CHROMIUM}`);
-  await mkdir(SHOTS, { recursive: true });
-  browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-  });
+  browser = await openBrowser();
 });
 after(() => browser.close());
 

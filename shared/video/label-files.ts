@@ -108,7 +108,7 @@ function rateOf(rate: number | null, line: number, text: string): number {
 }
 
 /** What lies between advertisements is the programme. */
-function withContent(ads: readonly Span[], duration: number | null): Span[] {
+export function withContent(ads: readonly Span[], duration: number | null): Span[] {
   const spans: Span[] = [];
   let until = 0;
   for (const ad of ads) {

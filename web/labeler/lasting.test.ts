@@ -3,11 +3,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { labelsSchema } from '@adbreak/shared/contract/labelling.js';
+import { openBrowser } from '@adbreak/shared/testing/browser.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import type { Page } from 'playwright-core';
 import { z } from 'zod';
-import { openBrowser, openPage, shows, textOf } from '../testing/browser.js';
+import { openPage, shows, textOf } from '../testing/browser.js';
 import { Labelling } from '../testing/labelling.js';
 import { drawBroadcast, drawHours } from '../testing/recordings.js';
 

@@ -3,6 +3,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { labelsSchema } from '@adbreak/shared/contract/labelling.js';
+import { openBrowser } from '@adbreak/shared/testing/browser.js';
 import { temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import { until } from '@adbreak/shared/testing/until.js';
 import type { Browser, Page } from 'playwright-core';
@@ -10,7 +11,6 @@ import { z } from 'zod';
 import {
   type Complaint,
   holds,
-  openBrowser,
   openPage,
   screenshot,
   severeViolations,

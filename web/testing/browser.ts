@@ -1,30 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { AdbreakError } from '@adbreak/shared/errors.js';
+import { SHOTS } from '@adbreak/shared/testing/browser.js';
 import { until } from '@adbreak/shared/testing/until.js';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { z } from 'zod';
-
-const CHROMIUM = '/usr/bin/chromium';
-const SHOTS = '.work/screenshots';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-export async function openBrowser(): Promise<Browser> {
-  if (!existsSync(CHROMIUM))
-    throw new AdbreakError('chromium_missing', `Cannot test the page: there is no ${CHROMIUM}`);
-  await mkdir(SHOTS, { recursive: true });
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-}
 
 export interface Complaint {
   readonly text: string;

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { AdbreakError } from '@adbreak/shared/errors.js';
 import { seeded } from '@adbreak/shared/random.js';
+import { openBrowser, SHOTS } from '@adbreak/shared/testing/browser.js';
 import { greyVideo, temporaryFolder } from '@adbreak/shared/testing/temporary.js';
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+import type { Browser, BrowserContext } from 'playwright-core';
 import sharp from 'sharp';
 import type { EpochRecord, ScoredSample } from '../../ports.js';
 import { assessRun } from '../run.js';
@@ -17,8 +17,6 @@ import { ticksOf } from './chart.js';
 import { markup } from './markup.js';
 
 /** The report in real Chromium; what it shows is kept in .work/screenshots. */
-const CHROMIUM = '/usr/bin/chromium';
-const SHOTS = '.work/screenshots';
 const HOSTILE = '<img src=x onerror="document.title=1">\u0007&\'"';
 
 const EPOCHS = Array.from(
@@ -91,9 +89,6 @@ describe('the report', () => {
   let folder: string;
   let said: string[];
   before(async () => {
-    if (!existsSync(CHROMIUM))
-      throw new AdbreakError('chromium_missing', `Cannot test the report: there is no ${CHROMIUM}`);
-    await mkdir(SHOTS, { recursive: true });
     folder = await temporaryFolder();
     said = [];
     const scored = {
@@ -148,10 +143,7 @@ describe('the report', () => {
         say: (line) => void said.push(line),
       },
     });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run'],
-    });
+    browser = await openBrowser();
     // axe is evaluated in the page, whose own policy forbids every script.
     context = await browser.newContext({ viewport: { width: 1240, height: 900 }, bypassCSP: true });
   });
